@@ -1,1 +1,4 @@
+//! wastegate: a WebSocket gateway that never locks a user out.
 
+pub mod decision;
+pub mod types;
