@@ -1,0 +1,5 @@
+//! Settings for now.
+
+mod config;
+
+pub use config::{Config, RefusalStyle};
