@@ -65,19 +65,24 @@ impl Mailbox {
         }
     }
 
-    /// Waits until there is space for a message and leaves it there.
-    pub async fn deliver(&self, now: Timestamp, from: Peer, message: Message) -> Delivery {
-        let mut letter = Some((from, message));
+    /// Waits until there is space for a message and leaves it there. Dropped before it completes,
+    /// it has left the message where it was.
+    pub async fn deliver_held(
+        &self,
+        now: Timestamp,
+        letter: &mut Option<(Peer, Message)>,
+    ) -> Delivery {
         loop {
             let space = self.space.notified();
-            if let Some(delivery) = self.try_deliver(now, &mut letter) {
+            if let Some(delivery) = self.try_deliver(now, letter) {
                 return delivery;
             }
             space.await;
         }
     }
 
-    fn try_deliver(
+    /// Leaves a message if there is space for it. None, and the message where it was, if not.
+    pub fn try_deliver(
         &self,
         now: Timestamp,
         letter: &mut Option<(Peer, Message)>,

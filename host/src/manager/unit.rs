@@ -11,7 +11,7 @@ use super::activity::{Activity, HeldBytes};
 use super::application::{Application, End, Message, Peer};
 use super::config::Config;
 use super::hints::{Hints, Work};
-use super::mailbox::{Delivery, Letter, Mailbox};
+use super::mailbox::{Letter, Mailbox};
 use super::outbox::Refused;
 use super::port::Port;
 use crate::decision::Standing;
@@ -321,11 +321,6 @@ impl Manager {
             .sum();
         let bytes = queued + self.mailbox.bytes();
         self.held.lock().set(now, bytes);
-    }
-
-    /// Hands a client's message to the manager's task; waits while its mailbox is full.
-    pub async fn deliver(&self, from: Peer, message: Message) -> Delivery {
-        self.mailbox.deliver(self.now(), from, message).await
     }
 
     /// Sends a message to every connection but one. Returns how many took it; one that does not
