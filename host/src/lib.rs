@@ -3,9 +3,15 @@
 pub mod admission;
 pub mod cleanup;
 pub mod connection;
-pub mod decision;
 pub mod gateway;
-pub mod health;
-pub mod manager;
 pub mod registry;
+
+pub mod health;
+
+pub mod manager;
+
+pub mod decision;
+
+pub mod observe;
+
 pub mod types;
