@@ -290,7 +290,8 @@ impl Registry {
         )
     }
 
-    /// Tells when a slot of a user becomes free. Ask before looking, then look, then wait.
+    /// Tells when a slot of a user becomes free or a newborn of it becomes a manager like any
+    /// other: when it is worth looking again. Ask before looking, then look, then wait.
     #[must_use]
     pub fn watch(&self, user: &UserId) -> Freed<'_> {
         self.freed.watch(user)

@@ -37,12 +37,15 @@ impl Permit {
     pub fn attach(mut self, port: Arc<Port>) -> Result<Attachment, AttachError> {
         let manager = self.manager.take().ok_or(AttachError::Closed)?;
         match manager.attach(&port) {
-            Ok(()) => Ok(Attachment {
-                registry: self.registry.clone(),
-                manager,
-                port,
-                reason: CloseReason::ClientGone,
-            }),
+            Ok(()) => {
+                self.registry.freed.notify(&manager.user);
+                Ok(Attachment {
+                    registry: self.registry.clone(),
+                    manager,
+                    port,
+                    reason: CloseReason::ClientGone,
+                })
+            }
             Err(error) => {
                 self.registry.release_unused(&manager);
                 Err(error)
