@@ -17,9 +17,9 @@
 //! the time of the last line instead of its own: within one life of the process `t_ms` never falls.
 //!
 //! # Limits
-//! The window holds [`EVENTS_MAX`] lines to be. When it is full it is written at once, which
-//! costs coalescing and no event; only what comes while that is going on is dropped, counted, and
-//! marked as a gap in the journal, as any line is that the journal's queue has no room for.
+//! The window holds [`EVENTS_MAX`] lines to be. Whoever fills it writes it at once, about 1 µs a
+//! line, which costs coalescing and no event; only what comes while that is going on is dropped,
+//! counted, and marked as a gap in the journal, as any line is that its queue has no room for.
 
 mod line;
 mod window;
@@ -35,7 +35,7 @@ pub use self::line::{Event, Kind, Line};
 pub use self::window::EVENTS_MAX;
 use self::window::{Entry, Full, Origin, Window};
 use super::journal::Journal;
-use super::pseudonym::Pseudonyms;
+use super::pseudonym::Pseudonymizer;
 use crate::types::{Clock, DeviceId, ManagerId, ManagerKey, Timestamp, UserId};
 
 /// Where events are handed in. Cheap to clone; clones share one stream.
@@ -48,7 +48,7 @@ struct Stream {
     // first. `window` is held for one event or one sweep, `output` for all the lines of a flush.
     output: Mutex<Output>,
     window: Mutex<Window>,
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     clock: Clock,
 }
 
@@ -63,7 +63,7 @@ impl Activity {
     /// A stream into that journal; disabled if the journal is. `clock` is the one that the events'
     /// timestamps are read from: it turns them into the time of day.
     #[must_use]
-    pub fn new(journal: Journal, pseudonyms: Pseudonyms, clock: Clock) -> Self {
+    pub fn new(journal: Journal, pseudonyms: Pseudonymizer, clock: Clock) -> Self {
         Self(journal.is_enabled().then(|| {
             Arc::new(Stream {
                 output: Mutex::new(Output {

@@ -23,7 +23,7 @@ impl Tape {
         let folder = tempfile::tempdir().unwrap();
         let config = JournalConfig::at(folder.path().join("activity.ndjson"));
         let (journal, thread) = Journal::open(&config, Clock::manual()).unwrap();
-        let pseudonyms = Pseudonyms::new(PseudonymKey::from_bytes([7; 16]));
+        let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
         Self {
             activity: Activity::new(journal, pseudonyms, Clock::manual()),
             thread,
@@ -227,7 +227,7 @@ fn a_window_that_cannot_be_written_counts_what_it_drops() {
 fn disabled_it_does_nothing() {
     let activity = Activity::new(
         Journal::disabled(),
-        Pseudonyms::new(PseudonymKey::from_bytes([0; 16])),
+        Pseudonymizer::new(PseudonymKey::from_bytes([0; 16])),
         Clock::manual(),
     );
     assert!(activity.0.is_none());
@@ -265,7 +265,7 @@ proptest! {
                 tape.flush(ms);
             }
         }
-        let pseudonyms = Pseudonyms::new(PseudonymKey::from_bytes([7; 16]));
+        let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
         let user = tape.user.clone();
         let lines = tape.lines();
         prop_assert!(lines.is_sorted_by_key(|line| line.t_ms));
