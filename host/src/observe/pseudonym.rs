@@ -97,7 +97,7 @@ impl Pseudonymizer {
 }
 
 impl PseudonymKey {
-    /// A new one from the system's randomness. Pseudonymizer made with it are of no use after the
+    /// A new one from the system's randomness. Pseudonyms made with it are of no use after the
     /// process ends, which is the private choice where nothing has to be followed across restarts.
     ///
     /// # Errors
