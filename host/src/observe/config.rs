@@ -16,7 +16,8 @@ use super::pseudonym::PseudonymKey;
 /// Default of [`JournalConfig::rotate_bytes`].
 const ROTATE_BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).expect("a number that is not zero");
 /// Default of [`JournalConfig::queue_lines_max`].
-const QUEUE_LINES_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("a number that is not zero");
+const QUEUE_LINES_MAX: NonZeroUsize =
+    NonZeroUsize::new(131_072).expect("a number that is not zero");
 /// Default of [`JournalConfig::queue_bytes_max`].
 const QUEUE_BYTES_MAX: NonZeroUsize =
     NonZeroUsize::new(32 << 20).expect("a number that is not zero");
@@ -57,7 +58,8 @@ pub struct JournalConfig {
     pub rotate_age: Option<Duration>,
     /// Rotated files kept, newest first. 0 keeps none. Default 16.
     pub keep_files: usize,
-    /// Lines that may wait for the disk; beyond it lines are dropped. Default 65,536.
+    /// Lines that may wait for the disk; beyond it lines are dropped. Default 131,072: two full
+    /// windows of the activity stream.
     pub queue_lines_max: NonZeroUsize,
     /// Bytes that may wait for the disk; beyond it lines are dropped. Default 32 MiB.
     pub queue_bytes_max: NonZeroUsize,

@@ -17,6 +17,7 @@ use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder, 
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::alerts::PressureLevel;
 use crate::types::{CloseReason, Health, Scope, Tier};
 
 /// What [`Metrics::encode`] produces, for the `Content-Type` header.
@@ -119,6 +120,7 @@ closed_label! {
     Scope as "scope";
     Health as "health";
     CloseReason as "reason";
+    PressureLevel as "level";
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@
 //! - No payload and no user id leaves the room: files carry [`Pseudonym`]s, metric labels carry
 //!   members of closed enums.
 //! - What could not be measured is absent, not zero.
+//!
+//! At the end, when everyone who is observed has stopped: [`Activity::flush_all`], then
+//! [`JournalThread::close`] on a thread that may block.
 
 pub mod activity;
 pub mod alerts;
@@ -20,10 +23,11 @@ pub mod process;
 pub mod pseudonym;
 pub mod throttle;
 
+pub use activity::{Activity, Event};
 pub use alerts::{Alert, Pressure, PressureLevel, PressureThresholds};
 pub use config::Config;
 pub use error::Error;
 pub use journal::{Journal, JournalThread};
 pub use metrics::Metrics;
-pub use pseudonym::{Pseudonym, PseudonymKey, Pseudonyms};
+pub use pseudonym::{Pseudonym, PseudonymKey, Pseudonymizer};
 pub use throttle::Throttle;

@@ -40,7 +40,7 @@ pub struct Pseudonym(u64);
 
 /// Makes pseudonyms. Cheap to clone; clones agree.
 #[derive(Debug, Clone)]
-pub struct Pseudonyms {
+pub struct Pseudonymizer {
     key: PseudonymKey,
 }
 
@@ -53,8 +53,8 @@ enum Domain {
     Device = 3,
 }
 
-impl Pseudonyms {
-    /// Pseudonyms under that key.
+impl Pseudonymizer {
+    /// One with that key.
     #[must_use]
     pub const fn new(key: PseudonymKey) -> Self {
         Self { key }
@@ -162,8 +162,8 @@ impl<'de> Deserialize<'de> for Pseudonym {
 mod tests {
     use super::*;
 
-    fn names(key: &str) -> Pseudonyms {
-        Pseudonyms::new(key.parse().unwrap())
+    fn names(key: &str) -> Pseudonymizer {
+        Pseudonymizer::new(key.parse().unwrap())
     }
 
     fn user(name: &str) -> UserId {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn another_key_gives_another_pseudonym() {
-        let generated = || Pseudonyms::new(PseudonymKey::generate().unwrap());
+        let generated = || Pseudonymizer::new(PseudonymKey::generate().unwrap());
         assert_ne!(generated().user(&user("a")), generated().user(&user("a")));
     }
 
@@ -226,8 +226,8 @@ mod tests {
         let key: PseudonymKey = KEY.parse().unwrap();
         assert_eq!(format!("{key:?}"), "PseudonymKey(secret)");
         assert_eq!(
-            format!("{:?}", Pseudonyms::new(key)),
-            "Pseudonyms { key: PseudonymKey(secret) }"
+            format!("{:?}", Pseudonymizer::new(key)),
+            "Pseudonymizer { key: PseudonymKey(secret) }"
         );
         for bad in ["", "00", &format!("+{}", &KEY[1..]), &format!("{KEY}0")] {
             assert!(matches!(
