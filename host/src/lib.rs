@@ -4,6 +4,7 @@ pub mod admission;
 pub mod cleanup;
 pub mod connection;
 pub mod gateway;
+pub mod policy;
 pub mod registry;
 
 pub mod health;
