@@ -207,16 +207,20 @@ impl Cleaner {
         needed: u32,
         whatever_they_do: bool,
     ) -> TierRun {
-        if self.config.table.rule(tier).probe == Probe::Round {
-            let round =
-                health::probe_round(&self.registry.of(user), &self.clock, &self.health).await;
-            tracing::debug!(?round, tier = tier.name(), "probed");
-        }
+        let round = match self.config.table.rule(tier).probe {
+            Probe::Cached => None,
+            Probe::Round => {
+                let managers = self.registry.of(user);
+                Some(health::probe_round(&managers, &self.clock, &self.health).await)
+            }
+        };
         let now = self.clock.now();
         let snapshot = self.registry.snapshot_user(user, now);
         let question = self.question(&snapshot, tier, needed);
-        self.decide(question, EvictionCause::Cleanup(tier), whatever_they_do)
-            .await
+        let cause = EvictionCause::Cleanup(tier);
+        let run = self.decide(question, cause, whatever_they_do).await;
+        self.recorder.tier_ran(Some(user), &run, round);
+        run
     }
 
     pub(super) fn question(

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::driver::Cleaner;
+use super::driver::{Cleaner, TierRun};
 use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
+use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
-use crate::types::EvictionCause;
+use crate::types::{EvictionCause, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -31,6 +32,8 @@ pub struct Decided {
 
 /// Takes notes of decisions. It must not block.
 pub trait Recorder: Send + Sync + 'static {
+    /// A tier ran, for a user or for the node, after a round of probes if it made one.
+    fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>);
     /// A manager was evicted; its owner may release what was tied to it.
     fn evicted(&self, question: &Question, victim: &Victim);
     /// A decision is complete, its victims' ends included.

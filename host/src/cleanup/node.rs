@@ -98,17 +98,20 @@ impl Cleaner {
             if !self.config.table.rule(tier).enabled {
                 continue;
             }
-            if self.config.table.rule(tier).probe == Probe::Round {
-                let round =
-                    health::probe_round(&self.registry.all(), &self.clock, &self.health).await;
-                tracing::debug!(?round, tier = tier.name(), "probed the node");
-            }
+            let round = match self.config.table.rule(tier).probe {
+                Probe::Cached => None,
+                Probe::Round => {
+                    let managers = self.registry.all();
+                    Some(health::probe_round(&managers, &self.clock, &self.health).await)
+                }
+            };
             let limit = self.registry.limits().managers_total;
             let snapshot = self.registry.snapshot_node(limit, self.clock.now());
             let question = self.question(&snapshot, tier, short);
             let run = self
                 .decide(question, EvictionCause::Cleanup(tier), false)
                 .await;
+            self.recorder.tier_ran(None, &run, round);
             cleanup.freed += run.freed;
             cleanup.runs.push(run);
         }

@@ -175,7 +175,7 @@ impl Pump {
         };
         self.port.vitals.count_in(message.len());
         let manager = self.attachment.manager();
-        manager.touch(now);
+        manager.touch(now, &self.peer.device, message.len());
         let mut letter = Some((self.peer.clone(), message));
         match manager.mailbox.try_deliver(now, &mut letter) {
             Some(Delivery::Accepted) => None,

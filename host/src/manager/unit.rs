@@ -15,7 +15,8 @@ use super::mailbox::{Letter, Mailbox};
 use super::outbox::Refused;
 use super::port::Port;
 use crate::decision::Standing;
-use crate::types::{Clock, CloseReason, ConnectionId, ManagerId, ManagerKey, Timestamp, UserId};
+use crate::observe::activity::{Activity as ActivityStream, Event};
+use crate::types::{Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Timestamp, UserId};
 
 /// What every manager of a gateway shares.
 pub struct Surroundings {
@@ -25,6 +26,8 @@ pub struct Surroundings {
     pub config: Config,
     /// Who handles messages.
     pub application: Arc<dyn Application>,
+    /// Where what happens is written down.
+    pub activity: ActivityStream,
 }
 
 /// One unit that counts against its user's limit.
@@ -89,7 +92,7 @@ impl Manager {
     #[must_use]
     pub fn new(user: UserId, key: ManagerKey, surroundings: Arc<Surroundings>) -> Arc<Self> {
         let now = surroundings.clock.now();
-        Arc::new(Self {
+        let manager = Arc::new(Self {
             id: ManagerId::next(),
             user,
             key,
@@ -111,7 +114,15 @@ impl Manager {
             }),
             closed: CancellationToken::new(),
             surroundings,
-        })
+        });
+        manager.note(now, None, Event::Open);
+        manager
+    }
+
+    /// Writes down that something happened to it.
+    pub fn note(&self, now: Timestamp, device: Option<&DeviceId>, event: Event) {
+        let stream = &self.surroundings.activity;
+        stream.record(now, self.id, &self.user, &self.key, device, event);
     }
 
     /// One more connection is on its way. False if the manager has ended.
@@ -168,6 +179,7 @@ impl Manager {
         for port in older {
             port.supersede();
         }
+        self.note(now, Some(&port.device), Event::Attach);
         let peer = Peer {
             connection: port.id,
             device: port.device.clone(),
@@ -205,6 +217,9 @@ impl Manager {
         };
         self.sample_held(now);
         if let Some(port) = port {
+            if left.empty && self.end().is_none() {
+                self.note(now, Some(&port.device), Event::Detach);
+            }
             let peer = Peer {
                 connection,
                 device: port.device.clone(),
@@ -218,11 +233,15 @@ impl Manager {
     /// Ends the manager: it takes nothing any more, and its connections are asked to close. The
     /// first reason stands. Returns the connections that were still there.
     pub fn close(&self, reason: CloseReason) -> Vec<Arc<Port>> {
-        let ports = {
+        let (ports, first) = {
             let mut state = self.state.lock();
+            let first = state.end.is_none();
             state.end.get_or_insert(reason);
-            state.ports.clone()
+            (state.ports.clone(), first)
         };
+        if first {
+            self.note(self.now(), None, end_event(reason, self.standing(self.now())));
+        }
         self.mailbox.close();
         self.closed.cancel();
         for port in &ports {
@@ -295,9 +314,16 @@ impl Manager {
         (bytes_in, bytes_out, errors)
     }
 
-    /// Its user was active in it: an application frame came in.
-    pub fn touch(&self, now: Timestamp) {
+    /// Its user was active in it: an application frame came in from one of its devices.
+    pub fn touch(&self, now: Timestamp, device: &DeviceId, bytes: usize) {
         self.activity.lock().touch(now);
+        self.note(now, Some(device), Event::In { bytes: bytes as u64 });
+    }
+
+    /// Its client says whether the user can see it.
+    pub fn set_visible(&self, visible: bool) {
+        self.hints.set_visible(visible);
+        self.note(self.now(), None, if visible { Event::Visible } else { Event::Hidden });
     }
 
     /// What its user's activity was so far.
@@ -406,6 +432,22 @@ impl Manager {
                 Letter::Noop(answer) => drop(answer.send(())),
             }
         }
+    }
+}
+
+/// How the activity stream calls an end.
+fn end_event(reason: CloseReason, standing: Standing) -> Event {
+    match reason {
+        CloseReason::Evicted(cause) => Event::Evict {
+            tier: match cause {
+                EvictionCause::Cleanup(tier) => Some(tier),
+                EvictionCause::TemporarySlotExpired | EvictionCause::Requested => None,
+            },
+            decision: None,
+        },
+        // Nobody came back to it: its peer is gone.
+        _ if matches!(standing, Standing::Expired | Standing::NeverAttached) => Event::Die,
+        _ => Event::Close,
     }
 }
 

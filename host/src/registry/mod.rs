@@ -10,6 +10,7 @@
 mod config;
 mod freed;
 mod history;
+pub mod metrics;
 mod permit;
 mod snapshot;
 mod sync;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use crate::decision::Standing;
 use crate::health;
+use crate::observe::activity::Event;
 use crate::manager::{Manager, Pin, Port, Surroundings};
 use crate::types::{CloseReason, EvictionCause, ManagerId, ManagerKey, Tasks, Timestamp, UserId};
 
@@ -129,6 +131,7 @@ impl Registry {
                 self.created.fetch_add(1, Ordering::Relaxed);
                 if self.history.created(user, key).is_some() {
                     self.returned.fetch_add(1, Ordering::Relaxed);
+                    manager.note(now, None, Event::Back);
                 }
                 let (registry, own) = (self.clone(), manager.clone());
                 self.tasks.spawn("manager", async move {

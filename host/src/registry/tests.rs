@@ -20,6 +20,7 @@ fn registry(limits: Limits) -> Arc<Registry> {
         clock: Clock::system(),
         config: manager::Config::default(),
         application: Arc::new(Silent),
+        activity: crate::observe::activity::Activity::disabled(),
     };
     Registry::new(
         limits,
