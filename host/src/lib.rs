@@ -2,6 +2,8 @@
 
 pub mod admission;
 pub mod cleanup;
+pub mod cli;
+pub mod config;
 pub mod connection;
 pub mod gateway;
 pub mod policy;

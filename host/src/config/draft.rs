@@ -1,0 +1,149 @@
+//! A configuration while it is being filled in: every value is in its own range, nothing is
+//! checked against anything else yet.
+//!
+//! It differs from [`Config`] only where a checked type cannot be half right: the tier table, and
+//! what is made of several keys.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, PolicyChoice, PolicySource};
+use crate::decision::tiers::InvalidTable;
+use crate::decision::{Class, IdleTtl, Probe, Take, TierRule, TierTable};
+use crate::types::Tier;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Draft {
+    /// Everything that is as it will be; its tier rules and its policy are not looked at.
+    pub rooms: Config,
+    pub policy: PolicyDraft,
+    tiers: [TierDraft; 5],
+}
+
+/// What makes up a [`PolicyChoice`].
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PolicyDraft {
+    pub file: Option<PathBuf>,
+    pub name: String,
+    pub params: BTreeMap<String, f64>,
+}
+
+/// What makes up a [`TierRule`].
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TierDraft {
+    pub enabled: bool,
+    pub admits: Vec<Class>,
+    pub probe: Probe,
+    pub take: Take,
+    /// None switches the idle time off, whatever the other three say.
+    pub idle_max: Option<Duration>,
+    pub idle_min: Duration,
+    pub idle_scale: f64,
+    pub idle_saturation: f64,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        let rooms = Config::default();
+        let name = match &rooms.ranking.source {
+            PolicySource::Shipped(name) => name.clone(),
+            PolicySource::File(_) => String::new(),
+        };
+        Self {
+            policy: PolicyDraft {
+                file: None,
+                name,
+                params: BTreeMap::new(),
+            },
+            tiers: Tier::ALL.map(|tier| TierDraft::of(rooms.cleanup.table.rule(tier))),
+            rooms,
+        }
+    }
+}
+
+impl Draft {
+    /// What a tier is to do.
+    pub(super) fn tier(&mut self, tier: Tier) -> &mut TierDraft {
+        let [proactive, conservative, moderate, aggressive, force] = &mut self.tiers;
+        match tier {
+            Tier::Proactive => proactive,
+            Tier::Conservative => conservative,
+            Tier::Moderate => moderate,
+            Tier::Aggressive => aggressive,
+            Tier::Force => force,
+        }
+    }
+
+    /// What is wrong with one tier's rule, if anything, whatever the others say.
+    pub(super) fn tier_error(&mut self, tier: Tier) -> Option<InvalidTable> {
+        let drafted = self.tier(tier).rule();
+        let mut rules = TierTable::default().rules();
+        for (rule, _) in rules
+            .iter_mut()
+            .zip(Tier::ALL)
+            .filter(|(_, at)| *at == tier)
+        {
+            *rule = drafted.clone();
+        }
+        TierTable::new(rules, 0, false).err()
+    }
+
+    /// The configuration, if the tiers are in order.
+    pub(super) fn finish(self) -> Result<Config, InvalidTable> {
+        let Self {
+            mut rooms,
+            policy,
+            tiers,
+        } = self;
+        let old = &rooms.cleanup.table;
+        let rules = tiers.map(|tier| tier.rule());
+        rooms.cleanup.table = TierTable::new(rules, old.reserve, old.keep_one)?;
+        rooms.ranking = PolicyChoice {
+            source: policy
+                .file
+                .map_or(PolicySource::Shipped(policy.name), PolicySource::File),
+            params: policy.params,
+        };
+        Ok(rooms)
+    }
+}
+
+impl TierDraft {
+    fn of(rule: &TierRule) -> Self {
+        // What a tier gets that has no idle time and is given one.
+        let usual = IdleTtl {
+            max: Duration::from_secs(600),
+            min: Duration::from_secs(2),
+            scale: 0.85,
+            saturation: 0.95,
+        };
+        let ttl = rule.idle_ttl.unwrap_or(usual);
+        Self {
+            enabled: rule.enabled,
+            admits: rule.admits.clone(),
+            probe: rule.probe,
+            take: rule.take,
+            idle_max: rule.idle_ttl.map(|ttl| ttl.max),
+            idle_min: ttl.min,
+            idle_scale: ttl.scale,
+            idle_saturation: ttl.saturation,
+        }
+    }
+
+    fn rule(&self) -> TierRule {
+        TierRule {
+            enabled: self.enabled,
+            admits: self.admits.clone(),
+            probe: self.probe,
+            take: self.take,
+            idle_ttl: self.idle_max.map(|max| IdleTtl {
+                max,
+                min: self.idle_min,
+                scale: self.idle_scale,
+                saturation: self.idle_saturation,
+            }),
+        }
+    }
+}
