@@ -1,0 +1,29 @@
+//! Builds the policies that the host ships and hands them to it as `SHIPPED` in `shipped.rs`.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells build scripts through the environment"
+)]
+#![expect(
+    clippy::print_stdout,
+    reason = "build scripts tell cargo through their output"
+)]
+
+use std::process::ExitCode;
+
+#[path = "build/guests.rs"]
+mod guests;
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/guests.rs");
+    let selection = guests::SHIPPED.map(|name| format!("--package=wastegate-policy-{name}"));
+    let shipped = guests::SHIPPED.map(guests::Guest::shipped);
+    match guests::build("shipped", &selection, &shipped) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
