@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
-use super::bindings::{Policy as Bindings, PolicyPre};
 use super::engine::Engine;
 use super::guest::{Guest, Log, Voice};
 use super::limits::{Budget, Limiter, Refused};
+use super::link::{Linked, Started};
 use crate::decision::Fault;
 use crate::types::{Scope, Tier};
 
@@ -68,16 +68,16 @@ impl<T> Outcome<T> {
 /// Instantiates a policy and calls it once, within a budget.
 pub(super) fn once<T>(
     engine: &Engine,
-    pre: &PolicyPre<Guest>,
+    linked: &Linked,
     budget: &Budget,
     voice: Option<Voice>,
-    ask: impl FnOnce(&Bindings, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ask: impl FnOnce(&Started<'_>, &mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> Outcome<T> {
     let started = engine.clock().now();
     let mut store = store(engine, budget, voice);
     let in_flight = engine.enter();
     let result = limit(engine, budget, &mut store)
-        .and_then(|()| pre.instantiate(&mut store))
+        .and_then(|()| linked.start(&mut store))
         .and_then(|guest| ask(&guest, &mut store));
     drop(in_flight);
     Outcome {

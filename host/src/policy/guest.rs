@@ -14,8 +14,10 @@ use super::config::Config;
 use super::limits::Limiter;
 use crate::types::DecisionId;
 
-/// The interfaces that the host grants, as the linker and the loader name them.
+/// What a policy may ask of the host.
 pub(super) const LOG_INTERFACE: &str = "wastegate:policy/log@1.0.0";
+/// What a policy offers.
+pub(super) const RANKER_INTERFACE: &str = "wastegate:policy/ranker@1.0.0";
 /// Types only; granted because it can do nothing.
 pub(super) const TYPES_INTERFACE: &str = "wastegate:policy/types@1.0.0";
 

@@ -33,6 +33,7 @@ mod bindings;
 mod convert;
 mod guest;
 mod limits;
+mod link;
 mod ticker;
 
 pub use breaker::{BreakerSettings, Breakers};

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use super::bindings::PolicyPre;
 use super::call::{self, Input, Outcome};
 use super::convert;
 use super::engine::Engine;
-use super::guest::{Guest, Voice};
+use super::guest::Voice;
 use super::kit::KitReport;
 use super::limits::Budget;
+use super::link::Linked;
 use super::manifest::Manifest;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use crate::types::{DecisionId, Scope, Signal};
@@ -21,7 +21,7 @@ pub struct Program {
     about: PolicyRef,
     manifest: Manifest,
     engine: Engine,
-    pre: PolicyPre<Guest>,
+    linked: Linked,
 }
 
 /// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
@@ -38,13 +38,13 @@ impl Program {
         about: PolicyRef,
         manifest: Manifest,
         engine: Engine,
-        pre: PolicyPre<Guest>,
+        linked: Linked,
     ) -> Self {
         Self {
             about,
             manifest,
             engine,
-            pre,
+            linked,
         }
     }
 
@@ -93,11 +93,13 @@ impl Program {
             decision,
         });
         let record = convert::call(input, params);
-        let outcome = call::once(&self.engine, &self.pre, &budget, voice, |guest, store| {
-            guest
-                .wastegate_policy_ranker()
-                .call_rank(store, &record, &input.columns)
-        });
+        let outcome = call::once(
+            &self.engine,
+            &self.linked,
+            &budget,
+            voice,
+            |guest, store| guest.rank(store, &record, &input.columns),
+        );
         outcome.and_then(|answer| match answer {
             Ok(choices) if choices.len() as u64 > budget.choices_max => {
                 Err(Fault::OutputTooLarge(budget.output_bytes))

@@ -88,15 +88,9 @@ pub enum LoadError {
     /// The names are right and the types are not.
     #[error(
         "the policy's interface differs from wastegate:policy@1.0.0:{}\nBuild it against the `wit/policy.wit` of this host",
-        Lines(.differences)
+        Lines(.0)
     )]
-    Types {
-        /// One sentence each.
-        differences: Vec<String>,
-        /// The engine's words.
-        #[source]
-        source: Source,
-    },
+    Types(Vec<String>),
     /// The compiler refused it.
     #[error(
         "the policy does not compile within this host's limits: avoid threads, 64-bit memory and more than 64 MiB of memory"

@@ -18,18 +18,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
-
 pub use error::{LoadError, RefusedImport};
+use sha2::{Digest, Sha256};
 
-use super::bindings::PolicyPre;
 use super::call;
 use super::convert;
 use super::engine::Engine;
-use super::guest::{Guest, Voice};
+use super::guest::Voice;
 use super::kit;
 use super::limits::Budget;
+use super::link::Linked;
 use super::manifest::Manifest;
 use super::program::{Policy, Program};
 use crate::decision::PolicyRef;
@@ -46,17 +44,24 @@ pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError>
     let interfaces = world::Interfaces::of(&component)?;
     world::check(&interfaces.exports)?;
     imports::check(&interfaces.imports)?;
+    shape::check(&component)?;
     let compiled = engine
         .compile(&component)
         .map_err(|error| LoadError::Compile(error.into()))?;
-    let pre = link(engine, &compiled, &component)?;
-    let manifest = describe(engine, &pre)?;
+    let linked = Linked::new(engine, &compiled)
+        .map_err(|error| LoadError::Types(vec![format!("{error:#}")]))?;
+    let manifest = describe(engine, &linked)?;
     let about = PolicyRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
         digest: digest(bytes),
     };
-    Ok(Arc::new(Program::new(about, manifest, engine.clone(), pre)))
+    Ok(Arc::new(Program::new(
+        about,
+        manifest,
+        engine.clone(),
+        linked,
+    )))
 }
 
 /// Gives a program its parameters and puts it through the acceptance kit. Blocks.
@@ -112,28 +117,14 @@ pub fn digest(bytes: &[u8]) -> Arc<str> {
     hex.into()
 }
 
-fn link(
-    engine: &Engine,
-    compiled: &Component,
-    component: &[u8],
-) -> Result<PolicyPre<Guest>, LoadError> {
-    engine
-        .link(compiled)
-        .and_then(PolicyPre::new)
-        .map_err(|error| LoadError::Types {
-            differences: shape::differences(component),
-            source: error.into(),
-        })
-}
-
-fn describe(engine: &Engine, pre: &PolicyPre<Guest>) -> Result<Manifest, LoadError> {
+fn describe(engine: &Engine, linked: &Linked) -> Result<Manifest, LoadError> {
     let budget = Budget::describe(engine.config());
     let voice = Voice {
         policy: "describe".into(),
         decision: None,
     };
-    let outcome = call::once(engine, pre, &budget, Some(voice), |guest, store| {
-        guest.wastegate_policy_ranker().call_describe(store)
+    let outcome = call::once(engine, linked, &budget, Some(voice), |guest, store| {
+        guest.describe(store)
     });
     let said = outcome.result.map_err(LoadError::Describe)?;
     Manifest::check(convert::manifest(said)).map_err(LoadError::Manifest)

@@ -1,13 +1,14 @@
-//! In which types and functions a policy differs from the contract, for the error message.
+//! In which types and functions a policy differs from the contract.
 //!
-//! The engine only says that types do not match; whoever has to mend it wants to know which field.
-//! Only run after a policy was refused, so it may take its time, and says nothing it cannot know.
+//! The engine would only say that types do not match; whoever has to mend it wants to know which
+//! field. What cannot be read here is left for the engine to refuse.
 
 use std::collections::BTreeMap;
 
 use wit_component::DecodedWasm;
 use wit_parser::{Function, Handle, Interface, Resolve, Type, TypeDefKind, WorldId, WorldItem};
 
+use super::error::LoadError;
 use crate::policy::bindings;
 
 /// The interfaces that are compared.
@@ -16,8 +17,18 @@ const COMPARED: [&str; 3] = ["types", "log", "ranker"];
 /// Each function and named type, as a line of WIT.
 type Shape = BTreeMap<String, String>;
 
-/// One sentence for each difference; none if neither side can be read.
-pub(super) fn differences(component: &[u8]) -> Vec<String> {
+/// Checks a component's types against ours.
+pub(super) fn check(component: &[u8]) -> Result<(), LoadError> {
+    let differences = differences(component);
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::Types(differences))
+    }
+}
+
+/// One sentence for each difference; none where a side cannot be read.
+fn differences(component: &[u8]) -> Vec<String> {
     let Ok(DecodedWasm::Component(theirs, world)) = wit_component::decode(component) else {
         return Vec::new();
     };
