@@ -95,7 +95,10 @@ impl Control {
             ("/busy", [millis]) => {
                 let busy = Duration::from_millis(number(verb, "MILLISECONDS", millis)?);
                 if busy > BUSY_MAX {
-                    return Err(format!("error: /busy takes at most {} ms", BUSY_MAX.as_millis()));
+                    return Err(format!(
+                        "error: /busy takes at most {} ms",
+                        BUSY_MAX.as_millis()
+                    ));
                 }
                 Self::Busy(busy)
             }
@@ -103,7 +106,9 @@ impl Control {
                 let count: usize = number(verb, "COUNT", count)?;
                 let bytes: usize = number(verb, "BYTES", bytes)?;
                 if count.saturating_mul(bytes.max(1)) > PUSH_BYTES_MAX {
-                    return Err(format!("error: /push takes at most {PUSH_BYTES_MAX} bytes in all"));
+                    return Err(format!(
+                        "error: /push takes at most {PUSH_BYTES_MAX} bytes in all"
+                    ));
                 }
                 Self::Push { count, bytes }
             }
@@ -111,7 +116,9 @@ impl Control {
                 return Err(format!("error: {verb} takes nothing behind it"));
             }
             ("/work" | "/priority" | "/device" | "/busy" | "/push", _) => {
-                return Err(format!("error: wrong number of words behind {verb}; {HELP}"));
+                return Err(format!(
+                    "error: wrong number of words behind {verb}; {HELP}"
+                ));
             }
             _ => return Err(format!("error: unknown control line `{verb}`; {HELP}")),
         };
@@ -135,7 +142,10 @@ impl Control {
             }
             Self::Who => {
                 let peers = manager.ports().len();
-                return format!("user {} manager {} with {peers} connection(s)", manager.user, manager.key);
+                return format!(
+                    "user {} manager {} with {peers} connection(s)",
+                    manager.user, manager.key
+                );
             }
             Self::Help => return HELP.to_owned(),
         }
@@ -144,7 +154,8 @@ impl Control {
 }
 
 fn number<T: std::str::FromStr>(verb: &str, what: &str, word: &str) -> Result<T, String> {
-    word.parse().map_err(|_| format!("error: {verb} takes {what} as a whole number, not `{word}`"))
+    word.parse()
+        .map_err(|_| format!("error: {verb} takes {what} as a whole number, not `{word}`"))
 }
 
 #[cfg(test)]
@@ -156,24 +167,47 @@ mod tests {
         assert_eq!(Control::parse("/visible"), Ok(Control::Visible(true)));
         assert_eq!(Control::parse("/work 3"), Ok(Control::Work(3)));
         assert_eq!(Control::parse("/priority -2"), Ok(Control::Priority(-2)));
-        assert_eq!(Control::parse("/device mobile"), Ok(Control::Device(DeviceClass::Mobile)));
-        assert_eq!(Control::parse("/push 3 10"), Ok(Control::Push { count: 3, bytes: 10 }));
+        assert_eq!(
+            Control::parse("/device mobile"),
+            Ok(Control::Device(DeviceClass::Mobile))
+        );
+        assert_eq!(
+            Control::parse("/push 3 10"),
+            Ok(Control::Push {
+                count: 3,
+                bytes: 10
+            })
+        );
     }
 
     #[test]
     fn bad_control_lines_say_what_to_mend() {
         let cases = [
-            ("/work lots", "error: /work takes UNITS as a whole number, not `lots`"),
-            ("/work -1", "error: /work takes UNITS as a whole number, not `-1`"),
-            ("/device toaster", "error: /device takes unknown, desktop, mobile or server, not `toaster`"),
+            (
+                "/work lots",
+                "error: /work takes UNITS as a whole number, not `lots`",
+            ),
+            (
+                "/work -1",
+                "error: /work takes UNITS as a whole number, not `-1`",
+            ),
+            (
+                "/device toaster",
+                "error: /device takes unknown, desktop, mobile or server, not `toaster`",
+            ),
             ("/visible now", "error: /visible takes nothing behind it"),
             ("/busy 600001", "error: /busy takes at most 600000 ms"),
-            ("/push 65 1048576", "error: /push takes at most 67108864 bytes in all"),
+            (
+                "/push 65 1048576",
+                "error: /push takes at most 67108864 bytes in all",
+            ),
         ];
         for (line, expected) in cases {
             assert_eq!(Control::parse(line).unwrap_err(), expected);
         }
         let unknown = Control::parse("/dance").unwrap_err();
-        assert!(unknown.starts_with("error: unknown control line `/dance`; control lines: /visible"));
+        assert!(
+            unknown.starts_with("error: unknown control line `/dance`; control lines: /visible")
+        );
     }
 }

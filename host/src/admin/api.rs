@@ -48,19 +48,30 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(readyz))
         .route("/v1/stats", get(stats))
         .route("/v1/users/{user}", get(user))
-        .route("/v1/users/{user}/managers/{key}/pin", post(pin).delete(unpin))
+        .route(
+            "/v1/users/{user}/managers/{key}/pin",
+            post(pin).delete(unpin),
+        )
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
         .with_state(admin)
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.encode()).into_response()
+    (
+        [(header::CONTENT_TYPE, CONTENT_TYPE)],
+        admin.metrics.encode(),
+    )
+        .into_response()
 }
 
 /// 200 while every background worker runs, 503 with the names of those that do not.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     let down = admin.supervisor.down();
-    let status = if down.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if down.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "ok": down.is_empty(),
         "workers_down": down,
@@ -72,13 +83,30 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
 /// 200 while new connections are taken, 503 once the server is stopping.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let ready = !admin.tasks.stopping().is_cancelled();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(json!({ "ready": ready }))).into_response()
 }
 
 async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {
-    let Admin { registry, admission, cleaner, health, clock, .. } = &*admin;
-    Json(Stats::read(registry, admission, cleaner, health, clock.now()))
+    let Admin {
+        registry,
+        admission,
+        cleaner,
+        health,
+        clock,
+        ..
+    } = &*admin;
+    Json(Stats::read(
+        registry,
+        admission,
+        cleaner,
+        health,
+        clock.now(),
+    ))
 }
 
 /// One manager as an operator sees it.
@@ -93,7 +121,9 @@ struct ManagerView {
 }
 
 async fn user(State(admin): State<Arc<Admin>>, Path(user): Path<String>) -> Response {
-    let Ok(user) = UserId::new(&user) else { return not_found("no such user") };
+    let Ok(user) = UserId::new(&user) else {
+        return not_found("no such user");
+    };
     let snapshot = admin.registry.snapshot_user(&user, admin.clock.now());
     let managers: Vec<ManagerView> = snapshot
         .rows
@@ -136,7 +166,10 @@ async fn pin(
     let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
         return not_found("no such manager");
     };
-    match admin.registry.pin(&user, &key, Duration::from_millis(request.for_ms)) {
+    match admin
+        .registry
+        .pin(&user, &key, Duration::from_millis(request.for_ms))
+    {
         Ok(()) => Json(json!({ "pinned": true })).into_response(),
         Err(error) => {
             let body = json!({ "error": "not-pinned", "message": error.to_string() });
@@ -153,7 +186,9 @@ async fn unpin(
     let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
         return not_found("no such manager");
     };
-    let Some(manager) = admin.registry.get(&user, &key) else { return not_found("no such manager") };
+    let Some(manager) = admin.registry.get(&user, &key) else {
+        return not_found("no such manager");
+    };
     manager.hints.unpin();
     Json(json!({ "pinned": false })).into_response()
 }
@@ -166,12 +201,20 @@ async fn evict(
     let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
         return not_found("no such manager");
     };
-    let Some(manager) = admin.registry.get(&user, &key) else { return not_found("no such manager") };
+    let Some(manager) = admin.registry.get(&user, &key) else {
+        return not_found("no such manager");
+    };
     let cause = EvictionCause::Requested;
-    let ports = admin.registry.evict(&user, &key, manager.id, cause, |_| true);
+    let ports = admin
+        .registry
+        .evict(&user, &key, manager.id, cause, |_| true);
     Json(json!({ "evicted": ports.is_some() })).into_response()
 }
 
 fn not_found(message: &str) -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "not-found", "message": message }))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": "not-found", "message": message })),
+    )
+        .into_response()
 }

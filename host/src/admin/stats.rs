@@ -124,7 +124,9 @@ impl Stats {
             process: ProcessStats {
                 rss_bytes: readings.rss_bytes,
                 open_fds: readings.open_fds,
-                cpu_ms: readings.cpu.and_then(|cpu| u64::try_from(cpu.as_millis()).ok()),
+                cpu_ms: readings
+                    .cpu
+                    .and_then(|cpu| u64::try_from(cpu.as_millis()).ok()),
             },
             limits: LimitStats {
                 managers_per_user: limits.managers_per_user,
@@ -144,13 +146,25 @@ impl Stats {
             .map(|(user, managers)| {
                 let pressure = cleaner.pressure().level(&user).name();
                 let limit = registry.limit(&user, now);
-                (user.to_string(), UserStats { managers, limit, pressure })
+                (
+                    user.to_string(),
+                    UserStats {
+                        managers,
+                        limit,
+                        pressure,
+                    },
+                )
             })
             .collect();
         stats
     }
 
-    fn add(&mut self, manager: &Arc<crate::manager::Manager>, config: &health::Config, now: Timestamp) {
+    fn add(
+        &mut self,
+        manager: &Arc<crate::manager::Manager>,
+        config: &health::Config,
+        now: Timestamp,
+    ) {
         let assessment = health::assess(manager, config, now);
         let verdict = assessment.evidence.health;
         *self.health.entry(verdict.name()).or_default() += 1;
@@ -162,12 +176,18 @@ impl Stats {
         };
         *self.links.entry(link).or_default() += 1;
         self.connections += assessment.connections;
-        let queued: usize = manager.ports().iter().map(|port| port.outbox.queued().bytes).sum();
+        let queued: usize = manager
+            .ports()
+            .iter()
+            .map(|port| port.outbox.queued().bytes)
+            .sum();
         self.queued_bytes += queued as u64;
         let (bytes_in, bytes_out, _) = manager.totals();
         self.bytes_in += bytes_in;
         self.bytes_out += bytes_out;
         let age = now.since(manager.created).as_millis();
-        self.oldest_age_ms = self.oldest_age_ms.max(u64::try_from(age).unwrap_or(u64::MAX));
+        self.oldest_age_ms = self
+            .oldest_age_ms
+            .max(u64::try_from(age).unwrap_or(u64::MAX));
     }
 }

@@ -18,7 +18,8 @@ use crate::gateway::{self, Gateway, Identify};
 use crate::health;
 use crate::manager::{Application, Surroundings};
 use crate::observe::activity::Activity;
-use crate::observe::journal::{Journal, JournalConfig, JournalThread};
+use crate::observe::config::JournalConfig;
+use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
 use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
@@ -61,7 +62,15 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
         let (catalog, ranker) = policies(&config, &clock, &mut metrics).await?;
-        Self::with_ranker(config, application, identify, ranker, catalog, clock, metrics)
+        Self::with_ranker(
+            config,
+            application,
+            identify,
+            ranker,
+            catalog,
+            clock,
+            metrics,
+        )
     }
 
     fn with_ranker(
@@ -81,8 +90,12 @@ impl Core {
             application,
             activity: notes.activity.clone(),
         });
-        let registry =
-            Registry::new(config.limits, config.health.clone(), surroundings, tasks.clone());
+        let registry = Registry::new(
+            config.limits,
+            config.health.clone(),
+            surroundings,
+            tasks.clone(),
+        );
         notes.recording.connect(registry.clone());
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
@@ -97,18 +110,30 @@ impl Core {
             pressure: PressureBook::new(config.observe.alerts.pressure),
             seed: getrandom::u64().map_err(AppError::Random)?,
         });
-        let admission =
-            Admission::new(registry.clone(), cleaner.clone(), clock.clone(), config.admission);
+        let admission = Admission::new(
+            registry.clone(),
+            cleaner.clone(),
+            clock.clone(),
+            config.admission,
+        );
         let session = Arc::new(Session {
-            config: crate::connection::Config { close_deadline, ..config.connection },
+            config: crate::connection::Config {
+                close_deadline,
+                ..config.connection
+            },
             health: config.health.clone(),
             clock: clock.clone(),
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
         });
         let drain = config.gateway.drain;
-        let gateway =
-            Gateway::new(admission.clone(), identify, session, config.gateway, tasks.clone());
+        let gateway = Gateway::new(
+            admission.clone(),
+            identify,
+            session,
+            config.gateway,
+            tasks.clone(),
+        );
         cleaner.metrics().register(metrics.room("cleanup"));
         admission.metrics().register(metrics.room("admission"));
         gateway.metrics().register(metrics.room("gateway"));
@@ -165,7 +190,10 @@ impl Core {
         tracing::info!(managers = closed, "stopping");
         let drained = self.tasks.wait(self.drain).await;
         if !drained {
-            tracing::warn!(tasks = self.tasks.running(), "did not end within the drain time");
+            tracing::warn!(
+                tasks = self.tasks.running(),
+                "did not end within the drain time"
+            );
         }
         self.activity.flush_all();
         let threads = std::mem::take(&mut *self.journals.lock());
@@ -251,7 +279,9 @@ impl Notes {
         let pseudonyms = Pseudonymizer::new(key);
         let mut threads = Vec::new();
         let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
-            let Some(journal) = journal else { return Ok(Journal::disabled()) };
+            let Some(journal) = journal else {
+                return Ok(Journal::disabled());
+            };
             let (journal, thread) =
                 Journal::open(journal, clock.clone()).map_err(AppError::Observe)?;
             journal.register(metrics.room(room));
@@ -263,7 +293,11 @@ impl Notes {
         let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
         let node = &config.server.node;
         let recording = Recording::new(decisions, pseudonyms, node, clock.clone());
-        Ok(Self { recording, activity, threads })
+        Ok(Self {
+            recording,
+            activity,
+            threads,
+        })
     }
 }
 
@@ -282,13 +316,17 @@ async fn policies(
     let pick = match source {
         PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
         PolicySource::File(path) => {
-            let bytes = tokio::fs::read(path)
-                .await
-                .map_err(|source| AppError::PolicyFile { path: path.clone(), source })?;
+            let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
+                path: path.clone(),
+                source,
+            })?;
             Pick::Bytes(bytes.into())
         }
     };
-    catalog.activate_async(pick, params.clone()).await.map_err(AppError::Policy)?;
+    catalog
+        .activate_async(pick, params.clone())
+        .await
+        .map_err(AppError::Policy)?;
     let ranker = PolicyRanker::champion(runtime, catalog.clone());
     Ok((catalog, Arc::new(ranker)))
 }

@@ -47,7 +47,11 @@ impl App {
             AdminListener::Off => None,
         };
         let core = Core::build(config, application, identify).await?;
-        Ok(Self { core, listener, admin })
+        Ok(Self {
+            core,
+            listener,
+            admin,
+        })
     }
 
     /// Where clients connect.
@@ -75,7 +79,11 @@ impl App {
     /// Serves until `shutdown` completes, then closes what is open and waits for it, at most for
     /// the drain time. True if everything ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> bool {
-        let Self { core, listener, admin } = self;
+        let Self {
+            core,
+            listener,
+            admin,
+        } = self;
         core.start();
         let config = core.gateway().config().clone();
         let serve = |listener, router: Router, places| {
@@ -89,7 +97,11 @@ impl App {
         let places = Arc::new(Semaphore::new(core.registry().limits().connections_total));
         serve(listener, core.gateway().router(), places);
         if let Some(admin) = admin {
-            serve(admin, core.admin_router(), Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)));
+            serve(
+                admin,
+                core.admin_router(),
+                Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
+            );
         }
         shutdown.await;
         core.stop().await
@@ -100,5 +112,11 @@ impl App {
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Bind { key, address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| AppError::Bind {
+            key,
+            address,
+            source,
+        })
 }

@@ -86,7 +86,11 @@ impl Recording {
 
 impl Recorder for Recording {
     fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>) {
-        self.tell(Event::Tier { user: user.cloned(), run: *run, round });
+        self.tell(Event::Tier {
+            user: user.cloned(),
+            run: *run,
+            round,
+        });
     }
 
     fn evicted(&self, question: &Question, victim: &Victim) {
@@ -108,9 +112,20 @@ impl Recorder for Recording {
                 engine: crate::policy::engine::ENGINE_VERSION,
                 experiment: None,
             };
-            let Decided { question, answer, plan, outcomes } = &decided;
-            let record =
-                DecisionRecord::new(question, answer, plan, outcomes, circumstances, &Names(&self.pseudonyms));
+            let Decided {
+                question,
+                answer,
+                plan,
+                outcomes,
+            } = &decided;
+            let record = DecisionRecord::new(
+                question,
+                answer,
+                plan,
+                outcomes,
+                circumstances,
+                &Names(&self.pseudonyms),
+            );
             // What the journal could not take it counts, and says so in its own gap.
             let _ = self.decisions.write(&record);
         }
@@ -123,13 +138,20 @@ impl Recorder for Recording {
             held: pressure.held,
             limit: pressure.limit,
         };
-        let managers = self.registry.get().map(|registry| registry.of(&pressure.user));
+        let managers = self
+            .registry
+            .get()
+            .map(|registry| registry.of(&pressure.user));
         for manager in managers.unwrap_or_default() {
             for port in manager.ports() {
                 notice.send(&port, pressure.change.at);
             }
         }
-        tracing::debug!(from = pressure.change.from.name(), to = pressure.change.to.name(), "pressure");
+        tracing::debug!(
+            from = pressure.change.from.name(),
+            to = pressure.change.to.name(),
+            "pressure"
+        );
         self.tell(Event::Pressure(pressure.clone()));
     }
 }

@@ -4,6 +4,7 @@
 //! lives on while the server runs.
 
 pub mod config;
+pub mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,14 +15,16 @@ use crate::config::Environment;
 #[derive(Debug, clap::Parser)]
 #[command(name = "wastegate", version)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; `serve` if nothing is said.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: Option<Verb>,
 }
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
+    /// Run the gateway.
+    Serve(serve::Args),
     /// Check or show the configuration.
     Config(config::Args),
 }
@@ -43,7 +46,9 @@ impl Cli {
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
-            Verb::Config(args) => args.run(terminal),
+            None => serve::Args::default().run(terminal),
+            Some(Verb::Serve(args)) => args.run(terminal),
+            Some(Verb::Config(args)) => args.run(terminal),
         }
     }
 }

@@ -68,6 +68,10 @@ pub struct Config {
     pub gateway: gateway::Config,
     /// The policy that ranks, with its parameters.
     pub ranking: PolicyChoice,
+    /// The sandbox that it runs in.
+    pub policy: crate::policy::Config,
+    /// What is written down.
+    pub observe: crate::observe::Config,
 }
 
 /// Where the gateway listens and what it is called.

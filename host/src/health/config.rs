@@ -19,7 +19,7 @@ pub struct Config {
     pub stalled_after: Duration,
     /// The deadline of one probe round, for any number of managers. 1 s.
     pub probe_deadline: Duration,
-    /// Evidence younger than this is not asked for again. 5 s.
+    /// A peer that was found silent is not asked again for this long. 5 s.
     pub evidence_age: Duration,
     /// Connections pinged in one probe round; the rest keeps what is known of it. 10,000.
     pub probe_connections_max: usize,

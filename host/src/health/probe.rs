@@ -20,13 +20,13 @@ pub struct Round {
     pub answered: usize,
     /// Those that the kernel had given up already.
     pub gone: usize,
-    /// Connections whose evidence was young enough.
+    /// Connections that were found silent a moment ago.
     pub fresh: usize,
     /// Connections left out because the round's budget was spent.
     pub left_out: usize,
 }
 
-/// Probes every connection of these managers whose evidence is too old, all at once. Takes one
+/// Probes every connection of these managers, but those found silent a moment ago, all at once. Takes one
 /// round trip, and at most [`Config::probe_deadline`]. What it finds is kept in the connections'
 /// vitals, from where [`super::assess`] reads it.
 pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Config) -> Round {
@@ -69,7 +69,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
 }
 
 enum Opening {
-    /// What is known is young enough.
+    /// It was found silent a moment ago.
     Fresh,
     /// The kernel knows better than any ping.
     Gone,
@@ -79,9 +79,11 @@ enum Opening {
 
 fn open(port: &Port, config: &Config, now: Timestamp) -> Opening {
     let evidence = judge(port, config, now);
-    let young = now.since(evidence.at) < config.evidence_age;
-    // A verdict by heartbeat or queue renews itself; asking again would only cost its deadline.
-    if port.is_closing() || (young && evidence.health != Health::Unknown) {
+    // Bad news that is young is not asked for again: it would only cost the deadline once more.
+    // Good news always is: whoever is there answers within a round trip, and a peer that fell
+    // silent a second ago is just what a round is for.
+    let bad = !matches!(evidence.health, Health::Alive | Health::Unknown);
+    if port.is_closing() || (bad && now.since(evidence.at) < config.evidence_age) {
         return Opening::Fresh;
     }
     let view = port.socket.upgrade().and_then(|socket| tcp_view(&socket));

@@ -16,7 +16,10 @@ use super::outbox::Refused;
 use super::port::Port;
 use crate::decision::Standing;
 use crate::observe::activity::{Activity as ActivityStream, Event};
-use crate::types::{Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Timestamp, UserId};
+use crate::types::{
+    Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Timestamp,
+    UserId,
+};
 
 /// What every manager of a gateway shares.
 pub struct Surroundings {
@@ -240,7 +243,11 @@ impl Manager {
             (state.ports.clone(), first)
         };
         if first {
-            self.note(self.now(), None, end_event(reason, self.standing(self.now())));
+            self.note(
+                self.now(),
+                None,
+                end_event(reason, self.standing(self.now())),
+            );
         }
         self.mailbox.close();
         self.closed.cancel();
@@ -317,13 +324,27 @@ impl Manager {
     /// Its user was active in it: an application frame came in from one of its devices.
     pub fn touch(&self, now: Timestamp, device: &DeviceId, bytes: usize) {
         self.activity.lock().touch(now);
-        self.note(now, Some(device), Event::In { bytes: bytes as u64 });
+        self.note(
+            now,
+            Some(device),
+            Event::In {
+                bytes: bytes as u64,
+            },
+        );
     }
 
     /// Its client says whether the user can see it.
     pub fn set_visible(&self, visible: bool) {
         self.hints.set_visible(visible);
-        self.note(self.now(), None, if visible { Event::Visible } else { Event::Hidden });
+        self.note(
+            self.now(),
+            None,
+            if visible {
+                Event::Visible
+            } else {
+                Event::Hidden
+            },
+        );
     }
 
     /// What its user's activity was so far.

@@ -23,7 +23,7 @@ const QUEUE_BYTES_MAX: NonZeroUsize =
     NonZeroUsize::new(32 << 20).expect("a number that is not zero");
 
 /// How the host is observed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     /// Log lines.
     pub log: LogConfig,
@@ -39,7 +39,7 @@ pub struct Config {
 }
 
 /// Which log lines are written, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// In the syntax of `tracing`'s `EnvFilter`. Default `info`.
     pub filter: String,
@@ -48,7 +48,7 @@ pub struct LogConfig {
 }
 
 /// One journal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JournalConfig {
     /// The file that is appended to. Its folder must exist; rotated files are put beside it.
     pub path: PathBuf,
@@ -66,7 +66,7 @@ pub struct JournalConfig {
 }
 
 /// When to speak up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AlertConfig {
     /// Levels of pressure, of users and of the node. Default 40, 60, 80 and 90 %.
     pub pressure: PressureThresholds,

@@ -34,6 +34,7 @@ mod convert;
 mod guest;
 mod limits;
 mod link;
+mod shipped;
 mod ticker;
 
 pub use breaker::{BreakerSettings, Breakers};
@@ -47,6 +48,7 @@ pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
 pub use program::{Policy, Program};
 pub use ranker::{PolicyRanker, Runtime};
+pub(crate) use shipped::SHIPPED;
 
 #[cfg(test)]
 mod testing;

@@ -20,13 +20,27 @@ struct Held(Weak<Registry>);
 
 impl Collector for Held {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Some(registry) = self.0.upgrade() else { return Ok(()) };
+        let Some(registry) = self.0.upgrade() else {
+            return Ok(());
+        };
         let (created, returned) = registry.created();
         let gauges = [
             ("managers", "Managers held now", u64::from(registry.total())),
-            ("users", "Users who hold a manager now", registry.users().len() as u64),
-            ("limit_managers", "Managers that the node may hold", registry.limits().managers_total.into()),
-            ("limit_managers_per_user", "Managers that a user may hold", registry.limits().managers_per_user.into()),
+            (
+                "users",
+                "Users who hold a manager now",
+                registry.users().len() as u64,
+            ),
+            (
+                "limit_managers",
+                "Managers that the node may hold",
+                registry.limits().managers_total.into(),
+            ),
+            (
+                "limit_managers_per_user",
+                "Managers that a user may hold",
+                registry.limits().managers_per_user.into(),
+            ),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
@@ -34,11 +48,20 @@ impl Collector for Held {
         }
         let counters = [
             ("created", "Managers created", created),
-            ("returned", "Managers created whose key had been evicted before", returned),
+            (
+                "returned",
+                "Managers created whose key had been evicted before",
+                returned,
+            ),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+            counter.encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                counter.metric_type(),
+            )?)?;
         }
         Ok(())
     }

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use crate::decision::Standing;
 use crate::health;
-use crate::observe::activity::Event;
 use crate::manager::{Manager, Pin, Port, Surroundings};
+use crate::observe::activity::Event;
 use crate::types::{CloseReason, EvictionCause, ManagerId, ManagerKey, Tasks, Timestamp, UserId};
 
 pub use config::Limits;
