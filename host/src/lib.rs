@@ -9,5 +9,6 @@ pub mod decision;
 pub mod gateway;
 pub mod health;
 pub mod manager;
+pub mod observe;
 pub mod registry;
 pub mod types;
