@@ -10,5 +10,6 @@ pub mod gateway;
 pub mod health;
 pub mod manager;
 pub mod observe;
+pub mod policy;
 pub mod registry;
 pub mod types;

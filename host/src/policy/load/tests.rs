@@ -1,0 +1,322 @@
+//! Every way in which loading can fail, with its sentence in full.
+
+use super::*;
+use crate::policy::Config;
+use crate::policy::manifest::Parameter;
+use crate::policy::testing::{Guest, LOOP, WIT, chain, config, engine};
+use crate::types::time::Clock;
+
+fn refusal(bytes: &[u8]) -> String {
+    refused(bytes).to_string()
+}
+
+fn refused(bytes: &[u8]) -> LoadError {
+    policy(&engine(), bytes, &Params::new()).unwrap_err()
+}
+
+fn component(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_good_guest_becomes_a_policy() {
+    let bytes = Guest::default().wasm();
+    let policy = policy(&engine(), &bytes, &Params::new()).unwrap();
+    assert_eq!(&*policy.about().name, "first");
+    assert_eq!(&*policy.about().version, "1.2.3");
+    assert_eq!(policy.about().digest, digest(&bytes));
+    assert_eq!(**policy.params(), [0.5]);
+    assert_eq!(policy.report().breaking_point, None);
+}
+
+#[test]
+fn a_component_is_taken_as_it_is() {
+    let module = Guest::default().wasm();
+    let component = format::component(&module, u64::MAX).unwrap();
+    let policy = policy(&engine(), &component, &Params::new()).unwrap();
+    assert_eq!(policy.about().digest, digest(&component));
+}
+
+#[tokio::test]
+async fn loading_leaves_the_serving_thread_alone() {
+    let bytes = Guest::default().wasm().into();
+    let policy = policy_async(engine(), bytes, Params::new()).await.unwrap();
+    assert_eq!(&*policy.about().name, "first");
+}
+
+#[test]
+fn the_digest_is_sha_256_in_hex() {
+    assert_eq!(
+        &*digest(b"abc"),
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+}
+
+#[test]
+fn files_that_are_no_policy_each_have_their_sentence() {
+    let sentences = [
+        (
+            &b""[..],
+            "the policy is empty: give the `.wasm` file that the build wrote",
+        ),
+        (
+            b"\n(module)",
+            "this is WebAssembly text, not a binary: translate it with `wasm-tools parse`",
+        ),
+        (
+            b"\x7fELF\x02\x01",
+            "this is a precompiled `.cwasm`, which would run as native code without a sandbox: give the `.wasm` that it was made from",
+        ),
+        (
+            b"PK\x03\x04....",
+            "this is not WebAssembly (it begins with 50 4b 03 04): give the `.wasm` file that the build wrote",
+        ),
+        (
+            b"\0asm\x01\0\0\0\x01",
+            "the policy is no valid WebAssembly: build it again, and compare its size and digest if it was copied",
+        ),
+    ];
+    for (bytes, sentence) in sentences {
+        assert_eq!(refusal(bytes), sentence);
+    }
+}
+
+#[test]
+fn a_large_file_is_refused_before_it_is_looked_at() {
+    let small = Config {
+        size_bytes_max: 100,
+        ..config()
+    };
+    let engine = Engine::new(small, Clock::system()).unwrap();
+    let error = policy(&engine, &[0; 101], &Params::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the policy has 101 bytes and at most 100 are accepted: build it for size and strip it, or raise `policy.size_bytes_max`"
+    );
+}
+
+#[test]
+fn a_core_module_has_to_name_its_world() {
+    assert_eq!(
+        refusal(&Guest::default().bare()),
+        "this is a core module that does not say which world it is built for: build it with the wastegate SDK, or add the world with `wasm-tools component embed`"
+    );
+}
+
+#[test]
+fn a_core_module_has_to_keep_to_its_world() {
+    let guest = Guest {
+        version: "1.0.1".to_owned(),
+        ..Guest::default()
+    };
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "this core module does not keep to the world that it says it is built for: build it again with the SDK of one version"
+    );
+}
+
+#[test]
+fn imports_are_refused_by_name_and_in_words() {
+    let ranker = r#"(instance $i) (export "wastegate:policy/ranker@1.0.0" (instance $i))"#;
+    let guest = component(&format!(
+        r#"(component
+            (import "wasi:sockets/tcp@0.2.6" (instance))
+            (import "wasi:clocks/wall-clock@0.2.6" (instance))
+            (import "wastegate:policy/log@2.1.0" (instance))
+            (import "acme:geo/lookup@1.0.0" (instance))
+            (import "wastegate:policy/log@1.4.0" (instance))
+            {ranker})"#
+    ));
+    assert_eq!(
+        refusal(&guest),
+        "the policy imports what policies are not granted:
+  wasi:sockets/tcp@0.2.6: policies may not open sockets
+  wasi:clocks/wall-clock@0.2.6: policies own no clock; the moment of the decision is `now-ms` of the call
+  wastegate:policy/log@2.1.0: this host offers `log` of version 1 only
+  acme:geo/lookup@1.0.0: this host offers nothing of that name
+A policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust built for `wasm32-unknown-unknown` imports nothing by itself"
+    );
+}
+
+#[test]
+fn a_module_that_wants_wasi_is_told_how_to_do_without() {
+    let guest = Guest {
+        fields: r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#
+            .to_owned(),
+        ..Guest::default()
+    };
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "the policy imports what policies are not granted:
+  wasi_snapshot_preview1: WASI is not granted to policies; build for `wasm32-unknown-unknown`
+A policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust built for `wasm32-unknown-unknown` imports nothing by itself"
+    );
+}
+
+#[test]
+fn a_component_of_another_world_is_told_what_is_missing() {
+    assert_eq!(
+        refusal(&component("(component)")),
+        "the policy exports nothing that this host could ask: it needs `wastegate:policy/ranker@1.0.0`, and exports nothing"
+    );
+    let other = r#"(component (instance $i) (export "wasi:cli/run@0.2.6" (instance $i)))"#;
+    assert_eq!(
+        refusal(&component(other)),
+        "the policy exports nothing that this host could ask: it needs `wastegate:policy/ranker@1.0.0`, and exports `wasi:cli/run@0.2.6`"
+    );
+}
+
+#[test]
+fn another_version_of_the_contract_is_named() {
+    let guest = Guest {
+        wit: WIT.replace("@1.0.0", "@2.0.0"),
+        version: "2.0.0".to_owned(),
+        ..Guest::default()
+    };
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "the policy was built against wastegate:policy@2.0.0; this host offers 1.0.0: build it with an SDK of version 1"
+    );
+}
+
+#[test]
+fn types_that_differ_are_shown_side_by_side() {
+    let guest = Guest {
+        wit: WIT.replace("reason: u16,", "reason: u16,\n weight: f32,"),
+        ..Guest::default()
+    };
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "the policy's interface differs from wastegate:policy@1.0.0:
+  types.choice is `record { manager: u32, score: f64, reason: u16, weight: f32 }`; it should be `record { manager: u32, score: f64, reason: u16 }`
+Build it against the `wit/policy.wit` of this host"
+    );
+}
+
+#[test]
+fn a_missing_function_is_shown() {
+    let lacks =
+        r#"(component (instance $i) (export "wastegate:policy/ranker@1.0.0" (instance $i)))"#;
+    assert_eq!(
+        refusal(&component(lacks)),
+        "the policy's interface differs from wastegate:policy@1.0.0:
+  ranker.describe is missing; it should be `func() -> manifest`
+  ranker.rank is missing; it should be `func(call: call, columns: list<list<f64>>) -> result<list<choice>, string>`
+Build it against the `wit/policy.wit` of this host"
+    );
+}
+
+#[test]
+fn what_does_not_compile_within_the_limits_is_refused() {
+    let guest = Guest {
+        pages: 2_000,
+        ..Guest::default()
+    };
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "the policy does not compile within this host's limits: avoid threads, 64-bit memory and more than 64 MiB of memory"
+    );
+}
+
+#[test]
+fn describe_is_called_under_limits() {
+    let describe = |body: &str| {
+        let guest = Guest {
+            describe: body.to_owned(),
+            ..Guest::default()
+        };
+        chain(&refused(&guest.wasm()))
+    };
+    let sentence = "the policy failed when it was asked to describe itself: `describe` has to return a constant, quickly";
+    assert_eq!(
+        describe(LOOP),
+        format!("{sentence}: used all of its 10000000 units of fuel")
+    );
+    assert_eq!(
+        describe("(unreachable)"),
+        format!("{sentence}: trapped: wasm `unreachable` instruction executed")
+    );
+    assert_eq!(
+        describe("(drop (call $alloc (i32.const 100000000))) (global.get $manifest)"),
+        format!("{sentence}: asked for more than its 2097152 bytes of memory")
+    );
+    assert_eq!(
+        describe("(i32.const 0x7ffffff0)"),
+        format!("{sentence}: trapped: pointer out of bounds of memory")
+    );
+}
+
+#[test]
+fn every_mistake_in_a_manifest_is_told_at_once() {
+    let guest = Guest::says(|manifest| {
+        manifest.name = "My Policy".to_owned();
+        manifest.version = "1.0".to_owned();
+        manifest.summary = "x".repeat(513);
+        manifest.signals = ["idle-mss", "age-ms", "age-ms"].map(str::to_owned).to_vec();
+        let parameter = |name: &str, default, min, max| Parameter {
+            name: name.to_owned(),
+            default,
+            min,
+            max,
+            doc: String::new(),
+        };
+        manifest.parameters = vec![
+            parameter("a", 2.0, 0.0, 1.0),
+            parameter("a", 0.5, 1.0, 0.0),
+            parameter("b-", 0.5, 0.0, f64::INFINITY),
+        ];
+        manifest.reasons = vec![" ".to_owned()];
+        manifest.scopes = Vec::new();
+    });
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "the policy's manifest is wrong:
+  `My Policy` cannot be the name of a policy: use lower case words joined by hyphens, at most 64 bytes
+  `1.0` is no version: write `major.minor.patch`, for example `1.0.0`
+  the summary has 513 bytes; at most 512 are allowed
+  signal `idle-mss` is unknown to this host; did you mean `idle-ms`?
+  signal `age-ms` is listed twice; list it once and read its column as often as you like
+  parameter `a`: its default 2 is not within 0 to 1
+  parameter `a` is declared twice; give each its own name
+  parameter `a`: its range 1 to 0 must be finite, smallest first
+  `b-` cannot be the name of a parameter: use lower case words joined by hyphens, at most 64 bytes
+  parameter `b-`: its range 0 to inf must be finite, smallest first
+  reason 0 is empty; say in a few words why a manager is chosen
+  it has no scopes; name `user`, `node` or both"
+    );
+    let guest = Guest::says(|manifest| {
+        manifest.reasons = Vec::new();
+        manifest.parameters = vec![manifest.parameters[0].clone(); 65];
+    });
+    let sentences = refusal(&guest.wasm());
+    assert!(sentences.contains("\n  it has 65 parameters; at most 64 are allowed\n"));
+    assert!(sentences.ends_with(
+        "\n  it has no reasons; give at least one phrase that says why a manager is chosen"
+    ));
+}
+
+#[test]
+fn parameters_are_the_operators_within_their_ranges() {
+    let engine = engine();
+    let program = program(&engine, &Guest::default().wasm()).unwrap();
+    let set = |pairs: &[(&str, f64)]| {
+        let params = pairs.iter().map(|&(name, value)| (name.to_owned(), value));
+        ready(program.clone(), &params.collect())
+    };
+    assert_eq!(**set(&[("weight", 0.25)]).unwrap().params(), [0.25]);
+    assert_eq!(
+        set(&[("wieght", 0.5), ("weight", 1.5)])
+            .unwrap_err()
+            .to_string(),
+        "the policy's parameters are wrong:
+  it has no parameter `wieght`; did you mean `weight`?
+  `weight` = 1.5 is out of range; it may be from 0 to 1"
+    );
+    assert!(set(&[("weight", f64::NAN)]).is_err());
+    let none = Guest::says(|manifest| manifest.parameters.clear()).wasm();
+    let params = Params::from([("weight".to_owned(), 1.0)]);
+    assert_eq!(
+        policy(&engine, &none, &params).unwrap_err().to_string(),
+        "the policy's parameters are wrong:\n  it has no parameters, so `weight` cannot be set"
+    );
+}
