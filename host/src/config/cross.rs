@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::draft::Draft;
-use super::error::{ConfigError, Problem};
+use super::error::Problem;
 use super::keys::{Found, Table};
 use super::raw::{Origin, Value};
 use super::{AdminListener, IdentityMode};
@@ -39,7 +39,7 @@ impl Relation {
 }
 
 /// Every such pair.
-pub(super) const ORDERS: [Order; 8] = [
+pub(super) const ORDERS: [Order; 15] = [
     Order {
         lower: "health.pong_deadline_ms",
         relation: Relation::Below,
@@ -88,6 +88,48 @@ pub(super) const ORDERS: [Order; 8] = [
         upper: "limits.managers_total",
         because: "one user cannot hold more than the node",
     },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::AtMost,
+        upper: "policy.deadline_large_ms",
+        because: "a large call takes at least as long as a small one",
+    },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::Below,
+        upper: "admission.budget_ms",
+        because: "an admission that asks a policy has to evict within the same budget",
+    },
+    Order {
+        lower: "policy.memory_user_bytes",
+        relation: Relation::AtMost,
+        upper: "policy.memory_large_bytes_max",
+        because: "a large call needs at least the memory of a small one",
+    },
+    Order {
+        lower: "observe.alerts.pressure.margin",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.info",
+        because: "the first level has to be left again",
+    },
+    Order {
+        lower: "observe.alerts.pressure.info",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.warning",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.warning",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.critical",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.critical",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.emergency",
+        because: "levels of pressure rise",
+    },
 ];
 
 /// What is wrong, beyond the `known` problems of single keys.
@@ -116,17 +158,6 @@ pub(super) fn check(
     check.problems
 }
 
-/// The error for a table that was refused although [`check`] found nothing.
-pub(super) fn refused(error: InvalidTable) -> ConfigError {
-    let problem = Problem::Conflict {
-        keys: Vec::new(),
-        found: "`cleanup.tiers`".to_owned(),
-        reason: error.to_string(),
-        remedy: "`wastegate config default` shows a table that is in order".to_owned(),
-    };
-    ConfigError::of(problem)
-}
-
 struct Check<'a> {
     table: &'a Table,
     draft: &'a mut Draft,
@@ -137,7 +168,8 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn order(&mut self, order: &Order) {
-        let (Some(lower), Some(upper)) = (self.whole(order.lower), self.whole(order.upper)) else {
+        let (Some(lower), Some(upper)) = (self.number(order.lower), self.number(order.upper))
+        else {
             return;
         };
         let holds = match order.relation {
@@ -209,9 +241,10 @@ impl Check<'_> {
         }
     }
 
-    fn whole(&mut self, path: &str) -> Option<u64> {
+    fn number(&mut self, path: &str) -> Option<f64> {
         match self.value(path)? {
-            Value::Whole(number) => Some(number),
+            Value::Number(number) => Some(number),
+            Value::Whole(number) => number.to_string().parse().ok(),
             _ => None,
         }
     }

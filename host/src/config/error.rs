@@ -24,8 +24,15 @@ impl ConfigError {
         }
     }
 
-    /// The error for one problem.
-    pub(super) fn of(problem: Problem) -> Self {
+    /// The error for what a room refused although every check here let it pass: the table of keys
+    /// allows more than the room does.
+    pub(super) fn room(section: &str, reason: impl fmt::Display) -> Self {
+        let problem = Problem::Conflict {
+            keys: vec![section.to_owned()],
+            found: format!("`{section}`"),
+            reason: reason.to_string(),
+            remedy: "`wastegate config default` shows values that are taken".to_owned(),
+        };
         Self {
             problems: vec![problem],
         }

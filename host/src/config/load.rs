@@ -28,7 +28,7 @@ pub struct Sources {
 }
 
 /// A configuration with where it came from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// What was configured.
     pub config: Config,
@@ -72,7 +72,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     ConfigError::unless_empty(problems)?;
 
     let settings = settings(&table, &mut draft, &origins);
-    let config = draft.finish().map_err(cross::refused)?;
+    let config = draft.finish()?;
     Ok(Loaded { config, settings })
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::{admission, cleanup, connection, gateway, health, manager, registry};
+use crate::{admission, cleanup, connection, gateway, health, manager, observe, policy, registry};
 
 mod cross;
 mod document;
@@ -44,7 +44,7 @@ mod tests;
 /// Everything the process is told from outside, checked.
 ///
 /// [`load`] is the way from the outside to here; a test may take the default and change it.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The public listener's address and this node's name.
     pub server: Server,
@@ -68,6 +68,10 @@ pub struct Config {
     pub gateway: gateway::Config,
     /// The policy that ranks, with its parameters.
     pub ranking: PolicyChoice,
+    /// The limits within which policies run.
+    pub policy: policy::Config,
+    /// Log lines, journals, alerts.
+    pub observe: observe::Config,
 }
 
 /// Where the gateway listens and what it is called.

@@ -10,6 +10,7 @@ mod gateway;
 mod health;
 mod limits;
 mod manager;
+mod observe;
 mod policy;
 mod server;
 
@@ -68,6 +69,7 @@ impl Table {
             cleanup::sections(),
             gateway::sections(),
             policy::sections(),
+            observe::sections(),
         ];
         Self {
             sections: rooms.into_iter().flatten().collect(),
@@ -161,6 +163,18 @@ impl Section {
     {
         let path = format!("{}.{name}", self.path);
         self.keys.push(Key::new(path, shape, doc, lens));
+        self
+    }
+
+    /// One more key, whose value nobody may see.
+    fn secret<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
+    where
+        T: 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        let path = format!("{}.{name}", self.path);
+        self.keys.push(Key::new(path, shape, doc, lens).secret());
         self
     }
 
