@@ -36,6 +36,13 @@ impl Relation {
             Self::AtMost => "at most",
         }
     }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "to at most",
+        }
+    }
 }
 
 /// Every such pair.
@@ -177,12 +184,8 @@ impl Check<'_> {
             Relation::AtMost => lower <= upper,
         };
         if !holds {
-            let remedy = format!(
-                "set `{}` {} `{}`",
-                order.lower,
-                order.relation.words(),
-                order.upper
-            );
+            let to = order.relation.remedy();
+            let remedy = format!("set `{}` {to} `{}`", order.lower, order.upper);
             self.conflict(&[order.lower, order.upper], order.because, &remedy);
         }
     }

@@ -72,7 +72,7 @@ pub enum Problem {
         reason: String,
     },
     /// The file is not TOML.
-    #[error("{origin} is not TOML: {reason}")]
+    #[error("{origin} is not TOML: {reason}; mend that line")]
     Syntax {
         /// Where.
         origin: Origin,

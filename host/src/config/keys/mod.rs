@@ -96,11 +96,11 @@ impl Table {
             Some((&section.path, section.open?, name))
         });
         if let Some((section, open, name)) = open.next() {
-            let hyphenated = hyphenated(name);
-            if hyphenated == name {
+            let spelled = hyphenated(name);
+            if spelled == name && !name.is_empty() {
                 return Found::Named(open(name));
             }
-            let spelled = (!hyphenated.is_empty()).then(|| format!("{section}.{hyphenated}"));
+            let spelled = (!spelled.is_empty()).then(|| format!("{section}.{spelled}"));
             return Found::Unknown { nearest: spelled };
         }
         Found::Unknown {
