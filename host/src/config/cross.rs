@@ -1,7 +1,8 @@
 //! What only several keys together can get wrong.
 //!
 //! Most of it is one key that must not pass another, so that is a list. A check is left out where
-//! one of its keys already has a problem of its own: its value is not what the operator meant.
+//! one of its keys already has a problem of its own, and all are if the file could not be read: the
+//! values are not what the operator meant.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -146,6 +147,9 @@ pub(super) fn check(
     origins: &BTreeMap<String, Origin>,
     known: &[Problem],
 ) -> Vec<Problem> {
+    if known.iter().any(Problem::hides_values) {
+        return Vec::new();
+    }
     let broken = known.iter().flat_map(Problem::keys).collect();
     let mut check = Check {
         table,

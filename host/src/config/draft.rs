@@ -83,6 +83,8 @@ impl Default for Draft {
             emergency: 0.9,
             margin: 0.05,
         };
+        let table = &rooms.cleanup.table;
+        let usual = TierDraft::usual_idle(table);
         Self {
             policy: PolicyDraft {
                 file: None,
@@ -92,7 +94,7 @@ impl Default for Draft {
             decisions: JournalDraft::of(rooms.observe.decisions.clone()),
             activity: JournalDraft::of(rooms.observe.activity.clone()),
             pressure,
-            tiers: Tier::ALL.map(|tier| TierDraft::of(rooms.cleanup.table.rule(tier))),
+            tiers: Tier::ALL.map(|tier| TierDraft::of(table.rule(tier), usual)),
             rooms,
         }
     }
@@ -182,14 +184,7 @@ impl JournalDraft {
 }
 
 impl TierDraft {
-    fn of(rule: &TierRule) -> Self {
-        // What a tier gets that has no idle time and is given one.
-        let usual = IdleTtl {
-            max: Duration::from_secs(600),
-            min: Duration::from_secs(2),
-            scale: 0.85,
-            saturation: 0.95,
-        };
+    fn of(rule: &TierRule, usual: IdleTtl) -> Self {
         let ttl = rule.idle_ttl.unwrap_or(usual);
         Self {
             enabled: rule.enabled,
@@ -201,6 +196,19 @@ impl TierDraft {
             idle_scale: ttl.scale,
             idle_saturation: ttl.saturation,
         }
+    }
+
+    /// What a tier gets that has no idle time and is given one: what the first one has.
+    fn usual_idle(table: &TierTable) -> IdleTtl {
+        let given = Tier::ALL
+            .into_iter()
+            .find_map(|tier| table.rule(tier).idle_ttl);
+        given.unwrap_or(IdleTtl {
+            max: Duration::ZERO,
+            min: Duration::ZERO,
+            scale: 0.0,
+            saturation: 1.0,
+        })
     }
 
     fn rule(&self) -> TierRule {

@@ -38,7 +38,7 @@ impl ConfigError {
         }
     }
 
-    /// Everything that is wrong, in the order of the layers.
+    /// Everything that is wrong.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -79,9 +79,9 @@ pub enum Problem {
         /// What the parser says.
         reason: String,
     },
-    /// A `--set` that sets nothing.
-    #[error("`--set {text}` has no `=`; write `--set section.key=value`")]
-    NoEquals {
+    /// A `--set` without a key or without `=`.
+    #[error("`--set {text}` sets nothing; write `--set section.key=value`")]
+    SetsNothing {
         /// What stands behind `--set`.
         text: String,
     },
@@ -185,10 +185,15 @@ impl Problem {
             Self::Conflict { keys, .. } => keys.iter().map(String::as_str).collect(),
             Self::Unreadable { .. }
             | Self::Syntax { .. }
-            | Self::NoEquals { .. }
+            | Self::SetsNothing { .. }
             | Self::UnknownVariable { .. }
             | Self::NotUtf8 { .. } => Vec::new(),
         }
+    }
+
+    /// Whether it kept a whole layer from being read, so that values are missing.
+    pub(super) fn hides_values(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::Syntax { .. })
     }
 
     /// The place, where it is one place.
@@ -203,7 +208,7 @@ impl Problem {
             | Self::Value { origin, .. } => Some(origin),
             Self::Twice { second, .. } => Some(second),
             Self::UnknownVariable { .. }
-            | Self::NoEquals { .. }
+            | Self::SetsNothing { .. }
             | Self::NotUtf8 { .. }
             | Self::Conflict { .. } => None,
         }

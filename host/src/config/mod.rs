@@ -1,9 +1,9 @@
 //! Configuration: from built-in defaults, a TOML file, the environment and flags to one checked
 //! [`Config`] that holds every room's own checked struct.
 //!
-//! How to read the room: a layer (`file`, `environment`, `flags`) turns text into [`raw`] entries
-//! that know where they came from; [`keys`] is the one table that knows every key, its range and
-//! its place in the structs; [`load`] applies the entries to a [`draft`], [`cross`] checks what
+//! How to read the room: a layer (`file`, `environment`, `flags`) turns text into `raw` entries
+//! that know where they came from; `keys` is the one table that knows every key, its range and
+//! its place in the structs; `load` applies the entries to a `draft`, `cross` checks what
 //! only two keys together can get wrong, and only then is there a `Config`. `show`, the example
 //! file and `docs/configuration.md` are printed from the same table.
 //!
