@@ -1,13 +1,14 @@
 //! What only several keys together can get wrong.
 //!
 //! Most of it is one key that must not pass another, so that is a list. A check is left out where
-//! one of its keys already has a problem of its own: its value is not what the operator meant.
+//! one of its keys already has a problem of its own, and all are if the file could not be read: the
+//! values are not what the operator meant.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::draft::Draft;
-use super::error::{ConfigError, Problem};
+use super::error::Problem;
 use super::keys::{Found, Table};
 use super::raw::{Origin, Value};
 use super::{AdminListener, IdentityMode};
@@ -36,10 +37,17 @@ impl Relation {
             Self::AtMost => "at most",
         }
     }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "to at most",
+        }
+    }
 }
 
 /// Every such pair.
-pub(super) const ORDERS: [Order; 8] = [
+pub(super) const ORDERS: [Order; 15] = [
     Order {
         lower: "health.pong_deadline_ms",
         relation: Relation::Below,
@@ -88,6 +96,48 @@ pub(super) const ORDERS: [Order; 8] = [
         upper: "limits.managers_total",
         because: "one user cannot hold more than the node",
     },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::AtMost,
+        upper: "policy.deadline_large_ms",
+        because: "a large call takes at least as long as a small one",
+    },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::Below,
+        upper: "admission.budget_ms",
+        because: "an admission that asks a policy has to evict within the same budget",
+    },
+    Order {
+        lower: "policy.memory_user_bytes",
+        relation: Relation::AtMost,
+        upper: "policy.memory_large_bytes_max",
+        because: "a large call needs at least the memory of a small one",
+    },
+    Order {
+        lower: "observe.alerts.pressure.margin",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.info",
+        because: "the first level has to be left again",
+    },
+    Order {
+        lower: "observe.alerts.pressure.info",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.warning",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.warning",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.critical",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.critical",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.emergency",
+        because: "levels of pressure rise",
+    },
 ];
 
 /// What is wrong, beyond the `known` problems of single keys.
@@ -97,6 +147,9 @@ pub(super) fn check(
     origins: &BTreeMap<String, Origin>,
     known: &[Problem],
 ) -> Vec<Problem> {
+    if known.iter().any(Problem::hides_values) {
+        return Vec::new();
+    }
     let broken = known.iter().flat_map(Problem::keys).collect();
     let mut check = Check {
         table,
@@ -116,17 +169,6 @@ pub(super) fn check(
     check.problems
 }
 
-/// The error for a table that was refused although [`check`] found nothing.
-pub(super) fn refused(error: InvalidTable) -> ConfigError {
-    let problem = Problem::Conflict {
-        keys: Vec::new(),
-        found: "`cleanup.tiers`".to_owned(),
-        reason: error.to_string(),
-        remedy: "`wastegate config default` shows a table that is in order".to_owned(),
-    };
-    ConfigError::of(problem)
-}
-
 struct Check<'a> {
     table: &'a Table,
     draft: &'a mut Draft,
@@ -137,7 +179,8 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn order(&mut self, order: &Order) {
-        let (Some(lower), Some(upper)) = (self.whole(order.lower), self.whole(order.upper)) else {
+        let (Some(lower), Some(upper)) = (self.number(order.lower), self.number(order.upper))
+        else {
             return;
         };
         let holds = match order.relation {
@@ -145,12 +188,8 @@ impl Check<'_> {
             Relation::AtMost => lower <= upper,
         };
         if !holds {
-            let remedy = format!(
-                "set `{}` {} `{}`",
-                order.lower,
-                order.relation.words(),
-                order.upper
-            );
+            let to = order.relation.remedy();
+            let remedy = format!("set `{}` {to} `{}`", order.lower, order.upper);
             self.conflict(&[order.lower, order.upper], order.because, &remedy);
         }
     }
@@ -209,9 +248,10 @@ impl Check<'_> {
         }
     }
 
-    fn whole(&mut self, path: &str) -> Option<u64> {
+    fn number(&mut self, path: &str) -> Option<f64> {
         match self.value(path)? {
-            Value::Whole(number) => Some(number),
+            Value::Number(number) => Some(number),
+            Value::Whole(number) => number.to_string().parse().ok(),
             _ => None,
         }
     }

@@ -64,7 +64,7 @@ const REFERENCE_HEAD: &str = "\
 # Configuration
 
 <!-- Printed from the table in `host/src/config/keys/`; a test compares. To write it anew:
-     WASTEGATE_BLESS=1 cargo test -p wastegate config::tests::generated -->
+     WASTEGATE_BLESS=1 cargo test -p wastegate config::tests -->
 
 Everything has a default, so that `wastegate serve` runs without a file. What is set is layered,
 the later over the earlier:

@@ -1,37 +1,61 @@
 //! A configuration while it is being filled in: every value is in its own range, nothing is
 //! checked against anything else yet.
 //!
-//! It differs from [`Config`] only where a checked type cannot be half right: the tier table, and
-//! what is made of several keys.
+//! It differs from [`Config`] only where a checked type cannot be half right: the tier table, the
+//! pressure thresholds, and what is there only if one of its keys says so.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, PolicyChoice, PolicySource};
+use super::{Config, ConfigError, PolicyChoice, PolicySource};
 use crate::decision::tiers::InvalidTable;
 use crate::decision::{Class, IdleTtl, Probe, Take, TierRule, TierTable};
+use crate::observe::PressureThresholds;
+use crate::observe::config::JournalConfig;
 use crate::types::Tier;
 
 /// See the module.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Draft {
-    /// Everything that is as it will be; its tier rules and its policy are not looked at.
+    /// Everything that is as it will be; what the other fields make up is not looked at.
     pub rooms: Config,
     pub policy: PolicyDraft,
+    pub decisions: JournalDraft,
+    pub activity: JournalDraft,
+    pub pressure: PressureDraft,
     tiers: [TierDraft; 5],
 }
 
 /// What makes up a [`PolicyChoice`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct PolicyDraft {
     pub file: Option<PathBuf>,
     pub name: String,
     pub params: BTreeMap<String, f64>,
 }
 
+/// A journal that may be off.
+#[derive(Debug, Clone)]
+pub(super) struct JournalDraft {
+    /// None switches it off, whatever the limits say.
+    pub path: Option<PathBuf>,
+    /// Its path is not looked at.
+    pub limits: JournalConfig,
+}
+
+/// What makes up [`PressureThresholds`].
+#[derive(Debug, Clone)]
+pub(super) struct PressureDraft {
+    pub info: f64,
+    pub warning: f64,
+    pub critical: f64,
+    pub emergency: f64,
+    pub margin: f64,
+}
+
 /// What makes up a [`TierRule`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct TierDraft {
     pub enabled: bool,
     pub admits: Vec<Class>,
@@ -51,13 +75,26 @@ impl Default for Draft {
             PolicySource::Shipped(name) => name.clone(),
             PolicySource::File(_) => String::new(),
         };
+        // The thresholds do not tell what they are; a test compares these with their default.
+        let pressure = PressureDraft {
+            info: 0.4,
+            warning: 0.6,
+            critical: 0.8,
+            emergency: 0.9,
+            margin: 0.05,
+        };
+        let table = &rooms.cleanup.table;
+        let usual = TierDraft::usual_idle(table);
         Self {
             policy: PolicyDraft {
                 file: None,
                 name,
                 params: BTreeMap::new(),
             },
-            tiers: Tier::ALL.map(|tier| TierDraft::of(rooms.cleanup.table.rule(tier))),
+            decisions: JournalDraft::of(rooms.observe.decisions.clone()),
+            activity: JournalDraft::of(rooms.observe.activity.clone()),
+            pressure,
+            tiers: Tier::ALL.map(|tier| TierDraft::of(table.rule(tier), usual)),
             rooms,
         }
     }
@@ -90,35 +127,64 @@ impl Draft {
         TierTable::new(rules, 0, false).err()
     }
 
-    /// The configuration, if the tiers are in order.
-    pub(super) fn finish(self) -> Result<Config, InvalidTable> {
+    /// The configuration, if every room takes its part.
+    pub(super) fn finish(self) -> Result<Config, ConfigError> {
         let Self {
             mut rooms,
             policy,
+            decisions,
+            activity,
+            pressure,
             tiers,
         } = self;
+
         let old = &rooms.cleanup.table;
         let rules = tiers.map(|tier| tier.rule());
-        rooms.cleanup.table = TierTable::new(rules, old.reserve, old.keep_one)?;
+        rooms.cleanup.table = TierTable::new(rules, old.reserve, old.keep_one)
+            .map_err(|error| ConfigError::room("cleanup.tiers", error))?;
+
         rooms.ranking = PolicyChoice {
             source: policy
                 .file
                 .map_or(PolicySource::Shipped(policy.name), PolicySource::File),
             params: policy.params,
         };
+        rooms
+            .policy
+            .check()
+            .map_err(|error| ConfigError::room("policy", error))?;
+
+        rooms.observe.decisions = decisions.finish();
+        rooms.observe.activity = activity.finish();
+        let levels = [
+            pressure.info,
+            pressure.warning,
+            pressure.critical,
+            pressure.emergency,
+        ];
+        let alerts = &mut rooms.observe.alerts;
+        alerts.pressure = PressureThresholds::new(levels, pressure.margin, alerts.stabilise)
+            .map_err(|error| ConfigError::room("observe.alerts", error))?;
         Ok(rooms)
     }
 }
 
+impl JournalDraft {
+    fn of(journal: Option<JournalConfig>) -> Self {
+        Self {
+            path: journal.as_ref().map(|journal| journal.path.clone()),
+            limits: journal.unwrap_or_else(|| JournalConfig::at("")),
+        }
+    }
+
+    fn finish(self) -> Option<JournalConfig> {
+        let Self { path, limits } = self;
+        path.map(|path| JournalConfig { path, ..limits })
+    }
+}
+
 impl TierDraft {
-    fn of(rule: &TierRule) -> Self {
-        // What a tier gets that has no idle time and is given one.
-        let usual = IdleTtl {
-            max: Duration::from_secs(600),
-            min: Duration::from_secs(2),
-            scale: 0.85,
-            saturation: 0.95,
-        };
+    fn of(rule: &TierRule, usual: IdleTtl) -> Self {
         let ttl = rule.idle_ttl.unwrap_or(usual);
         Self {
             enabled: rule.enabled,
@@ -130,6 +196,19 @@ impl TierDraft {
             idle_scale: ttl.scale,
             idle_saturation: ttl.saturation,
         }
+    }
+
+    /// What a tier gets that has no idle time and is given one: what the first one has.
+    fn usual_idle(table: &TierTable) -> IdleTtl {
+        let given = Tier::ALL
+            .into_iter()
+            .find_map(|tier| table.rule(tier).idle_ttl);
+        given.unwrap_or(IdleTtl {
+            max: Duration::ZERO,
+            min: Duration::ZERO,
+            scale: 0.0,
+            saturation: 1.0,
+        })
     }
 
     fn rule(&self) -> TierRule {

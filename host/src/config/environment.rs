@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 
 use super::error::Problem;
+use super::key::nearest;
 use super::keys::{Table, hyphenated};
 use super::raw::{Entry, Origin, Raw};
 
@@ -17,7 +19,7 @@ const PREFIX: &str = "WASTEGATE_";
 const FILE: &str = "WASTEGATE_CONFIG";
 
 /// The variables that concern us; a test makes one from a list.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
@@ -76,6 +78,13 @@ impl Environment {
     }
 }
 
+/// Says which variables there are, not what is in them: some are secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// Keeps what concerns us.
 impl<N: AsRef<OsStr>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
@@ -101,6 +110,15 @@ fn path(name: &str, table: &Table) -> String {
             format!("{section}.{}", hyphenated(name))
         }
         _ => path,
+    }
+}
+
+/// What is wrong with a variable that means no key; `meant` is the path nearest to it.
+pub(super) fn unknown(name: &str, meant: Option<&str>) -> Problem {
+    let by_name = || nearest(&name.to_uppercase(), [FILE].into_iter()).map(str::to_owned);
+    Problem::UnknownVariable {
+        name: name.to_owned(),
+        nearest: meant.map(variable).or_else(by_name),
     }
 }
 

@@ -24,14 +24,21 @@ impl ConfigError {
         }
     }
 
-    /// The error for one problem.
-    pub(super) fn of(problem: Problem) -> Self {
+    /// The error for what a room refused although every check here let it pass: the table of keys
+    /// allows more than the room does.
+    pub(super) fn room(section: &str, reason: impl fmt::Display) -> Self {
+        let problem = Problem::Conflict {
+            keys: vec![section.to_owned()],
+            found: format!("`{section}`"),
+            reason: reason.to_string(),
+            remedy: "`wastegate config default` shows values that are taken".to_owned(),
+        };
         Self {
             problems: vec![problem],
         }
     }
 
-    /// Everything that is wrong, in the order of the layers.
+    /// Everything that is wrong.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -65,16 +72,16 @@ pub enum Problem {
         reason: String,
     },
     /// The file is not TOML.
-    #[error("{origin} is not TOML: {reason}")]
+    #[error("{origin} is not TOML: {reason}; mend that line")]
     Syntax {
         /// Where.
         origin: Origin,
         /// What the parser says.
         reason: String,
     },
-    /// A `--set` that sets nothing.
-    #[error("`--set {text}` has no `=`; write `--set section.key=value`")]
-    NoEquals {
+    /// A `--set` without a key or without `=`.
+    #[error("`--set {text}` sets nothing; write `--set section.key=value`")]
+    SetsNothing {
         /// What stands behind `--set`.
         text: String,
     },
@@ -178,10 +185,15 @@ impl Problem {
             Self::Conflict { keys, .. } => keys.iter().map(String::as_str).collect(),
             Self::Unreadable { .. }
             | Self::Syntax { .. }
-            | Self::NoEquals { .. }
+            | Self::SetsNothing { .. }
             | Self::UnknownVariable { .. }
             | Self::NotUtf8 { .. } => Vec::new(),
         }
+    }
+
+    /// Whether it kept a whole layer from being read, so that values are missing.
+    pub(super) fn hides_values(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::Syntax { .. })
     }
 
     /// The place, where it is one place.
@@ -196,7 +208,7 @@ impl Problem {
             | Self::Value { origin, .. } => Some(origin),
             Self::Twice { second, .. } => Some(second),
             Self::UnknownVariable { .. }
-            | Self::NoEquals { .. }
+            | Self::SetsNothing { .. }
             | Self::NotUtf8 { .. }
             | Self::Conflict { .. } => None,
         }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::keys::Table;
-use super::raw::{Entry, Origin, Raw};
+use super::raw::{Entry, Origin, Raw, whole};
 
 /// A larger file is no configuration.
 const FILE_BYTES_MAX: u64 = 1_024 * 1_024;
@@ -128,13 +128,7 @@ fn raw(value: &DeValue<'_>) -> Raw {
     match value {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(number) => {
-            // Beyond 128 bits only the sign still matters: it is out of any range.
-            let most = if number.as_str().starts_with('-') {
-                i128::MIN
-            } else {
-                i128::MAX
-            };
-            Raw::Whole(i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(most))
+            Raw::Whole(whole(number.as_str(), number.radix()).unwrap_or(i128::MAX))
         }
         DeValue::Float(number) => Raw::Number(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(value) => Raw::Bool(*value),

@@ -30,15 +30,17 @@ impl Override {
     /// What `--set` was given.
     ///
     /// # Errors
-    /// [`Problem::NoEquals`] where there is no `=`.
+    /// [`Problem::SetsNothing`] where there is no key or no `=`.
     pub fn set(text: &str) -> Result<Self, Problem> {
-        let Some((key, value)) = text.split_once('=') else {
-            return Err(Problem::NoEquals {
+        match text
+            .split_once('=')
+            .map(|(key, value)| (key.trim(), value.trim()))
+        {
+            None | Some(("", _)) => Err(Problem::SetsNothing {
                 text: text.to_owned(),
-            });
-        };
-        let (key, value) = (key.trim(), value.trim());
-        Ok(Self::shorthand(&format!("--set {key}"), key, value))
+            }),
+            Some((key, value)) => Ok(Self::shorthand(&format!("--set {key}"), key, value)),
+        }
     }
 }
 

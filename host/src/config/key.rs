@@ -44,7 +44,6 @@ impl Key {
         }
     }
 
-    #[expect(dead_code, reason = "the first secret is `observe`'s pseudonym key")]
     pub(super) fn secret(mut self) -> Self {
         self.secrecy = Secrecy::Secret;
         self

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::draft::Draft;
-use super::environment::{Environment, variable};
+use super::environment::{self, Environment, variable};
 use super::error::{ConfigError, Problem};
 use super::flags::{self, Override};
 use super::key::{Key, Secrecy};
@@ -28,7 +28,7 @@ pub struct Sources {
 }
 
 /// A configuration with where it came from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// What was configured.
     pub config: Config,
@@ -72,7 +72,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     ConfigError::unless_empty(problems)?;
 
     let settings = settings(&table, &mut draft, &origins);
-    let config = draft.finish().map_err(cross::refused)?;
+    let config = draft.finish()?;
     Ok(Loaded { config, settings })
 }
 
@@ -149,18 +149,18 @@ impl Filling<'_> {
 }
 
 fn unknown(entry: &Entry, nearest: Option<String>) -> Problem {
-    let origin = entry.origin.clone();
-    match (&origin, &entry.raw) {
-        (Origin::Environment { name }, _) => Problem::UnknownVariable {
-            name: name.clone(),
-            nearest: nearest.map(|path| variable(&path)),
+    if let Origin::Environment { name } = &entry.origin {
+        return environment::unknown(name, nearest.as_deref());
+    }
+    Problem::Unknown {
+        what: if entry.raw == Raw::Table {
+            "section"
+        } else {
+            "key"
         },
-        (_, raw) => Problem::Unknown {
-            what: if *raw == Raw::Table { "section" } else { "key" },
-            key: entry.path.clone(),
-            origin,
-            nearest,
-        },
+        key: entry.path.clone(),
+        origin: entry.origin.clone(),
+        nearest,
     }
 }
 

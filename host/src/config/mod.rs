@@ -1,9 +1,9 @@
 //! Configuration: from built-in defaults, a TOML file, the environment and flags to one checked
 //! [`Config`] that holds every room's own checked struct.
 //!
-//! How to read the room: a layer (`file`, `environment`, `flags`) turns text into [`raw`] entries
-//! that know where they came from; [`keys`] is the one table that knows every key, its range and
-//! its place in the structs; [`load`] applies the entries to a [`draft`], [`cross`] checks what
+//! How to read the room: a layer (`file`, `environment`, `flags`) turns text into `raw` entries
+//! that know where they came from; `keys` is the one table that knows every key, its range and
+//! its place in the structs; `load` applies the entries to a `draft`, `cross` checks what
 //! only two keys together can get wrong, and only then is there a `Config`. `show`, the example
 //! file and `docs/configuration.md` are printed from the same table.
 //!
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::{admission, cleanup, connection, gateway, health, manager, registry};
+use crate::{admission, cleanup, connection, gateway, health, manager, observe, policy, registry};
 
 mod cross;
 mod document;
@@ -44,7 +44,7 @@ mod tests;
 /// Everything the process is told from outside, checked.
 ///
 /// [`load`] is the way from the outside to here; a test may take the default and change it.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The public listener's address and this node's name.
     pub server: Server,
@@ -68,10 +68,17 @@ pub struct Config {
     pub gateway: gateway::Config,
     /// The policy that ranks, with its parameters.
     pub ranking: PolicyChoice,
+<<<<<<< HEAD
     /// The sandbox that it runs in.
     pub policy: crate::policy::Config,
     /// What is written down.
     pub observe: crate::observe::Config,
+=======
+    /// The limits within which policies run.
+    pub policy: policy::Config,
+    /// Log lines, journals, alerts.
+    pub observe: observe::Config,
+>>>>>>> config
 }
 
 /// Where the gateway listens and what it is called.

@@ -4,6 +4,7 @@
 //! is a setting written back for a reader. Neither is used beyond this room.
 
 use std::fmt;
+use std::num::IntErrorKind;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
@@ -84,7 +85,7 @@ impl Raw {
     pub(super) fn as_whole(&self) -> Option<i128> {
         match self {
             Self::Whole(value) => Some(*value),
-            Self::Untyped(text) => text.replace('_', "").parse().ok(),
+            Self::Untyped(text) => whole(&text.replace('_', ""), 10),
             _ => None,
         }
     }
@@ -120,6 +121,19 @@ impl Raw {
             }
             _ => None,
         }
+    }
+}
+
+/// A whole number out of its digits. One of more than 128 bits becomes the nearest that fits: it is
+/// out of any range all the same.
+pub(super) fn whole(digits: &str, radix: u32) -> Option<i128> {
+    match i128::from_str_radix(digits, radix) {
+        Ok(number) => Some(number),
+        Err(error) => match error.kind() {
+            IntErrorKind::PosOverflow => Some(i128::MAX),
+            IntErrorKind::NegOverflow => Some(i128::MIN),
+            _ => None,
+        },
     }
 }
 

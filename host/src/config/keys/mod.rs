@@ -10,6 +10,7 @@ mod gateway;
 mod health;
 mod limits;
 mod manager;
+mod observe;
 mod policy;
 mod server;
 
@@ -68,6 +69,7 @@ impl Table {
             cleanup::sections(),
             gateway::sections(),
             policy::sections(),
+            observe::sections(),
         ];
         Self {
             sections: rooms.into_iter().flatten().collect(),
@@ -94,11 +96,11 @@ impl Table {
             Some((&section.path, section.open?, name))
         });
         if let Some((section, open, name)) = open.next() {
-            let hyphenated = hyphenated(name);
-            if hyphenated == name {
+            let spelled = hyphenated(name);
+            if spelled == name && !name.is_empty() {
                 return Found::Named(open(name));
             }
-            let spelled = (!hyphenated.is_empty()).then(|| format!("{section}.{hyphenated}"));
+            let spelled = (!spelled.is_empty()).then(|| format!("{section}.{spelled}"));
             return Found::Unknown { nearest: spelled };
         }
         Found::Unknown {
@@ -161,6 +163,18 @@ impl Section {
     {
         let path = format!("{}.{name}", self.path);
         self.keys.push(Key::new(path, shape, doc, lens));
+        self
+    }
+
+    /// One more key, whose value nobody may see.
+    fn secret<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
+    where
+        T: 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        let path = format!("{}.{name}", self.path);
+        self.keys.push(Key::new(path, shape, doc, lens).secret());
         self
     }
 

@@ -4,10 +4,12 @@
 //! words what it accepts. It knows neither keys nor places: that is `key`'s part of a message.
 
 mod number;
+mod observe;
 mod text;
 mod word;
 
-pub(super) use number::{FINITE, MillisOrOff, SHARE, bytes, count, millis};
+pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
+pub(super) use observe::{Filter, SecretKey};
 pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
 pub(super) use word::{Word, Words};
 

@@ -2,6 +2,7 @@
 //!
 //! No text is a number here: `"25s"` is refused, since the unit is in the key.
 
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::Shape;
@@ -48,11 +49,7 @@ impl Whole {
     }
 }
 
-impl<T> Shape<T> for Whole
-where
-    T: TryFrom<u64> + Copy,
-    u64: TryFrom<T>,
-{
+impl<T: Quantity> Shape<T> for Whole {
     fn accepts(&self) -> String {
         format!(
             "a whole number{} from {} to {}",
@@ -61,16 +58,76 @@ where
     }
 
     fn read(&self, raw: &Raw) -> Result<T, String> {
-        T::try_from(self.read(raw)?).map_err(|_| format!("{raw} is too large for this machine"))
+        T::of(self.read(raw)?).ok_or_else(|| format!("{raw} is not possible on this machine"))
     }
 
     fn show(&self, value: &T) -> Value {
-        Value::Whole(u64::try_from(*value).unwrap_or(u64::MAX))
+        Value::Whole(value.number())
     }
 
     #[cfg(test)]
     fn sample(&self, seed: u64) -> Value {
         self.sample(seed)
+    }
+}
+
+/// What rooms count with.
+pub(in crate::config) trait Quantity: Copy {
+    fn of(number: u64) -> Option<Self>;
+    fn number(self) -> u64;
+}
+
+macro_rules! quantity {
+    ($($plain:ty, $above_zero:ty;)*) => {$(
+        impl Quantity for $plain {
+            fn of(number: u64) -> Option<Self> {
+                Self::try_from(number).ok()
+            }
+
+            fn number(self) -> u64 {
+                u64::try_from(self).unwrap_or(u64::MAX)
+            }
+        }
+
+        impl Quantity for $above_zero {
+            fn of(number: u64) -> Option<Self> {
+                Self::new(Quantity::of(number)?)
+            }
+
+            fn number(self) -> u64 {
+                self.get().number()
+            }
+        }
+    )*};
+}
+
+quantity! {
+    u32, NonZeroU32;
+    u64, NonZeroU64;
+    usize, NonZeroUsize;
+}
+
+/// A whole number of bytes, or 0 for none.
+pub(in crate::config) struct BytesOrZero {
+    pub max: u64,
+}
+
+impl Shape<Option<NonZeroU64>> for BytesOrZero {
+    fn accepts(&self) -> String {
+        Shape::<u64>::accepts(&bytes(0, self.max))
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Option<NonZeroU64>, String> {
+        bytes(0, self.max).read(raw).map(NonZeroU64::new)
+    }
+
+    fn show(&self, value: &Option<NonZeroU64>) -> Value {
+        Value::Whole(value.map_or(0, NonZeroU64::get))
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        bytes(0, self.max).sample(seed)
     }
 }
 

@@ -43,7 +43,7 @@ impl<T: Copy + PartialEq> Shape<T> for Word<T> {
         }
         Err(
             match nearest(text, self.words.iter().map(|(word, _)| *word)) {
-                Some(near) => format!("unknown {} `{text}`, did you mean `{near}`?", self.what),
+                Some(near) => format!("unknown {} `{text}` (did you mean `{near}`?)", self.what),
                 None => format!("unknown {} `{text}`", self.what),
             },
         )

@@ -17,9 +17,9 @@ fn reference_page() {
 
 #[test]
 fn the_example_sets_nothing_and_uncommented_still_changes_nothing() {
-    assert_eq!(
-        loaded(&example(), &[], &[]).unwrap().config,
-        Config::default()
+    assert_same(
+        &loaded(&example(), &[], &[]).unwrap().config,
+        &Config::default(),
     );
 
     let lines = example()
@@ -35,7 +35,7 @@ fn the_example_sets_nothing_and_uncommented_still_changes_nothing() {
     assert_eq!(unset, None);
     let mut config = loaded.config;
     assert_eq!(config.ranking.params.remove("name"), Some(1.5));
-    assert_eq!(config, Config::default());
+    assert_same(&config, &Config::default());
 }
 
 fn uncommented(line: &str) -> String {
@@ -45,7 +45,8 @@ fn uncommented(line: &str) -> String {
     }
 }
 
-fn is_current(name: &str, expected: &str) {
+/// Compares a file of the repository, or writes it where that is asked for.
+pub(super) fn is_current(name: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     if blessed() {
         fs::write(&path, expected).unwrap();
@@ -55,7 +56,7 @@ fn is_current(name: &str, expected: &str) {
     assert!(
         found == expected,
         "{name} is out of date; to write it anew:\n\n    \
-         WASTEGATE_BLESS=1 cargo test -p wastegate config::tests::generated\n"
+         WASTEGATE_BLESS=1 cargo test -p wastegate config::tests\n"
     );
 }
 

@@ -17,7 +17,7 @@ fn is(value: &str, origin: &str) -> (String, String) {
 #[test]
 fn nothing_gives_the_defaults() {
     let loaded = load(Sources::default()).unwrap();
-    assert_eq!(loaded.config, Config::default());
+    assert_same(&loaded.config, &Config::default());
     assert!(
         loaded
             .settings
@@ -163,10 +163,44 @@ fn what_kubernetes_sets_for_a_service_of_our_name_is_left_alone() {
         ("WASTEGATE_ADMIN_SERVICE_HOST", "10.0.0.2"),
         ("WASTEGATE_ADMIN_PORT_9090_TCP", "tcp://10.0.0.2:9090"),
     ];
-    assert_eq!(loaded("", &links, &[]).unwrap().config, Config::default());
+    assert_same(&loaded("", &links, &[]).unwrap().config, &Config::default());
     let alone = loaded("", &[("WASTEGATE_PORT", "80")], &[]).unwrap_err();
     assert!(
         alone.starts_with("unknown variable WASTEGATE_PORT "),
         "{alone}"
     );
+}
+
+#[test]
+fn a_secret_is_set_and_never_shown() {
+    const SECRET: &str = "00112233445566778899aabbccddeeff";
+    let file = format!("[observe]\npseudonym_key = \"{SECRET}\"");
+    let loaded = loaded(&file, &[], &[]).unwrap();
+    assert_eq!(
+        loaded.config.observe.pseudonym_key,
+        Some(SECRET.parse().unwrap())
+    );
+    assert_eq!(
+        setting(&loaded, "observe.pseudonym_key").value,
+        Value::Secret("set")
+    );
+    let printed = format!("{loaded:?}{}", loaded.to_toml());
+    assert!(!printed.contains(SECRET), "{printed}");
+}
+
+#[test]
+fn a_journal_is_kept_where_it_has_a_path() {
+    let observe = |set: &[&str]| loaded("", &[], set).unwrap().config.observe;
+    assert!(
+        observe(&["observe.decisions.keep_files=3"])
+            .decisions
+            .is_none()
+    );
+    let on = observe(&[
+        "observe.decisions.keep_files=3",
+        "observe.decisions.path=d.jsonl",
+    ]);
+    let journal = on.decisions.unwrap();
+    assert_eq!((journal.path, journal.keep_files), ("d.jsonl".into(), 3));
+    assert!(on.activity.is_none());
 }

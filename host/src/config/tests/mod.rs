@@ -51,3 +51,18 @@ pub(super) fn setting<'a>(loaded: &'a Loaded, key: &str) -> &'a Setting {
         .find(|setting| setting.key == key)
         .unwrap()
 }
+
+/// A value as a variable or a flag has it.
+pub(super) fn as_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::List(words) => words.join(","),
+        other => other.to_string(),
+    }
+}
+
+/// Not every room can compare its settings; all can print every field of them.
+#[track_caller]
+pub(super) fn assert_same(one: &Config, other: &Config) {
+    assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+}
