@@ -68,17 +68,10 @@ pub struct Config {
     pub gateway: gateway::Config,
     /// The policy that ranks, with its parameters.
     pub ranking: PolicyChoice,
-<<<<<<< HEAD
-    /// The sandbox that it runs in.
-    pub policy: crate::policy::Config,
-    /// What is written down.
-    pub observe: crate::observe::Config,
-=======
     /// The limits within which policies run.
     pub policy: policy::Config,
     /// Log lines, journals, alerts.
     pub observe: observe::Config,
->>>>>>> config
 }
 
 /// Where the gateway listens and what it is called.
