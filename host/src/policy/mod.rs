@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod pool;
 pub mod program;
 pub mod ranker;
+pub mod shipped;
 
 mod bindings;
 mod convert;

@@ -1,20 +1,18 @@
-//! Guests for the room's tests, written by hand in WAT against the canonical ABI.
-//!
-//! Each is a core module with our world embedded, so every test also takes the way of a real guest
-//! through the loader. Real misbehaving guests, in Rust, are `tests`' matter.
+//! A guest written by hand in WAT against the canonical ABI: a core module with our world embedded,
+//! so that it takes the way of a real guest through the loader.
 
 use std::sync::Arc;
 
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
-use super::manifest::{Parameter, RawManifest};
-use super::{Config, Engine, LoadError, Params, Policy, load};
+use super::engine;
+use crate::policy::manifest::{Parameter, RawManifest};
+use crate::policy::{LoadError, Params, Policy, Program, load};
 use crate::types::Scope;
-use crate::types::time::Clock;
 
 /// The contract as guests are built against.
-pub(crate) const WIT: &str = include_str!("../../../wit/policy.wit");
+pub(crate) const WIT: &str = include_str!("../../../../wit/policy.wit");
 
 /// Where the manifest and its texts lie in a guest's memory.
 const DATA: u32 = 4_096;
@@ -171,30 +169,14 @@ impl Guest {
         module
     }
 
+    /// Compiles it, without putting it through the kit: for guests that would not pass.
+    pub(crate) fn program(&self) -> Arc<Program> {
+        load::program(&engine(), &self.wasm()).unwrap()
+    }
+
     /// Loads it with default parameters.
     pub(crate) fn load(&self) -> Result<Arc<Policy>, LoadError> {
         load::policy(&engine(), &self.wasm(), &Params::new())
-    }
-}
-
-/// An engine with few slots and short deadlines.
-pub(crate) fn engine() -> Engine {
-    Engine::new(config(), Clock::system()).unwrap()
-}
-
-/// Settings of [`engine`].
-pub(crate) fn config() -> Config {
-    Config {
-        instances_max: 8,
-        ..Config::default()
-    }
-}
-
-/// The whole chain of an error, as the log shows it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
 
