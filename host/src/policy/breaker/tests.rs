@@ -126,35 +126,3 @@ fn faults_leave_the_window_and_are_forgotten() {
     }
     assert_eq!(breaker.standing(at(36_000)), Standing::Closed);
 }
-
-#[test]
-fn breakers_are_apart_by_digest_and_bounded() {
-    let breakers = Breakers::new(BreakerSettings {
-        consecutive_faults: 1,
-        ..BreakerSettings::default()
-    });
-    let digest: Arc<str> = "a".into();
-    let case: TestCase = serde_json::from_str(CASE).unwrap();
-    breakers
-        .admit(&digest, at(0))
-        .unwrap()
-        .failed(case.clone(), at(0));
-    assert!(breakers.admit(&digest, at(1)).is_none());
-    assert_eq!(*breakers.last_fault("a").unwrap(), case);
-    assert!(breakers.admit(&"b".into(), at(1)).is_some());
-
-    // A leave that is dropped takes its trial back.
-    drop(breakers.admit(&digest, at(60)).unwrap());
-    breakers.admit(&digest, at(60)).unwrap().succeeded(at(60));
-    assert_eq!(breakers.standing("a", at(60)), Standing::HalfOpen);
-
-    for other in 0..1_000_u64 {
-        let _leave = breakers.admit(&other.to_string().into(), at(100 + other));
-    }
-    assert_eq!(breakers.0.lock().by_digest.len(), DIGESTS_MAX);
-    assert_eq!(breakers.standing("a", at(2_000)), Standing::Closed);
-}
-
-const CASE: &str = r#"{"v":1,"policy":"p","digest":"a","engine":"e","fault":"f","tier":"force",
-    "scope":"user","needed":1,"limit":2,"held":2,"now_ms":5,"seed":7,"params":[],"rows":2,
-    "signals":["idle-ms"],"columns":[[1.5,null]]}"#;
