@@ -40,10 +40,10 @@ async fn who_holds_a_policy_keeps_it_whatever_is_swapped() {
         .activate_async(pick("fifo"), Params::new())
         .await
         .unwrap();
-    assert_eq!(&*held.about().name, "first");
+    assert_eq!(&*held.about().name, "largest");
     assert_eq!(&*catalog.current().unwrap().about().name, "fifo");
     catalog.install(held);
-    assert_eq!(&*catalog.current().unwrap().about().name, "first");
+    assert_eq!(&*catalog.current().unwrap().about().name, "largest");
     catalog.deactivate();
     assert!(catalog.current().is_none());
 }

@@ -5,8 +5,9 @@
 //! when the rows come in another order, and when the clock reads otherwise; it bears unknown values,
 //! no rows, one row, and ten thousand within its fuel. An empty answer is legal everywhere.
 //!
-//! Rows that a policy gives the same score may change places when the order of the rows does: it
-//! leaves them to the host's order, which is its right.
+//! Quantities are distinct from row to row, as nearly all are on a real node, so a policy that ranks
+//! rows differently in another order goes by their numbers. Only rows that are alike in every column
+//! that it reads may change places.
 //!
 //! Not here: whether a policy is any good. That is for replay and experiments to say.
 
@@ -54,10 +55,23 @@ pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
     } else {
         Scope::User
     };
-    let points = [kit.fuel(large, MIDDLE)?, kit.fuel(large, LARGEST)?];
+    let fuel = kit.fuel(large, Tier::Force)?;
     kit.same(large, Tier::Force, LARGEST)?;
-    let config = program.engine().config();
-    Ok(KitReport::new(kit.calls, points, |rows| config.fuel(rows)))
+    let budget = |rows| program.engine().config().fuel(rows);
+    // In the background the host takes all that it may. A policy that cannot put so many in order
+    // is no worse for what it is mostly asked, so this is told and not held against it.
+    let everything = match kit.fuel(large, Tier::Proactive) {
+        Ok(points) => report::breaking_point(points, budget),
+        Err(KitFailure::Fuel { most, .. }) => Some(most.saturating_add(1)),
+        Err(other) => return Err(other),
+    };
+    Ok(KitReport {
+        calls: kit.calls,
+        fuel,
+        fuel_share: report::share(fuel, budget),
+        breaking_point: report::breaking_point(fuel, budget),
+        everything_breaks_at: everything,
+    })
 }
 
 struct Kit<'a> {
@@ -147,15 +161,23 @@ impl Kit<'_> {
         let (Ok(first), Ok(other)) = (first.result, other.result) else {
             return Ok(());
         };
-        match differs(&first.choices, &other.choices, &order) {
+        match differs(&input, &first.choices, &other.choices, &order) {
             Some(place) => Err(KitFailure::OrderMatters { at, place }),
             None => Ok(()),
         }
     }
 
+    /// What a middling and the largest call use.
+    fn fuel(&mut self, scope: Scope, tier: Tier) -> Result<[FuelPoint; 2], KitFailure> {
+        Ok([
+            self.fuel_of(scope, tier, MIDDLE)?,
+            self.fuel_of(scope, tier, LARGEST)?,
+        ])
+    }
+
     /// What a call of that size uses; where it is too much, how many rows are not.
-    fn fuel(&mut self, scope: Scope, rows: u32) -> Result<FuelPoint, KitFailure> {
-        let input = self.ordinary(scope, Tier::Force, rows);
+    fn fuel_of(&mut self, scope: Scope, tier: Tier, rows: u32) -> Result<FuelPoint, KitFailure> {
+        let input = self.ordinary(scope, tier, rows);
         match self.lawful(&input, Kind::Ordinary) {
             Ok(outcome) => Ok(FuelPoint {
                 rows,
@@ -168,7 +190,7 @@ impl Kit<'_> {
                 let (mut fits, mut fails) = (0, rows);
                 while fails - fits > 1 {
                     let middle = fits + (fails - fits) / 2;
-                    let input = self.ordinary(scope, Tier::Force, middle);
+                    let input = self.ordinary(scope, tier, middle);
                     let too_much = matches!(self.ask(&input).result, Err(Fault::OutOfFuel(_)));
                     *(if too_much { &mut fails } else { &mut fits }) = middle;
                 }

@@ -1,9 +1,10 @@
 //! The rules themselves: what is held against an answer, and how each breach is told.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::decision::{Choice, Fault};
+use crate::policy::call::Input;
 use crate::types::{Scope, Tier};
 
 /// Where in the kit something happened.
@@ -164,23 +165,31 @@ pub(super) fn well_formed(
     Ok(())
 }
 
-/// The first place at which two answers differ, the second being about rows in another order.
+/// The first place at which two answers differ, `shuffled` being about the rows of `input` in
+/// another order.
 ///
-/// Place by place they have to agree in score and reason, and a row that is in both has to have one
-/// score; so only rows of one score can have changed places.
-pub(super) fn differs(first: &[Choice], other: &[Choice], order: &[u32]) -> Option<usize> {
-    if first.len() != other.len() {
-        return Some(first.len().min(other.len()));
+/// Rows that are alike in every column cannot be told apart, so they may change places.
+pub(super) fn differs(
+    input: &Input,
+    first: &[Choice],
+    shuffled: &[Choice],
+    order: &[u32],
+) -> Option<usize> {
+    if first.len() != shuffled.len() {
+        return Some(first.len().min(shuffled.len()));
     }
-    let scores: HashMap<u32, u64> = first
-        .iter()
-        .map(|choice| (choice.row, choice.score.to_bits()))
-        .collect();
-    first.iter().zip(other).position(|(a, b)| {
-        let score = b.score.to_bits();
-        let row = order.get(b.row as usize);
-        let before = row.and_then(|row| scores.get(row)).copied();
-        let agree = a.score.to_bits() == score && a.reason == b.reason;
-        !agree || before.is_some_and(|before| before != score)
+    let alike = |a: u32, b: u32| {
+        let bits = |column: &Vec<f64>, row: u32| column.get(row as usize).map(|v| v.to_bits());
+        a == b
+            || input
+                .columns
+                .iter()
+                .all(|column| bits(column, a) == bits(column, b))
+    };
+    first.iter().zip(shuffled).position(|(a, b)| {
+        let same_manager = order
+            .get(b.row as usize)
+            .is_some_and(|&row| alike(a.row, row));
+        !same_manager || a.score.to_bits() != b.score.to_bits() || a.reason != b.reason
     })
 }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::policy::testing::{FIRST, Guest, LOOP, config, engine, input, question};
-use crate::policy::{Config, Params, load};
+use crate::policy::testing::{Guest, LOOP, config, engine, input, question};
+use crate::policy::{Config, load};
 use crate::types::time::Clock;
 
 const IMPORT_LOG: &str =
@@ -201,12 +201,11 @@ fn a_question_goes_over_and_the_answer_carries_what_its_record_needs() {
         .iter()
         .map(|choice| choice.row)
         .collect();
-    // The guest was told `most`, which is 3, as `needed`.
-    assert_eq!(rows, [0, 1, 2]);
+    assert_eq!(rows, [0]);
     assert_eq!(*ranked.signals, [Signal::IdleMs, Signal::QueuedBytes]);
     assert_eq!(
         (&*ranked.params, &*ranked.reasons),
-        (&[0.5][..], &["first in line".to_owned()][..])
+        (&[0.5][..], &["the largest".to_owned()][..])
     );
     assert!(ranked.fuel.is_some());
     assert_eq!(ranked.policy, *policy.about());
@@ -214,16 +213,19 @@ fn a_question_goes_over_and_the_answer_carries_what_its_record_needs() {
 
 #[test]
 fn columns_cross_in_order_with_nan_for_unknown() {
-    // Returns the first value of the first column as score, and whether the second is NaN as row.
+    // The first value of the first column as score, whether that of the second is NaN as row, and
+    // `needed` as reason.
     let echo = "(local $out i32) (local $second f64)
         (local.set $out (call $alloc (i32.const 24)))
         (f64.store offset=8 (local.get $out) (f64.load (i32.load (local.get $columns))))
         (local.set $second (f64.load (i32.load offset=8 (local.get $columns))))
         (i32.store (local.get $out) (f64.ne (local.get $second) (local.get $second)))
+        (i32.store16 offset=16 (local.get $out) (local.get $needed))
         (call $answer (local.get $out) (i32.const 1))";
     let outcome = Guest::ranks(echo).program().ask(&input(20), &[0.5], None);
     let choice = outcome.result.unwrap().choices[0];
-    assert_eq!((choice.row, choice.score), (1, 20_000.0));
+    // `needed` is what the question would take at the most.
+    assert_eq!((choice.row, choice.score, choice.reason), (1, 20_000.0, 3));
 }
 
 #[test]
@@ -236,22 +238,19 @@ fn a_scope_that_is_not_supported_is_not_asked() {
     );
 }
 
+/// Two columns of 100,000 rows are 1.6 MB.
 #[test]
 fn a_large_call_has_memory_for_its_rows() {
-    let engine = engine();
-    let bytes = Guest::ranks(FIRST).wasm();
-    let policy = load::policy(&engine, &bytes, &Params::new()).unwrap();
-    let mut big = input(200_000);
-    assert_eq!(
-        policy
-            .program()
-            .ask(&big, &[0.5], None)
-            .result
-            .unwrap()
-            .choices
-            .len(),
-        3
-    );
-    big.scope = Scope::Node;
-    policy.program().ask(&big, &[0.5], None).result.unwrap();
+    let small = Config {
+        inline_rows_max: u32::MAX,
+        memory_user_bytes: 1 << 20,
+        ..config()
+    };
+    let engine = Engine::new(small, Clock::system()).unwrap();
+    let program = load::program(&engine, &Guest::default().wasm()).unwrap();
+    let mut input = input(100_000);
+    let ask = |input: &Input| program.ask(input, &[0.5], None).result.map(|_| ());
+    assert_eq!(ask(&input), Err(Fault::Memory(1 << 20)));
+    input.scope = Scope::Node;
+    assert_eq!(ask(&input), Ok(()));
 }

@@ -5,7 +5,7 @@ mod guest;
 
 use std::sync::Arc;
 
-pub(crate) use guest::{FIRST, Guest, LOOP, WIT};
+pub(crate) use guest::{Guest, LOOP, WIT};
 
 use super::call::Input;
 use super::{Config, Engine};

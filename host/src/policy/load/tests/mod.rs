@@ -23,7 +23,7 @@ fn component(text: &str) -> Vec<u8> {
 fn a_good_guest_becomes_a_policy() {
     let bytes = Guest::default().wasm();
     let policy = policy(&engine(), &bytes, &Params::new()).unwrap();
-    assert_eq!(&*policy.about().name, "first");
+    assert_eq!(&*policy.about().name, "largest");
     assert_eq!(&*policy.about().version, "1.2.3");
     assert_eq!(policy.about().digest, digest(&bytes));
     assert_eq!(**policy.params(), [0.5]);
@@ -42,7 +42,7 @@ fn a_component_is_taken_as_it_is() {
 async fn loading_leaves_the_serving_thread_alone() {
     let bytes = Guest::default().wasm().into();
     let policy = policy_async(engine(), bytes, Params::new()).await.unwrap();
-    assert_eq!(&*policy.about().name, "first");
+    assert_eq!(&*policy.about().name, "largest");
 }
 
 #[test]
