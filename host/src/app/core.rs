@@ -311,7 +311,7 @@ async fn policies(
     counters.register(metrics.room("policy"));
     let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
     let runtime = Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
-    let catalog = Arc::new(Catalog::new(engine, policy::SHIPPED, counters));
+    let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
     let PolicyChoice { source, params } = &config.ranking;
     let pick = match source {
         PolicySource::Shipped(name) => Pick::Shipped(name.clone()),

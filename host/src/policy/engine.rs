@@ -188,3 +188,44 @@ fn pool(config: &Config) -> PoolingAllocationConfig {
         .pagemap_scan(Enabled::Auto);
     pool
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fuel is comparable within one version only, so a record that names another one lies.
+    #[test]
+    fn the_recorded_version_is_the_one_that_runs() {
+        let lock = include_str!("../../../Cargo.lock");
+        let version = ENGINE_VERSION.strip_prefix("wasmtime ").unwrap();
+        let entry = format!("name = \"wasmtime\"\nversion = \"{version}\"");
+        assert!(lock.contains(&entry), "no {entry}");
+    }
+
+    /// Where the pool cannot be had, the same answer takes the same fuel without it.
+    #[test]
+    fn without_a_pool_calls_are_the_same() {
+        use crate::policy::load;
+        use crate::policy::testing::{Guest, config, input};
+
+        let config = config();
+        let engine = wasmtime::Engine::new(&settings(&config, None)).unwrap();
+        let linker = guest::linker(&engine).unwrap();
+        let ticker = Ticker::start(&engine, config.epoch_tick).unwrap();
+        let clock = Clock::system();
+        let bare = Engine(Arc::new(Inner {
+            config,
+            clock,
+            engine,
+            linker,
+            ticker,
+        }));
+        let bytes = Guest::default().wasm();
+        let ask = |engine: &Engine| {
+            let program = load::program(engine, &bytes).unwrap();
+            let outcome = program.ask(&input(20), &[0.5], None);
+            (outcome.result, outcome.fuel)
+        };
+        assert_eq!(ask(&bare), ask(&crate::policy::testing::engine()));
+    }
+}

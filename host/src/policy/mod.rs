@@ -28,13 +28,13 @@ pub mod metrics;
 pub mod pool;
 pub mod program;
 pub mod ranker;
+pub mod shipped;
 
 mod bindings;
 mod convert;
 mod guest;
 mod limits;
 mod link;
-mod shipped;
 mod ticker;
 
 pub use breaker::{BreakerSettings, Breakers};
@@ -48,7 +48,6 @@ pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
 pub use program::{Policy, Program};
 pub use ranker::{PolicyRanker, Runtime};
-pub(crate) use shipped::SHIPPED;
 
 #[cfg(test)]
 mod testing;

@@ -196,3 +196,6 @@ impl std::fmt::Debug for Program {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

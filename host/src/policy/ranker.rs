@@ -202,3 +202,6 @@ impl Shared {
         ranked
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ const PRIME: u64 = 10_007;
 /// By how much clocks are shifted, ms: a day and a bit.
 const SHIFT_MS: u64 = 86_400_123;
 
-/// A call of so many rows, least recently active first. It needs a twentieth of
-/// them, and at least half of a few.
+/// A call of so many rows, least recently active first. What is needed is
+/// what the tier would take: all of them in the background, else a twentieth and half of a few.
 pub(super) fn ordinary(signals: &[Signal], scope: Scope, tier: Tier, rows: u32) -> Input {
     let columns = signals
         .iter()
@@ -19,7 +19,10 @@ pub(super) fn ordinary(signals: &[Signal], scope: Scope, tier: Tier, rows: u32) 
     Input {
         tier,
         scope,
-        needed: (rows / 20).max(10).min(rows.div_ceil(2)),
+        needed: match tier {
+            Tier::Proactive => rows,
+            _ => (rows / 20).max(10).min(rows.div_ceil(2)),
+        },
         limit: rows.max(1),
         held: rows,
         now_ms: 1_000_000_000,
@@ -73,8 +76,9 @@ fn value(signal: Signal, row: u32, rows: u32) -> f64 {
     number as f64
 }
 
-/// The finaliser of splitmix64: neighbours end up far apart.
+/// A step of splitmix64: neighbours end up far apart, and nothing stays where it was.
 const fn scramble(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)
@@ -107,6 +111,7 @@ mod tests {
         let input = ordinary(&[Signal::IdleMs], Scope::User, Tier::Force, 20);
         let (shuffled, order) = shuffled(&input);
         assert_ne!(shuffled.columns, input.columns);
+        assert_ne!(order[0], 0);
         for (place, &row) in order.iter().enumerate() {
             assert_eq!(shuffled.columns[0][place], input.columns[0][row as usize]);
         }

@@ -17,6 +17,8 @@ pub struct KitReport {
     /// From how many rows on it would run out of fuel, going by how its use grows; none if not
     /// within ten million.
     pub breaking_point: Option<u32>,
+    /// The same when not a twentieth but all of the rows are needed.
+    pub everything_breaks_at: Option<u32>,
 }
 
 /// What a call of a size used.
@@ -28,19 +30,19 @@ pub struct FuelPoint {
     pub fuel: u64,
 }
 
-impl KitReport {
-    /// Of two calls that passed, and the budget as a function of the rows.
-    pub(super) fn new(calls: u32, fuel: [FuelPoint; 2], budget: impl Fn(u32) -> u64) -> Self {
-        let [middle, largest] = fuel;
-        let growth = Growth::through(middle, largest);
-        let fits = |rows: u32| growth.fuel(rows) <= float(budget(rows));
-        Self {
-            calls,
-            fuel,
-            fuel_share: float(largest.fuel) / float(budget(largest.rows)),
-            breaking_point: first_failure(largest.rows, fits),
-        }
-    }
+/// The share of its budget that the larger of two calls used.
+pub(super) fn share(fuel: [FuelPoint; 2], budget: impl Fn(u32) -> u64) -> f64 {
+    let [_, largest] = fuel;
+    float(largest.fuel) / float(budget(largest.rows))
+}
+
+/// From how many rows on the budget would not do, going by two calls for which it did.
+pub(super) fn breaking_point(fuel: [FuelPoint; 2], budget: impl Fn(u32) -> u64) -> Option<u32> {
+    let [middle, largest] = fuel;
+    let growth = Growth::through(middle, largest);
+    first_failure(largest.rows, |rows| {
+        growth.fuel(rows) <= float(budget(rows))
+    })
 }
 
 impl fmt::Display for KitReport {
@@ -53,8 +55,12 @@ impl fmt::Display for KitReport {
             self.calls
         )?;
         match self.breaking_point {
-            Some(rows) => write!(f, "it would run out at about {rows} rows"),
-            None => f.write_str("it does not run out at any number of rows"),
+            Some(rows) => write!(f, "it would run out at about {rows} rows")?,
+            None => f.write_str("it does not run out at any number of rows")?,
+        }
+        match self.everything_breaks_at {
+            Some(rows) => write!(f, ", and at about {rows} when all are needed"),
+            None => Ok(()),
         }
     }
 }
@@ -111,9 +117,16 @@ mod tests {
     use super::*;
 
     fn report(middle: u64, largest: u64) -> KitReport {
-        let points =
+        let fuel =
             [(1_000, middle), (10_000, largest)].map(|(rows, fuel)| FuelPoint { rows, fuel });
-        KitReport::new(40, points, |rows| 20_000 + 1_000 * u64::from(rows))
+        let budget = |rows| 20_000 + 1_000 * u64::from(rows);
+        KitReport {
+            calls: 40,
+            fuel,
+            fuel_share: share(fuel, budget),
+            breaking_point: breaking_point(fuel, budget),
+            everything_breaks_at: Some(567),
+        }
     }
 
     #[test]
@@ -122,10 +135,9 @@ mod tests {
         assert_eq!(linear.breaking_point, None);
         assert_eq!(
             linear.to_string(),
-            "passed 40 calls; 10000 rows take 2400000 units of fuel, 24 % of the budget; it does not run out at any number of rows"
+            "passed 40 calls; 10000 rows take 2400000 units of fuel, 24 % of the budget; it does not run out at any number of rows, and at about 567 when all are needed"
         );
-        let quadratic = report(50_000, 5_000_000);
-        let breaks = quadratic.breaking_point.unwrap();
+        let breaks = report(50_000, 5_000_000).breaking_point.unwrap();
         assert!((20_000..20_050).contains(&breaks), "{breaks}");
     }
 }

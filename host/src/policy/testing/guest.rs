@@ -1,37 +1,42 @@
-//! Guests for the room's tests, written by hand in WAT against the canonical ABI.
-//!
-//! Each is a core module with our world embedded, so every test also takes the way of a real guest
-//! through the loader. Real misbehaving guests, in Rust, are `tests`' matter.
+//! A guest written by hand in WAT against the canonical ABI: a core module with our world embedded,
+//! so that it takes the way of a real guest through the loader.
 
 use std::sync::Arc;
 
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
-use super::manifest::{Parameter, RawManifest};
-use super::{Config, Engine, LoadError, Params, Policy, load};
+use super::engine;
+use crate::policy::manifest::{Parameter, RawManifest};
+use crate::policy::{LoadError, Params, Policy, Program, load};
 use crate::types::Scope;
-use crate::types::time::Clock;
 
 /// The contract as guests are built against.
-pub(crate) const WIT: &str = include_str!("../../../wit/policy.wit");
+pub(crate) const WIT: &str = include_str!("../../../../wit/policy.wit");
 
 /// Where the manifest and its texts lie in a guest's memory.
 const DATA: u32 = 4_096;
 
-/// Answers the first `needed` rows, all with the same score: least recently active first, by the
-/// host's own order.
-pub(crate) const FIRST: &str = "
-    (local $n i32) (local $i i32) (local $out i32)
+/// Answers the row with the largest value in the first column, that value being its score.
+pub(crate) const LARGEST: &str = "
+    (local $n i32) (local $i i32) (local $best i32) (local $out i32) (local $at i32)
+    (local $value f64) (local $top f64)
     (local.set $n (call $rows (local.get $columns)))
-    (if (i32.gt_u (local.get $n) (local.get $needed)) (then (local.set $n (local.get $needed))))
-    (local.set $out (call $alloc (i32.mul (local.get $n) (i32.const 24))))
+    (local.set $at (i32.load (local.get $columns)))
+    (local.set $top (f64.const -inf))
     (block $done (loop $next
         (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
-        (i32.store (i32.add (local.get $out) (i32.mul (local.get $i) (i32.const 24))) (local.get $i))
+        (local.set $value (f64.load (local.get $at)))
+        (if (f64.gt (local.get $value) (local.get $top)) (then
+            (local.set $top (local.get $value))
+            (local.set $best (local.get $i))))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $next)))
-    (call $answer (local.get $out) (local.get $n))";
+    (local.set $out (call $alloc (i32.const 24)))
+    (i32.store (local.get $out) (local.get $best))
+    (f64.store offset=8 (local.get $out) (local.get $top))
+    (call $answer (local.get $out) (i32.ne (local.get $n) (i32.const 0)))";
 
 /// A loop without end.
 pub(crate) const LOOP: &str = "(loop $again (br $again)) (unreachable)";
@@ -61,9 +66,9 @@ impl Default for Guest {
     fn default() -> Self {
         Self {
             manifest: RawManifest {
-                name: "first".to_owned(),
+                name: "largest".to_owned(),
                 version: "1.2.3".to_owned(),
-                summary: "Takes the first rows.".to_owned(),
+                summary: "Takes the row with the largest value.".to_owned(),
                 signals: vec!["idle-ms".to_owned(), "queued-bytes".to_owned()],
                 parameters: vec![Parameter {
                     name: "weight".to_owned(),
@@ -72,10 +77,10 @@ impl Default for Guest {
                     max: 1.0,
                     doc: "How much.".to_owned(),
                 }],
-                reasons: vec!["first in line".to_owned()],
+                reasons: vec!["the largest".to_owned()],
                 scopes: vec![Scope::User, Scope::Node],
             },
-            rank: FIRST.to_owned(),
+            rank: LARGEST.to_owned(),
             describe: "(global.get $manifest)".to_owned(),
             start: None,
             realloc: String::new(),
@@ -171,30 +176,14 @@ impl Guest {
         module
     }
 
+    /// Compiles it, without putting it through the kit: for guests that would not pass.
+    pub(crate) fn program(&self) -> Arc<Program> {
+        load::program(&engine(), &self.wasm()).unwrap()
+    }
+
     /// Loads it with default parameters.
     pub(crate) fn load(&self) -> Result<Arc<Policy>, LoadError> {
         load::policy(&engine(), &self.wasm(), &Params::new())
-    }
-}
-
-/// An engine with few slots and short deadlines.
-pub(crate) fn engine() -> Engine {
-    Engine::new(config(), Clock::system()).unwrap()
-}
-
-/// Settings of [`engine`].
-pub(crate) fn config() -> Config {
-    Config {
-        instances_max: 8,
-        ..Config::default()
-    }
-}
-
-/// The whole chain of an error, as the log shows it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
 

@@ -12,18 +12,16 @@
 //!
 //! [`Breaker`] is a pure state machine; [`Breakers`] holds one for each digest.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod breakers;
+mod window;
+
 use std::time::Duration;
 
-use parking_lot::Mutex;
+pub use breakers::{Breakers, Leave};
 
+use self::window::Window;
 use super::config::InvalidConfig;
-use super::evidence::TestCase;
 use crate::types::Timestamp;
-
-/// Digests that are remembered; of more, the ones not asked for longest are forgotten.
-const DIGESTS_MAX: usize = 64;
 
 /// When a policy is quarantined, and for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,172 +200,6 @@ impl State {
         in_a_row: 0,
         window: Window::EMPTY,
     };
-}
-
-/// Calls and faults of the last while: of the current half of the window and the one before it.
-#[derive(Debug, Clone)]
-struct Window {
-    since: Timestamp,
-    current: Tally,
-    before: Tally,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Tally {
-    calls: u32,
-    faults: u32,
-}
-
-impl Window {
-    const EMPTY: Self = Self {
-        since: Timestamp::ZERO,
-        current: Tally::ZERO,
-        before: Tally::ZERO,
-    };
-
-    fn add(&mut self, fault: bool, now: Timestamp, length: Duration) {
-        let age = now.since(self.since);
-        if age >= length / 2 {
-            let stale = age >= length;
-            self.before = if stale { Tally::ZERO } else { self.current };
-            (self.current, self.since) = (Tally::ZERO, now);
-        }
-        self.current.calls = self.current.calls.saturating_add(1);
-        self.current.faults = self.current.faults.saturating_add(u32::from(fault));
-    }
-
-    fn is_over(&self, settings: &BreakerSettings) -> bool {
-        let calls = self.before.calls.saturating_add(self.current.calls);
-        let faults = self.before.faults.saturating_add(self.current.faults);
-        calls >= settings.window_calls_min
-            && f64::from(faults) > settings.fault_rate * f64::from(calls)
-    }
-}
-
-impl Tally {
-    const ZERO: Self = Self {
-        calls: 0,
-        faults: 0,
-    };
-}
-
-/// The breakers of all policies, by digest: a policy that comes back is still quarantined, and one
-/// that fails does not harm another. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Breakers(Arc<Mutex<Entries>>);
-
-#[derive(Debug)]
-struct Entries {
-    settings: BreakerSettings,
-    by_digest: HashMap<Arc<str>, Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    breaker: Breaker,
-    asked: Timestamp,
-    last_fault: Option<Arc<TestCase>>,
-}
-
-/// Leave to make one call. Dropped unused, it is as if it had never been given.
-#[derive(Debug)]
-pub struct Leave {
-    breakers: Breakers,
-    digest: Arc<str>,
-    admission: Admission,
-}
-
-impl Breakers {
-    /// With no policy known yet.
-    #[must_use]
-    pub fn new(settings: BreakerSettings) -> Self {
-        Self(Arc::new(Mutex::new(Entries {
-            settings,
-            by_digest: HashMap::new(),
-        })))
-    }
-
-    /// Leave to ask a policy, if it is not quarantined.
-    #[must_use]
-    pub fn admit(&self, digest: &Arc<str>, now: Timestamp) -> Option<Leave> {
-        let admission = self.0.lock().entry(digest, now).breaker.admit(now);
-        (admission != Admission::Refused).then(|| Leave {
-            breakers: self.clone(),
-            digest: digest.clone(),
-            admission,
-        })
-    }
-
-    /// How a policy's breaker stands; closed for one that is not known.
-    #[must_use]
-    pub fn standing(&self, digest: &str, now: Timestamp) -> Standing {
-        self.0
-            .lock()
-            .by_digest
-            .get(digest)
-            .map_or(Standing::Closed, |entry| entry.breaker.standing(now))
-    }
-
-    /// The input of the last fault of a policy, as a test case.
-    #[must_use]
-    pub fn last_fault(&self, digest: &str) -> Option<Arc<TestCase>> {
-        self.0.lock().by_digest.get(digest)?.last_fault.clone()
-    }
-}
-
-impl Entries {
-    fn entry(&mut self, digest: &Arc<str>, now: Timestamp) -> &mut Entry {
-        if !self.by_digest.contains_key(digest) && self.by_digest.len() >= DIGESTS_MAX {
-            let oldest = self.by_digest.iter().min_by_key(|(_, entry)| entry.asked);
-            if let Some(oldest) = oldest.map(|(digest, _)| digest.clone()) {
-                self.by_digest.remove(&oldest);
-            }
-        }
-        let settings = &self.settings;
-        let entry = self
-            .by_digest
-            .entry(digest.clone())
-            .or_insert_with(|| Entry {
-                breaker: Breaker::new(settings.clone()),
-                asked: now,
-                last_fault: None,
-            });
-        entry.asked = now;
-        entry
-    }
-}
-
-impl Leave {
-    /// The call was made and went well.
-    pub fn succeeded(self, now: Timestamp) {
-        self.record(None, now);
-    }
-
-    /// The call was made and the policy failed on this.
-    pub fn failed(self, case: TestCase, now: Timestamp) {
-        self.record(Some(Arc::new(case)), now);
-    }
-
-    fn record(mut self, case: Option<Arc<TestCase>>, now: Timestamp) {
-        let mut entries = self.breakers.0.lock();
-        if let Some(entry) = entries.by_digest.get_mut(&self.digest) {
-            entry.breaker.record(self.admission, case.is_some(), now);
-            entry.last_fault = case.or_else(|| entry.last_fault.take());
-        }
-        drop(entries);
-        self.admission = Admission::Ordinary;
-    }
-}
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        // After a record this is an ordinary call, of which nothing has to be taken back.
-        if self.admission == Admission::Trial
-            && let Some(entry) = self.breakers.0.lock().by_digest.get_mut(&self.digest)
-        {
-            entry.breaker.abandon(self.admission);
-        }
-    }
 }
 
 #[cfg(test)]
