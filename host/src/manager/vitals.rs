@@ -87,11 +87,9 @@ impl Vitals {
         self.heard.notify_waiters();
     }
 
-    /// A ping of ours went out. An older one still unanswered keeps its time.
+    /// A ping of ours went out. Only the youngest is waited for: its nonce replaced the others'.
     pub fn ping_sent(&self, now: Timestamp) {
-        let _ = self
-            .ping_sent_at
-            .compare_exchange(NEVER, now.micros(), Relaxed, Relaxed);
+        self.ping_sent_at.store(now.micros(), Relaxed);
     }
 
     /// The pong to our ping came in.
