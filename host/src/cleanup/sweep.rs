@@ -30,7 +30,7 @@ impl Cleaner {
         let expiry = self
             .registry
             .temporary()
-            .next_expiry()
+            .next_expiry(now)
             .map(|at| at.since(now));
         let interval = self.config.sweep_interval;
         let rest = expiry.map_or(interval, |expiry| expiry.min(interval));

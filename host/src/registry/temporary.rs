@@ -86,20 +86,23 @@ impl TemporarySlots {
     pub fn expired(&self, now: Timestamp) -> Vec<UserId> {
         let grants = self.grants.lock();
         let over = |grant: &Grant| !grant.settled && grant.until <= now;
-        grants
+        let mut users: Vec<UserId> = grants
             .iter()
             .filter(|(_, grant)| over(grant))
             .map(|(user, _)| user.clone())
-            .collect()
+            .collect();
+        users.sort_unstable();
+        users
     }
 
-    /// When the next grant ends.
+    /// When the next grant ends. One that has ended already is no reason to look at once: what is
+    /// left of it may not be evicted for now.
     #[must_use]
-    pub fn next_expiry(&self) -> Option<Timestamp> {
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let grants = self.grants.lock();
         grants
             .values()
-            .filter(|grant| !grant.settled)
+            .filter(|grant| !grant.settled && grant.until > now)
             .map(|grant| grant.until)
             .min()
     }
