@@ -14,7 +14,7 @@ use super::denied::{Denied, Why};
 use super::metrics::{Metrics, Outcome};
 use super::queue::{Queues, Ticket};
 use super::rate::Rate;
-use crate::cleanup::{Cleaner, TierRun};
+use crate::cleanup::{Cleaner, Cleanup, TierRun};
 use crate::registry::{Entrance, Granted, Permit, Registry};
 use crate::types::{Clock, ManagerKey, Timestamp, UserId};
 
@@ -130,45 +130,25 @@ impl Admission {
     /// Tries to enter, making room as long as that helps and the budget lasts.
     async fn find_room(&self, user: &UserId, key: &ManagerKey, way: &mut Way) -> Step {
         let watch = self.registry.watch(user);
-        let mut node_cleaned = false;
         loop {
             // Ask before looking, so that nothing that changes meanwhile is missed.
             let mut changed = std::pin::pin!(watch.next());
             changed.as_mut().enable();
             let now = self.clock.now();
             let left = way.deadline.since(now);
-            let full = match self.registry.enter(user, key, now) {
+            let (why, held, limit) = match self.registry.enter(user, key, now) {
                 Entrance::Open(permit) => return Step::In(permit),
-                Entrance::NodeFull { held, limit } if node_cleaned => {
-                    return Step::Out {
-                        why: Why::NodeLimit,
-                        held,
-                        limit,
-                    };
-                }
-                Entrance::NodeFull { held, limit } => {
-                    let cleanup =
-                        tokio::time::timeout(left, self.cleaner.make_room_on_node()).await;
-                    if let Ok(cleanup) = cleanup {
-                        way.tiers.extend(&cleanup.runs);
-                    }
-                    node_cleaned = true;
-                    if self.clock.now() >= way.deadline {
-                        return Step::Out {
-                            why: Why::NodeLimit,
-                            held,
-                            limit,
-                        };
-                    }
-                    continue;
-                }
-                Entrance::UserFull { held, limit } => Step::Out {
-                    why: Why::UserLimit,
-                    held,
-                    limit,
-                },
+                Entrance::UserFull { held, limit } => (Why::UserLimit, held, limit),
+                Entrance::NodeFull { held, limit } => (Why::NodeLimit, held, limit),
             };
-            let Ok(cleanup) = tokio::time::timeout(left, self.cleaner.make_room(user)).await else {
+            let full = Step::Out { why, held, limit };
+            let cleanup = async {
+                match why {
+                    Why::NodeLimit => self.cleaner.make_room_on_node().await,
+                    _ => self.cleaner.make_room(user).await,
+                }
+            };
+            let Ok(cleanup) = tokio::time::timeout(left, cleanup).await else {
                 return full;
             };
             way.tiers.extend(&cleanup.runs);
@@ -238,6 +218,9 @@ impl Admission {
             tiers: Vec::new(),
         };
         let watch = self.registry.watch(user);
+        let freed = |cleanup: Result<Arc<Cleanup>, tokio::time::error::Elapsed>| {
+            cleanup.is_ok_and(|done| done.freed > 0)
+        };
         loop {
             let mut changed = std::pin::pin!(watch.next());
             changed.as_mut().enable();
@@ -247,13 +230,19 @@ impl Admission {
                     Entrance::Open(permit) => {
                         return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
                     }
+                    // The queue's time ends the wait, whatever a cleanup is still busy with.
                     Entrance::UserFull { .. } => {
-                        let cleanup = self.cleaner.make_room(user).await;
-                        if cleanup.freed > 0 {
+                        let cleanup = self.cleaner.make_room(user);
+                        if freed(tokio::time::timeout(deadline.since(now), cleanup).await) {
                             continue;
                         }
                     }
-                    Entrance::NodeFull { .. } => {}
+                    Entrance::NodeFull { .. } => {
+                        let cleanup = self.cleaner.make_room_on_node();
+                        if freed(tokio::time::timeout(deadline.since(now), cleanup).await) {
+                            continue;
+                        }
+                    }
                 }
             }
             let left = deadline.since(self.clock.now());

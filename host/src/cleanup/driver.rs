@@ -143,7 +143,7 @@ impl Cleaner {
     /// Makes room for one more manager of a user, and for everybody else who asks for the same
     /// user meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room(self: &Arc<Self>, user: &UserId) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(user);
+        let (flight, ours) = self.flights.join(Some(user));
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
             self.tasks.spawn("cleanup", async move {

@@ -1,10 +1,10 @@
 //! One cleanup per user at a time: the first to ask starts it, the others wait for its result.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::driver::Cleanup;
 use crate::types::UserId;
@@ -13,22 +13,40 @@ use crate::types::UserId;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Flights {
     // Held for a map operation.
-    running: Arc<Mutex<HashMap<UserId, Running>>>,
+    running: Arc<Mutex<HashMap<Whose, Running>>>,
     node: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// Whose cleanup it is: a user's, or the node's.
+type Whose = Option<UserId>;
 
 #[derive(Debug)]
 struct Running {
     waiting: u32,
-    result: watch::Receiver<Option<Arc<Cleanup>>>,
+    result: Arc<Landed>,
+}
+
+/// The result of a cleanup, once there is one. Those who wait are told in the order in which they
+/// came, so that whoever came first is the first to take what was freed.
+#[derive(Debug, Default)]
+struct Landed {
+    cleanup: OnceLock<Arc<Cleanup>>,
+    notify: Notify,
+}
+
+impl Landed {
+    fn set(&self, cleanup: Arc<Cleanup>) {
+        self.cleanup.get_or_init(|| cleanup);
+        self.notify.notify_waiters();
+    }
 }
 
 /// A place in a running cleanup.
 #[derive(Debug)]
 pub(super) struct Flight {
     flights: Flights,
-    user: UserId,
-    result: watch::Receiver<Option<Arc<Cleanup>>>,
+    whose: Whose,
+    result: Arc<Landed>,
 }
 
 /// The duty to end a cleanup. Dropped without a result, it ends it with an empty one, so that a
@@ -36,26 +54,27 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) struct Landing {
     flights: Flights,
-    user: UserId,
-    result: watch::Sender<Option<Arc<Cleanup>>>,
+    whose: Whose,
+    result: Arc<Landed>,
 }
 
 impl Flights {
-    /// Joins the user's cleanup; if none runs, the caller has to run it and land it.
-    pub(super) fn join(&self, user: &UserId) -> (Flight, Option<Landing>) {
-        let mut running = self.running.lock();
+    /// Joins the cleanup of a user, or of the node; if none runs, the caller has to run it and land
+    /// it.
+    pub(super) fn join(&self, user: Option<&UserId>) -> (Flight, Option<Landing>) {
+        let (mut running, whose) = (self.running.lock(), user.cloned());
         let flight = |result| Flight {
             flights: self.clone(),
-            user: user.clone(),
+            whose: whose.clone(),
             result,
         };
-        if let Some(other) = running.get_mut(user) {
+        if let Some(other) = running.get_mut(&whose) {
             other.waiting += 1;
             return (flight(other.result.clone()), None);
         }
-        let (sender, result) = watch::channel(None);
+        let result = Arc::<Landed>::default();
         running.insert(
-            user.clone(),
+            whose.clone(),
             Running {
                 waiting: 1,
                 result: result.clone(),
@@ -63,8 +82,8 @@ impl Flights {
         );
         let landing = Landing {
             flights: self.clone(),
-            user: user.clone(),
-            result: sender,
+            whose: whose.clone(),
+            result: result.clone(),
         };
         (flight(result), Some(landing))
     }
@@ -82,14 +101,14 @@ impl Flights {
 
 impl Flight {
     /// Waits for the result.
-    pub(super) async fn landed(mut self) -> Arc<Cleanup> {
+    pub(super) async fn landed(self) -> Arc<Cleanup> {
         loop {
-            if let Some(cleanup) = self.result.borrow_and_update().clone() {
-                return cleanup;
+            // Ask before looking, so that a landing in between is not missed.
+            let notified = self.result.notify.notified();
+            if let Some(cleanup) = self.result.cleanup.get() {
+                return cleanup.clone();
             }
-            if self.result.changed().await.is_err() {
-                return Arc::default();
-            }
+            notified.await;
         }
     }
 }
@@ -97,7 +116,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         // Who gave up needs no room any more.
-        if let Some(running) = self.flights.running.lock().get_mut(&self.user) {
+        if let Some(running) = self.flights.running.lock().get_mut(&self.whose) {
             running.waiting = running.waiting.saturating_sub(1);
         }
     }
@@ -109,26 +128,20 @@ impl Landing {
         self.flights
             .running
             .lock()
-            .get(&self.user)
+            .get(&self.whose)
             .map_or(0, |running| running.waiting)
     }
 
     /// Ends the cleanup with a result.
     pub(super) fn land(self, cleanup: Cleanup) {
-        self.result.send_replace(Some(Arc::new(cleanup)));
+        self.result.set(Arc::new(cleanup));
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
         // The next to ask starts a new one, whoever still reads the old result.
-        self.flights.running.lock().remove(&self.user);
-        self.result.send_if_modified(|result| {
-            let unset = result.is_none();
-            if unset {
-                *result = Some(Arc::default());
-            }
-            unset
-        });
+        self.flights.running.lock().remove(&self.whose);
+        self.result.set(Arc::default());
     }
 }

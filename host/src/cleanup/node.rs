@@ -25,6 +25,12 @@ pub struct NodePressure {
 }
 
 impl NodePressure {
+    /// How many more managers the node may hold.
+    #[must_use]
+    pub const fn free(&self) -> u32 {
+        self.managers_limit.saturating_sub(self.managers)
+    }
+
     /// How many managers have to go so that `reserve` (a share of the limit) is free again; 0 as
     /// long as there is no pressure. Memory over its limit counts as the same share of managers:
     /// it is the best guess there is before the first of them has gone.
@@ -81,20 +87,27 @@ impl Cleaner {
         }
     }
 
-    /// Works through the tiers that the node may use, until it is below its limits again.
-    pub(super) async fn relieve_node(&self) -> Cleanup {
+    /// Works through the tiers that the node may use, until it is below its limits again and has
+    /// room for those who wait.
+    pub(super) async fn relieve_node(&self, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
         let mut cleanup = Cleanup::default();
         let _turn = self.flights.node().await;
         for tier in Tier::ADMISSION
             .into_iter()
             .filter(|tier| *tier <= self.config.node_last_tier)
         {
-            let short = self.node_pressure().short(self.config.node_reserve);
+            let pressure = self.node_pressure();
+            let wanted = waiting().saturating_sub(pressure.free());
+            let short = pressure.short(self.config.node_reserve);
+            // What still answers is worth more than the convenience of a reserve.
+            let short = if tier == Tier::Force {
+                wanted.max(short.min(1))
+            } else {
+                wanted.max(short)
+            };
             if short == 0 {
                 break;
             }
-            // What still answers is worth more than the convenience of a reserve.
-            let short = if tier == Tier::Force { 1 } else { short };
             if !self.config.table.rule(tier).enabled {
                 continue;
             }
@@ -115,15 +128,21 @@ impl Cleaner {
             cleanup.freed += run.freed;
             cleanup.runs.push(run);
         }
+        cleanup.enough = waiting() <= self.node_pressure().free();
         cleanup
     }
 
-    /// Makes room on the node for one more manager, whoever's.
+    /// Makes room on the node for one more manager, whoever's, and for everybody else who asks
+    /// meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room_on_node(self: &Arc<Self>) -> Arc<Cleanup> {
-        let cleaner = self.clone();
-        let task = self
-            .tasks
-            .spawn("node-cleanup", async move { cleaner.relieve_node().await });
-        Arc::new(task.await.unwrap_or_default())
+        let (flight, ours) = self.flights.join(None);
+        if let Some(landing) = ours {
+            let cleaner = self.clone();
+            self.tasks.spawn("node-cleanup", async move {
+                let cleanup = cleaner.relieve_node(&|| landing.waiting()).await;
+                landing.land(cleanup);
+            });
+        }
+        flight.landed().await
     }
 }

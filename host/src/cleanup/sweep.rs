@@ -45,7 +45,9 @@ impl Cleaner {
     pub async fn sweep(&self) {
         let mut users = self.registry.users();
         users.truncate(self.config.sweep_users_max);
-        let names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        let mut names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        // By name, so that a pass does not depend on the order of a map.
+        names.sort_unstable();
         self.registry.release_expired(&names, self.clock.now());
         for user in self.registry.temporary().expired(self.clock.now()) {
             self.end_temporary_slots(&user).await;
@@ -57,7 +59,7 @@ impl Cleaner {
             }
         }
         if self.node_pressure().short(self.config.node_reserve) > 0 {
-            self.relieve_node().await;
+            self.relieve_node(&|| 0).await;
         }
         for user in names.iter().chain(&self.pressure.users()) {
             self.observe_pressure(user);
