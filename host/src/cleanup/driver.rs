@@ -20,7 +20,9 @@ use super::pressure::PressureBook;
 use crate::decision::{Probe, Question, Ranker, Standing, guard};
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{
+    Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
+};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
@@ -257,12 +259,26 @@ impl Cleaner {
         };
         if question.most > 0 {
             let answer = self.ranker.rank(&question).wait().await;
-            let plan = guard::plan(&question, &self.config.table, &answer);
+            let plan = if self.is_last(question.scope, question.tier) {
+                guard::last_plan(&question, &self.config.table, &answer)
+            } else {
+                guard::plan(&question, &self.config.table, &answer)
+            };
             run.fault = answer.outcome.is_err();
             run.freed = self.execute(question, answer, plan, cause, whatever_they_do);
         }
         self.metrics.tier_run(&run, self.clock.now().since(start));
         run
+    }
+
+    /// Whether an admission has nothing left to try in that scope once this tier is over.
+    fn is_last(&self, scope: Scope, tier: Tier) -> bool {
+        let last = match scope {
+            Scope::User => self.config.user_last_tier,
+            Scope::Node => self.config.node_last_tier,
+        };
+        let next = |other: &Tier| *other > tier && self.config.table.rule(*other).enabled;
+        tier != Tier::Proactive && !Tier::ADMISSION.iter().filter(|t| **t <= last).any(next)
     }
 
     /// Different for every decision, the same for the same decision of the same start: SplitMix64
