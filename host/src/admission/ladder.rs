@@ -230,16 +230,17 @@ impl Admission {
                     Entrance::Open(permit) => {
                         return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
                     }
-                    // The queue's time ends the wait, whatever a cleanup is still busy with.
+                    // Also at the very end: nobody is refused before a last look, which takes no
+                    // longer than any admission.
                     Entrance::UserFull { .. } => {
                         let cleanup = self.cleaner.make_room(user);
-                        if freed(tokio::time::timeout(deadline.since(now), cleanup).await) {
+                        if freed(tokio::time::timeout(self.config.budget, cleanup).await) {
                             continue;
                         }
                     }
                     Entrance::NodeFull { .. } => {
                         let cleanup = self.cleaner.make_room_on_node();
-                        if freed(tokio::time::timeout(deadline.since(now), cleanup).await) {
+                        if freed(tokio::time::timeout(self.config.budget, cleanup).await) {
                             continue;
                         }
                     }

@@ -31,6 +31,13 @@ impl NodePressure {
         self.managers_limit.saturating_sub(self.managers)
     }
 
+    /// Whether resident memory is over its limit, where it has one.
+    #[must_use]
+    pub fn over_memory(&self) -> bool {
+        let over = |bytes| bytes > self.memory_bytes_limit;
+        self.memory_bytes_limit > 0 && self.memory_bytes.is_some_and(over)
+    }
+
     /// How many managers have to go so that `reserve` (a share of the limit) is free again; 0 as
     /// long as there is no pressure. Memory over its limit counts as the same share of managers:
     /// it is the best guess there is before the first of them has gone.
@@ -38,16 +45,12 @@ impl NodePressure {
     pub fn short(&self, reserve: f64) -> u32 {
         let reserve = share(self.managers_limit, reserve);
         let full = self.managers >= self.managers_limit;
-        let over_memory = self.memory_bytes_limit > 0
-            && self
-                .memory_bytes
-                .is_some_and(|bytes| bytes > self.memory_bytes_limit);
         let of_limit = if full {
             reserve + self.managers - self.managers_limit
         } else {
             0
         };
-        let of_memory = if over_memory {
+        let of_memory = if self.over_memory() {
             share(self.managers, reserve_of_memory(self))
         } else {
             0
@@ -99,9 +102,10 @@ impl Cleaner {
             let pressure = self.node_pressure();
             let wanted = waiting().saturating_sub(pressure.free());
             let short = pressure.short(self.config.node_reserve);
-            // What still answers is worth more than the convenience of a reserve.
+            // What still answers is worth more than the convenience of a reserve: it goes for
+            // those who wait, and for memory that is short in fact.
             let short = if tier == Tier::Force {
-                wanted.max(short.min(1))
+                wanted.max(u32::from(pressure.over_memory()))
             } else {
                 wanted.max(short)
             };
