@@ -29,7 +29,7 @@ if ! "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
     python3 -m venv "$venv" || { need pip3 python3-venv; python3 -m venv "$venv"; }
     "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets==15.0.1'
 fi
-export WASTEGATE_TEST_PYTHON="$PWD/$venv/bin/python"
+export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
 
 say "format";  cargo fmt --all --check
 say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings
