@@ -143,7 +143,7 @@ fn a_policy_that_keeps_failing_is_left_alone_and_tried_again() {
         "{text}"
     );
     assert!(text.contains("policy_faults_total{fault=\"quarantined\"} 2"));
-    assert!(text.contains("policy_breaker_standing 2"));
+    assert!(text.contains("policy_quarantined 1"));
 
     // Another policy is none the worse for it.
     let other = bench.ranker(&Guest::default());
