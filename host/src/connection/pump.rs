@@ -288,11 +288,11 @@ impl Heartbeat {
     /// A new ping's nonce, if it is time; on the way, whether the last one was missed.
     fn due(&mut self, port: &Port, config: &health::Config, now: Timestamp) -> Option<Bytes> {
         if let Some(since) = self.waiting {
-            if port.vitals.heard_at() > since || port.vitals.read_paused() {
+            if port.vitals.heard_at() >= since || port.vitals.read_paused() {
                 self.waiting = None;
             } else if now.since(since) >= config.pong_deadline {
                 self.waiting = None;
-                port.vitals.miss();
+                port.vitals.miss(now);
             }
         }
         let next_at = self
