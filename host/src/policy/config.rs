@@ -42,7 +42,7 @@ pub struct Config {
     pub workers: usize,
     /// Large calls that may wait for a worker; the next one is refused. Default 16.
     pub queue_max: usize,
-    /// Instances that can be alive at once. Default 32.
+    /// Small calls that can be made at once; more get a fault. Default 32.
     pub instances_max: u32,
     /// Memory that a free slot of the instance pool keeps, bytes: wiped after every call, where the
     /// rest is given back and faulted in again. Best the size that a guest of the SDK has before it
