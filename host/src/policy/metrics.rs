@@ -82,36 +82,35 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Puts them into a registry, under `policy_`.
+    /// Puts them into a registry, under `wastegate_policy_`.
     pub fn register(&self, registry: &mut Registry) {
-        let room = registry.sub_registry_with_prefix("policy");
-        room.register("calls", "Calls of policies, by scope", self.calls.clone());
-        room.register(
+        registry.register("calls", "Calls of policies, by scope", self.calls.clone());
+        registry.register(
             "call_duration_microseconds",
             "How long calls of policies took by the wall clock, by scope",
             self.duration_us.clone(),
         );
-        room.register(
+        registry.register(
             "fuel_units",
             "Fuel that calls of policies used, by scope",
             self.fuel.clone(),
         );
-        room.register(
+        registry.register(
             "faults",
             "Decisions for which a policy gave no usable ranking, by kind",
             self.faults.clone(),
         );
-        room.register(
+        registry.register(
             "quarantined",
             "Policies that are not asked, or on trial, after repeated faults",
             self.quarantined.clone(),
         );
-        room.register(
+        registry.register(
             "log_lines_dropped",
             "Log lines of policies over the cap of their call",
             self.lines_dropped.clone(),
         );
-        room.register(
+        registry.register(
             "loads",
             "Policies that were asked to be put in charge, by result",
             self.loads.clone(),

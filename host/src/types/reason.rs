@@ -12,6 +12,8 @@ use super::tier::Tier;
 pub enum CloseReason {
     /// The client sent a Close, or answered ours when we had no reason of our own.
     ClientClosed,
+    /// The client sent a Close that says it goes away (1001), as a page does that is reloaded.
+    ClientLeft,
     /// The transport failed or ended without a Close.
     ClientGone,
     /// Its manager was evicted.
@@ -22,6 +24,8 @@ pub enum CloseReason {
     SlowConsumer,
     /// It sent something the WebSocket protocol forbids.
     ProtocolError,
+    /// It sent text that is not UTF-8.
+    InvalidPayload,
     /// It sent a frame or message over the size limit.
     MessageTooBig,
     /// It may not do what it asked, e.g. a control line from a client without the right.
@@ -41,16 +45,27 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether the client ended it, so that there is nobody to say goodbye to.
+    #[must_use]
+    pub const fn is_clients(self) -> bool {
+        matches!(
+            self,
+            Self::ClientClosed | Self::ClientLeft | Self::ClientGone
+        )
+    }
+
     /// Its name in labels, logs and records: lower case words joined by hyphens.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::ClientClosed => "client-closed",
+            Self::ClientLeft => "client-left",
             Self::ClientGone => "client-gone",
             Self::Evicted(_) => "evicted",
             Self::TakenOver => "taken-over",
             Self::SlowConsumer => "slow-consumer",
             Self::ProtocolError => "protocol-error",
+            Self::InvalidPayload => "invalid-payload",
             Self::MessageTooBig => "message-too-big",
             Self::PolicyViolation => "policy-violation",
             Self::ApplicationClosed => "application-closed",
