@@ -1,1 +1,19 @@
-fn main(){}
+//! The `wastegate` program: arguments in, exit code out.
+
+use std::io::{stderr, stdout};
+use std::process::ExitCode;
+
+use clap::Parser;
+use wastegate::cli::{Cli, Terminal};
+use wastegate::config::Environment;
+
+fn main() -> anyhow::Result<ExitCode> {
+    // Not locked: other threads log to them.
+    let (mut out, mut err) = (stdout(), stderr());
+    let terminal = Terminal {
+        environment: Environment::of_process(),
+        out: &mut out,
+        err: &mut err,
+    };
+    Ok(Cli::parse().run(terminal)?)
+}

@@ -69,7 +69,11 @@ impl Policy for QosLexicographic {
             let at_rest = if row.is_set(IN_FLIGHT) { 0.0 } else { 1.0 };
             // Two whole numbers, the lower of which is 0 or 1, fit into one component: comparing
             // is most of the work.
-            let key = [2.0 * class + unprotected, 2.0 * unimportance + at_rest, row.value(IDLE)];
+            let key = [
+                2.0 * class + unprotected,
+                2.0 * unimportance + at_rest,
+                row.value(IDLE),
+            ];
             Some(Bid::new(key, reason).score(class))
         }))
     }

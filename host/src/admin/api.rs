@@ -1,0 +1,220 @@
+//! The routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::stats::Stats;
+use crate::admission::Admission;
+use crate::cleanup::Cleaner;
+use crate::decision::{Class, Standing};
+use crate::health;
+use crate::observe::metrics::{CONTENT_TYPE, Metrics};
+use crate::registry::Registry;
+use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
+
+/// What the API shows and may change.
+pub struct Admin {
+    /// Who is there.
+    pub registry: Arc<Registry>,
+    /// Who was let in.
+    pub admission: Arc<Admission>,
+    /// Who makes room.
+    pub cleaner: Arc<Cleaner>,
+    /// How verdicts are made.
+    pub health: health::Config,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// All metrics.
+    pub metrics: Metrics,
+    /// Background workers.
+    pub supervisor: Supervisor,
+    /// Whether the server is on its way out.
+    pub tasks: Tasks,
+}
+
+/// The routes over it.
+pub fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/v1/stats", get(stats))
+        .route("/v1/users/{user}", get(user))
+        .route(
+            "/v1/users/{user}/managers/{key}/pin",
+            post(pin).delete(unpin),
+        )
+        .route("/v1/users/{user}/managers/{key}/evict", post(evict))
+        .with_state(admin)
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, CONTENT_TYPE)],
+        admin.metrics.encode(),
+    )
+        .into_response()
+}
+
+/// 200 while every background worker runs, 503 with the names of those that do not.
+async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
+    let down = admin.supervisor.down();
+    let status = if down.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "ok": down.is_empty(),
+        "workers_down": down,
+        "worker_restarts": admin.supervisor.restarts(),
+    });
+    (status, Json(body)).into_response()
+}
+
+/// 200 while new connections are taken, 503 once the server is stopping.
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    let ready = !admin.tasks.stopping().is_cancelled();
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(json!({ "ready": ready }))).into_response()
+}
+
+async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {
+    let Admin {
+        registry,
+        admission,
+        cleaner,
+        health,
+        clock,
+        ..
+    } = &*admin;
+    Json(Stats::read(
+        registry,
+        admission,
+        cleaner,
+        health,
+        clock.now(),
+    ))
+}
+
+/// One manager as an operator sees it.
+#[derive(Serialize)]
+struct ManagerView {
+    key: String,
+    standing: Standing,
+    health: Health,
+    class: Option<Class>,
+    protection: crate::types::Protection,
+    signals: serde_json::Map<String, Value>,
+}
+
+async fn user(State(admin): State<Arc<Admin>>, Path(user): Path<String>) -> Response {
+    let Ok(user) = UserId::new(&user) else {
+        return not_found("no such user");
+    };
+    let snapshot = admin.registry.snapshot_user(&user, admin.clock.now());
+    let managers: Vec<ManagerView> = snapshot
+        .rows
+        .iter()
+        .map(|row| ManagerView {
+            key: row.key.to_string(),
+            standing: row.standing,
+            health: row.health,
+            class: row.class(),
+            protection: row.protection,
+            signals: Signal::ALL
+                .iter()
+                .filter(|signal| !row.signals[**signal].is_nan())
+                .map(|&signal| (signal.name().to_owned(), json!(row.signals[signal])))
+                .collect(),
+        })
+        .collect();
+    Json(json!({ "user": user, "held": snapshot.held, "limit": snapshot.limit, "managers": managers }))
+        .into_response()
+}
+
+/// The body of a pin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinRequest {
+    /// How long it lasts, ms.
+    for_ms: u64,
+}
+
+/// The body of an eviction: nothing so far.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvictRequest {}
+
+async fn pin(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(request): Json<PinRequest>,
+) -> Response {
+    let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
+        return not_found("no such manager");
+    };
+    match admin
+        .registry
+        .pin(&user, &key, Duration::from_millis(request.for_ms))
+    {
+        Ok(()) => Json(json!({ "pinned": true })).into_response(),
+        Err(error) => {
+            let body = json!({ "error": "not-pinned", "message": error.to_string() });
+            (StatusCode::CONFLICT, Json(body)).into_response()
+        }
+    }
+}
+
+async fn unpin(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(_): Json<EvictRequest>,
+) -> Response {
+    let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
+        return not_found("no such manager");
+    };
+    let Some(manager) = admin.registry.get(&user, &key) else {
+        return not_found("no such manager");
+    };
+    manager.hints.unpin();
+    Json(json!({ "pinned": false })).into_response()
+}
+
+async fn evict(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(_): Json<EvictRequest>,
+) -> Response {
+    let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
+        return not_found("no such manager");
+    };
+    let Some(manager) = admin.registry.get(&user, &key) else {
+        return not_found("no such manager");
+    };
+    let cause = EvictionCause::Requested;
+    let ports = admin
+        .registry
+        .evict(&user, &key, manager.id, cause, |_| true);
+    Json(json!({ "evicted": ports.is_some() })).into_response()
+}
+
+fn not_found(message: &str) -> Response {
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": "not-found", "message": message })),
+    )
+        .into_response()
+}

@@ -1,0 +1,306 @@
+//! The way in, step by step.
+//!
+//! 1. A user that knocks too often waits.
+//! 2. A key that has a manager joins it; otherwise a free slot is taken. This is the fast path.
+//! 3. At the limit room is made, by the tiers that the operator enabled. While newborns are about,
+//!    they are waited for: what they turn out to be may help.
+//! 4. If nothing may be evicted: temporary slots, then the queue, then a refusal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::Config;
+use super::denied::{Denied, Why};
+use super::metrics::{Metrics, Outcome};
+use super::queue::{Queues, Ticket};
+use super::rate::Rate;
+use crate::cleanup::{Cleaner, TierRun};
+use crate::registry::{Entrance, Granted, Permit, Registry};
+use crate::types::{Clock, ManagerKey, Timestamp, UserId};
+
+/// How often the head of a queue has the tiers look again: what was in use may be gone.
+const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Decides who may enter.
+pub struct Admission {
+    registry: Arc<Registry>,
+    cleaner: Arc<Cleaner>,
+    clock: Clock,
+    config: Config,
+    rate: Rate,
+    queues: Arc<Queues>,
+    metrics: Metrics,
+}
+
+/// A positive answer.
+#[derive(Debug)]
+pub enum Admitted {
+    /// Come in.
+    Now(Permit),
+    /// Wait here: [`Admission::wait`].
+    Queued(Ticket),
+}
+
+/// What was met on the way.
+struct Way {
+    start: Timestamp,
+    deadline: Timestamp,
+    tiers: Vec<TierRun>,
+}
+
+/// Where the tiers left somebody.
+enum Step {
+    In(Permit),
+    Out { why: Why, held: u32, limit: u32 },
+}
+
+impl Admission {
+    /// The way into a registry.
+    #[must_use]
+    pub fn new(
+        registry: Arc<Registry>,
+        cleaner: Arc<Cleaner>,
+        clock: Clock,
+        config: Config,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            registry,
+            cleaner,
+            clock,
+            config,
+            rate: Rate::default(),
+            queues: Arc::default(),
+            metrics: Metrics::default(),
+        })
+    }
+
+    /// The room's metrics, to be registered.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How many clients wait in queues.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Lets one connection in, within the budget. Whoever stops waiting leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
+    pub async fn admit(&self, user: &UserId, key: &ManagerKey) -> Result<Admitted, Denied> {
+        let start = self.clock.now();
+        let deadline = start.after(self.config.budget);
+        let mut way = Way {
+            start,
+            deadline,
+            tiers: Vec::new(),
+        };
+        if let Err(retry_after) = self.rate.attempt(user, &self.config, start) {
+            let (held, limit) = (self.registry.held(user), self.registry.limit(user, start));
+            return Err(self.deny(user, Why::RateLimited, (held, limit), retry_after, way));
+        }
+        // Those who wait come first; a key that has a manager needs no slot.
+        let overtaking = self.queues.is_waited_for(user) && self.registry.get(user, key).is_none();
+        let step = if overtaking {
+            let (held, limit) = (self.registry.held(user), self.registry.limit(user, start));
+            Step::Out {
+                why: Why::UserLimit,
+                held,
+                limit,
+            }
+        } else {
+            self.find_room(user, key, &mut way).await
+        };
+        match step {
+            Step::In(permit) => {
+                let outcome = if way.tiers.is_empty() {
+                    Outcome::Admitted
+                } else {
+                    Outcome::AdmittedByCleanup
+                };
+                Ok(Admitted::Now(self.let_in(permit, outcome, &way)))
+            }
+            Step::Out { why, held, limit } => self.climb(user, key, why, (held, limit), way),
+        }
+    }
+
+    /// Tries to enter, making room as long as that helps and the budget lasts.
+    async fn find_room(&self, user: &UserId, key: &ManagerKey, way: &mut Way) -> Step {
+        let watch = self.registry.watch(user);
+        let mut node_cleaned = false;
+        loop {
+            // Ask before looking, so that nothing that changes meanwhile is missed.
+            let mut changed = std::pin::pin!(watch.next());
+            changed.as_mut().enable();
+            let now = self.clock.now();
+            let left = way.deadline.since(now);
+            let full = match self.registry.enter(user, key, now) {
+                Entrance::Open(permit) => return Step::In(permit),
+                Entrance::NodeFull { held, limit } if node_cleaned => {
+                    return Step::Out {
+                        why: Why::NodeLimit,
+                        held,
+                        limit,
+                    };
+                }
+                Entrance::NodeFull { held, limit } => {
+                    let cleanup =
+                        tokio::time::timeout(left, self.cleaner.make_room_on_node()).await;
+                    if let Ok(cleanup) = cleanup {
+                        way.tiers.extend(&cleanup.runs);
+                    }
+                    node_cleaned = true;
+                    if self.clock.now() >= way.deadline {
+                        return Step::Out {
+                            why: Why::NodeLimit,
+                            held,
+                            limit,
+                        };
+                    }
+                    continue;
+                }
+                Entrance::UserFull { held, limit } => Step::Out {
+                    why: Why::UserLimit,
+                    held,
+                    limit,
+                },
+            };
+            let Ok(cleanup) = tokio::time::timeout(left, self.cleaner.make_room(user)).await else {
+                return full;
+            };
+            way.tiers.extend(&cleanup.runs);
+            if cleanup.enough || cleanup.freed > 0 {
+                if self.clock.now() >= way.deadline {
+                    return full;
+                }
+            } else if !cleanup.newborns
+                || tokio::time::timeout(way.deadline.since(self.clock.now()), changed)
+                    .await
+                    .is_err()
+            {
+                return full;
+            }
+        }
+    }
+
+    /// Nothing may be evicted: temporary slots, the queue, a refusal.
+    fn climb(
+        &self,
+        user: &UserId,
+        key: &ManagerKey,
+        why: Why,
+        counts: (u32, u32),
+        way: Way,
+    ) -> Result<Admitted, Denied> {
+        let mut retry_after = self.config.retry_after;
+        if why == Why::UserLimit {
+            let (now, limits) = (self.clock.now(), self.registry.limits());
+            match self.registry.temporary().grant(user, limits, now) {
+                Granted::Until(_) | Granted::Running(_) => {
+                    if let Entrance::Open(permit) = self.registry.enter(user, key, now) {
+                        self.cleaner.look();
+                        return Ok(Admitted::Now(self.let_in(permit, Outcome::Temporary, &way)));
+                    }
+                }
+                Granted::CoolingDown(until) => retry_after = retry_after.max(until.since(now)),
+                Granted::Off => {}
+            }
+            if self.config.queue_length_max > 0 {
+                let ticket = self.queues.join(user, self.config.queue_length_max);
+                let ticket = ticket.ok_or_else(|| {
+                    self.deny(user, Why::QueueFull, counts, self.config.queue_wait, way)
+                })?;
+                self.metrics.count(Outcome::Queued);
+                return Ok(Admitted::Queued(ticket));
+            }
+        }
+        Err(self.deny(user, why, counts, retry_after, way))
+    }
+
+    /// Waits in the queue until it is this client's turn and a slot is free.
+    ///
+    /// # Errors
+    /// [`Denied`] when that takes longer than the queue may.
+    pub async fn wait(
+        &self,
+        mut ticket: Ticket,
+        user: &UserId,
+        key: &ManagerKey,
+    ) -> Result<Permit, Denied> {
+        let start = self.clock.now();
+        let deadline = start.after(self.config.queue_wait);
+        let mut way = Way {
+            start,
+            deadline,
+            tiers: Vec::new(),
+        };
+        let watch = self.registry.watch(user);
+        loop {
+            let mut changed = std::pin::pin!(watch.next());
+            changed.as_mut().enable();
+            let now = self.clock.now();
+            if ticket.position() == 1 {
+                match self.registry.enter(user, key, now) {
+                    Entrance::Open(permit) => {
+                        return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
+                    }
+                    Entrance::UserFull { .. } => {
+                        let cleanup = self.cleaner.make_room(user).await;
+                        if cleanup.freed > 0 {
+                            continue;
+                        }
+                    }
+                    Entrance::NodeFull { .. } => {}
+                }
+            }
+            let left = deadline.since(self.clock.now());
+            if left.is_zero() {
+                let counts = (self.registry.held(user), self.registry.limit(user, now));
+                way.tiers.clear();
+                let retry_after = self.config.retry_after;
+                return Err(self.deny(user, Why::QueueTimeout, counts, retry_after, way));
+            }
+            tokio::select! {
+                () = changed => {}
+                () = ticket.moved() => {}
+                () = tokio::time::sleep(left.min(QUEUE_CLEANUP_INTERVAL)) => {}
+            }
+        }
+    }
+
+    fn let_in(&self, permit: Permit, outcome: Outcome, way: &Way) -> Permit {
+        self.metrics.admitted(
+            outcome,
+            self.clock.now().since(way.start),
+            !way.tiers.is_empty(),
+        );
+        if let Some(manager) = permit.manager() {
+            self.cleaner.entered(&manager.user);
+        }
+        permit
+    }
+
+    fn deny(
+        &self,
+        user: &UserId,
+        why: Why,
+        (held, limit): (u32, u32),
+        retry_after: Duration,
+        way: Way,
+    ) -> Denied {
+        self.metrics.denied(why, self.clock.now().since(way.start));
+        self.cleaner.observe_pressure(user);
+        tracing::debug!(why = why.name(), held, limit, "refused");
+        Denied {
+            why,
+            user: user.clone(),
+            limit,
+            held,
+            retry_after,
+            tiers: way.tiers,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Who may enter: a free slot, else room by cleanup, else the ladder.
+//!
+//! Every admission ends within the budget as a [`Permit`], a place in the queue, or a [`Denied`]
+//! that says why, how much is held, what was tried and when to come back. A cleanup that frees
+//! nothing and says nothing cannot happen: what its tiers did is part of the refusal.
+//!
+//! Not here: HTTP, close codes, and how room is made.
+
+mod config;
+mod denied;
+mod ladder;
+mod metrics;
+mod queue;
+mod rate;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use denied::{Denied, Why};
+pub use ladder::{Admission, Admitted};
+pub use metrics::Metrics;
+pub use queue::Ticket;

@@ -1,0 +1,331 @@
+//! The gateway without listeners: every room, connected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use parking_lot::Mutex;
+
+use super::error::AppError;
+use super::recording::Recording;
+use crate::admin::{self, Admin};
+use crate::admission::Admission;
+use crate::cleanup::{Cleaner, Parts, PressureBook};
+use crate::config::{Config, PolicyChoice, PolicySource};
+use crate::connection::Session;
+use crate::decision::Ranker;
+use crate::gateway::{self, Gateway, Identify};
+use crate::health;
+use crate::manager::{Application, Surroundings};
+use crate::observe::activity::Activity;
+use crate::observe::config::JournalConfig;
+use crate::observe::journal::{Journal, JournalThread};
+use crate::observe::metrics::Metrics;
+use crate::observe::process;
+use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
+use crate::policy::{self, Catalog, Engine, Pick, PolicyRanker, Runtime};
+use crate::registry::Registry;
+use crate::types::{Clock, CloseReason, Supervisor, Tasks};
+
+/// Between two writes of the activity stream's window.
+const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
+
+/// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
+pub struct Core {
+    gateway: Arc<Gateway>,
+    registry: Arc<Registry>,
+    cleaner: Arc<Cleaner>,
+    admission: Arc<Admission>,
+    catalog: Arc<Catalog>,
+    recording: Arc<Recording>,
+    activity: Activity,
+    health: health::Config,
+    clock: Clock,
+    tasks: Tasks,
+    supervisor: Supervisor,
+    drain: Duration,
+    admin: Arc<Admin>,
+    /// Threads that write the journals; ended last.
+    journals: Mutex<Vec<JournalThread>>,
+}
+
+impl Core {
+    /// Loads the policy, opens the journals and connects the rooms. Nothing runs before
+    /// [`Core::start`].
+    ///
+    /// # Errors
+    /// [`AppError`] with what to mend.
+    pub async fn build(
+        config: Config,
+        application: Arc<dyn Application>,
+        identify: Arc<dyn Identify>,
+    ) -> Result<Self, AppError> {
+        let (clock, mut metrics) = (Clock::system(), Metrics::new());
+        let (catalog, ranker) = policies(&config, &clock, &mut metrics).await?;
+        Self::with_ranker(
+            config,
+            application,
+            identify,
+            ranker,
+            catalog,
+            clock,
+            metrics,
+        )
+    }
+
+    fn with_ranker(
+        config: Config,
+        application: Arc<dyn Application>,
+        identify: Arc<dyn Identify>,
+        ranker: Arc<dyn Ranker>,
+        catalog: Arc<Catalog>,
+        clock: Clock,
+        mut metrics: Metrics,
+    ) -> Result<Self, AppError> {
+        let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
+        let notes = Notes::open(&config, &clock, &mut metrics)?;
+        let surroundings = Arc::new(Surroundings {
+            clock: clock.clone(),
+            config: config.manager,
+            application,
+            activity: notes.activity.clone(),
+        });
+        let registry = Registry::new(
+            config.limits,
+            config.health.clone(),
+            surroundings,
+            tasks.clone(),
+        );
+        notes.recording.connect(registry.clone());
+        let close_deadline = config.cleanup.close_deadline;
+        let cleaner = Cleaner::new(Parts {
+            registry: registry.clone(),
+            ranker,
+            recorder: notes.recording.clone(),
+            clock: clock.clone(),
+            config: config.cleanup,
+            health: config.health.clone(),
+            tasks: tasks.clone(),
+            supervisor: supervisor.clone(),
+            pressure: PressureBook::new(config.observe.alerts.pressure),
+            seed: getrandom::u64().map_err(AppError::Random)?,
+        });
+        let admission = Admission::new(
+            registry.clone(),
+            cleaner.clone(),
+            clock.clone(),
+            config.admission,
+        );
+        let session = Arc::new(Session {
+            config: crate::connection::Config {
+                close_deadline,
+                ..config.connection
+            },
+            health: config.health.clone(),
+            clock: clock.clone(),
+            close_code: gateway::close::code,
+            notice: gateway::notice::farewell,
+        });
+        let drain = config.gateway.drain;
+        let gateway = Gateway::new(
+            admission.clone(),
+            identify,
+            session,
+            config.gateway,
+            tasks.clone(),
+        );
+        cleaner.metrics().register(metrics.room("cleanup"));
+        admission.metrics().register(metrics.room("admission"));
+        gateway.metrics().register(metrics.room("gateway"));
+        crate::registry::metrics::register(&registry, metrics.room("registry"));
+        process::register(metrics.root());
+        let admin = Arc::new(Admin {
+            registry: registry.clone(),
+            admission: admission.clone(),
+            cleaner: cleaner.clone(),
+            health: config.health.clone(),
+            clock: clock.clone(),
+            metrics,
+            supervisor: supervisor.clone(),
+            tasks: tasks.clone(),
+        });
+        Ok(Self {
+            gateway,
+            registry,
+            cleaner,
+            admission,
+            catalog,
+            recording: notes.recording,
+            activity: notes.activity,
+            health: config.health,
+            clock,
+            tasks,
+            supervisor,
+            drain,
+            admin,
+            journals: Mutex::new(notes.threads),
+        })
+    }
+
+    /// Starts the background work. Admission works without it.
+    pub fn start(&self) {
+        self.cleaner.start();
+        let (activity, clock) = (self.activity.clone(), self.clock.clone());
+        self.supervisor.run(&self.tasks, "activity-flush", move || {
+            let (activity, clock) = (activity.clone(), clock.clone());
+            async move {
+                loop {
+                    tokio::time::sleep(ACTIVITY_FLUSH).await;
+                    activity.flush(clock.now());
+                }
+            }
+        });
+    }
+
+    /// Takes nobody in any more, closes what is open, waits for it at most for the drain time, and
+    /// writes down what is left. True if everything ended by itself.
+    pub async fn stop(&self) -> bool {
+        self.tasks.stop();
+        let closed = self.registry.close_all(CloseReason::Shutdown);
+        tracing::info!(managers = closed, "stopping");
+        let drained = self.tasks.wait(self.drain).await;
+        if !drained {
+            tracing::warn!(
+                tasks = self.tasks.running(),
+                "did not end within the drain time"
+            );
+        }
+        self.activity.flush_all();
+        let threads = std::mem::take(&mut *self.journals.lock());
+        let written = tokio::task::spawn_blocking(move || {
+            threads.into_iter().try_for_each(JournalThread::close)
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a journal is incomplete"),
+            Err(error) => tracing::error!(%error, "a journal's thread failed"),
+        }
+        drained
+    }
+
+    /// The gateway, whose `upgrade` is an axum handler.
+    #[must_use]
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Who is there.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Who makes room.
+    #[must_use]
+    pub fn cleaner(&self) -> &Arc<Cleaner> {
+        &self.cleaner
+    }
+
+    /// Who lets in.
+    #[must_use]
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// The policies.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Everything that happens, for watchers.
+    #[must_use]
+    pub fn recording(&self) -> &Arc<Recording> {
+        &self.recording
+    }
+
+    /// The tasks that run for it.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// How verdicts are made.
+    #[must_use]
+    pub fn health(&self) -> &health::Config {
+        &self.health
+    }
+
+    /// Operators' routes.
+    pub fn admin_router(&self) -> Router {
+        admin::router(self.admin.clone())
+    }
+}
+
+/// Everything that writes down.
+struct Notes {
+    recording: Arc<Recording>,
+    activity: Activity,
+    threads: Vec<JournalThread>,
+}
+
+impl Notes {
+    fn open(config: &Config, clock: &Clock, metrics: &mut Metrics) -> Result<Self, AppError> {
+        let key = match config.observe.pseudonym_key.clone() {
+            Some(key) => key,
+            None => PseudonymKey::generate().map_err(AppError::Observe)?,
+        };
+        let pseudonyms = Pseudonymizer::new(key);
+        let mut threads = Vec::new();
+        let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
+            let Some(journal) = journal else {
+                return Ok(Journal::disabled());
+            };
+            let (journal, thread) =
+                Journal::open(journal, clock.clone()).map_err(AppError::Observe)?;
+            journal.register(metrics.room(room));
+            threads.push(thread);
+            Ok(journal)
+        };
+        let decisions = open(config.observe.decisions.as_ref(), "decisions")?;
+        let activity = open(config.observe.activity.as_ref(), "activity")?;
+        let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
+        let node = &config.server.node;
+        let recording = Recording::new(decisions, pseudonyms, node, clock.clone());
+        Ok(Self {
+            recording,
+            activity,
+            threads,
+        })
+    }
+}
+
+/// Starts the engine and puts the configured policy in charge.
+async fn policies(
+    config: &Config,
+    clock: &Clock,
+    metrics: &mut Metrics,
+) -> Result<(Arc<Catalog>, Arc<dyn Ranker>), AppError> {
+    let counters = policy::Metrics::default();
+    counters.register(metrics.room("policy"));
+    let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
+    let runtime = Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
+    let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
+    let PolicyChoice { source, params } = &config.ranking;
+    let pick = match source {
+        PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
+        PolicySource::File(path) => {
+            let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
+                path: path.clone(),
+                source,
+            })?;
+            Pick::Bytes(bytes.into())
+        }
+    };
+    catalog
+        .activate_async(pick, params.clone())
+        .await
+        .map_err(AppError::Policy)?;
+    let ranker = PolicyRanker::champion(runtime, catalog.clone());
+    Ok((catalog, Arc::new(ranker)))
+}

@@ -1,0 +1,169 @@
+//! What happens to every decision: the journal, the activity stream, the notices, and whoever
+//! watches. The one place where the rooms that act meet the rooms that write down.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::broadcast;
+
+use crate::cleanup::{Decided, Recorder, TierRun, UserPressure};
+use crate::decision::record::{Circumstances, Pseudonyms};
+use crate::decision::{DecisionRecord, Question, Row, Victim};
+use crate::gateway::notice::Notice;
+use crate::health::Round;
+use crate::observe::journal::Journal;
+use crate::observe::pseudonym::Pseudonymizer;
+use crate::registry::Registry;
+use crate::types::{Clock, UserId};
+
+/// Events that may wait for a watcher; one that is slower misses the oldest.
+const WATCHED_EVENTS_MAX: usize = 1_024;
+
+/// Something that a watcher sees.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A tier ran.
+    Tier {
+        /// For whom; none for the node.
+        user: Option<UserId>,
+        /// What it did.
+        run: TierRun,
+        /// What its probes found, if it made any.
+        round: Option<Round>,
+    },
+    /// A decision is complete.
+    Decided(Arc<Decided>),
+    /// A user's pressure level changed.
+    Pressure(UserPressure),
+}
+
+/// Takes notes.
+pub struct Recording {
+    decisions: Journal,
+    pseudonyms: Pseudonymizer,
+    node: Arc<str>,
+    clock: Clock,
+    /// Set once the registry exists: it is built after us.
+    registry: OnceLock<Arc<Registry>>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Recording {
+    /// Takes notes into those journals, for a node of that name.
+    #[must_use]
+    pub fn new(
+        decisions: Journal,
+        pseudonyms: Pseudonymizer,
+        node: &str,
+        clock: Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            decisions,
+            pseudonyms,
+            node: node.into(),
+            clock,
+            registry: OnceLock::new(),
+            events: broadcast::Sender::new(WATCHED_EVENTS_MAX),
+        })
+    }
+
+    /// Tells whose sockets hear of pressure.
+    pub(super) fn connect(&self, registry: Arc<Registry>) {
+        // Connected once, when the application is put together.
+        let _ = self.registry.set(registry);
+    }
+
+    /// Watches everything that happens from now on.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody has to watch.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Recorder for Recording {
+    fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>) {
+        self.tell(Event::Tier {
+            user: user.cloned(),
+            run: *run,
+            round,
+        });
+    }
+
+    fn evicted(&self, question: &Question, victim: &Victim) {
+        tracing::info!(
+            tier = question.tier.name(),
+            class = victim.class.name(),
+            manager = %victim.manager,
+            decision = %question.decision,
+            reason = victim.reason,
+            "evicted"
+        );
+    }
+
+    fn decided(&self, decided: Decided) {
+        if self.decisions.is_enabled() {
+            let circumstances = Circumstances {
+                unix_ms: self.clock.unix_ms(decided.question.now),
+                node: self.node.clone(),
+                engine: crate::policy::engine::ENGINE_VERSION,
+                experiment: None,
+            };
+            let Decided {
+                question,
+                answer,
+                plan,
+                outcomes,
+            } = &decided;
+            let record = DecisionRecord::new(
+                question,
+                answer,
+                plan,
+                outcomes,
+                circumstances,
+                &Names(&self.pseudonyms),
+            );
+            // What the journal could not take it counts, and says so in its own gap.
+            let _ = self.decisions.write(&record);
+        }
+        self.tell(Event::Decided(Arc::new(decided)));
+    }
+
+    fn pressure_changed(&self, pressure: &UserPressure) {
+        let notice = Notice::Pressure {
+            level: pressure.change.to.name(),
+            held: pressure.held,
+            limit: pressure.limit,
+        };
+        let managers = self
+            .registry
+            .get()
+            .map(|registry| registry.of(&pressure.user));
+        for manager in managers.unwrap_or_default() {
+            for port in manager.ports() {
+                notice.send(&port, pressure.change.at);
+            }
+        }
+        tracing::debug!(
+            from = pressure.change.from.name(),
+            to = pressure.change.to.name(),
+            "pressure"
+        );
+        self.tell(Event::Pressure(pressure.clone()));
+    }
+}
+
+struct Names<'a>(&'a Pseudonymizer);
+
+impl Pseudonyms for Names<'_> {
+    fn user(&self, user: &UserId) -> String {
+        self.0.user(user).to_string()
+    }
+
+    fn manager(&self, row: &Row) -> String {
+        self.0.manager(&row.user, &row.key).to_string()
+    }
+}

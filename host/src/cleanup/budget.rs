@@ -1,0 +1,80 @@
+//! How many of a user's managers `force` may take in a while: a stolen token that opens manager
+//! after manager would otherwise throw its owner out again and again.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::types::{Timestamp, UserId};
+
+/// Users counted at once. Above it, those whose window is over are forgotten.
+const USERS_MAX: usize = 10_000;
+
+/// Counts within a fixed window per user.
+#[derive(Debug)]
+pub struct ForceBudget {
+    most: u32,
+    window: Duration,
+    // Held for a map operation; only `force` comes here.
+    spent: Mutex<HashMap<UserId, Spent>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    since: Timestamp,
+    count: u32,
+}
+
+impl ForceBudget {
+    /// At most `most` in every `window`; 0 for no limit.
+    #[must_use]
+    pub fn new(most: u32, window: Duration) -> Self {
+        Self {
+            most,
+            window,
+            spent: Mutex::default(),
+        }
+    }
+
+    /// How many of `wanted` may be taken now; they count as taken.
+    pub fn allow(&self, user: &UserId, wanted: u32, now: Timestamp) -> u32 {
+        if self.most == 0 {
+            return wanted;
+        }
+        let mut spent = self.spent.lock();
+        if spent.len() >= USERS_MAX {
+            spent.retain(|_, spent| now.since(spent.since) < self.window);
+        }
+        let entry = spent.entry(user.clone()).or_insert(Spent {
+            since: now,
+            count: 0,
+        });
+        if now.since(entry.since) >= self.window {
+            *entry = Spent {
+                since: now,
+                count: 0,
+            };
+        }
+        let allowed = wanted.min(self.most.saturating_sub(entry.count));
+        entry.count += allowed;
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn force_is_rationed_per_user_and_window() {
+        let budget = ForceBudget::new(2, Duration::from_secs(60));
+        let (ann, bob) = (UserId::new("ann").unwrap(), UserId::new("bob").unwrap());
+        let s = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
+        assert_eq!(budget.allow(&ann, 3, s(0)), 2);
+        assert_eq!(budget.allow(&ann, 1, s(59)), 0);
+        assert_eq!(budget.allow(&bob, 1, s(59)), 1);
+        assert_eq!(budget.allow(&ann, 1, s(60)), 1);
+        assert_eq!(ForceBudget::new(0, Duration::ZERO).allow(&ann, 9, s(0)), 9);
+    }
+}

@@ -1,0 +1,298 @@
+//! The loop over the tiers.
+//!
+//! Each tier looks afresh: a snapshot, what is still short, the rows it may touch, a ranking, a
+//! plan, its execution. It ends as soon as enough is free, so a later tier never runs where an
+//! earlier one sufficed, and the loop ends with the last tier, so it can fail to free anything only
+//! by saying so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::budget::ForceBudget;
+use super::config::Config;
+use super::evict::Recorder;
+use super::flight::Flights;
+use super::metrics::Metrics;
+use super::pressure::PressureBook;
+use crate::decision::{Probe, Question, Ranker, Standing, guard};
+use crate::health;
+use crate::registry::Registry;
+use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+
+/// How often `force` looks again when those it chose turned out to have become active. The last
+/// look takes them as they are: by then somebody has to go.
+const FORCE_LOOKS: u32 = 3;
+
+/// What a cleaner is made of.
+pub struct Parts {
+    /// Who is there.
+    pub registry: Arc<Registry>,
+    /// Who ranks.
+    pub ranker: Arc<dyn Ranker>,
+    /// Who takes notes.
+    pub recorder: Arc<dyn Recorder>,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// The room's settings.
+    pub config: Config,
+    /// How probes are made.
+    pub health: health::Config,
+    /// Where cleanups run.
+    pub tasks: Tasks,
+    /// Who keeps the background pass running.
+    pub supervisor: Supervisor,
+    /// Users' pressure levels.
+    pub pressure: PressureBook,
+    /// From which every decision's seed is derived.
+    pub seed: u64,
+}
+
+/// Works through the tiers.
+pub struct Cleaner {
+    pub(super) registry: Arc<Registry>,
+    pub(super) ranker: Arc<dyn Ranker>,
+    pub(super) recorder: Arc<dyn Recorder>,
+    pub(super) clock: Clock,
+    pub(super) config: Config,
+    pub(super) health: health::Config,
+    pub(super) tasks: Tasks,
+    pub(super) supervisor: Supervisor,
+    pub(super) pressure: PressureBook,
+    pub(super) metrics: Metrics,
+    pub(super) force_budget: ForceBudget,
+    pub(super) flights: Flights,
+    pub(super) look: tokio::sync::Notify,
+    seed: u64,
+    decisions: AtomicU64,
+}
+
+/// What one tier did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TierRun {
+    /// Which tier.
+    pub tier: Tier,
+    /// Managers that it might have touched.
+    pub eligible: u32,
+    /// Slots that it freed.
+    pub freed: u32,
+    /// The policy gave no usable ranking, and the built-in one decided.
+    pub fault: bool,
+}
+
+/// What a cleanup came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cleanup {
+    /// The tiers that ran, in order.
+    pub runs: Vec<TierRun>,
+    /// Slots that were freed.
+    pub freed: u32,
+    /// Nothing is short any more; also when there was nothing to do.
+    pub enough: bool,
+    /// Some managers' first connections are on their way: what they turn out to be may help.
+    pub newborns: bool,
+}
+
+impl Cleaner {
+    /// A cleaner at rest.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            registry,
+            ranker,
+            recorder,
+            clock,
+            config,
+            health,
+            tasks,
+            ..
+        } = parts;
+        Arc::new(Self {
+            force_budget: ForceBudget::new(config.force_per_user_max, config.force_window),
+            registry,
+            ranker,
+            recorder,
+            clock,
+            config,
+            health,
+            tasks,
+            supervisor: parts.supervisor,
+            pressure: parts.pressure,
+            metrics: Metrics::default(),
+            flights: Flights::default(),
+            look: tokio::sync::Notify::new(),
+            seed: parts.seed,
+            decisions: AtomicU64::new(0),
+        })
+    }
+
+    /// The room's metrics, to be registered.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Users' pressure levels.
+    #[must_use]
+    pub fn pressure(&self) -> &PressureBook {
+        &self.pressure
+    }
+
+    /// Makes room for one more manager of a user, and for everybody else who asks for the same
+    /// user meanwhile. Ends by itself; whoever stops waiting does not stop it.
+    pub async fn make_room(self: &Arc<Self>, user: &UserId) -> Arc<Cleanup> {
+        let (flight, ours) = self.flights.join(user);
+        if let Some(landing) = ours {
+            let (cleaner, user) = (self.clone(), user.clone());
+            self.tasks.spawn("cleanup", async move {
+                let short = |held: u32, limit: u32| {
+                    landing.waiting().saturating_sub(limit.saturating_sub(held))
+                };
+                let cleanup = cleaner.work_through(&user, &short).await;
+                landing.land(cleanup);
+            });
+        }
+        flight.landed().await
+    }
+
+    /// Runs the tiers until nothing is short any more.
+    async fn work_through(
+        &self,
+        user: &UserId,
+        short: &(dyn Fn(u32, u32) -> u32 + Sync),
+    ) -> Cleanup {
+        let mut cleanup = Cleanup::default();
+        for tier in Tier::ADMISSION
+            .into_iter()
+            .filter(|tier| *tier <= self.config.user_last_tier)
+        {
+            if !self.config.table.rule(tier).enabled {
+                continue;
+            }
+            for look in 1..=FORCE_LOOKS {
+                let now = self.clock.now();
+                let needed = short(self.registry.held(user), self.registry.limit(user, now));
+                if needed == 0 {
+                    cleanup.enough = true;
+                    return cleanup;
+                }
+                let needed = if tier == Tier::Force {
+                    self.force_budget.allow(user, needed, now)
+                } else {
+                    needed
+                };
+                let run = self.run_tier(user, tier, needed, look == FORCE_LOOKS).await;
+                cleanup.freed += run.freed;
+                cleanup.runs.push(run);
+                if tier != Tier::Force || run.freed >= needed || run.eligible == 0 {
+                    break;
+                }
+            }
+        }
+        let now = self.clock.now();
+        cleanup.enough = short(self.registry.held(user), self.registry.limit(user, now)) == 0;
+        let newborn =
+            |manager: &Arc<crate::manager::Manager>| manager.standing(now) == Standing::Newborn;
+        cleanup.newborns = self.registry.of(user).iter().any(newborn);
+        cleanup
+    }
+
+    /// Runs one tier for one user.
+    pub(super) async fn run_tier(
+        &self,
+        user: &UserId,
+        tier: Tier,
+        needed: u32,
+        whatever_they_do: bool,
+    ) -> TierRun {
+        let round = match self.config.table.rule(tier).probe {
+            Probe::Cached => None,
+            Probe::Round => {
+                let managers = self.registry.of(user);
+                Some(health::probe_round(&managers, &self.clock, &self.health).await)
+            }
+        };
+        let now = self.clock.now();
+        let snapshot = self.registry.snapshot_user(user, now);
+        let question = self.question(&snapshot, tier, needed);
+        let cause = EvictionCause::Cleanup(tier);
+        let run = self.decide(question, cause, whatever_they_do).await;
+        self.recorder.tier_ran(Some(user), &run, round);
+        run
+    }
+
+    pub(super) fn question(
+        &self,
+        snapshot: &crate::decision::Snapshot,
+        tier: Tier,
+        needed: u32,
+    ) -> Arc<Question> {
+        let decision = DecisionId::next();
+        let table = &self.config.table;
+        Arc::new(Question::new(
+            snapshot,
+            table,
+            tier,
+            needed,
+            decision,
+            self.next_seed(),
+        ))
+    }
+
+    /// Has a question answered, screened, executed and recorded.
+    pub(super) async fn decide(
+        &self,
+        question: Arc<Question>,
+        cause: EvictionCause,
+        whatever_they_do: bool,
+    ) -> TierRun {
+        let start = self.clock.now();
+        let mut run = TierRun {
+            tier: question.tier,
+            eligible: u32::try_from(question.rows.len()).unwrap_or(u32::MAX),
+            freed: 0,
+            fault: false,
+        };
+        if question.most > 0 {
+            let answer = self.ranker.rank(&question).wait().await;
+            let plan = guard::plan(&question, &self.config.table, &answer);
+            run.fault = answer.outcome.is_err();
+            run.freed = self.execute(question, answer, plan, cause, whatever_they_do);
+        }
+        self.metrics.tier_run(&run, self.clock.now().since(start));
+        run
+    }
+
+    /// Different for every decision, the same for the same decision of the same start: SplitMix64
+    /// (Steele et al. 2014) over a counter.
+    fn next_seed(&self) -> u64 {
+        const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+        let count = self
+            .decisions
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1);
+        let mut z = self.seed.wrapping_add(count.wrapping_mul(GAMMA));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Something changed that the background pass should look at.
+    pub fn look(&self) {
+        self.look.notify_one();
+    }
+
+    /// How long a victim has to answer our Close.
+    #[must_use]
+    pub fn close_deadline(&self) -> Duration {
+        self.config.close_deadline
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

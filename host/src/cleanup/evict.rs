@@ -1,0 +1,133 @@
+//! The executor: does what a plan says and nothing else, and finds out what became of it.
+//!
+//! A victim's slot is free before anyone waits for its sockets; the close, its echo and the cut-off
+//! happen beside the admission that needed the slot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::driver::{Cleaner, TierRun};
+use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
+use crate::health::Round;
+use crate::manager::{EndReport, Manager, Port};
+use crate::types::{EvictionCause, UserId};
+
+/// How much longer than its own deadline a connection's task may take to report.
+const REPORT_SLACK: Duration = Duration::from_secs(1);
+
+/// A decision with all that became of it.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// What was asked.
+    pub question: Arc<Question>,
+    /// What was answered.
+    pub answer: Ranked,
+    /// What was to be done.
+    pub plan: Plan,
+    /// What became of each victim, in the plan's order.
+    pub outcomes: Vec<VictimOutcome>,
+}
+
+/// Takes notes of decisions. It must not block.
+pub trait Recorder: Send + Sync + 'static {
+    /// A tier ran, for a user or for the node, after a round of probes if it made one.
+    fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>);
+    /// A manager was evicted; its owner may release what was tied to it.
+    fn evicted(&self, question: &Question, victim: &Victim);
+    /// A decision is complete, its victims' ends included.
+    fn decided(&self, decided: Decided);
+    /// A user's pressure level changed.
+    fn pressure_changed(&self, change: &super::pressure::UserPressure);
+}
+
+impl Cleaner {
+    /// Executes a plan. Returns how many slots it freed; the rest goes on in a task of its own.
+    pub(super) fn execute(
+        &self,
+        question: Arc<Question>,
+        answer: Ranked,
+        plan: Plan,
+        cause: EvictionCause,
+        whatever_they_do: bool,
+    ) -> u32 {
+        let closing: Vec<Option<Vec<Arc<Port>>>> = plan
+            .victims()
+            .iter()
+            .map(|victim| {
+                let still = |manager: &Manager| {
+                    whatever_they_do || self.still_a_victim(&question, victim, manager)
+                };
+                let ports =
+                    self.registry
+                        .evict(&victim.user, &victim.key, victim.manager, cause, still);
+                if ports.is_some() {
+                    self.recorder.evicted(&question, victim);
+                }
+                ports
+            })
+            .collect();
+        let freed = closing.iter().flatten().count();
+        let (recorder, metrics) = (self.recorder.clone(), self.metrics.clone());
+        let deadline = self.config.close_deadline + REPORT_SLACK;
+        self.tasks.spawn("eviction", async move {
+            let outcomes: Vec<VictimOutcome> =
+                join_all(closing.into_iter().map(|ports| outcome(ports, deadline))).await;
+            for (victim, &outcome) in plan.victims().iter().zip(&outcomes) {
+                metrics.evicted(question.tier, victim, outcome);
+            }
+            metrics.struck(plan.refusals());
+            recorder.decided(Decided {
+                question,
+                answer,
+                plan,
+                outcomes,
+            });
+        });
+        u32::try_from(freed).unwrap_or(u32::MAX)
+    }
+
+    /// Looks once more before it acts: the tier may still touch it, and a responsive one has not
+    /// become active since the snapshot.
+    fn still_a_victim(&self, question: &Question, victim: &Victim, manager: &Manager) -> bool {
+        let row = self.registry.row(manager, self.clock.now());
+        let table = &self.config.table;
+        let active_since = manager.activity().last() > question.now;
+        table.admits(question.tier, question.occupancy(), &row)
+            && !(victim.class == Class::Responsive && active_since)
+    }
+}
+
+/// What became of one victim: the best sign of life among its connections.
+async fn outcome(ports: Option<Vec<Arc<Port>>>, deadline: Duration) -> VictimOutcome {
+    let Some(ports) = ports else {
+        return VictimOutcome::Spared;
+    };
+    if ports.is_empty() {
+        return VictimOutcome::Released;
+    }
+    let ends = join_all(
+        ports
+            .iter()
+            .map(|port| tokio::time::timeout(deadline, port.ended())),
+    )
+    .await;
+    let ends: Vec<Option<EndReport>> = ends.into_iter().map(Result::ok).collect();
+    let echo = ends
+        .iter()
+        .flatten()
+        .filter_map(|end| end.echoed_after)
+        .min();
+    if let Some(after) = echo {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        return VictimOutcome::Echoed { after_ms };
+    }
+    // One that never reported did not even come to its own deadline: as good as cut off.
+    let aborted = ends.iter().any(|end| end.is_none_or(|end| end.aborted));
+    if aborted {
+        VictimOutcome::Aborted
+    } else {
+        VictimOutcome::Gone
+    }
+}

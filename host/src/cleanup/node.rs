@@ -1,0 +1,129 @@
+//! The node's own pressure, across users: the same tiers, the same guard, the same executor, with
+//! everybody's managers in the rows.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::driver::{Cleaner, Cleanup};
+use crate::decision::Probe;
+use crate::health;
+use crate::observe::process;
+use crate::types::{EvictionCause, Tier};
+
+/// How full the node is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct NodePressure {
+    /// Managers held.
+    pub managers: u32,
+    /// Managers that may be held.
+    pub managers_limit: u32,
+    /// Resident memory, bytes; none where it cannot be read.
+    pub memory_bytes: Option<u64>,
+    /// Memory from which on there is pressure; 0 for no limit.
+    pub memory_bytes_limit: u64,
+}
+
+impl NodePressure {
+    /// How many managers have to go so that `reserve` (a share of the limit) is free again; 0 as
+    /// long as there is no pressure. Memory over its limit counts as the same share of managers:
+    /// it is the best guess there is before the first of them has gone.
+    #[must_use]
+    pub fn short(&self, reserve: f64) -> u32 {
+        let reserve = share(self.managers_limit, reserve);
+        let full = self.managers >= self.managers_limit;
+        let over_memory = self.memory_bytes_limit > 0
+            && self
+                .memory_bytes
+                .is_some_and(|bytes| bytes > self.memory_bytes_limit);
+        let of_limit = if full {
+            reserve + self.managers - self.managers_limit
+        } else {
+            0
+        };
+        let of_memory = if over_memory {
+            share(self.managers, reserve_of_memory(self))
+        } else {
+            0
+        };
+        of_limit.max(of_memory)
+    }
+}
+
+/// By how much memory is over its limit, as a share.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share needs no more than 53 bits"
+)]
+fn reserve_of_memory(pressure: &NodePressure) -> f64 {
+    let bytes = pressure.memory_bytes.unwrap_or(0) as f64;
+    (bytes - pressure.memory_bytes_limit as f64) / bytes
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a u32"
+)]
+fn share(of: u32, share: f64) -> u32 {
+    (f64::from(of) * share).ceil().max(1.0) as u32
+}
+
+impl Cleaner {
+    /// How full the node is now.
+    #[must_use]
+    pub fn node_pressure(&self) -> NodePressure {
+        NodePressure {
+            managers: self.registry.total(),
+            managers_limit: self.registry.limits().managers_total,
+            memory_bytes: process::read().rss_bytes,
+            memory_bytes_limit: self.config.memory_bytes_max,
+        }
+    }
+
+    /// Works through the tiers that the node may use, until it is below its limits again.
+    pub(super) async fn relieve_node(&self) -> Cleanup {
+        let mut cleanup = Cleanup::default();
+        let _turn = self.flights.node().await;
+        for tier in Tier::ADMISSION
+            .into_iter()
+            .filter(|tier| *tier <= self.config.node_last_tier)
+        {
+            let short = self.node_pressure().short(self.config.node_reserve);
+            if short == 0 {
+                break;
+            }
+            // What still answers is worth more than the convenience of a reserve.
+            let short = if tier == Tier::Force { 1 } else { short };
+            if !self.config.table.rule(tier).enabled {
+                continue;
+            }
+            let round = match self.config.table.rule(tier).probe {
+                Probe::Cached => None,
+                Probe::Round => {
+                    let managers = self.registry.all();
+                    Some(health::probe_round(&managers, &self.clock, &self.health).await)
+                }
+            };
+            let limit = self.registry.limits().managers_total;
+            let snapshot = self.registry.snapshot_node(limit, self.clock.now());
+            let question = self.question(&snapshot, tier, short);
+            let run = self
+                .decide(question, EvictionCause::Cleanup(tier), false)
+                .await;
+            self.recorder.tier_ran(None, &run, round);
+            cleanup.freed += run.freed;
+            cleanup.runs.push(run);
+        }
+        cleanup
+    }
+
+    /// Makes room on the node for one more manager, whoever's.
+    pub async fn make_room_on_node(self: &Arc<Self>) -> Arc<Cleanup> {
+        let cleaner = self.clone();
+        let task = self
+            .tasks
+            .spawn("node-cleanup", async move { cleaner.relieve_node().await });
+        Arc::new(task.await.unwrap_or_default())
+    }
+}

@@ -1,0 +1,112 @@
+//! The background pass: an idempotent reconciler. A wake-up only says "look"; what there is to do
+//! it finds by itself. Admission never depends on it.
+
+use std::sync::Arc;
+
+use crate::types::{EvictionCause, Tier, UserId};
+
+use super::driver::Cleaner;
+
+impl Cleaner {
+    /// Keeps the background pass running until the tasks stop.
+    pub fn start(self: &Arc<Self>) {
+        let cleaner = self.clone();
+        self.supervisor
+            .clone()
+            .run(&self.tasks, "sweeper", move || {
+                let cleaner = cleaner.clone();
+                async move {
+                    loop {
+                        cleaner.sweep().await;
+                        cleaner.rest().await;
+                    }
+                }
+            });
+    }
+
+    /// Until the interval is over, a temporary slot ends, or somebody says "look".
+    async fn rest(&self) {
+        let now = self.clock.now();
+        let expiry = self
+            .registry
+            .temporary()
+            .next_expiry()
+            .map(|at| at.since(now));
+        let interval = self.config.sweep_interval;
+        let rest = expiry.map_or(interval, |expiry| expiry.min(interval));
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = self.look.notified() => {}
+        }
+    }
+
+    /// One pass: ended graces, ended temporary slots, users above the proactive threshold, the
+    /// node's own pressure, and levels that have changed.
+    pub async fn sweep(&self) {
+        let mut users = self.registry.users();
+        users.truncate(self.config.sweep_users_max);
+        let names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        self.registry.release_expired(&names, self.clock.now());
+        for user in self.registry.temporary().expired(self.clock.now()) {
+            self.end_temporary_slots(&user).await;
+        }
+        for user in &names {
+            let now = self.clock.now();
+            if self.needs_proactive(user, self.registry.limit(user, now)) {
+                self.run_tier(user, Tier::Proactive, 0, false).await;
+            }
+        }
+        if self.node_pressure().short(self.config.node_reserve) > 0 {
+            self.relieve_node().await;
+        }
+        for user in names.iter().chain(&self.pressure.users()) {
+            self.observe_pressure(user);
+        }
+    }
+
+    /// A connection of a user was let in: its pressure may have risen, and the background pass may
+    /// have something to do.
+    pub fn entered(&self, user: &UserId) {
+        self.observe_pressure(user);
+        let now = self.clock.now();
+        if self.needs_proactive(user, self.registry.limit(user, now)) {
+            self.look();
+        }
+    }
+
+    fn needs_proactive(&self, user: &UserId, limit: u32) -> bool {
+        f64::from(self.registry.held(user)) >= self.config.proactive_from * f64::from(limit)
+    }
+
+    /// Takes note of a user's pressure, and says so if its level changed.
+    pub fn observe_pressure(&self, user: &UserId) {
+        let now = self.clock.now();
+        let (held, limit) = (
+            self.registry.held(user),
+            self.registry.limits().managers_per_user,
+        );
+        if let Some(change) = self.pressure.observe(user, held, limit, now) {
+            self.recorder.pressure_changed(&change);
+        }
+    }
+
+    /// The surplus leaves by rank; after that the limit is the ordinary one again.
+    async fn end_temporary_slots(&self, user: &UserId) {
+        let limits = self.registry.limits();
+        let surplus = self
+            .registry
+            .held(user)
+            .saturating_sub(limits.managers_per_user);
+        if surplus > 0 {
+            let snapshot = self.registry.snapshot_user(user, self.clock.now());
+            let question = self.question(&snapshot, Tier::Force, surplus);
+            self.decide(question, EvictionCause::TemporarySlotExpired, true)
+                .await;
+        }
+        if self.registry.held(user) <= limits.managers_per_user {
+            self.registry
+                .temporary()
+                .settle(user, limits, self.clock.now());
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `wastegate config`: whether a configuration would be taken, what it comes to, and what there
+//! is to set.
+//!
+//! Reading and checking is `config`'s work; here its outcome becomes text and an exit code.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Terminal;
+use crate::config::{self, ConfigError, Environment, Override, Sources};
+
+/// `EX_CONFIG` of `sysexits.h`: the configuration was refused.
+pub const EX_CONFIG: u8 = 78;
+
+/// Arguments of `wastegate config`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Say whether the configuration would be taken, and everything that is wrong with it.
+    Check(Ask),
+    /// Print every value with where it came from.
+    Show(Ask),
+    /// Print a commented file with every default.
+    Default,
+}
+
+#[derive(Debug, clap::Args)]
+struct Ask {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The flags of every verb that needs a configuration.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct SourceArgs {
+    /// The configuration file, TOML; without it, what WASTEGATE_CONFIG names.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set one key; may be repeated.
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl SourceArgs {
+    /// The sources that they name, with what a verb's own shorthands set.
+    #[must_use]
+    pub fn sources(self, environment: Environment, overrides: Vec<Override>) -> Sources {
+        Sources {
+            file: self.config,
+            environment,
+            set: self.set,
+            overrides,
+        }
+    }
+}
+
+impl Args {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        match self.verb {
+            Verb::Check(ask) => ask.check(terminal),
+            Verb::Show(ask) => ask.show(terminal),
+            Verb::Default => {
+                terminal.out.write_all(config::example().as_bytes())?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+impl Ask {
+    fn check(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = terminal;
+        match config::load(self.sources.sources(environment, Vec::new())) {
+            Ok(_) if self.json => writeln!(out, "{}", json!({ "ok": true, "problems": [] }))?,
+            Ok(_) => writeln!(out, "the configuration is fine")?,
+            Err(error) if self.json => {
+                writeln!(out, "{}", problems(&error))?;
+                return Ok(ExitCode::from(EX_CONFIG));
+            }
+            Err(error) => return refuse(&error, err),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn show(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = terminal;
+        match config::load(self.sources.sources(environment, Vec::new())) {
+            Ok(loaded) if self.json => writeln!(out, "{}", json!(loaded.settings))?,
+            Ok(loaded) => out.write_all(loaded.to_toml().as_bytes())?,
+            Err(error) => return refuse(&error, err),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Says what is wrong with the configuration, and gives the exit code for it.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+pub fn refuse(error: &ConfigError, err: &mut dyn io::Write) -> io::Result<ExitCode> {
+    for problem in error.problems() {
+        writeln!(err, "error: {problem}")?;
+    }
+    Ok(ExitCode::from(EX_CONFIG))
+}
+
+fn problems(error: &ConfigError) -> serde_json::Value {
+    let problems: Vec<_> = error
+        .problems()
+        .iter()
+        .map(|problem| {
+            json!({
+                "message": problem.to_string(),
+                "keys": problem.keys(),
+                "origin": problem.origin(),
+            })
+        })
+        .collect();
+    json!({ "ok": false, "problems": problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn run(line: &[&str], environment: &[(&str, &str)]) -> (ExitCode, String, String) {
+        let cli = Cli::try_parse_from(std::iter::once(&"wastegate").chain(line)).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let environment = environment.iter().copied().collect();
+        let code = cli
+            .run(Terminal {
+                environment,
+                out: &mut out,
+                err: &mut err,
+            })
+            .unwrap();
+        (
+            code,
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(err).unwrap(),
+        )
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn check_says_fine_or_everything_that_is_wrong() {
+        let fine = "the configuration is fine\n".to_owned();
+        assert_eq!(
+            run(&["config", "check"], &[]),
+            (ExitCode::SUCCESS, fine, String::new())
+        );
+
+        let wrong = [
+            "config",
+            "check",
+            "--set",
+            "health.ping=1",
+            "--set",
+            "nothing",
+        ];
+        let (code, out, err) = run(&wrong, &[("WASTEGATE_SERVER__LISTEN", "here")]);
+        assert_eq!((code, out.as_str()), (ExitCode::from(EX_CONFIG), ""));
+        assert_eq!(err.lines().count(), 3, "{err}");
+        assert!(err.lines().all(|line| line.starts_with("error: ")), "{err}");
+    }
+
+    #[test]
+    fn check_as_json_names_keys_and_origins() {
+        let (code, out, err) = run(
+            &["config", "check", "--json", "--set", "cleanup.reserv=1"],
+            &[],
+        );
+        assert_eq!((code, err.as_str()), (ExitCode::from(EX_CONFIG), ""));
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(found["ok"], false);
+        assert_eq!(found["problems"][0]["keys"][0], "cleanup.reserv");
+        assert_eq!(found["problems"][0]["origin"], "flag --set cleanup.reserv");
+    }
+
+    #[test]
+    fn show_says_who_set_what() {
+        let environment = [("WASTEGATE_SERVER__NODE", "n1")];
+        let (_, out, _) = run(&["config", "show", "--json"], &environment);
+        let found: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+        let node = found
+            .iter()
+            .find(|setting| setting["key"] == "server.node")
+            .unwrap();
+        assert_eq!(
+            (&node["value"], &node["origin"]),
+            (&json!("n1"), &json!("env WASTEGATE_SERVER__NODE"))
+        );
+
+        let (_, out, _) = run(&["config", "show"], &environment);
+        assert!(out.contains("# env WASTEGATE_SERVER__NODE\n"), "{out}");
+    }
+
+    #[test]
+    fn default_prints_the_example() {
+        assert_eq!(run(&["config", "default"], &[]).1, config::example());
+    }
+}

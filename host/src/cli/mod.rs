@@ -1,0 +1,58 @@
+//! The command line: a file per verb.
+//!
+//! A verb turns arguments into a call and its outcome into text and an exit code. Nothing here
+//! lives on while the server runs.
+
+pub mod config;
+pub mod demo;
+pub mod serve;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::Environment;
+
+/// A WebSocket gateway that never locks a user out.
+#[derive(Debug, clap::Parser)]
+#[command(name = "wastegate", version)]
+pub struct Cli {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Run the gateway.
+    Serve(serve::Args),
+    /// Watch a user at the limit being let in.
+    Demo(demo::Args),
+    /// Check or show the configuration.
+    Config(config::Args),
+}
+
+/// Where a verb reads and writes.
+pub struct Terminal<'a> {
+    /// The environment.
+    pub environment: Environment,
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+}
+
+impl Cli {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        match self.verb {
+            None => serve::Args::default().run(terminal),
+            Some(Verb::Serve(args)) => args.run(terminal),
+            Some(Verb::Demo(args)) => args.run(terminal),
+            Some(Verb::Config(args)) => args.run(terminal),
+        }
+    }
+}

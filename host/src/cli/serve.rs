@@ -1,0 +1,181 @@
+//! `wastegate serve`, also the default verb: the gateway until it is told to stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Terminal;
+use super::config::{SourceArgs, refuse};
+use crate::app::{App, AppError};
+use crate::config::{self, Config, Override};
+use crate::gateway::DevIdentity;
+use crate::observe::logging;
+use crate::playground::Playground;
+
+/// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
+pub const EX_UNAVAILABLE: u8 = 69;
+
+/// Arguments of `wastegate serve`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Where clients connect (`server.listen`).
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where operators connect, or `off` (`admin.listen`).
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// The policy in a file, component or core module (`policy.file`).
+    #[arg(long, value_name = "FILE")]
+    policy: Option<String>,
+    /// Print one JSON line with the addresses instead of a welcome.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Serves.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to, or the runtime cannot be started.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let flags = [
+            ("server.listen", "--listen", self.listen),
+            ("admin.listen", "--admin", self.admin),
+            ("policy.file", "--policy", self.policy),
+        ];
+        let overrides = flags
+            .into_iter()
+            .filter_map(|(key, flag, value)| Some(Override::shorthand(flag, key, value?)))
+            .collect();
+        let sources = self.sources.sources(terminal.environment, overrides);
+        let config = match config::load(sources) {
+            Ok(loaded) => loaded.config,
+            Err(error) => return refuse(&error, terminal.err),
+        };
+        if let Err(error) = logging::init(&config.observe.log.filter, config.observe.log.format) {
+            writeln!(terminal.err, "error: {}", chain(&error))?;
+            return Ok(ExitCode::from(EX_UNAVAILABLE));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let served = runtime.block_on(serve(config, self.json, terminal.out, stop_signal()));
+        match served {
+            Ok(true) => Ok(ExitCode::SUCCESS),
+            Ok(false) => Ok(ExitCode::FAILURE),
+            Err(Failed::App(error)) => {
+                writeln!(terminal.err, "error: {}", chain(&error))?;
+                Ok(ExitCode::from(EX_UNAVAILABLE))
+            }
+            Err(Failed::Io(error)) => Err(error),
+        }
+    }
+}
+
+enum Failed {
+    App(AppError),
+    Io(io::Error),
+}
+
+async fn serve(
+    config: Config,
+    json: bool,
+    out: &mut dyn io::Write,
+    stop: impl Future<Output = ()>,
+) -> Result<bool, Failed> {
+    let path = config.gateway.path.clone();
+    let app = App::build(config, Arc::new(Playground), Arc::new(DevIdentity))
+        .await
+        .map_err(Failed::App)?;
+    let address = app.address().map_err(Failed::Io)?;
+    let admin = app.admin_address().map_err(Failed::Io)?;
+    welcome(&app, &path, address, admin, json, out).map_err(Failed::Io)?;
+    Ok(app.run(stop).await)
+}
+
+/// Says where it listens and how to connect.
+fn welcome(
+    app: &App,
+    path: &str,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    json: bool,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let policy = app.core().catalog().current();
+    let policy = policy
+        .as_ref()
+        .map_or("builtin", |policy| &*policy.about().name);
+    let limit = app.core().registry().limits().managers_per_user;
+    let url = format!("ws://{address}{path}");
+    if json {
+        let line = json!({
+            "listen": address, "url": url, "admin": admin, "policy": policy,
+            "managers_per_user": limit,
+        });
+        writeln!(out, "{line}")?;
+        return out.flush();
+    }
+    writeln!(
+        out,
+        "wastegate {} is listening on {url}",
+        env!("CARGO_PKG_VERSION")
+    )?;
+    writeln!(out, "  connect   {url}?user=ann&key=chat-1&device=laptop")?;
+    writeln!(
+        out,
+        "            e.g. python3 -m websockets '{url}?user=ann&key=chat-1'"
+    )?;
+    writeln!(
+        out,
+        "            it echoes; send /help for its control lines"
+    )?;
+    writeln!(
+        out,
+        "  limit     {limit} managers per user, ranked by policy `{policy}`"
+    )?;
+    if let Some(admin) = admin {
+        writeln!(
+            out,
+            "  operators http://{admin}/v1/stats  /metrics  /healthz"
+        )?;
+    }
+    writeln!(out, "  see it work: wastegate demo      stop: ctrl-c")?;
+    out.flush()
+}
+
+/// An error with everything below it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
+}
+
+/// Completes at SIGINT or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Without a handler the signal ends the process by itself.
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot listen for SIGTERM");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What only several keys together can get wrong.
+//!
+//! Most of it is one key that must not pass another, so that is a list. A check is left out where
+//! one of its keys already has a problem of its own, and all are if the file could not be read: the
+//! values are not what the operator meant.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::draft::Draft;
+use super::error::Problem;
+use super::keys::{Found, Table};
+use super::raw::{Origin, Value};
+use super::{AdminListener, IdentityMode};
+use crate::decision::tiers::InvalidTable;
+use crate::types::Tier;
+
+/// One key that must not pass another.
+pub(super) struct Order {
+    pub lower: &'static str,
+    pub relation: Relation,
+    pub upper: &'static str,
+    pub because: &'static str,
+}
+
+/// How far the lower key may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Below,
+    AtMost,
+}
+
+impl Relation {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "at most",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "to at most",
+        }
+    }
+}
+
+/// Every such pair.
+pub(super) const ORDERS: [Order; 15] = [
+    Order {
+        lower: "health.pong_deadline_ms",
+        relation: Relation::Below,
+        upper: "health.ping_interval_ms",
+        because: "a heartbeat has to be over before the next one starts",
+    },
+    Order {
+        lower: "health.probe_deadline_ms",
+        relation: Relation::Below,
+        upper: "admission.budget_ms",
+        because: "an admission that probes has to evict within the same budget",
+    },
+    Order {
+        lower: "health.suspect_after_misses",
+        relation: Relation::Below,
+        upper: "health.half_open_after_misses",
+        because: "a peer is suspect before it is half-open",
+    },
+    Order {
+        lower: "health.degraded_rtt_ms",
+        relation: Relation::Below,
+        upper: "health.poor_rtt_ms",
+        because: "a connection is degraded before it is poor",
+    },
+    Order {
+        lower: "health.stalled_after_ms",
+        relation: Relation::AtMost,
+        upper: "connection.stall_max_ms",
+        because: "a connection has to count as stalled before it is closed for it",
+    },
+    Order {
+        lower: "connection.frame_bytes_max",
+        relation: Relation::AtMost,
+        upper: "connection.message_bytes_max",
+        because: "a message is at least one frame",
+    },
+    Order {
+        lower: "connection.message_bytes_max",
+        relation: Relation::AtMost,
+        upper: "connection.outbox_bytes_max",
+        because: "an outbox has to hold at least one message",
+    },
+    Order {
+        lower: "limits.managers_per_user",
+        relation: Relation::AtMost,
+        upper: "limits.managers_total",
+        because: "one user cannot hold more than the node",
+    },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::AtMost,
+        upper: "policy.deadline_large_ms",
+        because: "a large call takes at least as long as a small one",
+    },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::Below,
+        upper: "admission.budget_ms",
+        because: "an admission that asks a policy has to evict within the same budget",
+    },
+    Order {
+        lower: "policy.memory_user_bytes",
+        relation: Relation::AtMost,
+        upper: "policy.memory_large_bytes_max",
+        because: "a large call needs at least the memory of a small one",
+    },
+    Order {
+        lower: "observe.alerts.pressure.margin",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.info",
+        because: "the first level has to be left again",
+    },
+    Order {
+        lower: "observe.alerts.pressure.info",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.warning",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.warning",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.critical",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.critical",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.emergency",
+        because: "levels of pressure rise",
+    },
+];
+
+/// What is wrong, beyond the `known` problems of single keys.
+pub(super) fn check(
+    table: &Table,
+    draft: &mut Draft,
+    origins: &BTreeMap<String, Origin>,
+    known: &[Problem],
+) -> Vec<Problem> {
+    if known.iter().any(Problem::hides_values) {
+        return Vec::new();
+    }
+    let broken = known.iter().flat_map(Problem::keys).collect();
+    let mut check = Check {
+        table,
+        draft,
+        origins,
+        broken,
+        problems: Vec::new(),
+    };
+    for order in &ORDERS {
+        check.order(order);
+    }
+    check.listeners();
+    check.identity();
+    for tier in Tier::ALL {
+        check.tier(tier);
+    }
+    check.problems
+}
+
+struct Check<'a> {
+    table: &'a Table,
+    draft: &'a mut Draft,
+    origins: &'a BTreeMap<String, Origin>,
+    broken: Vec<&'a str>,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn order(&mut self, order: &Order) {
+        let (Some(lower), Some(upper)) = (self.number(order.lower), self.number(order.upper))
+        else {
+            return;
+        };
+        let holds = match order.relation {
+            Relation::Below => lower < upper,
+            Relation::AtMost => lower <= upper,
+        };
+        if !holds {
+            let to = order.relation.remedy();
+            let remedy = format!("set `{}` {to} `{}`", order.lower, order.upper);
+            self.conflict(&[order.lower, order.upper], order.because, &remedy);
+        }
+    }
+
+    fn listeners(&mut self) {
+        let AdminListener::On(admin) = self.draft.rooms.admin else {
+            return;
+        };
+        if clash(self.draft.rooms.server.listen, admin) {
+            self.conflict(
+                &["server.listen", "admin.listen"],
+                "two listeners cannot share an address",
+                "give one of them another port, or set `admin.listen` to \"off\"",
+            );
+        }
+    }
+
+    fn identity(&mut self) {
+        let IdentityMode::Dev = self.draft.rooms.identity;
+        if !self.draft.rooms.server.listen.ip().is_loopback() {
+            self.conflict(
+                &["identity.mode", "server.listen"],
+                "`dev` believes whatever name a client gives, so nobody else may reach it",
+                "listen on a loopback address such as 127.0.0.1:8080",
+            );
+        }
+    }
+
+    fn tier(&mut self, tier: Tier) {
+        let key = |name: &str| format!("cleanup.tiers.{tier}.{name}");
+        let Some(error) = self.draft.tier_error(tier) else {
+            return;
+        };
+        let (names, remedy): (&[_], _) = match error {
+            InvalidTable::ResponsiveBelowForce(_) => (&["admits"], "take `responsive` out"),
+            InvalidTable::ForceTakesMore => (&["take"], "set it to \"needed\""),
+            InvalidTable::IdleTtl(_) => (
+                &[
+                    "idle_ttl.max_ms",
+                    "idle_ttl.min_ms",
+                    "idle_ttl.scale",
+                    "idle_ttl.saturation",
+                ],
+                "put them in order, or set `max_ms` to \"off\"",
+            ),
+        };
+        let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        self.conflict(&keys, &error.to_string(), remedy);
+    }
+
+    fn value(&mut self, path: &str) -> Option<Value> {
+        match self.table.find(path) {
+            Found::Key(key) => Some(key.get(self.draft)),
+            Found::Named(_) | Found::Section { .. } | Found::Unknown { .. } => None,
+        }
+    }
+
+    fn number(&mut self, path: &str) -> Option<f64> {
+        match self.value(path)? {
+            Value::Number(number) => Some(number),
+            Value::Whole(number) => number.to_string().parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn conflict(&mut self, keys: &[&str], reason: &str, remedy: &str) {
+        if keys.iter().any(|key| self.broken.contains(key)) {
+            return;
+        }
+        let found: Vec<_> = keys.iter().map(|key| self.found(key)).collect();
+        self.problems.push(Problem::Conflict {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            found: found.join(" and "),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        });
+    }
+
+    fn found(&mut self, path: &str) -> String {
+        let value = self
+            .value(path)
+            .map(|value| value.to_string())
+            .unwrap_or_default();
+        let origin = self.origins.get(path).unwrap_or(&Origin::Default);
+        format!("`{path}` is {value} ({origin})")
+    }
+}
+
+/// Whether two addresses cannot both be listened on.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |wide: IpAddr, narrow: IpAddr| {
+        wide == narrow || wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+    };
+    let ips = covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
+    one.port() != 0 && one.port() == other.port() && ips
+}

@@ -1,0 +1,129 @@
+//! The layer of environment variables, and the only place that reads the environment.
+//!
+//! `WASTEGATE_` and the key's path, with `__` for the dots: `WASTEGATE_ADMISSION__QUEUE__WAIT_MS`
+//! is `admission.queue.wait_ms`. Case is ignored, and `-` is the same as `_`. Names beneath
+//! `policy.params` get hyphens for single underscores, since that is how parameters are spelled.
+//! `WASTEGATE_CONFIG` names the file and is no key.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+
+use super::error::Problem;
+use super::key::nearest;
+use super::keys::{Table, hyphenated};
+use super::raw::{Entry, Origin, Raw};
+
+const PREFIX: &str = "WASTEGATE_";
+const FILE: &str = "WASTEGATE_CONFIG";
+
+/// The variables that concern us; a test makes one from a list.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, OsString>);
+
+impl Environment {
+    /// The process's own.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    /// The file that `WASTEGATE_CONFIG` names.
+    pub(super) fn file(&self) -> Option<(PathBuf, Origin)> {
+        let (name, value) = self.0.iter().find(|(name, _)| is(name, FILE))?;
+        Some((value.into(), Origin::Environment { name: name.clone() }))
+    }
+
+    /// Every other variable as an entry.
+    pub(super) fn entries(&self, table: &Table, problems: &mut Vec<Problem>) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (name, value) in &self.0 {
+            if is(name, FILE) || self.is_service_link(name) {
+                continue;
+            }
+            let Some(text) = value.to_str() else {
+                problems.push(Problem::NotUtf8 { name: name.clone() });
+                continue;
+            };
+            let path = path(name, table);
+            let origin = Origin::Environment { name: name.clone() };
+            if let Some(first) = entries.iter().find(|entry| entry.path == path) {
+                let first = first.origin.clone();
+                problems.push(Problem::Twice {
+                    key: path,
+                    first,
+                    second: origin,
+                });
+            } else {
+                let raw = Raw::Untyped(text.to_owned());
+                entries.push(Entry { path, raw, origin });
+            }
+        }
+        entries
+    }
+
+    /// Whether the variable was put there by Kubernetes for a Service whose name begins with
+    /// ours (`WASTEGATE_SERVICE_HOST`, `WASTEGATE_ADMIN_PORT_9090_TCP_ADDR`), not by an operator.
+    /// Such links come as a set that always has a `_SERVICE_HOST`.
+    fn is_service_link(&self, name: &str) -> bool {
+        let services = self
+            .0
+            .keys()
+            .filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
+        let mut tails = services.filter_map(|service| name.strip_prefix(service));
+        tails.any(|tail| {
+            tail.starts_with("_SERVICE_") || tail == "_PORT" || tail.starts_with("_PORT_")
+        })
+    }
+}
+
+/// Says which variables there are, not what is in them: some are secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Keeps what concerns us.
+impl<N: AsRef<OsStr>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        let ours = variables.into_iter().filter_map(|(name, value)| {
+            let name = name.as_ref().to_str()?;
+            let start = name.get(..PREFIX.len())?;
+            is(start, PREFIX).then(|| (name.to_owned(), value.into()))
+        });
+        Self(ours.collect())
+    }
+}
+
+fn is(name: &str, known: &str) -> bool {
+    name.eq_ignore_ascii_case(known)
+}
+
+/// The path that a variable means.
+fn path(name: &str, table: &Table) -> String {
+    let name = name.get(PREFIX.len()..).unwrap_or_default();
+    let path = name.to_lowercase().replace('-', "_").replace("__", ".");
+    match path.rsplit_once('.') {
+        Some((section, name)) if table.is_open(section) => {
+            format!("{section}.{}", hyphenated(name))
+        }
+        _ => path,
+    }
+}
+
+/// What is wrong with a variable that means no key; `meant` is the path nearest to it.
+pub(super) fn unknown(name: &str, meant: Option<&str>) -> Problem {
+    let by_name = || nearest(&name.to_uppercase(), [FILE].into_iter()).map(str::to_owned);
+    Problem::UnknownVariable {
+        name: name.to_owned(),
+        nearest: meant.map(variable).or_else(by_name),
+    }
+}
+
+/// The variable that means a path.
+pub(super) fn variable(path: &str) -> String {
+    let name = path.replace('.', "__").replace('-', "_");
+    format!("{PREFIX}{}", name.to_uppercase())
+}

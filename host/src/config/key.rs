@@ -1,0 +1,151 @@
+//! One key of the table: its path, its sentence, its shape and the field it sets.
+//!
+//! The field is given as one function from a draft to a mutable place; reading, writing and the
+//! default all go through it, so that a key cannot read one field and write another.
+
+use std::marker::PhantomData;
+
+use super::draft::Draft;
+use super::error::Problem;
+use super::raw::{Entry, Raw, Value};
+use super::shape::Shape;
+
+/// One key.
+pub(super) struct Key {
+    path: String,
+    doc: String,
+    secrecy: Secrecy,
+    access: Box<dyn Access>,
+}
+
+/// Whether a key's value may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    Open,
+    Secret,
+}
+
+impl Key {
+    pub(super) fn new<T, S, L>(path: String, shape: S, doc: &str, lens: L) -> Self
+    where
+        T: 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        Self {
+            path,
+            doc: doc.to_owned(),
+            secrecy: Secrecy::Open,
+            access: Box::new(Field {
+                shape,
+                lens,
+                of: PhantomData,
+            }),
+        }
+    }
+
+    pub(super) fn secret(mut self) -> Self {
+        self.secrecy = Secrecy::Secret;
+        self
+    }
+
+    /// The full path, joined by dots.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The last part of the path.
+    pub(super) fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or(&self.path)
+    }
+
+    pub(super) fn doc(&self) -> &str {
+        &self.doc
+    }
+
+    pub(super) fn accepts(&self) -> String {
+        self.access.accepts()
+    }
+
+    pub(super) fn secrecy(&self) -> Secrecy {
+        self.secrecy
+    }
+
+    /// Its value in a draft.
+    pub(super) fn get(&self, draft: &mut Draft) -> Value {
+        self.access.get(draft)
+    }
+
+    /// Checks an entry's value and puts it in its place.
+    pub(super) fn set(&self, draft: &mut Draft, entry: &Entry) -> Result<(), Problem> {
+        self.access.set(draft, &entry.raw).map_err(|reason| {
+            let default = self.default().map(|value| format!(" (default {value})"));
+            Problem::Value {
+                key: self.path.clone(),
+                origin: entry.origin.clone(),
+                reason,
+                accepts: self.accepts() + default.as_deref().unwrap_or_default(),
+            }
+        })
+    }
+
+    /// Its built-in value; none for a key that is not there unless it is set.
+    pub(super) fn default(&self) -> Option<Value> {
+        match self.get(&mut Draft::default()) {
+            Value::Secret(_) => None,
+            Value::Number(number) if number.is_nan() => None,
+            value => Some(value),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample(&self, seed: u64) -> Value {
+        self.access.sample(seed)
+    }
+}
+
+/// A key with its type forgotten.
+trait Access {
+    fn accepts(&self) -> String;
+    fn get(&self, draft: &mut Draft) -> Value;
+    fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String>;
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value;
+}
+
+struct Field<T, S, L> {
+    shape: S,
+    lens: L,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T, S, L> Access for Field<T, S, L>
+where
+    S: Shape<T>,
+    L: Fn(&mut Draft) -> &mut T,
+{
+    fn accepts(&self) -> String {
+        self.shape.accepts()
+    }
+
+    fn get(&self, draft: &mut Draft) -> Value {
+        self.shape.show((self.lens)(draft))
+    }
+
+    fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String> {
+        *(self.lens)(draft) = self.shape.read(raw)?;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        self.shape.sample(seed)
+    }
+}
+
+/// The known word that a mistyped one most likely meant, if any is near.
+pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.map(|word| (strsim::damerau_levenshtein(typed, word), word));
+    let (distance, word) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= (typed.chars().count() / 4).max(2)).then_some(word)
+}

@@ -1,0 +1,52 @@
+//! `[connection]`: sizes and deadlines of one WebSocket.
+
+use super::{GIB, HOUR, KIB, MIB, MINUTE, Section};
+use crate::config::shape::{bytes, count, millis};
+
+pub(super) fn sections() -> Vec<Section> {
+    vec![
+        Section::new("connection", "Sizes and deadlines of one WebSocket.")
+            .key(
+                "frame_bytes_max",
+                bytes(125, GIB),
+                |d| &mut d.rooms.connection.frame_bytes_max,
+                "The largest frame that a client may send, its payload.",
+            )
+            .key(
+                "message_bytes_max",
+                bytes(125, GIB),
+                |d| &mut d.rooms.connection.message_bytes_max,
+                "The largest message that a client may send, its payload.",
+            )
+            .key(
+                "read_buffer_bytes",
+                bytes(KIB, MIB),
+                |d| &mut d.rooms.connection.read_buffer_bytes,
+                "The read buffer of one connection.",
+            )
+            .key(
+                "outbox_bytes_max",
+                bytes(125, GIB),
+                |d| &mut d.rooms.connection.outbox_bytes_max,
+                "What may wait for a client before it is a slow consumer.",
+            )
+            .key(
+                "stall_max_ms",
+                millis(10, HOUR),
+                |d| &mut d.rooms.connection.stall_max,
+                "How long the head of an outbox may wait before its client is a slow consumer.",
+            )
+            .key(
+                "close_deadline_ms",
+                millis(1, MINUTE),
+                |d| &mut d.rooms.connection.close_deadline,
+                "How long a client has to answer our Close before it is cut off.",
+            )
+            .key(
+                "control_frames_per_s_max",
+                count(1, 1_000_000),
+                |d| &mut d.rooms.connection.control_frames_per_s_max,
+                "Pings and pongs that a client may send in one second.",
+            ),
+    ]
+}

@@ -1,0 +1,79 @@
+//! `[health]`: heartbeats, probes and the thresholds of verdicts.
+
+use super::{DAY, HOUR, MANY, MINUTE, SECOND, Section};
+use crate::config::shape::{count, millis};
+
+pub(super) fn sections() -> Vec<Section> {
+    vec![
+        Section::new(
+            "health",
+            "Heartbeats, probes and the thresholds of verdicts.",
+        )
+        .key(
+            "ping_interval_ms",
+            millis(100, HOUR),
+            |d| &mut d.rooms.health.ping_interval,
+            "Between two heartbeat pings on one connection.",
+        )
+        .key(
+            "pong_deadline_ms",
+            millis(10, HOUR),
+            |d| &mut d.rooms.health.pong_deadline,
+            "How long a pong may take before the heartbeat counts as missed.",
+        )
+        .key(
+            "suspect_after_misses",
+            count(1, 1_000),
+            |d| &mut d.rooms.health.suspect_after_misses,
+            "Missed heartbeats in a row from which on a peer is suspect.",
+        )
+        .key(
+            "half_open_after_misses",
+            count(2, 1_000),
+            |d| &mut d.rooms.health.half_open_after_misses,
+            "Missed heartbeats in a row from which on it is half-open even without a probe.",
+        )
+        .key(
+            "dead_after_ms",
+            millis(100, DAY),
+            |d| &mut d.rooms.health.dead_after,
+            "How long a half-open peer may stay silent before it is dead.",
+        )
+        .key(
+            "stalled_after_ms",
+            millis(10, HOUR),
+            |d| &mut d.rooms.health.stalled_after,
+            "How long the head of an outbox may wait before its connection counts as stalled.",
+        )
+        .key(
+            "probe_deadline_ms",
+            millis(1, MINUTE),
+            |d| &mut d.rooms.health.probe_deadline,
+            "The deadline of one probe round, for any number of managers.",
+        )
+        .key(
+            "evidence_age_ms",
+            millis(0, HOUR),
+            |d| &mut d.rooms.health.evidence_age,
+            "Evidence younger than this is not asked for again.",
+        )
+        .key(
+            "probe_connections_max",
+            count(1, MANY),
+            |d| &mut d.rooms.health.probe_connections_max,
+            "Connections pinged in one probe round; the rest keeps what is known of it.",
+        )
+        .key(
+            "degraded_rtt_ms",
+            millis(1, 60 * SECOND),
+            |d| &mut d.rooms.health.degraded_rtt,
+            "A round trip from which on a connection counts as degraded.",
+        )
+        .key(
+            "poor_rtt_ms",
+            millis(1, 60 * SECOND),
+            |d| &mut d.rooms.health.poor_rtt,
+            "A round trip from which on a connection counts as poor.",
+        ),
+    ]
+}

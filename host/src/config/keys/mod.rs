@@ -1,0 +1,205 @@
+//! The table of keys: every setting there is, once.
+//!
+//! A file per room lists its sections; a line there is all that a new key needs. What is read,
+//! checked, shown and documented follows from it.
+
+mod admission;
+mod cleanup;
+mod connection;
+mod gateway;
+mod health;
+mod limits;
+mod manager;
+mod observe;
+mod policy;
+mod server;
+
+use super::draft::Draft;
+use super::key::{Key, nearest};
+use super::shape::Shape;
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const KIB: u64 = 1_024;
+const MIB: u64 = 1_024 * KIB;
+const GIB: u64 = 1_024 * MIB;
+/// For numbers of things that the node holds: above it no machine would hold them.
+const MANY: u64 = 100_000_000;
+
+/// Every section, in the order in which they are documented.
+pub(super) struct Table {
+    sections: Vec<Section>,
+}
+
+/// A TOML table and its keys.
+pub(super) struct Section {
+    path: String,
+    doc: String,
+    keys: Vec<Key>,
+    /// The key of any name, where names are not ours to know.
+    open: Option<fn(&str) -> Key>,
+}
+
+/// What a path is.
+pub(super) enum Found<'a> {
+    Key(&'a Key),
+    /// A key of an open section.
+    Named(Key),
+    /// A section, with one of its keys.
+    Section {
+        such_as: String,
+    },
+    /// Nothing, with the nearest path that is something.
+    Unknown {
+        nearest: Option<String>,
+    },
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        let rooms = [
+            server::sections(),
+            limits::sections(),
+            admission::sections(),
+            manager::sections(),
+            health::sections(),
+            connection::sections(),
+            cleanup::sections(),
+            gateway::sections(),
+            policy::sections(),
+            observe::sections(),
+        ];
+        Self {
+            sections: rooms.into_iter().flatten().collect(),
+        }
+    }
+
+    pub(super) fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.sections.iter().flat_map(|section| &section.keys)
+    }
+
+    pub(super) fn find(&self, path: &str) -> Found<'_> {
+        if let Some(key) = self.keys().find(|key| key.path() == path) {
+            return Found::Key(key);
+        }
+        if let Some(such_as) = self.such_as(path) {
+            return Found::Section { such_as };
+        }
+        let mut open = self.sections.iter().filter_map(|section| {
+            let name = path.strip_prefix(&section.path)?.strip_prefix('.')?;
+            Some((&section.path, section.open?, name))
+        });
+        if let Some((section, open, name)) = open.next() {
+            let spelled = hyphenated(name);
+            if spelled == name && !name.is_empty() {
+                return Found::Named(open(name));
+            }
+            let spelled = (!spelled.is_empty()).then(|| format!("{section}.{spelled}"));
+            return Found::Unknown { nearest: spelled };
+        }
+        Found::Unknown {
+            nearest: self.nearest(path),
+        }
+    }
+
+    /// Whether a TOML table may stand at this path.
+    pub(super) fn is_section(&self, path: &str) -> bool {
+        self.such_as(path).is_some()
+    }
+
+    /// Whether the section of this path takes keys of any name.
+    pub(super) fn is_open(&self, path: &str) -> bool {
+        self.sections
+            .iter()
+            .any(|section| section.path == path && section.open.is_some())
+    }
+
+    /// A key beneath a section, to show how one is written.
+    fn such_as(&self, path: &str) -> Option<String> {
+        let beneath = |inner: &str| {
+            inner
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        let key = self.keys().map(Key::path).find(|key| beneath(key));
+        let open = || self.is_open(path).then(|| format!("{path}.<name>"));
+        key.map(str::to_owned).or_else(open)
+    }
+
+    /// The path that was most likely meant: one that is spelled nearly the same, or the key of
+    /// that name in another section.
+    fn nearest(&self, path: &str) -> Option<String> {
+        let paths = self.sections.iter().map(|section| section.path.as_str());
+        let paths = paths.chain(self.keys().map(Key::path));
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let elsewhere = || self.keys().find(|key| key.name() == name).map(Key::path);
+        nearest(path, paths).or_else(elsewhere).map(str::to_owned)
+    }
+}
+
+impl Section {
+    fn new(path: impl Into<String>, doc: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            doc: doc.into(),
+            keys: Vec::new(),
+            open: None,
+        }
+    }
+
+    /// One more key: its name, what it takes, the field that it sets, and a sentence for the
+    /// operator.
+    fn key<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
+    where
+        T: 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        let path = format!("{}.{name}", self.path);
+        self.keys.push(Key::new(path, shape, doc, lens));
+        self
+    }
+
+    /// One more key, whose value nobody may see.
+    fn secret<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
+    where
+        T: 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        let path = format!("{}.{name}", self.path);
+        self.keys.push(Key::new(path, shape, doc, lens).secret());
+        self
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn doc(&self) -> &str {
+        &self.doc
+    }
+
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// A key of an open section, to show how one is written.
+    pub(super) fn example(&self) -> Option<Key> {
+        self.open.map(|open| open("name"))
+    }
+}
+
+/// A name as open sections want them: lower case words joined by hyphens.
+pub(super) fn hyphenated(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join("-")
+}

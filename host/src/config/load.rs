@@ -1,0 +1,186 @@
+//! From sources to a checked configuration: the layers, one over the other, and every problem of
+//! all of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::draft::Draft;
+use super::environment::{self, Environment, variable};
+use super::error::{ConfigError, Problem};
+use super::flags::{self, Override};
+use super::key::{Key, Secrecy};
+use super::keys::{Found, Table};
+use super::raw::{Entry, Origin, Raw, Value};
+use super::{Config, cross, file};
+
+/// Where the configuration comes from, lowest layer first. Under all of them are the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// What `--config` names. Without it `WASTEGATE_CONFIG` may name a file, and without that
+    /// none is read: what is set must not depend on the folder a process was started in.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Environment,
+    /// What stands behind each `--set`.
+    pub set: Vec<String>,
+    /// What shorthand flags set. They hold over `set`.
+    pub overrides: Vec<Override>,
+}
+
+/// A configuration with where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What was configured.
+    pub config: Config,
+    /// Every key in the order of the table, with what it is set to and who set it.
+    pub settings: Vec<Setting>,
+}
+
+/// What one key is set to.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Setting {
+    /// The key's path.
+    pub key: String,
+    /// Its value; of a secret only whether it is set.
+    pub value: Value,
+    /// Who set it.
+    pub origin: Origin,
+}
+
+/// Reads, checks and puts together the configuration.
+///
+/// # Errors
+/// [`ConfigError`] with everything that is wrong.
+pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+    let table = Table::new();
+    let mut problems = Vec::new();
+    let entries = entries(sources, &table, &mut problems);
+
+    let mut filling = Filling {
+        table: &table,
+        draft: Draft::default(),
+        origins: BTreeMap::new(),
+    };
+    for entry in &entries {
+        problems.extend(filling.apply(entry).err());
+    }
+    let Filling {
+        mut draft, origins, ..
+    } = filling;
+    let found = cross::check(&table, &mut draft, &origins, &problems);
+    problems.extend(found);
+    ConfigError::unless_empty(problems)?;
+
+    let settings = settings(&table, &mut draft, &origins);
+    let config = draft.finish()?;
+    Ok(Loaded { config, settings })
+}
+
+/// Every layer's entries, lowest layer first.
+fn entries(sources: Sources, table: &Table, problems: &mut Vec<Problem>) -> Vec<Entry> {
+    let Sources {
+        file,
+        environment,
+        set,
+        overrides,
+    } = sources;
+    let by_flag = |path| {
+        (
+            path,
+            Origin::Flag {
+                text: "--config".to_owned(),
+            },
+        )
+    };
+    let mut entries = Vec::new();
+    if let Some((path, origin)) = file.map(by_flag).or_else(|| environment.file()) {
+        match file::entries(&path, origin, table) {
+            Ok(found) => entries.extend(found),
+            Err(found) => problems.extend(found),
+        }
+    }
+    entries.extend(environment.entries(table, problems));
+    let mut flags = Vec::new();
+    for text in &set {
+        match Override::set(text) {
+            Ok(one) => flags.push(one),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    flags.extend(overrides);
+    entries.extend(flags::entries(flags));
+    entries
+}
+
+struct Filling<'a> {
+    table: &'a Table,
+    draft: Draft,
+    /// Who set what is set.
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Filling<'_> {
+    fn apply(&mut self, entry: &Entry) -> Result<(), Problem> {
+        match self.table.find(&entry.path) {
+            Found::Key(key) => self.set(key, entry),
+            Found::Named(key) => self.set(&key, entry),
+            Found::Section { such_as } => Err(Problem::Section {
+                key: entry.path.clone(),
+                origin: entry.origin.clone(),
+                such_as,
+            }),
+            Found::Unknown { nearest } => Err(unknown(entry, nearest)),
+        }
+    }
+
+    fn set(&mut self, key: &Key, entry: &Entry) -> Result<(), Problem> {
+        if key.secrecy() == Secrecy::Secret && matches!(entry.origin, Origin::Flag { .. }) {
+            return Err(Problem::SecretInFlag {
+                key: entry.path.clone(),
+                origin: entry.origin.clone(),
+                variable: variable(&entry.path),
+            });
+        }
+        key.set(&mut self.draft, entry)?;
+        self.origins
+            .insert(entry.path.clone(), entry.origin.clone());
+        Ok(())
+    }
+}
+
+fn unknown(entry: &Entry, nearest: Option<String>) -> Problem {
+    if let Origin::Environment { name } = &entry.origin {
+        return environment::unknown(name, nearest.as_deref());
+    }
+    Problem::Unknown {
+        what: if entry.raw == Raw::Table {
+            "section"
+        } else {
+            "key"
+        },
+        key: entry.path.clone(),
+        origin: entry.origin.clone(),
+        nearest,
+    }
+}
+
+fn settings(table: &Table, draft: &mut Draft, origins: &BTreeMap<String, Origin>) -> Vec<Setting> {
+    let mut settings: Vec<_> = table
+        .keys()
+        .map(|key| setting(key, draft, origins))
+        .collect();
+    for path in origins.keys() {
+        if let Found::Named(key) = table.find(path) {
+            settings.push(setting(&key, draft, origins));
+        }
+    }
+    settings
+}
+
+fn setting(key: &Key, draft: &mut Draft, origins: &BTreeMap<String, Origin>) -> Setting {
+    Setting {
+        key: key.path().to_owned(),
+        value: key.get(draft),
+        origin: origins.get(key.path()).cloned().unwrap_or(Origin::Default),
+    }
+}

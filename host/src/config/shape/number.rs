@@ -1,0 +1,236 @@
+//! Shapes of numbers: counts, bytes, milliseconds, shares.
+//!
+//! No text is a number here: `"25s"` is refused, since the unit is in the key.
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use super::Shape;
+use crate::config::raw::{Raw, Value};
+
+/// A whole number within a range.
+pub(in crate::config) struct Whole {
+    min: u64,
+    max: u64,
+    unit: &'static str,
+}
+
+/// A whole number of things.
+pub(in crate::config) const fn count(min: u64, max: u64) -> Whole {
+    Whole { min, max, unit: "" }
+}
+
+/// A whole number of bytes.
+pub(in crate::config) const fn bytes(min: u64, max: u64) -> Whole {
+    Whole {
+        min,
+        max,
+        unit: " of bytes",
+    }
+}
+
+impl Whole {
+    fn read(&self, raw: &Raw) -> Result<u64, String> {
+        let Some(found) = raw.as_whole() else {
+            return Err(format!("{raw} is not a whole number"));
+        };
+        if found < i128::from(self.min) {
+            Err(format!("{found} is below {}", self.min))
+        } else if found > i128::from(self.max) {
+            Err(format!("{found} is above {}", self.max))
+        } else {
+            u64::try_from(found).map_err(|_| format!("{found} is too large"))
+        }
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        Value::Whole(self.min + seed % (self.max - self.min + 1))
+    }
+}
+
+impl<T: Quantity> Shape<T> for Whole {
+    fn accepts(&self) -> String {
+        format!(
+            "a whole number{} from {} to {}",
+            self.unit, self.min, self.max
+        )
+    }
+
+    fn read(&self, raw: &Raw) -> Result<T, String> {
+        T::of(self.read(raw)?).ok_or_else(|| format!("{raw} is not possible on this machine"))
+    }
+
+    fn show(&self, value: &T) -> Value {
+        Value::Whole(value.number())
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        self.sample(seed)
+    }
+}
+
+/// What rooms count with.
+pub(in crate::config) trait Quantity: Copy {
+    fn of(number: u64) -> Option<Self>;
+    fn number(self) -> u64;
+}
+
+macro_rules! quantity {
+    ($($plain:ty, $above_zero:ty;)*) => {$(
+        impl Quantity for $plain {
+            fn of(number: u64) -> Option<Self> {
+                Self::try_from(number).ok()
+            }
+
+            fn number(self) -> u64 {
+                u64::try_from(self).unwrap_or(u64::MAX)
+            }
+        }
+
+        impl Quantity for $above_zero {
+            fn of(number: u64) -> Option<Self> {
+                Self::new(Quantity::of(number)?)
+            }
+
+            fn number(self) -> u64 {
+                self.get().number()
+            }
+        }
+    )*};
+}
+
+quantity! {
+    u32, NonZeroU32;
+    u64, NonZeroU64;
+    usize, NonZeroUsize;
+}
+
+/// A whole number of bytes, or 0 for none.
+pub(in crate::config) struct BytesOrZero {
+    pub max: u64,
+}
+
+impl Shape<Option<NonZeroU64>> for BytesOrZero {
+    fn accepts(&self) -> String {
+        Shape::<u64>::accepts(&bytes(0, self.max))
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Option<NonZeroU64>, String> {
+        bytes(0, self.max).read(raw).map(NonZeroU64::new)
+    }
+
+    fn show(&self, value: &Option<NonZeroU64>) -> Value {
+        Value::Whole(value.map_or(0, NonZeroU64::get))
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        bytes(0, self.max).sample(seed)
+    }
+}
+
+/// A time in whole milliseconds.
+pub(in crate::config) struct Millis(Whole);
+
+/// Milliseconds from `min` to `max`.
+pub(in crate::config) const fn millis(min: u64, max: u64) -> Millis {
+    Millis(Whole {
+        min,
+        max,
+        unit: " of milliseconds",
+    })
+}
+
+impl Shape<Duration> for Millis {
+    fn accepts(&self) -> String {
+        <Whole as Shape<u64>>::accepts(&self.0)
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Duration, String> {
+        self.0.read(raw).map(Duration::from_millis)
+    }
+
+    fn show(&self, value: &Duration) -> Value {
+        Value::Whole(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        self.0.sample(seed)
+    }
+}
+
+/// A time in whole milliseconds, or `"off"`.
+pub(in crate::config) struct MillisOrOff(pub Millis);
+
+impl Shape<Option<Duration>> for MillisOrOff {
+    fn accepts(&self) -> String {
+        format!("{}, or \"off\"", self.0.accepts())
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Option<Duration>, String> {
+        if raw.as_text() == Some(OFF) {
+            return Ok(None);
+        }
+        self.0.read(raw).map(Some)
+    }
+
+    fn show(&self, value: &Option<Duration>) -> Value {
+        value.map_or_else(|| Value::Text(OFF.to_owned()), |value| self.0.show(&value))
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        match seed % 4 {
+            0 => Value::Text(OFF.to_owned()),
+            _ => self.0.sample(seed),
+        }
+    }
+}
+
+const OFF: &str = "off";
+
+/// A finite number within a range.
+pub(in crate::config) struct Number {
+    pub min: f64,
+    pub max: f64,
+}
+
+/// A part of a whole.
+pub(in crate::config) const SHARE: Number = Number { min: 0.0, max: 1.0 };
+/// Any finite number.
+pub(in crate::config) const FINITE: Number = Number {
+    min: f64::MIN,
+    max: f64::MAX,
+};
+
+impl Shape<f64> for Number {
+    fn accepts(&self) -> String {
+        if self.min == f64::MIN && self.max == f64::MAX {
+            "a finite number".to_owned()
+        } else {
+            format!("a number from {} to {}", self.min, self.max)
+        }
+    }
+
+    fn read(&self, raw: &Raw) -> Result<f64, String> {
+        match raw.as_number() {
+            None => Err(format!("{raw} is not a finite number")),
+            Some(found) if found < self.min => Err(format!("{found} is below {}", self.min)),
+            Some(found) if found > self.max => Err(format!("{found} is above {}", self.max)),
+            Some(found) => Ok(found),
+        }
+    }
+
+    fn show(&self, value: &f64) -> Value {
+        Value::Number(*value)
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        let part = f64::from(u32::try_from(seed % 1_000).unwrap()) / 999.0;
+        Value::Number(self.min.max(-1e6) + part * (self.max.min(1e6) - self.min.max(-1e6)))
+    }
+}

@@ -1,0 +1,68 @@
+//! Tests of the room: what is refused and how, what holds over what, what is shown and printed.
+
+mod generated;
+mod layers;
+mod malformed;
+mod round_trip;
+mod table;
+
+use super::*;
+
+/// A configuration file for one test.
+pub(super) struct File(tempfile::NamedTempFile);
+
+impl File {
+    pub(super) fn new(text: &str) -> Self {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Self(file)
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
+    /// A message with this file called `FILE`.
+    pub(super) fn anonymous(&self, message: &str) -> String {
+        message.replace(&self.0.path().display().to_string(), "FILE")
+    }
+}
+
+/// What a file, variables and `--set` flags come to; the error is one problem a line.
+pub(super) fn loaded(
+    file: &str,
+    environment: &[(&str, &str)],
+    set: &[&str],
+) -> Result<Loaded, String> {
+    let file = File::new(file);
+    let sources = Sources {
+        file: Some(file.path()),
+        environment: environment.iter().copied().collect(),
+        set: set.iter().map(|text| (*text).to_owned()).collect(),
+        overrides: Vec::new(),
+    };
+    load(sources).map_err(|error| file.anonymous(&error.to_string()))
+}
+
+pub(super) fn setting<'a>(loaded: &'a Loaded, key: &str) -> &'a Setting {
+    loaded
+        .settings
+        .iter()
+        .find(|setting| setting.key == key)
+        .unwrap()
+}
+
+/// A value as a variable or a flag has it.
+pub(super) fn as_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::List(words) => words.join(","),
+        other => other.to_string(),
+    }
+}
+
+/// Not every room can compare its settings; all can print every field of them.
+#[track_caller]
+pub(super) fn assert_same(one: &Config, other: &Config) {
+    assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+}

@@ -1,0 +1,36 @@
+//! Settings of the room.
+
+use std::time::Duration;
+
+/// Sizes and deadlines of one WebSocket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The largest frame a client may send, bytes of payload. 64 KiB.
+    pub frame_bytes_max: usize,
+    /// The largest message a client may send, bytes of payload. 1 MiB.
+    pub message_bytes_max: usize,
+    /// The read buffer of one connection, bytes. 4 KiB.
+    pub read_buffer_bytes: usize,
+    /// Bytes that may wait for a client before it is a slow consumer. 1 MiB.
+    pub outbox_bytes_max: usize,
+    /// How long the head of an outbox may wait before its client is a slow consumer. 30 s.
+    pub stall_max: Duration,
+    /// How long a client has to answer our Close before it is cut off. 2 s.
+    pub close_deadline: Duration,
+    /// Control frames (pings, pongs) a client may send in one second. 50.
+    pub control_frames_per_s_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 64 * 1_024,
+            message_bytes_max: 1_024 * 1_024,
+            read_buffer_bytes: 4 * 1_024,
+            outbox_bytes_max: 1_024 * 1_024,
+            stall_max: Duration::from_secs(30),
+            close_deadline: Duration::from_secs(2),
+            control_frames_per_s_max: 50,
+        }
+    }
+}

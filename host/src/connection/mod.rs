@@ -1,0 +1,17 @@
+//! One WebSocket from its upgrade to its one reason to end.
+//!
+//! [`run`] is the connection's owner task: it alone reads, writes and closes the socket. It hands
+//! messages to its manager, sends what waits in its outbox, keeps the heartbeat, and finishes
+//! within a deadline whatever the peer does.
+//!
+//! Not here: who may connect, what a message means, whether the peer counts as dead, and which
+//! number stands for which reason on the wire (the caller brings that).
+
+mod config;
+mod pump;
+mod transport;
+mod writer;
+
+pub use config::Config;
+pub use pump::{Session, run};
+pub use transport::{Transport, abort_on_drop};

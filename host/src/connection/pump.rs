@@ -1,0 +1,353 @@
+//! The owner task of one connection, frame by frame to its one end.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
+
+use super::config::Config;
+use super::transport::{Ear, Transport, abort_on_drop};
+use super::writer::Writer;
+use crate::health;
+use crate::manager::{Delivery, EndReport, Message, Peer, Port};
+use crate::registry::Attachment;
+use crate::types::{Clock, CloseReason, Timestamp};
+
+/// What a connection needs besides its socket. One for all connections of a gateway.
+pub struct Session {
+    /// Sizes and deadlines.
+    pub config: Config,
+    /// The heartbeat's times.
+    pub health: health::Config,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// The close code and reason that tell a client why.
+    pub close_code: fn(CloseReason) -> (u16, &'static str),
+    /// The last message to a client that understands our notices, before it is closed.
+    pub notice: fn(CloseReason) -> Option<Message>,
+}
+
+/// Runs a connection that has been upgraded and attached, until it has ended. `leftover` is what
+/// the client sent behind its request head.
+pub async fn run(
+    session: Arc<Session>,
+    transport: Transport,
+    leftover: Bytes,
+    attachment: Attachment,
+) -> EndReport {
+    let port = attachment.port().clone();
+    let socket = transport.socket();
+    let ear = Ear {
+        transport,
+        port: port.clone(),
+        clock: session.clock.clone(),
+    };
+    let stream = WebSocketStream::from_partially_read(
+        ear,
+        leftover.into(),
+        Role::Server,
+        Some(session.config.websocket()),
+    )
+    .await;
+    let (sink, frames) = stream.split();
+    let mut pump = Pump {
+        writer: Writer::new(sink, port.clone(), session.clock.clone()),
+        frames,
+        peer: Peer {
+            connection: port.id,
+            device: port.device.clone(),
+        },
+        heartbeat: Heartbeat::new(session.clock.now()),
+        control: ControlRate::default(),
+        held_back: None,
+        attachment,
+        session,
+        port,
+    };
+    let reason = pump.pump().await;
+    let report = pump.finish(reason).await;
+    if report.aborted {
+        abort_on_drop(&socket);
+    }
+    pump.port.report_end(report);
+    pump.attachment.leave(report.reason);
+    report
+}
+
+impl Config {
+    fn websocket(&self) -> WebSocketConfig {
+        // One message is written at a time, so this holds the largest and the control frames
+        // around it; what else waits is in the outbox, where it is seen.
+        const CONTROL_BYTES: usize = 4 * 1_024;
+        WebSocketConfig::default()
+            .read_buffer_size(self.read_buffer_bytes)
+            .write_buffer_size(0)
+            .max_write_buffer_size(self.outbox_bytes_max + CONTROL_BYTES)
+            .max_message_size(Some(self.message_bytes_max))
+            .max_frame_size(Some(self.frame_bytes_max))
+    }
+}
+
+struct Pump {
+    session: Arc<Session>,
+    attachment: Attachment,
+    port: Arc<Port>,
+    peer: Peer,
+    writer: Writer,
+    frames: SplitStream<WebSocketStream<Ear>>,
+    heartbeat: Heartbeat,
+    control: ControlRate,
+    /// A message that the manager's mailbox had no space for. While there is one, nothing is read.
+    held_back: Option<(Peer, Message)>,
+}
+
+impl Pump {
+    /// Until there is a reason to end.
+    async fn pump(&mut self) -> CloseReason {
+        loop {
+            let now = self.session.clock.now();
+            if self.port.outbox.overflowed() || self.stalled(now) {
+                return CloseReason::SlowConsumer;
+            }
+            if let Some(nonce) = self.heartbeat.due(&self.port, &self.session.health, now) {
+                self.writer.ping(nonce);
+            }
+            let wake = self.wake_in(now);
+            let manager = self.attachment.manager();
+            tokio::select! {
+                biased;
+                reason = self.port.close_asked() => return reason,
+                () = self.port.vitals.ping_asked() => {
+                    let nonce = self.heartbeat.fresh_nonce();
+                    self.writer.ping(nonce);
+                }
+                delivered = manager.mailbox.deliver_held(now, &mut self.held_back),
+                    if self.held_back.is_some() =>
+                {
+                    self.port.vitals.set_read_paused(false);
+                    if delivered == Delivery::Closed {
+                        return self.ended_under_us();
+                    }
+                }
+                frame = self.frames.next(), if self.held_back.is_none() => {
+                    if let Some(reason) = self.take(frame) {
+                        return reason;
+                    }
+                }
+                step = self.writer.step() => {
+                    if let Err(error) = step {
+                        return self.failed(&error);
+                    }
+                }
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, frame: Option<Result<Frame, Error>>) -> Option<CloseReason> {
+        let now = self.session.clock.now();
+        let message = match frame {
+            Some(Ok(Frame::Text(text))) => Message::Text(text),
+            Some(Ok(Frame::Binary(bytes))) => Message::Binary(bytes),
+            Some(Ok(Frame::Pong(nonce))) => {
+                self.heartbeat.pong(&self.port, &nonce, now);
+                return self.control_flood(now);
+            }
+            Some(Ok(Frame::Ping(_) | Frame::Frame(_))) => return self.control_flood(now),
+            Some(Ok(Frame::Close(frame))) => {
+                let away = frame.is_some_and(|frame| frame.code == CloseCode::Away);
+                return Some(if away {
+                    CloseReason::ClientLeft
+                } else {
+                    CloseReason::ClientClosed
+                });
+            }
+            Some(Err(error)) => return Some(self.failed(&error)),
+            None => return Some(CloseReason::ClientGone),
+        };
+        self.port.vitals.count_in(message.len());
+        let manager = self.attachment.manager();
+        manager.touch(now, &self.peer.device, message.len());
+        let mut letter = Some((self.peer.clone(), message));
+        match manager.mailbox.try_deliver(now, &mut letter) {
+            Some(Delivery::Accepted) => None,
+            Some(Delivery::Closed) => Some(self.ended_under_us()),
+            None => {
+                // Backpressure: until there is space, the peer's silence is our own doing.
+                self.held_back = letter;
+                self.port.vitals.set_read_paused(true);
+                None
+            }
+        }
+    }
+
+    fn ended_under_us(&self) -> CloseReason {
+        self.attachment
+            .manager()
+            .end()
+            .unwrap_or(CloseReason::ManagerClosed)
+    }
+
+    fn control_flood(&mut self, now: Timestamp) -> Option<CloseReason> {
+        let flood = self.control.count(now) > self.session.config.control_frames_per_s_max;
+        flood.then_some(CloseReason::PolicyViolation)
+    }
+
+    fn failed(&self, error: &Error) -> CloseReason {
+        let reason = match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseReason::MessageTooBig,
+            Error::Utf8(_) => CloseReason::InvalidPayload,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CloseReason::ClientGone,
+            Error::Protocol(_) | Error::Capacity(_) => CloseReason::ProtocolError,
+            _ => CloseReason::ClientGone,
+        };
+        if reason != CloseReason::ClientGone {
+            self.port.vitals.count_error();
+        }
+        tracing::debug!(connection = %self.port.id, %error, reason = reason.name(), "connection failed");
+        reason
+    }
+
+    fn stalled(&self, now: Timestamp) -> bool {
+        let head = self.port.outbox.queued().head_since;
+        head.is_some_and(|since| now.since(since) >= self.session.config.stall_max)
+    }
+
+    /// When to look again if nothing happens.
+    fn wake_in(&self, now: Timestamp) -> Duration {
+        let beat = self.heartbeat.next(&self.session.health, now);
+        let stall = self
+            .port
+            .outbox
+            .queued()
+            .head_since
+            .map(|since| since.after(self.session.config.stall_max).since(now));
+        stall.map_or(beat, |stall| stall.min(beat))
+    }
+
+    /// Says goodbye within the deadline, and learns on the way whether the peer was there.
+    async fn finish(&mut self, reason: CloseReason) -> EndReport {
+        let report = |echoed_after, aborted| EndReport {
+            reason,
+            echoed_after,
+            aborted,
+        };
+        let deadline = self.session.config.close_deadline;
+        if reason.is_clients() {
+            // Answers a Close if there was one; a transport that is gone fails at once.
+            let _ = tokio::time::timeout(deadline, self.writer.flush()).await;
+            return report(None, false);
+        }
+        let (code, text) = (self.session.close_code)(reason);
+        let notice = (self.session.notice)(reason).filter(|_| self.port.notices);
+        let start = self.session.clock.now();
+        let goodbye = async {
+            self.writer.close(notice, code, text).await?;
+            while let Some(frame) = self.frames.next().await {
+                if let Frame::Close(_) = frame? {
+                    return Ok(true);
+                }
+            }
+            Ok::<bool, Error>(false)
+        };
+        match tokio::time::timeout(deadline, goodbye).await {
+            Ok(Ok(true)) => report(Some(self.session.clock.now().since(start)), false),
+            Ok(Ok(false) | Err(_)) => report(None, false),
+            Err(_) => report(None, true),
+        }
+    }
+}
+
+/// Pings at an interval, each with a nonce that is used once.
+struct Heartbeat {
+    next_at: Option<Timestamp>,
+    started: Timestamp,
+    /// The beat that waits for its pong, and since when.
+    waiting: Option<Timestamp>,
+    nonce: Option<Bytes>,
+}
+
+impl Heartbeat {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            next_at: None,
+            started: now,
+            waiting: None,
+            nonce: None,
+        }
+    }
+
+    /// A new ping's nonce, if it is time; on the way, whether the last one was missed.
+    fn due(&mut self, port: &Port, config: &health::Config, now: Timestamp) -> Option<Bytes> {
+        if let Some(since) = self.waiting {
+            if port.vitals.heard_at() > since || port.vitals.read_paused() {
+                self.waiting = None;
+            } else if now.since(since) >= config.pong_deadline {
+                self.waiting = None;
+                port.vitals.miss();
+            }
+        }
+        let next_at = self
+            .next_at
+            .unwrap_or(self.started.after(config.ping_interval));
+        self.next_at = Some(next_at);
+        (now >= next_at && self.waiting.is_none()).then(|| {
+            self.next_at = Some(now.after(config.ping_interval));
+            self.waiting = Some(now);
+            self.fresh_nonce()
+        })
+    }
+
+    fn pong(&mut self, port: &Port, nonce: &[u8], now: Timestamp) {
+        if self.nonce.as_deref() == Some(nonce) {
+            self.nonce = None;
+            port.vitals.pong(now);
+        }
+    }
+
+    fn next(&self, config: &health::Config, now: Timestamp) -> Duration {
+        let beat = self
+            .next_at
+            .unwrap_or(self.started.after(config.ping_interval));
+        let at = self
+            .waiting
+            .map_or(beat, |since| since.after(config.pong_deadline).max(now));
+        at.since(now)
+    }
+
+    /// Unguessable, so that no client can answer a ping it has not read.
+    fn fresh_nonce(&mut self) -> Bytes {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        static KEY: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+        let nonce = KEY.hash_one(COUNT.fetch_add(1, Ordering::Relaxed));
+        let nonce = Bytes::copy_from_slice(&nonce.to_be_bytes());
+        self.nonce = Some(nonce.clone());
+        nonce
+    }
+}
+
+/// Control frames within the current second.
+#[derive(Default)]
+struct ControlRate {
+    second: u64,
+    count: u32,
+}
+
+impl ControlRate {
+    fn count(&mut self, now: Timestamp) -> u32 {
+        let second = now.millis() / 1_000;
+        if self.second != second {
+            *self = Self { second, count: 0 };
+        }
+        self.count += 1;
+        self.count
+    }
+}

@@ -1,0 +1,107 @@
+//! The writing half: pings first, then what waits in the outbox, one message at a time.
+//!
+//! Every step can be dropped at any await without losing a message, so the pump can select on it
+//! beside the reading half and the heartbeat.
+
+use std::sync::Arc;
+
+use futures_util::stream::SplitSink;
+use futures_util::{Sink, SinkExt};
+use std::future::poll_fn;
+use std::pin::Pin;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
+
+use super::transport::Ear;
+use crate::manager::{Message, Port};
+use crate::types::Clock;
+
+/// The writing half of one connection.
+pub(super) struct Writer {
+    sink: SplitSink<WebSocketStream<Ear>, Frame>,
+    port: Arc<Port>,
+    clock: Clock,
+    /// What is on its way to the socket.
+    writing: Writing,
+    /// A ping that has to go out next.
+    ping: Option<Bytes>,
+}
+
+enum Writing {
+    Nothing,
+    Message(usize),
+    Ping,
+}
+
+impl Writer {
+    pub(super) fn new(
+        sink: SplitSink<WebSocketStream<Ear>, Frame>,
+        port: Arc<Port>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            sink,
+            port,
+            clock,
+            writing: Writing::Nothing,
+            ping: None,
+        }
+    }
+
+    /// Sends a ping before anything else that waits.
+    pub(super) fn ping(&mut self, nonce: Bytes) {
+        self.ping = Some(nonce);
+    }
+
+    /// Makes one step: sees a started frame through, or starts the next, or waits for one.
+    pub(super) async fn step(&mut self) -> Result<(), Error> {
+        // Also sends the pongs that the protocol queued while reading.
+        poll_fn(|cx| Pin::new(&mut self.sink).poll_flush(cx)).await?;
+        match std::mem::replace(&mut self.writing, Writing::Nothing) {
+            Writing::Message(bytes) => {
+                self.port.outbox.written();
+                self.port.vitals.count_out(bytes);
+                return Ok(());
+            }
+            Writing::Ping => self.port.vitals.ping_sent(self.clock.now()),
+            Writing::Nothing => {}
+        }
+        poll_fn(|cx| Pin::new(&mut self.sink).poll_ready(cx)).await?;
+        if let Some(nonce) = self.ping.take() {
+            self.writing = Writing::Ping;
+            return Pin::new(&mut self.sink).start_send(Frame::Ping(nonce));
+        }
+        let Some(message) = self.port.outbox.take() else {
+            self.port.outbox.changed().await;
+            return Ok(());
+        };
+        self.writing = Writing::Message(message.len());
+        Pin::new(&mut self.sink).start_send(match message {
+            Message::Text(text) => Frame::Text(text),
+            Message::Binary(bytes) => Frame::Binary(bytes),
+        })
+    }
+
+    /// Sends a last message, if there is one, and a Close.
+    pub(super) async fn close(
+        &mut self,
+        notice: Option<Message>,
+        code: u16,
+        reason: &'static str,
+    ) -> Result<(), Error> {
+        if let Some(Message::Text(text)) = notice {
+            self.sink.feed(Frame::Text(text)).await?;
+        }
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
+        self.sink.send(Frame::Close(Some(frame))).await
+    }
+
+    /// Sends what the protocol still has to say, e.g. the answer to a Close.
+    pub(super) async fn flush(&mut self) -> Result<(), Error> {
+        self.sink.flush().await
+    }
+}

@@ -1,0 +1,28 @@
+//! The pure planner: who may go, who should go, who goes.
+//!
+//! A [`Snapshot`] is narrowed to a [`Question`], a [`Ranker`] answers it with a [`Ranking`] nobody
+//! trusts, and [`guard::plan`] turns the two into a [`Plan`], the only thing that can be executed.
+//! Production, shadow, experiments and replay all call the same functions.
+//!
+//! Not here: clocks (moments arrive as data), randomness (seeds arrive as data), waiting, sockets,
+//! WASM, and anything that changes a manager.
+
+pub mod builtin;
+pub mod guard;
+pub mod question;
+pub mod ranker;
+pub mod record;
+pub mod snapshot;
+pub mod tiers;
+
+pub use guard::{Plan, Refusal, Struck, Victim};
+pub use question::Question;
+pub use ranker::{Answer, Choice, Fault, PolicyRef, Ranked, Ranker, Ranking};
+pub use record::{DecisionRecord, VictimOutcome};
+pub use snapshot::{Class, Row, Snapshot, Standing};
+pub use tiers::{IdleTtl, Probe, Take, TierRule, TierTable};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

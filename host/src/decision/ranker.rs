@@ -1,0 +1,162 @@
+//! The seam through which rankings come in: whoever answers a [`Question`] is a [`Ranker`].
+//!
+//! A ranking is a proposal. It carries no permission: only [`super::guard::plan`] makes a plan.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::question::Question;
+use crate::types::Signal;
+
+/// One proposed victim: a row of the question, best first in its list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choice {
+    /// The row, from 0. Not yet known to exist.
+    pub row: u32,
+    /// How good a victim it is, higher is better. Not yet known to be a number.
+    pub score: f64,
+    /// Which of the policy's reasons applies. Not yet known to exist.
+    pub reason: u16,
+}
+
+/// A ranker's untrusted answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ranking {
+    /// Best victim first.
+    pub choices: Vec<Choice>,
+}
+
+/// Which code answered: one name, one version, one digest of the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyRef {
+    /// From the manifest.
+    pub name: Arc<str>,
+    /// From the manifest.
+    pub version: Arc<str>,
+    /// SHA-256 of the bytes as loaded, in hex; `builtin` for the host's own ranking.
+    pub digest: Arc<str>,
+}
+
+impl PolicyRef {
+    /// The host's own ranking.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self {
+            name: "builtin".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            digest: "builtin".into(),
+        }
+    }
+}
+
+/// Why a policy gave no usable ranking. The same decision is completed by the built-in ranking.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "detail")]
+pub enum Fault {
+    /// It trapped.
+    #[error("trapped: {0}")]
+    Trap(String),
+    /// It used up its fuel.
+    #[error("used all of its {0} units of fuel")]
+    OutOfFuel(u64),
+    /// The wall clock ran out.
+    #[error("did not answer within {0:?}")]
+    Deadline(Duration),
+    /// It asked for more memory than it may have.
+    #[error("asked for more than its {0} bytes of memory")]
+    Memory(u64),
+    /// Its answer was larger than an answer may be.
+    #[error("answered with more than {0} bytes")]
+    OutputTooLarge(u64),
+    /// It returned an error of its own.
+    #[error("refused to rank: {0}")]
+    Refused(String),
+    /// It does not rank in this scope.
+    #[error("does not support this scope")]
+    ScopeUnsupported,
+    /// Every worker was busy and the queue full.
+    #[error("not asked: all policy workers are busy")]
+    Saturated,
+    /// It is quarantined after too many faults.
+    #[error("not asked: quarantined after repeated faults")]
+    Quarantined,
+}
+
+impl Fault {
+    /// Its name in labels.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Trap(_) => "trap",
+            Self::OutOfFuel(_) => "out-of-fuel",
+            Self::Deadline(_) => "deadline",
+            Self::Memory(_) => "memory",
+            Self::OutputTooLarge(_) => "output-too-large",
+            Self::Refused(_) => "refused",
+            Self::ScopeUnsupported => "scope-unsupported",
+            Self::Saturated => "saturated",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// Whether the policy's own code is to blame, so that it counts towards quarantine.
+    #[must_use]
+    pub const fn is_policys(&self) -> bool {
+        match self {
+            Self::Trap(_)
+            | Self::OutOfFuel(_)
+            | Self::Deadline(_)
+            | Self::Memory(_)
+            | Self::OutputTooLarge(_)
+            | Self::Refused(_) => true,
+            Self::ScopeUnsupported | Self::Saturated | Self::Quarantined => false,
+        }
+    }
+}
+
+/// An answer with all that its record needs.
+#[derive(Debug, Clone)]
+pub struct Ranked {
+    /// Who answered.
+    pub policy: PolicyRef,
+    /// The proposal, or why there is none.
+    pub outcome: Result<Ranking, Fault>,
+    /// The phrases that choices refer to.
+    pub reasons: Arc<[String]>,
+    /// The columns it was given, in its order.
+    pub signals: Arc<[Signal]>,
+    /// The parameters it was given, in its order.
+    pub params: Arc<[f64]>,
+    /// What the call used, in the engine's units; none for native code.
+    pub fuel: Option<u64>,
+    /// How long the call took by the wall clock.
+    pub duration: Duration,
+}
+
+/// An answer, now or soon.
+pub enum Answer {
+    /// It was cheap enough to make at once.
+    Ready(Ranked),
+    /// It is being made elsewhere, and will arrive within the ranker's own deadline.
+    Pending(Pin<Box<dyn Future<Output = Ranked> + Send>>),
+}
+
+impl Answer {
+    /// Waits for it if need be.
+    pub async fn wait(self) -> Ranked {
+        match self {
+            Self::Ready(ranked) => ranked,
+            Self::Pending(ranked) => ranked.await,
+        }
+    }
+}
+
+/// Answers questions. It may be wrong, slow or hostile; nobody who calls it has to care.
+pub trait Ranker: Send + Sync + 'static {
+    /// Ranks the rows of a question, best victim first.
+    fn rank(&self, question: &Arc<Question>) -> Answer;
+}

@@ -1,0 +1,104 @@
+//! Rows, snapshots and answers for the room's tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Choice, Fault, PolicyRef, Question, Ranked, Ranking, Row, Snapshot, Standing, TierTable,
+};
+use crate::types::{
+    DecisionId, Health, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
+    Timestamp, UserId,
+};
+
+/// When every snapshot of these tests is taken.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(100_000_000);
+
+/// An attached, responsive manager, idle for so many milliseconds.
+pub(crate) fn row(key: &str, idle_ms: u64) -> Row {
+    let mut signals = SignalRow::default();
+    #[expect(clippy::cast_precision_loss, reason = "small test values")]
+    let idle = idle_ms as f64;
+    signals[Signal::IdleMs] = idle;
+    Row {
+        manager: ManagerId::next(),
+        user: UserId::new("ann").unwrap(),
+        key: ManagerKey::new(key).unwrap(),
+        last_activity: Timestamp::from_millis(NOW.millis() - idle_ms),
+        standing: Standing::Attached,
+        health: Health::Alive,
+        taken_over: false,
+        protection: Protection::Evictable,
+        signals,
+    }
+}
+
+impl Row {
+    pub(crate) fn with_health(mut self, health: Health) -> Self {
+        self.health = health;
+        self
+    }
+
+    pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
+        self.standing = standing;
+        self
+    }
+
+    pub(crate) fn with_protection(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
+    }
+
+    pub(crate) fn of(mut self, user: &str) -> Self {
+        self.user = UserId::new(user).unwrap();
+        self
+    }
+}
+
+/// A snapshot of one user's managers at that limit.
+pub(crate) fn snapshot(limit: u32, rows: Vec<Row>) -> Snapshot {
+    let held = u32::try_from(rows.len()).unwrap();
+    Snapshot {
+        scope: Scope::User,
+        now: NOW,
+        limit,
+        held,
+        rows,
+    }
+    .sorted()
+}
+
+/// A question about a snapshot.
+pub(crate) fn ask(snapshot: &Snapshot, table: &TierTable, tier: Tier, needed: u32) -> Question {
+    Question::new(snapshot, table, tier, needed, DecisionId::from_raw(1), 7)
+}
+
+/// An answer that proposes rows in that order.
+pub(crate) fn answer(rows: &[u32]) -> Ranked {
+    let choices = rows
+        .iter()
+        .map(|&row| Choice {
+            row,
+            score: 1.0,
+            reason: 0,
+        })
+        .collect();
+    ranked(Ok(Ranking { choices }))
+}
+
+/// An answer with that outcome.
+pub(crate) fn ranked(outcome: Result<Ranking, Fault>) -> Ranked {
+    Ranked {
+        policy: PolicyRef {
+            name: "test".into(),
+            version: "1.0.0".into(),
+            digest: "00".into(),
+        },
+        outcome,
+        reasons: Arc::new(["because".to_owned()]),
+        signals: Arc::new([Signal::IdleMs]),
+        params: Arc::new([]),
+        fuel: Some(1),
+        duration: Duration::from_micros(5),
+    }
+}

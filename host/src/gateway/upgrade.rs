@@ -1,0 +1,295 @@
+//! From a request to a running connection.
+//!
+//! What is held on the way (a permit, a place in the queue, a connection slot) is owned by the
+//! future or task that works on it, so a client that goes away gives all of it back.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use axum::response::Response;
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
+
+use super::config::RefusalStyle;
+use super::handshake::Handshake;
+use super::identity::Identity;
+use super::listener::ConnectionSlot;
+use super::notice::Notice;
+use super::{Gateway, SUBPROTOCOL, close, refuse};
+use crate::admission::{Admitted, Denied, Ticket};
+use crate::connection::{self, Transport};
+use crate::manager::{AttachError, Message, Port};
+use crate::observe::metrics::Label;
+use crate::registry::Permit;
+use crate::types::CloseReason;
+
+/// Answers one request.
+pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let handshake = match Handshake::check(&parts) {
+        Ok(handshake) => handshake,
+        Err(error) => {
+            gateway.metrics.handshakes_bad.inc();
+            return refuse::bad_handshake(&error);
+        }
+    };
+    let identity = match gateway.identify.identify(&parts) {
+        Ok(identity) => identity,
+        Err(error) => {
+            gateway.metrics.unidentified.inc();
+            return refuse::unidentified(&error);
+        }
+    };
+    let slot = parts.extensions.get::<ConnectionSlot>().cloned();
+    let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+        // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
+        let mut response = Response::new(Body::from("this server cannot upgrade connections"));
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+        return response;
+    };
+    let incoming = Incoming {
+        gateway,
+        identity,
+        notices: handshake.notices,
+        upgrade,
+        _slot: slot,
+    };
+    match incoming
+        .gateway
+        .admission
+        .admit(&incoming.identity.user, &incoming.identity.key)
+        .await
+    {
+        Ok(Admitted::Now(permit)) => incoming.accept(&handshake, Entry::Permit(permit)),
+        // A client that understands notices is told its place; for others the answer waits.
+        Ok(Admitted::Queued(ticket)) if handshake.notices => {
+            incoming.accept(&handshake, Entry::Ticket(ticket))
+        }
+        Ok(Admitted::Queued(ticket)) => {
+            let Identity { user, key, .. } = &incoming.identity;
+            match incoming.gateway.admission.wait(ticket, user, key).await {
+                Ok(permit) => incoming.accept(&handshake, Entry::Permit(permit)),
+                Err(denied) => incoming.refuse(&handshake, denied),
+            }
+        }
+        Err(denied) => incoming.refuse(&handshake, denied),
+    }
+}
+
+/// A client whose request is not answered yet.
+struct Incoming {
+    gateway: Arc<Gateway>,
+    identity: Identity,
+    notices: bool,
+    upgrade: OnUpgrade,
+    /// Its place among the node's connections; held until the connection has ended.
+    _slot: Option<ConnectionSlot>,
+}
+
+/// With what a connection is upgraded.
+enum Entry {
+    Permit(Permit),
+    Ticket(Ticket),
+    Denied(Denied),
+}
+
+impl Incoming {
+    fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
+        match self.gateway.config.refusal {
+            RefusalStyle::Http => refuse::denied(&denied),
+            RefusalStyle::Close => self.accept(handshake, Entry::Denied(denied)),
+        }
+    }
+
+    /// Answers 101 and goes on in a task of its own.
+    fn accept(self, handshake: &Handshake, entry: Entry) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        if let Ok(accept) = HeaderValue::from_str(&handshake.accept) {
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        if self.notices {
+            headers.insert(
+                SEC_WEBSOCKET_PROTOCOL,
+                HeaderValue::from_static(SUBPROTOCOL),
+            );
+        }
+        let tasks = self.gateway.tasks.clone();
+        tasks.spawn("connection", self.run(entry));
+        response
+    }
+
+    async fn run(mut self, entry: Entry) {
+        let upgraded = match (&mut self.upgrade).await {
+            Ok(upgraded) => upgraded,
+            Err(error) => {
+                self.gateway.metrics.upgrades_failed.inc();
+                tracing::debug!(%error, "the upgrade was not completed");
+                return;
+            }
+        };
+        let (transport, leftover) = transport(upgraded);
+        match entry {
+            Entry::Permit(permit) => self.attach(transport, leftover, permit).await,
+            Entry::Denied(denied) => {
+                let (code, reason) = close::refusal(denied.why);
+                self.close_refused(socket(transport, leftover).await, code, reason)
+                    .await;
+            }
+            Entry::Ticket(ticket) => self.queue(socket(transport, leftover).await, ticket).await,
+        }
+    }
+
+    async fn attach(&self, transport: Transport, leftover: Bytes, permit: Permit) {
+        let session = &self.gateway.session;
+        let port = Port::new(
+            self.identity.device.clone(),
+            session.config.outbox_bytes_max,
+            self.notices,
+            transport.socket(),
+            session.clock.now(),
+        );
+        if let Some(manager) = permit.manager() {
+            manager.hints.set_protected_class(self.identity.protected);
+            manager.hints.set_device_class(self.identity.device_class);
+        }
+        match permit.attach(port) {
+            Ok(attachment) => {
+                let report =
+                    connection::run(session.clone(), transport, leftover, attachment).await;
+                self.gateway
+                    .metrics
+                    .closed
+                    .get_or_create(&Label(report.reason))
+                    .inc();
+            }
+            Err(error) => {
+                tracing::debug!(%error, "could not attach");
+                let (code, reason) = match error {
+                    AttachError::Closed => close::code(CloseReason::ManagerClosed),
+                    AttachError::TooMany(_) => (4434, "its manager has too many connections"),
+                };
+                self.close_refused(socket(transport, leftover).await, code, reason)
+                    .await;
+            }
+        }
+    }
+
+    /// Tells a client its place until it is its turn. One that leaves meanwhile frees its place.
+    async fn queue(&self, mut socket: WebSocketStream<Transport>, ticket: Ticket) {
+        let mut places = ticket.positions();
+        let gateway = self.gateway.clone();
+        let Identity { user, key, .. } = &self.identity;
+        let mut turn = std::pin::pin!(gateway.admission.wait(ticket, user, key));
+        let mut told = 0;
+        let result = loop {
+            let position = *places.borrow_and_update();
+            if position != told {
+                told = position;
+                if tell(&mut socket, &Notice::Queued { position })
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            tokio::select! {
+                result = &mut turn => break result,
+                changed = places.changed() => if changed.is_err() { break turn.await },
+                frame = socket.next() => match frame {
+                    // Nothing may be said before there is anyone to say it to.
+                    Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
+                    _ => return,
+                },
+            }
+        };
+        match result {
+            Ok(permit) => {
+                if tell(&mut socket, &Notice::Admitted).await.is_ok() {
+                    // Between two frames, so nothing but what the socket itself holds is lost.
+                    self.attach(socket.into_inner(), Bytes::new(), permit).await;
+                }
+            }
+            Err(denied) => {
+                let (code, reason) = close::refusal(denied.why);
+                self.close_refused(socket, code, reason).await;
+            }
+        }
+    }
+
+    /// Closes a socket that was upgraded only to be told why it may not stay.
+    async fn close_refused(
+        &self,
+        mut socket: WebSocketStream<Transport>,
+        code: u16,
+        reason: &'static str,
+    ) {
+        let goodbye = async {
+            let frame = CloseFrame {
+                code: code.into(),
+                reason: reason.into(),
+            };
+            socket.send(Frame::Close(Some(frame))).await?;
+            while let Some(frame) = socket.next().await {
+                frame?;
+            }
+            Ok::<(), Error>(())
+        };
+        let deadline = self.gateway.session.config.close_deadline;
+        // However it goes, the socket ends here.
+        let _ = tokio::time::timeout(deadline, goodbye).await;
+        let refused = Label(CloseReason::Refused);
+        self.gateway.metrics.closed.get_or_create(&refused).inc();
+    }
+}
+
+async fn tell(socket: &mut WebSocketStream<Transport>, notice: &Notice) -> Result<(), Error> {
+    let text = match notice.message() {
+        Message::Text(text) => text,
+        Message::Binary(_) => Utf8Bytes::default(),
+    };
+    socket.send(Frame::Text(text)).await
+}
+
+async fn socket(transport: Transport, leftover: Bytes) -> WebSocketStream<Transport> {
+    WebSocketStream::from_partially_read(transport, leftover.into(), Role::Server, None).await
+}
+
+/// The plain TCP stream below an upgraded connection, if that is what it is, with what was read
+/// from it already.
+fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
+    type Io = TokioIo<TcpStream>;
+    let upgraded = match upgraded.downcast::<Io>() {
+        Ok(parts) => {
+            return (
+                Transport::Tcp(Arc::new(parts.io.into_inner())),
+                parts.read_buf,
+            );
+        }
+        Err(upgraded) => upgraded,
+    };
+    match auto::upgrade::downcast::<Io>(upgraded) {
+        Ok(parts) => (
+            Transport::Tcp(Arc::new(parts.io.into_inner())),
+            parts.read_buf,
+        ),
+        Err(upgraded) => (
+            Transport::Other(Box::new(TokioIo::new(upgraded))),
+            Bytes::new(),
+        ),
+    }
+}

@@ -1,0 +1,23 @@
+//! Whether a manager's peer is there: observations in, evidence out.
+//!
+//! The ladder of a probe, cheapest first: the kernel's account of the connection (no frame sent),
+//! a ping with a nonce (the peer), a command that does nothing (our own side). All managers are
+//! probed in parallel under one deadline. What cannot be probed is `unknown`, never dead.
+//!
+//! Not here: what follows from a verdict. This room evicts nobody and closes nothing.
+
+mod config;
+#[expect(
+    unsafe_code,
+    reason = "TCP_INFO has no safe wrapper in a maintained crate"
+)]
+mod kernel;
+mod phi;
+mod probe;
+mod verdict;
+
+pub use config::Config;
+pub use kernel::{TcpView, tcp_view};
+pub use phi::phi;
+pub use probe::{Round, probe_round};
+pub use verdict::{Assessment, LinkQuality, assess, judge};

@@ -1,0 +1,28 @@
+//! One unit that counts against a user's limit: its state, its connections, its own task.
+//!
+//! A [`Manager`] owns what belongs to one (user, key): the ports of its connections, the outboxes
+//! behind them, two clocks that are never mixed (user activity, transport liveness), its hints, and
+//! the task in which the application handles its messages.
+//!
+//! Not here: how many managers there are (`registry` counts), whether a peer is alive (`health`
+//! judges), sockets and frames (`connection` pumps), and what an eviction is (`cleanup` decides).
+
+mod activity;
+mod application;
+mod config;
+mod hints;
+mod mailbox;
+mod outbox;
+mod port;
+mod unit;
+mod vitals;
+
+pub use activity::{Activity, HeldBytes};
+pub use application::{Application, BoxFuture, End, Message, Peer};
+pub use config::Config;
+pub use hints::{DeviceClass, Hints, Pin, Work};
+pub use mailbox::{Delivery, Mailbox, NoopProbe};
+pub use outbox::{Outbox, Queued, Refused};
+pub use port::{EndReport, Port};
+pub use unit::{AttachError, Left, Manager, Surroundings};
+pub use vitals::{PongStats, Vitals};

@@ -1,0 +1,147 @@
+//! A manager's end of one connection: what it may ask of it, and what it can see.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+
+use super::application::Message;
+use super::outbox::{Outbox, Refused};
+use super::vitals::Vitals;
+use crate::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndReport {
+    /// Why; exactly one reason.
+    pub reason: CloseReason,
+    /// How long the peer took to answer our Close, if it did.
+    pub echoed_after: Option<Duration>,
+    /// It had to be cut off at the deadline.
+    pub aborted: bool,
+}
+
+/// One connection, as its manager and everybody above it sees it.
+#[derive(Debug)]
+pub struct Port {
+    /// Which connection.
+    pub id: ConnectionId,
+    /// Whose.
+    pub device: DeviceId,
+    /// Where messages to it wait.
+    pub outbox: Outbox,
+    /// Its transport's signs of life.
+    pub vitals: Vitals,
+    /// Whether its client speaks our subprotocol, and so may be sent notices.
+    pub notices: bool,
+    /// The socket, for the kernel's account of it. Weak: the descriptor belongs to the
+    /// connection's task alone and goes with it. Empty where the transport is not plain TCP.
+    pub socket: Weak<TcpStream>,
+    superseded: AtomicBool,
+    close: OnceLock<CloseReason>,
+    close_asked: Notify,
+    ended: watch::Sender<Option<EndReport>>,
+}
+
+impl Port {
+    /// A port of a connection that has just been opened.
+    #[must_use]
+    pub fn new(
+        device: DeviceId,
+        outbox_bytes_max: usize,
+        notices: bool,
+        socket: Weak<TcpStream>,
+        now: Timestamp,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: ConnectionId::next(),
+            device,
+            outbox: Outbox::new(outbox_bytes_max),
+            vitals: Vitals::new(now),
+            notices,
+            socket,
+            superseded: AtomicBool::new(false),
+            close: OnceLock::new(),
+            close_asked: Notify::new(),
+            ended: watch::Sender::new(None),
+        })
+    }
+
+    /// Sends a message, or says at once why not.
+    ///
+    /// # Errors
+    /// [`Refused`] when the client does not read or is gone.
+    pub fn send(&self, now: Timestamp, message: Message) -> Result<(), Refused> {
+        if self.close.get().is_some() {
+            return Err(Refused::Closed);
+        }
+        self.outbox.push(now, message)
+    }
+
+    /// Asks the connection to close. The first reason stands.
+    pub fn close(&self, reason: CloseReason) {
+        let _ = self.close.set(reason);
+        self.close_asked.notify_one();
+    }
+
+    /// Waits until somebody asks it to close, and says why. For the connection's own task.
+    pub async fn close_asked(&self) -> CloseReason {
+        loop {
+            if let Some(&reason) = self.close.get() {
+                return reason;
+            }
+            self.close_asked.notified().await;
+        }
+    }
+
+    /// Whether somebody asked it to close.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.close.get().is_some()
+    }
+
+    /// A newer connection of the same device took its place.
+    pub fn supersede(&self) {
+        self.superseded.store(true, Relaxed);
+        self.close(CloseReason::TakenOver);
+    }
+
+    /// Whether a newer connection of the same device took its place.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Relaxed)
+    }
+
+    /// Tells everyone who waits how it ended. The first report stands.
+    pub fn report_end(&self, report: EndReport) {
+        self.outbox.close();
+        let _ = self.close.set(report.reason);
+        self.ended.send_if_modified(|ended| {
+            let first = ended.is_none();
+            if first {
+                *ended = Some(report);
+            }
+            first
+        });
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> EndReport {
+        let mut ended = self.ended.subscribe();
+        loop {
+            if let Some(report) = *ended.borrow_and_update() {
+                return report;
+            }
+            // The sender is part of `self`, so it cannot be gone.
+            let _ = ended.changed().await;
+        }
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn end(&self) -> Option<EndReport> {
+        *self.ended.borrow()
+    }
+}

@@ -1,0 +1,294 @@
+//! Transport liveness of one connection: the second clock, which user activity never touches.
+//!
+//! Written by the connection's own task, read by anyone. What it means is `health`'s matter.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::types::Timestamp;
+
+/// No such moment yet.
+const NEVER: u64 = u64::MAX;
+/// The weight of a new pong delay in the running mean and variance, once there are enough.
+const PONG_WEIGHT: f64 = 1.0 / 64.0;
+
+/// What was heard of a peer, and what was asked of it.
+#[derive(Debug)]
+pub struct Vitals {
+    heard_at: AtomicU64,
+    ping_sent_at: AtomicU64,
+    ping_wanted: AtomicBool,
+    pong_at: AtomicU64,
+    rtt_us: AtomicU64,
+    missed: AtomicU32,
+    probe_failed_at: AtomicU64,
+    gone_at: AtomicU64,
+    read_paused: AtomicBool,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    errors: AtomicU32,
+    // Mean and variance change together; held for three additions.
+    pongs: Mutex<PongStats>,
+    heard: Notify,
+    ping_asked: Notify,
+}
+
+/// The distribution of pong delays, in ms.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PongStats {
+    /// How many pongs it rests on.
+    pub samples: u32,
+    /// The running mean, ms.
+    pub mean_ms: f64,
+    /// The running variance, ms².
+    pub variance_ms2: f64,
+}
+
+impl PongStats {
+    fn add(&mut self, delay_ms: f64) {
+        self.samples = self.samples.saturating_add(1);
+        let weight = (1.0 / f64::from(self.samples)).max(PONG_WEIGHT);
+        let delta = delay_ms - self.mean_ms;
+        self.mean_ms += weight * delta;
+        self.variance_ms2 = (1.0 - weight) * (self.variance_ms2 + weight * delta * delta);
+    }
+}
+
+impl Vitals {
+    /// A connection that has just been heard: it completed its handshake.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            heard_at: AtomicU64::new(now.micros()),
+            ping_sent_at: AtomicU64::new(NEVER),
+            ping_wanted: AtomicBool::new(false),
+            pong_at: AtomicU64::new(NEVER),
+            rtt_us: AtomicU64::new(NEVER),
+            missed: AtomicU32::new(0),
+            probe_failed_at: AtomicU64::new(NEVER),
+            gone_at: AtomicU64::new(NEVER),
+            read_paused: AtomicBool::new(false),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            errors: AtomicU32::new(0),
+            pongs: Mutex::default(),
+            heard: Notify::new(),
+            ping_asked: Notify::new(),
+        }
+    }
+
+    /// Bytes came from the peer, whatever they were. All doubts are gone.
+    pub fn hear(&self, now: Timestamp) {
+        self.heard_at.store(now.micros(), Relaxed);
+        self.missed.store(0, Relaxed);
+        self.probe_failed_at.store(NEVER, Relaxed);
+        self.heard.notify_waiters();
+    }
+
+    /// A ping of ours went out. Only the youngest is waited for: its nonce replaced the others'.
+    pub fn ping_sent(&self, now: Timestamp) {
+        self.ping_sent_at.store(now.micros(), Relaxed);
+    }
+
+    /// The pong to our ping came in.
+    pub fn pong(&self, now: Timestamp) {
+        let sent = self.ping_sent_at.swap(NEVER, Relaxed);
+        self.pong_at.store(now.micros(), Relaxed);
+        if sent != NEVER {
+            self.rtt_us
+                .store(now.micros().saturating_sub(sent), Relaxed);
+            self.pongs
+                .lock()
+                .add(now.ms_since(Timestamp::from_micros(sent)));
+        }
+    }
+
+    /// A heartbeat's deadline passed with neither its pong nor any other byte.
+    pub fn miss(&self) {
+        self.missed.fetch_add(1, Relaxed);
+        self.ping_sent_at.store(NEVER, Relaxed);
+    }
+
+    /// A probe's deadline passed in the same silence.
+    pub fn probe_failed(&self, now: Timestamp) {
+        self.probe_failed_at.store(now.micros(), Relaxed);
+    }
+
+    /// The kernel has given the connection up. Final: no byte can come any more.
+    pub fn gone(&self, now: Timestamp) {
+        let _ = self
+            .gone_at
+            .compare_exchange(NEVER, now.micros(), Relaxed, Relaxed);
+    }
+
+    /// Asks the connection to send a ping now.
+    pub fn ask_for_ping(&self) {
+        self.ping_wanted.store(true, Relaxed);
+        self.ping_asked.notify_one();
+    }
+
+    /// Waits until somebody asks for a ping. Cancel-safe; for the connection's own task.
+    pub async fn ping_asked(&self) {
+        while !self.ping_wanted.swap(false, Relaxed) {
+            self.ping_asked.notified().await;
+        }
+    }
+
+    /// Waits until something comes from the peer after `since`.
+    pub async fn heard_after(&self, since: Timestamp) {
+        loop {
+            let heard = self.heard.notified();
+            if self.heard_at() > since {
+                return;
+            }
+            heard.await;
+        }
+    }
+
+    /// While reading is paused for backpressure, silence says nothing about the peer.
+    pub fn set_read_paused(&self, paused: bool) {
+        self.read_paused.store(paused, Relaxed);
+    }
+
+    /// Payload came in.
+    pub fn count_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Payload went out.
+    pub fn count_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Something went wrong on the connection.
+    pub fn count_error(&self) {
+        self.errors.fetch_add(1, Relaxed);
+    }
+
+    /// When the peer was last heard.
+    #[must_use]
+    pub fn heard_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.heard_at.load(Relaxed))
+    }
+
+    /// Since when a ping is unanswered, if one is.
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        moment(&self.ping_sent_at)
+    }
+
+    /// When the last pong came.
+    #[must_use]
+    pub fn pong_at(&self) -> Option<Timestamp> {
+        moment(&self.pong_at)
+    }
+
+    /// The last round trip, ms.
+    #[must_use]
+    pub fn rtt_ms(&self) -> Option<f64> {
+        moment(&self.rtt_us).map(|rtt| rtt.ms_since(Timestamp::ZERO))
+    }
+
+    /// When the last probe failed, unless something was heard since.
+    #[must_use]
+    pub fn probe_failed_at(&self) -> Option<Timestamp> {
+        moment(&self.probe_failed_at)
+    }
+
+    /// Since when the kernel has given it up, if it has.
+    #[must_use]
+    pub fn gone_at(&self) -> Option<Timestamp> {
+        moment(&self.gone_at)
+    }
+
+    /// Heartbeats missed in a row.
+    #[must_use]
+    pub fn missed(&self) -> u32 {
+        self.missed.load(Relaxed)
+    }
+
+    /// Whether we are the ones who do not listen.
+    #[must_use]
+    pub fn read_paused(&self) -> bool {
+        self.read_paused.load(Relaxed)
+    }
+
+    /// The distribution of pong delays.
+    #[must_use]
+    pub fn pong_stats(&self) -> PongStats {
+        *self.pongs.lock()
+    }
+
+    /// Payload received and sent, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.bytes_in.load(Relaxed), self.bytes_out.load(Relaxed))
+    }
+
+    /// Errors so far.
+    #[must_use]
+    pub fn errors(&self) -> u32 {
+        self.errors.load(Relaxed)
+    }
+}
+
+fn moment(cell: &AtomicU64) -> Option<Timestamp> {
+    Some(cell.load(Relaxed))
+        .filter(|&micros| micros != NEVER)
+        .map(Timestamp::from_micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_pong_measures_the_round_trip_once() {
+        let vitals = Vitals::new(ms(0));
+        assert_eq!((vitals.rtt_ms(), vitals.pong_at()), (None, None));
+        vitals.ping_sent(ms(100));
+        vitals.ping_sent(ms(150));
+        vitals.pong(ms(180));
+        assert_eq!(
+            (vitals.rtt_ms(), vitals.pong_at()),
+            (Some(30.0), Some(ms(180)))
+        );
+        vitals.pong(ms(500));
+        assert_eq!(
+            vitals.rtt_ms(),
+            Some(30.0),
+            "an unasked pong measures nothing"
+        );
+        assert_eq!(vitals.pong_stats().samples, 1);
+    }
+
+    #[test]
+    fn any_byte_clears_every_doubt() {
+        let vitals = Vitals::new(ms(0));
+        vitals.miss();
+        vitals.miss();
+        vitals.probe_failed(ms(50));
+        assert_eq!(
+            (vitals.missed(), vitals.probe_failed_at()),
+            (2, Some(ms(50)))
+        );
+        vitals.hear(ms(60));
+        assert_eq!((vitals.missed(), vitals.probe_failed_at()), (0, None));
+    }
+
+    #[test]
+    fn running_statistics_match_the_plain_ones_at_first() {
+        let mut stats = PongStats::default();
+        for delay in [10.0, 20.0, 60.0] {
+            stats.add(delay);
+        }
+        assert!((stats.mean_ms - 30.0).abs() < 1e-9);
+        assert!((stats.variance_ms2 - 1_400.0 / 3.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,164 @@
+//! The events that are not written yet: coalesced as they come.
+//!
+//! Pure: it knows no journal and no clock. A run is an event that still grows; it lives beside the
+//! finished events until its second is over or another event of its manager ends it.
+
+use std::collections::HashMap;
+
+use super::line::{Event, Kind, Line};
+use crate::observe::pseudonym::Pseudonym;
+use crate::types::{DeviceId, ManagerId, Timestamp};
+
+/// How many events, coalesced ones counted once, wait at most: about 8 MiB of them.
+pub const EVENTS_MAX: usize = 65_536;
+
+/// Events that wait to be written.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    ended: Vec<Entry>,
+    runs: HashMap<ManagerId, Vec<Run>>,
+    /// How many runs there are in all.
+    runs_open: usize,
+    arrivals: u64,
+    /// Events that found no room since the last [`Window::take`].
+    pub(super) dropped: u64,
+}
+
+/// There is no room for one more event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+/// Whose event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) user: Pseudonym,
+    pub(super) key: Pseudonym,
+    pub(super) device: Option<Pseudonym>,
+}
+
+/// An event, or several of one kind, ready to become a line.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// When the first of them happened.
+    pub(super) at: Timestamp,
+    arrival: u64,
+    origin: Origin,
+    event: Event,
+    n: u64,
+}
+
+/// An entry that still grows.
+#[derive(Debug)]
+struct Run {
+    device: Option<DeviceId>,
+    entry: Entry,
+}
+
+impl Window {
+    /// Takes in an event. `origin` is asked only if it becomes an entry of its own.
+    pub(super) fn add(
+        &mut self,
+        at: Timestamp,
+        manager: ManagerId,
+        device: Option<&DeviceId>,
+        event: Event,
+        origin: &dyn Fn() -> Origin,
+    ) -> Result<(), Full> {
+        if event.is_coalesced()
+            && let Some(run) = self.run(manager, device, event.kind())
+            && second(run.entry.at) == second(at)
+        {
+            run.entry.n += 1;
+            run.entry.event.absorb(event);
+            return Ok(());
+        }
+        if self.ended.len() + self.runs_open >= EVENTS_MAX {
+            return Err(Full);
+        }
+        let entry = Entry {
+            at,
+            arrival: self.arrivals,
+            origin: origin(),
+            event,
+            n: 1,
+        };
+        self.arrivals += 1;
+        if event.is_coalesced() {
+            self.begin(manager, device, entry);
+        } else {
+            let runs = self.runs.remove(&manager).unwrap_or_default();
+            self.runs_open -= runs.len();
+            self.ended.extend(runs.into_iter().map(|run| run.entry));
+            self.ended.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Begins a run, in place of the one of an earlier second.
+    fn begin(&mut self, manager: ManagerId, device: Option<&DeviceId>, entry: Entry) {
+        if let Some(run) = self.run(manager, device, entry.event.kind()) {
+            let ended = std::mem::replace(&mut run.entry, entry);
+            self.ended.push(ended);
+        } else {
+            let device = device.cloned();
+            let runs = self.runs.entry(manager).or_default();
+            runs.push(Run { device, entry });
+            self.runs_open += 1;
+        }
+    }
+
+    fn run(
+        &mut self,
+        manager: ManagerId,
+        device: Option<&DeviceId>,
+        kind: Kind,
+    ) -> Option<&mut Run> {
+        let mut runs = self.runs.get_mut(&manager)?.iter_mut();
+        runs.find(|run| run.entry.event.kind() == kind && run.device.as_ref() == device)
+    }
+
+    /// Takes out what happened in the seconds before that of `before`, or everything, in any order;
+    /// with the number of events dropped.
+    pub(super) fn take(&mut self, before: Option<Timestamp>) -> (Vec<Entry>, u64) {
+        let is_due = |entry: &Entry| before.is_none_or(|before| second(entry.at) < second(before));
+        let mut due: Vec<Entry> = self.ended.extract_if(.., |entry| is_due(entry)).collect();
+        self.runs.retain(|_, runs| {
+            let ended = runs.extract_if(.., |run| is_due(&run.entry));
+            due.extend(ended.map(|run| run.entry));
+            !runs.is_empty()
+        });
+        self.runs_open = self.runs.values().map(Vec::len).sum();
+        (due, std::mem::take(&mut self.dropped))
+    }
+}
+
+impl Entry {
+    /// What entries are sorted by.
+    pub(super) const fn order(&self) -> (Timestamp, u64) {
+        (self.at, self.arrival)
+    }
+
+    pub(super) fn into_line(self, t_ms: u64) -> Line {
+        let (bytes, tier, decision) = match self.event {
+            Event::In { bytes } | Event::Out { bytes } => (Some(bytes), None, None),
+            Event::Evict { tier, decision } => (None, tier, decision),
+            _ => (None, None, None),
+        };
+        Line {
+            t_ms,
+            user: self.origin.user,
+            key: self.origin.key,
+            device: self.origin.device,
+            kind: self.event.kind(),
+            n: self.event.is_coalesced().then_some(self.n),
+            bytes,
+            tier,
+            decision: decision.map(|decision| decision.raw()),
+        }
+    }
+}
+
+/// The second of the clock that a moment lies in.
+const fn second(at: Timestamp) -> u64 {
+    at.millis() / 1_000
+}

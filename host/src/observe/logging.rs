@@ -1,0 +1,130 @@
+//! Sets up log lines: where they go, how they look, which are written.
+//!
+//! Lines go to standard error. What is logged is each room's own matter; what may not be logged
+//! (tokens, payload) is kept out by dropping it early, not by filtering here. Floods are held back
+//! where they arise, by a [`Throttle`](super::Throttle).
+
+use std::io::IsTerminal;
+
+use serde::Deserialize;
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::error::Error;
+
+/// What a log line looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people: one line, coloured if a terminal shows it.
+    #[default]
+    Human,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Whether lines are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    Plain,
+    Ansi,
+}
+
+/// Starts logging for the whole process. `filter` is in the syntax of `tracing`'s `EnvFilter`,
+/// e.g. `info,wastegate=debug`; it is an argument because only `config` reads the environment.
+///
+/// # Errors
+/// [`Error::LogFilter`] when the filter does not parse, [`Error::LogTwice`] when logging has been
+/// set up before.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
+    let colour = if std::io::stderr().is_terminal() {
+        Colour::Ansi
+    } else {
+        Colour::Plain
+    };
+    let subscriber = subscriber(filter, format, colour, std::io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|source| Error::LogTwice { source })
+}
+
+fn subscriber<W>(
+    filter: &str,
+    format: LogFormat,
+    colour: Colour,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(filter).map_err(|source| Error::LogFilter {
+        filter: filter.to_owned(),
+        source,
+    })?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
+    Ok(match format {
+        LogFormat::Human => Box::new(lines.with_ansi(colour == Colour::Ansi).finish()),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shown(filter: &str, format: LogFormat, colour: Colour) -> String {
+        let screen = Screen::default();
+        let lines = screen.clone();
+        let subscriber = subscriber(filter, format, colour, move || lines.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(user = 7, "admitted");
+            tracing::debug!("detail");
+        });
+        let bytes = screen.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn the_filter_decides_and_a_pipe_gets_no_colours() {
+        let plain = shown("info", LogFormat::Human, Colour::Plain);
+        assert!(plain.contains("admitted") && !plain.contains("detail"));
+        assert!(!plain.contains('\u{1b}'));
+        assert!(shown("debug", LogFormat::Human, Colour::Ansi).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn json_lines_are_json() {
+        let line = shown("info", LogFormat::Json, Colour::Plain);
+        let line: serde_json::Value = serde_json::from_str(line.trim_end()).unwrap();
+        assert_eq!(
+            (&line["message"], &line["user"]),
+            (&"admitted".into(), &7.into())
+        );
+    }
+
+    #[test]
+    fn a_bad_filter_is_an_error_that_names_it() {
+        let error = init("wastegate=loud", LogFormat::Human).unwrap_err();
+        assert!(matches!(&error, Error::LogFilter { filter, .. } if filter == "wastegate=loud"));
+    }
+}

@@ -1,0 +1,33 @@
+//! What the host tells about itself: log lines, metrics, journals, alerts, its own process.
+//!
+//! The room writes what it is handed and decides nothing about managers. It knows no policy, no
+//! registry and no decision: a decision record reaches [`Journal::write`] as anything that is
+//! `Serialize`, and the composition root makes that connection. Three rules hold everywhere:
+//!
+//! - Observing never delays what is observed. A full queue drops, counts, and says so later.
+//! - No payload and no user id leaves the room: files carry [`Pseudonym`]s, metric labels carry
+//!   members of closed enums.
+//! - What could not be measured is absent, not zero.
+//!
+//! At the end, when everyone who is observed has stopped: [`Activity::flush_all`], then
+//! [`JournalThread::close`] on a thread that may block.
+
+pub mod activity;
+pub mod alerts;
+pub mod config;
+pub mod error;
+pub mod journal;
+pub mod logging;
+pub mod metrics;
+pub mod process;
+pub mod pseudonym;
+pub mod throttle;
+
+pub use activity::{Activity, Event};
+pub use alerts::{Alert, Pressure, PressureLevel, PressureThresholds};
+pub use config::Config;
+pub use error::Error;
+pub use journal::{Journal, JournalThread};
+pub use metrics::Metrics;
+pub use pseudonym::{Pseudonym, PseudonymKey, Pseudonymizer};
+pub use throttle::Throttle;

@@ -1,0 +1,178 @@
+//! What one call may hold: its budget, and the limiter that refuses memory beyond it.
+
+use wasmtime::ResourceLimiter;
+
+use super::config::Config;
+use crate::types::Scope;
+
+/// Bytes of one choice as the host holds it: what an answer is charged by.
+const CHOICE_BYTES: u64 = 16;
+
+/// What an answer may hold besides choices: the text of an error, one log message.
+const OUTPUT_SLACK_BYTES: u64 = 64 * 1024;
+
+/// What `describe` may answer, bytes.
+const MANIFEST_BYTES_MAX: u64 = 256 * 1024;
+
+/// Elements of one table: function pointers, which no policy needs many of.
+const TABLE_ELEMENTS_MAX: usize = 10_000;
+
+/// Working memory that a large call gets for each row besides its columns, bytes: keys, an index
+/// and a choice.
+const WORK_BYTES_PER_ROW: u64 = 128;
+
+/// The limits of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// Units of fuel.
+    pub(super) fuel: u64,
+    /// Linear memory, bytes.
+    pub(super) memory_bytes: u64,
+    /// What crosses to the host, bytes.
+    pub(super) output_bytes: u64,
+    /// Choices in an answer.
+    pub(super) choices_max: u64,
+    /// By the wall clock.
+    pub(super) deadline: std::time::Duration,
+}
+
+impl Budget {
+    /// Of a call of `rank` about so many rows and columns.
+    pub(super) fn rank(config: &Config, scope: Scope, rows: u32, columns: usize) -> Self {
+        let choices_max = u64::from(rows).saturating_mul(4).saturating_add(64);
+        let large = config.is_large(scope, rows);
+        let (memory_bytes, deadline) = if large {
+            (large_memory(config, rows, columns), config.deadline_large)
+        } else {
+            (config.memory_user_bytes, config.deadline)
+        };
+        Self {
+            fuel: config.fuel(rows),
+            memory_bytes,
+            output_bytes: choices_max
+                .saturating_mul(CHOICE_BYTES)
+                .saturating_add(OUTPUT_SLACK_BYTES),
+            choices_max,
+            deadline,
+        }
+    }
+
+    /// Of the one call of `describe`.
+    pub(super) const fn describe(config: &Config) -> Self {
+        Self {
+            fuel: config.fuel_describe,
+            memory_bytes: config.memory_user_bytes,
+            output_bytes: MANIFEST_BYTES_MAX,
+            choices_max: 0,
+            deadline: config.deadline_large,
+        }
+    }
+}
+
+/// What a small call gets, room for the columns twice (as lowered, and as the guest may copy them)
+/// and working memory for each row.
+fn large_memory(config: &Config, rows: u32, columns: usize) -> u64 {
+    let columns = u64::try_from(columns).unwrap_or(u64::MAX);
+    let per_row = columns
+        .saturating_mul(16)
+        .saturating_add(WORK_BYTES_PER_ROW);
+    config
+        .memory_user_bytes
+        .saturating_add(per_row.saturating_mul(u64::from(rows)))
+        .min(config.memory_large_bytes_max)
+}
+
+/// Something that was asked for and refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// More linear memory.
+    Memory,
+    /// A larger table.
+    Table,
+}
+
+/// Refuses growth beyond a budget with a trap, so that a guest cannot mistake it for an answer,
+/// and remembers that it did.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    memory_bytes: usize,
+    refused: Option<Refused>,
+}
+
+impl Limiter {
+    /// Of that much linear memory.
+    pub(super) fn new(memory_bytes: u64) -> Self {
+        Self {
+            memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
+            refused: None,
+        }
+    }
+
+    /// What was refused, if anything was.
+    pub(super) const fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired <= self.memory_bytes && maximum.is_none_or(|maximum| desired <= maximum) {
+            return Ok(true);
+        }
+        self.refused = Some(Refused::Memory);
+        Err(wasmtime::format_err!("{desired} bytes of memory refused"))
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.refused = Some(Refused::Memory);
+        Err(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired <= TABLE_ELEMENTS_MAX && maximum.is_none_or(|maximum| desired <= maximum) {
+            return Ok(true);
+        }
+        self.refused = Some(Refused::Table);
+        Err(wasmtime::format_err!(
+            "a table of {desired} elements refused"
+        ))
+    }
+
+    fn instances(&self) -> usize {
+        16
+    }
+
+    fn tables(&self) -> usize {
+        8
+    }
+
+    fn memories(&self) -> usize {
+        2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_call_has_the_fixed_cap_and_a_large_one_room_for_its_rows() {
+        let config = Config::default();
+        let user = Budget::rank(&config, Scope::User, 20, 6);
+        assert_eq!((user.fuel, user.memory_bytes), (40_000, 2 << 20));
+        let node = Budget::rank(&config, Scope::Node, 100_000, 6);
+        assert_eq!(node.memory_bytes, (2 << 20) + 100_000 * (6 * 16 + 128));
+        let huge = Budget::rank(&config, Scope::Node, u32::MAX, 34);
+        assert_eq!(huge.memory_bytes, config.memory_large_bytes_max);
+    }
+}

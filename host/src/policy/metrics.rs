@@ -1,0 +1,125 @@
+//! What this room counts. No policy names and no user ids in labels: they are open sets.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::decision::Ranked;
+use crate::types::Scope;
+
+/// Upper bounds of the buckets of call durations, microseconds.
+const DURATION_US: [f64; 12] = [
+    5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1e3, 5e3, 2e4, 1e5, 5e5,
+];
+
+/// The room's metrics. Cheap to clone; clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    calls: Family<ScopeLabel, Counter>,
+    duration_us: Family<ScopeLabel, Histogram>,
+    fuel: Family<ScopeLabel, Counter>,
+    faults: Family<FaultLabel, Counter>,
+    quarantined: Gauge,
+    lines_dropped: Counter,
+    loads: Family<LoadLabel, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScopeLabel {
+    scope: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabel {
+    fault: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoadLabel {
+    result: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            calls: Family::default(),
+            duration_us: Family::new_with_constructor(|| Histogram::new(DURATION_US)),
+            fuel: Family::default(),
+            faults: Family::default(),
+            quarantined: Gauge::default(),
+            lines_dropped: Counter::default(),
+            loads: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Puts them into a registry, under `wastegate_policy_`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("calls", "Calls of policies, by scope", self.calls.clone());
+        registry.register(
+            "call_duration_microseconds",
+            "How long calls of policies took by the wall clock, by scope",
+            self.duration_us.clone(),
+        );
+        registry.register(
+            "fuel_units",
+            "Fuel that calls of policies used, by scope",
+            self.fuel.clone(),
+        );
+        registry.register(
+            "faults",
+            "Decisions for which a policy gave no usable ranking, by kind",
+            self.faults.clone(),
+        );
+        registry.register(
+            "quarantined",
+            "Policies that are not asked, or on trial, after repeated faults",
+            self.quarantined.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Log lines of policies over the cap of their call",
+            self.lines_dropped.clone(),
+        );
+        registry.register(
+            "loads",
+            "Policies that were asked to be put in charge, by result",
+            self.loads.clone(),
+        );
+    }
+
+    /// An answer of a policy, asked or not.
+    pub(super) fn answered(&self, scope: Scope, ranked: &Ranked, lines_dropped: u32) {
+        if let Some(fuel) = ranked.fuel {
+            let label = ScopeLabel {
+                scope: scope.name(),
+            };
+            self.calls.get_or_create(&label).inc();
+            self.fuel.get_or_create(&label).inc_by(fuel);
+            self.duration_us
+                .get_or_create(&label)
+                .observe(ranked.duration.as_secs_f64() * 1e6);
+        }
+        if let Err(fault) = &ranked.outcome {
+            let fault = fault.name();
+            self.faults.get_or_create(&FaultLabel { fault }).inc();
+        }
+        self.lines_dropped.inc_by(u64::from(lines_dropped));
+    }
+
+    /// How many policies are quarantined now.
+    pub(super) fn quarantined(&self, policies: usize) {
+        self.quarantined
+            .set(i64::try_from(policies).unwrap_or(i64::MAX));
+    }
+
+    /// A policy was put in charge, or was not.
+    pub(super) fn loaded(&self, went_well: bool) {
+        let result = if went_well { "active" } else { "refused" };
+        self.loads.get_or_create(&LoadLabel { result }).inc();
+    }
+}

@@ -1,0 +1,53 @@
+//! The WASM engine: everything between a file of bytes and a ranking nobody trusts yet.
+//!
+//! In the order of a policy's life:
+//!
+//! - [`load`] turns bytes into a [`Program`]: recognise, componentise, check the world and the
+//!   imports, compile, ask it what it is;
+//! - [`kit`] puts a program with its parameters through the acceptance kit; what comes out is a
+//!   [`Policy`], ready to be asked;
+//! - [`catalog`] holds the one in charge and swaps it;
+//! - [`ranker`] is the [`decision::Ranker`](crate::decision::Ranker) in front of it: inline or on
+//!   the [`pool`], watched by the [`breaker`], counted by [`metrics`];
+//! - [`engine`], [`call`] and the limits below them are the sandbox: a fresh store and instance for
+//!   every call, bounded in fuel, wall time, memory, output and log lines.
+//!
+//! Not here: who is asked about (the registry), what is done with an answer (`decision::guard`,
+//! `cleanup`), HTTP, files, the environment. Nothing of wasmtime leaves this room.
+
+pub mod breaker;
+pub mod call;
+pub mod catalog;
+pub mod config;
+pub mod engine;
+pub mod evidence;
+pub mod kit;
+pub mod load;
+pub mod manifest;
+pub mod metrics;
+pub mod pool;
+pub mod program;
+pub mod ranker;
+pub mod shipped;
+
+mod bindings;
+mod convert;
+mod guest;
+mod limits;
+mod link;
+mod ticker;
+
+pub use breaker::{BreakerSettings, Breakers};
+pub use catalog::{Catalog, Pick};
+pub use config::{Config, InvalidConfig};
+pub use engine::{Engine, EngineError};
+pub use evidence::TestCase;
+pub use kit::{KitFailure, KitReport};
+pub use load::{LoadError, Params};
+pub use manifest::{Manifest, Parameter};
+pub use metrics::Metrics;
+pub use program::{Policy, Program};
+pub use ranker::{PolicyRanker, Runtime};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,201 @@
+//! A compiled policy, and a policy with its parameters that is ready to be asked.
+//!
+//! Not here: how either comes to be (`load`, `kit`), and who decides which one is asked
+//! (`catalog`, `ranker`).
+
+use std::sync::Arc;
+
+use super::call::{self, Input, Outcome};
+use super::convert;
+use super::engine::Engine;
+use super::guest::Voice;
+use super::kit::KitReport;
+use super::limits::Budget;
+use super::link::Linked;
+use super::manifest::Manifest;
+use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
+use crate::types::{DecisionId, Scope, Signal};
+
+/// A policy that was compiled, linked and asked what it is.
+pub struct Program {
+    about: PolicyRef,
+    manifest: Manifest,
+    engine: Engine,
+    linked: Linked,
+}
+
+/// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
+/// holds one is made by it, whatever is swapped meanwhile.
+#[derive(Debug)]
+pub struct Policy {
+    program: Arc<Program>,
+    params: Arc<[f64]>,
+    report: KitReport,
+}
+
+impl Program {
+    pub(super) const fn new(
+        about: PolicyRef,
+        manifest: Manifest,
+        engine: Engine,
+        linked: Linked,
+    ) -> Self {
+        Self {
+            about,
+            manifest,
+            engine,
+            linked,
+        }
+    }
+
+    /// Name, version and digest.
+    #[must_use]
+    pub const fn about(&self) -> &PolicyRef {
+        &self.about
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The engine that compiled it.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The columns it wants, in its order.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        &self.manifest.signals
+    }
+
+    /// Whether it ranks there.
+    #[must_use]
+    pub fn supports(&self, scope: Scope) -> bool {
+        self.manifest.scopes.contains(&scope)
+    }
+
+    /// Asks it once. Its log lines are told apart by `decision`; without one nothing is logged.
+    #[must_use]
+    pub fn ask(
+        &self,
+        input: &Input,
+        params: &[f64],
+        decision: Option<DecisionId>,
+    ) -> Outcome<Ranking> {
+        let config = self.engine.config();
+        let budget = Budget::rank(config, input.scope, input.rows, input.columns.len());
+        let voice = decision.map(|_| Voice {
+            policy: self.about.name.clone(),
+            decision,
+        });
+        let record = convert::call(input, params);
+        let outcome = call::once(
+            &self.engine,
+            &self.linked,
+            &budget,
+            voice,
+            |guest, store| guest.rank(store, &record, &input.columns),
+        );
+        outcome.and_then(|answer| match answer {
+            Ok(choices) if choices.len() as u64 > budget.choices_max => {
+                Err(Fault::OutputTooLarge(budget.output_bytes))
+            }
+            Ok(choices) => Ok(convert::ranking(&choices)),
+            Err(error) => Err(Fault::Refused(call::clip(&error))),
+        })
+    }
+}
+
+impl Policy {
+    pub(super) const fn new(program: Arc<Program>, params: Arc<[f64]>, report: KitReport) -> Self {
+        Self {
+            program,
+            params,
+            report,
+        }
+    }
+
+    /// The compiled code and its manifest.
+    #[must_use]
+    pub const fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Name, version and digest.
+    #[must_use]
+    pub fn about(&self) -> &PolicyRef {
+        self.program.about()
+    }
+
+    /// The parameters in force, in the order of the manifest.
+    #[must_use]
+    pub const fn params(&self) -> &Arc<[f64]> {
+        &self.params
+    }
+
+    /// What the acceptance kit found.
+    #[must_use]
+    pub const fn report(&self) -> &KitReport {
+        &self.report
+    }
+
+    /// Asks it a question on this thread. Never fails: a fault is in the answer.
+    #[must_use]
+    pub fn answer(&self, question: &Question) -> (Ranked, u32) {
+        if !self.program.supports(question.scope) {
+            return (self.fault(Fault::ScopeUnsupported), 0);
+        }
+        let input = convert::input(question, self.program.signals());
+        let outcome = self
+            .program
+            .ask(&input, &self.params, Some(question.decision));
+        let lines_dropped = outcome.lines_dropped;
+        let ranked = Ranked {
+            fuel: Some(outcome.fuel),
+            duration: outcome.duration,
+            ..self.ranked(outcome.result)
+        };
+        (ranked, lines_dropped)
+    }
+
+    /// The input that a question becomes for this policy, as a record of a fault keeps it.
+    #[must_use]
+    pub fn input(&self, question: &Question) -> Input {
+        convert::input(question, self.program.signals())
+    }
+
+    /// An answer for a question that it was not asked.
+    #[must_use]
+    pub fn fault(&self, fault: Fault) -> Ranked {
+        self.ranked(Err(fault))
+    }
+
+    fn ranked(&self, outcome: Result<Ranking, Fault>) -> Ranked {
+        let manifest = self.program.manifest();
+        Ranked {
+            policy: self.about().clone(),
+            outcome,
+            reasons: manifest.reasons.clone(),
+            signals: manifest.signals.clone(),
+            params: self.params.clone(),
+            fuel: None,
+            duration: std::time::Duration::ZERO,
+        }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("about", &self.about)
+            .field("manifest", &self.manifest)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

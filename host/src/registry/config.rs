@@ -1,0 +1,36 @@
+//! The one limit table.
+
+use std::time::Duration;
+
+/// What may be held at once. Exported in the stats, so that nobody believes in another number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Managers that one user may hold. 20.
+    pub managers_per_user: u32,
+    /// Managers that the node may hold. 100,000.
+    pub managers_total: u32,
+    /// Sockets that the node may hold, those in handshake included. 15,000.
+    pub connections_total: usize,
+    /// Slots that a user gets beyond the limit when nothing may be evicted; 0 for none. 25.
+    pub temporary_slots: u32,
+    /// How long temporary slots last. 60 s.
+    pub temporary_slots_for: Duration,
+    /// How long after temporary slots ended a user gets none again. 10 min.
+    pub temporary_slots_cool_down: Duration,
+    /// Keys of evicted managers that are remembered, to count who came back. 100,000.
+    pub history_keys_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            managers_per_user: 20,
+            managers_total: 100_000,
+            connections_total: 15_000,
+            temporary_slots: 25,
+            temporary_slots_for: Duration::from_secs(60),
+            temporary_slots_cool_down: Duration::from_secs(600),
+            history_keys_max: 100_000,
+        }
+    }
+}

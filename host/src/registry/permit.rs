@@ -1,0 +1,98 @@
+//! Proof of admission, and what it turns into. Both give back what they hold when they are dropped,
+//! so a cancelled upgrade, a panic and an early return all end the same way.
+
+use std::sync::Arc;
+
+use super::Registry;
+use crate::manager::{AttachError, Manager, Port};
+use crate::types::CloseReason;
+
+/// One connection may attach to one manager. Dropped unused, it never came.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped gives its slot back"]
+pub struct Permit {
+    registry: Arc<Registry>,
+    manager: Option<Arc<Manager>>,
+}
+
+impl Permit {
+    /// For a manager that already knows of the connection on its way.
+    pub(super) fn new(registry: Arc<Registry>, manager: Arc<Manager>) -> Self {
+        Self {
+            registry,
+            manager: Some(manager),
+        }
+    }
+
+    /// The manager that the connection may attach to.
+    #[must_use]
+    pub fn manager(&self) -> Option<&Arc<Manager>> {
+        self.manager.as_ref()
+    }
+
+    /// Attaches the connection.
+    ///
+    /// # Errors
+    /// [`AttachError`] when the manager ended meanwhile, or has as many connections as it may.
+    pub fn attach(mut self, port: Arc<Port>) -> Result<Attachment, AttachError> {
+        let manager = self.manager.take().ok_or(AttachError::Closed)?;
+        match manager.attach(&port) {
+            Ok(()) => {
+                self.registry.freed.notify(&manager.user);
+                Ok(Attachment {
+                    registry: self.registry.clone(),
+                    manager,
+                    port,
+                    reason: CloseReason::ClientGone,
+                })
+            }
+            Err(error) => {
+                self.registry.release_unused(&manager);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.connection_failed();
+            self.registry.release_unused(&manager);
+        }
+    }
+}
+
+/// One connection is attached to one manager, for as long as this lives.
+#[derive(Debug)]
+pub struct Attachment {
+    registry: Arc<Registry>,
+    manager: Arc<Manager>,
+    port: Arc<Port>,
+    reason: CloseReason,
+}
+
+impl Attachment {
+    /// The manager.
+    #[must_use]
+    pub fn manager(&self) -> &Arc<Manager> {
+        &self.manager
+    }
+
+    /// The connection's port.
+    #[must_use]
+    pub fn port(&self) -> &Arc<Port> {
+        &self.port
+    }
+
+    /// Ends the attachment with a reason.
+    pub fn leave(mut self, reason: CloseReason) {
+        self.reason = reason;
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.registry.left(&self.manager, &self.port, self.reason);
+    }
+}

@@ -1,0 +1,195 @@
+//! Identifiers, each its own type so that a run id can never be sent to where a user id belongs.
+//!
+//! Names that clients choose are checked once, here, and are cheap to clone afterwards. Numbers
+//! that the host gives out are unique for the life of the process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Serialize, Serializer};
+
+/// The longest user id, key or device name, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// Why a name that a client or operator gave was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// The name has no characters.
+    #[error("`{what}` is empty; give it at least one character")]
+    Empty {
+        /// Which name it is: `user`, `key` or `device`.
+        what: &'static str,
+    },
+    /// The name is longer than [`NAME_BYTES_MAX`].
+    #[error("`{what}` has {bytes} bytes; at most {NAME_BYTES_MAX} are allowed")]
+    TooLong {
+        /// Which name it is.
+        what: &'static str,
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// The name holds a control character, which could forge a log line.
+    #[error("`{what}` has a control character at byte {at}; use printable characters only")]
+    Control {
+        /// Which name it is.
+        what: &'static str,
+        /// Where, in bytes from the start.
+        at: usize,
+    },
+}
+
+fn check(what: &'static str, name: &str) -> Result<(), InvalidId> {
+    if name.is_empty() {
+        return Err(InvalidId::Empty { what });
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Err(InvalidId::TooLong {
+            what,
+            bytes: name.len(),
+        });
+    }
+    match name.char_indices().find(|(_, c)| c.is_control()) {
+        Some((at, _)) => Err(InvalidId::Control { what, at }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// Checks and takes a name.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when it is empty, too long, or holds a control character.
+            pub fn new(name: &str) -> Result<Self, InvalidId> {
+                check($what, name)?;
+                Ok(Self(name.into()))
+            }
+
+            /// The name as given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", $what, &*self.0)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The authenticated identity that a limit is counted for.
+    UserId,
+    "user"
+);
+name!(
+    /// The client's stable name for a manager, e.g. one chat thread or one tab.
+    ManagerKey,
+    "key"
+);
+name!(
+    /// The client's stable name for itself; a new connection of it takes over its old one.
+    DeviceId,
+    "device"
+);
+
+macro_rules! number {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $type(u64);
+
+        impl $type {
+            /// The next one; never given out before in this process.
+            #[must_use]
+            pub fn next() -> Self {
+                static NEXT: AtomicU64 = AtomicU64::new(1);
+                Self(NEXT.fetch_add(1, Ordering::Relaxed))
+            }
+
+            /// A chosen number, for tests and for records read back.
+            #[must_use]
+            pub const fn from_raw(raw: u64) -> Self {
+                Self(raw)
+            }
+
+            /// The bare number.
+            #[must_use]
+            pub const fn raw(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// One life of a manager. A key that is evicted and comes back gets a new one, so it also
+    /// serves as the generation that an eviction re-checks before it acts.
+    ManagerId
+);
+number!(
+    /// One WebSocket.
+    ConnectionId
+);
+number!(
+    /// One call at one tier, with its record.
+    DecisionId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_once_and_errors_say_which() {
+        assert_eq!(UserId::new(""), Err(InvalidId::Empty { what: "user" }));
+        assert_eq!(
+            ManagerKey::new(&"k".repeat(NAME_BYTES_MAX + 1)),
+            Err(InvalidId::TooLong {
+                what: "key",
+                bytes: NAME_BYTES_MAX + 1
+            })
+        );
+        assert_eq!(
+            DeviceId::new("a\nb"),
+            Err(InvalidId::Control {
+                what: "device",
+                at: 1
+            })
+        );
+        assert!(UserId::new("用户 10").is_ok());
+    }
+
+    #[test]
+    fn user_10_is_not_a_prefix_of_anyone() {
+        assert_ne!(UserId::new("10").unwrap(), UserId::new("105").unwrap());
+    }
+}

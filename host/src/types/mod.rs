@@ -1,0 +1,22 @@
+//! The words everything else is written in: identifiers, units, time, tiers, signals, reasons.
+//!
+//! Nothing here does input or output, and nothing here decides. A type earns its place by being
+//! needed in more than one room.
+
+pub mod health;
+pub mod ids;
+pub mod protection;
+pub mod reason;
+pub mod signal;
+pub mod task;
+pub mod tier;
+pub mod time;
+
+pub use health::{Evidence, EvidenceSource, Health};
+pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};
+pub use protection::{Protection, ProtectionReason};
+pub use reason::{CloseReason, EvictionCause};
+pub use signal::{Signal, SignalRow};
+pub use task::{Supervisor, Tasks};
+pub use tier::{Scope, Tier};
+pub use time::{Clock, Timestamp};

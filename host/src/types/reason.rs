@@ -1,0 +1,91 @@
+//! Why a connection ended. Each ends with exactly one [`CloseReason`].
+//!
+//! What number goes over the wire for it is `gateway::close`'s knowledge, not this module's.
+
+use serde::Serialize;
+
+use super::tier::Tier;
+
+/// Why a connection ended, from the gateway's point of view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "why", content = "detail")]
+pub enum CloseReason {
+    /// The client sent a Close, or answered ours when we had no reason of our own.
+    ClientClosed,
+    /// The client sent a Close that says it goes away (1001), as a page does that is reloaded.
+    ClientLeft,
+    /// The transport failed or ended without a Close.
+    ClientGone,
+    /// Its manager was evicted.
+    Evicted(EvictionCause),
+    /// A newer connection of the same user, key and device took its place.
+    TakenOver,
+    /// It did not read: its outbox passed the byte limit or the stall time.
+    SlowConsumer,
+    /// It sent something the WebSocket protocol forbids.
+    ProtocolError,
+    /// It sent text that is not UTF-8.
+    InvalidPayload,
+    /// It sent a frame or message over the size limit.
+    MessageTooBig,
+    /// It may not do what it asked, e.g. a control line from a client without the right.
+    PolicyViolation,
+    /// The application closed it.
+    ApplicationClosed,
+    /// The application's handler panicked.
+    HandlerPanicked,
+    /// The manager went away under it without an eviction.
+    ManagerClosed,
+    /// The heartbeat found its peer dead.
+    HeartbeatLost,
+    /// It was never admitted: the upgrade was answered only to carry the refusal.
+    Refused,
+    /// The server is stopping.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// Whether the client ended it, so that there is nobody to say goodbye to.
+    #[must_use]
+    pub const fn is_clients(self) -> bool {
+        matches!(
+            self,
+            Self::ClientClosed | Self::ClientLeft | Self::ClientGone
+        )
+    }
+
+    /// Its name in labels, logs and records: lower case words joined by hyphens.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client-closed",
+            Self::ClientLeft => "client-left",
+            Self::ClientGone => "client-gone",
+            Self::Evicted(_) => "evicted",
+            Self::TakenOver => "taken-over",
+            Self::SlowConsumer => "slow-consumer",
+            Self::ProtocolError => "protocol-error",
+            Self::InvalidPayload => "invalid-payload",
+            Self::MessageTooBig => "message-too-big",
+            Self::PolicyViolation => "policy-violation",
+            Self::ApplicationClosed => "application-closed",
+            Self::HandlerPanicked => "handler-panicked",
+            Self::ManagerClosed => "manager-closed",
+            Self::HeartbeatLost => "heartbeat-lost",
+            Self::Refused => "refused",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// What an eviction was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "cause", content = "tier")]
+pub enum EvictionCause {
+    /// A cleanup tier chose it.
+    Cleanup(Tier),
+    /// The temporary slot it lived in expired.
+    TemporarySlotExpired,
+    /// The user or an operator asked for it.
+    Requested,
+}
