@@ -15,6 +15,8 @@
 
 pub mod cli;
 
+pub mod demo;
+
 pub mod app;
 
 pub mod config;
@@ -44,3 +46,6 @@ pub mod decision;
 pub mod observe;
 
 pub mod types;
+
+#[cfg(test)]
+mod testing;

@@ -1,1 +1,3 @@
+//! What the tests of wastegate share.
 
+pub mod guests;

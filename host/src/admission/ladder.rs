@@ -14,7 +14,7 @@ use super::denied::{Denied, Why};
 use super::metrics::{Metrics, Outcome};
 use super::queue::{Queues, Ticket};
 use super::rate::Rate;
-use crate::cleanup::{Cleaner, Cleanup, TierRun};
+use crate::cleanup::{Cleaner, TierRun};
 use crate::registry::{Entrance, Granted, Permit, Registry};
 use crate::types::{Clock, ManagerKey, Timestamp, UserId};
 
@@ -123,6 +123,10 @@ impl Admission {
                 };
                 Ok(Admitted::Now(self.let_in(permit, outcome, &way)))
             }
+            // Nor does a newcomer get the temporary slot that the first in the queue waits for.
+            Step::Out { why, held, limit } if overtaking => {
+                self.line_up(user, why, (held, limit), self.config.retry_after, way)
+            }
             Step::Out { why, held, limit } => self.climb(user, key, why, (held, limit), way),
         }
     }
@@ -136,19 +140,31 @@ impl Admission {
             changed.as_mut().enable();
             let now = self.clock.now();
             let left = way.deadline.since(now);
-            let (why, held, limit) = match self.registry.enter(user, key, now) {
+            let full = match self.registry.enter(user, key, now) {
                 Entrance::Open(permit) => return Step::In(permit),
-                Entrance::UserFull { held, limit } => (Why::UserLimit, held, limit),
-                Entrance::NodeFull { held, limit } => (Why::NodeLimit, held, limit),
-            };
-            let full = Step::Out { why, held, limit };
-            let cleanup = async {
-                match why {
-                    Why::NodeLimit => self.cleaner.make_room_on_node().await,
-                    _ => self.cleaner.make_room(user).await,
+                Entrance::NodeFull { held, limit } => {
+                    let full = Step::Out {
+                        why: Why::NodeLimit,
+                        held,
+                        limit,
+                    };
+                    let room = tokio::time::timeout(left, self.cleaner.make_room_on_node()).await;
+                    let Ok(cleanup) = room else {
+                        return full;
+                    };
+                    way.tiers.extend(&cleanup.runs);
+                    if !(cleanup.enough || cleanup.freed > 0) || self.clock.now() >= way.deadline {
+                        return full;
+                    }
+                    continue;
                 }
+                Entrance::UserFull { held, limit } => Step::Out {
+                    why: Why::UserLimit,
+                    held,
+                    limit,
+                },
             };
-            let Ok(cleanup) = tokio::time::timeout(left, cleanup).await else {
+            let Ok(cleanup) = tokio::time::timeout(left, self.cleaner.make_room(user)).await else {
                 return full;
             };
             way.tiers.extend(&cleanup.runs);
@@ -188,16 +204,28 @@ impl Admission {
                 Granted::CoolingDown(until) => retry_after = retry_after.max(until.since(now)),
                 Granted::Off => {}
             }
-            if self.config.queue_length_max > 0 {
-                let ticket = self.queues.join(user, self.config.queue_length_max);
-                let ticket = ticket.ok_or_else(|| {
-                    self.deny(user, Why::QueueFull, counts, self.config.queue_wait, way)
-                })?;
-                self.metrics.count(Outcome::Queued);
-                return Ok(Admitted::Queued(ticket));
-            }
         }
-        Err(self.deny(user, why, counts, retry_after, way))
+        self.line_up(user, why, counts, retry_after, way)
+    }
+
+    /// The queue, if it is the user's own limit and there is a queue; else a refusal.
+    fn line_up(
+        &self,
+        user: &UserId,
+        why: Why,
+        counts: (u32, u32),
+        retry_after: Duration,
+        way: Way,
+    ) -> Result<Admitted, Denied> {
+        if why != Why::UserLimit || self.config.queue_length_max == 0 {
+            return Err(self.deny(user, why, counts, retry_after, way));
+        }
+        let Some(ticket) = self.queues.join(user, self.config.queue_length_max) else {
+            let retry_after = self.config.queue_wait;
+            return Err(self.deny(user, Why::QueueFull, counts, retry_after, way));
+        };
+        self.metrics.count(Outcome::Queued);
+        Ok(Admitted::Queued(ticket))
     }
 
     /// Waits in the queue until it is this client's turn and a slot is free.
@@ -218,9 +246,6 @@ impl Admission {
             tiers: Vec::new(),
         };
         let watch = self.registry.watch(user);
-        let freed = |cleanup: Result<Arc<Cleanup>, tokio::time::error::Elapsed>| {
-            cleanup.is_ok_and(|done| done.freed > 0)
-        };
         loop {
             let mut changed = std::pin::pin!(watch.next());
             changed.as_mut().enable();
@@ -230,17 +255,16 @@ impl Admission {
                     Entrance::Open(permit) => {
                         return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
                     }
-                    // Also at the very end: nobody is refused before a last look, which takes no
-                    // longer than any admission.
                     Entrance::UserFull { .. } => {
-                        let cleanup = self.cleaner.make_room(user);
-                        if freed(tokio::time::timeout(self.config.budget, cleanup).await) {
+                        if self.help_the_first(user, deadline).await {
                             continue;
                         }
                     }
                     Entrance::NodeFull { .. } => {
-                        let cleanup = self.cleaner.make_room_on_node();
-                        if freed(tokio::time::timeout(self.config.budget, cleanup).await) {
+                        let room = self.cleaner.make_room_on_node();
+                        let left = deadline.since(now);
+                        let room = tokio::time::timeout(left, room).await;
+                        if room.is_ok_and(|cleanup| cleanup.freed > 0) {
                             continue;
                         }
                     }
@@ -259,6 +283,22 @@ impl Admission {
                 () = tokio::time::sleep(left.min(QUEUE_CLEANUP_INTERVAL)) => {}
             }
         }
+    }
+
+    /// Looks again for the first in a queue: what was in use may be gone, and a cool-down over.
+    async fn help_the_first(&self, user: &UserId, deadline: Timestamp) -> bool {
+        let left = deadline.since(self.clock.now());
+        let cleanup = tokio::time::timeout(left, self.cleaner.make_room(user)).await;
+        if cleanup.is_ok_and(|cleanup| cleanup.freed > 0) {
+            return true;
+        }
+        let (now, limits) = (self.clock.now(), self.registry.limits());
+        let granted = self.registry.temporary().grant(user, limits, now);
+        let granted = matches!(granted, Granted::Until(_));
+        if granted {
+            self.cleaner.look();
+        }
+        granted
     }
 
     fn let_in(&self, permit: Permit, outcome: Outcome, way: &Way) -> Permit {

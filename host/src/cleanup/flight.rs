@@ -1,78 +1,75 @@
-//! One cleanup per user at a time: the first to ask starts it, the others wait for its result.
+//! One cleanup per user at a time, and one of the node: the first to ask starts it, the others wait
+//! for its result.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::hash::Hash;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::driver::Cleanup;
-use crate::types::UserId;
 
-/// The cleanups that run now.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Flights {
+/// The cleanups that run now, each for one `K`.
+#[derive(Debug)]
+pub(super) struct Flights<K> {
     // Held for a map operation.
-    running: Arc<Mutex<HashMap<Whose, Running>>>,
-    node: Arc<tokio::sync::Mutex<()>>,
+    running: Arc<Mutex<HashMap<K, Running>>>,
 }
 
-/// Whose cleanup it is: a user's, or the node's.
-type Whose = Option<UserId>;
+impl<K> Default for Flights<K> {
+    fn default() -> Self {
+        Self {
+            running: Arc::default(),
+        }
+    }
+}
+
+impl<K> Clone for Flights<K> {
+    fn clone(&self) -> Self {
+        Self {
+            running: self.running.clone(),
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Running {
     waiting: u32,
-    result: Arc<Landed>,
-}
-
-/// The result of a cleanup, once there is one. Those who wait are told in the order in which they
-/// came, so that whoever came first is the first to take what was freed.
-#[derive(Debug, Default)]
-struct Landed {
-    cleanup: OnceLock<Arc<Cleanup>>,
-    notify: Notify,
-}
-
-impl Landed {
-    fn set(&self, cleanup: Arc<Cleanup>) {
-        self.cleanup.get_or_init(|| cleanup);
-        self.notify.notify_waiters();
-    }
+    result: watch::Receiver<Option<Arc<Cleanup>>>,
 }
 
 /// A place in a running cleanup.
 #[derive(Debug)]
-pub(super) struct Flight {
-    flights: Flights,
-    whose: Whose,
-    result: Arc<Landed>,
+pub(super) struct Flight<K: Eq + Hash> {
+    flights: Flights<K>,
+    whose: K,
+    result: watch::Receiver<Option<Arc<Cleanup>>>,
 }
 
 /// The duty to end a cleanup. Dropped without a result, it ends it with an empty one, so that a
 /// panic keeps nobody waiting.
 #[derive(Debug)]
-pub(super) struct Landing {
-    flights: Flights,
-    whose: Whose,
-    result: Arc<Landed>,
+pub(super) struct Landing<K: Eq + Hash> {
+    flights: Flights<K>,
+    whose: K,
+    result: watch::Sender<Option<Arc<Cleanup>>>,
 }
 
-impl Flights {
-    /// Joins the cleanup of a user, or of the node; if none runs, the caller has to run it and land
-    /// it.
-    pub(super) fn join(&self, user: Option<&UserId>) -> (Flight, Option<Landing>) {
-        let (mut running, whose) = (self.running.lock(), user.cloned());
+impl<K: Eq + Hash + Clone> Flights<K> {
+    /// Joins the cleanup; if none runs, the caller has to run it and land it.
+    pub(super) fn join(&self, whose: &K) -> (Flight<K>, Option<Landing<K>>) {
+        let mut running = self.running.lock();
         let flight = |result| Flight {
             flights: self.clone(),
             whose: whose.clone(),
             result,
         };
-        if let Some(other) = running.get_mut(&whose) {
+        if let Some(other) = running.get_mut(whose) {
             other.waiting += 1;
             return (flight(other.result.clone()), None);
         }
-        let result = Arc::<Landed>::default();
+        let (sender, result) = watch::channel(None);
         running.insert(
             whose.clone(),
             Running {
@@ -83,14 +80,9 @@ impl Flights {
         let landing = Landing {
             flights: self.clone(),
             whose: whose.clone(),
-            result: result.clone(),
+            result: sender,
         };
         (flight(result), Some(landing))
-    }
-
-    /// The turn to clean up the node: one at a time, each looking at what the last one left.
-    pub(super) async fn node(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.node.lock().await
     }
 
     #[cfg(test)]
@@ -99,30 +91,32 @@ impl Flights {
     }
 }
 
-impl Flight {
+impl<K: Eq + Hash> Flight<K> {
     /// Waits for the result.
-    pub(super) async fn landed(self) -> Arc<Cleanup> {
+    pub(super) async fn landed(mut self) -> Arc<Cleanup> {
         loop {
-            // Ask before looking, so that a landing in between is not missed.
-            let notified = self.result.notify.notified();
-            if let Some(cleanup) = self.result.cleanup.get() {
-                return cleanup.clone();
+            if let Some(cleanup) = self.result.borrow_and_update().clone() {
+                return cleanup;
             }
-            notified.await;
+            if self.result.changed().await.is_err() {
+                return Arc::default();
+            }
         }
     }
 }
 
-impl Drop for Flight {
+impl<K: Eq + Hash> Drop for Flight<K> {
     fn drop(&mut self) {
-        // Who gave up needs no room any more.
-        if let Some(running) = self.flights.running.lock().get_mut(&self.whose) {
+        // Who gave up needs no room any more. The next flight has nothing to do with us.
+        if let Some(running) = self.flights.running.lock().get_mut(&self.whose)
+            && running.result.same_channel(&self.result)
+        {
             running.waiting = running.waiting.saturating_sub(1);
         }
     }
 }
 
-impl Landing {
+impl<K: Eq + Hash> Landing<K> {
     /// How many wait for room.
     pub(super) fn waiting(&self) -> u32 {
         self.flights
@@ -134,14 +128,20 @@ impl Landing {
 
     /// Ends the cleanup with a result.
     pub(super) fn land(self, cleanup: Cleanup) {
-        self.result.set(Arc::new(cleanup));
+        self.result.send_replace(Some(Arc::new(cleanup)));
     }
 }
 
-impl Drop for Landing {
+impl<K: Eq + Hash> Drop for Landing<K> {
     fn drop(&mut self) {
         // The next to ask starts a new one, whoever still reads the old result.
         self.flights.running.lock().remove(&self.whose);
-        self.result.set(Arc::default());
+        self.result.send_if_modified(|result| {
+            let unset = result.is_none();
+            if unset {
+                *result = Some(Arc::default());
+            }
+            unset
+        });
     }
 }

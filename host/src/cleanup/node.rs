@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::driver::{Cleaner, Cleanup};
+use super::driver::{Cleaner, Cleanup, Patience, Terms};
 use crate::decision::Probe;
 use crate::health;
 use crate::observe::process;
@@ -25,17 +25,10 @@ pub struct NodePressure {
 }
 
 impl NodePressure {
-    /// How many more managers the node may hold.
+    /// How many managers there is room for.
     #[must_use]
     pub const fn free(&self) -> u32 {
         self.managers_limit.saturating_sub(self.managers)
-    }
-
-    /// Whether resident memory is over its limit, where it has one.
-    #[must_use]
-    pub fn over_memory(&self) -> bool {
-        let over = |bytes| bytes > self.memory_bytes_limit;
-        self.memory_bytes_limit > 0 && self.memory_bytes.is_some_and(over)
     }
 
     /// How many managers have to go so that `reserve` (a share of the limit) is free again; 0 as
@@ -45,12 +38,16 @@ impl NodePressure {
     pub fn short(&self, reserve: f64) -> u32 {
         let reserve = share(self.managers_limit, reserve);
         let full = self.managers >= self.managers_limit;
+        let over_memory = self.memory_bytes_limit > 0
+            && self
+                .memory_bytes
+                .is_some_and(|bytes| bytes > self.memory_bytes_limit);
         let of_limit = if full {
             reserve + self.managers - self.managers_limit
         } else {
             0
         };
-        let of_memory = if self.over_memory() {
+        let of_memory = if over_memory {
             share(self.managers, reserve_of_memory(self))
         } else {
             0
@@ -90,28 +87,30 @@ impl Cleaner {
         }
     }
 
-    /// Works through the tiers that the node may use, until it is below its limits again and has
-    /// room for those who wait.
-    pub(super) async fn relieve_node(&self, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
+    /// Works through the tiers that the node may use, until it is below its limits again and
+    /// there is room for all who wait.
+    async fn relieve_node(&self, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
         let mut cleanup = Cleanup::default();
-        let _turn = self.flights.node().await;
+        let mut patience = Patience::default();
+        let short = || {
+            let pressure = self.node_pressure();
+            let wanted = waiting().saturating_sub(pressure.free());
+            (pressure.short(self.config.node_reserve).max(wanted), wanted)
+        };
         for tier in Tier::ADMISSION
             .into_iter()
             .filter(|tier| *tier <= self.config.node_last_tier)
         {
-            let pressure = self.node_pressure();
-            let wanted = waiting().saturating_sub(pressure.free());
-            let short = pressure.short(self.config.node_reserve);
-            // What still answers is worth more than the convenience of a reserve: it goes for
-            // those who wait, and for memory that is short in fact.
-            let short = if tier == Tier::Force {
-                wanted.max(u32::from(pressure.over_memory()))
-            } else {
-                wanted.max(short)
-            };
+            let (short, wanted) = short();
             if short == 0 {
                 break;
             }
+            // What still answers is worth more than the convenience of a reserve.
+            let short = if tier == Tier::Force {
+                wanted.max(1)
+            } else {
+                short
+            };
             if !self.config.table.rule(tier).enabled {
                 continue;
             }
@@ -124,22 +123,25 @@ impl Cleaner {
             };
             let limit = self.registry.limits().managers_total;
             let snapshot = self.registry.snapshot_node(limit, self.clock.now());
-            let question = self.question(&snapshot, tier, short);
-            let run = self
-                .decide(question, EvictionCause::Cleanup(tier), false)
-                .await;
+            let terms = Terms {
+                table: &self.config.table,
+                cause: EvictionCause::Cleanup(tier),
+                active_too: false,
+            };
+            let question = self.question(&snapshot, terms.table, tier, short);
+            let run = self.decide(question, terms, &mut patience).await;
             self.recorder.tier_ran(None, &run, round);
             cleanup.freed += run.freed;
             cleanup.runs.push(run);
         }
-        cleanup.enough = waiting() <= self.node_pressure().free();
+        cleanup.enough = short().0 == 0;
         cleanup
     }
 
     /// Makes room on the node for one more manager, whoever's, and for everybody else who asks
     /// meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room_on_node(self: &Arc<Self>) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(None);
+        let (flight, ours) = self.node_flights.join(&());
         if let Some(landing) = ours {
             let cleaner = self.clone();
             self.tasks.spawn("node-cleanup", async move {

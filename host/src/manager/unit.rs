@@ -161,15 +161,13 @@ impl Manager {
             if state.end.is_some() {
                 return Err(AttachError::Closed);
             }
-            let same = |other: &&Arc<Port>| other.device == port.device && !other.is_closing();
-            let older: Vec<_> = state.ports.iter().filter(same).cloned().collect();
-            let staying = state
-                .ports
-                .iter()
-                .filter(|other| !other.is_closing())
-                .count();
-            if staying - older.len() >= self.surroundings.config.connections_max {
-                return Err(AttachError::TooMany(staying));
+            // Looked at once: a connection may begin to close at any moment, also in between.
+            let staying = state.ports.iter().filter(|other| !other.is_closing());
+            let (older, others): (Vec<_>, Vec<_>) = staying
+                .cloned()
+                .partition(|other| other.device == port.device);
+            if others.len() >= self.surroundings.config.connections_max {
+                return Err(AttachError::TooMany(others.len()));
             }
             if state.ever_attached {
                 state.reconnects = state.reconnects.saturating_add(1);
@@ -227,7 +225,7 @@ impl Manager {
                 connection,
                 device: port.device.clone(),
             };
-            // A manager that hangs does not hear of it; it is about to be closed for hanging.
+            // A manager that hangs does not hear of it; the next that attaches closes it for that.
             let _ = self.mailbox.post(now, Letter::Detached(peer, reason));
         }
         left

@@ -86,24 +86,22 @@ impl TemporarySlots {
     pub fn expired(&self, now: Timestamp) -> Vec<UserId> {
         let grants = self.grants.lock();
         let over = |grant: &Grant| !grant.settled && grant.until <= now;
-        let mut users: Vec<UserId> = grants
+        grants
             .iter()
             .filter(|(_, grant)| over(grant))
             .map(|(user, _)| user.clone())
-            .collect();
-        users.sort_unstable();
-        users
+            .collect()
     }
 
-    /// When the next grant ends. One that has ended already is no reason to look at once: what is
-    /// left of it may not be evicted for now.
+    /// When the next grant ends. One that has ended and is not settled has no moment any more at
+    /// which looking again would help.
     #[must_use]
     pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let grants = self.grants.lock();
         grants
             .values()
-            .filter(|grant| !grant.settled && grant.until > now)
             .map(|grant| grant.until)
+            .filter(|until| *until > now)
             .min()
     }
 
@@ -146,6 +144,11 @@ mod tests {
             (0, 25)
         );
         assert_eq!(slots.expired(s(60)), [ann.clone()]);
+        assert_eq!(
+            (slots.next_expiry(s(59)), slots.next_expiry(s(60))),
+            (Some(s(60)), None),
+            "what is over is no moment to wait for"
+        );
         slots.settle(&ann, &limits, s(60));
         assert_eq!(
             (slots.expired(s(61)), slots.surplus_allowed(&ann, &limits)),
