@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::budget::ForceBudget;
 use super::config::Config;
 use super::evict::Recorder;
-use super::flight::Flights;
+use super::flight::{Flights, Wish};
 use super::metrics::Metrics;
 use super::pressure::PressureBook;
 use crate::decision::{
@@ -24,7 +24,9 @@ use crate::decision::{
 };
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{
+    Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
+};
 
 /// How long all rankings of one cleanup may take together before the built-in ranking makes the
 /// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
@@ -32,7 +34,7 @@ use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Ti
 const RANKER_PATIENCE: Duration = Duration::from_millis(750);
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
-const FORCE_LOOKS: u32 = 3;
+pub(super) const FORCE_LOOKS: u32 = 3;
 
 /// What a cleaner is made of.
 pub struct Parts {
@@ -91,6 +93,9 @@ pub(super) struct Terms<'a> {
     pub(super) cause: EvictionCause,
     /// Also responsive managers that became active since the snapshot.
     pub(super) active_too: bool,
+    /// How many still have to go. Asked again before each victim of `force`: while a ranking was
+    /// on its way, somebody may have left or given up.
+    pub(super) needed: &'a (dyn Fn() -> u32 + Sync),
 }
 
 /// How long one cleanup still waits for its ranker.
@@ -180,7 +185,7 @@ impl Cleaner {
     /// Makes room for one more manager of a user, and for everybody else who asks for the same
     /// user meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room(self: &Arc<Self>, user: &UserId) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(user);
+        let (flight, ours) = self.flights.join(user, Wish::Room);
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
             self.tasks.spawn("cleanup", async move {
@@ -231,9 +236,14 @@ impl Cleaner {
                 } else {
                     needed
                 };
-                let last_look = look == FORCE_LOOKS;
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(tier),
+                    active_too: look == FORCE_LOOKS,
+                    needed: &short,
+                };
                 let run = self
-                    .run_tier(user, tier, round, needed, last_look, &mut patience)
+                    .run_tier(user, tier, round, needed, terms, &mut patience)
                     .await;
                 if tier == Tier::Force {
                     let unused = needed.saturating_sub(run.freed);
@@ -272,16 +282,11 @@ impl Cleaner {
         tier: Tier,
         round: Option<health::Round>,
         needed: u32,
-        active_too: bool,
+        terms: Terms<'_>,
         patience: &mut Patience,
     ) -> TierRun {
         let now = self.clock.now();
         let snapshot = self.registry.snapshot_user(user, now);
-        let terms = Terms {
-            table: &self.config.table,
-            cause: EvictionCause::Cleanup(tier),
-            active_too,
-        };
         let question = self.question(&snapshot, terms.table, tier, needed);
         let run = self.decide(question, terms, patience).await;
         self.recorder.tier_ran(Some(user), &run, round);
@@ -322,12 +327,33 @@ impl Cleaner {
         };
         if question.most > 0 {
             let answer = self.ask(&question, patience).await;
-            let plan = guard::plan(&question, terms.table, &answer);
+            let plan = if self.is_last(question.scope, question.tier) {
+                guard::last_plan(&question, terms.table, &answer)
+            } else {
+                guard::plan(&question, terms.table, &answer)
+            };
             run.fault = answer.outcome.is_err();
             run.freed = self.execute(question, answer, plan, terms);
         }
         self.metrics.tier_run(&run, self.clock.now().since(start));
         run
+    }
+
+    /// Whether an admission has nothing left to try in that scope once this tier is over.
+    fn is_last(&self, scope: Scope, tier: Tier) -> bool {
+        let last = match scope {
+            Scope::User => self.config.user_last_tier,
+            Scope::Node => self.config.node_last_tier,
+        };
+        // Where force is rationed, a user may have had its share.
+        let rationed = scope == Scope::User && self.config.force_per_user_max > 0;
+        let next = |other: &Tier| {
+            *other > tier
+                && *other <= last
+                && self.config.table.rule(*other).enabled
+                && !(rationed && *other == Tier::Force)
+        };
+        tier != Tier::Proactive && !Tier::ADMISSION.iter().any(next)
     }
 
     /// Asks the ranker. Whatever it does, there is an answer before the patience ends; one that

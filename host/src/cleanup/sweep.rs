@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::driver::{Cleaner, Patience, Terms};
+use super::flight::Wish;
 use crate::types::{EvictionCause, Tier, UserId};
 
 /// Between two passes at the least, however often somebody says "look".
@@ -56,7 +57,9 @@ impl Cleaner {
             users.rotate_left(from);
             users.truncate(most);
         }
-        let names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        let mut names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        // By name, so that a pass does not depend on the order of a map.
+        names.sort_unstable();
         self.registry.release_expired(&names, self.clock.now());
         for user in self.registry.temporary().expired(self.clock.now()) {
             self.end_temporary_slots(&user).await;
@@ -66,12 +69,18 @@ impl Cleaner {
             if self.needs_proactive(user, self.registry.limit(user, now)) {
                 let mut patience = Patience::default();
                 let round = self.probe(user, Tier::Proactive).await;
-                self.run_tier(user, Tier::Proactive, round, 0, false, &mut patience)
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(Tier::Proactive),
+                    active_too: false,
+                    needed: &|| 0,
+                };
+                self.run_tier(user, Tier::Proactive, round, 0, terms, &mut patience)
                     .await;
             }
         }
         if self.node_pressure().short(self.config.node_reserve) > 0 {
-            self.make_room_on_node().await;
+            self.clean_up_node(Wish::Order).await;
         }
         for user in names.iter().chain(&self.pressure.users()) {
             self.observe_pressure(user);
@@ -107,18 +116,19 @@ impl Cleaner {
     /// The surplus leaves by rank; after that the limit is the ordinary one again.
     async fn end_temporary_slots(&self, user: &UserId) {
         let limits = self.registry.limits();
-        let surplus = self
-            .registry
-            .held(user)
-            .saturating_sub(limits.managers_per_user);
-        if surplus > 0 {
+        let surplus = || {
+            let held = self.registry.held(user);
+            held.saturating_sub(limits.managers_per_user)
+        };
+        if surplus() > 0 {
             let snapshot = self.registry.snapshot_user(user, self.clock.now());
             let terms = Terms {
                 table: &self.surplus_table,
                 cause: EvictionCause::TemporarySlotExpired,
                 active_too: true,
+                needed: &surplus,
             };
-            let question = self.question(&snapshot, terms.table, Tier::Force, surplus);
+            let question = self.question(&snapshot, terms.table, Tier::Force, surplus());
             self.decide(question, terms, &mut Patience::default()).await;
         }
         if self.registry.held(user) <= limits.managers_per_user {
