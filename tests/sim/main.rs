@@ -3,7 +3,8 @@
 //! - [`scenario`] turns a seed into settings; [`rig`] builds the gateway of them;
 //! - [`crowd`] and [`client`] are the workload, over a [`pipe`] with faults, in front of an
 //!   [`application`] that hangs and panics and a [`mind`] that ranks badly;
-//! - [`recorder`], [`world`] and [`truth`] turn what happens into observations ([`seen`]);
+//! - [`recorder`], [`world`] and [`truth`] turn what happens into observations ([`seen`]), which
+//!   [`tally`] counts;
 //! - [`check`] holds the observations to the promises, by its own [`rules`].
 //!
 //! A failure prints its seed. `WASTEGATE_SIM_SEED=7` runs that seed alone,

@@ -33,6 +33,7 @@ pub(crate) struct Facts {
     pub(crate) protection: Protection,
     pub(crate) idle_ms: f64,
     pub(crate) age_ms: f64,
+    pub(crate) queued_bytes: f64,
 }
 
 impl Facts {
@@ -47,6 +48,7 @@ impl Facts {
             protection: row.protection,
             idle_ms: row.idle_ms(),
             age_ms: row.signals[Signal::AgeMs],
+            queued_bytes: row.signals[Signal::QueuedBytes],
         }
     }
 

@@ -9,11 +9,15 @@ use wastegate::decision::Class;
 use wastegate::types::{Protection, Tier, Timestamp};
 
 use super::Checker;
+use crate::rules::Facts;
 use crate::scenario::Scenario;
 use crate::seen::{Decided, Evicted, Seen};
 
 /// Timers are exact to a millisecond, and a ping is several of them.
 const SLACK: Duration = Duration::from_millis(20);
+
+/// What a line to a client holds: with as much still waiting, its client cannot keep up.
+const LINE_BYTES: f64 = 8_192.0;
 
 pub(super) struct Quiet {
     pub(super) probe_deadline: Duration,
@@ -36,10 +40,12 @@ impl Quiet {
         if tier != Tier::Force && one.class == Class::Responsive {
             wrong.push(format!("{name} answers and was evicted at {tier}"));
         }
-        let silent = matches!(
-            one.class,
-            Class::Dead | Class::HalfOpen | Class::Stalled | Class::Suspect
-        );
+        let silent = match one.class {
+            Class::Dead | Class::HalfOpen | Class::Suspect => true,
+            // Who reads, but more slowly than it is sent, has a backlog to show for it.
+            Class::Stalled => one.facts.queued_bytes < LINE_BYTES,
+            _ => false,
+        };
         let able = one
             .truth
             .able_for
@@ -88,14 +94,19 @@ impl Quiet {
             .map(|(row, _)| row);
         // Bands that no ranking may cross: what is silent first, then what answers; in each what
         // is protected last.
-        let harm = |facts: &crate::rules::Facts| {
+        let harm = |facts: &Facts| {
             (
                 facts.is_responsive(),
                 facts.protection != Protection::Evictable,
             )
         };
         let worst = victims().map(harm).max();
-        for other in spared.clone() {
+        let kept = |this: &Facts| {
+            let same = |other: &&Facts| other.user == this.user && other.is_responsive();
+            let others = spared.clone().chain(&one.outside);
+            self.keep_one && this.is_responsive() && others.filter(same).count() <= 1
+        };
+        for other in spared.clone().filter(|other| !kept(other)) {
             if worst.is_some_and(|worst| harm(other) < worst) {
                 let name = format!("{}/{} ({:?})", other.user, other.key, other.kind());
                 wrong.push(format!("force took what would be missed more than {name}"));
@@ -104,8 +115,7 @@ impl Quiet {
         if self.keep_one {
             for victim in victims().filter(|one| one.is_responsive()) {
                 let user = &victim.user;
-                let left =
-                    |other: &&crate::rules::Facts| other.user == *user && other.is_responsive();
+                let left = |other: &&Facts| other.user == *user && other.is_responsive();
                 // Those that force may not touch at all are not among the rows, and left too.
                 if !spared.clone().any(|other| left(&other))
                     && one.outside.iter().all(|o| !left(&o))
