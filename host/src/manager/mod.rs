@@ -15,7 +15,9 @@ mod mailbox;
 mod outbox;
 mod port;
 mod unit;
+mod view;
 mod vitals;
+mod work;
 
 pub use activity::{Activity, HeldBytes};
 pub use application::{Application, BoxFuture, End, Message, Peer};
