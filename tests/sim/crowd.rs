@@ -239,7 +239,7 @@ impl Visit {
     fn stay(mut self, permit: Permit) {
         let (rig, rng) = (&self.rig, &mut self.rng);
         let latency_ms = rig.scenario.crowd.latency_ms;
-        let (up, down) = (rng.millis(0, latency_ms), rng.millis(0, latency_ms));
+        let (up, down) = (rng.millis(1, latency_ms), rng.millis(1, latency_ms));
         let clock = &rig.world.clock;
         let shape = |latency, bytes_max| Shape { latency, bytes_max };
         let (server, client, line) = pipe::line(clock, shape(up, 1 << 20), shape(down, 64 << 10));

@@ -76,7 +76,7 @@ impl Scenario {
             pause_ms: *rng.pick(&[300, 800, 2_000, 5_000]),
             faults: *rng.pick(&[0, 5, 20, 40]),
             trouble: *rng.pick(&[0, 2, 10]),
-            latency_ms: *rng.pick(&[0, 30, 200]),
+            latency_ms: *rng.pick(&[1, 30, 200]),
         };
         let admission = admission(&mut rng);
         let health = health(&mut rng, admission.budget);
