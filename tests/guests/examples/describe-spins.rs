@@ -2,12 +2,12 @@
 //!
 //! Written on the bare bindings: the SDK's manifests are constants.
 
-use wastegate_policy::bindings;
 use wastegate_policy::bindings::exports::wastegate::policy::ranker::{
     Call, Choice, Guest, Manifest,
 };
 
-struct DescribeSpins;
+/// The guest.
+pub struct DescribeSpins;
 
 impl Guest for DescribeSpins {
     fn describe() -> Manifest {
@@ -22,4 +22,4 @@ impl Guest for DescribeSpins {
 }
 
 #[cfg(target_arch = "wasm32")]
-bindings::export!(DescribeSpins with_types_in bindings);
+wastegate_policy::bindings::export!(DescribeSpins with_types_in wastegate_policy::bindings);

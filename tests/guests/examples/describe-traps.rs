@@ -2,12 +2,12 @@
 //!
 //! Written on the bare bindings: the SDK's manifests are constants.
 
-use wastegate_policy::bindings;
 use wastegate_policy::bindings::exports::wastegate::policy::ranker::{
     Call, Choice, Guest, Manifest,
 };
 
-struct DescribeTraps;
+/// The guest.
+pub struct DescribeTraps;
 
 impl Guest for DescribeTraps {
     fn describe() -> Manifest {
@@ -20,4 +20,4 @@ impl Guest for DescribeTraps {
 }
 
 #[cfg(target_arch = "wasm32")]
-bindings::export!(DescribeTraps with_types_in bindings);
+wastegate_policy::bindings::export!(DescribeTraps with_types_in wastegate_policy::bindings);

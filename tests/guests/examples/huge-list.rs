@@ -4,12 +4,12 @@
 //! so it hands out memory as it comes.
 
 use wastegate_policy::Scope;
-use wastegate_policy::bindings;
 use wastegate_policy::bindings::exports::wastegate::policy::ranker::{
     Call, Choice, Guest, Manifest,
 };
 
-struct HugeList;
+/// The guest.
+pub struct HugeList;
 
 impl Guest for HugeList {
     fn describe() -> Manifest {
@@ -44,4 +44,4 @@ impl Guest for HugeList {
 }
 
 #[cfg(target_arch = "wasm32")]
-bindings::export!(HugeList with_types_in bindings);
+wastegate_policy::bindings::export!(HugeList with_types_in wastegate_policy::bindings);

@@ -17,7 +17,10 @@ export!(StackOverflow);
 
 #[expect(unconditional_recursion, reason = "that is what this guest is for")]
 fn descend(depth: u32) -> u32 {
-    // What is used after the call keeps it from becoming a loop.
-    let kept = std::hint::black_box([depth; 64]);
-    descend(depth.wrapping_add(1)).wrapping_add(kept.iter().sum())
+    // Large frames, and not written to: the stack runs out long before the fuel does. What is used
+    // after the call keeps it from becoming a loop.
+    let frame = std::mem::MaybeUninit::<[u8; 4_096]>::uninit();
+    let deeper = descend(std::hint::black_box(depth).wrapping_add(1));
+    std::hint::black_box(&frame);
+    deeper
 }
