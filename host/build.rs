@@ -4,10 +4,6 @@
     clippy::disallowed_methods,
     reason = "cargo tells build scripts through the environment"
 )]
-#![expect(
-    clippy::print_stdout,
-    reason = "build scripts tell cargo through their output"
-)]
 
 use std::process::ExitCode;
 

@@ -15,6 +15,8 @@
 
 pub mod cli;
 
+pub mod demo;
+
 pub mod app;
 
 pub mod config;

@@ -6,6 +6,8 @@
 
 pub mod raw;
 
+#[cfg(test)]
+mod sandbox;
 
 include!(concat!(env!("OUT_DIR"), "/misbehaving.rs"));
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));

@@ -263,7 +263,6 @@ impl Core {
     }
 
     /// Operators' routes.
-    #[must_use]
     pub fn admin_router(&self) -> Router {
         admin::router(self.admin.clone())
     }

@@ -20,7 +20,9 @@ use super::pressure::PressureBook;
 use crate::decision::{Probe, Question, Ranker, Standing, guard};
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{
+    Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
+};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
@@ -231,14 +233,20 @@ impl Cleaner {
     ) -> Arc<Question> {
         let decision = DecisionId::next();
         let table = &self.config.table;
-        Arc::new(Question::new(
-            snapshot,
-            table,
-            tier,
-            needed,
-            decision,
-            self.next_seed(),
-        ))
+        let mut question =
+            Question::new(snapshot, table, tier, needed, decision, self.next_seed());
+        question.last |= self.last_tier(snapshot.scope) == Some(tier);
+        Arc::new(question)
+    }
+
+    /// The last tier that is enabled and allowed in a scope.
+    fn last_tier(&self, scope: Scope) -> Option<Tier> {
+        let last = match scope {
+            Scope::User => self.config.user_last_tier,
+            Scope::Node => self.config.node_last_tier,
+        };
+        let runs = |tier: &Tier| *tier <= last && self.config.table.rule(*tier).enabled;
+        Tier::ADMISSION.into_iter().rev().find(runs)
     }
 
     /// Has a question answered, screened, executed and recorded.

@@ -4,6 +4,7 @@
 //! lives on while the server runs.
 
 pub mod config;
+pub mod demo;
 pub mod serve;
 
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ pub struct Cli {
 pub enum Verb {
     /// Run the gateway.
     Serve(serve::Args),
+    /// Watch a user at the limit being let in.
+    Demo(demo::Args),
     /// Check or show the configuration.
     Config(config::Args),
 }
@@ -48,6 +51,7 @@ impl Cli {
         match self.verb {
             None => serve::Args::default().run(terminal),
             Some(Verb::Serve(args)) => args.run(terminal),
+            Some(Verb::Demo(args)) => args.run(terminal),
             Some(Verb::Config(args)) => args.run(terminal),
         }
     }

@@ -75,7 +75,6 @@ impl Gateway {
     }
 
     /// A router that upgrades at the configured path and answers 404 elsewhere.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.upgrade(request);
         Router::new()

@@ -69,7 +69,7 @@ impl Port {
         })
     }
 
-    /// Sends a message, or says at once why not.
+    /// Sends a message, or says at once why not. A client that does not read is closed for it.
     ///
     /// # Errors
     /// [`Refused`] when the client does not read or is gone.
@@ -77,7 +77,12 @@ impl Port {
         if self.close.get().is_some() {
             return Err(Refused::Closed);
         }
-        self.outbox.push(now, message)
+        let sent = self.outbox.push(now, message);
+        if sent == Err(Refused::Full) {
+            // At once, for its task may hang in a write just because its client does not read.
+            self.close(CloseReason::SlowConsumer);
+        }
+        sent
     }
 
     /// Asks the connection to close. The first reason stands.

@@ -32,9 +32,12 @@ const PARTS_PER_COMPONENT: u32 = 8;
 /// Linear memories of one component.
 const MEMORIES_PER_COMPONENT: u32 = 2;
 
-/// Fuel of growing memory at all, and again for each page. It takes longer than other
-/// instructions, and so does touching the new pages, which fuel cannot see.
+/// Fuel of growing memory, which takes the host as long as hundreds of other instructions.
 const MEMORY_GROW_FUEL: u8 = 255;
+
+/// Fuel of each page that is asked for, had or not. Touching it for the first time costs far more
+/// than fuel can say; for that there is the cap on memory.
+const MEMORY_PAGE_FUEL: u8 = 16;
 
 /// Compiles and calls policies. Cheap to clone.
 #[derive(Clone)]
@@ -164,7 +167,7 @@ fn settings(config: &Config, pool: Option<PoolingAllocationConfig>) -> wasmtime:
 fn fuel_prices() -> OperatorCost {
     let mut prices = OperatorCost::new();
     prices.MemoryGrow = MEMORY_GROW_FUEL;
-    prices.variable.memory_grow_per_page = MEMORY_GROW_FUEL;
+    prices.variable.memory_grow_per_page = MEMORY_PAGE_FUEL;
     prices
 }
 

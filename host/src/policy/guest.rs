@@ -1,8 +1,8 @@
 //! The host's side of one call: the state behind its store, and the one import it has.
 //!
-//! A message beyond the caps is neither copied nor decoded, only counted. Asking for the log costs
-//! fuel, because it costs the host time: without a price a loop of log calls would hold its thread
-//! for far longer than its budget says.
+//! A message beyond the caps is neither copied nor decoded, only counted, and does not change what
+//! is decided. But a call of the host takes longer than its price in fuel says, so a loop of them
+//! could hold its thread for longer than the budget promises: from the thousandth on they cost.
 
 use std::sync::Arc;
 
@@ -21,8 +21,10 @@ pub(super) const RANKER_INTERFACE: &str = "wastegate:policy/ranker@1.0.0";
 /// Types only; granted because it can do nothing.
 pub(super) const TYPES_INTERFACE: &str = "wastegate:policy/types@1.0.0";
 
-/// Fuel of one log call, written or dropped: about what it takes the host at the worst price of a
-/// unit of fuel.
+/// Log calls that are free, written or dropped: about a tenth of a millisecond.
+const LOG_CALLS_FREE: u32 = 1_024;
+
+/// Fuel of each further one: what it takes the host, at the worst price of a unit of fuel.
 const LOG_CALL_FUEL: u64 = 100;
 
 /// What a store carries.
@@ -40,6 +42,7 @@ pub(super) struct Log {
     voice: Option<Voice>,
     lines_left: u32,
     line_bytes_max: usize,
+    calls: u32,
     dropped: u32,
 }
 
@@ -60,6 +63,7 @@ impl Log {
             voice,
             lines_left: config.log_lines_max,
             line_bytes_max: config.log_line_bytes_max,
+            calls: 0,
             dropped: 0,
         }
     }
@@ -105,8 +109,12 @@ fn write(
     level: Level,
     message: &WasmStr,
 ) -> wasmtime::Result<()> {
-    let fuel = store.get_fuel()?;
-    store.set_fuel(fuel.saturating_sub(LOG_CALL_FUEL))?;
+    let log = &mut store.data_mut().log;
+    log.calls = log.calls.saturating_add(1);
+    if log.calls > LOG_CALLS_FREE {
+        let fuel = store.get_fuel()?;
+        store.set_fuel(fuel.saturating_sub(LOG_CALL_FUEL))?;
+    }
     let Some(voice) = store.data_mut().log.take_line() else {
         return Ok(());
     };

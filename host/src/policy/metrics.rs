@@ -7,7 +7,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::breaker::Standing;
 use crate::decision::Ranked;
 use crate::types::Scope;
 
@@ -23,7 +22,7 @@ pub struct Metrics {
     duration_us: Family<ScopeLabel, Histogram>,
     fuel: Family<ScopeLabel, Counter>,
     faults: Family<FaultLabel, Counter>,
-    breaker: Gauge,
+    quarantined: Gauge,
     lines_dropped: Counter,
     loads: Family<LoadLabel, Counter>,
 }
@@ -50,7 +49,7 @@ impl Default for Metrics {
             duration_us: Family::new_with_constructor(|| Histogram::new(DURATION_US)),
             fuel: Family::default(),
             faults: Family::default(),
-            breaker: Gauge::default(),
+            quarantined: Gauge::default(),
             lines_dropped: Counter::default(),
             loads: Family::default(),
         }
@@ -58,7 +57,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Puts them into a registry, under `policy_`.
+    /// Puts them into a registry, under `wastegate_policy_`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("calls", "Calls of policies, by scope", self.calls.clone());
         registry.register(
@@ -77,9 +76,9 @@ impl Metrics {
             self.faults.clone(),
         );
         registry.register(
-            "breaker_standing",
-            "The breaker of the policy asked last: 0 closed, 1 half-open, 2 open",
-            self.breaker.clone(),
+            "quarantined",
+            "Policies that are not asked, or on trial, after repeated faults",
+            self.quarantined.clone(),
         );
         registry.register(
             "log_lines_dropped",
@@ -112,13 +111,10 @@ impl Metrics {
         self.lines_dropped.inc_by(u64::from(lines_dropped));
     }
 
-    /// How the breaker of the policy in question stands.
-    pub(super) fn breaker(&self, standing: Standing) {
-        self.breaker.set(match standing {
-            Standing::Closed => 0,
-            Standing::HalfOpen => 1,
-            Standing::Open => 2,
-        });
+    /// How many policies are quarantined now.
+    pub(super) fn quarantined(&self, policies: usize) {
+        self.quarantined
+            .set(i64::try_from(policies).unwrap_or(i64::MAX));
     }
 
     /// A policy was put in charge, or was not.

@@ -122,9 +122,6 @@ impl Ranker for PolicyRanker {
         let now = shared.engine.clock().now();
         let digest = &policy.about().digest;
         let leave = shared.breakers.admit(digest, now);
-        shared
-            .metrics
-            .breaker(shared.breakers.standing(digest, now));
         let Some(leave) = leave else {
             return shared.not_asked(&policy, question, Fault::Quarantined);
         };
@@ -141,6 +138,7 @@ impl Shared {
     /// Asks on this thread, and tells the breaker and the metrics.
     fn ask(&self, policy: &Policy, question: &Question, leave: Leave) -> Ranked {
         let (ranked, lines_dropped) = policy.answer(question);
+        let decides = leave.is_trial() || ranked.outcome.is_err();
         let now = self.engine.clock().now();
         match &ranked.outcome {
             Ok(_) => leave.succeeded(now),
@@ -155,6 +153,9 @@ impl Shared {
                 leave.failed(case, now);
             }
             Err(_) => drop(leave),
+        }
+        if decides {
+            self.metrics.quarantined(self.breakers.quarantined(now));
         }
         self.metrics
             .answered(question.scope, &ranked, lines_dropped);

@@ -1,20 +1,20 @@
 //! From rows to an order of victims, sorted no further than asked.
 //!
 //! A full sort of ten thousand rows is most of a call's cost while a decision needs a handful. So
-//! [`top_k`] keeps the best so far in a heap with the worst of them on top: nearly every row is
-//! turned away by one comparison with that. The work grows with the rows, the memory only with the
-//! answer. A heap also compiles to a fifth of the code of a selection and a sort, and every byte of
-//! a policy is compiled when it is loaded.
+//! [`top_k`] keeps a buffer of four times what was asked: once that is full it is put in
+//! order, all but the best quarter goes, and the worst of that sets a bar. Nearly every later row is turned away
+//! by one comparison with it.
 //!
 //! The order is total and the same everywhere: keys from the first component to the last, larger
-//! first, and the lower row where all are equal. It knows nothing of what the numbers mean.
+//! first, and the lower row where all are equal. Nothing here knows what the numbers mean.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+mod order;
 
 use crate::{Reason, Row, Rows};
 
 /// One proposed victim.
+// Laid out as it crosses the boundary, so that a list of them becomes the answer in place.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// The row of the manager, from 0.
@@ -56,6 +56,10 @@ impl<const N: usize> Bid<N> {
     }
 }
 
+/// Room for so many times the bids that are wanted: with more, worse bids are kept for longer, with
+/// less, the buffer is put in order more often.
+const BUFFERED: usize = 4;
+
 /// The `k` best bids, the best first; equal ones in the order of their rows.
 ///
 /// `bid` is asked once for each row; a row for which it has none is left out.
@@ -84,75 +88,71 @@ pub fn top_k<const N: usize>(
     if k == 0 {
         return Vec::new();
     }
-    let mut best: BinaryHeap<Entry<N>> = BinaryHeap::with_capacity(k);
+    let room = k.saturating_mul(BUFFERED).min(rows.len());
+    let mut best: Vec<Entry<N>> = Vec::with_capacity(room);
+    let mut bar: Option<[i64; N]> = None;
     for row in rows.iter() {
         let Some(Bid { key, score, reason }) = bid(row) else {
             continue;
         };
+        let key = key.map(comparable);
+        // A later row loses a tie, so it has to be better than the bar, not as good.
+        if bar.is_some_and(|bar| key <= bar) {
+            continue;
+        }
+        if best.len() == room {
+            best = in_order(&best, k, |entry| *entry);
+            best.reserve_exact(room - k);
+            bar = best.last().map(|worst| worst.key);
+        }
         let choice = Choice {
             row: row.index(),
             score,
             reason,
         };
-        let entry = Entry {
-            key: key.map(comparable),
-            choice,
-        };
-        if best.len() < k {
-            best.push(entry);
-        } else if let Some(mut worst) = best.peek_mut()
-            && entry < *worst
-        {
-            *worst = entry;
-        }
+        best.push(Entry { key, choice });
     }
-    best.into_sorted_vec()
-        .into_iter()
-        .map(|entry| entry.choice)
-        .collect()
+    in_order(&best, k, |entry| entry.choice)
 }
 
-/// A bid that is in the running. The better of two is the lesser, so that a heap has its worst on
-/// top and a sort puts the best first.
+/// A bid that is in the running.
+#[derive(Clone, Copy)]
 struct Entry<const N: usize> {
-    key: [f64; N],
+    key: [i64; N],
     choice: Choice,
 }
 
-impl<const N: usize> Ord for Entry<N> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        for (a, b) in self.key.iter().zip(&other.key) {
-            let larger_first = b.total_cmp(a);
-            if larger_first != Ordering::Equal {
-                return larger_first;
-            }
-        }
-        self.choice.row.cmp(&other.choice.row)
-    }
+/// Something of each of the `k` best entries, the best first and equal ones in the order in which
+/// they came: what was kept of earlier rows before later rows.
+fn in_order<const N: usize, T>(
+    entries: &[Entry<N>],
+    k: usize,
+    of: impl Fn(&Entry<N>) -> T,
+) -> Vec<T> {
+    let order = order::descending(entries.len(), N, |position, component| {
+        let entry = entries.get(position as usize);
+        entry
+            .and_then(|entry| entry.key.get(component))
+            .copied()
+            .unwrap_or(i64::MIN)
+    });
+    order
+        .iter()
+        .take(k)
+        .filter_map(|at| entries.get(at.position as usize))
+        .map(of)
+        .collect()
 }
 
-impl<const N: usize> PartialOrd for Entry<N> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<const N: usize> Eq for Entry<N> {}
-
-impl<const N: usize> PartialEq for Entry<N> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-/// A number whose total order is the one people expect: NaN is below everything and the two zeros
+/// An integer that orders as people expect the number to: NaN is below everything and the two zeros
 /// are one (adding zero turns the negative into the positive one).
-fn comparable(value: f64) -> f64 {
+fn comparable(value: f64) -> i64 {
     if value.is_nan() {
-        f64::NEG_INFINITY
-    } else {
-        value + 0.0
+        return i64::MIN;
     }
+    let bits = (value + 0.0).to_bits().cast_signed();
+    // As in `f64::total_cmp`: the magnitude of negative numbers counts the other way round.
+    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
                 .collect();
             let mut sorted: Vec<u32> = (0..len as u32).collect();
             sorted.sort_by(|a, b| {
-                comparable(values[*b as usize]).total_cmp(&comparable(values[*a as usize]))
+                comparable(values[*b as usize]).cmp(&comparable(values[*a as usize]))
             });
             for k in [1, 2, 7, 16, 100, 999, 5_000] {
                 let expected = &sorted[..k.min(sorted.len())];

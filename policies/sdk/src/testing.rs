@@ -7,6 +7,7 @@
 
 mod fixture;
 mod laws;
+mod made_up;
 
 use std::cell::RefCell;
 

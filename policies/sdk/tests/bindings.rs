@@ -4,6 +4,7 @@
 //! compiling the result takes two seconds.
 
 use std::env;
+use std::error::Error;
 use std::fs;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ const HEADER: &str = "\
 fn bindings_are_what_the_contract_says() {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = crate_dir.join("src/bindings.rs");
-    let expected = generate(&crate_dir.join("../../wit"));
+    let expected = generate(&crate_dir.join("../../wit")).unwrap();
     if blessed() {
         fs::write(&path, expected).unwrap();
         return;
@@ -35,10 +36,10 @@ fn bindings_are_what_the_contract_says() {
     );
 }
 
-fn generate(wit: &Path) -> String {
+fn generate(wit: &Path) -> Result<String, Box<dyn Error>> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(wit).unwrap();
-    let world = resolve.select_world(&[package], Some("policy")).unwrap();
+    let (package, _) = resolve.push_path(wit)?;
+    let world = resolve.select_world(&[package], Some("policy"))?;
     let options = Opts {
         format: true,
         runtime_path: Some("wit_bindgen::rt".to_owned()),
@@ -46,12 +47,9 @@ fn generate(wit: &Path) -> String {
         ..Opts::default()
     };
     let mut files = Files::default();
-    options
-        .build()
-        .generate(&mut resolve, world, &mut files)
-        .unwrap();
-    let (_, generated) = files.iter().next().unwrap();
-    HEADER.to_owned() + str::from_utf8(generated).unwrap()
+    options.build().generate(&mut resolve, world, &mut files)?;
+    let (_, generated) = files.iter().next().ok_or("nothing was generated")?;
+    Ok(HEADER.to_owned() + str::from_utf8(generated)?)
 }
 
 #[expect(

@@ -6,7 +6,7 @@
 
 use wastegate_policy::prelude::*;
 use wastegate_policy::{Param, Parameter};
-use wastegate_test_guests::{choice, honest, named};
+use wastegate_test_guests::{FIXTURE, IDLE, choice, honest, named};
 
 struct Sleeper;
 
@@ -18,7 +18,9 @@ impl Policy for Sleeper {
 
     fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
         if !(2..20).contains(&rows.len()) {
-            return Ok(honest(rows));
+            return Ok(top_k(rows, call.enough(rows), |row| {
+                Some(Bid::new([row.value(IDLE)], FIXTURE))
+            }));
         }
         match call.param(DREAM) {
             1.0 => panic!("this guest traps when it wakes"),

@@ -1,12 +1,11 @@
 //! Programs as processes: the gateway's own, and clients that can be killed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
-use super::wait::{PATIENCE, until, within};
+use super::wait::{until, within};
 
 /// A running program. Dropped, it is killed.
 pub struct Program {
@@ -116,22 +115,23 @@ pub fn script(name: &str) -> PathBuf {
 /// # Panics
 /// If there is none, with the command that installs it.
 #[must_use]
-pub fn python() -> &'static str {
-    let check = Command::new("python3")
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests/all.sh says through the environment which Python it has prepared"
+)]
+pub fn python() -> OsString {
+    let prepared = std::env::var_os("PYTHON_WITH_WEBSOCKETS");
+    let python = prepared.unwrap_or_else(|| "python3".into());
+    let check = Command::new(&python)
         .args(["-c", "import websockets.asyncio.client"])
         .stderr(Stdio::null())
         .status();
     let there = check.is_ok_and(|status| status.success());
     assert!(
         there,
-        "these tests need Python 3 with the `websockets` package: \
-         python3 -m pip install 'websockets>=13'"
+        "{} has no `websockets` package: python3 -m pip install websockets, or set \
+         PYTHON_WITH_WEBSOCKETS to a Python that has it (tests/all.sh prepares one)",
+        python.display()
     );
-    "python3"
-}
-
-/// How long a program that does something for us may take; it gives up by itself after that.
-#[must_use]
-pub const fn program_patience() -> Duration {
-    PATIENCE
+    python
 }

@@ -31,7 +31,7 @@ impl Default for Setup {
 
 impl Setup {
     /// The defaults of the product, except that nothing happens that a test did not ask for: no
-    /// temporary slots, no background pass, ports of the system's choice.
+    /// temporary slots, no background pass, ports of the system's choice, patience with policies.
     #[must_use]
     pub fn new() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -43,6 +43,9 @@ impl Setup {
         config.limits.temporary_slots = 0;
         config.cleanup.sweep_interval = Duration::from_secs(3_600);
         config.cleanup.proactive_from = f64::INFINITY;
+        // The wall clock of a busy machine says nothing about a policy; fuel ends it in any case.
+        config.policy.deadline = Duration::from_secs(1);
+        config.policy.deadline_large = Duration::from_secs(2);
         Self {
             config,
             application: Arc::new(Playground),

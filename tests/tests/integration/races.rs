@@ -90,10 +90,14 @@ async fn r2_a_rush_at_the_limit_is_let_in_by_force_and_the_limit_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r6_a_send_that_meets_an_eviction_ends() {
-    let server = Setup::new().short_goodbyes().start().await;
+    let server = Setup::new()
+        .short_goodbyes()
+        .with(|config| config.connection.outbox_bytes_max = 64 << 20)
+        .start()
+        .await;
     let client = server.attach(server.dial("ann", "a").receive_buffer(4_096)).await;
     client.silence().await;
-    client.say("/push 8 65536").await;
+    client.say("/push 400 65536").await;
     let manager = server.manager("ann", "a").unwrap();
     let port = manager.ports().remove(0);
     until("a send to be under way", || port.outbox.queued().bytes > 0).await;

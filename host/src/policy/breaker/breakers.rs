@@ -69,6 +69,14 @@ impl Breakers {
             .map_or(Standing::Closed, |entry| entry.breaker.standing(now))
     }
 
+    /// How many policies are not asked as always.
+    #[must_use]
+    pub fn quarantined(&self, now: Timestamp) -> usize {
+        let entries = self.0.lock();
+        let open = |entry: &&Entry| entry.breaker.standing(now) != Standing::Closed;
+        entries.by_digest.values().filter(open).count()
+    }
+
     /// The input of the last fault of a policy, as a test case.
     #[must_use]
     pub fn last_fault(&self, digest: &str) -> Option<Arc<TestCase>> {
@@ -99,6 +107,12 @@ impl Entries {
 }
 
 impl Leave {
+    /// Whether what comes of the call decides if the policy stays quarantined.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.admission == Admission::Trial
+    }
+
     /// The call was made and went well.
     pub fn succeeded(self, now: Timestamp) {
         self.record(None, now);

@@ -165,10 +165,8 @@ impl Fixture {
 
     /// The same call with its rows in another order: row `i` becomes what row `order[i]` was.
     pub(super) fn reordered(&self, order: &[u32]) -> Self {
-        let rows = order
-            .iter()
-            .map(|&row| self.rows[row as usize].clone())
-            .collect();
+        let row = |&row: &u32| self.rows.get(row as usize).cloned();
+        let rows = order.iter().filter_map(row).collect();
         Self {
             rows,
             ..self.clone()

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Sets up what is missing and runs every check and every test. This is the README's second command,
+# and all that CI runs. One target directory, one set of flags: nothing is built twice.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+need() { # need COMMAND DEBIAN-PACKAGE
+    command -v "$1" >/dev/null && return
+    say "installing $2"
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq "$2"
+    fi
+    command -v "$1" >/dev/null || { echo "error: $1 is missing; install the package $2" >&2; exit 1; }
+}
+
+say "toolchain"
+# Where rustup may install by itself this is done already; elsewhere it is the one thing to ask for.
+rustup target add wasm32-unknown-unknown
+need cc gcc
+need python3 python3
+command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+
+say "python clients"
+# A real client in another language: pinned, and in a folder of its own.
+venv=target/python
+if ! "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
+    python3 -m venv "$venv" || { need pip3 python3-venv; python3 -m venv "$venv"; }
+    "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets==15.0.1'
+fi
+export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
+
+say "format";  cargo fmt --all --check
+say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings
+say "docs";    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+say "tests";   cargo nextest run --workspace --locked --no-fail-fast
+say "doctests"; cargo test --workspace --locked --doc --quiet
+say "every schedule of the registry (shuttle)"
+cargo nextest run --package wastegate --lib --features model-check --locked 'registry::model'
+say "all green"
