@@ -292,6 +292,12 @@ impl Cleaner {
         self.look.notify_one();
     }
 
+    /// How many users are being cleaned up.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.flights.running()
+    }
+
     /// How long a victim has to answer our Close.
     #[must_use]
     pub fn close_deadline(&self) -> Duration {

@@ -74,7 +74,7 @@ impl Flights {
         self.node.lock().await
     }
 
-    #[cfg(test)]
+    /// How many cleanups run.
     pub(super) fn running(&self) -> usize {
         self.running.lock().len()
     }

@@ -71,6 +71,12 @@ impl Dial {
         }
     }
 
+    /// To a gateway that runs elsewhere, e.g. as a process.
+    #[must_use]
+    pub fn to(address: SocketAddr, user: &str, key: &str) -> Self {
+        Self::new(address, user, key)
+    }
+
     /// Of that device.
     #[must_use]
     pub fn device(mut self, device: &str) -> Self {

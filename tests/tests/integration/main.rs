@@ -13,3 +13,9 @@ mod recovery;
 mod tiers;
 #[cfg(test)]
 mod zombies;
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod monitoring;

@@ -67,9 +67,11 @@ async fn d7_a_policy_that_fails_fails_nobody() {
     let _ann = server.fill("ann", 7).await;
     let mut bob = server.fill("bob", 6).await;
     let mut events = server.events();
-    let mut faults = Vec::new();
+    let (mut faults, mut new) = (Vec::new(), Vec::new());
     for number in 0..5 {
-        server.enter("ann", &format!("new{number}")).await.echo("in").await;
+        let mut client = server.enter("ann", &format!("new{number}")).await;
+        client.echo("in").await;
+        new.push(client);
         faults.push(events.decided().await.answer.outcome.clone().unwrap_err());
     }
     assert!(matches!(faults[..3], [Fault::Trap(_), Fault::Trap(_), Fault::Trap(_)]), "{faults:?}");
