@@ -172,12 +172,17 @@ impl Admission {
                 if self.clock.now() >= way.deadline {
                     return full;
                 }
-            } else if !cleanup.newborns
-                || tokio::time::timeout(way.deadline.since(self.clock.now()), changed)
-                    .await
-                    .is_err()
-            {
+            } else if !cleanup.newborns {
                 return full;
+            } else {
+                // Until something changes, or a newborn's time is up: then it may go.
+                let now = self.clock.now();
+                let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
+                let wait = grown.min(way.deadline).since(now);
+                let changed = tokio::time::timeout(wait, changed).await;
+                if changed.is_err() && self.clock.now() >= way.deadline {
+                    return full;
+                }
             }
         }
     }

@@ -24,7 +24,9 @@ use crate::decision::{
 };
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{
+    Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
+};
 
 /// How long all rankings of one cleanup may take together before the built-in ranking makes the
 /// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
@@ -296,14 +298,19 @@ impl Cleaner {
         needed: u32,
     ) -> Arc<Question> {
         let decision = DecisionId::next();
-        Arc::new(Question::new(
-            snapshot,
-            table,
-            tier,
-            needed,
-            decision,
-            self.next_seed(),
-        ))
+        let mut question = Question::new(snapshot, table, tier, needed, decision, self.next_seed());
+        question.last |= self.last_tier(snapshot.scope) == Some(tier);
+        Arc::new(question)
+    }
+
+    /// The last tier that is enabled and allowed in a scope.
+    fn last_tier(&self, scope: Scope) -> Option<Tier> {
+        let last = match scope {
+            Scope::User => self.config.user_last_tier,
+            Scope::Node => self.config.node_last_tier,
+        };
+        let runs = |tier: &Tier| *tier <= last && self.config.table.rule(*tier).enabled;
+        Tier::ADMISSION.into_iter().rev().find(runs)
     }
 
     /// Has a question answered, screened, executed and recorded.
@@ -372,6 +379,12 @@ impl Cleaner {
     /// Something changed that the background pass should look at.
     pub fn look(&self) {
         self.look.notify_one();
+    }
+
+    /// How many users are being cleaned up.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.flights.running()
     }
 
     /// How long a victim has to answer our Close.

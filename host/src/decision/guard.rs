@@ -6,7 +6,7 @@
 //!   asked again here whoever built the question);
 //! - takes no more than the tier may ([`TierTable::most`]);
 //! - at `force` takes exactly what is needed if so many may go at all, the built-in ranking filling
-//!   what the policy left out;
+//!   what the policy left out, as it does at the last enabled tier whichever that is;
 //! - at `force` takes nothing that still answers while something that does not is left, and nothing
 //!   protected while something unprotected is left, whatever the order of the ranking;
 //! - leaves every user one responsive manager where the operator asked for that.
@@ -165,8 +165,9 @@ pub fn plan(question: &Question, table: &TierTable, answer: &Ranked) -> Plan {
     let mut taken = vec![false; question.rows.len()];
     let mut candidates = screen(question, table, answer, &mut taken, &mut refusals);
 
-    // A policy may stop early below force, for then the next tier runs. At force there is no next.
-    let complete = answer.outcome.is_err() || question.tier == Tier::Force;
+    // A policy may stop early where another tier follows. At the last one that is enabled a short
+    // ranking would lock a user out whom the operator's tiers could help.
+    let complete = answer.outcome.is_err() || question.last || question.tier == Tier::Force;
     if complete {
         top_up(question, table, &taken, &mut candidates);
     }

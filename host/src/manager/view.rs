@@ -41,6 +41,16 @@ impl Manager {
         }
     }
 
+    /// Until when nothing may touch it, if its first connection is still on its way.
+    #[must_use]
+    pub fn newborn_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.standing(now) != Standing::Newborn {
+            return None;
+        }
+        let since = self.state.lock().pending_since;
+        Some(since.after(self.surroundings.config.attach_grace))
+    }
+
     /// Its connections now.
     #[must_use]
     pub fn ports(&self) -> Vec<Arc<Port>> {

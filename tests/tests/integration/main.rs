@@ -1,0 +1,21 @@
+//! The gateway on real sockets, with real clients and real policies. `tests/README.md` says which
+//! scenario is tested where.
+
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod monitoring;
+#[cfg(test)]
+mod queue;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod tiers;
+#[cfg(test)]
+mod zombies;
