@@ -300,6 +300,12 @@ impl Registry {
         self.freed.watch(user)
     }
 
+    /// For how many users somebody watches.
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> usize {
+        self.freed.watched()
+    }
+
     /// A permit was not used, and nobody else needs its manager.
     fn release_unused(&self, manager: &Arc<Manager>) {
         self.release_if(manager, |manager| {
