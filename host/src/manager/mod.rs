@@ -17,6 +17,9 @@ mod port;
 mod unit;
 mod vitals;
 
+#[cfg(test)]
+mod tests;
+
 pub use activity::{Activity, HeldBytes};
 pub use application::{Application, BoxFuture, End, Message, Peer};
 pub use config::Config;
