@@ -261,7 +261,12 @@ impl Admission {
                         return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
                     }
                     Entrance::UserFull { .. } => {
-                        if self.help_the_first(user, deadline).await {
+                        // A slot that becomes free meanwhile is not kept waiting for the probes.
+                        let look_again = tokio::select! {
+                            helped = self.help_the_first(user, deadline) => helped,
+                            () = changed.as_mut() => true,
+                        };
+                        if look_again {
                             continue;
                         }
                     }

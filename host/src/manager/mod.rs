@@ -19,6 +19,9 @@ mod view;
 mod vitals;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use activity::{Activity, HeldBytes};
 pub use application::{Application, BoxFuture, End, Message, Peer};
 pub use config::Config;
