@@ -2,7 +2,21 @@
 //! scenario is tested where.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod monitoring;
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
@@ -10,12 +24,10 @@ mod races;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod sleepers;
+#[cfg(test)]
 mod tiers;
 #[cfg(test)]
+mod wire;
+#[cfg(test)]
 mod zombies;
-#[cfg(test)]
-mod guests;
-#[cfg(test)]
-mod isolation;
-#[cfg(test)]
-mod monitoring;
