@@ -233,8 +233,7 @@ impl Cleaner {
     ) -> Arc<Question> {
         let decision = DecisionId::next();
         let table = &self.config.table;
-        let mut question =
-            Question::new(snapshot, table, tier, needed, decision, self.next_seed());
+        let mut question = Question::new(snapshot, table, tier, needed, decision, self.next_seed());
         question.last |= self.last_tier(snapshot.scope) == Some(tier);
         Arc::new(question)
     }

@@ -211,10 +211,7 @@ mod tests {
                 "user=a&device-class=toaster",
                 "query parameter `device-class` must be one of unknown, desktop, mobile, server",
             ),
-            (
-                "user=%ff",
-                "the query is not valid percent-encoded UTF-8",
-            ),
+            ("user=%ff", "the query is not valid percent-encoded UTF-8"),
             (
                 "user=a&class=vip",
                 "query parameter `class` must be one of standard, premium",

@@ -75,9 +75,22 @@ impl Client {
         let (commands, orders) = mpsc::channel(COMMANDS_MAX);
         let (heard, inbox) = mpsc::channel(INBOX_MAX);
         let (ended, end) = watch::channel(None);
-        let behave = Behaviour { socket, reading: Reading::Always, orders, heard, ended };
+        let behave = Behaviour {
+            socket,
+            reading: Reading::Always,
+            orders,
+            heard,
+            ended,
+        };
         Tasks::new().spawn("client", behave.run());
-        Self { user, key, device, commands, inbox, end }
+        Self {
+            user,
+            key,
+            device,
+            commands,
+            inbox,
+            end,
+        }
     }
 
     async fn tell(&self, command: Command) {
@@ -171,7 +184,10 @@ impl Client {
 
     /// Closes politely with a code, and waits for the answer.
     pub async fn leave_with(mut self, code: u16) -> End {
-        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
         self.send(Message::Close(Some(frame))).await;
         self.ended().await
     }

@@ -76,6 +76,9 @@ impl Happened {
     /// The tiers that ran, each with how many slots it freed.
     #[must_use]
     pub fn freed(&self) -> Vec<(Tier, u32)> {
-        self.tiers.iter().map(|(run, _)| (run.tier, run.freed)).collect()
+        self.tiers
+            .iter()
+            .map(|(run, _)| (run.tier, run.freed))
+            .collect()
     }
 }

@@ -53,8 +53,7 @@ impl Reply {
     /// If it is not.
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body)
-            .unwrap_or_else(|error| panic!("{error} in {self:?}"))
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 }
 

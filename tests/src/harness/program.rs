@@ -21,7 +21,10 @@ impl Program {
     #[must_use]
     pub fn start<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[A]) -> Self {
         let mut command = Command::new(program.as_ref());
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", program.as_ref().display()));
@@ -42,7 +45,11 @@ impl Program {
         });
         let (output, line) = within("a line of a program", read).await.unwrap();
         self.output = Some(output);
-        assert!(!line.is_empty(), "the program ended: {:?}", self.child.try_wait());
+        assert!(
+            !line.is_empty(),
+            "the program ended: {:?}",
+            self.child.try_wait()
+        );
         line.trim_end().to_owned()
     }
 
@@ -107,7 +114,9 @@ impl Drop for Program {
 /// A Python script of `tests/python`.
 #[must_use]
 pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(name)
 }
 
 /// The Python that has the `websockets` package.

@@ -117,10 +117,13 @@ impl Server {
     /// Waits until a client that was let in is attached to its manager.
     pub async fn attached(&self, client: &Client) {
         until(format!("{client:?} to attach"), || {
-            self.manager(&client.user, &client.key).is_some_and(|manager| {
-                let ports = manager.ports();
-                ports.iter().any(|port| port.device.as_str() == client.device && !port.is_closing())
-            })
+            self.manager(&client.user, &client.key)
+                .is_some_and(|manager| {
+                    let ports = manager.ports();
+                    ports
+                        .iter()
+                        .any(|port| port.device.as_str() == client.device && !port.is_closing())
+                })
         })
         .await;
     }
@@ -228,7 +231,9 @@ impl Server {
     /// If it panicked.
     pub async fn stop(mut self) -> Stopped {
         drop(self.stop.take());
-        let drained = within("the server to stop", &mut self.running).await.unwrap();
+        let drained = within("the server to stop", &mut self.running)
+            .await
+            .unwrap();
         let journal: PathBuf = self.files.path().join("decisions.jsonl");
         let lines = std::fs::read_to_string(journal).unwrap_or_default();
         let decisions = lines

@@ -46,8 +46,14 @@ async fn u4_anothers_key_is_a_key_of_ones_own() {
     let before = server.manager("ann", "diary").unwrap();
     let mut bob = server.enter("bob", "diary").await;
     bob.echo("hello?").await;
-    assert_eq!(bob.ask("/who").await, "user bob manager diary with 1 connection(s)");
-    assert_eq!(ann.ask("/who").await, "user ann manager diary with 1 connection(s)");
+    assert_eq!(
+        bob.ask("/who").await,
+        "user bob manager diary with 1 connection(s)"
+    );
+    assert_eq!(
+        ann.ask("/who").await,
+        "user ann manager diary with 1 connection(s)"
+    );
     assert_ne!(server.manager("bob", "diary").unwrap().id, before.id);
     assert_eq!(server.manager("ann", "diary").unwrap().id, before.id);
     assert_eq!(ann.unread(), []);
@@ -93,9 +99,16 @@ async fn u6_a_policy_sees_only_the_managers_of_the_user_in_question() {
         assert_eq!(decided.question.rows.len(), 3);
     }
     let records = server.stop().await.decisions;
-    let users: HashSet<&str> = records.iter().filter_map(|record| record["user"].as_str()).collect();
+    let users: HashSet<&str> = records
+        .iter()
+        .filter_map(|record| record["user"].as_str())
+        .collect();
     assert_eq!((records.len(), users.len()), (3, 3));
-    assert!(records.iter().all(|record| record["rows"].as_array().unwrap().len() == 3));
+    assert!(
+        records
+            .iter()
+            .all(|record| record["rows"].as_array().unwrap().len() == 3)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +120,9 @@ async fn u8_two_with_priority_are_let_in_after_eighteen_in_the_background() {
         })
         .start()
         .await;
-    let users: Vec<String> = (0..18).map(|number| format!("background{number}")).collect();
+    let users: Vec<String> = (0..18)
+        .map(|number| format!("background{number}"))
+        .collect();
     let background = join_all(users.iter().map(|user| server.enter(user, "k"))).await;
     for client in &background {
         client.say("/priority -1").await;
@@ -133,7 +148,9 @@ async fn sealed(server: &Server) {
         let port = manager.ports().remove(0);
         (manager, port)
     };
-    let evict = server.post("/v1/users/ann/managers/k/evict", &serde_json::json!({})).await;
+    let evict = server
+        .post("/v1/users/ann/managers/k/evict", &serde_json::json!({}))
+        .await;
     assert_eq!(evict.json()["evicted"], true);
     let message = Message::Text("late".into());
     assert_eq!(old.send(port.id, message.clone()), Err(Refused::Closed));
@@ -151,5 +168,9 @@ async fn sealed(server: &Server) {
 async fn u9_nothing_reaches_a_manager_that_was_evicted() {
     let server = Setup::new().start().await;
     sealed(&server).await;
-    assert_eq!(server.stats().await["returned"], 1, "whoever comes back is counted");
+    assert_eq!(
+        server.stats().await["returned"],
+        1,
+        "whoever comes back is counted"
+    );
 }

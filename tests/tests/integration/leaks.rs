@@ -25,19 +25,33 @@ struct Fragile;
 
 impl Application for Fragile {
     fn attached(&self, manager: &Arc<Manager>, _: &Peer) {
-        assert!(!manager.key.as_str().starts_with("no-entry"), "as it was told to");
+        assert!(
+            !manager.key.as_str().starts_with("no-entry"),
+            "as it was told to"
+        );
     }
 
-    fn message<'a>(&'a self, manager: &'a Arc<Manager>, from: Peer, message: Message) -> BoxFuture<'a, ()> {
+    fn message<'a>(
+        &'a self,
+        manager: &'a Arc<Manager>,
+        from: Peer,
+        message: Message,
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            assert!(message != Message::Text("panic".into()), "as it was told to");
+            assert!(
+                message != Message::Text("panic".into()),
+                "as it was told to"
+            );
             // A client that is gone hears nothing.
             let _ = manager.send(from.connection, message);
         })
     }
 
     fn ended(&self, manager: &Arc<Manager>, _: End) {
-        assert!(!manager.key.as_str().starts_with("no-exit"), "as it was told to");
+        assert!(
+            !manager.key.as_str().starts_with("no-exit"),
+            "as it was told to"
+        );
     }
 }
 
@@ -49,7 +63,8 @@ fn fragile() -> Setup {
         .application(Arc::new(Fragile))
         .with(|config| {
             let stabilise = Duration::from_millis(50);
-            config.observe.alerts.pressure = PressureThresholds::new(levels, 0.05, stabilise).unwrap();
+            config.observe.alerts.pressure =
+                PressureThresholds::new(levels, 0.05, stabilise).unwrap();
             config.limits.connections_total = PLACES;
             config.manager.reconnect_grace = Duration::from_millis(100);
             config.manager.attach_grace = Duration::from_millis(500);
@@ -79,12 +94,30 @@ fn sockets(server: &Server) -> usize {
 }
 
 async fn said_goodbye(server: &Server) {
-    join_all(crowd(server, "polite", 60).await.into_iter().map(Client::leave)).await;
-    join_all(crowd(server, "away", 20).await.into_iter().map(|client| client.leave_with(1001))).await;
+    join_all(
+        crowd(server, "polite", 60)
+            .await
+            .into_iter()
+            .map(Client::leave),
+    )
+    .await;
+    join_all(
+        crowd(server, "away", 20)
+            .await
+            .into_iter()
+            .map(|client| client.leave_with(1001)),
+    )
+    .await;
 }
 
 async fn cut_off(server: &Server) {
-    join_all(crowd(server, "reset", 60).await.into_iter().map(Client::vanish)).await;
+    join_all(
+        crowd(server, "reset", 60)
+            .await
+            .into_iter()
+            .map(Client::vanish),
+    )
+    .await;
     // Dropped in the middle of a message, and while ours are on their way.
     let clients = crowd(server, "dropped", 40).await;
     for client in &clients {
@@ -118,9 +151,15 @@ async fn evicted_or_refused(server: &Server) -> (usize, usize) {
         client.silence().await;
     }
     let users: Vec<String> = (0..10).map(|number| format!("full{number}")).collect();
-    let over = users.iter().flat_map(|user| (0..3).map(move |n| (user, format!("over{n}"))));
+    let over = users
+        .iter()
+        .flat_map(|user| (0..3).map(move |n| (user, format!("over{n}"))));
     let over: Vec<(&String, String)> = over.collect();
-    let answers = join_all(over.iter().map(|(user, key)| server.dial(user, key).connect())).await;
+    let answers = join_all(
+        over.iter()
+            .map(|(user, key)| server.dial(user, key).connect()),
+    )
+    .await;
     let refused = answers.iter().filter(|answer| answer.is_err()).count();
     let there = |client: &&mut Client| server.manager(&client.user, &client.key).is_none();
     (clients.iter_mut().filter(there).count(), refused)
@@ -144,7 +183,10 @@ async fn cancelled(server: &Server) {
     let mut silent = Vec::new();
     for _ in 0..20 {
         let mut stream = server.dial("half", "silent").tcp().await;
-        stream.write_all(b"GET /ws?user=half HTTP/1.1\r\nho").await.unwrap();
+        stream
+            .write_all(b"GET /ws?user=half HTTP/1.1\r\nho")
+            .await
+            .unwrap();
         silent.push(stream);
     }
     for stream in silent {
@@ -170,13 +212,23 @@ async fn quiet(server: &Server, tasks: usize) {
     until("managers to go", || server.registry.total() == 0).await;
     until("tasks to end", || server.tasks.running() <= tasks).await;
     until("sockets to close", || sockets(server) == 1).await;
-    until("pressure to fall", || server.cleaner.pressure().users().is_empty()).await;
+    until("pressure to fall", || {
+        server.cleaner.pressure().users().is_empty()
+    })
+    .await;
     assert_eq!(server.registry.users(), []);
     assert_eq!(server.admission.queued(), 0);
     assert_eq!(server.cleaner.running(), 0);
     assert_eq!(server.registry.watched(), 0);
     let stats = server.stats().await;
-    for gauge in ["managers", "users", "connections", "queued", "queued_bytes", "zombies"] {
+    for gauge in [
+        "managers",
+        "users",
+        "connections",
+        "queued",
+        "queued_bytes",
+        "zombies",
+    ] {
         assert_eq!(stats[gauge], 0, "{gauge}");
     }
     assert_eq!(server.metric("wastegate_registry_managers").await, 0.0);
@@ -201,7 +253,9 @@ async fn storms(server: &Server) -> (usize, usize) {
 
     // Every place can be taken again, and not one more.
     let per_user = 10;
-    let users: Vec<String> = (0..PLACES / per_user).map(|number| format!("after{number}")).collect();
+    let users: Vec<String> = (0..PLACES / per_user)
+        .map(|number| format!("after{number}"))
+        .collect();
     let clients = join_all(users.iter().map(|user| server.fill(user, per_user))).await;
     assert_eq!(server.registry.total() as usize, PLACES);
     let refused = server.refused("one", "more").await;
@@ -215,7 +269,11 @@ async fn storms(server: &Server) -> (usize, usize) {
 async fn however_connections_end_everything_comes_back() {
     let server = fragile().start().await;
     let (evicted, refused) = storms(&server).await;
-    assert_eq!((evicted, refused), (ROUNDS * 30, 0), "force makes room for everybody");
+    assert_eq!(
+        (evicted, refused),
+        (ROUNDS * 30, 0),
+        "force makes room for everybody"
+    );
     assert!(server.stop().await.drained);
 }
 

@@ -66,15 +66,24 @@ async fn l4_a_second_socket_of_a_thread_joins_its_manager() {
     let mut one = server.enter("ann", "a").await;
     let mut two = server.enter("ann", "a").await;
     assert_eq!(server.held("ann"), 1);
-    assert_eq!(two.ask("/who").await, "user ann manager a with 2 connection(s)");
+    assert_eq!(
+        two.ask("/who").await,
+        "user ann manager a with 2 connection(s)"
+    );
     one.echo("still there").await;
     let stats = server.stats().await;
-    assert_eq!((&stats["managers"], &stats["connections"]), (&1.into(), &2.into()));
+    assert_eq!(
+        (&stats["managers"], &stats["connections"]),
+        (&1.into(), &2.into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l8_responsive_managers_are_kept_whatever_the_proactive_threshold() {
-    let server = Setup::new().proactive(0.1, Duration::from_millis(20)).start().await;
+    let server = Setup::new()
+        .proactive(0.1, Duration::from_millis(20))
+        .start()
+        .await;
     let mut clients = server.fill("ann", 12).await;
     clients.push(server.enter("ann", "thirteenth").await);
     let mut events = server.events();
@@ -89,11 +98,18 @@ async fn l8_responsive_managers_are_kept_whatever_the_proactive_threshold() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l9_dead_peers_leave_in_the_background_from_sixty_percent_on() {
     // Passes run when somebody enters; by the clock only once in an hour.
-    let server = Setup::new().impatient().proactive(0.6, Duration::from_secs(3_600)).start().await;
+    let server = Setup::new()
+        .impatient()
+        .proactive(0.6, Duration::from_secs(3_600))
+        .start()
+        .await;
     let mut clients = server.fill("ann", 12).await;
     let dead = clients.split_off(6);
     join_all(dead.iter().map(Client::silence)).await;
-    until_async("six to be found dead", async || server.count_of("dead").await == 6).await;
+    until_async("six to be found dead", async || {
+        server.count_of("dead").await == 6
+    })
+    .await;
     assert_eq!(server.held("ann"), 12, "nobody looked yet");
     clients.push(server.enter("ann", "thirteenth").await);
     server.holds("ann", 7).await;
@@ -111,11 +127,19 @@ async fn knock(server: &Server, times: usize) -> Vec<Client> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l12_the_eleventh_attempt_in_a_minute_waits() {
-    let server = Setup::new().with(|config| config.admission.rate_max = 10).start().await;
+    let server = Setup::new()
+        .with(|config| config.admission.rate_max = 10)
+        .start()
+        .await;
     let mut clients = knock(&server, 10).await;
     let refusal = server.refused("ann", "k11").await;
     assert_eq!(refusal.kind(), (429, "rate-limited".to_owned()));
-    let seconds: u64 = refusal.reply.header("retry-after").unwrap().parse().unwrap();
+    let seconds: u64 = refusal
+        .reply
+        .header("retry-after")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
     clients.push(server.enter("bob", "k1").await);
     untouched(&mut clients).await;

@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod crowds;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod evidence;
 #[cfg(test)]
 mod guests;
 #[cfg(test)]
@@ -25,6 +29,8 @@ mod races;
 mod recovery;
 #[cfg(test)]
 mod sleepers;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod tiers;
 #[cfg(test)]

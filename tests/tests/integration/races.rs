@@ -28,7 +28,11 @@ async fn comes_to(server: &Server, rush_of: usize, in_: usize, limit: u32) {
         assert_eq!(refusal.kind(), (429, "user-limit".to_owned()));
     }
     assert_eq!(server.held("ann"), limit);
-    assert_eq!(server.registry.created().0, u64::from(limit), "never above the limit");
+    assert_eq!(
+        server.registry.created().0,
+        u64::from(limit),
+        "never above the limit"
+    );
     join_all(clients.iter_mut().map(|client| client.echo("in"))).await;
 }
 
@@ -95,13 +99,17 @@ async fn r6_a_send_that_meets_an_eviction_ends() {
         .with(|config| config.connection.outbox_bytes_max = 64 << 20)
         .start()
         .await;
-    let client = server.attach(server.dial("ann", "a").receive_buffer(4_096)).await;
+    let client = server
+        .attach(server.dial("ann", "a").receive_buffer(4_096))
+        .await;
     client.silence().await;
     client.say("/push 400 65536").await;
     let manager = server.manager("ann", "a").unwrap();
     let port = manager.ports().remove(0);
     until("a send to be under way", || port.outbox.queued().bytes > 0).await;
-    let evicted = server.post("/v1/users/ann/managers/a/evict", &serde_json::json!({})).await;
+    let evicted = server
+        .post("/v1/users/ann/managers/a/evict", &serde_json::json!({}))
+        .await;
     assert_eq!(evicted.json()["evicted"], true);
     let message = wastegate::manager::Message::Text("too late".into());
     assert_eq!(manager.send(port.id, message.clone()), Err(Refused::Closed));
@@ -137,7 +145,9 @@ async fn r7_a_slow_reader_is_closed_and_its_siblings_read_on() {
         .await;
     let mut sender = server.enter("ann", "a").await;
     let mut reader = server.enter("ann", "a").await;
-    let slow = server.attach(server.dial("ann", "a").receive_buffer(4_096)).await;
+    let slow = server
+        .attach(server.dial("ann", "a").receive_buffer(4_096))
+        .await;
     slow.silence().await;
     let manager = server.manager("ann", "a").unwrap();
     let text = "x".repeat(60_000);
@@ -179,7 +189,9 @@ async fn r14_tabs_that_are_closed_are_gone_after_the_grace() {
 async fn r18_thirty_reconnects_of_one_tab_hold_one_place() {
     let server = Setup::new().limit(1).without_force().start().await;
     for round in 0..30 {
-        let mut client = server.attach(server.dial("ann", "tab").device("laptop")).await;
+        let mut client = server
+            .attach(server.dial("ann", "tab").device("laptop"))
+            .await;
         client.echo("here again").await;
         assert_eq!(server.held("ann"), 1, "round {round}");
         // Some go before the server has heard that the one before is gone, some after.
@@ -194,8 +206,12 @@ async fn r18_thirty_reconnects_of_one_tab_hold_one_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r18_a_newer_connection_of_a_device_takes_over() {
     let server = Setup::new().start().await;
-    let mut old = server.attach(server.dial("ann", "tab").device("laptop")).await;
-    let mut new = server.attach(server.dial("ann", "tab").device("laptop")).await;
+    let mut old = server
+        .attach(server.dial("ann", "tab").device("laptop"))
+        .await;
+    let mut new = server
+        .attach(server.dial("ann", "tab").device("laptop"))
+        .await;
     assert_eq!(old.closed().await, 4500);
     new.echo("mine").await;
     let manager = server.manager("ann", "tab").unwrap();

@@ -15,7 +15,10 @@ use wastegate_tests::harness::{Client, Server, Setup, until};
 async fn sums(server: &Server) -> (u64, u64) {
     let stats = server.stats().await;
     let users = stats["per_user"].as_object().unwrap();
-    let sum = users.values().map(|user| user["managers"].as_u64().unwrap()).sum();
+    let sum = users
+        .values()
+        .map(|user| user["managers"].as_u64().unwrap())
+        .sum();
     (sum, stats["managers"].as_u64().unwrap())
 }
 
@@ -37,7 +40,11 @@ async fn d1_the_inactive_make_room_at_the_first_tier() {
     .await;
     let mut events = server.events();
     clients.push(server.enter("ann", "new").await);
-    assert_eq!(events.so_far().freed(), [(Conservative, 2)], "one needed, one in reserve");
+    assert_eq!(
+        events.so_far().freed(),
+        [(Conservative, 2)],
+        "one needed, one in reserve"
+    );
     assert_eq!(sums(&server).await, (7, 7));
     join_all(clients.iter_mut().map(|client| client.echo("here"))).await;
 }
@@ -74,13 +81,22 @@ async fn d7_a_policy_that_fails_fails_nobody() {
         new.push(client);
         faults.push(events.decided().await.answer.outcome.clone().unwrap_err());
     }
-    assert!(matches!(faults[..3], [Fault::Trap(_), Fault::Trap(_), Fault::Trap(_)]), "{faults:?}");
+    assert!(
+        matches!(
+            faults[..3],
+            [Fault::Trap(_), Fault::Trap(_), Fault::Trap(_)]
+        ),
+        "{faults:?}"
+    );
     assert_eq!(faults[3..], [Fault::Quarantined, Fault::Quarantined]);
     bob.push(server.enter("bob", "seventh").await);
     join_all(bob.iter_mut().map(|client| client.echo("unaffected"))).await;
     bob.push(server.enter("bob", "eighth").await);
     let decided = events.decided().await;
-    assert_eq!((decided.question.tier, decided.plan.victims().len()), (Force, 1));
+    assert_eq!(
+        (decided.question.tier, decided.plan.victims().len()),
+        (Force, 1)
+    );
     assert_eq!((server.held("ann"), server.held("bob")), (7, 7));
 }
 
@@ -96,7 +112,12 @@ async fn d13_other_users_sessions_survive_everybody_elses_pressure() {
     let users: Vec<String> = (0..30).map(|number| format!("pressed{number}")).collect();
     let silent = join_all(users.iter().map(|user| server.fill(user, 3))).await;
     join_all(silent.iter().flatten().map(Client::silence)).await;
-    let answers = join_all(users.iter().map(|user| server.dial(user, "new").connect_timed())).await;
+    let answers = join_all(
+        users
+            .iter()
+            .map(|user| server.dial(user, "new").connect_timed()),
+    )
+    .await;
     for answer in answers {
         let (_, took) = answer.unwrap();
         assert!(took < Duration::from_secs(10), "{took:?}");
@@ -118,7 +139,9 @@ async fn d14_the_nodes_pressure_spares_the_premium() {
         .start()
         .await;
     let premium: Vec<String> = (0..5).map(|number| format!("premium{number}")).collect();
-    let dials = premium.iter().map(|user| server.attach(server.dial(user, "a").premium()));
+    let dials = premium
+        .iter()
+        .map(|user| server.attach(server.dial(user, "a").premium()));
     let mut premium = join_all(dials).await;
     let ordinary: Vec<String> = (0..20).map(|number| format!("ordinary{number}")).collect();
     let ordinary = join_all(ordinary.iter().map(|user| server.enter(user, "a"))).await;
@@ -145,7 +168,12 @@ impl Application for Sessions {
         self.open.lock().unwrap().insert(manager.key.to_string());
     }
 
-    fn message<'a>(&'a self, manager: &'a Arc<Manager>, from: Peer, message: Message) -> BoxFuture<'a, ()> {
+    fn message<'a>(
+        &'a self,
+        manager: &'a Arc<Manager>,
+        from: Peer,
+        message: Message,
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             // A client that is gone hears nothing.
             let _ = manager.send(from.connection, message);
@@ -154,7 +182,10 @@ impl Application for Sessions {
 
     fn ended(&self, manager: &Arc<Manager>, _: End) {
         let key = manager.key.to_string();
-        assert!(self.open.lock().unwrap().remove(&key), "{key} was released twice");
+        assert!(
+            self.open.lock().unwrap().remove(&key),
+            "{key} was released twice"
+        );
         self.released.lock().unwrap().push(key);
     }
 }
@@ -162,7 +193,11 @@ impl Application for Sessions {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d16_what_was_tied_to_evicted_managers_is_released() {
     let sessions = Arc::new(Sessions::default());
-    let server = Setup::new().limit(10).application(sessions.clone()).start().await;
+    let server = Setup::new()
+        .limit(10)
+        .application(sessions.clone())
+        .start()
+        .await;
     let mut old = server.fill("ann", 10).await;
     assert_eq!(sessions.open.lock().unwrap().len(), 10);
     let keys: Vec<String> = (0..10).map(|number| format!("new{number}")).collect();
@@ -175,7 +210,10 @@ async fn d16_what_was_tied_to_evicted_managers_is_released() {
     for client in &mut old {
         assert_eq!(client.closed().await, 4001);
     }
-    until("ten releases", || sessions.released.lock().unwrap().len() == 10).await;
+    until("ten releases", || {
+        sessions.released.lock().unwrap().len() == 10
+    })
+    .await;
     let mut released = sessions.released.lock().unwrap().clone();
     released.sort_unstable();
     let mut expected: Vec<String> = (1..=10).map(|number| format!("k{number}")).collect();
@@ -197,5 +235,8 @@ async fn d17_a_stop_tells_everyone_and_leaves_nothing() {
     for client in &mut clients {
         assert_eq!(client.closed().await, 1001);
     }
-    assert_eq!((registry.total(), registry.users().len(), tasks.running()), (0, 0, 0));
+    assert_eq!(
+        (registry.total(), registry.users().len(), tasks.running()),
+        (0, 0, 0)
+    );
 }

@@ -10,14 +10,23 @@ use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{BUDGET, Client, Events, Server, Setup, until};
 
 /// The guests that load, all of them used here or in `tiers`.
-pub(crate) const ACCEPTED: [&str; 6] =
-    ["flaky", "lazy", "log-flood", "reversed", "silent", "sleeper"];
+pub(crate) const ACCEPTED: [&str; 6] = [
+    "flaky",
+    "lazy",
+    "log-flood",
+    "reversed",
+    "silent",
+    "sleeper",
+];
 
 /// At this limit the sleeper is awake at `force`, where it sees all of a user's managers.
 const AWAKE: usize = 7;
 
 fn asleep(dream: f64) -> Setup {
-    Setup::new().limit(7).policy_bytes(guest("sleeper")).param("dream", dream)
+    Setup::new()
+        .limit(7)
+        .policy_bytes(guest("sleeper"))
+        .param("dream", dream)
 }
 
 /// One more than the limit: let in within the budget, at the cost of exactly one manager.
@@ -26,7 +35,10 @@ async fn one_more(server: &Server, events: &mut Events, key: &str) -> (Client, O
     assert!(took < BUDGET, "{took:?}");
     server.attached(&client).await;
     let decided = events.decided().await;
-    assert_eq!((decided.question.tier, decided.plan.victims().len()), (Force, 1));
+    assert_eq!(
+        (decided.question.tier, decided.plan.victims().len()),
+        (Force, 1)
+    );
     assert_eq!(server.held("ann"), 7);
     (client, decided.answer.outcome.clone().err())
 }
@@ -45,11 +57,19 @@ async fn hurts_nobody(dream: f64, kind: &str) {
         new.push(client);
     }
     let names: Vec<&str> = faults.iter().map(Fault::name).collect();
-    assert_eq!(names, [kind, kind, kind, "quarantined", "quarantined"], "{faults:?}");
+    assert_eq!(
+        names,
+        [kind, kind, kind, "quarantined", "quarantined"],
+        "{faults:?}"
+    );
     for client in old.iter_mut().take(5) {
         assert_eq!(client.closed().await, 4001, "{client:?}");
     }
-    let left = old.iter_mut().skip(5).chain(&mut new).chain(&mut bystanders);
+    let left = old
+        .iter_mut()
+        .skip(5)
+        .chain(&mut new)
+        .chain(&mut bystanders);
     join_all(left.map(|client| client.echo("unaffected"))).await;
     for (fault, times) in [(kind, 3.0), ("quarantined", 2.0)] {
         let series = format!(r#"wastegate_policy_faults_total{{fault="{fault}"}}"#);
@@ -97,11 +117,24 @@ async fn scores_that_are_no_numbers_are_struck_out() {
     let mut events = server.events();
     let mut new = server.enter("ann", "new").await;
     let decided = events.decided().await;
-    assert_eq!(decided.answer.outcome.as_ref().err(), None, "an answer it was");
+    assert_eq!(
+        decided.answer.outcome.as_ref().err(),
+        None,
+        "an answer it was"
+    );
     let struck = decided.plan.refusals();
     assert_eq!(struck.len(), AWAKE);
-    assert!(struck.iter().all(|refusal| refusal.why == Struck::ScoreNotANumber), "{struck:?}");
-    assert_eq!(decided.plan.victims()[0].rank, None, "chosen by the built-in ranking");
+    assert!(
+        struck
+            .iter()
+            .all(|refusal| refusal.why == Struck::ScoreNotANumber),
+        "{struck:?}"
+    );
+    assert_eq!(
+        decided.plan.victims()[0].rank,
+        None,
+        "chosen by the built-in ranking"
+    );
     assert_eq!(old.remove(0).closed().await, 4001);
     join_all(old.iter_mut().map(|client| client.echo("kept"))).await;
     new.echo("in").await;
@@ -110,7 +143,10 @@ async fn scores_that_are_no_numbers_are_struck_out() {
 /// The fault of a user's next decision at force, none if the policy answered.
 async fn asked_awake(server: &Server, events: &mut Events, key: &str) -> (Client, String) {
     let (client, fault) = one_more(server, events, key).await;
-    (client, fault.map_or_else(|| "answered".to_owned(), |fault| fault.name().to_owned()))
+    (
+        client,
+        fault.map_or_else(|| "answered".to_owned(), |fault| fault.name().to_owned()),
+    )
 }
 
 /// Asks the policy about one row, which it answers: another user's detached manager.
@@ -121,7 +157,11 @@ async fn asked_asleep(server: &Server, events: &mut Events, leaves: Client, key:
     let client = server.enter("bob", key).await;
     let decided = events.decided().await;
     assert_eq!(decided.question.tier, Moderate);
-    assert!(decided.answer.outcome.is_ok(), "{:?}", decided.answer.outcome);
+    assert!(
+        decided.answer.outcome.is_ok(),
+        "{:?}",
+        decided.answer.outcome
+    );
     client
 }
 
@@ -143,7 +183,9 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
     let mut kept = Vec::new();
     let over = |since: wastegate::types::Timestamp| {
         let server = &server;
-        until("the cool-down to end", move || server.now().since(since) >= cool_down)
+        until("the cool-down to end", move || {
+            server.now().since(since) >= cool_down
+        })
     };
     let mut ask = async |key: &str, events: &mut Events| {
         let (client, answer) = asked_awake(&server, events, key).await;
@@ -158,7 +200,11 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
         assert_eq!(ask(key, &mut events).await, "quarantined");
     }
     over(opened).await;
-    assert_eq!(ask("a7", &mut events).await, "trap", "the trial, not a moment later");
+    assert_eq!(
+        ask("a7", &mut events).await,
+        "trap",
+        "the trial, not a moment later"
+    );
     let reopened = server.now();
     assert_eq!(ask("a8", &mut events).await, "quarantined", "and it failed");
     over(reopened).await;
@@ -167,19 +213,30 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
         bob.insert(0, asked_asleep(&server, &mut events, leaves, key).await);
     }
     assert_eq!(ask("a9", &mut events).await, "trap");
-    assert_eq!(ask("a10", &mut events).await, "trap", "closed: one fault does not open it");
+    assert_eq!(
+        ask("a10", &mut events).await,
+        "trap",
+        "closed: one fault does not open it"
+    );
     join_all(bob.iter_mut().map(|client| client.echo("unaffected"))).await;
 }
 
 /// T10: proposes nobody below force, and is not asked twice for that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lazy_policy_costs_nobody_a_place() {
-    let server = Setup::new().limit(3).policy_bytes(guest("lazy")).start().await;
+    let server = Setup::new()
+        .limit(3)
+        .policy_bytes(guest("lazy"))
+        .start()
+        .await;
     let mut old = server.fill("ann", 3).await;
     let mut events = server.events();
     let mut new = server.enter("ann", "new").await;
     let decided = events.decided().await;
-    assert_eq!((decided.question.tier, decided.plan.victims()[0].rank), (Force, Some(0)));
+    assert_eq!(
+        (decided.question.tier, decided.plan.victims()[0].rank),
+        (Force, Some(0))
+    );
     assert_eq!(old.remove(0).closed().await, 4001);
     new.echo("in").await;
 }
@@ -187,10 +244,18 @@ async fn a_lazy_policy_costs_nobody_a_place() {
 /// A policy may be as bad as it likes: it still takes exactly one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_policy_is_obeyed_and_takes_only_what_is_needed() {
-    let server = Setup::new().limit(5).policy_bytes(guest("reversed")).start().await;
+    let server = Setup::new()
+        .limit(5)
+        .policy_bytes(guest("reversed"))
+        .start()
+        .await;
     let mut old = server.fill("ann", 5).await;
     let mut new = server.enter("ann", "new").await;
-    assert_eq!(old.pop().unwrap().closed().await, 4001, "the most recently active");
+    assert_eq!(
+        old.pop().unwrap().closed().await,
+        4001,
+        "the most recently active"
+    );
     join_all(old.iter_mut().map(|client| client.echo("kept"))).await;
     new.echo("in").await;
 }
@@ -198,13 +263,19 @@ async fn a_reversed_policy_is_obeyed_and_takes_only_what_is_needed() {
 /// A thousand lines of 4 KiB: sixteen are kept, the rest is counted, and the answer stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_log_lines_is_capped() {
-    let server = Setup::new().limit(3).policy_bytes(guest("log-flood")).start().await;
+    let server = Setup::new()
+        .limit(3)
+        .policy_bytes(guest("log-flood"))
+        .start()
+        .await;
     let _old = server.fill("ann", 3).await;
     let mut events = server.events();
     let _new = server.enter("ann", "new").await;
     let decided = events.decided().await;
     assert_eq!(decided.answer.outcome.as_ref().err(), None);
-    let dropped = server.metric("wastegate_policy_log_lines_dropped_total").await;
+    let dropped = server
+        .metric("wastegate_policy_log_lines_dropped_total")
+        .await;
     assert_eq!(dropped, 1_000.0 - 16.0);
 }
 
@@ -223,12 +294,20 @@ async fn a_policy_that_traps_now_and_then_is_found_out_by_the_kit() {
     assert!(refused.is_err(), "always armed, the kit finds out");
     let armed = wastegate::policy::Params::from([("armed".to_owned(), 1.0)]);
     let sometimes = server.catalog.activate_async(pick, armed).await;
-    assert!(sometimes.is_err(), "sometimes armed, the kit finds out too: {sometimes:?}");
+    assert!(
+        sometimes.is_err(),
+        "sometimes armed, the kit finds out too: {sometimes:?}"
+    );
     let mut client = server.enter("ann", "k0").await;
     for number in 1..5 {
         let next = server.enter("ann", &format!("k{number}")).await;
         assert_eq!(client.closed().await, 4001);
         client = next;
     }
-    assert_eq!(server.metric(r#"wastegate_policy_faults_total{fault="trap"}"#).await, 0.0);
+    assert_eq!(
+        server
+            .metric(r#"wastegate_policy_faults_total{fault="trap"}"#)
+            .await,
+        0.0
+    );
 }

@@ -9,7 +9,9 @@ use wastegate_tests::harness::{BUDGET, Client, Server, Setup, until};
 
 /// Managers of a user by a letter and a number, one connection each.
 async fn several(server: &Server, letter: char, count: usize) -> Vec<Client> {
-    let keys: Vec<String> = (1..=count).map(|number| format!("{letter}{number}")).collect();
+    let keys: Vec<String> = (1..=count)
+        .map(|number| format!("{letter}{number}"))
+        .collect();
     join_all(keys.iter().map(|key| server.enter("ann", key))).await
 }
 
@@ -24,7 +26,13 @@ async fn stands(server: &Server, key: &str, standing: Standing) {
 
 /// Managers that nobody is attached to any more, within the grace.
 async fn inactive(server: &Server, count: usize) {
-    join_all(several(server, 'i', count).await.into_iter().map(Client::vanish)).await;
+    join_all(
+        several(server, 'i', count)
+            .await
+            .into_iter()
+            .map(Client::vanish),
+    )
+    .await;
     for number in 1..=count {
         stands(server, &format!("i{number}"), Standing::Detached).await;
     }
@@ -38,7 +46,9 @@ async fn zombies(server: &Server, count: usize) -> Vec<Client> {
 }
 
 fn keys(letter: char, count: usize, more: &[&str]) -> Vec<String> {
-    let mut keys: Vec<String> = (1..=count).map(|number| format!("{letter}{number}")).collect();
+    let mut keys: Vec<String> = (1..=count)
+        .map(|number| format!("{letter}{number}"))
+        .collect();
     keys.extend(more.iter().map(|&key| key.to_owned()));
     keys.sort_unstable();
     keys
@@ -49,8 +59,44 @@ async fn untouched(clients: &mut [Client]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t2_conservative_takes_the_two_that_are_over_and_counts_one_run() {
+    let server = Setup::new()
+        .limit(6)
+        .with(|config| config.manager.reconnect_grace = std::time::Duration::from_millis(50))
+        .start()
+        .await;
+    let mut healthy = several(&server, 'h', 4).await;
+    join_all(
+        several(&server, 'i', 2)
+            .await
+            .into_iter()
+            .map(Client::vanish),
+    )
+    .await;
+    for key in ["i1", "i2"] {
+        stands(&server, key, Standing::Expired).await;
+    }
+    healthy.push(server.enter("ann", "new").await);
+    assert_eq!(server.keys("ann"), keys('h', 4, &["new"]));
+    let runs = r#"wastegate_cleanup_tier_runs_total{tier="conservative",result="freed"}"#;
+    assert_eq!(server.metric(runs).await, 1.0);
+    assert_eq!(
+        server
+            .metric(r#"wastegate_cleanup_freed_total{tier="conservative"}"#)
+            .await,
+        2.0
+    );
+    untouched(&mut healthy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t3_aggressive_takes_everyone_who_does_not_answer_and_nobody_who_does() {
-    let server = Setup::new().limit(15).short_goodbyes().only(&[Aggressive], 9).start().await;
+    let server = Setup::new()
+        .limit(15)
+        .short_goodbyes()
+        .only(&[Aggressive], 9)
+        .start()
+        .await;
     inactive(&server, 5).await;
     let _zombies = zombies(&server, 5).await;
     let mut healthy = several(&server, 'h', 5).await;
@@ -65,7 +111,11 @@ async fn t3_aggressive_takes_everyone_who_does_not_answer_and_nobody_who_does() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t4_three_more_are_let_in_at_the_cost_of_the_bad_ones_only() {
-    let server = Setup::new().short_goodbyes().only(&[Aggressive], 7).start().await;
+    let server = Setup::new()
+        .short_goodbyes()
+        .only(&[Aggressive], 7)
+        .start()
+        .await;
     inactive(&server, 2).await;
     let _zombies = zombies(&server, 6).await;
     let mut healthy = several(&server, 'h', 10).await;
@@ -114,12 +164,20 @@ async fn t7_force_takes_exactly_one_the_one_idle_longest() {
     let [victim] = decided.plan.victims() else {
         panic!("{:?}", decided.plan);
     };
-    assert_eq!((victim.key.as_str(), victim.class), ("k1", Class::Responsive));
+    assert_eq!(
+        (victim.key.as_str(), victim.class),
+        ("k1", Class::Responsive)
+    );
     assert_eq!(clients.remove(0).closed().await, 4001);
     assert_eq!(server.held("ann"), 20);
     untouched(&mut clients).await;
     new.echo("me too").await;
-    assert_eq!(server.metric("wastegate_cleanup_forced_responsive_total").await, 1.0);
+    assert_eq!(
+        server
+            .metric("wastegate_cleanup_forced_responsive_total")
+            .await,
+        1.0
+    );
     for tier in ["conservative", "moderate", "aggressive"] {
         let runs = format!(r#"wastegate_cleanup_tier_runs_total{{tier="{tier}",result="empty"}}"#);
         assert_eq!(server.metric(&runs).await, 1.0, "{tier}");
@@ -144,13 +202,25 @@ async fn t9_later_tiers_do_not_run_where_the_first_one_suffices() {
 /// T10: a policy that proposes nobody cannot lock anybody out; at force it is completed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t10_a_policy_that_gives_nothing_up_is_passed_over() {
-    let server = Setup::new().limit(20).policy_bytes(guest("silent")).start().await;
+    let server = Setup::new()
+        .limit(20)
+        .policy_bytes(guest("silent"))
+        .start()
+        .await;
     let mut clients = server.fill("ann", 20).await;
     let mut events = server.events();
     let (_, took) = server.dial("ann", "new").connect_timed().await.unwrap();
     assert!(took < BUDGET, "{took:?}");
     let happened = events.so_far();
-    assert_eq!(happened.freed(), [(Conservative, 0), (Moderate, 0), (Aggressive, 0), (Force, 1)]);
+    assert_eq!(
+        happened.freed(),
+        [
+            (Conservative, 0),
+            (Moderate, 0),
+            (Aggressive, 0),
+            (Force, 1)
+        ]
+    );
     assert_eq!(clients.remove(0).closed().await, 4001);
     untouched(&mut clients).await;
 }
@@ -169,7 +239,10 @@ async fn t10_the_last_tier_is_completed_whichever_it_is() {
     let mut clients = several(&server, 'h', 2).await;
     let mut events = server.events();
     clients.push(server.enter("ann", "new").await);
-    assert_eq!(events.so_far().freed(), [(Conservative, 0), (Moderate, 0), (Aggressive, 2)]);
+    assert_eq!(
+        events.so_far().freed(),
+        [(Conservative, 0), (Moderate, 0), (Aggressive, 2)]
+    );
     untouched(&mut clients).await;
 }
 
@@ -179,7 +252,10 @@ async fn t10_a_refusal_names_each_tier_and_its_count() {
     let _clients = server.fill("ann", 2).await;
     let told = server.refused("ann", "k3").await.json();
     let tier = |tier: &str| json!({ "tier": tier, "eligible": 0, "freed": 0, "fault": false });
-    assert_eq!(told["tiers"], json!([tier("conservative"), tier("moderate"), tier("aggressive")]));
+    assert_eq!(
+        told["tiers"],
+        json!([tier("conservative"), tier("moderate"), tier("aggressive")])
+    );
 }
 
 /// T12: what a policy makes up is struck out and counted; the rest of its answer holds.
@@ -199,7 +275,11 @@ async fn t12_invented_and_repeated_choices_are_struck_and_the_rest_holds() {
     let [victim] = decided.plan.victims() else {
         panic!("{:?}", decided.plan);
     };
-    assert_eq!((victim.key.as_str(), victim.rank), ("k1", Some(2)), "its first honest choice");
+    assert_eq!(
+        (victim.key.as_str(), victim.rank),
+        ("k1", Some(2)),
+        "its first honest choice"
+    );
     let struck = |why: &str| format!(r#"wastegate_cleanup_struck_total{{why="{why}"}}"#);
     assert_eq!(server.metric(&struck("no-such-row")).await, 2.0);
     assert_eq!(server.metric(&struck("repeated")).await, 1.0);
@@ -225,10 +305,18 @@ async fn t14_protected_managers_are_skipped_until_only_they_are_left() {
     clients.push(server.attach(dial("new")).await);
     assert_eq!(
         events.so_far().freed(),
-        [(Conservative, 0), (Moderate, 0), (Aggressive, 0), (Force, 1)],
+        [
+            (Conservative, 0),
+            (Moderate, 0),
+            (Aggressive, 0),
+            (Force, 1)
+        ],
         "nobody below force touches the protected"
     );
-    assert!(server.manager("ann", "k8").is_none(), "the one nobody is attached to goes first");
+    assert!(
+        server.manager("ann", "k8").is_none(),
+        "the one nobody is attached to goes first"
+    );
     // Now only responsive ones are left, all protected.
     let mut last = server.attach(dial("newest")).await;
     assert_eq!(clients.remove(0).closed().await, 4001);

@@ -21,28 +21,51 @@ async fn counted(server: &Server, health: &str, count: u64) {
 async fn view(server: &Server, key: &str) -> serde_json::Value {
     let user = server.get("/v1/users/ann").await.json();
     let managers = user["managers"].as_array().unwrap();
-    managers.iter().find(|manager| manager["key"] == key).unwrap().clone()
+    managers
+        .iter()
+        .find(|manager| manager["key"] == key)
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn z1_managers_whose_sockets_are_closed_are_not_healthy() {
     let server = Setup::new().start().await;
     let mut clients = server.fill("ann", 5).await;
-    clients.extend(join_all((1..=5).map(|n| server.dial("ann", &format!("k{n}")).connect())).await.into_iter().map(Result::unwrap));
-    until_async("ten connections", async || server.stats().await["connections"] == 10).await;
+    clients.extend(
+        join_all((1..=5).map(|n| server.dial("ann", &format!("k{n}")).connect()))
+            .await
+            .into_iter()
+            .map(Result::unwrap),
+    );
+    until_async("ten connections", async || {
+        server.stats().await["connections"] == 10
+    })
+    .await;
     assert_eq!(server.count_of("alive").await, 5);
     join_all(clients.into_iter().map(Client::vanish)).await;
-    until_async("no connections", async || server.stats().await["connections"] == 0).await;
+    until_async("no connections", async || {
+        server.stats().await["connections"] == 0
+    })
+    .await;
     assert_eq!(server.count_of("alive").await, 0);
     for number in 1..=5 {
         let view = view(&server, &format!("k{number}")).await;
-        assert_eq!((&view["standing"], &view["class"]), (&"detached".into(), &"detached".into()));
+        assert_eq!(
+            (&view["standing"], &view["class"]),
+            (&"detached".into(), &"detached".into())
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn z4_the_silent_are_evicted_and_the_others_kept() {
-    let server = Setup::new().limit(10).short_goodbyes().only(&[Aggressive], 5).start().await;
+    let server = Setup::new()
+        .limit(10)
+        .short_goodbyes()
+        .only(&[Aggressive], 5)
+        .start()
+        .await;
     let mut clients = server.fill("ann", 10).await;
     let silent = clients.split_off(4);
     join_all(silent.iter().map(Client::silence)).await;
@@ -58,24 +81,38 @@ async fn z5_heartbeats_find_every_hung_manager_and_no_other() {
     let first = server.fill("ann", 10).await;
     let second = join_all((1..=10).map(|n| server.dial("ann", &format!("k{n}")).connect())).await;
     let second: Vec<Client> = second.into_iter().map(Result::unwrap).collect();
-    until_async("twenty connections", async || server.stats().await["connections"] == 20).await;
+    until_async("twenty connections", async || {
+        server.stats().await["connections"] == 20
+    })
+    .await;
     for client in first.iter().take(6).chain(second.iter().take(6)) {
         client.silence().await;
     }
     until_async("six zombies", async || server.stats().await["zombies"] == 6).await;
     assert_eq!(server.count_of("alive").await, 4);
     for number in 7..=10 {
-        assert_eq!(view(&server, &format!("k{number}")).await["health"], "alive");
+        assert_eq!(
+            view(&server, &format!("k{number}")).await["health"],
+            "alive"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn z6_a_quiet_peer_that_answers_pings_is_kept() {
-    let server = Setup::new().limit(3).impatient().without_force().start().await;
+    let server = Setup::new()
+        .limit(3)
+        .impatient()
+        .without_force()
+        .start()
+        .await;
     let mut clients = server.fill("ann", 3).await;
     // Twice as long as it takes for a silent peer to count as dead.
     until_async("three seconds without traffic", async || {
-        view(&server, "k3").await["signals"]["idle-ms"].as_f64().unwrap() > 3_000.0
+        view(&server, "k3").await["signals"]["idle-ms"]
+            .as_f64()
+            .unwrap()
+            > 3_000.0
     })
     .await;
     assert_eq!(server.count_of("alive").await, 3);
@@ -96,7 +133,9 @@ async fn z8_a_peer_that_never_reads_is_stalled_and_goes_before_the_idle() {
         .start()
         .await;
     let mut clients = server.fill("ann", 2).await;
-    let stalled = server.attach(server.dial("ann", "stalled").receive_buffer(4_096)).await;
+    let stalled = server
+        .attach(server.dial("ann", "stalled").receive_buffer(4_096))
+        .await;
     stalled.silence().await;
     stalled.say("/push 400 65536").await;
     counted(&server, "stalled", 1).await;
@@ -107,7 +146,10 @@ async fn z8_a_peer_that_never_reads_is_stalled_and_goes_before_the_idle() {
     let [victim] = decided.plan.victims() else {
         panic!("{:?}", decided.plan);
     };
-    assert_eq!((victim.key.as_str(), victim.class), ("stalled", Class::Stalled));
+    assert_eq!(
+        (victim.key.as_str(), victim.class),
+        ("stalled", Class::Stalled)
+    );
     join_all(clients.iter_mut().map(|client| client.echo("still there"))).await;
 }
 
@@ -121,8 +163,15 @@ async fn z9_known_dead_peers_are_not_probed_again() {
     let (_, took) = server.dial("ann", "new").connect_timed().await.unwrap();
     assert!(took < BUDGET, "{took:?}");
     let happened = events.so_far();
-    assert_eq!(happened.freed(), [(Conservative, 2)], "one that is needed, one in reserve");
-    assert!(happened.tiers.iter().all(|(_, round)| round.is_none()), "nobody was asked");
+    assert_eq!(
+        happened.freed(),
+        [(Conservative, 2)],
+        "one that is needed, one in reserve"
+    );
+    assert!(
+        happened.tiers.iter().all(|(_, round)| round.is_none()),
+        "nobody was asked"
+    );
 }
 
 /// Z9, promise 6: twenty peers that say nothing cost one round, not twenty.
@@ -136,7 +185,10 @@ async fn z9_twenty_silent_peers_cost_one_round() {
     assert!(answer.is_ok());
     assert!(took < BUDGET, "{took:?}");
     let happened = events.so_far();
-    assert_eq!(happened.freed(), [(Conservative, 0), (Moderate, 0), (Aggressive, 2)]);
+    assert_eq!(
+        happened.freed(),
+        [(Conservative, 0), (Moderate, 0), (Aggressive, 2)]
+    );
     let round = happened.tiers.last().unwrap().1.unwrap();
     assert_eq!((round.asked, round.answered), (20, 0));
 }
@@ -187,7 +239,11 @@ async fn z11_a_manager_whose_first_socket_is_on_its_way_is_kept() {
     let mut new = server.enter("ann", "new").await;
     let newborn = server.manager("ann", "newborn").expect("it is kept");
     assert_eq!(newborn.id, permit.manager().unwrap().id);
-    assert_eq!(clients.remove(0).closed().await, 4001, "one that had its time went");
+    assert_eq!(
+        clients.remove(0).closed().await,
+        4001,
+        "one that had its time went"
+    );
     new.echo("in").await;
 }
 
