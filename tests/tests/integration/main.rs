@@ -2,6 +2,8 @@
 //! scenario is tested where.
 
 #[cfg(test)]
+mod breaker;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crowds;
@@ -20,13 +22,23 @@ mod limits;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod proposals;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod scenarios;
 #[cfg(test)]
 mod sleepers;
 #[cfg(test)]

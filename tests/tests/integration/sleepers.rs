@@ -1,13 +1,11 @@
 //! Guests that pass the kit and misbehave when they are asked in earnest: the built-in ranking
 //! completes the decision within the same budget, nobody else notices, and the breaker opens.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use wastegate::decision::{Fault, Struck};
-use wastegate::types::Tier::{Force, Moderate};
+use wastegate::types::Tier::Force;
 use wastegate_tests::guests::guest;
-use wastegate_tests::harness::{BUDGET, Client, Events, Server, Setup, until};
+use wastegate_tests::harness::{BUDGET, Client, Events, Server, Setup};
 
 /// The guests that load, all of them used here or in `tiers`.
 pub(crate) const ACCEPTED: [&str; 6] = [
@@ -20,9 +18,9 @@ pub(crate) const ACCEPTED: [&str; 6] = [
 ];
 
 /// At this limit the sleeper is awake at `force`, where it sees all of a user's managers.
-const AWAKE: usize = 7;
+pub(crate) const AWAKE: usize = 7;
 
-fn asleep(dream: f64) -> Setup {
+pub(crate) fn asleep(dream: f64) -> Setup {
     Setup::new()
         .limit(7)
         .policy_bytes(guest("sleeper"))
@@ -30,7 +28,11 @@ fn asleep(dream: f64) -> Setup {
 }
 
 /// One more than the limit: let in within the budget, at the cost of exactly one manager.
-async fn one_more(server: &Server, events: &mut Events, key: &str) -> (Client, Option<Fault>) {
+pub(crate) async fn one_more(
+    server: &Server,
+    events: &mut Events,
+    key: &str,
+) -> (Client, Option<Fault>) {
     let (client, took) = server.dial("ann", key).connect_timed().await.unwrap();
     assert!(took < BUDGET, "{took:?}");
     server.attached(&client).await;
@@ -138,87 +140,6 @@ async fn scores_that_are_no_numbers_are_struck_out() {
     assert_eq!(old.remove(0).closed().await, 4001);
     join_all(old.iter_mut().map(|client| client.echo("kept"))).await;
     new.echo("in").await;
-}
-
-/// The fault of a user's next decision at force, none if the policy answered.
-async fn asked_awake(server: &Server, events: &mut Events, key: &str) -> (Client, String) {
-    let (client, fault) = one_more(server, events, key).await;
-    (
-        client,
-        fault.map_or_else(|| "answered".to_owned(), |fault| fault.name().to_owned()),
-    )
-}
-
-/// Asks the policy about one row, which it answers: another user's detached manager.
-async fn asked_asleep(server: &Server, events: &mut Events, leaves: Client, key: &str) -> Client {
-    let manager = server.manager("bob", &leaves.key).unwrap();
-    leaves.vanish().await;
-    until("bob's to be left", || manager.ports().is_empty()).await;
-    let client = server.enter("bob", key).await;
-    let decided = events.decided().await;
-    assert_eq!(decided.question.tier, Moderate);
-    assert!(
-        decided.answer.outcome.is_ok(),
-        "{:?}",
-        decided.answer.outcome
-    );
-    client
-}
-
-/// D6: one trial after the cool-down; its failure re-opens, refused tries do not move the time,
-/// and enough successes close.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d6_the_breaker_tries_once_after_its_cool_down() {
-    let cool_down = Duration::from_secs(3);
-    let server = asleep(1.0)
-        .with(|config| {
-            config.policy.breaker.cool_down = cool_down;
-            config.policy.breaker.trials = 2;
-        })
-        .start()
-        .await;
-    let _ann = server.fill("ann", AWAKE).await;
-    let mut bob = server.fill("bob", AWAKE).await;
-    let mut events = server.events();
-    let mut kept = Vec::new();
-    let over = |since: wastegate::types::Timestamp| {
-        let server = &server;
-        until("the cool-down to end", move || {
-            server.now().since(since) >= cool_down
-        })
-    };
-    let mut ask = async |key: &str, events: &mut Events| {
-        let (client, answer) = asked_awake(&server, events, key).await;
-        kept.push(client);
-        answer
-    };
-    for key in ["a1", "a2", "a3"] {
-        assert_eq!(ask(key, &mut events).await, "trap");
-    }
-    let opened = server.now();
-    for key in ["a4", "a5", "a6"] {
-        assert_eq!(ask(key, &mut events).await, "quarantined");
-    }
-    over(opened).await;
-    assert_eq!(
-        ask("a7", &mut events).await,
-        "trap",
-        "the trial, not a moment later"
-    );
-    let reopened = server.now();
-    assert_eq!(ask("a8", &mut events).await, "quarantined", "and it failed");
-    over(reopened).await;
-    for key in ["b1", "b2"] {
-        let leaves = bob.pop().unwrap();
-        bob.insert(0, asked_asleep(&server, &mut events, leaves, key).await);
-    }
-    assert_eq!(ask("a9", &mut events).await, "trap");
-    assert_eq!(
-        ask("a10", &mut events).await,
-        "trap",
-        "closed: one fault does not open it"
-    );
-    join_all(bob.iter_mut().map(|client| client.echo("unaffected"))).await;
 }
 
 /// T10: proposes nobody below force, and is not asked twice for that.

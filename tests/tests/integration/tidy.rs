@@ -1,7 +1,6 @@
 //! What the architecture forbids, read from the sources: which room may import which, what only one
-//! file may know, and that the table of scenarios in `tests/README.md` tells the truth.
+//! file may know, and what every file opens with.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,18 +59,7 @@ const ENVIRONMENT: [&str; 2] = [
     "host/src/config/tests/generated.rs",
 ];
 
-/// Every scenario that has to have a test.
-const SCENARIOS: [(&str, &[u8]); 7] = [
-    ("L", &[1, 2, 3, 4, 8, 9, 10, 12, 13]),
-    ("T", &[1, 2, 3, 4, 6, 7, 9, 10, 12, 14, 15]),
-    ("Z", &[1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 14]),
-    ("R", &[1, 2, 3, 4, 6, 7, 9, 11, 12, 14, 16, 18, 19]),
-    ("D", &[1, 2, 6, 7, 9, 10, 11, 12, 13, 14, 16, 17]),
-    ("M", &[1, 2, 3, 5, 10, 11, 12]),
-    ("U", &[2, 3, 4, 5, 6, 8, 9]),
-];
-
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -79,7 +67,7 @@ fn root() -> PathBuf {
 }
 
 /// The Rust files below some folders, by their path from the root, with their text.
-fn sources(folders: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn sources(folders: &[&str]) -> Vec<(String, String)> {
     let root = root();
     let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
     let mut files = Vec::new();
@@ -109,7 +97,7 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 /// The lines of a file that are code, with their numbers.
-fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let code = |line: &str| !line.trim_start().starts_with("//");
     (1..).zip(text.lines()).filter(move |(_, line)| code(line))
 }
@@ -155,7 +143,7 @@ fn imports(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     text.chars()
         .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
         .collect()
@@ -167,7 +155,7 @@ fn room_of(file: &str) -> &str {
 }
 
 /// Fails with every offence, one a line.
-fn none(offences: &str) {
+pub(crate) fn none(offences: &str) {
     assert!(offences.is_empty(), "\n{offences}");
 }
 
@@ -292,45 +280,6 @@ fn one_file_reads_the_environment_and_one_knows_close_codes() {
                     "{file}:{number}: only `gateway::close` knows close codes"
                 )
                 .unwrap();
-            }
-        }
-    }
-    none(&offences);
-}
-
-#[test]
-fn the_table_of_scenarios_is_complete_and_true() {
-    let readme = fs::read_to_string(root().join("tests/README.md")).unwrap();
-    let tests: BTreeSet<String> = sources(&["host/src", "tests/src", "tests/tests", "tests/sim"])
-        .iter()
-        .flat_map(|(_, text)| {
-            let names = code(text).filter_map(|(_, line)| Some(word(line.split_once("fn ")?.1)));
-            names.collect::<Vec<_>>()
-        })
-        .collect();
-    let rows = readme.lines().filter_map(|line| {
-        let (id, tests) = line.strip_prefix("| ")?.split_once(" | ")?;
-        Some((id.to_owned(), tests.to_owned()))
-    });
-    let rows: Vec<(String, String)> = rows.collect();
-    let mut offences = String::new();
-    for (letter, numbers) in SCENARIOS {
-        for number in numbers {
-            let id = format!("{letter}{number}");
-            let row = rows.iter().find(|(known, _)| *known == id);
-            let Some((_, named)) = row else {
-                writeln!(offences, "tests/README.md: no row for {id}").unwrap();
-                continue;
-            };
-            let names: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
-            if names.is_empty() {
-                writeln!(offences, "tests/README.md: {id} names no test").unwrap();
-            }
-            for name in names {
-                let own = name.rsplit("::").next().unwrap();
-                if !tests.contains(own) {
-                    writeln!(offences, "tests/README.md: {id}: there is no test `{name}`").unwrap();
-                }
             }
         }
     }
