@@ -29,7 +29,7 @@ use super::notice::Notice;
 use super::{Gateway, SUBPROTOCOL, close, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
 use crate::connection::{self, Transport};
-use crate::manager::{AttachError, Message, Port};
+use crate::manager::{Message, Port};
 use crate::observe::metrics::Label;
 use crate::registry::Permit;
 use crate::types::CloseReason;
@@ -182,10 +182,7 @@ impl Incoming {
             }
             Err(error) => {
                 tracing::debug!(%error, "could not attach");
-                let (code, reason) = match error {
-                    AttachError::Closed => close::code(CloseReason::ManagerClosed),
-                    AttachError::TooMany(_) => (4434, "its manager has too many connections"),
-                };
+                let (code, reason) = close::not_attached(error);
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;
             }

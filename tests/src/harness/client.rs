@@ -1,8 +1,7 @@
 //! One WebSocket of a client, that behaves as it is told.
 //!
 //! A task of its own reads all the time, so an idle client answers pings as browsers do. Silent, it
-//! keeps the socket open and reads nothing, as a suspended phone does; vanished, it is gone with a
-//! reset, as a process that was killed is.
+//! reads nothing, as a suspended phone does; vanished, it is gone with a reset, as if killed.
 
 use std::fmt;
 use std::time::Duration;
@@ -166,7 +165,7 @@ impl Client {
         self.tell(Command::Wake).await;
     }
 
-    /// Reads one frame and pauses, over and over.
+    /// Reads a frame and pauses, over and over.
     pub async fn read_every(&self, pause: Duration) {
         self.tell(Command::ReadEvery(pause)).await;
     }
@@ -192,7 +191,7 @@ impl Client {
         self.ended().await
     }
 
-    /// Waits until the connection has ended.
+    /// Waits for the end of the connection.
     pub async fn ended(&mut self) -> End {
         let what = format!("the end of {self:?}");
         let end = within(what, self.end.wait_for(Option::is_some)).await;

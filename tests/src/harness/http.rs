@@ -97,7 +97,8 @@ pub async fn read_body(stream: &mut TcpStream, head: Head) -> Reply {
     let length = head
         .header("content-length")
         .and_then(|length| length.parse::<usize>().ok());
-    while length.is_none_or(|length| body.len() < length) {
+    // What follows an upgrade is no body.
+    while head.status != 101 && length.is_none_or(|length| body.len() < length) {
         match stream.read_buf(&mut body).await {
             Ok(1..) => {}
             Ok(0) | Err(_) => break,

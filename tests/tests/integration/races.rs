@@ -167,6 +167,26 @@ async fn r7_a_slow_reader_is_closed_and_its_siblings_read_on() {
     assert_eq!(reader.hear_text().await, "after");
 }
 
+/// R7: slow is not broken. Whoever reads, however slowly, gets everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r7_a_reader_that_is_only_slow_gets_everything() {
+    let server = Setup::new().start().await;
+    let mut sender = server.enter("ann", "a").await;
+    let dial = server.dial("ann", "a").receive_buffer(4_096);
+    let mut slow = server.attach(dial).await;
+    slow.read_every(Duration::from_millis(5)).await;
+    let texts: Vec<String> = (0..100)
+        .map(|number| format!("{number} {}", "x".repeat(4_000)))
+        .collect();
+    for text in &texts {
+        sender.echo(text).await;
+    }
+    for text in &texts {
+        assert_eq!(slow.hear_text().await, *text);
+    }
+    assert!(slow.is_open());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r14_tabs_that_are_closed_are_gone_after_the_grace() {
     let server = Setup::new()

@@ -1,14 +1,12 @@
 //! Tiers: who goes at which, how many, and what runs after that (nothing).
 
 use futures_util::future::join_all;
-use serde_json::json;
 use wastegate::decision::{Class, Standing};
 use wastegate::types::Tier::{Aggressive, Conservative, Force, Moderate};
-use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{BUDGET, Client, Server, Setup, until};
 
 /// Managers of a user by a letter and a number, one connection each.
-async fn several(server: &Server, letter: char, count: usize) -> Vec<Client> {
+pub(crate) async fn several(server: &Server, letter: char, count: usize) -> Vec<Client> {
     let keys: Vec<String> = (1..=count)
         .map(|number| format!("{letter}{number}"))
         .collect();
@@ -16,7 +14,7 @@ async fn several(server: &Server, letter: char, count: usize) -> Vec<Client> {
 }
 
 /// Waits until a manager stands so.
-async fn stands(server: &Server, key: &str, standing: Standing) {
+pub(crate) async fn stands(server: &Server, key: &str, standing: Standing) {
     until(format!("{key} to be {standing:?}"), || {
         let manager = server.manager("ann", key).unwrap();
         manager.standing(server.now()) == standing
@@ -25,7 +23,7 @@ async fn stands(server: &Server, key: &str, standing: Standing) {
 }
 
 /// Managers that nobody is attached to any more, within the grace.
-async fn inactive(server: &Server, count: usize) {
+pub(crate) async fn inactive(server: &Server, count: usize) {
     join_all(
         several(server, 'i', count)
             .await
@@ -54,8 +52,39 @@ fn keys(letter: char, count: usize, more: &[&str]) -> Vec<String> {
     keys
 }
 
-async fn untouched(clients: &mut [Client]) {
+pub(crate) async fn untouched(clients: &mut [Client]) {
     join_all(clients.iter_mut().map(|client| client.echo("still there"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t2_conservative_takes_the_two_that_are_over_and_counts_one_run() {
+    let server = Setup::new()
+        .limit(6)
+        .with(|config| config.manager.reconnect_grace = std::time::Duration::from_millis(50))
+        .start()
+        .await;
+    let mut healthy = several(&server, 'h', 4).await;
+    join_all(
+        several(&server, 'i', 2)
+            .await
+            .into_iter()
+            .map(Client::vanish),
+    )
+    .await;
+    for key in ["i1", "i2"] {
+        stands(&server, key, Standing::Expired).await;
+    }
+    healthy.push(server.enter("ann", "new").await);
+    assert_eq!(server.keys("ann"), keys('h', 4, &["new"]));
+    let runs = r#"wastegate_cleanup_tier_runs_total{tier="conservative",result="freed"}"#;
+    assert_eq!(server.metric(runs).await, 1.0);
+    assert_eq!(
+        server
+            .metric(r#"wastegate_cleanup_freed_total{tier="conservative"}"#)
+            .await,
+        2.0
+    );
+    untouched(&mut healthy).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,96 +195,6 @@ async fn t9_later_tiers_do_not_run_where_the_first_one_suffices() {
     clients.push(server.enter("ann", "new").await);
     assert_eq!(events.so_far().freed(), [(Conservative, 1)]);
     untouched(&mut clients).await;
-}
-
-/// T10: a policy that proposes nobody cannot lock anybody out; at force it is completed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t10_a_policy_that_gives_nothing_up_is_passed_over() {
-    let server = Setup::new()
-        .limit(20)
-        .policy_bytes(guest("silent"))
-        .start()
-        .await;
-    let mut clients = server.fill("ann", 20).await;
-    let mut events = server.events();
-    let (_, took) = server.dial("ann", "new").connect_timed().await.unwrap();
-    assert!(took < BUDGET, "{took:?}");
-    let happened = events.so_far();
-    assert_eq!(
-        happened.freed(),
-        [
-            (Conservative, 0),
-            (Moderate, 0),
-            (Aggressive, 0),
-            (Force, 1)
-        ]
-    );
-    assert_eq!(clients.remove(0).closed().await, 4001);
-    untouched(&mut clients).await;
-}
-
-/// T10, promise 2: what a policy spares below the last tier goes at the last tier, also where the
-/// operator did not enable `force`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t10_the_last_tier_is_completed_whichever_it_is() {
-    let server = Setup::new()
-        .limit(4)
-        .without_force()
-        .policy_bytes(guest("silent"))
-        .start()
-        .await;
-    inactive(&server, 2).await;
-    let mut clients = several(&server, 'h', 2).await;
-    let mut events = server.events();
-    clients.push(server.enter("ann", "new").await);
-    assert_eq!(
-        events.so_far().freed(),
-        [(Conservative, 0), (Moderate, 0), (Aggressive, 2)]
-    );
-    untouched(&mut clients).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t10_a_refusal_names_each_tier_and_its_count() {
-    let server = Setup::new().limit(2).without_force().start().await;
-    let _clients = server.fill("ann", 2).await;
-    let told = server.refused("ann", "k3").await.json();
-    let tier = |tier: &str| json!({ "tier": tier, "eligible": 0, "freed": 0, "fault": false });
-    assert_eq!(
-        told["tiers"],
-        json!([tier("conservative"), tier("moderate"), tier("aggressive")])
-    );
-}
-
-/// T12: what a policy makes up is struck out and counted; the rest of its answer holds.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t12_invented_and_repeated_choices_are_struck_and_the_rest_holds() {
-    let server = Setup::new()
-        .limit(7)
-        .policy_bytes(guest("sleeper"))
-        .param("dream", 4.0)
-        .start()
-        .await;
-    let mut clients = server.fill("ann", 7).await;
-    let mut bystander = server.enter("bob", "k1").await;
-    let mut events = server.events();
-    let mut new = server.enter("ann", "new").await;
-    let decided = events.decided().await;
-    let [victim] = decided.plan.victims() else {
-        panic!("{:?}", decided.plan);
-    };
-    assert_eq!(
-        (victim.key.as_str(), victim.rank),
-        ("k1", Some(2)),
-        "its first honest choice"
-    );
-    let struck = |why: &str| format!(r#"wastegate_cleanup_struck_total{{why="{why}"}}"#);
-    assert_eq!(server.metric(&struck("no-such-row")).await, 2.0);
-    assert_eq!(server.metric(&struck("repeated")).await, 1.0);
-    assert_eq!(clients.remove(0).closed().await, 4001);
-    untouched(&mut clients).await;
-    new.echo("in").await;
-    bystander.echo("not concerned").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
