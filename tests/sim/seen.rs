@@ -70,6 +70,8 @@ pub(crate) struct Answered {
     pub(crate) took: Duration,
     /// From the queue rather than at the door.
     pub(crate) queued: bool,
+    /// How many waited before it in the queue.
+    pub(crate) ahead: usize,
     pub(crate) answer: Answer,
     /// The user's managers at that instant, everybody's where the node was full.
     pub(crate) around: Vec<Facts>,

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::budget::ForceBudget;
 use super::config::Config;
 use super::evict::Recorder;
-use super::flight::Flights;
+use super::flight::{Flights, Wish};
 use super::metrics::Metrics;
 use super::pressure::PressureBook;
 use crate::decision::{
@@ -24,7 +24,9 @@ use crate::decision::{
 };
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{
+    Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
+};
 
 /// How long all rankings of one cleanup may take together before the built-in ranking makes the
 /// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
@@ -180,7 +182,7 @@ impl Cleaner {
     /// Makes room for one more manager of a user, and for everybody else who asks for the same
     /// user meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room(self: &Arc<Self>, user: &UserId) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(user);
+        let (flight, ours) = self.flights.join(user, Wish::Room);
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
             self.tasks.spawn("cleanup", async move {
@@ -322,12 +324,28 @@ impl Cleaner {
         };
         if question.most > 0 {
             let answer = self.ask(&question, patience).await;
-            let plan = guard::plan(&question, terms.table, &answer);
+            let plan = if self.is_last(question.scope, question.tier) {
+                guard::last_plan(&question, terms.table, &answer)
+            } else {
+                guard::plan(&question, terms.table, &answer)
+            };
             run.fault = answer.outcome.is_err();
             run.freed = self.execute(question, answer, plan, terms);
         }
         self.metrics.tier_run(&run, self.clock.now().since(start));
         run
+    }
+
+    /// Whether an admission has nothing left to try in that scope once this tier is over.
+    fn is_last(&self, scope: Scope, tier: Tier) -> bool {
+        let last = match scope {
+            Scope::User => self.config.user_last_tier,
+            Scope::Node => self.config.node_last_tier,
+        };
+        let next = |other: &Tier| {
+            *other > tier && *other <= last && self.config.table.rule(*other).enabled
+        };
+        tier != Tier::Proactive && !Tier::ADMISSION.iter().any(next)
     }
 
     /// Asks the ranker. Whatever it does, there is an answer before the patience ends; one that

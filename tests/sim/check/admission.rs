@@ -66,7 +66,8 @@ impl Admissions {
             _ => return,
         };
         let takeable = self.rules.takeable(&one.around, last);
-        if !takeable.is_empty() {
+        // What may go, goes for those who came before it.
+        if takeable.len() > one.ahead {
             let names: Vec<String> = takeable
                 .iter()
                 .map(|one| format!("{}/{} ({:?})", one.user, one.key, one.kind()))
