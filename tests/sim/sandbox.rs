@@ -31,7 +31,6 @@ pub(crate) const HOSTILE: &[&str] = &[
     "liar",
     "memory-bomb",
     "nan-scores",
-    "no-reasons",
     "reversed",
     "silent",
     "spins",

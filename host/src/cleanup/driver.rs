@@ -342,8 +342,13 @@ impl Cleaner {
             Scope::User => self.config.user_last_tier,
             Scope::Node => self.config.node_last_tier,
         };
+        // Where force is rationed, a user may have had its share.
+        let rationed = scope == Scope::User && self.config.force_per_user_max > 0;
         let next = |other: &Tier| {
-            *other > tier && *other <= last && self.config.table.rule(*other).enabled
+            *other > tier
+                && *other <= last
+                && self.config.table.rule(*other).enabled
+                && !(rationed && *other == Tier::Force)
         };
         tier != Tier::Proactive && !Tier::ADMISSION.iter().any(next)
     }

@@ -110,12 +110,13 @@ impl Guard {
                 one.no_such_row
             ));
         }
-        if one
-            .rows
-            .iter()
-            .any(|row| row.kind().is_none_or(|kind| kind > Class::Responsive))
-        {
-            wrong.push("a question about a newborn".to_owned());
+        let inside = one.choices.iter().filter(|row| **row < rows);
+        let twice = inside.clone().count() - inside.collect::<BTreeSet<_>>().len();
+        if twice != one.repeated {
+            wrong.push(format!(
+                "{twice} choices of a row twice, {} struck",
+                one.repeated
+            ));
         }
     }
 }
