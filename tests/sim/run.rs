@@ -11,6 +11,7 @@ use crate::rig::Rig;
 use crate::rng::Rng;
 use crate::scenario::{DRAIN, Ending, Scenario};
 use crate::seen::{Leftovers, Seen};
+use crate::tally::Tally;
 
 /// How often the counts are looked at while nothing else happens.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
@@ -23,6 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) scenario: String,
     pub(crate) log: Vec<String>,
     pub(crate) observations: u64,
+    pub(crate) tally: Tally,
     pub(crate) violations: Vec<Violation>,
 }
 
@@ -72,6 +74,7 @@ async fn simulate(scenario: Scenario) -> Outcome {
         scenario: told,
         log: record.log,
         observations: record.observations,
+        tally: record.tally,
         violations: record.violations,
     }
 }
