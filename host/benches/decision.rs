@@ -65,11 +65,12 @@ impl Ranker for NativeLru {
 }
 
 /// Every ranker that is measured, by name.
-fn rankers() -> Vec<(String, Arc<dyn Ranker>)> {
+fn rankers(rows: u32) -> Vec<(String, Arc<dyn Ranker>)> {
+    let config = Config::default();
     let config = Config {
         // The call itself is measured, not the way to another thread.
-        inline_rows_max: u32::MAX,
-        ..Config::default()
+        inline_rows_max: config.inline_rows_max.max(rows),
+        ..config
     };
     let metrics = Metrics::default();
     let engine = Engine::new(config, Clock::system()).expect("this machine runs WASM");
@@ -148,7 +149,7 @@ fn rank(criterion: &mut Criterion) {
         let needed = (rows / 100).max(1);
         let id = DecisionId::from_raw(1);
         let question = Arc::new(Question::new(&snapshot, &table, Tier::Force, needed, id, 7));
-        for (name, ranker) in rankers() {
+        for (name, ranker) in rankers(rows) {
             group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
                 bencher.iter(|| matches!(ranker.rank(black_box(&question)), Answer::Ready(_)));
             });
@@ -163,7 +164,7 @@ fn decision(criterion: &mut Criterion) {
     for rows in SIZES {
         let mut group = criterion.benchmark_group(format!("decision/{rows}"));
         let snapshot = snapshot(rows);
-        for (name, ranker) in rankers() {
+        for (name, ranker) in rankers(rows) {
             group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
                 bencher.iter(|| decide(&*ranker, &table, black_box(&snapshot)));
             });
@@ -175,7 +176,7 @@ fn decision(criterion: &mut Criterion) {
 /// Decisions a second on one thread and on two: whether instances get into each other's way.
 fn threads(criterion: &mut Criterion) {
     let (table, snapshot) = (TierTable::default(), snapshot(20));
-    for (name, ranker) in rankers() {
+    for (name, ranker) in rankers(20) {
         let mut group = criterion.benchmark_group(format!("threads/{name}"));
         for threads in [1_u64, 2] {
             group.throughput(Throughput::Elements(threads));

@@ -46,3 +46,6 @@ pub mod decision;
 pub mod observe;
 
 pub mod types;
+
+#[cfg(test)]
+mod testing;

@@ -123,6 +123,10 @@ impl Admission {
                 };
                 Ok(Admitted::Now(self.let_in(permit, outcome, &way)))
             }
+            // Nor does a newcomer get the temporary slot that the first in the queue waits for.
+            Step::Out { why, held, limit } if overtaking => {
+                self.line_up(user, why, (held, limit), self.config.retry_after, way)
+            }
             Step::Out { why, held, limit } => self.climb(user, key, why, (held, limit), way),
         }
     }
@@ -130,7 +134,6 @@ impl Admission {
     /// Tries to enter, making room as long as that helps and the budget lasts.
     async fn find_room(&self, user: &UserId, key: &ManagerKey, way: &mut Way) -> Step {
         let watch = self.registry.watch(user);
-        let mut node_cleaned = false;
         loop {
             // Ask before looking, so that nothing that changes meanwhile is missed.
             let mut changed = std::pin::pin!(watch.next());
@@ -139,26 +142,19 @@ impl Admission {
             let left = way.deadline.since(now);
             let full = match self.registry.enter(user, key, now) {
                 Entrance::Open(permit) => return Step::In(permit),
-                Entrance::NodeFull { held, limit } if node_cleaned => {
-                    return Step::Out {
+                Entrance::NodeFull { held, limit } => {
+                    let full = Step::Out {
                         why: Why::NodeLimit,
                         held,
                         limit,
                     };
-                }
-                Entrance::NodeFull { held, limit } => {
-                    let cleanup =
-                        tokio::time::timeout(left, self.cleaner.make_room_on_node()).await;
-                    if let Ok(cleanup) = cleanup {
-                        way.tiers.extend(&cleanup.runs);
-                    }
-                    node_cleaned = true;
-                    if self.clock.now() >= way.deadline {
-                        return Step::Out {
-                            why: Why::NodeLimit,
-                            held,
-                            limit,
-                        };
+                    let room = tokio::time::timeout(left, self.cleaner.make_room_on_node()).await;
+                    let Ok(cleanup) = room else {
+                        return full;
+                    };
+                    way.tiers.extend(&cleanup.runs);
+                    if !(cleanup.enough || cleanup.freed > 0) || self.clock.now() >= way.deadline {
+                        return full;
                     }
                     continue;
                 }
@@ -213,16 +209,28 @@ impl Admission {
                 Granted::CoolingDown(until) => retry_after = retry_after.max(until.since(now)),
                 Granted::Off => {}
             }
-            if self.config.queue_length_max > 0 {
-                let ticket = self.queues.join(user, self.config.queue_length_max);
-                let ticket = ticket.ok_or_else(|| {
-                    self.deny(user, Why::QueueFull, counts, self.config.queue_wait, way)
-                })?;
-                self.metrics.count(Outcome::Queued);
-                return Ok(Admitted::Queued(ticket));
-            }
         }
-        Err(self.deny(user, why, counts, retry_after, way))
+        self.line_up(user, why, counts, retry_after, way)
+    }
+
+    /// The queue, if it is the user's own limit and there is a queue; else a refusal.
+    fn line_up(
+        &self,
+        user: &UserId,
+        why: Why,
+        counts: (u32, u32),
+        retry_after: Duration,
+        way: Way,
+    ) -> Result<Admitted, Denied> {
+        if why != Why::UserLimit || self.config.queue_length_max == 0 {
+            return Err(self.deny(user, why, counts, retry_after, way));
+        }
+        let Some(ticket) = self.queues.join(user, self.config.queue_length_max) else {
+            let retry_after = self.config.queue_wait;
+            return Err(self.deny(user, Why::QueueFull, counts, retry_after, way));
+        };
+        self.metrics.count(Outcome::Queued);
+        Ok(Admitted::Queued(ticket))
     }
 
     /// Waits in the queue until it is this client's turn and a slot is free.
@@ -253,12 +261,23 @@ impl Admission {
                         return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
                     }
                     Entrance::UserFull { .. } => {
-                        let cleanup = self.cleaner.make_room(user).await;
-                        if cleanup.freed > 0 {
+                        // A slot that becomes free meanwhile is not kept waiting for the probes.
+                        let look_again = tokio::select! {
+                            helped = self.help_the_first(user, deadline) => helped,
+                            () = changed.as_mut() => true,
+                        };
+                        if look_again {
                             continue;
                         }
                     }
-                    Entrance::NodeFull { .. } => {}
+                    Entrance::NodeFull { .. } => {
+                        let room = self.cleaner.make_room_on_node();
+                        let left = deadline.since(now);
+                        let room = tokio::time::timeout(left, room).await;
+                        if room.is_ok_and(|cleanup| cleanup.freed > 0) {
+                            continue;
+                        }
+                    }
                 }
             }
             let left = deadline.since(self.clock.now());
@@ -274,6 +293,22 @@ impl Admission {
                 () = tokio::time::sleep(left.min(QUEUE_CLEANUP_INTERVAL)) => {}
             }
         }
+    }
+
+    /// Looks again for the first in a queue: what was in use may be gone, and a cool-down over.
+    async fn help_the_first(&self, user: &UserId, deadline: Timestamp) -> bool {
+        let left = deadline.since(self.clock.now());
+        let cleanup = tokio::time::timeout(left, self.cleaner.make_room(user)).await;
+        if cleanup.is_ok_and(|cleanup| cleanup.freed > 0) {
+            return true;
+        }
+        let (now, limits) = (self.clock.now(), self.registry.limits());
+        let granted = self.registry.temporary().grant(user, limits, now);
+        let granted = matches!(granted, Granted::Until(_));
+        if granted {
+            self.cleaner.look();
+        }
+        granted
     }
 
     fn let_in(&self, permit: Permit, outcome: Outcome, way: &Way) -> Permit {

@@ -60,6 +60,16 @@ impl ForceBudget {
         entry.count += allowed;
         allowed
     }
+
+    /// So many of those allowed were not taken after all.
+    pub fn give_back(&self, user: &UserId, unused: u32) {
+        if self.most > 0
+            && unused > 0
+            && let Some(entry) = self.spent.lock().get_mut(user)
+        {
+            entry.count = entry.count.saturating_sub(unused);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +85,9 @@ mod tests {
         assert_eq!(budget.allow(&ann, 1, s(59)), 0);
         assert_eq!(budget.allow(&bob, 1, s(59)), 1);
         assert_eq!(budget.allow(&ann, 1, s(60)), 1);
+        assert_eq!(budget.allow(&ann, 5, s(61)), 1);
+        budget.give_back(&ann, 1);
+        assert_eq!(budget.allow(&ann, 5, s(62)), 1, "what was not taken");
         assert_eq!(ForceBudget::new(0, Duration::ZERO).allow(&ann, 9, s(0)), 9);
     }
 }

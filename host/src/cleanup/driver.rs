@@ -5,10 +5,12 @@
 //! earlier one sufficed, and the loop ends with the last tier, so it can fail to free anything only
 //! by saying so.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::budget::ForceBudget;
@@ -17,13 +19,19 @@ use super::evict::Recorder;
 use super::flight::Flights;
 use super::metrics::Metrics;
 use super::pressure::PressureBook;
-use crate::decision::{Probe, Question, Ranker, Standing, guard};
+use crate::decision::{
+    Class, Fault, PolicyRef, Probe, Question, Ranked, Ranker, Snapshot, Standing, TierTable, guard,
+};
 use crate::health;
 use crate::registry::Registry;
 use crate::types::{
     Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
 };
 
+/// How long all rankings of one cleanup may take together before the built-in ranking makes the
+/// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
+/// does not keep them, and leaves time for probes within an admission's budget.
+const RANKER_PATIENCE: Duration = Duration::from_millis(750);
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
 const FORCE_LOOKS: u32 = 3;
@@ -65,10 +73,35 @@ pub struct Cleaner {
     pub(super) pressure: PressureBook,
     pub(super) metrics: Metrics,
     pub(super) force_budget: ForceBudget,
-    pub(super) flights: Flights,
+    pub(super) flights: Flights<UserId>,
+    pub(super) node_flights: Flights<()>,
+    /// The table by which the surplus leaves when temporary slots end.
+    pub(super) surplus_table: TierTable,
+    /// How many users the background pass has looked at so far.
+    pub(super) swept: AtomicUsize,
     pub(super) look: tokio::sync::Notify,
     seed: u64,
     decisions: AtomicU64,
+}
+
+/// How a decision is carried out.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// By which table.
+    pub(super) table: &'a TierTable,
+    /// What the victims are told.
+    pub(super) cause: EvictionCause,
+    /// Also responsive managers that became active since the snapshot.
+    pub(super) active_too: bool,
+}
+
+/// How long one cleanup still waits for its ranker.
+pub(super) struct Patience(Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(RANKER_PATIENCE)
+    }
 }
 
 /// What one tier did.
@@ -111,6 +144,7 @@ impl Cleaner {
             tasks,
             ..
         } = parts;
+        let surplus_table = surplus_table(&config.table);
         Arc::new(Self {
             force_budget: ForceBudget::new(config.force_per_user_max, config.force_window),
             registry,
@@ -124,6 +158,9 @@ impl Cleaner {
             pressure: parts.pressure,
             metrics: Metrics::default(),
             flights: Flights::default(),
+            node_flights: Flights::default(),
+            surplus_table,
+            swept: AtomicUsize::new(0),
             look: tokio::sync::Notify::new(),
             seed: parts.seed,
             decisions: AtomicU64::new(0),
@@ -166,6 +203,7 @@ impl Cleaner {
         short: &(dyn Fn(u32, u32) -> u32 + Sync),
     ) -> Cleanup {
         let mut cleanup = Cleanup::default();
+        let mut patience = Patience::default();
         for tier in Tier::ADMISSION
             .into_iter()
             .filter(|tier| *tier <= self.config.user_last_tier)
@@ -174,18 +212,35 @@ impl Cleaner {
                 continue;
             }
             for look in 1..=FORCE_LOOKS {
-                let now = self.clock.now();
-                let needed = short(self.registry.held(user), self.registry.limit(user, now));
+                let short = || {
+                    let now = self.clock.now();
+                    short(self.registry.held(user), self.registry.limit(user, now))
+                };
+                let round = if short() > 0 {
+                    self.probe(user, tier).await
+                } else {
+                    None
+                };
+                // Some may have left or given up while the probes were out.
+                let needed = short();
                 if needed == 0 {
                     cleanup.enough = true;
                     return cleanup;
                 }
+                let now = self.clock.now();
                 let needed = if tier == Tier::Force {
                     self.force_budget.allow(user, needed, now)
                 } else {
                     needed
                 };
-                let run = self.run_tier(user, tier, needed, look == FORCE_LOOKS).await;
+                let last_look = look == FORCE_LOOKS;
+                let run = self
+                    .run_tier(user, tier, round, needed, last_look, &mut patience)
+                    .await;
+                if tier == Tier::Force {
+                    let unused = needed.saturating_sub(run.freed);
+                    self.force_budget.give_back(user, unused);
+                }
                 cleanup.freed += run.freed;
                 cleanup.runs.push(run);
                 if tier != Tier::Force || run.freed >= needed || run.eligible == 0 {
@@ -201,38 +256,48 @@ impl Cleaner {
         cleanup
     }
 
-    /// Runs one tier for one user.
-    pub(super) async fn run_tier(
-        &self,
-        user: &UserId,
-        tier: Tier,
-        needed: u32,
-        whatever_they_do: bool,
-    ) -> TierRun {
-        let round = match self.config.table.rule(tier).probe {
+    /// Finds out what a tier has to know first.
+    pub(super) async fn probe(&self, user: &UserId, tier: Tier) -> Option<health::Round> {
+        match self.config.table.rule(tier).probe {
             Probe::Cached => None,
             Probe::Round => {
                 let managers = self.registry.of(user);
                 Some(health::probe_round(&managers, &self.clock, &self.health).await)
             }
-        };
+        }
+    }
+
+    /// Runs one tier for one user, after its probes.
+    pub(super) async fn run_tier(
+        &self,
+        user: &UserId,
+        tier: Tier,
+        round: Option<health::Round>,
+        needed: u32,
+        active_too: bool,
+        patience: &mut Patience,
+    ) -> TierRun {
         let now = self.clock.now();
         let snapshot = self.registry.snapshot_user(user, now);
-        let question = self.question(&snapshot, tier, needed);
-        let cause = EvictionCause::Cleanup(tier);
-        let run = self.decide(question, cause, whatever_they_do).await;
+        let terms = Terms {
+            table: &self.config.table,
+            cause: EvictionCause::Cleanup(tier),
+            active_too,
+        };
+        let question = self.question(&snapshot, terms.table, tier, needed);
+        let run = self.decide(question, terms, patience).await;
         self.recorder.tier_ran(Some(user), &run, round);
         run
     }
 
     pub(super) fn question(
         &self,
-        snapshot: &crate::decision::Snapshot,
+        snapshot: &Snapshot,
+        table: &TierTable,
         tier: Tier,
         needed: u32,
     ) -> Arc<Question> {
         let decision = DecisionId::next();
-        let table = &self.config.table;
         let mut question = Question::new(snapshot, table, tier, needed, decision, self.next_seed());
         question.last |= self.last_tier(snapshot.scope) == Some(tier);
         Arc::new(question)
@@ -252,8 +317,8 @@ impl Cleaner {
     pub(super) async fn decide(
         &self,
         question: Arc<Question>,
-        cause: EvictionCause,
-        whatever_they_do: bool,
+        terms: Terms<'_>,
+        patience: &mut Patience,
     ) -> TierRun {
         let start = self.clock.now();
         let mut run = TierRun {
@@ -263,13 +328,38 @@ impl Cleaner {
             fault: false,
         };
         if question.most > 0 {
-            let answer = self.ranker.rank(&question).wait().await;
-            let plan = guard::plan(&question, &self.config.table, &answer);
+            let answer = self.ask(&question, patience).await;
+            let plan = guard::plan(&question, terms.table, &answer);
             run.fault = answer.outcome.is_err();
-            run.freed = self.execute(question, answer, plan, cause, whatever_they_do);
+            run.freed = self.execute(question, answer, plan, terms);
         }
         self.metrics.tier_run(&run, self.clock.now().since(start));
         run
+    }
+
+    /// Asks the ranker. Whatever it does, there is an answer before the patience ends; one that
+    /// hangs or panics is as good as a faulty one, which the built-in ranking completes.
+    async fn ask(&self, question: &Arc<Question>, patience: &mut Patience) -> Ranked {
+        if patience.0.is_zero() {
+            return unanswered(Fault::Deadline(RANKER_PATIENCE));
+        }
+        let start = self.clock.now();
+        let asked = async { self.ranker.rank(question).wait().await };
+        let asked = AssertUnwindSafe(asked).catch_unwind();
+        let answer = tokio::time::timeout(patience.0, asked).await;
+        patience.0 = patience.0.saturating_sub(self.clock.now().since(start));
+        match answer {
+            Ok(Ok(ranked)) => ranked,
+            Ok(Err(_)) => {
+                tracing::error!(decision = %question.decision, "the ranker panicked");
+                unanswered(Fault::Trap("the ranker panicked".to_owned()))
+            }
+            Err(_) => {
+                patience.0 = Duration::ZERO;
+                tracing::error!(decision = %question.decision, "the ranker does not answer");
+                unanswered(Fault::Deadline(RANKER_PATIENCE))
+            }
+        }
     }
 
     /// Different for every decision, the same for the same decision of the same start: SplitMix64
@@ -308,4 +398,27 @@ impl Cleaner {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// What stands in for the answer of a ranker that gave none.
+fn unanswered(fault: Fault) -> Ranked {
+    Ranked {
+        policy: PolicyRef::builtin(),
+        outcome: Err(fault),
+        reasons: [].into(),
+        signals: [].into(),
+        params: [].into(),
+        fuel: None,
+        duration: Duration::ZERO,
+    }
+}
+
+/// Temporary slots were lent on the condition that they come back: their surplus leaves by the
+/// rules of `force` whether or not the operator lets `force` take anybody else.
+fn surplus_table(table: &TierTable) -> TierTable {
+    let mut rules = table.rules();
+    let [.., force] = &mut rules;
+    force.enabled = true;
+    force.admits = Class::ALL.to_vec();
+    TierTable::new(rules, table.reserve, table.keep_one).unwrap_or_else(|_| table.clone())
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::driver::{Cleaner, TierRun};
+use super::driver::{Cleaner, Terms, TierRun};
 use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
-use crate::types::{EvictionCause, UserId};
+use crate::types::UserId;
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -49,19 +49,21 @@ impl Cleaner {
         question: Arc<Question>,
         answer: Ranked,
         plan: Plan,
-        cause: EvictionCause,
-        whatever_they_do: bool,
+        terms: Terms<'_>,
     ) -> u32 {
         let closing: Vec<Option<Vec<Arc<Port>>>> = plan
             .victims()
             .iter()
             .map(|victim| {
-                let still = |manager: &Manager| {
-                    whatever_they_do || self.still_a_victim(&question, victim, manager)
-                };
-                let ports =
-                    self.registry
-                        .evict(&victim.user, &victim.key, victim.manager, cause, still);
+                let still =
+                    |manager: &Manager| self.still_a_victim(&question, victim, manager, terms);
+                let ports = self.registry.evict(
+                    &victim.user,
+                    &victim.key,
+                    victim.manager,
+                    terms.cause,
+                    still,
+                );
                 if ports.is_some() {
                     self.recorder.evicted(&question, victim);
                 }
@@ -88,14 +90,22 @@ impl Cleaner {
         u32::try_from(freed).unwrap_or(u32::MAX)
     }
 
-    /// Looks once more before it acts: the tier may still touch it, and a responsive one has not
-    /// become active since the snapshot.
-    fn still_a_victim(&self, question: &Question, victim: &Victim, manager: &Manager) -> bool {
+    /// Looks once more before it acts: the tier may still touch it (nobody pinned it meanwhile),
+    /// and a responsive one has not become active since the snapshot.
+    fn still_a_victim(
+        &self,
+        question: &Question,
+        victim: &Victim,
+        manager: &Manager,
+        terms: Terms<'_>,
+    ) -> bool {
         let row = self.registry.row(manager, self.clock.now());
-        let table = &self.config.table;
         let active_since = manager.activity().last() > question.now;
-        table.admits(question.tier, question.occupancy(), &row)
-            && !(victim.class == Class::Responsive && active_since)
+        let spared = victim.class == Class::Responsive && active_since && !terms.active_too;
+        !spared
+            && terms
+                .table
+                .admits(question.tier, question.occupancy(), &row)
     }
 }
 

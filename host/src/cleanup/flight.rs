@@ -1,20 +1,36 @@
-//! One cleanup per user at a time: the first to ask starts it, the others wait for its result.
+//! One cleanup per user at a time, and one of the node: the first to ask starts it, the others wait
+//! for its result.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::driver::Cleanup;
-use crate::types::UserId;
 
-/// The cleanups that run now.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Flights {
+/// The cleanups that run now, each for one `K`.
+#[derive(Debug)]
+pub(super) struct Flights<K> {
     // Held for a map operation.
-    running: Arc<Mutex<HashMap<UserId, Running>>>,
-    node: Arc<tokio::sync::Mutex<()>>,
+    running: Arc<Mutex<HashMap<K, Running>>>,
+}
+
+impl<K> Default for Flights<K> {
+    fn default() -> Self {
+        Self {
+            running: Arc::default(),
+        }
+    }
+}
+
+impl<K> Clone for Flights<K> {
+    fn clone(&self) -> Self {
+        Self {
+            running: self.running.clone(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -25,37 +41,37 @@ struct Running {
 
 /// A place in a running cleanup.
 #[derive(Debug)]
-pub(super) struct Flight {
-    flights: Flights,
-    user: UserId,
+pub(super) struct Flight<K: Eq + Hash> {
+    flights: Flights<K>,
+    whose: K,
     result: watch::Receiver<Option<Arc<Cleanup>>>,
 }
 
 /// The duty to end a cleanup. Dropped without a result, it ends it with an empty one, so that a
 /// panic keeps nobody waiting.
 #[derive(Debug)]
-pub(super) struct Landing {
-    flights: Flights,
-    user: UserId,
+pub(super) struct Landing<K: Eq + Hash> {
+    flights: Flights<K>,
+    whose: K,
     result: watch::Sender<Option<Arc<Cleanup>>>,
 }
 
-impl Flights {
-    /// Joins the user's cleanup; if none runs, the caller has to run it and land it.
-    pub(super) fn join(&self, user: &UserId) -> (Flight, Option<Landing>) {
+impl<K: Eq + Hash + Clone> Flights<K> {
+    /// Joins the cleanup; if none runs, the caller has to run it and land it.
+    pub(super) fn join(&self, whose: &K) -> (Flight<K>, Option<Landing<K>>) {
         let mut running = self.running.lock();
         let flight = |result| Flight {
             flights: self.clone(),
-            user: user.clone(),
+            whose: whose.clone(),
             result,
         };
-        if let Some(other) = running.get_mut(user) {
+        if let Some(other) = running.get_mut(whose) {
             other.waiting += 1;
             return (flight(other.result.clone()), None);
         }
         let (sender, result) = watch::channel(None);
         running.insert(
-            user.clone(),
+            whose.clone(),
             Running {
                 waiting: 1,
                 result: result.clone(),
@@ -63,15 +79,10 @@ impl Flights {
         );
         let landing = Landing {
             flights: self.clone(),
-            user: user.clone(),
+            whose: whose.clone(),
             result: sender,
         };
         (flight(result), Some(landing))
-    }
-
-    /// The turn to clean up the node: one at a time, each looking at what the last one left.
-    pub(super) async fn node(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.node.lock().await
     }
 
     /// How many cleanups run.
@@ -80,7 +91,7 @@ impl Flights {
     }
 }
 
-impl Flight {
+impl<K: Eq + Hash> Flight<K> {
     /// Waits for the result.
     pub(super) async fn landed(mut self) -> Arc<Cleanup> {
         loop {
@@ -94,22 +105,24 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl<K: Eq + Hash> Drop for Flight<K> {
     fn drop(&mut self) {
-        // Who gave up needs no room any more.
-        if let Some(running) = self.flights.running.lock().get_mut(&self.user) {
+        // Who gave up needs no room any more. The next flight has nothing to do with us.
+        if let Some(running) = self.flights.running.lock().get_mut(&self.whose)
+            && running.result.same_channel(&self.result)
+        {
             running.waiting = running.waiting.saturating_sub(1);
         }
     }
 }
 
-impl Landing {
+impl<K: Eq + Hash> Landing<K> {
     /// How many wait for room.
     pub(super) fn waiting(&self) -> u32 {
         self.flights
             .running
             .lock()
-            .get(&self.user)
+            .get(&self.whose)
             .map_or(0, |running| running.waiting)
     }
 
@@ -119,10 +132,10 @@ impl Landing {
     }
 }
 
-impl Drop for Landing {
+impl<K: Eq + Hash> Drop for Landing<K> {
     fn drop(&mut self) {
         // The next to ask starts a new one, whoever still reads the old result.
-        self.flights.running.lock().remove(&self.user);
+        self.flights.running.lock().remove(&self.whose);
         self.result.send_if_modified(|result| {
             let unset = result.is_none();
             if unset {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::driver::{Cleaner, Cleanup};
+use super::driver::{Cleaner, Cleanup, Patience, Terms};
 use crate::decision::Probe;
 use crate::health;
 use crate::observe::process;
@@ -25,6 +25,12 @@ pub struct NodePressure {
 }
 
 impl NodePressure {
+    /// How many managers there is room for.
+    #[must_use]
+    pub const fn free(&self) -> u32 {
+        self.managers_limit.saturating_sub(self.managers)
+    }
+
     /// How many managers have to go so that `reserve` (a share of the limit) is free again; 0 as
     /// long as there is no pressure. Memory over its limit counts as the same share of managers:
     /// it is the best guess there is before the first of them has gone.
@@ -81,20 +87,30 @@ impl Cleaner {
         }
     }
 
-    /// Works through the tiers that the node may use, until it is below its limits again.
-    pub(super) async fn relieve_node(&self) -> Cleanup {
+    /// Works through the tiers that the node may use, until it is below its limits again and
+    /// there is room for all who wait.
+    async fn relieve_node(&self, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
         let mut cleanup = Cleanup::default();
-        let _turn = self.flights.node().await;
+        let mut patience = Patience::default();
+        let short = || {
+            let pressure = self.node_pressure();
+            let wanted = waiting().saturating_sub(pressure.free());
+            (pressure.short(self.config.node_reserve).max(wanted), wanted)
+        };
         for tier in Tier::ADMISSION
             .into_iter()
             .filter(|tier| *tier <= self.config.node_last_tier)
         {
-            let short = self.node_pressure().short(self.config.node_reserve);
+            let (short, wanted) = short();
             if short == 0 {
                 break;
             }
             // What still answers is worth more than the convenience of a reserve.
-            let short = if tier == Tier::Force { 1 } else { short };
+            let short = if tier == Tier::Force {
+                wanted.max(1)
+            } else {
+                short
+            };
             if !self.config.table.rule(tier).enabled {
                 continue;
             }
@@ -107,23 +123,32 @@ impl Cleaner {
             };
             let limit = self.registry.limits().managers_total;
             let snapshot = self.registry.snapshot_node(limit, self.clock.now());
-            let question = self.question(&snapshot, tier, short);
-            let run = self
-                .decide(question, EvictionCause::Cleanup(tier), false)
-                .await;
+            let terms = Terms {
+                table: &self.config.table,
+                cause: EvictionCause::Cleanup(tier),
+                active_too: false,
+            };
+            let question = self.question(&snapshot, terms.table, tier, short);
+            let run = self.decide(question, terms, &mut patience).await;
             self.recorder.tier_ran(None, &run, round);
             cleanup.freed += run.freed;
             cleanup.runs.push(run);
         }
+        cleanup.enough = short().0 == 0;
         cleanup
     }
 
-    /// Makes room on the node for one more manager, whoever's.
+    /// Makes room on the node for one more manager, whoever's, and for everybody else who asks
+    /// meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room_on_node(self: &Arc<Self>) -> Arc<Cleanup> {
-        let cleaner = self.clone();
-        let task = self
-            .tasks
-            .spawn("node-cleanup", async move { cleaner.relieve_node().await });
-        Arc::new(task.await.unwrap_or_default())
+        let (flight, ours) = self.node_flights.join(&());
+        if let Some(landing) = ours {
+            let cleaner = self.clone();
+            self.tasks.spawn("node-cleanup", async move {
+                let cleanup = cleaner.relieve_node(&|| landing.waiting()).await;
+                landing.land(cleanup);
+            });
+        }
+        flight.landed().await
     }
 }

@@ -2,10 +2,14 @@
 //! it finds by itself. Admission never depends on it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::driver::{Cleaner, Patience, Terms};
 use crate::types::{EvictionCause, Tier, UserId};
 
-use super::driver::Cleaner;
+/// Between two passes at the least, however often somebody says "look".
+const REST_MIN: Duration = Duration::from_millis(100);
 
 impl Cleaner {
     /// Keeps the background pass running until the tasks stop.
@@ -26,11 +30,12 @@ impl Cleaner {
 
     /// Until the interval is over, a temporary slot ends, or somebody says "look".
     async fn rest(&self) {
+        tokio::time::sleep(REST_MIN).await;
         let now = self.clock.now();
         let expiry = self
             .registry
             .temporary()
-            .next_expiry()
+            .next_expiry(now)
             .map(|at| at.since(now));
         let interval = self.config.sweep_interval;
         let rest = expiry.map_or(interval, |expiry| expiry.min(interval));
@@ -42,9 +47,15 @@ impl Cleaner {
 
     /// One pass: ended graces, ended temporary slots, users above the proactive threshold, the
     /// node's own pressure, and levels that have changed.
-    pub async fn sweep(&self) {
+    pub async fn sweep(self: &Arc<Self>) {
         let mut users = self.registry.users();
-        users.truncate(self.config.sweep_users_max);
+        if users.len() > self.config.sweep_users_max {
+            // Where the last pass ended: nobody is left out for good.
+            let most = self.config.sweep_users_max;
+            let from = self.swept.fetch_add(most, Ordering::Relaxed) % users.len();
+            users.rotate_left(from);
+            users.truncate(most);
+        }
         let names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
         self.registry.release_expired(&names, self.clock.now());
         for user in self.registry.temporary().expired(self.clock.now()) {
@@ -53,11 +64,14 @@ impl Cleaner {
         for user in &names {
             let now = self.clock.now();
             if self.needs_proactive(user, self.registry.limit(user, now)) {
-                self.run_tier(user, Tier::Proactive, 0, false).await;
+                let mut patience = Patience::default();
+                let round = self.probe(user, Tier::Proactive).await;
+                self.run_tier(user, Tier::Proactive, round, 0, false, &mut patience)
+                    .await;
             }
         }
         if self.node_pressure().short(self.config.node_reserve) > 0 {
-            self.relieve_node().await;
+            self.make_room_on_node().await;
         }
         for user in names.iter().chain(&self.pressure.users()) {
             self.observe_pressure(user);
@@ -99,9 +113,13 @@ impl Cleaner {
             .saturating_sub(limits.managers_per_user);
         if surplus > 0 {
             let snapshot = self.registry.snapshot_user(user, self.clock.now());
-            let question = self.question(&snapshot, Tier::Force, surplus);
-            self.decide(question, EvictionCause::TemporarySlotExpired, true)
-                .await;
+            let terms = Terms {
+                table: &self.surplus_table,
+                cause: EvictionCause::TemporarySlotExpired,
+                active_too: true,
+            };
+            let question = self.question(&snapshot, terms.table, Tier::Force, surplus);
+            self.decide(question, terms, &mut Patience::default()).await;
         }
         if self.registry.held(user) <= limits.managers_per_user {
             self.registry

@@ -18,6 +18,7 @@ use super::transport::{Ear, Transport, abort_on_drop};
 use super::writer::Writer;
 use crate::health;
 use crate::manager::{Delivery, EndReport, Message, Peer, Port};
+use crate::observe::Event;
 use crate::registry::Attachment;
 use crate::types::{Clock, CloseReason, Timestamp};
 
@@ -59,7 +60,12 @@ pub async fn run(
     .await;
     let (sink, frames) = stream.split();
     let mut pump = Pump {
-        writer: Writer::new(sink, port.clone(), session.clock.clone()),
+        writer: Writer::new(
+            sink,
+            port.clone(),
+            attachment.manager().clone(),
+            session.clock.clone(),
+        ),
         frames,
         peer: Peer {
             connection: port.id,
@@ -83,7 +89,9 @@ pub async fn run(
 }
 
 impl Config {
-    fn websocket(&self) -> WebSocketConfig {
+    /// The same limits as the protocol's implementation takes them.
+    #[must_use]
+    pub fn websocket(&self) -> WebSocketConfig {
         // One message is written at a time, so this holds the largest and the control frames
         // around it; what else waits is in the outbox, where it is seen.
         const CONTROL_BYTES: usize = 4 * 1_024;
@@ -158,6 +166,8 @@ impl Pump {
             Some(Ok(Frame::Text(text))) => Message::Text(text),
             Some(Ok(Frame::Binary(bytes))) => Message::Binary(bytes),
             Some(Ok(Frame::Pong(nonce))) => {
+                let manager = self.attachment.manager();
+                manager.note(now, Some(&self.peer.device), Event::Pong);
                 self.heartbeat.pong(&self.port, &nonce, now);
                 return self.control_flood(now);
             }
@@ -288,11 +298,11 @@ impl Heartbeat {
     /// A new ping's nonce, if it is time; on the way, whether the last one was missed.
     fn due(&mut self, port: &Port, config: &health::Config, now: Timestamp) -> Option<Bytes> {
         if let Some(since) = self.waiting {
-            if port.vitals.heard_at() > since || port.vitals.read_paused() {
+            if port.vitals.heard_at() >= since || port.vitals.read_paused() {
                 self.waiting = None;
             } else if now.since(since) >= config.pong_deadline {
                 self.waiting = None;
-                port.vitals.miss();
+                port.vitals.miss(now);
             }
         }
         let next_at = self

@@ -14,7 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::transport::Ear;
-use crate::manager::{Message, Port};
+use crate::manager::{Manager, Message, Port};
+use crate::observe::Event;
 use crate::types::Clock;
 
 /// The writing half of one connection.
@@ -22,29 +23,26 @@ pub(super) struct Writer {
     sink: SplitSink<WebSocketStream<Ear>, Frame>,
     port: Arc<Port>,
     clock: Clock,
-    /// What is on its way to the socket.
-    writing: Writing,
+    manager: Arc<Manager>,
+    /// The size of the message that is on its way to the socket, if one is.
+    writing: Option<usize>,
     /// A ping that has to go out next.
     ping: Option<Bytes>,
-}
-
-enum Writing {
-    Nothing,
-    Message(usize),
-    Ping,
 }
 
 impl Writer {
     pub(super) fn new(
         sink: SplitSink<WebSocketStream<Ear>, Frame>,
         port: Arc<Port>,
+        manager: Arc<Manager>,
         clock: Clock,
     ) -> Self {
         Self {
             sink,
             port,
             clock,
-            writing: Writing::Nothing,
+            manager,
+            writing: None,
             ping: None,
         }
     }
@@ -58,29 +56,35 @@ impl Writer {
     pub(super) async fn step(&mut self) -> Result<(), Error> {
         // Also sends the pongs that the protocol queued while reading.
         poll_fn(|cx| Pin::new(&mut self.sink).poll_flush(cx)).await?;
-        match std::mem::replace(&mut self.writing, Writing::Nothing) {
-            Writing::Message(bytes) => {
-                self.port.outbox.written();
-                self.port.vitals.count_out(bytes);
-                return Ok(());
-            }
-            Writing::Ping => self.port.vitals.ping_sent(self.clock.now()),
-            Writing::Nothing => {}
+        if let Some(bytes) = self.writing.take() {
+            self.port.outbox.written();
+            self.port.vitals.count_out(bytes);
+            self.note(Event::Out {
+                bytes: bytes as u64,
+            });
+            return Ok(());
         }
         poll_fn(|cx| Pin::new(&mut self.sink).poll_ready(cx)).await?;
         if let Some(nonce) = self.ping.take() {
-            self.writing = Writing::Ping;
+            // Before it goes out: on a fast link the pong is here before the next step.
+            self.port.vitals.ping_sent(self.clock.now());
+            self.note(Event::Ping);
             return Pin::new(&mut self.sink).start_send(Frame::Ping(nonce));
         }
         let Some(message) = self.port.outbox.take() else {
             self.port.outbox.changed().await;
             return Ok(());
         };
-        self.writing = Writing::Message(message.len());
+        self.writing = Some(message.len());
         Pin::new(&mut self.sink).start_send(match message {
             Message::Text(text) => Frame::Text(text),
             Message::Binary(bytes) => Frame::Binary(bytes),
         })
+    }
+
+    fn note(&self, event: Event) {
+        self.manager
+            .note(self.clock.now(), Some(&self.port.device), event);
     }
 
     /// Sends a last message, if there is one, and a Close.

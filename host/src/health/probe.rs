@@ -35,8 +35,12 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
     let mut waiting = FuturesUnordered::new();
     let mut asked: Vec<Arc<Port>> = Vec::new();
     for manager in managers {
-        // Our own side: the answer is that the mailbox moves, which the assessment looks at.
-        let _ = manager.mailbox.noop(start);
+        // Our own side: the answer is that the mailbox moves, which the assessment looks at. Where
+        // something waits already, that has to move, and however often a manager is probed its
+        // mailbox does not fill.
+        if manager.mailbox.oldest_since().is_none() {
+            let _ = manager.mailbox.noop(start);
+        }
         for port in manager.ports() {
             match open(&port, config, start) {
                 Opening::Fresh => round.fresh += 1,
@@ -48,7 +52,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
                 Opening::Ask => {
                     port.vitals.ask_for_ping();
                     asked.push(port.clone());
-                    waiting.push(async move { port.vitals.heard_after(start).await });
+                    waiting.push(async move { port.vitals.heard_since(start).await });
                 }
             }
         }
@@ -59,7 +63,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
 
     let now = clock.now();
     for port in asked {
-        if port.vitals.heard_at() > start {
+        if port.vitals.heard_at() >= start {
             round.answered += 1;
         } else if !port.vitals.read_paused() {
             port.vitals.probe_failed(now);

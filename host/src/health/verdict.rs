@@ -78,7 +78,7 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
     let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
-    let at = failed.unwrap_or(now);
+    let at = failed.max(vitals.missed_at()).unwrap_or(now);
     if missed >= config.half_open_after_misses
         || (missed >= config.suspect_after_misses && failed.is_some())
     {
@@ -93,7 +93,7 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
         return verdict(Health::Suspect, at, EvidenceSource::Ping);
     }
     if silence > config.ping_interval + config.pong_deadline {
-        // Not even our own heartbeat ran: nothing is known, which is no proof of death.
+        // One miss, or our own heartbeat did not run: nothing is known, which is no proof of death.
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
     let ponged = vitals.pong_at().is_some_and(|pong| pong >= heard);
@@ -125,10 +125,13 @@ pub fn assess(manager: &Manager, config: &Config, now: Timestamp) -> Assessment 
         if badness(evidence.health) < best.map_or(u8::MAX, |best| badness(best.health)) {
             best = Some(evidence);
         }
-        let waited = port
-            .vitals
-            .waiting_since()
-            .map_or(0.0, |since| now.ms_since(since));
+        // After a miss the silence goes on, whether or not the next ping is out already.
+        let waiting = if port.vitals.missed() > 0 {
+            Some(port.vitals.heard_at())
+        } else {
+            port.vitals.waiting_since()
+        };
+        let waited = waiting.map_or(0.0, |since| now.ms_since(since));
         let suspicion = phi(waited, port.vitals.pong_stats());
         assessment.phi = least(assessment.phi, suspicion);
         assessment.rtt_ms = least(assessment.rtt_ms, port.vitals.rtt_ms());

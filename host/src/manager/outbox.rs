@@ -11,6 +11,9 @@ use tokio::sync::Notify;
 use super::application::Message;
 use crate::types::Timestamp;
 
+/// Messages that may wait, however small: one without payload costs memory too.
+const MESSAGES_MAX: usize = 65_536;
+
 /// A bounded queue of messages to one client.
 #[derive(Debug)]
 pub struct Outbox {
@@ -45,7 +48,7 @@ pub struct Queued {
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It would exceed the byte limit; the connection is being closed as a slow consumer.
+    /// It would exceed the limit of bytes or messages; the connection is being closed as a slow consumer.
     #[error("the client does not read fast enough")]
     Full,
     /// The connection has ended.
@@ -79,7 +82,7 @@ impl Outbox {
                 });
             }
             let bytes = queue.bytes.saturating_add(message.len());
-            if bytes > self.bytes_max {
+            if bytes > self.bytes_max || queue.waiting.len() >= MESSAGES_MAX {
                 queue.overflowed = true;
                 Err(Refused::Full)
             } else {
@@ -182,5 +185,16 @@ mod tests {
         outbox.close();
         assert_eq!(outbox.push(now, text(1)), Err(Refused::Closed));
         assert_eq!(outbox.queued(), Queued::default());
+    }
+
+    /// Messages without payload count too.
+    #[test]
+    fn a_slow_consumer_is_bounded_by_number() {
+        let (outbox, now) = (Outbox::new(100), Timestamp::ZERO);
+        for _ in 0..MESSAGES_MAX {
+            outbox.push(now, text(0)).unwrap();
+        }
+        assert_eq!(outbox.push(now, text(0)), Err(Refused::Full));
+        assert!(outbox.overflowed());
     }
 }

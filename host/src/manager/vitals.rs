@@ -23,6 +23,7 @@ pub struct Vitals {
     pong_at: AtomicU64,
     rtt_us: AtomicU64,
     missed: AtomicU32,
+    missed_at: AtomicU64,
     probe_failed_at: AtomicU64,
     gone_at: AtomicU64,
     read_paused: AtomicBool,
@@ -67,6 +68,7 @@ impl Vitals {
             pong_at: AtomicU64::new(NEVER),
             rtt_us: AtomicU64::new(NEVER),
             missed: AtomicU32::new(0),
+            missed_at: AtomicU64::new(NEVER),
             probe_failed_at: AtomicU64::new(NEVER),
             gone_at: AtomicU64::new(NEVER),
             read_paused: AtomicBool::new(false),
@@ -83,6 +85,7 @@ impl Vitals {
     pub fn hear(&self, now: Timestamp) {
         self.heard_at.store(now.micros(), Relaxed);
         self.missed.store(0, Relaxed);
+        self.missed_at.store(NEVER, Relaxed);
         self.probe_failed_at.store(NEVER, Relaxed);
         self.heard.notify_waiters();
     }
@@ -106,8 +109,9 @@ impl Vitals {
     }
 
     /// A heartbeat's deadline passed with neither its pong nor any other byte.
-    pub fn miss(&self) {
+    pub fn miss(&self, now: Timestamp) {
         self.missed.fetch_add(1, Relaxed);
+        self.missed_at.store(now.micros(), Relaxed);
         self.ping_sent_at.store(NEVER, Relaxed);
     }
 
@@ -136,11 +140,11 @@ impl Vitals {
         }
     }
 
-    /// Waits until something comes from the peer after `since`.
-    pub async fn heard_after(&self, since: Timestamp) {
+    /// Waits until something comes from the peer, at `since` or later.
+    pub async fn heard_since(&self, since: Timestamp) {
         loop {
             let heard = self.heard.notified();
-            if self.heard_at() > since {
+            if self.heard_at() >= since {
                 return;
             }
             heard.await;
@@ -209,6 +213,12 @@ impl Vitals {
         self.missed.load(Relaxed)
     }
 
+    /// When the last heartbeat was missed, unless something was heard since.
+    #[must_use]
+    pub fn missed_at(&self) -> Option<Timestamp> {
+        moment(&self.missed_at)
+    }
+
     /// Whether we are the ones who do not listen.
     #[must_use]
     pub fn read_paused(&self) -> bool {
@@ -271,15 +281,19 @@ mod tests {
     #[test]
     fn any_byte_clears_every_doubt() {
         let vitals = Vitals::new(ms(0));
-        vitals.miss();
-        vitals.miss();
+        vitals.miss(ms(30));
+        vitals.miss(ms(40));
         vitals.probe_failed(ms(50));
-        assert_eq!(
-            (vitals.missed(), vitals.probe_failed_at()),
-            (2, Some(ms(50)))
-        );
+        let doubts = |vitals: &Vitals| {
+            (
+                vitals.missed(),
+                vitals.missed_at(),
+                vitals.probe_failed_at(),
+            )
+        };
+        assert_eq!(doubts(&vitals), (2, Some(ms(40)), Some(ms(50))));
         vitals.hear(ms(60));
-        assert_eq!((vitals.missed(), vitals.probe_failed_at()), (0, None));
+        assert_eq!(doubts(&vitals), (0, None, None));
     }
 
     #[test]

@@ -74,8 +74,12 @@ pub(super) fn once<T>(
     ask: impl FnOnce(&Started<'_>, &mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> Outcome<T> {
     let started = engine.clock().now();
-    let mut store = store(engine, budget, voice);
-    let in_flight = engine.enter();
+    let sandbox = engine.sandbox(budget.size);
+    let mut store = sandbox.store(Guest {
+        limiter: Limiter::new(budget.memory_bytes),
+        log: Log::new(engine.config(), voice),
+    });
+    let in_flight = sandbox.enter();
     let result = limit(engine, budget, &mut store)
         .and_then(|()| linked.start(&mut store))
         .and_then(|guest| ask(&guest, &mut store));
@@ -86,14 +90,6 @@ pub(super) fn once<T>(
         duration: engine.clock().now().since(started),
         lines_dropped: store.data().log.dropped(),
     }
-}
-
-fn store(engine: &Engine, budget: &Budget, voice: Option<Voice>) -> Store<Guest> {
-    let guest = Guest {
-        limiter: Limiter::new(budget.memory_bytes),
-        log: Log::new(engine.config(), voice),
-    };
-    Store::new(engine.raw(), guest)
 }
 
 /// Sets every limit. Before instantiation, because a start function runs during it.

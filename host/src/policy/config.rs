@@ -25,7 +25,8 @@ pub struct Config {
     /// The most memory that a large call may be sized to, bytes. Default 64 MiB.
     pub memory_large_bytes_max: u64,
     /// How long a small call may hold its thread, by the wall clock. Fuel ends a call long before;
-    /// this is for what fuel does not price. Default 20 ms.
+    /// this is for what fuel does not price, and long enough that a thread that a busy machine did
+    /// not run for a while is not taken for a guest that loops. Default 100 ms.
     pub deadline: Duration,
     /// How long whoever asked for a large call waits for it, queueing included. Default 500 ms.
     pub deadline_large: Duration,
@@ -41,9 +42,11 @@ pub struct Config {
     pub workers: usize,
     /// Large calls that may wait for a worker; the next one is refused. Default 16.
     pub queue_max: usize,
-    /// Instances that can be alive at once. Default 32.
+    /// Small calls that can be made at once; more get a fault. Default 32.
     pub instances_max: u32,
-    /// Memory that a free slot of the instance pool keeps, bytes. Default 512 KiB.
+    /// Memory that a free slot of the instance pool keeps, bytes: wiped after every call, where the
+    /// rest is given back and faulted in again. Best the size that a guest of the SDK has before it
+    /// grows. Default 256 KiB.
     pub keep_resident_bytes: usize,
     /// When a policy is quarantined, and for how long.
     pub breaker: BreakerSettings,
@@ -58,7 +61,7 @@ impl Default for Config {
             fuel_describe: 10_000_000,
             memory_user_bytes: 2 << 20,
             memory_large_bytes_max: 64 << 20,
-            deadline: Duration::from_millis(20),
+            deadline: Duration::from_millis(100),
             deadline_large: Duration::from_millis(500),
             epoch_tick: Duration::from_millis(10),
             inline_rows_max: 4_096,
@@ -67,7 +70,7 @@ impl Default for Config {
             workers: 2,
             queue_max: 16,
             instances_max: 32,
-            keep_resident_bytes: 512 << 10,
+            keep_resident_bytes: 256 << 10,
             breaker: BreakerSettings::default(),
         }
     }

@@ -21,9 +21,20 @@ const TABLE_ELEMENTS_MAX: usize = 10_000;
 /// and a choice.
 const WORK_BYTES_PER_ROW: u64 = 128;
 
+/// Whether a call is made inline with a fixed cap on memory, or on the pool with one for its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    /// A user's few managers; `describe`.
+    Small,
+    /// Node scope, or many rows.
+    Large,
+}
+
 /// The limits of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Budget {
+    /// In which sandbox it is made.
+    pub(super) size: Size,
     /// Units of fuel.
     pub(super) fuel: u64,
     /// Linear memory, bytes.
@@ -41,12 +52,14 @@ impl Budget {
     pub(super) fn rank(config: &Config, scope: Scope, rows: u32, columns: usize) -> Self {
         let choices_max = u64::from(rows).saturating_mul(4).saturating_add(64);
         let large = config.is_large(scope, rows);
-        let (memory_bytes, deadline) = if large {
-            (large_memory(config, rows, columns), config.deadline_large)
+        let (size, memory_bytes, deadline) = if large {
+            let memory_bytes = large_memory(config, rows, columns);
+            (Size::Large, memory_bytes, config.deadline_large)
         } else {
-            (config.memory_user_bytes, config.deadline)
+            (Size::Small, config.memory_user_bytes, config.deadline)
         };
         Self {
+            size,
             fuel: config.fuel(rows),
             memory_bytes,
             output_bytes: choices_max
@@ -60,6 +73,7 @@ impl Budget {
     /// Of the one call of `describe`.
     pub(super) const fn describe(config: &Config) -> Self {
         Self {
+            size: Size::Small,
             fuel: config.fuel_describe,
             memory_bytes: config.memory_user_bytes,
             output_bytes: MANIFEST_BYTES_MAX,

@@ -9,8 +9,8 @@ use wasmtime::component::{
 };
 
 use super::bindings::exports::wastegate::policy::ranker::{Call, Choice, Manifest};
-use super::engine::Engine;
 use super::guest::{Guest, RANKER_INTERFACE};
+use super::sandbox::Sandbox;
 
 /// Ready to be instantiated.
 pub(super) struct Linked {
@@ -30,7 +30,7 @@ impl Linked {
     ///
     /// # Errors
     /// When an import is not granted, or a function is missing.
-    pub(super) fn new(engine: &Engine, component: &Component) -> wasmtime::Result<Self> {
+    pub(super) fn new(sandbox: &Sandbox, component: &Component) -> wasmtime::Result<Self> {
         let missing = |name: &str| wasmtime::format_err!("`{name}` is missing");
         let ranker = component
             .get_export_index(None, RANKER_INTERFACE)
@@ -43,7 +43,7 @@ impl Linked {
         Ok(Self {
             describe: function("describe")?,
             rank: function("rank")?,
-            pre: engine.link(component)?,
+            pre: sandbox.link(component)?,
         })
     }
 

@@ -9,7 +9,7 @@
 //! - [`catalog`] holds the one in charge and swaps it;
 //! - [`ranker`] is the [`decision::Ranker`](crate::decision::Ranker) in front of it: inline or on
 //!   the [`pool`], watched by the [`breaker`], counted by [`metrics`];
-//! - [`engine`], [`call`] and the limits below them are the sandbox: a fresh store and instance for
+//! - [`engine`], [`call`] and what is below them are the sandbox: a fresh store and instance for
 //!   every call, bounded in fuel, wall time, memory, output and log lines.
 //!
 //! Not here: who is asked about (the registry), what is done with an answer (`decision::guard`,
@@ -35,6 +35,7 @@ mod convert;
 mod guest;
 mod limits;
 mod link;
+mod sandbox;
 mod ticker;
 
 pub use breaker::{BreakerSettings, Breakers};

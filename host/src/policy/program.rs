@@ -10,7 +10,7 @@ use super::convert;
 use super::engine::Engine;
 use super::guest::Voice;
 use super::kit::KitReport;
-use super::limits::Budget;
+use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::manifest::Manifest;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
@@ -21,7 +21,8 @@ pub struct Program {
     about: PolicyRef,
     manifest: Manifest,
     engine: Engine,
-    linked: Linked,
+    small: Linked,
+    large: Linked,
 }
 
 /// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
@@ -38,13 +39,15 @@ impl Program {
         about: PolicyRef,
         manifest: Manifest,
         engine: Engine,
-        linked: Linked,
+        small: Linked,
+        large: Linked,
     ) -> Self {
         Self {
             about,
             manifest,
             engine,
-            linked,
+            small,
+            large,
         }
     }
 
@@ -117,14 +120,14 @@ impl Program {
             policy: self.about.name.clone(),
             decision,
         });
+        let linked = match budget.size {
+            Size::Small => &self.small,
+            Size::Large => &self.large,
+        };
         let record = convert::call(input, params);
-        let outcome = call::once(
-            &self.engine,
-            &self.linked,
-            &budget,
-            voice,
-            |guest, store| guest.rank(store, &record, &input.columns),
-        );
+        let outcome = call::once(&self.engine, linked, &budget, voice, |guest, store| {
+            guest.rank(store, &record, &input.columns)
+        });
         outcome.and_then(|answer| match answer {
             Ok(choices) if choices.len() as u64 > budget.choices_max => {
                 Err(Fault::OutputTooLarge(budget.output_bytes))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Registry;
-use crate::manager::{AttachError, Manager, Port};
+use crate::manager::{AttachError, EndReport, Manager, Port};
 use crate::types::CloseReason;
 
 /// One connection may attach to one manager. Dropped unused, it never came.
@@ -93,6 +93,12 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        // Whoever owned it should have said how it ended; where it could not, nobody waits for it.
+        self.port.report_end(EndReport {
+            reason: self.reason,
+            echoed_after: None,
+            aborted: false,
+        });
         self.registry.left(&self.manager, &self.port, self.reason);
     }
 }

@@ -93,14 +93,15 @@ impl TemporarySlots {
             .collect()
     }
 
-    /// When the next grant ends.
+    /// When the next grant ends. One that has ended and is not settled has no moment any more at
+    /// which looking again would help.
     #[must_use]
-    pub fn next_expiry(&self) -> Option<Timestamp> {
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let grants = self.grants.lock();
         grants
             .values()
-            .filter(|grant| !grant.settled)
             .map(|grant| grant.until)
+            .filter(|until| *until > now)
             .min()
     }
 
@@ -143,6 +144,11 @@ mod tests {
             (0, 25)
         );
         assert_eq!(slots.expired(s(60)), [ann.clone()]);
+        assert_eq!(
+            (slots.next_expiry(s(59)), slots.next_expiry(s(60))),
+            (Some(s(60)), None),
+            "what is over is no moment to wait for"
+        );
         slots.settle(&ann, &limits, s(60));
         assert_eq!(
             (slots.expired(s(61)), slots.surplus_allowed(&ann, &limits)),

@@ -107,3 +107,8 @@ pub mod macros {
     pub use crate::arena::Arena;
     pub use crate::guest::Guest;
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -93,7 +93,7 @@ pub enum LoadError {
     Types(Vec<String>),
     /// The compiler refused it.
     #[error(
-        "the policy does not compile within this host's limits: avoid threads, 64-bit memory and more than 64 MiB of memory"
+        "the policy does not compile within this host's limits: avoid threads, 64-bit memory, and more memory from the start than `policy.memory_user_bytes`"
     )]
     Compile(#[source] Source),
     /// It failed when it was asked what it is.

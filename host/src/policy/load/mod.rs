@@ -26,10 +26,11 @@ use super::convert;
 use super::engine::Engine;
 use super::guest::Voice;
 use super::kit;
-use super::limits::Budget;
+use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::manifest::Manifest;
 use super::program::{Policy, Program};
+use super::sandbox::Sandbox;
 use crate::decision::PolicyRef;
 
 /// What the operator set of a policy's parameters, by name; the rest keep their defaults.
@@ -45,12 +46,9 @@ pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError>
     world::check(&interfaces.exports)?;
     imports::check(&interfaces.imports)?;
     shape::check(&component)?;
-    let compiled = engine
-        .compile(&component)
-        .map_err(|error| LoadError::Compile(error.into()))?;
-    let linked = Linked::new(engine, &compiled)
-        .map_err(|error| LoadError::Types(vec![format!("{error:#}")]))?;
-    let manifest = describe(engine, &linked)?;
+    let small = compile(engine.sandbox(Size::Small), &component)?;
+    let manifest = describe(engine, &small)?;
+    let large = compile(engine.sandbox(Size::Large), &component)?;
     let about = PolicyRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
@@ -60,7 +58,8 @@ pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError>
         about,
         manifest,
         engine.clone(),
-        linked,
+        small,
+        large,
     )))
 }
 
@@ -115,6 +114,13 @@ pub fn digest(bytes: &[u8]) -> Arc<str> {
         let _ = write!(hex, "{byte:02x}");
     }
     hex.into()
+}
+
+fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Linked, LoadError> {
+    let compiled = sandbox
+        .compile(component)
+        .map_err(|error| LoadError::Compile(error.into()))?;
+    Linked::new(sandbox, &compiled).map_err(|error| LoadError::Types(vec![format!("{error:#}")]))
 }
 
 fn describe(engine: &Engine, linked: &Linked) -> Result<Manifest, LoadError> {

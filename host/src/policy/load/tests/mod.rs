@@ -215,6 +215,6 @@ fn what_does_not_compile_within_the_limits_is_refused() {
     };
     assert_eq!(
         refusal(&guest.wasm()),
-        "the policy does not compile within this host's limits: avoid threads, 64-bit memory and more than 64 MiB of memory"
+        "the policy does not compile within this host's limits: avoid threads, 64-bit memory, and more memory from the start than `policy.memory_user_bytes`"
     );
 }

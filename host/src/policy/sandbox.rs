@@ -1,0 +1,167 @@
+//! One sandbox: an engine of wasmtime's, the imports it grants, the clock that watches it.
+//!
+//! Its settings are chosen for one shape of call, a few microseconds on a fresh pooled instance;
+//! each line says why it is there. The figures behind them are in the project's notes on costs.
+
+use std::time::Duration;
+
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{
+    Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Store,
+    WasmBacktraceDetails,
+};
+
+use super::engine::EngineError;
+use super::guest::{self, Guest};
+use super::ticker::{InFlight, Ticker};
+
+/// Native stack that a guest may use, bytes; a thread has at least eight times as much.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Table memory that a free slot keeps, bytes.
+const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
+
+/// Core instances and tables of one component: the guest, and what componentising adds.
+const PARTS_PER_COMPONENT: u32 = 8;
+
+/// Linear memories of one component.
+const MEMORIES_PER_COMPONENT: u32 = 2;
+
+/// Fuel of growing memory, which takes the host as long as hundreds of other instructions.
+const MEMORY_GROW_FUEL: u8 = 255;
+
+/// Fuel of each page that is asked for, had or not. Touching it for the first time costs far more
+/// than fuel can say; for that there is the cap on memory.
+const MEMORY_PAGE_FUEL: u8 = 16;
+
+/// Bytes that fault behind a memory without a pool.
+const GUARD_BYTES: u64 = 64 * 1024;
+
+/// The pool of a sandbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slots {
+    /// Instances at once.
+    pub(super) instances: u32,
+    /// The most memory that any call can get, bytes.
+    pub(super) memory_bytes: u64,
+    /// Memory that a free slot keeps, bytes.
+    pub(super) keep_resident_bytes: usize,
+}
+
+/// Where calls are made.
+pub(super) struct Sandbox {
+    engine: wasmtime::Engine,
+    linker: Linker<Guest>,
+    ticker: Ticker,
+}
+
+impl Sandbox {
+    /// Sets one up, without its pool if the machine has too little virtual memory.
+    pub(super) fn start(slots: &Slots, tick: Duration) -> Result<Self, EngineError> {
+        match wasmtime::Engine::new(&pooled(slots)) {
+            Ok(engine) => Self::of(engine, tick),
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "no virtual memory for a pool of policy instances; calls allocate their own and are slower"
+                );
+                Self::without_pool(slots.memory_bytes, tick)
+            }
+        }
+    }
+
+    /// Sets one up in which every call allocates its own memory.
+    pub(super) fn without_pool(memory_bytes: u64, tick: Duration) -> Result<Self, EngineError> {
+        let mut settings = settings();
+        settings
+            .memory_reservation(memory_bytes)
+            .memory_guard_size(GUARD_BYTES);
+        let engine = wasmtime::Engine::new(&settings).map_err(setup)?;
+        Self::of(engine, tick)
+    }
+
+    fn of(engine: wasmtime::Engine, tick: Duration) -> Result<Self, EngineError> {
+        Ok(Self {
+            linker: guest::linker(&engine).map_err(setup)?,
+            ticker: Ticker::start(&engine, tick).map_err(EngineError::Thread)?,
+            engine,
+        })
+    }
+
+    /// Compiles a component. Takes about 1 ms a kilobyte and cannot be interrupted: never on a
+    /// thread that somebody waits for.
+    pub(super) fn compile(&self, component: &[u8]) -> wasmtime::Result<Component> {
+        Component::new(&self.engine, component)
+    }
+
+    /// Links a component to what policies are granted.
+    pub(super) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Guest>> {
+        self.linker.instantiate_pre(component)
+    }
+
+    /// A store for one call.
+    pub(super) fn store(&self, guest: Guest) -> Store<Guest> {
+        Store::new(&self.engine, guest)
+    }
+
+    /// Notes that a call begins, which keeps the wall-clock backstop awake.
+    pub(super) fn enter(&self) -> InFlight<'_> {
+        self.ticker.enter()
+    }
+}
+
+fn setup(error: wasmtime::Error) -> EngineError {
+    EngineError::Setup(error.into())
+}
+
+fn settings() -> wasmtime::Config {
+    let mut settings = wasmtime::Config::new();
+    settings
+        // The contract: deterministic on one version of the engine.
+        .consume_fuel(true)
+        .operator_cost(fuel_prices())
+        // The backstop, for what fuel does not price.
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Half as fast with it; a NaN score is struck by the guard.
+        .cranelift_nan_canonicalization(false)
+        // Everything here is one synchronous call; without it calls take two thirds of the time.
+        .concurrency_support(false)
+        // Answers must not depend on the machine. Threads are not even compiled in.
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        // The default reads the environment.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    settings
+}
+
+fn fuel_prices() -> OperatorCost {
+    let mut prices = OperatorCost::new();
+    prices.MemoryGrow = MEMORY_GROW_FUEL;
+    prices.variable.memory_grow_per_page = MEMORY_PAGE_FUEL;
+    prices
+}
+
+fn pooled(slots: &Slots) -> wasmtime::Config {
+    let parts = slots.instances.saturating_mul(PARTS_PER_COMPONENT);
+    let memories = slots.instances.saturating_mul(MEMORIES_PER_COMPONENT);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(slots.instances)
+        .total_core_instances(parts)
+        .total_tables(parts)
+        .total_memories(memories)
+        .max_core_instances_per_component(PARTS_PER_COMPONENT)
+        .max_tables_per_component(PARTS_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        // A call's own cap is its limiter's; this one bounds the largest.
+        .max_memory_size(usize::try_from(slots.memory_bytes).unwrap_or(usize::MAX))
+        // Pages that a call touched are wiped in place rather than given back and faulted in again:
+        // 7 instead of 17 microseconds a call.
+        .linear_memory_keep_resident(slots.keep_resident_bytes)
+        .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+    let mut settings = settings();
+    settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    settings
+}

@@ -1,0 +1,114 @@
+//! Promise 2: every admission ends in time, and nobody is refused while somebody may be taken.
+//!
+//! Whether somebody may be taken is worked out from the bare facts at the instant of the refusal,
+//! by this side's own reading of the tier table.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wastegate::types::Timestamp;
+
+use super::Checker;
+use crate::rules::Rules;
+use crate::scenario::Scenario;
+use crate::seen::{Answer, Answered, Seen};
+
+/// Timers are exact to a millisecond.
+const TICK: Duration = Duration::from_millis(2);
+
+pub(super) struct Admissions {
+    pub(super) budget: Duration,
+    pub(super) queue_wait: Duration,
+    pub(super) rules: Rules,
+    /// Who has not been answered, and since when.
+    pub(super) open: BTreeMap<u64, Timestamp>,
+}
+
+impl Admissions {
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        Self {
+            budget: scenario.admission.budget,
+            queue_wait: scenario.admission.queue_wait,
+            rules: scenario.rules.clone(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    fn answered(&self, one: &Answered, wrong: &mut Vec<String>) {
+        let (most, where_) = if one.queued {
+            (self.queue_wait, "in the queue")
+        } else {
+            (self.budget, "at the door")
+        };
+        if one.took > most + TICK {
+            let Answered { knock, took, .. } = one;
+            wrong.push(format!("knock {knock} took {took:?} of {most:?} {where_}"));
+        }
+        let Answer::Refused {
+            why,
+            code,
+            retry_after,
+            ..
+        } = &one.answer
+        else {
+            return;
+        };
+        if why.is_empty() || !(4_000..5_000).contains(code) || retry_after.is_zero() {
+            wrong.push(format!(
+                "knock {} was refused without a word: {:?}",
+                one.knock, one.answer
+            ));
+        }
+        // A user that knocks too often, or whose queue is full, is not refused for want of room.
+        let last = match *why {
+            "user-limit" | "queue-timeout" => self.rules.user_last_tier,
+            "node-limit" => self.rules.node_last_tier,
+            _ => return,
+        };
+        let takeable = self.rules.takeable(&one.around, last);
+        if !takeable.is_empty() {
+            let names: Vec<String> = takeable
+                .iter()
+                .map(|one| format!("{}/{} ({:?})", one.user, one.key, one.kind()))
+                .collect();
+            wrong.push(format!(
+                "knock {} of {} was refused ({why}) although these may go: {}",
+                one.knock,
+                one.user,
+                names.join(", ")
+            ));
+        }
+    }
+}
+
+impl Checker for Admissions {
+    fn promise(&self) -> u8 {
+        2
+    }
+
+    fn see(&mut self, at: Timestamp, seen: &Seen, wrong: &mut Vec<String>) {
+        match seen {
+            Seen::Knocked { knock, .. } => {
+                self.open.insert(*knock, at);
+            }
+            Seen::Answered(one) => {
+                self.answered(one, wrong);
+                if !matches!(one.answer, Answer::Queued) && self.open.remove(&one.knock).is_none() {
+                    wrong.push(format!("knock {} was answered twice", one.knock));
+                }
+            }
+            Seen::GaveUp { knock } => {
+                self.open.remove(knock);
+            }
+            Seen::Finished(_) => {
+                for (knock, since) in &self.open {
+                    wrong.push(format!(
+                        "knock {knock} of {} ms was never answered",
+                        since.millis()
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Checkers that cannot fail prove nothing: each is shown what it must not let pass.

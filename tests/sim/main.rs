@@ -1,0 +1,80 @@
+//! The simulation: a whole gateway and its crowd in one thread, on virtual time, from one seed.
+//!
+//! - [`scenario`] turns a seed into settings; [`rig`] builds the gateway of them;
+//! - [`crowd`] and [`client`] are the workload, over a [`pipe`] with faults, in front of an
+//!   [`application`] that hangs and panics and a [`mind`] that ranks badly;
+//! - [`recorder`], [`world`] and [`truth`] turn what happens into observations ([`seen`]);
+//! - [`check`] holds the observations to the promises, by its own [`rules`].
+//!
+//! A failure prints its seed. `WASTEGATE_SIM_SEED=7` runs that seed alone,
+//! `WASTEGATE_SIM_SEEDS=1000` so many instead of the few that run every time.
+
+mod application;
+mod check;
+mod client;
+mod crowd;
+mod mind;
+mod pipe;
+mod recorder;
+mod rig;
+mod rng;
+mod rules;
+mod run;
+mod sandbox;
+mod scenario;
+mod seen;
+mod truth;
+mod world;
+
+/// Seeds that run every time.
+const SEEDS: u64 = 40;
+
+/// Every seed keeps every promise.
+#[test]
+fn seeds() {
+    let (first, count) = wanted();
+    let mut failed = Vec::new();
+    let mut observations = 0;
+    for seed in first..first + count {
+        let outcome = run::run(seed);
+        observations += outcome.observations;
+        if !outcome.violations.is_empty() {
+            println!("{}", outcome.report());
+            failed.push(seed);
+        }
+    }
+    println!("{count} seeds, {observations} observations");
+    assert!(failed.is_empty(), "these seeds broke a promise: {failed:?}");
+}
+
+/// The same seed gives the same run, event by event.
+#[test]
+fn a_seed_reproduces() {
+    for seed in [3, 5, 8] {
+        let (first, second) = (run::run(seed), run::run(seed));
+        let differs = first.log.iter().zip(&second.log).position(|(a, b)| a != b);
+        if let Some(at) = differs {
+            panic!(
+                "seed {seed} differs at event {at}:\n{}\n{}",
+                first.log[at], second.log[at]
+            );
+        }
+        assert_eq!(first.log.len(), second.log.len(), "seed {seed}");
+        assert!(first.log.len() > 100, "seed {seed} is a run");
+    }
+}
+
+/// Which seeds to run: from, and how many.
+#[expect(clippy::disallowed_methods, reason = "how a person asks for a seed")]
+fn wanted() -> (u64, u64) {
+    let told = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    match (told("WASTEGATE_SIM_SEED"), told("WASTEGATE_SIM_SEEDS")) {
+        (Some(seed), _) => (seed, 1),
+        (None, Some(count)) => (1, count),
+        (None, None) => (1, SEEDS),
+    }
+}

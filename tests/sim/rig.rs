@@ -1,0 +1,240 @@
+//! The gateway under test, put together as the composition root does it, without HTTP and sockets.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::Bytes;
+use wastegate::admission::{Admission, Admitted, Denied};
+use wastegate::cleanup::{Cleaner, Parts, PressureBook};
+use wastegate::connection::{self, Session, Transport};
+use wastegate::gateway::{close, notice};
+use wastegate::manager::{Port, Surroundings};
+use wastegate::observe::activity::Activity;
+use wastegate::observe::alerts::PressureThresholds;
+use wastegate::registry::{Permit, Registry};
+use wastegate::types::{Clock, CloseReason, DeviceId, ManagerKey, Supervisor, Tasks, UserId};
+
+use crate::application::Troubled;
+use crate::mind::Watched;
+use crate::pipe::End;
+use crate::recorder::Recorder;
+use crate::scenario::Scenario;
+use crate::seen::{Answer, Answered, Seen};
+use crate::truth::Peer;
+use crate::world::World;
+
+/// Everything that runs.
+pub(crate) struct Rig {
+    pub(crate) world: Arc<World>,
+    pub(crate) scenario: Scenario,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) admission: Arc<Admission>,
+    /// The gateway's tasks.
+    pub(crate) tasks: Tasks,
+    /// The workload's tasks.
+    pub(crate) crew: Tasks,
+    recorder: Arc<Recorder>,
+    session: Arc<Session>,
+}
+
+impl Rig {
+    /// Builds the gateway of a scenario and starts its background work.
+    pub(crate) fn start(scenario: Scenario) -> Arc<Self> {
+        let clock = Clock::system();
+        let world = World::new(clock.clone(), &scenario);
+        let (tasks, mut rng) = (Tasks::new(), scenario.rng.clone());
+        let surroundings = Arc::new(Surroundings {
+            clock: clock.clone(),
+            config: scenario.manager.clone(),
+            application: Arc::new(Troubled {
+                world: world.clone(),
+            }),
+            activity: Activity::disabled(),
+        });
+        let (limits, health) = (scenario.limits.clone(), scenario.health.clone());
+        let registry = Registry::new(limits, health.clone(), surroundings, tasks.clone());
+        world.watch(&registry);
+        let ranker = scenario.mind.ranker(&clock, rng.fork());
+        let (ranker, looks) = Watched::new(world.clone(), ranker);
+        let recorder = Arc::new(Recorder {
+            world: world.clone(),
+            looks,
+            lives: Default::default(),
+        });
+        let cleaner = Cleaner::new(Parts {
+            registry: registry.clone(),
+            ranker: Arc::new(ranker),
+            recorder: recorder.clone(),
+            clock: clock.clone(),
+            config: scenario.cleanup.clone(),
+            health: health.clone(),
+            tasks: tasks.clone(),
+            supervisor: Supervisor::default(),
+            pressure: PressureBook::new(PressureThresholds::default()),
+            seed: scenario.seed,
+        });
+        cleaner.start();
+        let config = scenario.admission.clone();
+        let admission = Admission::new(registry.clone(), cleaner, clock.clone(), config);
+        let session = Arc::new(Session {
+            config: scenario.connection.clone(),
+            health,
+            clock,
+            close_code: close::code,
+            notice: notice::farewell,
+        });
+        Arc::new(Self {
+            world,
+            scenario,
+            registry,
+            admission,
+            tasks,
+            crew: Tasks::new(),
+            recorder,
+            session,
+        })
+    }
+
+    /// Asks to be let in, and waits in the queue if that is the answer.
+    pub(crate) async fn enter(&self, user: &UserId, key: &ManagerKey) -> Option<Permit> {
+        let mut knock = Knock::new(self, user, key);
+        let _knocking = self.world.knocks(user);
+        let ticket = match self.admission.admit(user, key).await {
+            Ok(Admitted::Now(permit)) => return knock.admitted(permit),
+            Ok(Admitted::Queued(ticket)) => ticket,
+            Err(denied) => return knock.refused(&denied),
+        };
+        knock.answer(Answer::Queued, None);
+        knock.queued = true;
+        knock.since = self.world.clock.now();
+        match self.admission.wait(ticket, user, key).await {
+            Ok(permit) => knock.admitted(permit),
+            Err(denied) => knock.refused(&denied),
+        }
+    }
+
+    /// Attaches a connection and runs its gateway's side. False if it may not stay.
+    pub(crate) fn attach(
+        &self,
+        permit: Permit,
+        device: DeviceId,
+        notices: bool,
+        end: End,
+        peer: &Arc<Peer>,
+    ) -> bool {
+        let bytes_max = self.session.config.outbox_bytes_max;
+        let now = self.world.clock.now();
+        let port = Port::new(device, bytes_max, notices, Weak::new(), now);
+        let Ok(attachment) = permit.attach(port.clone()) else {
+            self.world.sample();
+            return false;
+        };
+        let (world, session, link) = (self.world.clone(), self.session.clone(), peer.link);
+        let life = attachment.manager().id;
+        world.truths.attach(life, peer);
+        world.see(&Seen::Opened {
+            link,
+            life: life.raw(),
+        });
+        self.tasks.spawn("connection", async move {
+            let transport = Transport::Other(Box::new(end));
+            let report = connection::run(session, transport, Bytes::new(), attachment).await;
+            world.truths.detach(life, link);
+            let (stands, code) = (port.end(), close::code(report.reason).0);
+            world.see(&Seen::Ended {
+                link,
+                report,
+                stands,
+                code,
+            });
+            world.sample();
+        });
+        true
+    }
+
+    /// Stops the gateway as its composition root does. True if everything ended in time.
+    pub(crate) async fn stop(&self, within: Duration) -> bool {
+        self.tasks.stop();
+        self.registry.close_all(CloseReason::Shutdown);
+        self.tasks.wait(within).await
+    }
+}
+
+/// One client's wish to come in, answered or given up exactly once.
+struct Knock<'a> {
+    rig: &'a Rig,
+    user: &'a UserId,
+    number: u64,
+    since: wastegate::types::Timestamp,
+    queued: bool,
+    answered: bool,
+}
+
+impl<'a> Knock<'a> {
+    fn new(rig: &'a Rig, user: &'a UserId, key: &ManagerKey) -> Self {
+        let number = rig.world.number();
+        rig.world.see(&Seen::Knocked {
+            knock: number,
+            user: user.as_str().to_owned(),
+            key: key.as_str().to_owned(),
+        });
+        Self {
+            rig,
+            user,
+            number,
+            since: rig.world.clock.now(),
+            queued: false,
+            answered: false,
+        }
+    }
+
+    fn answer(&self, answer: Answer, around: Option<&UserId>) {
+        let world = &self.rig.world;
+        let now = world.clock.now();
+        let refused = matches!(answer, Answer::Refused { .. });
+        world.see(&Seen::Answered(Answered {
+            knock: self.number,
+            user: self.user.as_str().to_owned(),
+            took: now.since(self.since),
+            queued: self.queued,
+            answer,
+            around: if refused {
+                world.around(around, now)
+            } else {
+                Vec::new()
+            },
+        }));
+        world.sample();
+    }
+
+    fn admitted(&mut self, permit: Permit) -> Option<Permit> {
+        if let Some(manager) = permit.manager() {
+            self.rig.recorder.know(manager);
+        }
+        self.answered = true;
+        self.answer(Answer::In, None);
+        Some(permit)
+    }
+
+    fn refused(&mut self, denied: &Denied) -> Option<Permit> {
+        let why = denied.why.name();
+        self.answered = true;
+        let answer = Answer::Refused {
+            why,
+            code: close::refusal(denied.why).0,
+            retry_after: denied.retry_after,
+            held: denied.held,
+            limit: denied.limit,
+        };
+        self.answer(answer, (why != "node-limit").then_some(self.user));
+        None
+    }
+}
+
+impl Drop for Knock<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.rig.world.see(&Seen::GaveUp { knock: self.number });
+        }
+    }
+}

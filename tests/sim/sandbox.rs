@@ -1,0 +1,95 @@
+//! Rankers that are WASM: the shipped policies as production runs them, and guests that misbehave.
+//!
+//! Nothing here waits for a wall clock. A pool's answer is waited for on the spot, so that virtual
+//! time stands still meanwhile, and the backstop by the wall clock is set where only a hung machine
+//! would meet it: fuel ends every call long before.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use wastegate::decision::{Answer, Question, Ranked, Ranker};
+use wastegate::policy::{
+    Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Runtime, shipped,
+};
+use wastegate::types::Clock;
+
+/// The guests that misbehave while they rank.
+pub(crate) const HOSTILE: &[&str] = &["none-yet"];
+
+fn config() -> Config {
+    Config {
+        deadline: Duration::from_secs(60),
+        deadline_large: Duration::from_secs(60),
+        workers: 1,
+        ..Config::default()
+    }
+}
+
+fn engine(clock: Clock) -> Engine {
+    Engine::new(config(), clock).expect("the engine starts on this machine")
+}
+
+/// A shipped policy in front of breakers of its own.
+pub(crate) fn shipped(name: &'static str, clock: &Clock) -> Box<dyn Ranker> {
+    // Compiled and checked once for all runs; what a run changes is in its runtime.
+    static READY: LazyLock<Mutex<BTreeMap<&'static str, Arc<Policy>>>> =
+        LazyLock::new(Mutex::default);
+    let policy = READY
+        .lock()
+        .entry(name)
+        .or_insert_with(|| {
+            let catalog = Catalog::new(
+                engine(Clock::manual()),
+                shipped::table(),
+                Metrics::default(),
+            );
+            let pick = Pick::Shipped(name.to_owned());
+            catalog
+                .prepare(&pick, &Params::default())
+                .expect("a shipped policy loads")
+        })
+        .clone();
+    let runtime = Runtime::start(engine(clock.clone()), Metrics::default());
+    let runtime = runtime.expect("the system has a thread to give");
+    Box::new(OnTheSpot(Box::new(PolicyRanker::fixed(runtime, policy))))
+}
+
+/// A guest that misbehaves.
+pub(crate) fn hostile(_: &'static str) -> Box<dyn Ranker> {
+    Box::new(wastegate::decision::builtin::BuiltIn)
+}
+
+/// Waits for answers on the thread that asks, so that virtual time cannot pass meanwhile.
+struct OnTheSpot(Box<dyn Ranker>);
+
+impl Ranker for OnTheSpot {
+    fn rank(&self, question: &Arc<Question>) -> Answer {
+        match self.0.rank(question) {
+            Answer::Ready(ranked) => Answer::Ready(ranked),
+            Answer::Pending(mut answer) => {
+                let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+                let mut context = Context::from_waker(&waker);
+                Answer::Ready(loop {
+                    let polled: Poll<Ranked> = answer.as_mut().poll(&mut context);
+                    match polled {
+                        Poll::Ready(ranked) => break ranked,
+                        Poll::Pending => std::thread::park(),
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
