@@ -7,7 +7,7 @@ use wastegate::types::Tier::Force;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{BUDGET, Client, Events, Server, Setup};
 
-/// The guests that load, all of them used here or in `tiers`.
+/// The guests that load, all of them used here or in `proposals`.
 pub(crate) const ACCEPTED: [&str; 6] = [
     "flaky",
     "lazy",
@@ -111,7 +111,7 @@ async fn an_answer_without_end_hurts_nobody() {
 }
 
 /// Scores that are no numbers are struck out, all of them, and the built-in ranking decides. (What
-/// is made up or repeated: T12 in `tiers`.)
+/// is made up or repeated: T12 in `proposals`.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scores_that_are_no_numbers_are_struck_out() {
     let server = asleep(5.0).start().await;
