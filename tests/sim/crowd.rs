@@ -123,7 +123,7 @@ fn fault(rig: &Arc<Rig>, tabs: &Arc<Tabs>, rng: &mut Rng) {
         1 => (Order::Die, Duration::ZERO),
         2 => (Order::Stall(rng.millis(100, 20_000)), Duration::ZERO),
         _ => (
-            Order::Say("are you there?".to_owned()),
+            Order::Say((*rng.pick(&["are you there?", "push 64"])).to_owned()),
             rng.millis(100, 60_000),
         ),
     };

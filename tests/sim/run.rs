@@ -125,7 +125,7 @@ impl Outcome {
             .log
             .partition_point(|line| line.get(..until.len()).unwrap_or("") <= until.as_str());
         let from = known.saturating_sub(LAST_EVENTS);
-        let mut text = format!("seed {} broke a promise\n", self.seed);
+        let mut text = format!("seed {} broke a promise\n{}\n", self.seed, self.scenario);
         for violation in self.violations.iter().take(10) {
             text += &format!("  {violation}\n");
         }

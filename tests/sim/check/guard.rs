@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use wastegate::decision::Class;
 use wastegate::types::{Protection, Scope, Tier, Timestamp};
 
 use super::Checker;
@@ -112,7 +111,8 @@ impl Guard {
         }
         let inside = one.choices.iter().filter(|row| **row < rows);
         let twice = inside.clone().count() - inside.collect::<BTreeSet<_>>().len();
-        if twice != one.repeated {
+        // A row whose score was no number counts as not yet chosen.
+        if !(one.repeated..=one.repeated + one.not_numbers).contains(&twice) {
             wrong.push(format!(
                 "{twice} choices of a row twice, {} struck",
                 one.repeated
