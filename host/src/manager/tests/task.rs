@@ -121,8 +121,9 @@ async fn probes_do_not_fill_the_mailbox() {
     let client = world.connect("ann", 0, Far::Answers(Duration::ZERO));
     say(&world, &client, "work");
     settle().await;
+    let managers = world.registry.all();
     for _ in 0..2_000 {
-        probe_round(&[client.manager.clone()], &world.clock, &world.health).await;
+        probe_round(&managers, &world.clock, &world.health).await;
     }
     let second = world.attach_as("second", world.permit("ann", 0), Far::Gone);
     settle().await;
