@@ -30,7 +30,7 @@ mod world;
 use tally::Tally;
 
 /// Seeds that run every time.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 32;
 /// Of so many that are let in, one may be refused because its budget ended before its cleanup.
 const LATE_AT_MOST_ONE_IN: u64 = 50;
 
@@ -64,7 +64,7 @@ fn seeds() {
 /// The same seed gives the same run, event by event.
 #[test]
 fn a_seed_reproduces() {
-    for seed in [3, 5, 8] {
+    for seed in [3, 8, 24] {
         let (first, second) = (run::run(seed), run::run(seed));
         let differs = first.log.iter().zip(&second.log).position(|(a, b)| a != b);
         if let Some(at) = differs {

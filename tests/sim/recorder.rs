@@ -123,7 +123,6 @@ impl cleanup::Recorder for Recorder {
         };
         self.world.see(&Seen::Decided(Decided {
             tier: question.tier,
-            scope: question.scope,
             needed: question.needed,
             most: question.most,
             fault: answer.outcome.as_ref().err().map(|fault| fault.name()),

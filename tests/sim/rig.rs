@@ -134,10 +134,7 @@ impl Rig {
         let (world, session, link) = (self.world.clone(), self.session.clone(), peer.link);
         let life = attachment.manager().id;
         world.truths.attach(life, peer);
-        world.see(&Seen::Opened {
-            link,
-            life: life.raw(),
-        });
+        world.see(&Seen::Opened { link });
         self.tasks.spawn("connection", async move {
             let transport = Transport::Other(Box::new(end));
             let report = connection::run(session, transport, Bytes::new(), attachment).await;

@@ -44,7 +44,7 @@ pub(crate) enum Seen {
     /// A round of probes over so many managers.
     Probed { managers: usize, took: Duration },
     /// A connection was attached.
-    Opened { link: u64, life: u64 },
+    Opened { link: u64 },
     /// A connection's own task ended.
     Ended {
         link: u64,
@@ -148,7 +148,6 @@ pub(crate) struct Truth {
 #[derive(Debug, Clone)]
 pub(crate) struct Decided {
     pub(crate) tier: Tier,
-    pub(crate) scope: Scope,
     pub(crate) needed: u32,
     pub(crate) most: u32,
     pub(crate) fault: Option<&'static str>,
@@ -228,7 +227,7 @@ impl Seen {
                 one.outcomes
             ),
             Self::Probed { managers, took } => format!("probed {managers} in {took:?}"),
-            Self::Opened { link, .. } => format!("opened {link}"),
+            Self::Opened { link } => format!("opened {link}"),
             Self::Ended { link, report, .. } => format!("ended {link}: {report:?}"),
             Self::Told { link, code } => format!("told {link} {code}"),
             Self::Finished(left) => format!("finished {left:?}"),

@@ -34,7 +34,7 @@ use crate::types::{
 const RANKER_PATIENCE: Duration = Duration::from_millis(750);
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
-const FORCE_LOOKS: u32 = 3;
+pub(super) const FORCE_LOOKS: u32 = 3;
 
 /// What a cleaner is made of.
 pub struct Parts {
@@ -93,6 +93,9 @@ pub(super) struct Terms<'a> {
     pub(super) cause: EvictionCause,
     /// Also responsive managers that became active since the snapshot.
     pub(super) active_too: bool,
+    /// How many still have to go. Asked again before each victim of `force`: while a ranking was
+    /// on its way, somebody may have left or given up.
+    pub(super) needed: &'a (dyn Fn() -> u32 + Sync),
 }
 
 /// How long one cleanup still waits for its ranker.
@@ -233,9 +236,14 @@ impl Cleaner {
                 } else {
                     needed
                 };
-                let last_look = look == FORCE_LOOKS;
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(tier),
+                    active_too: look == FORCE_LOOKS,
+                    needed: &short,
+                };
                 let run = self
-                    .run_tier(user, tier, round, needed, last_look, &mut patience)
+                    .run_tier(user, tier, round, needed, terms, &mut patience)
                     .await;
                 if tier == Tier::Force {
                     let unused = needed.saturating_sub(run.freed);
@@ -274,16 +282,11 @@ impl Cleaner {
         tier: Tier,
         round: Option<health::Round>,
         needed: u32,
-        active_too: bool,
+        terms: Terms<'_>,
         patience: &mut Patience,
     ) -> TierRun {
         let now = self.clock.now();
         let snapshot = self.registry.snapshot_user(user, now);
-        let terms = Terms {
-            table: &self.config.table,
-            cause: EvictionCause::Cleanup(tier),
-            active_too,
-        };
         let question = self.question(&snapshot, terms.table, tier, needed);
         let run = self.decide(question, terms, patience).await;
         self.recorder.tier_ran(Some(user), &run, round);

@@ -12,7 +12,7 @@ use super::driver::{Cleaner, Terms, TierRun};
 use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
-use crate::types::UserId;
+use crate::types::{Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -55,6 +55,9 @@ impl Cleaner {
             .victims()
             .iter()
             .map(|victim| {
+                if question.tier == Tier::Force && (terms.needed)() == 0 {
+                    return None;
+                }
                 let still =
                     |manager: &Manager| self.still_a_victim(&question, victim, manager, terms);
                 let ports = self.registry.evict(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::driver::{Cleaner, Cleanup, Patience, Terms};
+use super::driver::{Cleaner, Cleanup, FORCE_LOOKS, Patience, Terms};
 use super::flight::Wish;
 use crate::decision::Probe;
 use crate::health;
@@ -96,50 +96,57 @@ impl Cleaner {
     async fn relieve_node(&self, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
         let mut cleanup = Cleanup::default();
         let mut patience = Patience::default();
-        let short = || {
+        // What still answers is worth more than the convenience of a reserve: it goes for those who
+        // wait, and for memory that is short in fact.
+        let bare = || {
             let pressure = self.node_pressure();
             let wanted = waiting().saturating_sub(pressure.free());
-            (pressure.short(self.config.node_reserve).max(wanted), wanted)
+            wanted.max(u32::from(pressure.over_memory()))
+        };
+        let short = || {
+            let pressure = self.node_pressure();
+            pressure.short(self.config.node_reserve).max(bare())
         };
         for tier in Tier::ADMISSION
             .into_iter()
             .filter(|tier| *tier <= self.config.node_last_tier)
         {
-            let (short, wanted) = short();
-            if short == 0 {
-                break;
-            }
-            // What still answers is worth more than the convenience of a reserve: it goes for
-            // those who wait, and for memory that is short in fact.
-            let short = if tier == Tier::Force {
-                wanted.max(u32::from(self.node_pressure().over_memory()))
-            } else {
-                short
-            };
             if !self.config.table.rule(tier).enabled {
                 continue;
             }
-            let round = match self.config.table.rule(tier).probe {
-                Probe::Cached => None,
-                Probe::Round => {
-                    let managers = self.registry.all();
-                    Some(health::probe_round(&managers, &self.clock, &self.health).await)
+            let needed: &(dyn Fn() -> u32 + Sync) =
+                if tier == Tier::Force { &bare } else { &short };
+            for look in 1..=FORCE_LOOKS {
+                if needed() == 0 {
+                    break;
                 }
-            };
-            let limit = self.registry.limits().managers_total;
-            let snapshot = self.registry.snapshot_node(limit, self.clock.now());
-            let terms = Terms {
-                table: &self.config.table,
-                cause: EvictionCause::Cleanup(tier),
-                active_too: false,
-            };
-            let question = self.question(&snapshot, terms.table, tier, short);
-            let run = self.decide(question, terms, &mut patience).await;
-            self.recorder.tier_ran(None, &run, round);
-            cleanup.freed += run.freed;
-            cleanup.runs.push(run);
+                let round = match self.config.table.rule(tier).probe {
+                    Probe::Cached => None,
+                    Probe::Round => {
+                        let managers = self.registry.all();
+                        Some(health::probe_round(&managers, &self.clock, &self.health).await)
+                    }
+                };
+                let wanted = needed();
+                let limit = self.registry.limits().managers_total;
+                let snapshot = self.registry.snapshot_node(limit, self.clock.now());
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(tier),
+                    active_too: look == FORCE_LOOKS,
+                    needed,
+                };
+                let question = self.question(&snapshot, terms.table, tier, wanted);
+                let run = self.decide(question, terms, &mut patience).await;
+                self.recorder.tier_ran(None, &run, round);
+                cleanup.freed += run.freed;
+                cleanup.runs.push(run);
+                if tier != Tier::Force || run.freed >= wanted || run.eligible == 0 {
+                    break;
+                }
+            }
         }
-        cleanup.enough = short().0 == 0;
+        cleanup.enough = short() == 0;
         cleanup
     }
 

@@ -69,7 +69,13 @@ impl Cleaner {
             if self.needs_proactive(user, self.registry.limit(user, now)) {
                 let mut patience = Patience::default();
                 let round = self.probe(user, Tier::Proactive).await;
-                self.run_tier(user, Tier::Proactive, round, 0, false, &mut patience)
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(Tier::Proactive),
+                    active_too: false,
+                    needed: &|| 0,
+                };
+                self.run_tier(user, Tier::Proactive, round, 0, terms, &mut patience)
                     .await;
             }
         }
@@ -110,18 +116,19 @@ impl Cleaner {
     /// The surplus leaves by rank; after that the limit is the ordinary one again.
     async fn end_temporary_slots(&self, user: &UserId) {
         let limits = self.registry.limits();
-        let surplus = self
-            .registry
-            .held(user)
-            .saturating_sub(limits.managers_per_user);
-        if surplus > 0 {
+        let surplus = || {
+            let held = self.registry.held(user);
+            held.saturating_sub(limits.managers_per_user)
+        };
+        if surplus() > 0 {
             let snapshot = self.registry.snapshot_user(user, self.clock.now());
             let terms = Terms {
                 table: &self.surplus_table,
                 cause: EvictionCause::TemporarySlotExpired,
                 active_too: true,
+                needed: &surplus,
             };
-            let question = self.question(&snapshot, terms.table, Tier::Force, surplus);
+            let question = self.question(&snapshot, terms.table, Tier::Force, surplus());
             self.decide(question, terms, &mut Patience::default()).await;
         }
         if self.registry.held(user) <= limits.managers_per_user {

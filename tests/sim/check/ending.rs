@@ -78,7 +78,7 @@ impl Checker for Endings {
 
     fn see(&mut self, at: Timestamp, seen: &Seen, wrong: &mut Vec<String>) {
         match seen {
-            Seen::Opened { link, .. } => {
+            Seen::Opened { link } => {
                 self.links.insert(*link, Link::default());
             }
             Seen::Evicted(one) => self.evicted(at, one, wrong),

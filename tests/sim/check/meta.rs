@@ -93,7 +93,6 @@ fn eviction(tier: Tier, facts: Facts) -> Evicted {
 fn decision(tier: Tier, rows: Vec<Facts>) -> Decided {
     Decided {
         tier,
-        scope: Scope::User,
         needed: 1,
         most: 1,
         fault: None,
@@ -453,7 +452,7 @@ fn promise_7_notices_what_does_not_end() {
         report(CloseReason::ClientClosed),
         report(CloseReason::ClientGone),
     );
-    let opened = || Seen::Opened { link: 1, life: 7 };
+    let opened = || Seen::Opened { link: 1 };
     let ended = |report, stands| Seen::Ended {
         link: 1,
         report,

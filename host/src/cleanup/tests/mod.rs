@@ -9,19 +9,25 @@ mod sweeps;
 mod tiers;
 mod zombies;
 
-use super::driver::Patience;
+use super::driver::{Patience, Terms};
 use super::*;
 use crate::testing::{World, user};
-use crate::types::Tier;
+use crate::types::{EvictionCause, Tier};
 
 impl World {
     /// Runs one tier with so many needed; returns how many it freed.
     async fn run(&self, name: &str, tier: Tier, needed: u32) -> u32 {
         let (user, mut patience) = (user(name), Patience::default());
         let round = self.cleaner.probe(&user, tier).await;
+        let terms = Terms {
+            table: &self.cleaner.config.table,
+            cause: EvictionCause::Cleanup(tier),
+            active_too: false,
+            needed: &|| needed,
+        };
         let run = self
             .cleaner
-            .run_tier(&user, tier, round, needed, false, &mut patience)
+            .run_tier(&user, tier, round, needed, terms, &mut patience)
             .await;
         run.freed
     }

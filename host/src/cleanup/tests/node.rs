@@ -107,8 +107,8 @@ async fn memory_over_its_limit_lets_the_dead_go() {
     assert_eq!(world.held("ann"), 3, "no limit, no pressure");
 }
 
-/// T10 at node scope: a policy that proposes nobody is passed over, and completed at the last tier
-/// that the node may use.
+/// T10 at node scope: a policy that proposes nobody is completed at the last tier that the node may
+/// use.
 #[tokio::test(start_paused = true)]
 async fn a_lazy_policy_is_passed_over_at_node_scope() {
     let world = of_total(2).ranked_by(With(|_: &_| empty())).build();

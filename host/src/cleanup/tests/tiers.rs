@@ -122,8 +122,8 @@ async fn t9_later_tiers_do_not_run() {
     assert_eq!(world.clock.now().millis(), 0, "and none of it waited");
 }
 
-/// T10: a policy that proposes nobody is passed over, tier by tier; at the last one that the
-/// operator enabled the built-in ranking completes it, for nobody is refused while somebody may go.
+/// T10: a policy that proposes nobody is passed over, tier by tier, and completed at the last tier,
+/// whichever that is: its silence locks nobody out.
 #[tokio::test(start_paused = true)]
 async fn t10_a_policy_that_evicts_nobody_is_passed_over() {
     let lazy = || With(|_: &_| empty());
