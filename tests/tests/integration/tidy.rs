@@ -45,10 +45,7 @@ const ABSENT: [(&str, &str, &str); 6] = [
 /// Files that may be longer than [`LINES_MAX`], and why.
 const LONG: [(&str, &str); 2] = [
     ("policies/sdk/src/bindings.rs", "generated"),
-    (
-        "host/src/manager/unit.rs",
-        "one lock's worth of state with all that may touch it",
-    ),
+    ("host/src/cleanup/driver.rs", "the loop over the tiers"),
 ];
 const LINES_MAX: usize = 400;
 
@@ -180,6 +177,8 @@ fn rooms_import_only_rooms_below_them() {
                 .find(|(from, to, _)| *from == room && *to == import);
             match place(&import) {
                 _ if import == room => {}
+                // Fakes that tests of several rooms share; nothing else may know them.
+                None if import == "testing" && file.contains("/tests") => {}
                 Some(other) if other < own => {
                     writeln!(offences, "{file}:{line}: `{room}` is below `{import}`").unwrap();
                 }
@@ -237,6 +236,9 @@ fn every_file_opens_with_what_it_is_and_is_short_enough_to_read() {
                 "{file}:1: does not open with a `//!` that says what it is"
             )
             .unwrap();
+        }
+        if lines <= LINES_MAX && long {
+            writeln!(offences, "{file}: is short by now; no exception for it").unwrap();
         }
         if lines > LINES_MAX && !long {
             writeln!(
