@@ -123,7 +123,7 @@ fn fault(rig: &Arc<Rig>, tabs: &Arc<Tabs>, rng: &mut Rng) {
         1 => (Order::Die, Duration::ZERO),
         2 => (Order::Stall(rng.millis(100, 20_000)), Duration::ZERO),
         _ => (
-            Order::Say("are you there?".to_owned()),
+            Order::Say((*rng.pick(&["are you there?", "push 64"])).to_owned()),
             rng.millis(100, 60_000),
         ),
     };
@@ -162,7 +162,7 @@ fn fault(rig: &Arc<Rig>, tabs: &Arc<Tabs>, rng: &mut Rng) {
 
 /// What troubles the application.
 fn trouble(tabs: &Arc<Tabs>, rng: &mut Rng) {
-    let what = *rng.pick(&["hang", "panic", "busy 5000", "push 2000"]);
+    let what = *rng.pick(&["hang", "panic", "busy 5000", "push 100", "push 2000"]);
     tabs.tell(rng, Order::Say(what.to_owned()));
 }
 
@@ -242,7 +242,7 @@ impl Visit {
         let (up, down) = (rng.millis(1, latency_ms), rng.millis(1, latency_ms));
         let clock = &rig.world.clock;
         let shape = |latency, bytes_max| Shape { latency, bytes_max };
-        let (server, client, line) = pipe::line(clock, shape(up, 1 << 20), shape(down, 64 << 10));
+        let (server, client, line) = pipe::line(clock, shape(up, 1 << 20), shape(down, 8 << 10));
         if let Some(manager) = permit.manager() {
             manager.hints.set_protected_class(rng.chance(5));
         }

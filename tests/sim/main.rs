@@ -23,28 +23,42 @@ mod run;
 mod sandbox;
 mod scenario;
 mod seen;
+mod tally;
 mod truth;
 mod world;
 
+use tally::Tally;
+
 /// Seeds that run every time.
 const SEEDS: u64 = 40;
+/// Of so many that are let in, one may be refused because its budget ended before its cleanup.
+const LATE_AT_MOST_ONE_IN: u64 = 50;
 
 /// Every seed keeps every promise.
 #[test]
 fn seeds() {
     let (first, count) = wanted();
-    let mut failed = Vec::new();
-    let mut observations = 0;
+    let (mut failed, mut observations, mut tally) = (Vec::new(), 0, Tally::default());
     for seed in first..first + count {
         let outcome = run::run(seed);
         observations += outcome.observations;
+        tally.add(&outcome.tally);
         if !outcome.violations.is_empty() {
             println!("{}", outcome.report());
             failed.push(seed);
         }
     }
-    println!("{count} seeds, {observations} observations");
+    println!("{count} seeds, {observations} observations: {tally:?}");
     assert!(failed.is_empty(), "these seeds broke a promise: {failed:?}");
+    if count >= SEEDS {
+        let missing = tally.missing();
+        assert!(missing.is_empty(), "never happened: {missing:?}");
+        let (late, all) = (tally.of("out of time"), tally.of("answer in"));
+        assert!(
+            late * LATE_AT_MOST_ONE_IN < all,
+            "{late} of {all} ran out of time"
+        );
+    }
 }
 
 /// The same seed gives the same run, event by event.

@@ -80,7 +80,13 @@ impl Recorder {
 }
 
 impl cleanup::Recorder for Recorder {
-    fn tier_ran(&self, _: Option<&UserId>, _: &TierRun, _: Option<Round>) {
+    fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>) {
+        let user = user.map(|user| user.as_str().to_owned());
+        self.world.see(&Seen::Ran {
+            user,
+            run: *run,
+            round,
+        });
         self.world.sample();
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Bytes;
 use wastegate::admission::{Admission, Admitted, Denied};
 use wastegate::cleanup::{Cleaner, Parts, PressureBook};
@@ -107,6 +108,7 @@ impl Rig {
         knock.answer(Answer::Queued, None);
         knock.queued = true;
         knock.since = self.world.clock.now();
+        knock.places = Some(ticket.positions());
         match self.admission.wait(ticket, user, key).await {
             Ok(permit) => knock.admitted(permit),
             Err(denied) => knock.refused(&denied),
@@ -167,6 +169,7 @@ struct Knock<'a> {
     number: u64,
     since: wastegate::types::Timestamp,
     queued: bool,
+    places: Option<watch::Receiver<usize>>,
     answered: bool,
 }
 
@@ -184,6 +187,7 @@ impl<'a> Knock<'a> {
             number,
             since: rig.world.clock.now(),
             queued: false,
+            places: None,
             answered: false,
         }
     }
@@ -191,12 +195,15 @@ impl<'a> Knock<'a> {
     fn answer(&self, answer: Answer, around: Option<&UserId>) {
         let world = &self.rig.world;
         let now = world.clock.now();
+        let place = self.places.as_ref().map(|places| *places.borrow());
+        let ahead = place.unwrap_or(1).saturating_sub(1);
         let refused = matches!(answer, Answer::Refused { .. });
         world.see(&Seen::Answered(Answered {
             knock: self.number,
             user: self.user.as_str().to_owned(),
             took: now.since(self.since),
             queued: self.queued,
+            ahead,
             answer,
             around: if refused {
                 world.around(around, now)

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use wastegate::decision::{Class, Row, Standing};
-use wastegate::types::{Health, Protection, Tier};
+use wastegate::types::{Health, Protection, Signal, Tier};
 
 /// What the operator set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) struct Facts {
     pub(crate) taken_over: bool,
     pub(crate) protection: Protection,
     pub(crate) idle_ms: f64,
+    pub(crate) age_ms: f64,
 }
 
 impl Facts {
@@ -45,6 +46,7 @@ impl Facts {
             taken_over: row.taken_over,
             protection: row.protection,
             idle_ms: row.idle_ms(),
+            age_ms: row.signals[Signal::AgeMs],
         }
     }
 

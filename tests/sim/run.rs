@@ -11,6 +11,7 @@ use crate::rig::Rig;
 use crate::rng::Rng;
 use crate::scenario::{DRAIN, Ending, Scenario};
 use crate::seen::{Leftovers, Seen};
+use crate::tally::Tally;
 
 /// How often the counts are looked at while nothing else happens.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
@@ -23,6 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) scenario: String,
     pub(crate) log: Vec<String>,
     pub(crate) observations: u64,
+    pub(crate) tally: Tally,
     pub(crate) violations: Vec<Violation>,
 }
 
@@ -72,6 +74,7 @@ async fn simulate(scenario: Scenario) -> Outcome {
         scenario: told,
         log: record.log,
         observations: record.observations,
+        tally: record.tally,
         violations: record.violations,
     }
 }
@@ -122,7 +125,7 @@ impl Outcome {
             .log
             .partition_point(|line| line.get(..until.len()).unwrap_or("") <= until.as_str());
         let from = known.saturating_sub(LAST_EVENTS);
-        let mut text = format!("seed {} broke a promise\n", self.seed);
+        let mut text = format!("seed {} broke a promise\n{}\n", self.seed, self.scenario);
         for violation in self.violations.iter().take(10) {
             text += &format!("  {violation}\n");
         }

@@ -12,13 +12,31 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use wastegate::decision::{Answer, Question, Ranked, Ranker};
+use wastegate::policy::call::Input;
 use wastegate::policy::{
-    Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Runtime, shipped,
+    Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Program, Runtime, load,
+    shipped,
 };
 use wastegate::types::Clock;
+use wastegate_tests::guests;
 
 /// The guests that misbehave while they rank.
-pub(crate) const HOSTILE: &[&str] = &["none-yet"];
+pub(crate) const HOSTILE: &[&str] = &[
+    "duplicates",
+    "errs",
+    "flaky",
+    "foreign-rows",
+    "huge-list",
+    "lazy",
+    "liar",
+    "memory-bomb",
+    "nan-scores",
+    "reversed",
+    "silent",
+    "spins",
+    "stack-overflow",
+    "traps",
+];
 
 fn config() -> Config {
     Config {
@@ -58,9 +76,53 @@ pub(crate) fn shipped(name: &'static str, clock: &Clock) -> Box<dyn Ranker> {
     Box::new(OnTheSpot(Box::new(PolicyRanker::fixed(runtime, policy))))
 }
 
-/// A guest that misbehaves.
-pub(crate) fn hostile(_: &'static str) -> Box<dyn Ranker> {
-    Box::new(wastegate::decision::builtin::BuiltIn)
+/// A guest that misbehaves, asked as if the acceptance kit had not found out.
+pub(crate) fn hostile(name: &'static str) -> Box<dyn Ranker> {
+    static COMPILED: LazyLock<Mutex<BTreeMap<&'static str, Arc<Program>>>> =
+        LazyLock::new(Mutex::default);
+    let program = COMPILED
+        .lock()
+        .entry(name)
+        .or_insert_with(|| {
+            let component = guests::guest(name);
+            load::program(&engine(Clock::manual()), component).expect("the guest loads")
+        })
+        .clone();
+    Box::new(Hostile(program))
+}
+
+/// A program that no kit has checked and no breaker stops.
+struct Hostile(Arc<Program>);
+
+impl Ranker for Hostile {
+    fn rank(&self, question: &Arc<Question>) -> Answer {
+        let Self(program) = self;
+        let columns = program.signals().iter().map(|&signal| {
+            let values = question.rows.iter().map(|row| row.signals[signal]);
+            values.collect()
+        });
+        let input = Input {
+            tier: question.tier,
+            scope: question.scope,
+            needed: question.most,
+            limit: question.limit,
+            held: question.held,
+            now_ms: question.now.millis(),
+            seed: question.seed,
+            rows: u32::try_from(question.rows.len()).unwrap_or(u32::MAX),
+            columns: columns.collect(),
+        };
+        let outcome = program.ask(&input, &[], None);
+        Answer::Ready(Ranked {
+            policy: program.about().clone(),
+            outcome: outcome.result,
+            reasons: program.manifest().reasons.clone(),
+            signals: program.manifest().signals.clone(),
+            params: Arc::new([]),
+            fuel: Some(outcome.fuel),
+            duration: outcome.duration,
+        })
+    }
 }
 
 /// Waits for answers on the thread that asks, so that virtual time cannot pass meanwhile.

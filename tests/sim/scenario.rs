@@ -72,7 +72,7 @@ impl Scenario {
             users: rng.between(1, 4),
             keys: u64::from(limits.managers_per_user) * rng.between(11, 22) / 10 + 1,
             devices: rng.between(1, 3),
-            lasting: Duration::from_secs(rng.between(60, 150)),
+            lasting: Duration::from_secs(rng.between(40, 100)),
             pause_ms: *rng.pick(&[300, 800, 2_000, 5_000]),
             faults: *rng.pick(&[0, 5, 20, 40]),
             trouble: *rng.pick(&[0, 2, 10]),
@@ -84,7 +84,7 @@ impl Scenario {
         let stalled = health.stalled_after;
         Self {
             seed,
-            mind: Mind::of(&mut rng, admission.budget, health.probe_deadline),
+            mind: Mind::of(seed, &mut rng, admission.budget, health.probe_deadline),
             crowd,
             rules,
             limits,

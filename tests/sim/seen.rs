@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
+use wastegate::cleanup::TierRun;
 use wastegate::decision::Class;
+use wastegate::health::Round;
 use wastegate::manager::EndReport;
 use wastegate::types::{Scope, Tier, Timestamp};
 
@@ -27,6 +29,12 @@ pub(crate) enum Seen {
     Answered(Answered),
     /// Somebody stopped waiting for an answer.
     GaveUp { knock: u64 },
+    /// A tier is through, for a user or for the node.
+    Ran {
+        user: Option<String>,
+        run: TierRun,
+        round: Option<Round>,
+    },
     /// A ranker is asked.
     Asked(Asked),
     /// A manager lost its slot.
@@ -70,6 +78,8 @@ pub(crate) struct Answered {
     pub(crate) took: Duration,
     /// From the queue rather than at the door.
     pub(crate) queued: bool,
+    /// How many waited before it in the queue.
+    pub(crate) ahead: usize,
     pub(crate) answer: Answer,
     /// The user's managers at that instant, everybody's where the node was full.
     pub(crate) around: Vec<Facts>,
@@ -181,6 +191,13 @@ impl Seen {
                 one.took,
                 if one.queued { " in the queue" } else { "" },
                 one.answer
+            ),
+            Self::Ran { user, run, round } => format!(
+                "ran {} for {}: {} of {} freed, {round:?}",
+                run.tier,
+                user.as_deref().unwrap_or("the node"),
+                run.freed,
+                run.eligible
             ),
             Self::GaveUp { knock } => format!("gave up {knock}"),
             Self::Asked(one) => format!(

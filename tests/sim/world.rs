@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use wastegate::registry::Registry;
@@ -11,6 +12,7 @@ use crate::check::{Checkers, Violation};
 use crate::rules::Facts;
 use crate::scenario::Scenario;
 use crate::seen::{Counts, Held, Seen};
+use crate::tally::Tally;
 use crate::truth::Truths;
 
 /// The run as its observers share it.
@@ -27,6 +29,8 @@ struct Notes {
     checkers: Checkers,
     log: Vec<String>,
     observations: u64,
+    tally: Tally,
+    budget: Duration,
     violations: Vec<Violation>,
 }
 
@@ -34,6 +38,7 @@ struct Notes {
 pub(crate) struct Record {
     pub(crate) log: Vec<String>,
     pub(crate) observations: u64,
+    pub(crate) tally: Tally,
     pub(crate) violations: Vec<Violation>,
 }
 
@@ -47,6 +52,8 @@ impl World {
                 checkers: Checkers::of(scenario),
                 log: Vec::new(),
                 observations: 0,
+                tally: Tally::default(),
+                budget: scenario.admission.budget,
                 violations: Vec::new(),
             }),
             numbers: AtomicU64::new(0),
@@ -66,6 +73,7 @@ impl World {
         Record {
             log: std::mem::take(&mut notes.log),
             observations: notes.observations,
+            tally: std::mem::take(&mut notes.tally),
             violations: std::mem::take(&mut notes.violations),
         }
     }
@@ -84,7 +92,10 @@ impl World {
             log,
             observations,
             violations,
+            tally,
+            budget,
         } = &mut *notes;
+        tally.see(seen, *budget);
         *observations += 1;
         log.extend(seen.line(at));
         checkers.see(at, seen, violations);

@@ -263,7 +263,7 @@ impl Admission {
                     Entrance::UserFull { .. } => {
                         // A slot that becomes free meanwhile is not kept waiting for the probes.
                         let look_again = tokio::select! {
-                            helped = self.help_the_first(user, deadline) => helped,
+                            helped = self.help_the_first(user) => helped,
                             () = changed.as_mut() => true,
                         };
                         if look_again {
@@ -272,8 +272,7 @@ impl Admission {
                     }
                     Entrance::NodeFull { .. } => {
                         let room = self.cleaner.make_room_on_node();
-                        let left = deadline.since(now);
-                        let room = tokio::time::timeout(left, room).await;
+                        let room = tokio::time::timeout(self.config.budget, room).await;
                         if room.is_ok_and(|cleanup| cleanup.freed > 0) {
                             continue;
                         }
@@ -295,10 +294,12 @@ impl Admission {
         }
     }
 
-    /// Looks again for the first in a queue: what was in use may be gone, and a cool-down over.
-    async fn help_the_first(&self, user: &UserId, deadline: Timestamp) -> bool {
-        let left = deadline.since(self.clock.now());
-        let cleanup = tokio::time::timeout(left, self.cleaner.make_room(user)).await;
+    /// Looks again for the first in a queue: what was in use may be gone, and a cool-down over. Also
+    /// when its time is over: nobody is refused before a last look, which takes no longer than any
+    /// admission.
+    async fn help_the_first(&self, user: &UserId) -> bool {
+        let room = self.cleaner.make_room(user);
+        let cleanup = tokio::time::timeout(self.config.budget, room).await;
         if cleanup.is_ok_and(|cleanup| cleanup.freed > 0) {
             return true;
         }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::budget::ForceBudget;
 use super::config::Config;
 use super::evict::Recorder;
-use super::flight::Flights;
+use super::flight::{Flights, Wish};
 use super::metrics::Metrics;
 use super::pressure::PressureBook;
 use crate::decision::{
@@ -182,7 +182,7 @@ impl Cleaner {
     /// Makes room for one more manager of a user, and for everybody else who asks for the same
     /// user meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room(self: &Arc<Self>, user: &UserId) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(user);
+        let (flight, ours) = self.flights.join(user, Wish::Room);
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
             self.tasks.spawn("cleanup", async move {
@@ -298,19 +298,8 @@ impl Cleaner {
         needed: u32,
     ) -> Arc<Question> {
         let decision = DecisionId::next();
-        let mut question = Question::new(snapshot, table, tier, needed, decision, self.next_seed());
-        question.last |= self.last_tier(snapshot.scope) == Some(tier);
-        Arc::new(question)
-    }
-
-    /// The last tier that is enabled and allowed in a scope.
-    fn last_tier(&self, scope: Scope) -> Option<Tier> {
-        let last = match scope {
-            Scope::User => self.config.user_last_tier,
-            Scope::Node => self.config.node_last_tier,
-        };
-        let runs = |tier: &Tier| *tier <= last && self.config.table.rule(*tier).enabled;
-        Tier::ADMISSION.into_iter().rev().find(runs)
+        let seed = self.next_seed();
+        Arc::new(Question::new(snapshot, table, tier, needed, decision, seed))
     }
 
     /// Has a question answered, screened, executed and recorded.
@@ -329,12 +318,33 @@ impl Cleaner {
         };
         if question.most > 0 {
             let answer = self.ask(&question, patience).await;
-            let plan = guard::plan(&question, terms.table, &answer);
+            let plan = if self.is_last(question.scope, question.tier) {
+                guard::last_plan(&question, terms.table, &answer)
+            } else {
+                guard::plan(&question, terms.table, &answer)
+            };
             run.fault = answer.outcome.is_err();
             run.freed = self.execute(question, answer, plan, terms);
         }
         self.metrics.tier_run(&run, self.clock.now().since(start));
         run
+    }
+
+    /// Whether an admission has nothing left to try in that scope once this tier is over.
+    fn is_last(&self, scope: Scope, tier: Tier) -> bool {
+        let last = match scope {
+            Scope::User => self.config.user_last_tier,
+            Scope::Node => self.config.node_last_tier,
+        };
+        // Where force is rationed, a user may have had its share.
+        let rationed = scope == Scope::User && self.config.force_per_user_max > 0;
+        let next = |other: &Tier| {
+            *other > tier
+                && *other <= last
+                && self.config.table.rule(*other).enabled
+                && !(rationed && *other == Tier::Force)
+        };
+        tier != Tier::Proactive && !Tier::ADMISSION.iter().any(next)
     }
 
     /// Asks the ranker. Whatever it does, there is an answer before the patience ends; one that

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::driver::Cleanup;
 
@@ -36,7 +36,31 @@ impl<K> Clone for Flights<K> {
 #[derive(Debug)]
 struct Running {
     waiting: u32,
-    result: watch::Receiver<Option<Arc<Cleanup>>>,
+    result: Arc<Landed>,
+}
+
+/// The result of a cleanup, once there is one. Those who wait are woken in the order in which they
+/// came, which a watch channel does not promise: whoever came first takes what was freed.
+#[derive(Debug, Default)]
+struct Landed {
+    cleanup: OnceLock<Arc<Cleanup>>,
+    notify: Notify,
+}
+
+impl Landed {
+    fn set(&self, cleanup: Arc<Cleanup>) {
+        self.cleanup.get_or_init(|| cleanup);
+        self.notify.notify_waiters();
+    }
+}
+
+/// Why somebody joins a cleanup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// For room.
+    Room,
+    /// So that it is made at all.
+    Order,
 }
 
 /// A place in a running cleanup.
@@ -44,7 +68,8 @@ struct Running {
 pub(super) struct Flight<K: Eq + Hash> {
     flights: Flights<K>,
     whose: K,
-    result: watch::Receiver<Option<Arc<Cleanup>>>,
+    wish: Wish,
+    result: Arc<Landed>,
 }
 
 /// The duty to end a cleanup. Dropped without a result, it ends it with an empty one, so that a
@@ -53,34 +78,36 @@ pub(super) struct Flight<K: Eq + Hash> {
 pub(super) struct Landing<K: Eq + Hash> {
     flights: Flights<K>,
     whose: K,
-    result: watch::Sender<Option<Arc<Cleanup>>>,
+    result: Arc<Landed>,
 }
 
 impl<K: Eq + Hash + Clone> Flights<K> {
     /// Joins the cleanup; if none runs, the caller has to run it and land it.
-    pub(super) fn join(&self, whose: &K) -> (Flight<K>, Option<Landing<K>>) {
+    pub(super) fn join(&self, whose: &K, wish: Wish) -> (Flight<K>, Option<Landing<K>>) {
         let mut running = self.running.lock();
         let flight = |result| Flight {
             flights: self.clone(),
             whose: whose.clone(),
+            wish,
             result,
         };
+        let more = u32::from(wish == Wish::Room);
         if let Some(other) = running.get_mut(whose) {
-            other.waiting += 1;
+            other.waiting += more;
             return (flight(other.result.clone()), None);
         }
-        let (sender, result) = watch::channel(None);
+        let result = Arc::<Landed>::default();
         running.insert(
             whose.clone(),
             Running {
-                waiting: 1,
+                waiting: more,
                 result: result.clone(),
             },
         );
         let landing = Landing {
             flights: self.clone(),
             whose: whose.clone(),
-            result: sender,
+            result: result.clone(),
         };
         (flight(result), Some(landing))
     }
@@ -93,14 +120,14 @@ impl<K: Eq + Hash + Clone> Flights<K> {
 
 impl<K: Eq + Hash> Flight<K> {
     /// Waits for the result.
-    pub(super) async fn landed(mut self) -> Arc<Cleanup> {
+    pub(super) async fn landed(self) -> Arc<Cleanup> {
         loop {
-            if let Some(cleanup) = self.result.borrow_and_update().clone() {
-                return cleanup;
+            // Ask before looking, so that a landing in between is not missed.
+            let notified = self.result.notify.notified();
+            if let Some(cleanup) = self.result.cleanup.get() {
+                return cleanup.clone();
             }
-            if self.result.changed().await.is_err() {
-                return Arc::default();
-            }
+            notified.await;
         }
     }
 }
@@ -109,7 +136,8 @@ impl<K: Eq + Hash> Drop for Flight<K> {
     fn drop(&mut self) {
         // Who gave up needs no room any more. The next flight has nothing to do with us.
         if let Some(running) = self.flights.running.lock().get_mut(&self.whose)
-            && running.result.same_channel(&self.result)
+            && self.wish == Wish::Room
+            && Arc::ptr_eq(&running.result, &self.result)
         {
             running.waiting = running.waiting.saturating_sub(1);
         }
@@ -128,7 +156,7 @@ impl<K: Eq + Hash> Landing<K> {
 
     /// Ends the cleanup with a result.
     pub(super) fn land(self, cleanup: Cleanup) {
-        self.result.send_replace(Some(Arc::new(cleanup)));
+        self.result.set(Arc::new(cleanup));
     }
 }
 
@@ -136,12 +164,6 @@ impl<K: Eq + Hash> Drop for Landing<K> {
     fn drop(&mut self) {
         // The next to ask starts a new one, whoever still reads the old result.
         self.flights.running.lock().remove(&self.whose);
-        self.result.send_if_modified(|result| {
-            let unset = result.is_none();
-            if unset {
-                *result = Some(Arc::default());
-            }
-            unset
-        });
+        self.result.set(Arc::default());
     }
 }

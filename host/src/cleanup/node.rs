@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::driver::{Cleaner, Cleanup, Patience, Terms};
+use super::flight::Wish;
 use crate::decision::Probe;
 use crate::health;
 use crate::observe::process;
@@ -31,6 +32,13 @@ impl NodePressure {
         self.managers_limit.saturating_sub(self.managers)
     }
 
+    /// Whether resident memory is over its limit, where it has one.
+    #[must_use]
+    pub fn over_memory(&self) -> bool {
+        let over = |bytes| bytes > self.memory_bytes_limit;
+        self.memory_bytes_limit > 0 && self.memory_bytes.is_some_and(over)
+    }
+
     /// How many managers have to go so that `reserve` (a share of the limit) is free again; 0 as
     /// long as there is no pressure. Memory over its limit counts as the same share of managers:
     /// it is the best guess there is before the first of them has gone.
@@ -38,16 +46,12 @@ impl NodePressure {
     pub fn short(&self, reserve: f64) -> u32 {
         let reserve = share(self.managers_limit, reserve);
         let full = self.managers >= self.managers_limit;
-        let over_memory = self.memory_bytes_limit > 0
-            && self
-                .memory_bytes
-                .is_some_and(|bytes| bytes > self.memory_bytes_limit);
         let of_limit = if full {
             reserve + self.managers - self.managers_limit
         } else {
             0
         };
-        let of_memory = if over_memory {
+        let of_memory = if self.over_memory() {
             share(self.managers, reserve_of_memory(self))
         } else {
             0
@@ -105,9 +109,10 @@ impl Cleaner {
             if short == 0 {
                 break;
             }
-            // What still answers is worth more than the convenience of a reserve.
+            // What still answers is worth more than the convenience of a reserve: it goes for
+            // those who wait, and for memory that is short in fact.
             let short = if tier == Tier::Force {
-                wanted.max(1)
+                wanted.max(u32::from(self.node_pressure().over_memory()))
             } else {
                 short
             };
@@ -141,7 +146,13 @@ impl Cleaner {
     /// Makes room on the node for one more manager, whoever's, and for everybody else who asks
     /// meanwhile. Ends by itself; whoever stops waiting does not stop it.
     pub async fn make_room_on_node(self: &Arc<Self>) -> Arc<Cleanup> {
-        let (flight, ours) = self.node_flights.join(&());
+        self.clean_up_node(Wish::Room).await
+    }
+
+    /// The same; with [`Wish::Order`] for nobody in particular, so that nothing that answers goes
+    /// for the mere fullness of the node.
+    pub(super) async fn clean_up_node(self: &Arc<Self>, wish: Wish) -> Arc<Cleanup> {
+        let (flight, ours) = self.node_flights.join(&(), wish);
         if let Some(landing) = ours {
             let cleaner = self.clone();
             self.tasks.spawn("node-cleanup", async move {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::driver::{Cleaner, Patience, Terms};
+use super::flight::Wish;
 use crate::types::{EvictionCause, Tier, UserId};
 
 /// Between two passes at the least, however often somebody says "look".
@@ -56,7 +57,9 @@ impl Cleaner {
             users.rotate_left(from);
             users.truncate(most);
         }
-        let names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        let mut names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        // By name, so that a pass does not depend on the order of a map.
+        names.sort_unstable();
         self.registry.release_expired(&names, self.clock.now());
         for user in self.registry.temporary().expired(self.clock.now()) {
             self.end_temporary_slots(&user).await;
@@ -71,7 +74,7 @@ impl Cleaner {
             }
         }
         if self.node_pressure().short(self.config.node_reserve) > 0 {
-            self.make_room_on_node().await;
+            self.clean_up_node(Wish::Order).await;
         }
         for user in names.iter().chain(&self.pressure.users()) {
             self.observe_pressure(user);

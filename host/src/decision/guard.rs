@@ -5,8 +5,8 @@
 //! - names only rows that exist, each once, and that the tier may touch ([`TierTable::admits`],
 //!   asked again here whoever built the question);
 //! - takes no more than the tier may ([`TierTable::most`]);
-//! - at `force` takes exactly what is needed if so many may go at all, the built-in ranking filling
-//!   what the policy left out, as it does at the last enabled tier whichever that is;
+//! - at `force`, and at whichever tier is the last ([`last_plan`]), takes what is needed if so many
+//!   may go at all, the built-in ranking filling what the policy left out; at `force` exactly that;
 //! - at `force` takes nothing that still answers while something that does not is left, and nothing
 //!   protected while something unprotected is left, whatever the order of the ranking;
 //! - leaves every user one responsive manager where the operator asked for that.
@@ -161,14 +161,23 @@ struct Candidate<'a> {
 /// Makes a plan of a question and whatever was answered to it.
 #[must_use]
 pub fn plan(question: &Question, table: &TierTable, answer: &Ranked) -> Plan {
+    screened(question, table, answer, question.tier == Tier::Force)
+}
+
+/// The same at the last tier that the host may go to: a policy that stops early there would have
+/// somebody refused while there is somebody to go, so the built-in ranking adds what is needed.
+#[must_use]
+pub fn last_plan(question: &Question, table: &TierTable, answer: &Ranked) -> Plan {
+    screened(question, table, answer, true)
+}
+
+fn screened(question: &Question, table: &TierTable, answer: &Ranked, last: bool) -> Plan {
     let mut refusals = Vec::new();
     let mut taken = vec![false; question.rows.len()];
     let mut candidates = screen(question, table, answer, &mut taken, &mut refusals);
 
-    // A policy may stop early where another tier follows. At the last one that is enabled a short
-    // ranking would lock a user out whom the operator's tiers could help.
-    let complete = answer.outcome.is_err() || question.last || question.tier == Tier::Force;
-    if complete {
+    // A policy may stop early as long as a next tier runs.
+    if answer.outcome.is_err() || last {
         top_up(question, table, &taken, &mut candidates);
     }
     if question.tier == Tier::Force {
@@ -185,7 +194,9 @@ pub fn plan(question: &Question, table: &TierTable, answer: &Ranked) -> Plan {
     let mut spare = Spare::new(question, table);
     let mut victims = Vec::with_capacity(most.min(candidates.len()));
     for candidate in candidates {
-        if victims.len() == most {
+        // What a policy left out goes where it is needed, not for the sake of the reserve.
+        let added = candidate.rank.is_none() && answer.outcome.is_ok();
+        if victims.len() == most || (added && victims.len() >= question.needed as usize) {
             break;
         }
         if spare.allows(candidate.row) {

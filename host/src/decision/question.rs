@@ -27,8 +27,6 @@ pub struct Question {
     pub seed: u64,
     /// The managers that the tier may touch, least recently active first.
     pub rows: Vec<Row>,
-    /// No tier comes after this one: what a ranking leaves out, the built-in ranking fills in.
-    pub last: bool,
     /// Whose responsive managers the tier may not touch, one entry each. Filled only where the
     /// operator lets every user keep one.
     pub kept_responsive: Vec<UserId>,
@@ -72,7 +70,6 @@ impl Question {
             now: snapshot.now,
             seed,
             rows,
-            last: tier == Tier::Force,
             kept_responsive,
         }
     }

@@ -86,11 +86,13 @@ impl TemporarySlots {
     pub fn expired(&self, now: Timestamp) -> Vec<UserId> {
         let grants = self.grants.lock();
         let over = |grant: &Grant| !grant.settled && grant.until <= now;
-        grants
+        let mut users: Vec<UserId> = grants
             .iter()
             .filter(|(_, grant)| over(grant))
             .map(|(user, _)| user.clone())
-            .collect()
+            .collect();
+        users.sort_unstable();
+        users
     }
 
     /// When the next grant ends. One that has ended and is not settled has no moment any more at

@@ -36,7 +36,7 @@ impl Admissions {
 
     fn answered(&self, one: &Answered, wrong: &mut Vec<String>) {
         let (most, where_) = if one.queued {
-            (self.queue_wait, "in the queue")
+            (self.queue_wait + self.budget, "in the queue")
         } else {
             (self.budget, "at the door")
         };
@@ -48,7 +48,8 @@ impl Admissions {
             why,
             code,
             retry_after,
-            ..
+            held,
+            limit,
         } = &one.answer
         else {
             return;
@@ -59,14 +60,24 @@ impl Admissions {
                 one.knock, one.answer
             ));
         }
+        // At the end of the budget a round of probes may still be out; how often that happens is
+        // counted, and held to a share of all answers.
+        if !one.queued && one.took >= self.budget {
+            return;
+        }
         // A user that knocks too often, or whose queue is full, is not refused for want of room.
         let last = match *why {
+            "queue-timeout" if held < limit => self.rules.node_last_tier,
             "user-limit" | "queue-timeout" => self.rules.user_last_tier,
             "node-limit" => self.rules.node_last_tier,
             _ => return,
         };
-        let takeable = self.rules.takeable(&one.around, last);
-        if !takeable.is_empty() {
+        // Nobody is owed the place of somebody who came later.
+        let took_ms = one.took.as_secs_f64() * 1e3;
+        let mut takeable = self.rules.takeable(&one.around, last);
+        takeable.retain(|other| other.age_ms > took_ms);
+        // What may go, goes for those who came before it.
+        if takeable.len() > one.ahead {
             let names: Vec<String> = takeable
                 .iter()
                 .map(|one| format!("{}/{} ({:?})", one.user, one.key, one.kind()))

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use wastegate::decision::Class;
-use wastegate::types::{Protection, Tier, Timestamp};
+use wastegate::types::{Protection, Scope, Tier, Timestamp};
 
 use super::Checker;
 use crate::rules::{Facts, Rules};
@@ -22,13 +21,25 @@ impl Guard {
         }
     }
 
+    /// What was lent has to come back: the surplus of a temporary slot leaves by the rules of force
+    /// even where force is off.
+    fn may_touch(&self, tier: Tier, scope: Scope, occupancy: f64, facts: &Facts) -> bool {
+        let lent = tier == Tier::Force && scope == Scope::User && occupancy > 1.0;
+        if lent && !self.rules.enabled.contains(&tier) {
+            let mut rules = self.rules.clone();
+            rules.enabled.insert(tier);
+            return rules.may_touch(tier, occupancy, facts);
+        }
+        self.rules.may_touch(tier, occupancy, facts)
+    }
+
     fn asked(&self, one: &Asked, wrong: &mut Vec<String>) {
         let tier = one.tier;
         let name = |facts: &Facts| (facts.user.clone(), facts.key.clone(), facts.life);
         let may: BTreeSet<_> = one
             .around
             .iter()
-            .filter(|facts| self.rules.may_touch(tier, one.occupancy, facts))
+            .filter(|facts| self.may_touch(tier, one.scope, one.occupancy, facts))
             .map(name)
             .collect();
         let rows: BTreeSet<_> = one.rows.iter().map(name).collect();
@@ -58,7 +69,7 @@ impl Guard {
     fn evicted(&self, one: &Evicted, wrong: &mut Vec<String>) {
         let (facts, tier) = (&one.facts, one.tier);
         let name = format!("{}/{}", facts.user, facts.key);
-        if !self.rules.may_touch(tier, one.occupancy, facts) {
+        if !self.may_touch(tier, one.scope, one.occupancy, facts) {
             let (kind, held) = (facts.kind(), facts.protection);
             wrong.push(format!("{name} ({kind:?}, {held:?}) was evicted at {tier}"));
         }
@@ -98,12 +109,14 @@ impl Guard {
                 one.no_such_row
             ));
         }
-        if one
-            .rows
-            .iter()
-            .any(|row| row.kind().is_none_or(|kind| kind > Class::Responsive))
-        {
-            wrong.push("a question about a newborn".to_owned());
+        let inside = one.choices.iter().filter(|row| **row < rows);
+        let twice = inside.clone().count() - inside.collect::<BTreeSet<_>>().len();
+        // A row whose score was no number counts as not yet chosen.
+        if !(one.repeated..=one.repeated + one.not_numbers).contains(&twice) {
+            wrong.push(format!(
+                "{twice} choices of a row twice, {} struck",
+                one.repeated
+            ));
         }
     }
 }

@@ -50,7 +50,6 @@ pub(crate) fn question(scope: Scope, rows: u32) -> Arc<Question> {
         now: Timestamp::from_millis(1_000_000),
         seed: 7,
         rows: (0..rows).map(|index| row(rows - index)).collect(),
-        last: true,
         kept_responsive: Vec::new(),
     })
 }
