@@ -30,6 +30,8 @@ mod queue;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod recovery;

@@ -190,7 +190,7 @@ pub(super) const REFUSED_RAW: &[(&str, &[&str])] = &[
     (
         "two-gib-memory",
         &[
-            "the policy does not compile within this host's limits: avoid threads, 64-bit memory and more than 64 MiB of memory: ",
+            "the policy does not compile within this host's limits: avoid threads, 64-bit memory, and more memory from the start than `policy.memory_user_bytes`: ",
             "…",
         ],
     ),

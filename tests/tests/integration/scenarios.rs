@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::tidy::{code, none, root, sources, word};
+use crate::reading::{code, root, sources, word};
+use crate::tidy::none;
 
 /// Every scenario that has to have a test.
 const SCENARIOS: [(&str, &[u8]); 7] = [
