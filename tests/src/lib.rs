@@ -1,3 +1,11 @@
-//! What the tests of wastegate share.
+//! What the tests of wastegate share: the [`harness`], which starts a gateway on real sockets and
+//! talks to it, and the [`guests`] that a policy slot can be given.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a harness that meets what it did not expect has found out what the test asks"
+)]
 
 pub mod guests;
+pub mod harness;

@@ -172,12 +172,17 @@ impl Admission {
                 if self.clock.now() >= way.deadline {
                     return full;
                 }
-            } else if !cleanup.newborns
-                || tokio::time::timeout(way.deadline.since(self.clock.now()), changed)
-                    .await
-                    .is_err()
-            {
+            } else if !cleanup.newborns {
                 return full;
+            } else {
+                // Until something changes, or a newborn's time is up: then it may go.
+                let now = self.clock.now();
+                let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
+                let wait = grown.min(way.deadline).since(now);
+                let changed = tokio::time::timeout(wait, changed).await;
+                if changed.is_err() && self.clock.now() >= way.deadline {
+                    return full;
+                }
             }
         }
     }
@@ -256,7 +261,12 @@ impl Admission {
                         return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
                     }
                     Entrance::UserFull { .. } => {
-                        if self.help_the_first(user).await {
+                        // A slot that becomes free meanwhile is not kept waiting for the probes.
+                        let look_again = tokio::select! {
+                            helped = self.help_the_first(user) => helped,
+                            () = changed.as_mut() => true,
+                        };
+                        if look_again {
                             continue;
                         }
                     }

@@ -1,6 +1,6 @@
 //! Who may enter: a free slot, else room by cleanup, else the ladder.
 //!
-//! Every admission ends within the budget as a [`Permit`], a place in the queue, or a [`Denied`]
+//! Every admission ends within the budget as a [`Permit`](crate::registry::Permit), a place in the queue, or a [`Denied`]
 //! that says why, how much is held, what was tried and when to come back. A cleanup that frees
 //! nothing and says nothing cannot happen: what its tiers did is part of the refusal.
 //!

@@ -250,6 +250,12 @@ impl Core {
         &self.tasks
     }
 
+    /// Who keeps the background workers running.
+    #[must_use]
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
     /// How verdicts are made.
     #[must_use]
     pub fn health(&self) -> &health::Config {

@@ -301,14 +301,8 @@ impl Cleaner {
         needed: u32,
     ) -> Arc<Question> {
         let decision = DecisionId::next();
-        Arc::new(Question::new(
-            snapshot,
-            table,
-            tier,
-            needed,
-            decision,
-            self.next_seed(),
-        ))
+        let seed = self.next_seed();
+        Arc::new(Question::new(snapshot, table, tier, needed, decision, seed))
     }
 
     /// Has a question answered, screened, executed and recorded.
@@ -398,6 +392,12 @@ impl Cleaner {
     /// Something changed that the background pass should look at.
     pub fn look(&self) {
         self.look.notify_one();
+    }
+
+    /// How many users are being cleaned up.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.flights.running()
     }
 
     /// How long a victim has to answer our Close.

@@ -112,7 +112,7 @@ impl<K: Eq + Hash + Clone> Flights<K> {
         (flight(result), Some(landing))
     }
 
-    #[cfg(test)]
+    /// How many cleanups run.
     pub(super) fn running(&self) -> usize {
         self.running.lock().len()
     }

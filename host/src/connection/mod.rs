@@ -12,6 +12,9 @@ mod pump;
 mod transport;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::Config;
 pub use pump::{Session, run};
 pub use transport::{Transport, abort_on_drop};

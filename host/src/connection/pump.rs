@@ -89,7 +89,9 @@ pub async fn run(
 }
 
 impl Config {
-    fn websocket(&self) -> WebSocketConfig {
+    /// The same limits as the protocol's implementation takes them.
+    #[must_use]
+    pub fn websocket(&self) -> WebSocketConfig {
         // One message is written at a time, so this holds the largest and the control frames
         // around it; what else waits is in the outbox, where it is seen.
         const CONTROL_BYTES: usize = 4 * 1_024;

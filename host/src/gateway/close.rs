@@ -5,6 +5,7 @@
 //! refused; 4500 to 4999 mean that it should not do so by itself.
 
 use crate::admission::Why;
+use crate::manager::AttachError;
 use crate::types::{CloseReason, EvictionCause};
 
 /// The code and reason that a client is told.
@@ -47,6 +48,15 @@ pub fn refusal(why: Why) -> (u16, &'static str) {
     }
 }
 
+/// The code and reason where an admitted connection could not attach.
+#[must_use]
+pub fn not_attached(error: AttachError) -> (u16, &'static str) {
+    match error {
+        AttachError::Closed => code(CloseReason::ManagerClosed),
+        AttachError::TooMany(_) => (4434, "its manager has too many connections"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,7 +85,12 @@ mod tests {
             CloseReason::Refused,
             CloseReason::Shutdown,
         ];
-        let sent = reasons.map(code).into_iter().chain(Why::ALL.map(refusal));
+        let not_attached = [AttachError::Closed, AttachError::TooMany(8)].map(not_attached);
+        let sent = reasons
+            .map(code)
+            .into_iter()
+            .chain(Why::ALL.map(refusal))
+            .chain(not_attached);
         for (code, text) in sent {
             let standard = matches!(code, 1000..=1003 | 1007..=1014);
             assert!(standard || (4000..=4999).contains(&code), "{code}");

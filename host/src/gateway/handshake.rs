@@ -162,6 +162,40 @@ mod tests {
         );
     }
 
+    /// Our subprotocol is found among others, in any case; anybody else's is not ours.
+    #[test]
+    fn our_subprotocol_is_recognised() {
+        let offers = [
+            ("wastegate.v1", true),
+            ("chat, Wastegate.V1", true),
+            ("chat", false),
+            ("wastegate.v12", false),
+        ];
+        for (offer, notices) in offers {
+            let parts = parts(|parts| {
+                let value = offer.parse().unwrap();
+                parts.headers.insert("sec-websocket-protocol", value);
+            });
+            assert_eq!(
+                Handshake::check(&parts).unwrap().notices,
+                notices,
+                "{offer}"
+            );
+        }
+    }
+
+    /// A second key, or a second version, is how a request is smuggled past a lenient proxy.
+    #[test]
+    fn what_must_occur_once_occurs_once() {
+        for name in ["sec-websocket-key", "sec-websocket-version"] {
+            let twice = parts(|parts| {
+                let value = parts.headers[name].clone();
+                parts.headers.append(name, value);
+            });
+            assert!(Handshake::check(&twice).is_err(), "{name}");
+        }
+    }
+
     #[test]
     fn what_is_not_an_upgrade_says_what_to_mend() {
         let set = |name: &'static str, value: &'static str| {

@@ -92,6 +92,10 @@ impl Identify for DevIdentity {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Unidentified::Query)?
             .0;
+        // Bytes that are not UTF-8 come out as this; different ones would make one user.
+        if pairs.iter().any(|(_, value)| value.contains('\u{fffd}')) {
+            return Err(Unidentified::Query);
+        }
         if let Some((name, _)) = pairs
             .iter()
             .find(|(name, _)| !PARAMETERS.contains(&name.as_str()))
@@ -207,6 +211,7 @@ mod tests {
                 "user=a&device-class=toaster",
                 "query parameter `device-class` must be one of unknown, desktop, mobile, server",
             ),
+            ("user=%ff", "the query is not valid percent-encoded UTF-8"),
             (
                 "user=a&class=vip",
                 "query parameter `class` must be one of standard, premium",

@@ -63,3 +63,71 @@ pub fn farewell(reason: CloseReason) -> Option<Message> {
     };
     Some(Notice::Evicting { cause }.message())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use super::*;
+    use crate::types::{DeviceId, Tier};
+
+    fn text(message: Message) -> String {
+        match message {
+            Message::Text(text) => text.to_string(),
+            Message::Binary(_) => panic!("notices are texts"),
+        }
+    }
+
+    #[test]
+    fn notices_are_short_json() {
+        let pressure = Notice::Pressure {
+            level: "warning",
+            held: 12,
+            limit: 20,
+        };
+        assert_eq!(
+            text(pressure.message()),
+            r#"{"wastegate":"pressure","level":"warning","held":12,"limit":20}"#
+        );
+        assert_eq!(
+            text(Notice::Queued { position: 2 }.message()),
+            r#"{"wastegate":"queued","position":2}"#
+        );
+        assert_eq!(
+            text(Notice::Admitted.message()),
+            r#"{"wastegate":"admitted"}"#
+        );
+    }
+
+    /// Only an eviction has more to say than its close code.
+    #[test]
+    fn only_the_evicted_get_a_farewell() {
+        let causes = [
+            (EvictionCause::Cleanup(Tier::Aggressive), "aggressive"),
+            (
+                EvictionCause::TemporarySlotExpired,
+                "temporary-slot-expired",
+            ),
+            (EvictionCause::Requested, "requested"),
+        ];
+        for (cause, name) in causes {
+            let farewell = text(farewell(CloseReason::Evicted(cause)).unwrap());
+            assert_eq!(
+                farewell,
+                format!(r#"{{"wastegate":"evicting","cause":"{name}"}}"#)
+            );
+        }
+        assert_eq!(farewell(CloseReason::Shutdown), None);
+    }
+
+    /// Nothing is ever injected into a foreign protocol.
+    #[test]
+    fn only_who_asked_for_notices_gets_them() {
+        for notices in [false, true] {
+            let device = DeviceId::new("d").unwrap();
+            let port = Port::new(device, 100, notices, Weak::new(), Timestamp::ZERO);
+            Notice::Admitted.send(&port, Timestamp::ZERO);
+            assert_eq!(port.outbox.queued().messages, usize::from(notices));
+        }
+    }
+}

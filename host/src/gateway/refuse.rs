@@ -44,3 +44,57 @@ pub(super) fn denied(denied: &Denied) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::types::UserId;
+
+    async fn said(why: Why, retry_after: Duration) -> (u16, String, serde_json::Value) {
+        let response = denied(&Denied {
+            why,
+            user: UserId::new("ann").unwrap(),
+            limit: 20,
+            held: 20,
+            retry_after,
+            tiers: Vec::new(),
+        });
+        let status = response.status().as_u16();
+        let retry_after = response.headers()[RETRY_AFTER].to_str().unwrap().to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
+        (status, retry_after, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// L1, L13: the user's refusals are 429, the node's is 503; all say when to come back, in whole
+    /// seconds and never too early.
+    #[tokio::test]
+    async fn l1_l13_a_refusal_says_why_and_when_to_come_back() {
+        let (status, seconds, body) = said(Why::UserLimit, Duration::from_millis(4_001)).await;
+        assert_eq!((status, seconds.as_str()), (429, "5"));
+        assert_eq!(
+            body,
+            json!({
+                "error": "user-limit", "user": "ann", "limit": 20, "held": 20,
+                "retry_after_ms": 4_001, "tiers": []
+            })
+        );
+        for why in Why::ALL {
+            let (status, seconds, body) = said(why, Duration::from_secs(60)).await;
+            let expected = if why == Why::NodeLimit { 503 } else { 429 };
+            assert_eq!((status, seconds.as_str()), (expected, "60"), "{why:?}");
+            assert_eq!(body["error"], why.name());
+        }
+    }
+
+    /// RFC 6455, section 4.4: a version that we do not speak is told the one that we do.
+    #[test]
+    fn another_version_is_told_ours() {
+        let response = bad_handshake(&BadHandshake::Version);
+        assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+        assert_eq!(response.headers()[SEC_WEBSOCKET_VERSION], "13");
+    }
+}

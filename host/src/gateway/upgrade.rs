@@ -29,7 +29,7 @@ use super::notice::Notice;
 use super::{Gateway, SUBPROTOCOL, close, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
 use crate::connection::{self, Transport};
-use crate::manager::{AttachError, Message, Port};
+use crate::manager::{Message, Port};
 use crate::observe::metrics::Label;
 use crate::registry::Permit;
 use crate::types::CloseReason;
@@ -147,10 +147,13 @@ impl Incoming {
             Entry::Permit(permit) => self.attach(transport, leftover, permit).await,
             Entry::Denied(denied) => {
                 let (code, reason) = close::refusal(denied.why);
-                self.close_refused(socket(transport, leftover).await, code, reason)
-                    .await;
+                let socket = self.socket(transport, leftover).await;
+                self.close_refused(socket, code, reason).await;
             }
-            Entry::Ticket(ticket) => self.queue(socket(transport, leftover).await, ticket).await,
+            Entry::Ticket(ticket) => {
+                let socket = self.socket(transport, leftover).await;
+                self.queue(socket, ticket).await;
+            }
         }
     }
 
@@ -179,12 +182,9 @@ impl Incoming {
             }
             Err(error) => {
                 tracing::debug!(%error, "could not attach");
-                let (code, reason) = match error {
-                    AttachError::Closed => close::code(CloseReason::ManagerClosed),
-                    AttachError::TooMany(_) => (4434, "its manager has too many connections"),
-                };
-                self.close_refused(socket(transport, leftover).await, code, reason)
-                    .await;
+                let (code, reason) = close::not_attached(error);
+                let socket = self.socket(transport, leftover).await;
+                self.close_refused(socket, code, reason).await;
             }
         }
     }
@@ -200,10 +200,7 @@ impl Incoming {
             let position = *places.borrow_and_update();
             if position != told {
                 told = position;
-                if tell(&mut socket, &Notice::Queued { position })
-                    .await
-                    .is_err()
-                {
+                if !self.tell(&mut socket, &Notice::Queued { position }).await {
                     return;
                 }
             }
@@ -213,13 +210,17 @@ impl Incoming {
                 frame = socket.next() => match frame {
                     // Nothing may be said before there is anyone to say it to.
                     Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
+                    Some(Ok(Frame::Text(_) | Frame::Binary(_))) => {
+                        let (code, reason) = close::code(CloseReason::PolicyViolation);
+                        return self.close_refused(socket, code, reason).await;
+                    }
                     _ => return,
                 },
             }
         };
         match result {
             Ok(permit) => {
-                if tell(&mut socket, &Notice::Admitted).await.is_ok() {
+                if self.tell(&mut socket, &Notice::Admitted).await {
                     // Between two frames, so nothing but what the socket itself holds is lost.
                     self.attach(socket.into_inner(), Bytes::new(), permit).await;
                 }
@@ -229,6 +230,26 @@ impl Incoming {
                 self.close_refused(socket, code, reason).await;
             }
         }
+    }
+
+    /// Says something to a client that waits. False if it is gone, or does not read: one that does
+    /// not would keep those behind it waiting.
+    async fn tell(&self, socket: &mut WebSocketStream<Transport>, notice: &Notice) -> bool {
+        let text = match notice.message() {
+            Message::Text(text) => text,
+            Message::Binary(_) => Utf8Bytes::default(),
+        };
+        let deadline = self.gateway.session.config.close_deadline;
+        let told = tokio::time::timeout(deadline, socket.send(Frame::Text(text))).await;
+        matches!(told, Ok(Ok(())))
+    }
+
+    /// A socket of a client that is not let in yet, or will not be; what it may send is bounded as
+    /// for everybody.
+    async fn socket(&self, transport: Transport, leftover: Bytes) -> WebSocketStream<Transport> {
+        let limits = self.gateway.session.config.websocket();
+        let role = Role::Server;
+        WebSocketStream::from_partially_read(transport, leftover.into(), role, Some(limits)).await
     }
 
     /// Closes a socket that was upgraded only to be told why it may not stay.
@@ -255,18 +276,6 @@ impl Incoming {
         let refused = Label(CloseReason::Refused);
         self.gateway.metrics.closed.get_or_create(&refused).inc();
     }
-}
-
-async fn tell(socket: &mut WebSocketStream<Transport>, notice: &Notice) -> Result<(), Error> {
-    let text = match notice.message() {
-        Message::Text(text) => text,
-        Message::Binary(_) => Utf8Bytes::default(),
-    };
-    socket.send(Frame::Text(text)).await
-}
-
-async fn socket(transport: Transport, leftover: Bytes) -> WebSocketStream<Transport> {
-    WebSocketStream::from_partially_read(transport, leftover.into(), Role::Server, None).await
 }
 
 /// The plain TCP stream below an upgraded connection, if that is what it is, with what was read

@@ -16,6 +16,9 @@ mod phi;
 mod probe;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::Config;
 pub use kernel::{TcpView, tcp_view};
 pub use phi::phi;

@@ -15,7 +15,12 @@ mod mailbox;
 mod outbox;
 mod port;
 mod unit;
+mod view;
 mod vitals;
+mod work;
+
+#[cfg(test)]
+mod tests;
 
 pub use activity::{Activity, HeldBytes};
 pub use application::{Application, BoxFuture, End, Message, Peer};

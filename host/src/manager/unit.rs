@@ -1,18 +1,15 @@
 //! The manager itself: who is attached, who is on the way, and how it ends.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, HeldBytes};
-use super::application::{Application, End, Message, Peer};
+use super::application::{Application, Peer};
 use super::config::Config;
-use super::hints::{Hints, Work};
+use super::hints::Hints;
 use super::mailbox::{Letter, Mailbox};
-use super::outbox::Refused;
 use super::port::Port;
 use crate::decision::Standing;
 use crate::observe::activity::{Activity as ActivityStream, Event};
@@ -47,27 +44,27 @@ pub struct Manager {
     pub hints: Hints,
     /// What waits for its task.
     pub mailbox: Mailbox,
-    surroundings: Arc<Surroundings>,
+    pub(super) surroundings: Arc<Surroundings>,
     // Locks, because several numbers must agree; each is held for a few loads or stores, and none
     // while another of the same manager is taken.
-    activity: Mutex<Activity>,
-    held: Mutex<HeldBytes>,
-    state: Mutex<State>,
-    closed: CancellationToken,
+    pub(super) activity: Mutex<Activity>,
+    pub(super) held: Mutex<HeldBytes>,
+    pub(super) state: Mutex<State>,
+    pub(super) closed: CancellationToken,
 }
 
-struct State {
-    end: Option<CloseReason>,
+pub(super) struct State {
+    pub(super) end: Option<CloseReason>,
     /// Connections that were admitted and have not attached yet.
-    pending: usize,
-    pending_since: Timestamp,
-    ports: Vec<Arc<Port>>,
-    ever_attached: bool,
-    detached_since: Option<Timestamp>,
-    reconnects: u32,
+    pub(super) pending: usize,
+    pub(super) pending_since: Timestamp,
+    pub(super) ports: Vec<Arc<Port>>,
+    pub(super) ever_attached: bool,
+    pub(super) detached_since: Option<Timestamp>,
+    pub(super) reconnects: u32,
     /// Of connections that are gone.
-    bytes_before: (u64, u64),
-    errors_before: u32,
+    pub(super) bytes_before: (u64, u64),
+    pub(super) errors_before: u32,
 }
 
 /// Why a connection could not attach.
@@ -89,7 +86,6 @@ pub struct Left {
     /// Its client said goodbye in due form, so nobody will come back.
     pub for_good: bool,
 }
-
 impl Manager {
     /// A newborn with one connection on its way.
     #[must_use]
@@ -253,204 +249,6 @@ impl Manager {
             port.close(reason);
         }
         ports
-    }
-
-    /// Whether nobody is attached and nobody is on the way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let state = self.state.lock();
-        state.ports.is_empty() && state.pending == 0
-    }
-
-    /// Why it ended, if it has.
-    #[must_use]
-    pub fn end(&self) -> Option<CloseReason> {
-        self.state.lock().end
-    }
-
-    /// Whether somebody is attached, and how long that may stay so.
-    #[must_use]
-    pub fn standing(&self, now: Timestamp) -> Standing {
-        let config = &self.surroundings.config;
-        let state = self.state.lock();
-        if !state.ports.is_empty() {
-            return Standing::Attached;
-        }
-        if state.pending > 0 && now.since(state.pending_since) < config.attach_grace {
-            return Standing::Newborn;
-        }
-        match state.detached_since {
-            None => Standing::NeverAttached,
-            Some(since) if now.since(since) < config.reconnect_grace => Standing::Detached,
-            Some(_) => Standing::Expired,
-        }
-    }
-
-    /// Its connections now.
-    #[must_use]
-    pub fn ports(&self) -> Vec<Arc<Port>> {
-        self.state.lock().ports.clone()
-    }
-
-    /// Since when nobody is attached.
-    #[must_use]
-    pub fn detached_since(&self) -> Option<Timestamp> {
-        self.state.lock().detached_since
-    }
-
-    /// How often a connection came back to it.
-    #[must_use]
-    pub fn reconnects(&self) -> u32 {
-        self.state.lock().reconnects
-    }
-
-    /// Payload in and out and errors, of connections past and present.
-    #[must_use]
-    pub fn totals(&self) -> (u64, u64, u32) {
-        let state = self.state.lock();
-        let (mut bytes_in, mut bytes_out) = state.bytes_before;
-        let mut errors = state.errors_before;
-        for port in &state.ports {
-            let (more_in, more_out) = port.vitals.bytes();
-            bytes_in += more_in;
-            bytes_out += more_out;
-            errors += port.vitals.errors();
-        }
-        (bytes_in, bytes_out, errors)
-    }
-
-    /// Its user was active in it: an application frame came in from one of its devices.
-    pub fn touch(&self, now: Timestamp, device: &DeviceId, bytes: usize) {
-        self.activity.lock().touch(now);
-        self.note(
-            now,
-            Some(device),
-            Event::In {
-                bytes: bytes as u64,
-            },
-        );
-    }
-
-    /// Its client says whether the user can see it.
-    pub fn set_visible(&self, visible: bool) {
-        self.hints.set_visible(visible);
-        self.note(
-            self.now(),
-            None,
-            if visible {
-                Event::Visible
-            } else {
-                Event::Hidden
-            },
-        );
-    }
-
-    /// What its user's activity was so far.
-    #[must_use]
-    pub fn activity(&self) -> Activity {
-        *self.activity.lock()
-    }
-
-    /// The growth of the bytes held for it, now over their average of a minute.
-    #[must_use]
-    pub fn growth(&self, now: Timestamp) -> Option<f64> {
-        self.held.lock().growth(now)
-    }
-
-    /// Takes note of the bytes that are held for it. Called where they change.
-    pub fn sample_held(&self, now: Timestamp) {
-        let queued: usize = self
-            .ports()
-            .iter()
-            .map(|port| port.outbox.queued().bytes)
-            .sum();
-        let bytes = queued + self.mailbox.bytes();
-        self.held.lock().set(now, bytes);
-    }
-
-    /// Sends a message to every connection but one. Returns how many took it; one that does not
-    /// read is closed by its own task, and never keeps the others waiting.
-    pub fn broadcast(&self, message: &Message, except: Option<ConnectionId>) -> usize {
-        let now = self.now();
-        let sent = self
-            .ports()
-            .iter()
-            .filter(|port| Some(port.id) != except)
-            .filter(|port| port.send(now, message.clone()).is_ok())
-            .count();
-        self.sample_held(now);
-        sent
-    }
-
-    /// Sends a message to one connection.
-    ///
-    /// # Errors
-    /// [`Refused::Closed`] if there is no such connection here or it has ended,
-    /// [`Refused::Full`] if its client does not read.
-    pub fn send(&self, to: ConnectionId, message: Message) -> Result<(), Refused> {
-        let now = self.now();
-        let port = self
-            .ports()
-            .into_iter()
-            .find(|port| port.id == to)
-            .ok_or(Refused::Closed)?;
-        let sent = port.send(now, message);
-        self.sample_held(now);
-        sent
-    }
-
-    /// Marks a unit of work as in flight until the returned guard is dropped.
-    #[must_use]
-    pub fn begin_work(self: &Arc<Self>) -> Work {
-        Work::begin(self)
-    }
-
-    /// The settings of the room.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.surroundings.config
-    }
-
-    /// Now, by the gateway's clock.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.surroundings.clock.now()
-    }
-
-    /// The manager's own task: handles its letters until it is closed. A panic of the application
-    /// closes it.
-    pub async fn run(self: Arc<Self>) {
-        let closed = self.closed.clone();
-        let work = AssertUnwindSafe(self.handle_letters()).catch_unwind();
-        let panicked = tokio::select! {
-            biased;
-            () = closed.cancelled() => false,
-            Err(_) = work => true,
-        };
-        if panicked {
-            tracing::error!(manager = %self.id, "the application panicked; closing its manager");
-            self.close(CloseReason::HandlerPanicked);
-        }
-        let end = End {
-            reason: self.end().unwrap_or(CloseReason::ManagerClosed),
-        };
-        let application = &self.surroundings.application;
-        if catch_unwind(AssertUnwindSafe(|| application.ended(&self, end))).is_err() {
-            tracing::error!(manager = %self.id, "the application panicked when its manager ended");
-        }
-    }
-
-    async fn handle_letters(self: &Arc<Self>) -> std::convert::Infallible {
-        let application = &self.surroundings.application;
-        loop {
-            match self.mailbox.next(|| self.now()).await {
-                Letter::Attached(peer) => application.attached(self, &peer),
-                Letter::Detached(peer, reason) => application.detached(self, &peer, reason),
-                Letter::Message(from, message) => application.message(self, from, message).await,
-                // Nobody waits any more: the probe's deadline passed.
-                Letter::Noop(answer) => drop(answer.send(())),
-            }
-        }
     }
 }
 

@@ -89,8 +89,33 @@ impl Program {
         params: &[f64],
         decision: Option<DecisionId>,
     ) -> Outcome<Ranking> {
+        self.call(input, params, decision, self.budget(input))
+    }
+
+    /// Asks it for the acceptance kit: within the same fuel and memory, and with the patience of a
+    /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
+    #[must_use]
+    pub(super) fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+        let deadline = self.engine.config().deadline_large;
+        let budget = Budget {
+            deadline,
+            ..self.budget(input)
+        };
+        self.call(input, params, None, budget)
+    }
+
+    fn budget(&self, input: &Input) -> Budget {
         let config = self.engine.config();
-        let budget = Budget::rank(config, input.scope, input.rows, input.columns.len());
+        Budget::rank(config, input.scope, input.rows, input.columns.len())
+    }
+
+    fn call(
+        &self,
+        input: &Input,
+        params: &[f64],
+        decision: Option<DecisionId>,
+        budget: Budget,
+    ) -> Outcome<Ranking> {
         let voice = decision.map(|_| Voice {
             policy: self.about.name.clone(),
             decision,

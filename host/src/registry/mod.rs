@@ -293,11 +293,27 @@ impl Registry {
         )
     }
 
+    /// When the first of a user's newborns will have had its time.
+    #[must_use]
+    pub fn next_grown(&self, user: &UserId, now: Timestamp) -> Option<Timestamp> {
+        let managers = self.table.of(user);
+        managers
+            .iter()
+            .filter_map(|manager| manager.newborn_until(now))
+            .min()
+    }
+
     /// Tells when a slot of a user becomes free or a newborn of it becomes a manager like any
     /// other: when it is worth looking again. Ask before looking, then look, then wait.
     #[must_use]
     pub fn watch(&self, user: &UserId) -> Freed<'_> {
         self.freed.watch(user)
+    }
+
+    /// For how many users somebody waits.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.freed.watched()
     }
 
     /// A permit was not used, and nobody else needs its manager.

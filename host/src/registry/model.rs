@@ -192,3 +192,39 @@ fn an_ended_entry_is_never_joined() {
         assert!(table.total() <= 1);
     });
 }
+
+/// Permits and attachments as the room uses the table: who comes joins or reserves, then attaches or
+/// gives up; who is last out frees the slot, by the very steps of `Permit` and `Attachment`. Whoever
+/// is attached has its slot, and in the end there is none.
+#[test]
+fn permits_attach_and_release_without_losing_a_slot() {
+    all_schedules(|| {
+        let table = Arc::new(Table::<Unit>::default());
+        let threads: Vec<_> = (0..3)
+            .map(|id| {
+                let table = table.clone();
+                thread::spawn(move || {
+                    let (ann, key) = (user("ann"), key(0));
+                    let reserved = table.reserve(&ann, &key, 1, 1, || Unit::newborn(id));
+                    let (Reserved::Created(unit) | Reserved::Joined(unit)) = reserved else {
+                        panic!("its own key's slot is never full for it")
+                    };
+                    if id != 0 {
+                        // Attached, for a moment.
+                        let held = table.get(&ann, &key);
+                        assert!(held.is_some_and(|held| Arc::ptr_eq(&held, &unit)), "{id}");
+                    }
+                    unit.state.lock().unwrap().on_the_way -= 1;
+                    let empty = |unit: &Unit| unit.state.lock().unwrap().on_the_way == 0;
+                    if let Some(removed) = table.remove_if(&ann, &key, unit.id, empty) {
+                        removed.state.lock().unwrap().ended = true;
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!((table.total(), table.users().len()), (0, 0));
+    });
+}

@@ -145,7 +145,7 @@ mod tests {
             ),
             (0, 25)
         );
-        assert_eq!(slots.expired(s(60)), [ann.clone()]);
+        assert_eq!(slots.expired(s(60)), std::slice::from_ref(&ann));
         assert_eq!(
             (slots.next_expiry(s(59)), slots.next_expiry(s(60))),
             (Some(s(60)), None),

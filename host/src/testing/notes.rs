@@ -7,10 +7,13 @@ use crate::decision::{Class, Question, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::types::{ManagerId, Tier, UserId};
 
+/// A tier that ran: for whom (none for the node), what it did, what its probes found.
+type Ran = (Option<UserId>, TierRun, Option<Round>);
+
 /// What happened, in order.
 #[derive(Default)]
 pub(crate) struct Notes {
-    tiers: Mutex<Vec<(Option<UserId>, TierRun, Option<Round>)>>,
+    tiers: Mutex<Vec<Ran>>,
     evicted: Mutex<Vec<(Tier, ManagerId, String, Class)>>,
     decided: Mutex<Vec<Decided>>,
     pressure: Mutex<Vec<UserPressure>>,

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
+
 use crate::manager::{EndReport, Manager, Port};
 use crate::registry::Attachment;
 use crate::types::{Clock, CloseReason, Timestamp};
@@ -55,15 +58,19 @@ impl Client {
 /// The connection's owner task.
 pub(super) async fn run(peer: Peer, attachment: Attachment, clock: Clock) {
     let port = attachment.port().clone();
+    let mut answer = None;
     let reason = loop {
         tokio::select! {
             biased;
             reason = port.close_asked() => break reason,
-            () = port.vitals.ping_asked() => if let Peer::Answers(after) = peer {
-                port.vitals.ping_sent(clock.now());
-                tokio::time::sleep(after).await;
+            () = OptionFuture::from(answer.as_mut()).map(drop), if answer.is_some() => {
+                answer = None;
                 port.vitals.hear(clock.now());
                 port.vitals.pong(clock.now());
+            }
+            () = port.vitals.ping_asked(), if answer.is_none() => if let Peer::Answers(after) = peer {
+                port.vitals.ping_sent(clock.now());
+                answer = Some(Box::pin(tokio::time::sleep(after)));
             },
         }
     };

@@ -77,20 +77,17 @@ async fn nobody_is_left_out_for_good() {
     setup.cleanup.sweep_users_max = 2;
     let world = setup.build();
     for number in 0..10 {
-        world.detached(&format!("u{number}"), 0..1).await;
+        let name = format!("u{number}");
+        world.healthy(&name, 0..1);
+        world.detached(&name, 1..2).await;
     }
     world.pass(60).await;
-    for passes in 1..=5 {
-        world.cleaner.sweep().await;
-        assert!(
-            world.registry.total() >= 10 - 2 * passes,
-            "no more than it may"
-        );
-    }
-    for _ in 0..10 {
+    world.cleaner.sweep().await;
+    assert_eq!(world.registry.total(), 20 - 2, "no more users than it may");
+    for _ in 0..4 {
         world.cleaner.sweep().await;
     }
-    assert_eq!(world.registry.total(), 0);
+    assert_eq!(world.registry.total(), 10, "each had its turn");
 }
 
 fn with_temporary_slots(force: bool) -> World {

@@ -240,11 +240,11 @@ async fn a_pin_that_comes_late_is_kept() {
         }
     }
     let registry = std::sync::Arc::default();
-    let world = Setup::of_limit(2)
+    let world = Setup::of_limit(3)
         .ranked_by(Pinning(std::sync::Arc::clone(&registry)))
         .build();
     registry.set(world.registry.clone()).unwrap();
-    world.healthy("ann", 0..2);
-    let denied = world.refused("ann", 2).await;
-    assert_eq!((denied.held, world.notes.evicted().len()), (2, 0));
+    world.healthy("ann", 0..3);
+    let denied = world.refused("ann", 3).await;
+    assert_eq!((denied.held, world.notes.evicted().len()), (3, 0));
 }

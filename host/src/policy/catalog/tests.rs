@@ -1,3 +1,5 @@
+//! Loading, activating and keeping the last good one.
+
 use super::*;
 use crate::policy::shipped;
 use crate::policy::testing::{Guest, engine};

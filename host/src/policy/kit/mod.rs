@@ -83,7 +83,7 @@ struct Kit<'a> {
 impl Kit<'_> {
     fn ask(&mut self, input: &Input) -> Outcome<Ranking> {
         self.calls += 1;
-        self.program.ask(input, self.params, None)
+        self.program.examine(input, self.params)
     }
 
     /// Asks, and holds the answer to what every answer is held to.

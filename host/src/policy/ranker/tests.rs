@@ -1,3 +1,5 @@
+//! Who is asked, on which thread, and what an answer comes with.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 

@@ -1,1 +1,0 @@
-//! The room against real managers and no sockets.

@@ -1,0 +1,126 @@
+//! What a manager does: takes note of its user, sends, and handles its letters in its own task.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::application::{End, Message};
+use super::hints::Work;
+use super::mailbox::Letter;
+use super::outbox::Refused;
+use super::unit::Manager;
+use crate::observe::activity::Event;
+use crate::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
+
+impl Manager {
+    /// Its user was active in it: an application frame came in from one of its devices.
+    pub fn touch(&self, now: Timestamp, device: &DeviceId, bytes: usize) {
+        self.activity.lock().touch(now);
+        self.note(
+            now,
+            Some(device),
+            Event::In {
+                bytes: bytes as u64,
+            },
+        );
+    }
+
+    /// Its client says whether the user can see it.
+    pub fn set_visible(&self, visible: bool) {
+        self.hints.set_visible(visible);
+        self.note(
+            self.now(),
+            None,
+            if visible {
+                Event::Visible
+            } else {
+                Event::Hidden
+            },
+        );
+    }
+
+    /// Takes note of the bytes that are held for it. Called where they change.
+    pub fn sample_held(&self, now: Timestamp) {
+        let queued: usize = self
+            .ports()
+            .iter()
+            .map(|port| port.outbox.queued().bytes)
+            .sum();
+        let bytes = queued + self.mailbox.bytes();
+        self.held.lock().set(now, bytes);
+    }
+
+    /// Sends a message to every connection but one. Returns how many took it; one that does not
+    /// read is closed by its own task, and never keeps the others waiting.
+    pub fn broadcast(&self, message: &Message, except: Option<ConnectionId>) -> usize {
+        let now = self.now();
+        let sent = self
+            .ports()
+            .iter()
+            .filter(|port| Some(port.id) != except)
+            .filter(|port| port.send(now, message.clone()).is_ok())
+            .count();
+        self.sample_held(now);
+        sent
+    }
+
+    /// Sends a message to one connection.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`] if there is no such connection here or it has ended,
+    /// [`Refused::Full`] if its client does not read.
+    pub fn send(&self, to: ConnectionId, message: Message) -> Result<(), Refused> {
+        let now = self.now();
+        let port = self
+            .ports()
+            .into_iter()
+            .find(|port| port.id == to)
+            .ok_or(Refused::Closed)?;
+        let sent = port.send(now, message);
+        self.sample_held(now);
+        sent
+    }
+
+    /// Marks a unit of work as in flight until the returned guard is dropped.
+    #[must_use]
+    pub fn begin_work(self: &Arc<Self>) -> Work {
+        Work::begin(self)
+    }
+
+    /// The manager's own task: handles its letters until it is closed. A panic of the application
+    /// closes it.
+    pub async fn run(self: Arc<Self>) {
+        let closed = self.closed.clone();
+        let work = AssertUnwindSafe(self.handle_letters()).catch_unwind();
+        let panicked = tokio::select! {
+            biased;
+            () = closed.cancelled() => false,
+            Err(_) = work => true,
+        };
+        if panicked {
+            tracing::error!(manager = %self.id, "the application panicked; closing its manager");
+            self.close(CloseReason::HandlerPanicked);
+        }
+        let end = End {
+            reason: self.end().unwrap_or(CloseReason::ManagerClosed),
+        };
+        let application = &self.surroundings.application;
+        if catch_unwind(AssertUnwindSafe(|| application.ended(&self, end))).is_err() {
+            tracing::error!(manager = %self.id, "the application panicked when its manager ended");
+        }
+    }
+
+    async fn handle_letters(self: &Arc<Self>) -> std::convert::Infallible {
+        let application = &self.surroundings.application;
+        loop {
+            match self.mailbox.next(|| self.now()).await {
+                Letter::Attached(peer) => application.attached(self, &peer),
+                Letter::Detached(peer, reason) => application.detached(self, &peer, reason),
+                Letter::Message(from, message) => application.message(self, from, message).await,
+                // Nobody waits any more: the probe's deadline passed.
+                Letter::Noop(answer) => drop(answer.send(())),
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The gateway on real sockets, with real clients and real policies. `tests/README.md` says which
+//! scenario is tested where.
+
+#[cfg(test)]
+mod breaker;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod crowds;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod evidence;
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod leaks;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod monitoring;
+#[cfg(test)]
+mod proposals;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod queue;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod records;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod sleepers;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod tiers;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod zombies;
