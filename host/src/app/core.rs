@@ -29,6 +29,8 @@ use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
+/// Between two rounds of closing while the server stops.
+const CLOSE_AGAIN: Duration = Duration::from_millis(100);
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
 pub struct Core {
@@ -186,9 +188,19 @@ impl Core {
     /// writes down what is left. True if everything ended by itself.
     pub async fn stop(&self) -> bool {
         self.tasks.stop();
-        let closed = self.registry.close_all(CloseReason::Shutdown);
-        tracing::info!(managers = closed, "stopping");
-        let drained = self.tasks.wait(self.drain).await;
+        tracing::info!(managers = self.registry.total(), "stopping");
+        let deadline = self.clock.now().after(self.drain);
+        let drained = loop {
+            // Again, for those who were on their way in when the first round went by.
+            self.registry.close_all(CloseReason::Shutdown);
+            let left = deadline.since(self.clock.now());
+            if self.tasks.wait(left.min(CLOSE_AGAIN)).await {
+                break true;
+            }
+            if left.is_zero() {
+                break false;
+            }
+        };
         if !drained {
             tracing::warn!(
                 tasks = self.tasks.running(),

@@ -5,33 +5,24 @@
 //! earlier one sufficed, and the loop ends with the last tier, so it can fail to free anything only
 //! by saying so.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::budget::ForceBudget;
 use super::config::Config;
+use super::decide::{Patience, Terms};
 use super::evict::Recorder;
 use super::flight::{Flights, Wish};
 use super::metrics::Metrics;
 use super::pressure::PressureBook;
-use crate::decision::{
-    Class, Fault, PolicyRef, Probe, Question, Ranked, Ranker, Snapshot, Standing, TierTable, guard,
-};
+use crate::decision::{Class, Probe, Question, Ranker, Snapshot, Standing, TierTable};
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{
-    Clock, DecisionId, EvictionCause, Scope, Supervisor, Tasks, Tier, Timestamp, UserId,
-};
+use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
 
-/// How long all rankings of one cleanup may take together before the built-in ranking makes the
-/// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
-/// does not keep them, and leaves time for probes within an admission's budget.
-const RANKER_PATIENCE: Duration = Duration::from_millis(750);
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
 pub(super) const FORCE_LOOKS: u32 = 3;
@@ -82,29 +73,6 @@ pub struct Cleaner {
     pub(super) look: tokio::sync::Notify,
     seed: u64,
     decisions: AtomicU64,
-}
-
-/// How a decision is carried out.
-#[derive(Clone, Copy)]
-pub(super) struct Terms<'a> {
-    /// By which table.
-    pub(super) table: &'a TierTable,
-    /// What the victims are told.
-    pub(super) cause: EvictionCause,
-    /// Also responsive managers that became active since the snapshot.
-    pub(super) active_too: bool,
-    /// How many still have to go. Asked again before each victim of `force`: while a ranking was
-    /// on its way, somebody may have left or given up.
-    pub(super) needed: &'a (dyn Fn() -> u32 + Sync),
-}
-
-/// How long one cleanup still waits for its ranker.
-pub(super) struct Patience(Duration);
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(RANKER_PATIENCE)
-    }
 }
 
 /// What one tier did.
@@ -305,76 +273,6 @@ impl Cleaner {
         Arc::new(Question::new(snapshot, table, tier, needed, decision, seed))
     }
 
-    /// Has a question answered, screened, executed and recorded.
-    pub(super) async fn decide(
-        &self,
-        question: Arc<Question>,
-        terms: Terms<'_>,
-        patience: &mut Patience,
-    ) -> TierRun {
-        let start = self.clock.now();
-        let mut run = TierRun {
-            tier: question.tier,
-            eligible: u32::try_from(question.rows.len()).unwrap_or(u32::MAX),
-            freed: 0,
-            fault: false,
-        };
-        if question.most > 0 {
-            let answer = self.ask(&question, patience).await;
-            let plan = if self.is_last(question.scope, question.tier) {
-                guard::last_plan(&question, terms.table, &answer)
-            } else {
-                guard::plan(&question, terms.table, &answer)
-            };
-            run.fault = answer.outcome.is_err();
-            run.freed = self.execute(question, answer, plan, terms);
-        }
-        self.metrics.tier_run(&run, self.clock.now().since(start));
-        run
-    }
-
-    /// Whether an admission has nothing left to try in that scope once this tier is over.
-    fn is_last(&self, scope: Scope, tier: Tier) -> bool {
-        let last = match scope {
-            Scope::User => self.config.user_last_tier,
-            Scope::Node => self.config.node_last_tier,
-        };
-        // Where force is rationed, a user may have had its share.
-        let rationed = scope == Scope::User && self.config.force_per_user_max > 0;
-        let next = |other: &Tier| {
-            *other > tier
-                && *other <= last
-                && self.config.table.rule(*other).enabled
-                && !(rationed && *other == Tier::Force)
-        };
-        tier != Tier::Proactive && !Tier::ADMISSION.iter().any(next)
-    }
-
-    /// Asks the ranker. Whatever it does, there is an answer before the patience ends; one that
-    /// hangs or panics is as good as a faulty one, which the built-in ranking completes.
-    async fn ask(&self, question: &Arc<Question>, patience: &mut Patience) -> Ranked {
-        if patience.0.is_zero() {
-            return unanswered(Fault::Deadline(RANKER_PATIENCE));
-        }
-        let start = self.clock.now();
-        let asked = async { self.ranker.rank(question).wait().await };
-        let asked = AssertUnwindSafe(asked).catch_unwind();
-        let answer = tokio::time::timeout(patience.0, asked).await;
-        patience.0 = patience.0.saturating_sub(self.clock.now().since(start));
-        match answer {
-            Ok(Ok(ranked)) => ranked,
-            Ok(Err(_)) => {
-                tracing::error!(decision = %question.decision, "the ranker panicked");
-                unanswered(Fault::Trap("the ranker panicked".to_owned()))
-            }
-            Err(_) => {
-                patience.0 = Duration::ZERO;
-                tracing::error!(decision = %question.decision, "the ranker does not answer");
-                unanswered(Fault::Deadline(RANKER_PATIENCE))
-            }
-        }
-    }
-
     /// Different for every decision, the same for the same decision of the same start: SplitMix64
     /// (Steele et al. 2014) over a counter.
     fn next_seed(&self) -> u64 {
@@ -410,19 +308,6 @@ impl Cleaner {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-}
-
-/// What stands in for the answer of a ranker that gave none.
-fn unanswered(fault: Fault) -> Ranked {
-    Ranked {
-        policy: PolicyRef::builtin(),
-        outcome: Err(fault),
-        reasons: [].into(),
-        signals: [].into(),
-        params: [].into(),
-        fuel: None,
-        duration: Duration::ZERO,
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::driver::{Cleaner, Terms, TierRun};
+use super::decide::Terms;
+use super::driver::{Cleaner, TierRun};
 use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};

@@ -8,6 +8,7 @@
 
 mod budget;
 mod config;
+mod decide;
 mod driver;
 mod evict;
 mod flight;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::driver::{Cleaner, Cleanup, FORCE_LOOKS, Patience, Terms};
+use super::decide::{Patience, Terms};
+use super::driver::{Cleaner, Cleanup, FORCE_LOOKS};
 use super::flight::Wish;
 use crate::decision::Probe;
 use crate::health;

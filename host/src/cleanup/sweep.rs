@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::driver::{Cleaner, Patience, Terms};
+use super::decide::{Patience, Terms};
+use super::driver::Cleaner;
 use super::flight::Wish;
 use crate::types::{EvictionCause, Tier, UserId};
 

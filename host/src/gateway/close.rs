@@ -29,7 +29,6 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         }
         CloseReason::Evicted(EvictionCause::Requested) => (4003, "evicted on request"),
         CloseReason::SlowConsumer => (4004, "does not read fast enough"),
-        CloseReason::HeartbeatLost => (4005, "no answer to heartbeats"),
         CloseReason::TakenOver => (4500, "taken over by a newer connection of this device"),
         // Carried by `refusal` with its own code; a plain refusal only if that got lost.
         CloseReason::Refused => (4429, "refused"),
@@ -81,7 +80,6 @@ mod tests {
             CloseReason::ApplicationClosed,
             CloseReason::HandlerPanicked,
             CloseReason::ManagerClosed,
-            CloseReason::HeartbeatLost,
             CloseReason::Refused,
             CloseReason::Shutdown,
         ];

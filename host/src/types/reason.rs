@@ -36,8 +36,6 @@ pub enum CloseReason {
     HandlerPanicked,
     /// The manager went away under it without an eviction.
     ManagerClosed,
-    /// The heartbeat found its peer dead.
-    HeartbeatLost,
     /// It was never admitted: the upgrade was answered only to carry the refusal.
     Refused,
     /// The server is stopping.
@@ -71,7 +69,6 @@ impl CloseReason {
             Self::ApplicationClosed => "application-closed",
             Self::HandlerPanicked => "handler-panicked",
             Self::ManagerClosed => "manager-closed",
-            Self::HeartbeatLost => "heartbeat-lost",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
         }

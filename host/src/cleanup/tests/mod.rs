@@ -9,7 +9,7 @@ mod sweeps;
 mod tiers;
 mod zombies;
 
-use super::driver::{Patience, Terms};
+use super::decide::{Patience, Terms};
 use super::*;
 use crate::testing::{World, user};
 use crate::types::{EvictionCause, Tier};
