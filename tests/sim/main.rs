@@ -31,7 +31,7 @@ mod world;
 use tally::Tally;
 
 /// Seeds that run every time.
-const SEEDS: u64 = 32;
+const SEEDS: u64 = 64;
 /// Of so many that are let in, one may be refused because its budget ended before its cleanup.
 const LATE_AT_MOST_ONE_IN: u64 = 50;
 
