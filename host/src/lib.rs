@@ -1,6 +1,6 @@
 //! wastegate: a WebSocket gateway that never locks a user out.
 //!
-//! The rooms, in reading order. A room imports only rooms below it (`tests/tests/tidy.rs` holds the
+//! The rooms, in reading order. A room imports only rooms below it (`tests/tests/integration/tidy.rs` holds the
 //! table), and each opens with what it is and what it must never know.
 //!
 //! ```text

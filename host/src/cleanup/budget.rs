@@ -46,6 +46,10 @@ impl ForceBudget {
         if spent.len() >= USERS_MAX {
             spent.retain(|_, spent| now.since(spent.since) < self.window);
         }
+        if spent.len() >= USERS_MAX && !spent.contains_key(user) {
+            // So many users at once are no theft of one token: a bounded map matters more.
+            spent.clear();
+        }
         let entry = spent.entry(user.clone()).or_insert(Spent {
             since: now,
             count: 0,

@@ -13,7 +13,7 @@ pub struct Config {
     pub suspect_after_misses: u32,
     /// Missed heartbeats in a row from which on it is half-open even without a probe. 4.
     pub half_open_after_misses: u32,
-    /// How long a half-open peer may stay silent before it is dead. 60 s.
+    /// How long a peer must have been silent in all for half-open to become dead. 60 s.
     pub dead_after: Duration,
     /// How long the head of an outbox may wait before its connection counts as stalled. 5 s.
     pub stalled_after: Duration,

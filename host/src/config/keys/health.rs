@@ -37,7 +37,7 @@ pub(super) fn sections() -> Vec<Section> {
             "dead_after_ms",
             millis(100, DAY),
             |d| &mut d.rooms.health.dead_after,
-            "How long a half-open peer may stay silent before it is dead.",
+            "How long a peer must have been silent in all for half-open to become dead.",
         )
         .key(
             "stalled_after_ms",
