@@ -16,6 +16,7 @@ use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
 use crate::health;
+use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
 use crate::registry::Registry;
 use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
@@ -153,23 +154,21 @@ struct PinRequest {
     for_ms: u64,
 }
 
-/// The body of an eviction: nothing so far.
+/// The body of a call that needs no details: an empty object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EvictRequest {}
+struct NoDetails {}
 
 async fn pin(
     State(admin): State<Arc<Admin>>,
     Path((user, key)): Path<(String, String)>,
     Json(request): Json<PinRequest>,
 ) -> Response {
-    let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
+    let Some(manager) = admin.find(&user, &key) else {
         return not_found("no such manager");
     };
-    match admin
-        .registry
-        .pin(&user, &key, Duration::from_millis(request.for_ms))
-    {
+    let lasting = Duration::from_millis(request.for_ms);
+    match admin.registry.pin(&manager.user, &manager.key, lasting) {
         Ok(()) => Json(json!({ "pinned": true })).into_response(),
         Err(error) => {
             let body = json!({ "error": "not-pinned", "message": error.to_string() });
@@ -181,12 +180,9 @@ async fn pin(
 async fn unpin(
     State(admin): State<Arc<Admin>>,
     Path((user, key)): Path<(String, String)>,
-    Json(_): Json<EvictRequest>,
+    Json(_): Json<NoDetails>,
 ) -> Response {
-    let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
-        return not_found("no such manager");
-    };
-    let Some(manager) = admin.registry.get(&user, &key) else {
+    let Some(manager) = admin.find(&user, &key) else {
         return not_found("no such manager");
     };
     manager.hints.unpin();
@@ -196,19 +192,22 @@ async fn unpin(
 async fn evict(
     State(admin): State<Arc<Admin>>,
     Path((user, key)): Path<(String, String)>,
-    Json(_): Json<EvictRequest>,
+    Json(_): Json<NoDetails>,
 ) -> Response {
-    let (Ok(user), Ok(key)) = (UserId::new(&user), ManagerKey::new(&key)) else {
+    let Some(manager) = admin.find(&user, &key) else {
         return not_found("no such manager");
     };
-    let Some(manager) = admin.registry.get(&user, &key) else {
-        return not_found("no such manager");
-    };
-    let cause = EvictionCause::Requested;
-    let ports = admin
-        .registry
-        .evict(&user, &key, manager.id, cause, |_| true);
+    let (cause, registry) = (EvictionCause::Requested, &admin.registry);
+    let ports = registry.evict(&manager.user, &manager.key, manager.id, cause, |_| true);
     Json(json!({ "evicted": ports.is_some() })).into_response()
+}
+
+impl Admin {
+    /// The manager that a path names; none if there is none, or no manager could have that name.
+    fn find(&self, user: &str, key: &str) -> Option<Arc<Manager>> {
+        let (user, key) = (UserId::new(user).ok()?, ManagerKey::new(key).ok()?);
+        self.registry.get(&user, &key)
+    }
 }
 
 fn not_found(message: &str) -> Response {

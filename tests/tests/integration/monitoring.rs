@@ -167,3 +167,23 @@ async fn m6_m7_the_fields_are_there_and_pressure_has_levels() {
         assert!(stats["process"][field].is_u64(), "{field} in {stats}");
     }
 }
+
+/// Operators pin: nothing evicts what is pinned, and what is not there cannot be pinned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_that_an_operator_pinned_is_kept_even_by_force() {
+    let server = Setup::new().limit(1).start().await;
+    let mut client = server.enter("ann", "k").await;
+    let minute = json!({ "for_ms": 60_000 });
+    let pinned = server.post("/v1/users/ann/managers/k/pin", &minute).await;
+    assert_eq!(
+        (pinned.status, pinned.json()),
+        (200, json!({ "pinned": true }))
+    );
+    let refused = server.refused("ann", "other").await;
+    assert_eq!(refused.kind(), (429, "user-limit".to_owned()));
+    client.echo("still here").await;
+    let nobody = server
+        .post("/v1/users/ann/managers/none/pin", &minute)
+        .await;
+    assert_eq!(nobody.status, 404);
+}
