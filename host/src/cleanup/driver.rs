@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -21,7 +20,7 @@ use super::pressure::PressureBook;
 use crate::decision::{Class, Probe, Question, Ranker, Snapshot, Standing, TierTable};
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, UserId};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
@@ -296,18 +295,6 @@ impl Cleaner {
     #[must_use]
     pub fn running(&self) -> usize {
         self.flights.running()
-    }
-
-    /// How long a victim has to answer our Close.
-    #[must_use]
-    pub fn close_deadline(&self) -> Duration {
-        self.config.close_deadline
-    }
-
-    /// Now.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 

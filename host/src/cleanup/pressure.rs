@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 
 use parking_lot::Mutex;
 
+use crate::decision::snapshot::occupancy;
 use crate::observe::alerts::{Pressure, PressureChange, PressureLevel, PressureThresholds};
 use crate::types::{Timestamp, UserId};
 
@@ -48,11 +49,7 @@ impl PressureBook {
         limit: u32,
         now: Timestamp,
     ) -> Option<UserPressure> {
-        let ratio = if limit == 0 {
-            0.0
-        } else {
-            f64::from(held) / f64::from(limit)
-        };
+        let ratio = occupancy(held, limit);
         let mut levels = self.levels.lock();
         let change = match levels.entry(user.clone()) {
             Entry::Occupied(mut entry) => {

@@ -1,6 +1,6 @@
 //! What a ranker is asked: the rows that a tier allows, and how many of them have to go.
 
-use super::snapshot::{Class, Row, Snapshot};
+use super::snapshot::{Class, Row, Snapshot, occupancy};
 use super::tiers::TierTable;
 use crate::types::{DecisionId, Scope, Tier, Timestamp, UserId};
 
@@ -77,10 +77,6 @@ impl Question {
     /// Held over limit, as the tier table sees it.
     #[must_use]
     pub fn occupancy(&self) -> f64 {
-        if self.limit == 0 {
-            0.0
-        } else {
-            f64::from(self.held) / f64::from(self.limit)
-        }
+        occupancy(self.held, self.limit)
     }
 }

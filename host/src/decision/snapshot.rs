@@ -35,11 +35,17 @@ impl Snapshot {
     /// Occupancy: held over limit. Zero where there is no limit.
     #[must_use]
     pub fn occupancy(&self) -> f64 {
-        if self.limit == 0 {
-            0.0
-        } else {
-            f64::from(self.held) / f64::from(self.limit)
-        }
+        occupancy(self.held, self.limit)
+    }
+}
+
+/// Held over limit; zero where there is no limit.
+#[must_use]
+pub fn occupancy(held: u32, limit: u32) -> f64 {
+    if limit == 0 {
+        0.0
+    } else {
+        f64::from(held) / f64::from(limit)
     }
 }
 
