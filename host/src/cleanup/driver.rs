@@ -20,7 +20,7 @@ use super::pressure::PressureBook;
 use crate::decision::{Class, Probe, Question, Ranker, Snapshot, Standing, TierTable};
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, UserId};
+use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
@@ -284,6 +284,12 @@ impl Cleaner {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// Now, by the clock that decisions are made by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Something changed that the background pass should look at.
