@@ -29,6 +29,10 @@ pub mod admission;
 
 pub mod cleanup;
 
+pub mod workbench;
+
+pub mod rollout;
+
 pub mod policy;
 
 pub mod connection;

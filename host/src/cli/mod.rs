@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod policy;
 pub mod serve;
 
 use std::io::{self, Write};
@@ -30,6 +31,8 @@ pub enum Verb {
     Demo(demo::Args),
     /// Check or show the configuration.
     Config(config::Args),
+    /// Write, check, compare and ship policies.
+    Policy(policy::Args),
 }
 
 /// Where a verb reads and writes.
@@ -53,6 +56,7 @@ impl Cli {
             Some(Verb::Serve(args)) => args.run(terminal),
             Some(Verb::Demo(args)) => args.run(terminal),
             Some(Verb::Config(args)) => args.run(terminal),
+            Some(Verb::Policy(args)) => args.run(terminal),
         }
     }
 }

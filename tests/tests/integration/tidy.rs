@@ -9,7 +9,7 @@ use crate::reading::{code, imports, root, sources};
 /// The rooms of `host/src` from top to bottom: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 19] = [
     "cli",
     "demo",
     "app",
@@ -18,6 +18,8 @@ const ROOMS: [&str; 17] = [
     "gateway",
     "admission",
     "cleanup",
+    "workbench",
+    "rollout",
     "policy",
     "connection",
     "registry",
@@ -30,7 +32,7 @@ const ROOMS: [&str; 17] = [
 ];
 
 /// Imports that the order would allow and the design does not.
-const ABSENT: [(&str, &str, &str); 6] = [
+const ABSENT: [(&str, &str, &str); 9] = [
     ("gateway", "cleanup", "it knows admission only"),
     ("gateway", "policy", "it knows nothing of rankings"),
     ("cleanup", "policy", "it holds one `Ranker` and no WASM"),
@@ -40,6 +42,9 @@ const ABSENT: [(&str, &str, &str); 6] = [
         "it asks ports to close and does not know sockets",
     ),
     ("policy", "registry", "it sees rows, never managers"),
+    ("cleanup", "rollout", "it holds one `Ranker`"),
+    ("gateway", "rollout", "it knows nothing of rankings"),
+    ("workbench", "rollout", "it works on files, not on a server"),
     ("decision", "observe", "it is pure"),
 ];
 

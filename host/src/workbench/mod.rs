@@ -1,0 +1,6 @@
+//! The author's workbench: everything one does to a policy before it serves anybody.
+//!
+//! Snapshots and cases as files, a run of one, a directory of cases as a test, two policies side by
+//! side, fuel over rows, made-up snapshots against the acceptance kit. It works on the very engine
+//! that serves, so what holds here holds there. Not here: arguments and terminals (`cli`), a running
+//! server's policies (`rollout`), and whether a strategy is any good (replay and experiments).
