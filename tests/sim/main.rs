@@ -32,6 +32,8 @@ use tally::Tally;
 
 /// Seeds that run every time.
 const SEEDS: u64 = 64;
+/// Seeds that once broke a promise, and run with the others.
+const ONCE_BROKEN: [u64; 1] = [403];
 /// Of so many that are let in, one may be refused because its budget ended before its cleanup.
 const LATE_AT_MOST_ONE_IN: u64 = 50;
 
@@ -40,7 +42,8 @@ const LATE_AT_MOST_ONE_IN: u64 = 50;
 fn seeds() {
     let (first, count) = wanted();
     let (mut failed, mut observations, mut tally) = (Vec::new(), 0, Tally::default());
-    for seed in first..first + count {
+    let again = ONCE_BROKEN.into_iter().filter(|_| count == SEEDS);
+    for seed in (first..first + count).chain(again) {
         let outcome = run::run(seed);
         observations += outcome.observations;
         tally.add(&outcome.tally);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use wastegate::cleanup::{self, TierRun, UserPressure};
@@ -10,7 +11,7 @@ use wastegate::health::Round;
 use wastegate::manager::Manager;
 use wastegate::types::{ManagerId, Scope, UserId};
 
-use crate::mind::Looks;
+use crate::mind::{Look, Looks};
 use crate::rules::Facts;
 use crate::seen::{Decided, Evicted, Seen, Truth};
 use crate::world::World;
@@ -29,6 +30,21 @@ impl Recorder {
         self.lives
             .lock()
             .insert(manager.id, Arc::downgrade(manager));
+    }
+
+    /// Where the built-in ranking decides at once, nobody was asked who could have looked around,
+    /// and nothing has changed since the question.
+    fn look_around(&self, question: &Question) {
+        let user = question.rows.first().map(|row| &row.user);
+        let user = user.filter(|_| question.scope == Scope::User);
+        let seen = self.looks.lock().contains_key(&question.decision);
+        if !seen {
+            let look = Look {
+                around: self.world.around(user, question.now),
+                waited: Duration::ZERO,
+            };
+            self.looks.lock().insert(question.decision, look);
+        }
     }
 
     fn look(&self, question: &Question, victim: &Victim) -> Option<Evicted> {
@@ -91,6 +107,7 @@ impl cleanup::Recorder for Recorder {
     }
 
     fn evicted(&self, question: &Question, victim: &Victim) {
+        self.look_around(question);
         if let Some(evicted) = self.look(question, victim) {
             self.world.see(&Seen::Evicted(evicted));
         }

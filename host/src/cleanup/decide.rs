@@ -15,6 +15,10 @@ use crate::types::{EvictionCause, Scope, Tier};
 /// does not keep them, and leaves time for probes within an admission's budget.
 const RANKER_PATIENCE: Duration = Duration::from_millis(750);
 
+/// Rankings of one cleanup that took less than this together came at once, as far as anybody can
+/// tell: a call on the thread that asks takes a hundredth of it.
+const RANKER_NOTICED: Duration = Duration::from_millis(1);
+
 /// How a decision is carried out.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
@@ -31,6 +35,16 @@ pub(super) struct Terms<'a> {
 
 /// How long one cleanup still waits for its ranker.
 pub(super) struct Patience(Duration);
+
+impl Patience {
+    /// The built-in ranking decides, at once.
+    pub(super) const NONE: Self = Self(Duration::ZERO);
+
+    /// Whether rankings took so long that those they were about may have changed meanwhile.
+    pub(super) fn was_tried(&self) -> bool {
+        RANKER_PATIENCE.saturating_sub(self.0) > RANKER_NOTICED
+    }
+}
 
 impl Default for Patience {
     fn default() -> Self {

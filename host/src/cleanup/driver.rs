@@ -197,25 +197,15 @@ impl Cleaner {
                     cleanup.enough = true;
                     return cleanup;
                 }
-                let now = self.clock.now();
-                let needed = if tier == Tier::Force {
-                    self.force_budget.allow(user, needed, now)
-                } else {
-                    needed
-                };
                 let terms = Terms {
                     table: &self.config.table,
                     cause: EvictionCause::Cleanup(tier),
                     active_too: look == FORCE_LOOKS,
                     needed: &short,
                 };
-                let run = self
-                    .run_tier(user, tier, round, needed, terms, &mut patience)
+                let (run, needed) = self
+                    .run_rationed(user, tier, round, needed, terms, &mut patience)
                     .await;
-                if tier == Tier::Force {
-                    let unused = needed.saturating_sub(run.freed);
-                    self.force_budget.give_back(user, unused);
-                }
                 cleanup.freed += run.freed;
                 cleanup.runs.push(run);
                 if tier != Tier::Force || run.freed >= needed || run.eligible == 0 {
@@ -223,12 +213,75 @@ impl Cleaner {
                 }
             }
         }
+        if cleanup.freed == 0 && patience.was_tried() {
+            cleanup.runs.extend(self.last_look(user, short).await);
+            cleanup.freed = cleanup.runs.last().map_or(0, |run| run.freed);
+        }
         let now = self.clock.now();
         cleanup.enough = short(self.registry.held(user), self.registry.limit(user, now)) == 0;
         let newborn =
             |manager: &Arc<crate::manager::Manager>| manager.standing(now) == Standing::Newborn;
         cleanup.newborns = self.registry.of(user).iter().any(newborn);
         cleanup
+    }
+
+    /// Looks once more after rankings that took their time and came to nothing: meanwhile somebody
+    /// may have become one that may go. The host ranks by itself and at once, so that nothing can
+    /// change during this look, and whoever is refused after it is refused rightly.
+    async fn last_look(
+        &self,
+        user: &UserId,
+        short: &(dyn Fn(u32, u32) -> u32 + Sync),
+    ) -> Option<TierRun> {
+        let enabled = |tier: &Tier| {
+            *tier <= self.config.user_last_tier && self.config.table.rule(*tier).enabled
+        };
+        let tier = Tier::ADMISSION.into_iter().rev().find(enabled)?;
+        let short = || {
+            let now = self.clock.now();
+            short(self.registry.held(user), self.registry.limit(user, now))
+        };
+        let needed = short();
+        if needed == 0 {
+            return None;
+        }
+        let terms = Terms {
+            table: &self.config.table,
+            cause: EvictionCause::Cleanup(tier),
+            active_too: true,
+            needed: &short,
+        };
+        let mut none_left = Patience::NONE;
+        let (run, _) = self
+            .run_rationed(user, tier, None, needed, terms, &mut none_left)
+            .await;
+        Some(run)
+    }
+
+    /// Runs one tier within the user's ration of `force`; also how many it was asked for then.
+    async fn run_rationed(
+        &self,
+        user: &UserId,
+        tier: Tier,
+        round: Option<health::Round>,
+        needed: u32,
+        terms: Terms<'_>,
+        patience: &mut Patience,
+    ) -> (TierRun, u32) {
+        let rationed = tier == Tier::Force;
+        let needed = if rationed {
+            self.force_budget.allow(user, needed, self.clock.now())
+        } else {
+            needed
+        };
+        let run = self
+            .run_tier(user, tier, round, needed, terms, patience)
+            .await;
+        if rationed {
+            let unused = needed.saturating_sub(run.freed);
+            self.force_budget.give_back(user, unused);
+        }
+        (run, needed)
     }
 
     /// Finds out what a tier has to know first.
