@@ -56,10 +56,22 @@ pub enum Fate {
     Struck(Struck),
     /// It was proposed and stays: enough others go.
     NotNeeded,
+    /// It was proposed before others that go, and stays: it still answers and they do not, or it is
+    /// protected and they are not. No ranking crosses that at `force`.
+    Kept(Kept),
     /// Nobody proposed it.
     NotProposed,
     /// The policy did not see it: its tier does not let it go.
     NotAsked(Aside),
+}
+
+/// Why a row stays although it was proposed before others that go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It still answers.
+    Answers,
+    /// It is protected.
+    Protected,
 }
 
 /// Why a row was not in the question.
@@ -81,9 +93,11 @@ pub fn ask(program: &Program, params: &[f64], snapshot: &Snapshot) -> Asked {
     asked(program, params, snapshot, None)
 }
 
-/// Asks, and writes down what the policy logs.
+/// Asks, and writes down what the policy logs. It asks twice: the first call on a fresh engine takes
+/// a hundred times as long as any other, and nobody wants to know that.
 #[must_use]
 pub fn ask_aloud(program: &Program, params: &[f64], snapshot: &Snapshot) -> Asked {
+    let _ = asked(program, params, snapshot, None);
     let decision = DecisionId::from_raw(0);
     let (mut asked, log) = voice::listen(|| asked(program, params, snapshot, Some(decision)));
     asked.log = log;
@@ -264,12 +278,29 @@ impl Asked {
     fn fate(&self, rank: usize, row: u32) -> Fate {
         let refusals = self.plan.refusals().iter();
         let mut here = refusals.filter(|refusal| refusal.rank as usize == rank);
-        let mut victims = self.plan.victims().iter();
-        let victim = victims.find(|victim| victim.row == row);
-        match (here.next(), victim) {
+        let victims = self.plan.victims();
+        let goes = victims.iter().any(|victim| victim.row == row);
+        // Who goes although it was proposed later, or not at all.
+        let overtaken = || {
+            victims
+                .iter()
+                .any(|victim| victim.rank.is_none_or(|later| later as usize > rank))
+        };
+        match (here.next(), goes) {
             (Some(refusal), _) => Fate::Struck(refusal.why),
-            (None, Some(_)) => Fate::Taken,
-            (None, None) => Fate::NotNeeded,
+            (None, true) => Fate::Taken,
+            (None, false) if overtaken() => self.kept(row).map_or(Fate::NotNeeded, Fate::Kept),
+            (None, false) => Fate::NotNeeded,
+        }
+    }
+
+    fn kept(&self, row: u32) -> Option<Kept> {
+        let row = self.question.rows.get(row as usize)?;
+        match row.protection {
+            Protection::Evictable => {
+                (row.class() == Some(Class::Responsive)).then_some(Kept::Answers)
+            }
+            Protection::Protected(_) | Protection::Pinned => Some(Kept::Protected),
         }
     }
 }
@@ -293,6 +324,8 @@ impl std::fmt::Display for Fate {
             Self::Taken => f.write_str("taken"),
             Self::ToppedUp => f.write_str("taken, topped up by the host"),
             Self::NotNeeded => f.write_str("not needed"),
+            Self::Kept(Kept::Answers) => f.write_str("kept: it still answers"),
+            Self::Kept(Kept::Protected) => f.write_str("kept: it is protected"),
             Self::NotProposed => f.write_str("not proposed"),
             Self::Struck(why) => write!(f, "struck: {}", struck(*why)),
             Self::NotAsked(Aside::Newborn) => f.write_str("not asked: its client is still coming"),
@@ -316,6 +349,7 @@ impl Fate {
             Self::ToppedUp => "topped-up",
             Self::Struck(_) => "struck",
             Self::NotNeeded => "not-needed",
+            Self::Kept(_) => "kept",
             Self::NotProposed => "not-proposed",
             Self::NotAsked(_) => "not-asked",
         }

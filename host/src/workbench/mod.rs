@@ -18,3 +18,6 @@ pub mod voice;
 pub mod watch;
 
 mod field;
+
+#[cfg(test)]
+mod testing;

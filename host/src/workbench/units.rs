@@ -85,7 +85,7 @@ pub fn milliseconds(ms: f64) -> String {
     let size = ms.abs();
     let step = STEPS.iter().find(|(below, _, _)| size < *below);
     let (_, divisor, unit) = step.copied().unwrap_or((0.0, 86_400e3, "d"));
-    format!("{} {unit}", plain(ms / divisor))
+    format!("{} {unit}", short(ms / divisor))
 }
 
 fn bytes(bytes: f64) -> String {
@@ -97,7 +97,7 @@ fn bytes(bytes: f64) -> String {
     let size = bytes.abs();
     let step = STEPS.iter().find(|(below, _, _)| size < *below);
     let (_, divisor, unit) = step.copied().unwrap_or((0.0, 1_073_741_824.0, "GiB"));
-    format!("{} {unit}", plain(bytes / divisor))
+    format!("{} {unit}", short(bytes / divisor))
 }
 
 /// A number with at most three digits behind the point, and none that say nothing; one that is too
@@ -108,7 +108,15 @@ pub fn plain(number: f64) -> String {
     if number != 0.0 && !(1e-3..1e15).contains(&size) {
         return format!("{number:.3e}");
     }
-    let digits = if size < 10.0 { 3 } else { 1 };
+    trimmed(number, if size < 10.0 { 3 } else { 1 })
+}
+
+/// A number in a unit that keeps it short.
+fn short(number: f64) -> String {
+    trimmed(number, if number.abs() < 10.0 { 2 } else { 1 })
+}
+
+fn trimmed(number: f64, digits: usize) -> String {
     let mut text = format!("{number:.digits$}");
     if text.contains('.') {
         text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());

@@ -86,6 +86,7 @@ pub(super) fn json(asked: &Asked, snapshot: &Snapshot) -> Vec<Value> {
                 Fate::Taken
                 | Fate::ToppedUp
                 | Fate::NotNeeded
+                | Fate::Kept(_)
                 | Fate::NotProposed
                 | Fate::NotAsked(_) => None,
             };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::Terminal;
-use super::super::serve::chain;
+use super::super::serve::{chain, stop_signal};
 use super::target::{EX_NOINPUT, EngineArgs, Told};
 use super::{failure, subject};
 use crate::policy::Engine;
@@ -120,7 +120,7 @@ impl Bench<'_> {
         let mut watch = Watch::default();
         let mut code = ExitCode::SUCCESS;
         runtime.block_on(async {
-            let stop = tokio::signal::ctrl_c();
+            let stop = stop_signal();
             tokio::pin!(stop);
             loop {
                 if watch.look(&self.watched()) {
@@ -129,7 +129,7 @@ impl Bench<'_> {
                     out.flush()?;
                 }
                 tokio::select! {
-                    _ = &mut stop => return Ok(code),
+                    () = &mut stop => return Ok(code),
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
             }
