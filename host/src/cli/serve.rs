@@ -163,7 +163,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Completes at SIGINT or SIGTERM.
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     // Without a handler the signal ends the process by itself.
     match signal(SignalKind::terminate()) {

@@ -96,12 +96,29 @@ impl Program {
     /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
     #[must_use]
     pub(super) fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+        self.rehearse(input, params, None)
+    }
+
+    /// Asks it off the path: as [`Program::ask`] does, but with the patience of a large call.
+    #[must_use]
+    pub fn rehearse(
+        &self,
+        input: &Input,
+        params: &[f64],
+        decision: Option<DecisionId>,
+    ) -> Outcome<Ranking> {
         let deadline = self.engine.config().deadline_large;
         let budget = Budget {
             deadline,
             ..self.budget(input)
         };
-        self.call(input, params, None, budget)
+        self.call(input, params, decision, budget)
+    }
+
+    /// What a question is for this policy: its columns and nothing that names anybody.
+    #[must_use]
+    pub fn input(&self, question: &Question) -> Input {
+        convert::input(question, self.signals())
     }
 
     fn budget(&self, input: &Input) -> Budget {

@@ -4,3 +4,20 @@
 //! side, fuel over rows, made-up snapshots against the acceptance kit. It works on the very engine
 //! that serves, so what holds here holds there. Not here: arguments and terminals (`cli`), a running
 //! server's policies (`rollout`), and whether a strategy is any good (replay and experiments).
+
+pub mod ask;
+pub mod case;
+pub mod diff;
+pub mod expect;
+pub mod files;
+pub mod project;
+pub mod snapshot;
+pub mod suite;
+pub mod units;
+pub mod voice;
+pub mod watch;
+
+mod field;
+
+#[cfg(test)]
+mod testing;

@@ -4,7 +4,14 @@
 //! code.
 
 mod check;
+mod diff;
+mod failure;
+mod ranking;
+mod run;
+mod subject;
+mod table;
 mod target;
+mod test;
 
 use std::io;
 use std::process::ExitCode;
@@ -22,6 +29,12 @@ pub struct Args {
 enum Verb {
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
+    /// Compare two policies on recorded snapshots: where they part, why, and whom it would hurt.
+    Diff(diff::Args),
+    /// Ask a policy about one snapshot, and see its ranking with what it read.
+    Run(run::Args),
+    /// Hold a policy to a folder of cases.
+    Test(test::Args),
 }
 
 impl Args {
@@ -32,6 +45,9 @@ impl Args {
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
             Verb::Check(args) => args.run(terminal),
+            Verb::Diff(args) => args.run(terminal),
+            Verb::Run(args) => args.run(terminal),
+            Verb::Test(args) => args.run(terminal),
         }
     }
 }

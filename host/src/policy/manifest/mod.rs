@@ -91,10 +91,10 @@ impl Manifest {
     }
 
     /// The values of its parameters, in its order: what was set, else the default.
-    pub(super) fn params(
-        &self,
-        set: &BTreeMap<String, f64>,
-    ) -> Result<Arc<[f64]>, Vec<BadParameter>> {
+    ///
+    /// # Errors
+    /// Everything that was set and is unknown or out of range.
+    pub fn params(&self, set: &BTreeMap<String, f64>) -> Result<Arc<[f64]>, Vec<BadParameter>> {
         let mut bad: Vec<BadParameter> = set
             .keys()
             .filter(|name| !self.parameters.iter().any(|known| known.name == **name))

@@ -1,0 +1,183 @@
+//! Whether an answer is what a case expects, and if not, in what it differs.
+
+use super::ask::Asked;
+use super::case::Case;
+use super::snapshot::Snapshot;
+
+/// Rows that a sentence lists; of more, how many.
+const LISTED_MAX: usize = 12;
+
+/// One expectation that does not hold. Rows are places of the snapshot's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmet {
+    /// The policy gave no ranking.
+    Fault(String),
+    /// The ranking begins otherwise.
+    Order {
+        /// As it should begin.
+        expected: Vec<usize>,
+        /// As it begins.
+        actual: Vec<usize>,
+    },
+    /// The host takes others.
+    Victims {
+        /// Whom it should take.
+        expected: Vec<usize>,
+        /// Whom it takes.
+        actual: Vec<usize>,
+    },
+    /// Somebody is among the victims who should not be.
+    Spared {
+        /// Who should stay.
+        expected: Vec<usize>,
+        /// Which of them go.
+        taken: Vec<usize>,
+    },
+    /// The policy proposes somebody.
+    Empty {
+        /// Whom.
+        actual: Vec<usize>,
+    },
+}
+
+/// Everything that does not hold; nothing if the case passes.
+#[must_use]
+pub fn unmet(case: &Case, asked: &Asked) -> Vec<Unmet> {
+    if let Some(fault) = asked.fault() {
+        return vec![Unmet::Fault(fault.to_string())];
+    }
+    let (ranking, victims) = (asked.ranking(), asked.victims());
+    let expect = &case.expect;
+    let mut unmet = Vec::new();
+    if let Some(expected) = &expect.order
+        && !ranking.starts_with(expected)
+    {
+        unmet.push(Unmet::Order {
+            expected: expected.clone(),
+            actual: ranking.iter().copied().take(expected.len()).collect(),
+        });
+    }
+    if let Some(expected) = &expect.victims
+        && sorted(expected) != sorted(&victims)
+    {
+        unmet.push(Unmet::Victims {
+            expected: expected.clone(),
+            actual: victims.clone(),
+        });
+    }
+    if let Some(expected) = &expect.spared {
+        let goes = |row: &&usize| victims.contains(row);
+        let taken: Vec<usize> = expected.iter().filter(goes).copied().collect();
+        if !taken.is_empty() {
+            unmet.push(Unmet::Spared {
+                expected: expected.clone(),
+                taken,
+            });
+        }
+    }
+    if expect.empty && !ranking.is_empty() {
+        unmet.push(Unmet::Empty { actual: ranking });
+    }
+    unmet
+}
+
+impl Unmet {
+    /// What it was about, in one word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Fault(_) => "answers",
+            Self::Order { .. } => "order",
+            Self::Victims { .. } => "victims",
+            Self::Spared { .. } => "spared",
+            Self::Empty { .. } => "empty",
+        }
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn told(&self, snapshot: &Snapshot) -> String {
+        let list = |rows: &[usize]| listed(snapshot, rows);
+        match self {
+            Self::Fault(fault) => format!("the policy {fault}"),
+            Self::Order { expected, actual } => format!(
+                "the ranking should begin {} and begins {}",
+                list(expected),
+                list(actual)
+            ),
+            Self::Victims { expected, actual } => format!(
+                "the host should take {} and takes {}",
+                list(expected),
+                list(actual)
+            ),
+            Self::Spared { taken, .. } => {
+                format!("the host takes {}, who should stay", list(taken))
+            }
+            Self::Empty { actual } => {
+                format!(
+                    "the policy should propose nobody and proposes {}",
+                    list(actual)
+                )
+            }
+        }
+    }
+
+    /// What should be beside what is, both as rows in order; none where there is nothing to compare.
+    #[must_use]
+    pub fn sides(&self) -> Option<(&[usize], &[usize])> {
+        match self {
+            Self::Fault(_) => None,
+            Self::Order { expected, actual } | Self::Victims { expected, actual } => {
+                Some((expected, actual))
+            }
+            Self::Spared { taken, .. } => Some((&[], taken)),
+            Self::Empty { actual } => Some((&[], actual)),
+        }
+    }
+
+    /// The rows by which expected and actual differ.
+    #[must_use]
+    pub fn differing(&self) -> Vec<usize> {
+        let Some((expected, actual)) = self.sides() else {
+            return Vec::new();
+        };
+        let ordered = matches!(self, Self::Order { .. });
+        let mut rows = Vec::new();
+        let both = expected.iter().enumerate().map(|each| (each, actual));
+        let both = both.chain(actual.iter().enumerate().map(|each| (each, expected)));
+        for ((place, row), other) in both {
+            let same = if ordered {
+                other.get(place) == Some(row)
+            } else {
+                other.contains(row)
+            };
+            if !same && !rows.contains(row) {
+                rows.push(*row);
+            }
+        }
+        rows
+    }
+}
+
+/// Rows by name, for a sentence.
+#[must_use]
+pub fn listed(snapshot: &Snapshot, rows: &[usize]) -> String {
+    if rows.is_empty() {
+        return "nobody".to_owned();
+    }
+    let shown = rows.iter().take(LISTED_MAX);
+    let mut text = shown
+        .map(|row| snapshot.label(*row))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if rows.len() > LISTED_MAX {
+        text.push_str(&format!(" and {} more", rows.len() - LISTED_MAX));
+    }
+    text
+}
+
+fn sorted(rows: &[usize]) -> Vec<usize> {
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    rows
+}

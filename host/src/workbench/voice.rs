@@ -1,0 +1,93 @@
+//! What a policy logs while it is asked. The host gives a policy's lines to `tracing` under a
+//! target of their own; here they are kept for whoever is trying the policy.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// The target of policies' lines.
+const TARGET: &str = "policy";
+
+/// Lines that are kept of one call; the host lets through fewer.
+const LINES_MAX: usize = 4_096;
+
+/// A line that a policy logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// How loud.
+    pub level: Level,
+    /// What.
+    pub message: String,
+}
+
+/// Does something on this thread, and returns what policies logged meanwhile.
+pub(super) fn listen<T>(something: impl FnOnce() -> T) -> (T, Vec<Line>) {
+    // A lock, because subscribers are shared; only this thread ever takes it.
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let done = tracing::subscriber::with_default(Ear(lines.clone()), something);
+    let heard = std::mem::take(&mut *lines.lock());
+    (done, heard)
+}
+
+struct Ear(Arc<Mutex<Vec<Line>>>);
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == TARGET && metadata.is_event()
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line {
+            level: *event.metadata().level(),
+            message: String::new(),
+        };
+        event.record(&mut line);
+        let mut lines = self.0.lock();
+        if lines.len() < LINES_MAX {
+            lines.push(line);
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_policies_are_heard_and_only_while_listening() {
+        let ((), lines) = listen(|| {
+            tracing::warn!(target: "policy", decision = 7, "too {}", "idle");
+            tracing::warn!("the host's own");
+        });
+        tracing::warn!(target: "policy", "too late");
+        let line = Line {
+            level: Level::WARN,
+            message: "too idle".to_owned(),
+        };
+        assert_eq!(lines, [line]);
+    }
+}
