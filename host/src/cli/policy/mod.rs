@@ -4,6 +4,7 @@
 //! code.
 
 mod check;
+mod settings;
 mod target;
 
 use std::io;

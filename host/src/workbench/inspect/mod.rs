@@ -1,0 +1,3 @@
+//! Everything there is to know of a file that may be a policy.
+
+pub mod verdict;
