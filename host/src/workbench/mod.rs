@@ -5,6 +5,10 @@
 //! that serves, so what holds here holds there. Not here: arguments and terminals (`cli`), a running
 //! server's policies (`rollout`), and whether a strategy is any good (replay and experiments).
 
+pub mod bench;
 pub mod check;
+pub mod fuel;
 pub mod inspect;
 pub mod text;
+
+mod made_up;

@@ -3,7 +3,9 @@
 //! What a verb does is the matter of `workbench` and `rollout`; here it becomes text and an exit
 //! code.
 
+mod bench;
 mod check;
+mod inspect;
 mod settings;
 mod target;
 
@@ -21,8 +23,12 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Measure fuel and time over the number of rows, beside native code.
+    Bench(bench::Args),
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
+    /// Say what a policy is, what it asks for and what it costs.
+    Inspect(inspect::Args),
 }
 
 impl Args {
@@ -32,7 +38,9 @@ impl Args {
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
+            Verb::Bench(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
+            Verb::Inspect(args) => args.run(terminal),
         }
     }
 }

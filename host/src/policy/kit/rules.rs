@@ -67,7 +67,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KitFailure {
     /// It gave no answer.
-    #[error("it gave no answer {at}: answer there too, with an empty list if need be")]
+    #[error("it gave no answer {at}: {}", remedy(.fault))]
     Fault {
         /// Where.
         at: Place,
@@ -154,6 +154,20 @@ pub enum KitFailure {
         /// Where.
         at: Place,
     },
+}
+
+const fn remedy(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::OutOfFuel(_) => "look for a loop that does not end, and do less for each row",
+        Fault::Memory(_) => "keep less for each row, and nothing that the answer does not need",
+        Fault::OutputTooLarge(_) => "choose each row once at the most",
+        Fault::Trap(_)
+        | Fault::Deadline(_)
+        | Fault::Refused(_)
+        | Fault::ScopeUnsupported
+        | Fault::Saturated
+        | Fault::Quarantined => "answer there too, with an empty list if need be",
+    }
 }
 
 impl KitFailure {

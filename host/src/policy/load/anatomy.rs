@@ -5,7 +5,7 @@ use wasmparser::{KnownCustom, Parser, Payload};
 
 use super::error::{LoadError, RefusedImport};
 use super::world::{Interfaces, Name};
-use super::{core_exports, imports};
+use super::{core_world, imports};
 
 /// Values of a producers section that are kept.
 const PRODUCERS_MAX: usize = 16;
@@ -71,7 +71,7 @@ impl Anatomy {
             }
             Some(Build::CoreModule) => (
                 import_modules(bytes),
-                core_exports::of(bytes).unwrap_or_default(),
+                core_world::exports_of(bytes).unwrap_or_default(),
             ),
             None => (Vec::new(), Vec::new()),
         };

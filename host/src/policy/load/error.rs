@@ -112,7 +112,7 @@ pub enum LoadError {
     Compile(#[source] Source),
     /// It failed when it was asked what it is.
     #[error(
-        "the policy failed when it was asked to describe itself: `describe` has to return a constant, quickly"
+        "the policy failed when it was asked to describe itself: `describe`, and whatever runs before it at the start, has to end quickly, with a constant"
     )]
     Describe(#[source] Fault),
     /// What it says of itself is wrong.

@@ -3,7 +3,7 @@
 use wasmparser::{Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
 
-use super::core_exports;
+use super::core_world;
 use super::error::LoadError;
 use super::imports;
 use super::step::Step;
@@ -35,7 +35,7 @@ pub(super) fn component(
     validate(bytes)?;
     passed(Step::Format);
     if core {
-        componentise(bytes)
+        componentise(bytes, passed)
     } else {
         Ok(bytes.to_vec())
     }
@@ -52,6 +52,11 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
         b"!<arch>",
         "a library of object files (`.a` or `.rlib`)",
         "build with `crate-type = [\"cdylib\"]` for `wasm32-unknown-unknown`, and give the `.wasm` file",
+    ),
+    (
+        b"\0asm",
+        "WebAssembly of another version, or cut off within its first eight bytes",
+        "build it with current tools, and compare its size and digest if it was copied",
     ),
     (
         b"version https://git-lfs",
@@ -101,18 +106,18 @@ fn validate(bytes: &[u8]) -> Result<(), LoadError> {
         .map_err(|error| LoadError::Malformed(error.into()))
 }
 
-fn componentise(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+fn componentise(module: &[u8], passed: &mut dyn FnMut(Step)) -> Result<Vec<u8>, LoadError> {
     let facts = Facts::of(module)?;
     imports::check_core(&facts.import_modules)?;
     if !facts.names_a_world {
         return Err(LoadError::NoWorld);
     }
-    core_exports::check(module, &core_exports::of(module).map_err(malformed)?)?;
+    core_world::check(module, &facts.import_modules, passed)?;
     ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| LoadError::Componentise(error.into()))
+        .map_err(|error| LoadError::Componentise(error.root_cause().to_string().into()))
 }
 
 /// What matters of a core module before it is encoded.

@@ -9,7 +9,7 @@
 //! keeps it off the threads that serve. Not here: files and downloads; bytes arrive as data.
 
 mod anatomy;
-mod core_exports;
+mod core_world;
 mod difference;
 mod error;
 mod format;
@@ -141,7 +141,7 @@ pub fn digest(bytes: &[u8]) -> Arc<str> {
 fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Linked, LoadError> {
     let compiled = sandbox
         .compile(component)
-        .map_err(|error| LoadError::Compile(error.into()))?;
+        .map_err(|error| LoadError::Compile(error.root_cause().to_string().into()))?;
     Linked::new(sandbox, &compiled).map_err(|error| LoadError::Types(vec![format!("{error:#}")]))
 }
 

@@ -22,7 +22,15 @@ type Shape = BTreeMap<String, Definition>;
 
 /// Checks a component's types against ours.
 pub(super) fn check(component: &[u8]) -> Result<(), LoadError> {
-    let differences = differences(component);
+    match wit_component::decode(component) {
+        Ok(DecodedWasm::Component(theirs, world)) => check_world(&theirs, world),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the types of a world, by whose names a core module goes.
+pub(super) fn check_world(theirs: &Resolve, world: WorldId) -> Result<(), LoadError> {
+    let differences = differences_in(theirs, world);
     if differences.is_empty() {
         Ok(())
     } else {
@@ -31,14 +39,11 @@ pub(super) fn check(component: &[u8]) -> Result<(), LoadError> {
 }
 
 /// Some lines for each difference; none where a side cannot be read.
-fn differences(component: &[u8]) -> Vec<String> {
-    let Ok(DecodedWasm::Component(theirs, world)) = wit_component::decode(component) else {
-        return Vec::new();
-    };
+fn differences_in(theirs: &Resolve, world: WorldId) -> Vec<String> {
     let Ok((ours, our_world)) = wit_parser::decoding::decode_world(bindings::COMPONENT_TYPE) else {
         return Vec::new();
     };
-    let (theirs, ours) = (shape(&theirs, world), shape(&ours, our_world));
+    let (theirs, ours) = (shape(theirs, world), shape(&ours, our_world));
     let missing = ours
         .iter()
         .filter(|(name, _)| !theirs.contains_key(*name) && name.starts_with("ranker"))

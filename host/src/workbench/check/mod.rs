@@ -4,6 +4,7 @@
 //! The server stops at the first breach; an author wants to mend them all at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -11,13 +12,15 @@ use super::inspect::verdict;
 use super::text::{bytes, chain, grouped, hanging};
 use crate::decision::PolicyRef;
 use crate::policy::load::{self, Anatomy, Build, Step};
-use crate::policy::{Engine, KitFailure, KitReport, LoadError, Params, kit};
+use crate::policy::{Engine, KitFailure, KitReport, LoadError, Params, Program, kit};
 
 /// What was found out about a file.
 #[derive(Debug)]
 pub struct Checkup {
     /// The steps that were passed, each with what there is to say of it.
     pub passed: Vec<(Step, String)>,
+    /// What it was compiled to, if it came so far.
+    pub program: Option<Arc<Program>>,
     /// How it ended.
     pub end: End,
 }
@@ -42,12 +45,21 @@ pub enum End {
 #[must_use]
 pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
     let mut steps = Vec::new();
-    let loaded = load::program_by_steps(engine, file, &mut |step| steps.push(step));
+    let loaded = load::program_by_steps(engine, file, &mut |step| {
+        // A core module goes through some of them as it is, and again as the component it becomes.
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    });
+    if let Some(failed) = loaded.as_ref().err().and_then(LoadError::step) {
+        steps.retain(|step| *step < failed);
+    }
     let anatomy = Anatomy::of(file);
     let mut passed: Vec<(Step, String)> = steps
         .into_iter()
         .map(|step| (step, note(step, &anatomy, engine)))
         .collect();
+    let program = loaded.as_ref().ok().cloned();
     let end = match loaded {
         Err(error) => End::Refused(error),
         Ok(program) => {
@@ -77,7 +89,11 @@ pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
             }
         }
     };
-    Checkup { passed, end }
+    Checkup {
+        passed,
+        program,
+        end,
+    }
 }
 
 fn note(step: Step, anatomy: &Anatomy, engine: &Engine) -> String {

@@ -50,7 +50,7 @@ fn a_fault_is_told_with_its_place() {
     );
     assert_eq!(
         refusal(&Guest::ranks(LOOP)),
-        "it gave no answer (user scope, tier proactive, 0 rows): answer there too, with an empty list if need be: used all of its 20000 units of fuel"
+        "it gave no answer (user scope, tier proactive, 0 rows): look for a loop that does not end, and do less for each row: used all of its 20000 units of fuel"
     );
 }
 
