@@ -49,6 +49,8 @@ pub struct Outcome<T> {
     pub fuel: u64,
     /// By the wall clock.
     pub duration: Duration,
+    /// The most linear memory that it held, bytes.
+    pub memory_bytes: u64,
     /// Log lines over the cap.
     pub lines_dropped: u32,
 }
@@ -60,6 +62,7 @@ impl<T> Outcome<T> {
             result: self.result.and_then(next),
             fuel: self.fuel,
             duration: self.duration,
+            memory_bytes: self.memory_bytes,
             lines_dropped: self.lines_dropped,
         }
     }
@@ -88,6 +91,7 @@ pub(super) fn once<T>(
         result: result.map_err(|error| fault(&error, budget, store.data())),
         fuel: budget.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         duration: engine.clock().now().since(started),
+        memory_bytes: store.data().limiter.held(),
         lines_dropped: store.data().log.dropped(),
     }
 }

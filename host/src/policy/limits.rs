@@ -110,6 +110,7 @@ pub(super) enum Refused {
 #[derive(Debug)]
 pub(super) struct Limiter {
     memory_bytes: usize,
+    held: usize,
     refused: Option<Refused>,
 }
 
@@ -118,8 +119,15 @@ impl Limiter {
     pub(super) fn new(memory_bytes: u64) -> Self {
         Self {
             memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
+            held: 0,
             refused: None,
         }
+    }
+
+    /// The most linear memory that was granted, bytes. Memory never shrinks, so it is what the
+    /// guest holds; of a guest with several memories, the largest.
+    pub(super) const fn held(&self) -> u64 {
+        self.held as u64
     }
 
     /// What was refused, if anything was.
@@ -136,6 +144,7 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if desired <= self.memory_bytes && maximum.is_none_or(|maximum| desired <= maximum) {
+            self.held = self.held.max(desired);
             return Ok(true);
         }
         self.refused = Some(Refused::Memory);

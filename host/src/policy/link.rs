@@ -47,6 +47,12 @@ impl Linked {
         })
     }
 
+    /// Machine code and data, bytes.
+    pub(super) fn compiled_bytes(&self) -> usize {
+        let image = self.pre.component().image_range();
+        image.end.addr().saturating_sub(image.start.addr())
+    }
+
     /// Makes an instance. Runs guest code, so every limit is set before.
     pub(super) fn start(&self, store: &mut Store<Guest>) -> wasmtime::Result<Started<'_>> {
         Ok(Started {

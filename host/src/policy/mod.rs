@@ -32,6 +32,7 @@ pub mod shipped;
 
 mod bindings;
 mod convert;
+mod describe;
 mod guest;
 mod limits;
 mod link;
@@ -43,7 +44,7 @@ pub use catalog::{Catalog, Pick};
 pub use config::{Config, InvalidConfig};
 pub use engine::{Engine, EngineError};
 pub use evidence::TestCase;
-pub use kit::{KitFailure, KitReport};
+pub use kit::{KitFailure, KitReport, Property};
 pub use load::{LoadError, Params};
 pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
@@ -51,4 +52,4 @@ pub use program::{Policy, Program};
 pub use ranker::{PolicyRanker, Runtime};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

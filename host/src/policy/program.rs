@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::call::{self, Input, Outcome};
 use super::convert;
+use super::describe;
 use super::engine::Engine;
 use super::guest::Voice;
 use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
-use super::manifest::Manifest;
+use super::load::{LoadError, Params};
+use super::manifest::{Manifest, RawManifest};
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use crate::types::{DecisionId, Scope, Signal};
 
@@ -92,10 +94,29 @@ impl Program {
         self.call(input, params, decision, self.budget(input))
     }
 
+    /// The values of its parameters, in its order: what was set, else the default.
+    ///
+    /// # Errors
+    /// [`LoadError::Parameters`] with everything that was set and is not understood.
+    pub fn params(&self, set: &Params) -> Result<Arc<[f64]>, LoadError> {
+        self.manifest.params(set).map_err(LoadError::Parameters)
+    }
+
+    /// Machine code and data that it was compiled to for one sandbox, bytes.
+    #[must_use]
+    pub fn compiled_bytes(&self) -> usize {
+        self.small.compiled_bytes()
+    }
+
+    /// Asks it again what it is.
+    pub(super) fn describe(&self) -> Outcome<RawManifest> {
+        describe::ask(&self.engine, &self.small)
+    }
+
     /// Asks it for the acceptance kit: within the same fuel and memory, and with the patience of a
     /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
     #[must_use]
-    pub(super) fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+    pub fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
         self.rehearse(input, params, None)
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Not here: real sockets and real policies; those are in the package `tests`.
 
+pub(crate) mod blessed;
 mod notes;
 mod peer;
 mod rankers;

@@ -21,3 +21,10 @@ mod field;
 
 #[cfg(test)]
 mod testing;
+pub mod bench;
+pub mod check;
+pub mod fuel;
+pub mod inspect;
+pub mod text;
+
+mod made_up;

@@ -1,11 +1,15 @@
 //! What is told to whoever brings a policy that is refused: one entry for each guest and file.
 
 pub(super) const KIT: &str = "the policy did not pass the acceptance kit: ";
-pub(super) const DESCRIBE: &str = "the policy failed when it was asked to describe itself: `describe` has to \
-                        return a constant, quickly: ";
+pub(super) const DESCRIBE: &str = "the policy failed when it was asked to describe itself: `describe`, and \
+                        whatever runs before it at the start, has to end quickly, with a constant: ";
 pub(super) const MANIFEST: &str = "the policy's manifest is wrong:\n  ";
 pub(super) const NO_ANSWER: &str = "it gave no answer (user scope, tier proactive, 0 rows): answer there too, \
                          with an empty list if need be: ";
+pub(super) const NO_FUEL: &str = "it gave no answer (user scope, tier proactive, 0 rows): look for a loop that \
+                       does not end, and do less for each row: ";
+pub(super) const NO_MEMORY: &str = "it gave no answer (user scope, tier proactive, 0 rows): keep less for each \
+                         row, and nothing that the answer does not need: ";
 pub(super) const NO_SUCH_ROW: &str = "choose rows from 0 to one below the length of a column";
 pub(super) const NOT_GRANTED: &str = "the policy imports what policies are not granted:\n  ";
 pub(super) const ONLY_LOG: &str = "\nA policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust \
@@ -47,7 +51,7 @@ pub(super) const REFUSED: &[(&str, &[&str])] = &[
         "duplicates",
         &[
             KIT,
-            "it chose row 0 twice (user scope, tier proactive, 1 rows): name each row once, at its best place",
+            "it chose row 0 twice (user scope, tier proactive, 1 row): name each row once, at its best place",
         ],
     ),
     (
@@ -66,7 +70,7 @@ pub(super) const REFUSED: &[(&str, &[&str])] = &[
         "huge-list",
         &[
             KIT,
-            NO_ANSWER,
+            NO_MEMORY,
             "asked for more than its 2097152 bytes of memory",
         ],
     ),
@@ -82,7 +86,7 @@ pub(super) const REFUSED: &[(&str, &[&str])] = &[
         "memory-bomb",
         &[
             KIT,
-            NO_ANSWER,
+            NO_MEMORY,
             "asked for more than its 2097152 bytes of memory",
         ],
     ),
@@ -90,7 +94,7 @@ pub(super) const REFUSED: &[(&str, &[&str])] = &[
         "nan-scores",
         &[
             KIT,
-            "it gave row 0 a score that is not a number (user scope, tier proactive, 1 rows): look for a division by zero",
+            "it gave row 0 a score that is not a number (user scope, tier proactive, 1 row): look for a division by zero",
         ],
     ),
     (
@@ -118,7 +122,7 @@ pub(super) const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "spins",
-        &[KIT, NO_ANSWER, "used all of its 20000 units of fuel"],
+        &[KIT, NO_FUEL, "used all of its 20000 units of fuel"],
     ),
     (
         "stack-overflow",
@@ -162,7 +166,7 @@ pub(super) const REFUSED_RAW: &[(&str, &[&str])] = &[
     (
         "component-without-world",
         &[
-            "the policy exports nothing that this host could ask: it needs `wastegate:policy/ranker@1.0.0`, and exports nothing",
+            "the policy exports nothing that this host could ask (- the contract, + this policy):\n  - wastegate:policy/ranker@1.0.0\nBuild it for the world `policy` of `wit/policy.wit`",
         ],
     ),
     (

@@ -4,47 +4,56 @@ use std::io;
 use std::process::ExitCode;
 
 use super::super::Terminal;
-use super::super::serve::chain;
+use super::settings::SettingArgs;
 use super::target::{self, EngineArgs, Told};
-use crate::policy::{Params, load};
+use crate::workbench::check::check;
 
 /// Arguments of `wastegate policy check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The file, component or core module; or the name of a policy that the host ships.
-    #[arg(value_name = "FILE")]
-    policy: String,
+    /// The files, components or core modules; or names of policies that the host ships.
+    #[arg(value_name = "FILE", required = true)]
+    policies: Vec<String>,
+    #[command(flatten)]
+    settings: SettingArgs,
+    /// Print one JSON object a file instead.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     engine: EngineArgs,
 }
 
 impl Args {
-    /// Checks it: 0 if the server would take it, 1 if not.
+    /// Checks them: 0 if the server would take all of them, 1 if not, 66 if one cannot be read.
     pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         let engine = match self.engine.engine(terminal.environment, terminal.err)? {
             Ok(engine) => engine,
             Err(Told(code)) => return Ok(code),
         };
         let size_max = engine.config().size_bytes_max;
-        let bytes = match target::bytes(&self.policy, size_max, terminal.err)? {
-            Ok(bytes) => bytes,
-            Err(Told(code)) => return Ok(code),
-        };
-        match load::policy(&engine, &bytes, &Params::new()) {
-            Ok(policy) => {
-                let about = policy.about();
-                writeln!(
-                    terminal.out,
-                    "{} {} would be taken",
-                    about.name, about.version
-                )?;
-                writeln!(terminal.out, "  {}", policy.report())?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(error) => {
-                writeln!(terminal.err, "error: {}", chain(&error))?;
-                Ok(ExitCode::FAILURE)
+        let params = self.settings.params();
+        let (mut unreadable, mut refused) = (None, false);
+        for name in &self.policies {
+            let bytes = match target::bytes(name, size_max, terminal.err)? {
+                Ok(bytes) => bytes,
+                Err(Told(code)) => {
+                    unreadable = Some(code);
+                    continue;
+                }
+            };
+            let checkup = check(&engine, &bytes, &params);
+            refused |= !checkup.accepted();
+            if self.json {
+                writeln!(terminal.out, "{}", checkup.json(name))?;
+            } else {
+                writeln!(terminal.out, "{name}")?;
+                write!(terminal.out, "{checkup}")?;
             }
         }
+        Ok(match unreadable {
+            Some(code) => code,
+            None if refused => ExitCode::FAILURE,
+            None => ExitCode::SUCCESS,
+        })
     }
 }

@@ -3,6 +3,7 @@
 //! What a verb does is the matter of `workbench` and `rollout`; here it becomes text and an exit
 //! code.
 
+mod bench;
 mod check;
 mod diff;
 mod failure;
@@ -10,6 +11,8 @@ mod ranking;
 mod run;
 mod subject;
 mod table;
+mod inspect;
+mod settings;
 mod target;
 mod test;
 
@@ -27,6 +30,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Measure fuel and time over the number of rows, beside native code.
+    Bench(bench::Args),
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
     /// Compare two policies on recorded snapshots: where they part, why, and whom it would hurt.
@@ -35,6 +40,8 @@ enum Verb {
     Run(run::Args),
     /// Hold a policy to a folder of cases.
     Test(test::Args),
+    /// Say what a policy is, what it asks for and what it costs.
+    Inspect(inspect::Args),
 }
 
 impl Args {
@@ -44,10 +51,12 @@ impl Args {
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
+            Verb::Bench(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
             Verb::Diff(args) => args.run(terminal),
             Verb::Run(args) => args.run(terminal),
             Verb::Test(args) => args.run(terminal),
+            Verb::Inspect(args) => args.run(terminal),
         }
     }
 }

@@ -10,19 +10,16 @@ const PRIME: u64 = 10_007;
 /// By how much clocks are shifted, ms: a day and a bit.
 const SHIFT_MS: u64 = 86_400_123;
 
-/// A call of so many rows, least recently active first. What is needed is
-/// what the tier would take: all of them in the background, else a twentieth and half of a few.
-pub(super) fn ordinary(signals: &[Signal], scope: Scope, tier: Tier, rows: u32) -> Input {
+/// A call of so many rows, least recently active first, as the kit makes them.
+#[must_use]
+pub fn ordinary(signals: &[Signal], scope: Scope, tier: Tier, rows: u32) -> Input {
     let columns = signals
         .iter()
         .map(|&signal| (0..rows).map(|row| value(signal, row, rows)).collect());
     Input {
         tier,
         scope,
-        needed: match tier {
-            Tier::Proactive => rows,
-            _ => (rows / 20).max(10).min(rows.div_ceil(2)),
-        },
+        needed: needed(tier, rows),
         limit: rows.max(1),
         held: rows,
         now_ms: 1_000_000_000,
@@ -32,10 +29,22 @@ pub(super) fn ordinary(signals: &[Signal], scope: Scope, tier: Tier, rows: u32) 
     }
 }
 
+/// What a tier would take of so many rows: all of them in the background, else a twentieth, and
+/// half of a few.
+#[must_use]
+pub fn needed(tier: Tier, rows: u32) -> u32 {
+    match tier {
+        Tier::Proactive => rows,
+        Tier::Conservative | Tier::Moderate | Tier::Aggressive | Tier::Force => {
+            (rows / 20).max(10).min(rows.div_ceil(2))
+        }
+    }
+}
+
 /// The same at another time.
 pub(super) fn later(input: &Input) -> Input {
     Input {
-        now_ms: input.now_ms + SHIFT_MS,
+        now_ms: input.now_ms.wrapping_add(SHIFT_MS),
         ..input.clone()
     }
 }
@@ -58,11 +67,13 @@ pub(super) fn shuffled(input: &Input) -> (Input, Vec<u32>) {
     (shuffled, order)
 }
 
+/// The value of a signal in a row of so many.
 #[expect(
     clippy::cast_precision_loss,
     reason = "values are far below 2^53, where f64 is exact"
 )]
-fn value(signal: Signal, row: u32, rows: u32) -> f64 {
+#[must_use]
+pub fn value(signal: Signal, row: u32, rows: u32) -> f64 {
     let place = u64::from(row);
     let mixed = (place + 1) * (17 + 2 * signal as u64) % PRIME;
     let number = match signal {

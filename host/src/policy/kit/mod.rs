@@ -1,6 +1,6 @@
 //! The acceptance kit: what every policy is put through before it may rank anything.
 //!
-//! The rules, on made-up rows: it names only rows that exist, each once, with a score that is a
+//! The properties are listed in [`Property`]. On made-up rows: it names only rows that exist, each once, with a score that is a
 //! number and a reason that it declared; it answers the same when asked again (with the same fuel),
 //! when the rows come in another order, and when the clock reads otherwise; it bears unknown values,
 //! no rows, one row, and ten thousand within its fuel. An empty answer is legal everywhere.
@@ -12,14 +12,21 @@
 //! Not here: whether a policy is any good. That is for replay and experiments to say.
 
 mod inputs;
+mod laws;
+mod property;
 mod report;
 mod rules;
+mod subject;
 
+pub use inputs::{needed, ordinary, value};
+pub use laws::{CALLS_MAX, examine};
+pub use property::{Keeper, Property};
 pub use report::{FuelPoint, KitReport};
 pub use rules::{Kind, KitFailure, Place};
 
-use self::rules::{differs, well_formed};
+use self::subject::Subject;
 use super::call::{Input, Outcome};
+use super::manifest::Manifest;
 use super::program::Program;
 use crate::decision::{Fault, Ranking};
 use crate::types::{Scope, Tier};
@@ -38,80 +45,134 @@ const LARGEST: u32 = 10_000;
 /// # Errors
 /// [`KitFailure`] with the first rule that it broke.
 pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
-    let mut kit = Kit {
-        program,
-        params,
-        calls: 0,
-    };
-    for scope in [Scope::User, Scope::Node] {
-        if program.supports(scope) {
-            kit.small(scope)?;
-            kit.unknown(scope)?;
-            kit.same(scope, Tier::Force, ORDINARY)?;
+    let mut kit = Kit::new(program, params, Patience::First);
+    match kit.run() {
+        Ok(report) => Ok(report),
+        // It stops at a breach and only there.
+        Err(Stop(failure)) => Err(failure),
+    }
+}
+
+/// The same to the end, whatever is found on the way.
+///
+/// # Errors
+/// The first failure of each property that was broken; at least one.
+pub fn collect(program: &Program, params: &[f64]) -> Result<KitReport, Vec<KitFailure>> {
+    collect_of(program, params)
+}
+
+fn collect_of(subject: &impl Subject, params: &[f64]) -> Result<KitReport, Vec<KitFailure>> {
+    let mut kit = Kit::new(subject, params, Patience::All);
+    match kit.run() {
+        Ok(report) if kit.broken.is_empty() => Ok(report),
+        Ok(_) => Err(kit.broken),
+        Err(Stop(failure)) => Err(vec![failure]),
+    }
+}
+
+/// Whether the kit stops at the first failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    First,
+    All,
+}
+
+/// The failure at which the kit stopped.
+struct Stop(KitFailure);
+
+struct Kit<'a, S> {
+    subject: &'a S,
+    params: &'a [f64],
+    patience: Patience,
+    calls: u32,
+    broken: Vec<KitFailure>,
+}
+
+impl<'a, S: Subject> Kit<'a, S> {
+    const fn new(subject: &'a S, params: &'a [f64], patience: Patience) -> Self {
+        Self {
+            subject,
+            params,
+            patience,
+            calls: 0,
+            broken: Vec::new(),
         }
     }
-    let large = if program.supports(Scope::Node) {
-        Scope::Node
-    } else {
-        Scope::User
-    };
-    let fuel = kit.fuel(large, Tier::Force)?;
-    kit.same(large, Tier::Force, LARGEST)?;
-    let budget = |rows| program.engine().config().fuel(rows);
-    // In the background the host takes all that it may. A policy that cannot put so many in order
-    // is no worse for what it is mostly asked, so this is told and not held against it.
-    let everything = match kit.fuel(large, Tier::Proactive) {
-        Ok(points) => report::breaking_point(points, budget),
-        Err(KitFailure::Fuel { most, .. }) => Some(most.saturating_add(1)),
-        Err(other) => return Err(other),
-    };
-    Ok(KitReport {
-        calls: kit.calls,
-        fuel,
-        fuel_share: report::share(fuel, budget),
-        breaking_point: report::breaking_point(fuel, budget),
-        everything_breaks_at: everything,
-    })
-}
 
-struct Kit<'a> {
-    program: &'a Program,
-    params: &'a [f64],
-    calls: u32,
-}
+    fn run(&mut self) -> Result<KitReport, Stop> {
+        self.describe()?;
+        let scopes = &self.subject.manifest().scopes;
+        for scope in [Scope::User, Scope::Node] {
+            if scopes.contains(&scope) {
+                self.small(scope)?;
+                self.unknown(scope)?;
+                self.same(scope, Tier::Force, ORDINARY)?;
+            }
+        }
+        let large = if scopes.contains(&Scope::Node) {
+            Scope::Node
+        } else {
+            Scope::User
+        };
+        let fuel = self.fuel(large, Tier::Force)?;
+        if self.keeps(Property::WithinFuel) {
+            self.same(large, Tier::Force, LARGEST)?;
+        }
+        // In the background the host takes all that it may. A policy that cannot put so many in order
+        // is no worse for what it is mostly asked, so this is told and not held against it.
+        let everything = self.everything(large)?;
+        let budget = |rows| self.subject.fuel(rows);
+        Ok(KitReport {
+            calls: self.calls,
+            fuel,
+            fuel_share: report::share(fuel, budget),
+            breaking_point: report::breaking_point(fuel, budget),
+            everything_breaks_at: everything,
+        })
+    }
 
-impl Kit<'_> {
+    /// Whether a property was not broken so far.
+    fn keeps(&self, property: Property) -> bool {
+        self.broken.iter().all(|known| known.property() != property)
+    }
+
+    fn breach(&mut self, failures: Vec<KitFailure>) -> Result<(), Stop> {
+        for failure in failures {
+            if self.patience == Patience::First {
+                return Err(Stop(failure));
+            }
+            laws::add(&mut self.broken, failure);
+        }
+        Ok(())
+    }
+
     fn ask(&mut self, input: &Input) -> Outcome<Ranking> {
         self.calls += 1;
-        self.program.examine(input, self.params)
+        self.subject.ask(input, self.params)
     }
 
     /// Asks, and holds the answer to what every answer is held to.
-    fn lawful(&mut self, input: &Input, kind: Kind) -> Result<Outcome<Ranking>, KitFailure> {
-        let at = Place {
-            scope: input.scope,
-            tier: input.tier,
-            rows: input.rows,
-            kind,
-        };
+    fn lawful(&mut self, input: &Input, kind: Kind) -> Result<Outcome<Ranking>, Stop> {
         let outcome = self.ask(input);
-        match &outcome.result {
-            Ok(ranking) => {
-                well_formed(&ranking.choices, at, self.program.manifest().reasons.len())?
-            }
-            Err(fault) => {
-                let fault = fault.clone();
-                return Err(KitFailure::Fault { at, fault });
-            }
-        }
+        let breaches = laws::breaches(self.subject, &outcome, Place::of(input, kind));
+        self.breach(breaches)?;
         Ok(outcome)
     }
 
     fn ordinary(&self, scope: Scope, tier: Tier, rows: u32) -> Input {
-        inputs::ordinary(self.program.signals(), scope, tier, rows)
+        inputs::ordinary(&self.subject.manifest().signals, scope, tier, rows)
     }
 
-    fn small(&mut self, scope: Scope) -> Result<(), KitFailure> {
+    fn describe(&mut self) -> Result<(), Stop> {
+        let again = self.subject.describe().ok();
+        let again = again.and_then(|raw| Manifest::check(raw).ok());
+        if again.as_ref() == Some(self.subject.manifest()) {
+            return Ok(());
+        }
+        self.breach(vec![KitFailure::DescribesOtherwise])
+    }
+
+    fn small(&mut self, scope: Scope) -> Result<(), Stop> {
         for rows in SMALL {
             for tier in Tier::ALL {
                 let input = self.ordinary(scope, tier, rows);
@@ -121,8 +182,8 @@ impl Kit<'_> {
         Ok(())
     }
 
-    fn unknown(&mut self, scope: Scope) -> Result<(), KitFailure> {
-        let columns = self.program.signals().len();
+    fn unknown(&mut self, scope: Scope) -> Result<(), Stop> {
+        let columns = self.subject.manifest().signals.len();
         for column in 0..columns {
             let mut input = self.ordinary(scope, Tier::Force, ORDINARY);
             if let Some(column) = input.columns.get_mut(column) {
@@ -139,36 +200,15 @@ impl Kit<'_> {
     }
 
     /// The same answer again, in another order, at another time.
-    fn same(&mut self, scope: Scope, tier: Tier, rows: u32) -> Result<(), KitFailure> {
-        let at = Place {
-            scope,
-            tier,
-            rows,
-            kind: Kind::Ordinary,
-        };
+    fn same(&mut self, scope: Scope, tier: Tier, rows: u32) -> Result<(), Stop> {
         let input = self.ordinary(scope, tier, rows);
-        let first = self.lawful(&input, Kind::Ordinary)?;
-        let again = self.lawful(&input, Kind::Ordinary)?;
-        if again.result != first.result || again.fuel != first.fuel {
-            return Err(KitFailure::Unrepeatable { at });
-        }
-        let later = self.lawful(&inputs::later(&input), Kind::Ordinary)?;
-        if later.result != first.result {
-            return Err(KitFailure::ClockMatters { at });
-        }
-        let (shuffled, order) = inputs::shuffled(&input);
-        let other = self.lawful(&shuffled, Kind::Ordinary)?;
-        let (Ok(first), Ok(other)) = (first.result, other.result) else {
-            return Ok(());
-        };
-        match differs(&input, &first.choices, &other.choices, &order) {
-            Some(place) => Err(KitFailure::OrderMatters { at, place }),
-            None => Ok(()),
-        }
+        self.calls += CALLS_MAX;
+        let failures = laws::all(self.subject, self.params, &input, Kind::Ordinary);
+        self.breach(failures)
     }
 
-    /// What a middling and the largest call use.
-    fn fuel(&mut self, scope: Scope, tier: Tier) -> Result<[FuelPoint; 2], KitFailure> {
+    /// What a middling and the largest call use. One that runs out counts as using all there is.
+    fn fuel(&mut self, scope: Scope, tier: Tier) -> Result<[FuelPoint; 2], Stop> {
         Ok([
             self.fuel_of(scope, tier, MIDDLE)?,
             self.fuel_of(scope, tier, LARGEST)?,
@@ -176,29 +216,60 @@ impl Kit<'_> {
     }
 
     /// What a call of that size uses; where it is too much, how many rows are not.
-    fn fuel_of(&mut self, scope: Scope, tier: Tier, rows: u32) -> Result<FuelPoint, KitFailure> {
+    fn fuel_of(&mut self, scope: Scope, tier: Tier, rows: u32) -> Result<FuelPoint, Stop> {
         let input = self.ordinary(scope, tier, rows);
-        match self.lawful(&input, Kind::Ordinary) {
-            Ok(outcome) => Ok(FuelPoint {
+        let outcome = self.ask(&input);
+        let breaches = if ran_out(&outcome) {
+            let most = self.most(scope, tier, rows);
+            vec![KitFailure::Fuel { rows, most }]
+        } else {
+            laws::breaches(self.subject, &outcome, Place::of(&input, Kind::Ordinary))
+        };
+        self.breach(breaches)?;
+        Ok(FuelPoint {
+            rows,
+            fuel: outcome.fuel,
+        })
+    }
+
+    /// From how many rows on there is too little fuel when all are needed.
+    fn everything(&mut self, scope: Scope) -> Result<Option<u32>, Stop> {
+        let tier = Tier::Proactive;
+        let mut points = [FuelPoint { rows: 0, fuel: 0 }; 2];
+        for (point, rows) in points.iter_mut().zip([MIDDLE, LARGEST]) {
+            let input = self.ordinary(scope, tier, rows);
+            let outcome = self.ask(&input);
+            if ran_out(&outcome) {
+                return Ok(Some(self.most(scope, tier, rows).saturating_add(1)));
+            }
+            let at = Place::of(&input, Kind::Ordinary);
+            let breaches = laws::breaches(self.subject, &outcome, at);
+            self.breach(breaches)?;
+            *point = FuelPoint {
                 rows,
                 fuel: outcome.fuel,
-            }),
-            Err(KitFailure::Fault {
-                fault: Fault::OutOfFuel(_),
-                ..
-            }) => {
-                let (mut fits, mut fails) = (0, rows);
-                while fails - fits > 1 {
-                    let middle = fits + (fails - fits) / 2;
-                    let input = self.ordinary(scope, tier, middle);
-                    let too_much = matches!(self.ask(&input).result, Err(Fault::OutOfFuel(_)));
-                    *(if too_much { &mut fails } else { &mut fits }) = middle;
-                }
-                Err(KitFailure::Fuel { rows, most: fits })
-            }
-            Err(other) => Err(other),
+            };
         }
+        Ok(report::breaking_point(points, |rows| {
+            self.subject.fuel(rows)
+        }))
     }
+
+    /// The most rows for which there is fuel, `fails` being too many.
+    fn most(&mut self, scope: Scope, tier: Tier, mut fails: u32) -> u32 {
+        let mut fits = 0;
+        while fails - fits > 1 {
+            let middle = fits + (fails - fits) / 2;
+            let input = self.ordinary(scope, tier, middle);
+            let too_much = ran_out(&self.ask(&input));
+            *(if too_much { &mut fails } else { &mut fits }) = middle;
+        }
+        fits
+    }
+}
+
+const fn ran_out(outcome: &Outcome<Ranking>) -> bool {
+    matches!(outcome.result, Err(Fault::OutOfFuel(_)))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::property::Property;
 use crate::decision::{Choice, Fault};
 use crate::policy::call::Input;
 use crate::types::{Scope, Tier};
@@ -29,6 +30,20 @@ pub enum Kind {
     ColumnUnknown,
     /// Nothing known.
     AllUnknown,
+    /// Made by the fuzzer, of any values at all.
+    Generated,
+}
+
+impl Place {
+    /// Where an input is about.
+    pub(super) const fn of(input: &Input, kind: Kind) -> Self {
+        Self {
+            scope: input.scope,
+            tier: input.tier,
+            rows: input.rows,
+            kind,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -40,9 +55,11 @@ impl fmt::Display for Place {
             Kind::Ordinary => "",
             Kind::ColumnUnknown => ", a whole column unknown (NaN)",
             Kind::AllUnknown => ", every value unknown (NaN)",
+            Kind::Generated => ", made-up values",
         };
         let scope = scope.name();
-        write!(f, "({scope} scope, tier {tier}, {rows} rows{kind})")
+        let s = if *rows == 1 { "" } else { "s" };
+        write!(f, "({scope} scope, tier {tier}, {rows} row{s}{kind})")
     }
 }
 
@@ -50,7 +67,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KitFailure {
     /// It gave no answer.
-    #[error("it gave no answer {at}: answer there too, with an empty list if need be")]
+    #[error("it gave no answer {at}: {}", remedy(.fault))]
     Fault {
         /// Where.
         at: Place,
@@ -58,6 +75,9 @@ pub enum KitFailure {
         #[source]
         fault: Fault,
     },
+    /// It describes itself otherwise when asked again.
+    #[error("asked twice what it is, it answered differently: `describe` has to return a constant")]
+    DescribesOtherwise,
     /// It cannot rank as many rows as it has to.
     #[error(
         "it runs out of fuel with {rows} rows; the most it can rank is {most}: do less for each row (compare it with the best so far, not with every other), or raise `policy.fuel_per_row`"
@@ -136,33 +156,74 @@ pub enum KitFailure {
     },
 }
 
-/// What holds of every answer.
-pub(super) fn well_formed(
-    choices: &[Choice],
-    at: Place,
-    declared: usize,
-) -> Result<(), KitFailure> {
+const fn remedy(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::OutOfFuel(_) => "look for a loop that does not end, and do less for each row",
+        Fault::Memory(_) => "keep less for each row, and nothing that the answer does not need",
+        Fault::OutputTooLarge(_) => "choose each row once at the most",
+        Fault::Trap(_)
+        | Fault::Deadline(_)
+        | Fault::Refused(_)
+        | Fault::ScopeUnsupported
+        | Fault::Saturated
+        | Fault::Quarantined => "answer there too, with an empty list if need be",
+    }
+}
+
+impl KitFailure {
+    /// Which property was broken.
+    #[must_use]
+    pub const fn property(&self) -> Property {
+        match self {
+            Self::DescribesOtherwise => Property::DescribesItselfAlike,
+            Self::Fault { at, fault } => match fault {
+                Fault::OutOfFuel(_) => Property::WithinFuel,
+                Fault::Memory(_) => Property::WithinMemory,
+                Fault::OutputTooLarge(_) => Property::WithinOutput,
+                Fault::Trap(_)
+                | Fault::Deadline(_)
+                | Fault::Refused(_)
+                | Fault::ScopeUnsupported
+                | Fault::Saturated
+                | Fault::Quarantined => match at.kind {
+                    Kind::Ordinary | Kind::Generated => Property::Answers,
+                    Kind::ColumnUnknown | Kind::AllUnknown => Property::BearsUnknown,
+                },
+            },
+            Self::Fuel { .. } => Property::WithinFuel,
+            Self::NoSuchRow { .. } => Property::RowsExist,
+            Self::Repeated { .. } => Property::RowsOnce,
+            Self::NotANumber { .. } => Property::ScoresAreNumbers,
+            Self::NoSuchReason { .. } => Property::ReasonsAreDeclared,
+            Self::Unrepeatable { .. } => Property::Repeatable,
+            Self::OrderMatters { .. } => Property::OrderFree,
+            Self::ClockMatters { .. } => Property::ClockFree,
+        }
+    }
+}
+
+/// What is wrong with an answer by itself: the first breach of each rule.
+pub(super) fn ill_formed(choices: &[Choice], at: Place, declared: usize) -> Vec<KitFailure> {
+    let mut failures = Vec::new();
     let mut chosen = HashSet::with_capacity(choices.len());
     for &Choice { row, score, reason } in choices {
-        if row >= at.rows {
-            return Err(KitFailure::NoSuchRow { at, row });
-        }
-        if !chosen.insert(row) {
-            return Err(KitFailure::Repeated { at, row });
-        }
-        if score.is_nan() && at.kind == Kind::Ordinary {
-            return Err(KitFailure::NotANumber { at, row });
-        }
-        if usize::from(reason) >= declared {
-            return Err(KitFailure::NoSuchReason {
+        let breaches = [
+            (row >= at.rows).then_some(KitFailure::NoSuchRow { at, row }),
+            (!chosen.insert(row)).then_some(KitFailure::Repeated { at, row }),
+            (score.is_nan() && at.kind == Kind::Ordinary)
+                .then_some(KitFailure::NotANumber { at, row }),
+            (usize::from(reason) >= declared).then_some(KitFailure::NoSuchReason {
                 at,
                 row,
                 reason,
                 declared,
-            });
+            }),
+        ];
+        for breach in breaches.into_iter().flatten() {
+            super::laws::add(&mut failures, breach);
         }
     }
-    Ok(())
+    failures
 }
 
 /// The first place at which two answers differ, `shuffled` being about the rows of `input` in
@@ -187,9 +248,11 @@ pub(super) fn differs(
                 .all(|column| bits(column, a) == bits(column, b))
     };
     first.iter().zip(shuffled).position(|(a, b)| {
-        let same_manager = order
-            .get(b.row as usize)
-            .is_some_and(|&row| alike(a.row, row));
+        let same_manager = match order.get(b.row as usize) {
+            Some(&row) => alike(a.row, row),
+            // There is no such row, which another rule says; in any order there is none.
+            None => a.row == b.row,
+        };
         !same_manager || a.score.to_bits() != b.score.to_bits() || a.reason != b.reason
     })
 }

@@ -42,6 +42,14 @@ pub enum LoadError {
         "this is a precompiled `.cwasm`, which would run as native code without a sandbox: give the `.wasm` that it was made from"
     )]
     Precompiled,
+    /// A file of a kind that people give by mistake.
+    #[error("this is {what}: {remedy}")]
+    OtherFile {
+        /// What it is.
+        what: &'static str,
+        /// What to give in its place.
+        remedy: &'static str,
+    },
     /// Something else.
     #[error(
         "this is not WebAssembly (it begins with {0}): give the `.wasm` file that the build wrote"
@@ -57,6 +65,12 @@ pub enum LoadError {
         "this is a core module that does not say which world it is built for: build it with the wastegate SDK, or add the world with `wasm-tools component embed`"
     )]
     NoWorld,
+    /// A core module that lacks exports of the world it names.
+    #[error(
+        "this core module does not export what the world that it is built for asks (- the world, + this module):{}\nBuild it again with the SDK of one version",
+        Lines(.0)
+    )]
+    CoreExports(Vec<String>),
     /// A core module that does not keep to the world it names.
     #[error(
         "this core module does not keep to the world that it says it is built for: build it again with the SDK of one version"
@@ -70,8 +84,8 @@ pub enum LoadError {
     Imports(Vec<RefusedImport>),
     /// It does not offer what the host asks policies.
     #[error(
-        "the policy exports nothing that this host could ask: it needs `wastegate:policy/ranker@1.0.0`, and exports {}",
-        names(.exports)
+        "the policy exports nothing that this host could ask (- the contract, + this policy):\n  - wastegate:policy/ranker@1.0.0{}\nBuild it for the world `policy` of `wit/policy.wit`",
+        Offered(.exports)
     )]
     NotAPolicy {
         /// What it offers instead.
@@ -87,7 +101,7 @@ pub enum LoadError {
     },
     /// The names are right and the types are not.
     #[error(
-        "the policy's interface differs from wastegate:policy@1.0.0:{}\nBuild it against the `wit/policy.wit` of this host",
+        "the policy's interface differs from wastegate:policy@1.0.0 (- the contract, + this policy):{}\nBuild it against the `wit/policy.wit` of this host",
         Lines(.0)
     )]
     Types(Vec<String>),
@@ -98,7 +112,7 @@ pub enum LoadError {
     Compile(#[source] Source),
     /// It failed when it was asked what it is.
     #[error(
-        "the policy failed when it was asked to describe itself: `describe` has to return a constant, quickly"
+        "the policy failed when it was asked to describe itself: `describe`, and whatever runs before it at the start, has to end quickly, with a constant"
     )]
     Describe(#[source] Fault),
     /// What it says of itself is wrong.
@@ -141,17 +155,18 @@ impl<T: Display> Display for Lines<'_, T> {
     }
 }
 
-/// Names in a row, the first few of them.
-fn names(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    match (shown.is_empty(), names.len().saturating_sub(SHOWN)) {
-        (true, _) => "nothing".to_owned(),
-        (false, 0) => shown.join(", "),
-        (false, more) => format!("{} and {more} more", shown.join(", ")),
+/// What a policy exports in place of what it should, the first few of it.
+struct Offered<'a>(&'a [String]);
+
+impl Display for Offered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 5;
+        for name in self.0.iter().take(SHOWN) {
+            write!(f, "\n  + {name}")?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n  + and {more} more"),
+        }
     }
 }

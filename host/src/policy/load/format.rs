@@ -3,8 +3,10 @@
 use wasmparser::{Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
 
+use super::core_world;
 use super::error::LoadError;
 use super::imports;
+use super::step::Step;
 
 /// How the section begins in which `wit-bindgen` leaves the world of a core module.
 const WORLD_SECTION: &str = "component-type";
@@ -13,7 +15,11 @@ const WORLD_SECTION: &str = "component-type";
 const SHOWN_BYTES: usize = 4;
 
 /// The component in a file: as it is, or made of a core module that names its world.
-pub(super) fn component(bytes: &[u8], bytes_max: u64) -> Result<Vec<u8>, LoadError> {
+pub(super) fn component(
+    bytes: &[u8],
+    bytes_max: u64,
+    passed: &mut dyn FnMut(Step),
+) -> Result<Vec<u8>, LoadError> {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if size > bytes_max {
         return Err(LoadError::TooLarge {
@@ -21,33 +27,75 @@ pub(super) fn component(bytes: &[u8], bytes_max: u64) -> Result<Vec<u8>, LoadErr
             max: bytes_max,
         });
     }
-    if Parser::is_component(bytes) {
-        validate(bytes)?;
-        Ok(bytes.to_vec())
-    } else if Parser::is_core_wasm(bytes) {
-        validate(bytes)?;
-        componentise(bytes)
+    passed(Step::Size);
+    let core = Parser::is_core_wasm(bytes);
+    if !core && !Parser::is_component(bytes) {
+        return Err(unknown(bytes));
+    }
+    validate(bytes)?;
+    passed(Step::Format);
+    if core {
+        componentise(bytes, passed)
     } else {
-        Err(unknown(bytes))
+        Ok(bytes.to_vec())
     }
 }
+
+const UNPACK: &str = "unpack it, and give the `.wasm` file inside";
+
+/// How files begin that are given by mistake, and what to say of them.
+const KNOWN: &[(&[u8], &str, &str)] = &[
+    (b"\x1f\x8b", "a gzip archive", UNPACK),
+    (b"PK\x03\x04", "a zip archive", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
+    (
+        b"!<arch>",
+        "a library of object files (`.a` or `.rlib`)",
+        "build with `crate-type = [\"cdylib\"]` for `wasm32-unknown-unknown`, and give the `.wasm` file",
+    ),
+    (
+        b"\0asm",
+        "WebAssembly of another version, or cut off within its first eight bytes",
+        "build it with current tools, and compare its size and digest if it was copied",
+    ),
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS and not the file itself",
+        "fetch it with `git lfs pull`",
+    ),
+    (
+        b"<",
+        "an HTML or XML page, as servers answer when a download fails",
+        "fetch the file itself, and compare its digest",
+    ),
+    (
+        b"{",
+        "JSON, as an API answers in place of a file",
+        "fetch the file itself, and compare its digest",
+    ),
+];
 
 fn unknown(bytes: &[u8]) -> LoadError {
     let text = bytes.trim_ascii_start();
     if bytes.is_empty() {
-        LoadError::Empty
-    } else if bytes.starts_with(b"\x7fELF") {
-        LoadError::Precompiled
-    } else if text.starts_with(b"(") || text.starts_with(b";;") {
-        LoadError::Text
-    } else {
-        let shown: Vec<String> = bytes
-            .iter()
-            .take(SHOWN_BYTES)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        LoadError::NotWasm(shown.join(" "))
+        return LoadError::Empty;
     }
+    if bytes.starts_with(b"\x7fELF") {
+        return LoadError::Precompiled;
+    }
+    if text.starts_with(b"(") || text.starts_with(b";;") {
+        return LoadError::Text;
+    }
+    let known = KNOWN.iter().find(|(magic, _, _)| text.starts_with(magic));
+    if let Some(&(_, what, remedy)) = known {
+        return LoadError::OtherFile { what, remedy };
+    }
+    let shown: Vec<String> = bytes
+        .iter()
+        .take(SHOWN_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    LoadError::NotWasm(shown.join(" "))
 }
 
 /// Everything after this relies on well-formed input.
@@ -58,17 +106,18 @@ fn validate(bytes: &[u8]) -> Result<(), LoadError> {
         .map_err(|error| LoadError::Malformed(error.into()))
 }
 
-fn componentise(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+fn componentise(module: &[u8], passed: &mut dyn FnMut(Step)) -> Result<Vec<u8>, LoadError> {
     let facts = Facts::of(module)?;
     imports::check_core(&facts.import_modules)?;
     if !facts.names_a_world {
         return Err(LoadError::NoWorld);
     }
+    core_world::check(module, &facts.import_modules, passed)?;
     ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| LoadError::Componentise(error.into()))
+        .map_err(|error| LoadError::Componentise(error.root_cause().to_string().into()))
 }
 
 /// What matters of a core module before it is encoded.

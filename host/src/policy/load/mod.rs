@@ -8,25 +8,29 @@
 //! All of it blocks for as long as a compiler takes, 20 ms for a small policy: [`policy_async`]
 //! keeps it off the threads that serve. Not here: files and downloads; bytes arrive as data.
 
+mod anatomy;
+mod core_world;
+mod difference;
 mod error;
 mod format;
 mod imports;
 mod shape;
+mod step;
 mod world;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+pub use anatomy::{Anatomy, Build, Producer};
 pub use error::{LoadError, RefusedImport};
 use sha2::{Digest, Sha256};
+pub use step::Step;
 
-use super::call;
-use super::convert;
+use super::describe;
 use super::engine::Engine;
-use super::guest::Voice;
 use super::kit;
-use super::limits::{Budget, Size};
+use super::limits::Size;
 use super::link::Linked;
 use super::manifest::Manifest;
 use super::program::{Policy, Program};
@@ -41,13 +45,34 @@ pub type Params = BTreeMap<String, f64>;
 /// # Errors
 /// [`LoadError`] with the first step that failed.
 pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
-    let component = format::component(bytes, engine.config().size_bytes_max)?;
+    program_by_steps(engine, bytes, &mut |_| {})
+}
+
+/// The same, telling of every step that was passed.
+///
+/// # Errors
+/// As [`program`].
+pub fn program_by_steps(
+    engine: &Engine,
+    bytes: &[u8],
+    passed: &mut dyn FnMut(Step),
+) -> Result<Arc<Program>, LoadError> {
+    let component = format::component(bytes, engine.config().size_bytes_max, passed)?;
     let interfaces = world::Interfaces::of(&component)?;
     world::check(&interfaces.exports)?;
+    passed(Step::World);
     imports::check(&interfaces.imports)?;
+    passed(Step::Imports);
     shape::check(&component)?;
+    passed(Step::Types);
     let small = compile(engine.sandbox(Size::Small), &component)?;
-    let manifest = describe(engine, &small)?;
+    passed(Step::Compile);
+    let said = describe::ask(engine, &small)
+        .result
+        .map_err(LoadError::Describe)?;
+    passed(Step::Describe);
+    let manifest = Manifest::check(said).map_err(LoadError::Manifest)?;
+    passed(Step::Manifest);
     let large = compile(engine.sandbox(Size::Large), &component)?;
     let about = PolicyRef {
         name: manifest.name.clone(),
@@ -68,10 +93,7 @@ pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError>
 /// # Errors
 /// [`LoadError::Parameters`] or [`LoadError::Kit`].
 pub fn ready(program: Arc<Program>, params: &Params) -> Result<Arc<Policy>, LoadError> {
-    let params = program
-        .manifest()
-        .params(params)
-        .map_err(LoadError::Parameters)?;
+    let params = program.params(params)?;
     let report = kit::run(&program, &params)?;
     Ok(Arc::new(Policy::new(program, params, report)))
 }
@@ -119,21 +141,8 @@ pub fn digest(bytes: &[u8]) -> Arc<str> {
 fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Linked, LoadError> {
     let compiled = sandbox
         .compile(component)
-        .map_err(|error| LoadError::Compile(error.into()))?;
+        .map_err(|error| LoadError::Compile(error.root_cause().to_string().into()))?;
     Linked::new(sandbox, &compiled).map_err(|error| LoadError::Types(vec![format!("{error:#}")]))
-}
-
-fn describe(engine: &Engine, linked: &Linked) -> Result<Manifest, LoadError> {
-    let budget = Budget::describe(engine.config());
-    let voice = Voice {
-        policy: "describe".into(),
-        decision: None,
-    };
-    let outcome = call::once(engine, linked, &budget, Some(voice), |guest, store| {
-        guest.describe(store)
-    });
-    let said = outcome.result.map_err(LoadError::Describe)?;
-    Manifest::check(convert::manifest(said)).map_err(LoadError::Manifest)
 }
 
 #[cfg(test)]

@@ -6,20 +6,31 @@
 use std::collections::BTreeMap;
 
 use wit_component::DecodedWasm;
-use wit_parser::{Function, Handle, Interface, Resolve, Type, TypeDefKind, WorldId, WorldItem};
+use wit_parser::{
+    Case, Field, Function, Handle, Interface, Resolve, Type, TypeDefKind, WorldId, WorldItem,
+};
 
+use super::difference::{self, Definition};
 use super::error::LoadError;
 use crate::policy::bindings;
 
 /// The interfaces that are compared.
 const COMPARED: [&str; 3] = ["types", "log", "ranker"];
 
-/// Each function and named type, as a line of WIT.
-type Shape = BTreeMap<String, String>;
+/// Each function and named type.
+type Shape = BTreeMap<String, Definition>;
 
 /// Checks a component's types against ours.
 pub(super) fn check(component: &[u8]) -> Result<(), LoadError> {
-    let differences = differences(component);
+    match wit_component::decode(component) {
+        Ok(DecodedWasm::Component(theirs, world)) => check_world(&theirs, world),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the types of a world, by whose names a core module goes.
+pub(super) fn check_world(theirs: &Resolve, world: WorldId) -> Result<(), LoadError> {
+    let differences = differences_in(theirs, world);
     if differences.is_empty() {
         Ok(())
     } else {
@@ -27,24 +38,31 @@ pub(super) fn check(component: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// One sentence for each difference; none where a side cannot be read.
-fn differences(component: &[u8]) -> Vec<String> {
-    let Ok(DecodedWasm::Component(theirs, world)) = wit_component::decode(component) else {
-        return Vec::new();
-    };
+/// Some lines for each difference; none where a side cannot be read.
+fn differences_in(theirs: &Resolve, world: WorldId) -> Vec<String> {
     let Ok((ours, our_world)) = wit_parser::decoding::decode_world(bindings::COMPONENT_TYPE) else {
         return Vec::new();
     };
-    let (theirs, ours) = (shape(&theirs, world), shape(&ours, our_world));
+    let (theirs, ours) = (shape(theirs, world), shape(&ours, our_world));
     let missing = ours
         .iter()
         .filter(|(name, _)| !theirs.contains_key(*name) && name.starts_with("ranker"))
-        .map(|(name, shape)| format!("{name} is missing; it should be `{shape}`"));
-    let other = theirs.iter().filter_map(|(name, theirs)| {
-        let ours = ours.get(name)?;
-        (ours != theirs).then(|| format!("{name} is `{theirs}`; it should be `{ours}`"))
-    });
-    missing.chain(other).collect()
+        .map(|(name, ours)| format!("{name}:\n    - {}", ours.line()));
+    let surplus = theirs
+        .iter()
+        .filter(|(name, _)| !ours.contains_key(*name) && name.starts_with("ranker"))
+        .map(|(name, theirs)| format!("{name}:\n    + {}", theirs.line()));
+    let other = theirs
+        .iter()
+        .filter_map(|(name, theirs)| difference::lines(name, ours.get(name)?, theirs));
+    // A surplus is no fault by itself; it shows where what is missing went.
+    let missing: Vec<String> = missing.collect();
+    let surplus: Vec<String> = if missing.is_empty() {
+        Vec::new()
+    } else {
+        surplus.collect()
+    };
+    missing.into_iter().chain(surplus).chain(other).collect()
 }
 
 fn shape(resolve: &Resolve, world: WorldId) -> Shape {
@@ -82,7 +100,7 @@ fn collect(resolve: &Resolve, interface: &Interface, shape: &mut Shape) {
     for (function, signature) in &interface.functions {
         shape.insert(
             format!("{name}.{function}"),
-            signature_text(resolve, signature),
+            Definition::Whole(signature_text(resolve, signature)),
         );
     }
 }
@@ -111,36 +129,41 @@ fn reference(resolve: &Resolve, ty: &Type) -> String {
     match resolve.types.get(*id) {
         Some(def) => match &def.name {
             Some(name) => name.clone(),
-            None => definition(resolve, &def.kind),
+            None => definition(resolve, &def.kind).line(),
         },
         None => "?".to_owned(),
     }
 }
 
 /// A type where it is defined.
-fn definition(resolve: &Resolve, kind: &TypeDefKind) -> String {
+fn definition(resolve: &Resolve, kind: &TypeDefKind) -> Definition {
     let of = |ty: &Type| reference(resolve, ty);
     let maybe = |ty: &Option<Type>| ty.as_ref().map_or_else(|| "_".to_owned(), of);
-    match kind {
+    let parts = |kind, parts: Vec<(String, Option<String>)>| Definition::Parts { kind, parts };
+    Definition::Whole(match kind {
         TypeDefKind::Record(record) => {
             let fields = record.fields.iter();
-            braces(
-                "record",
-                fields.map(|field| format!("{}: {}", field.name, of(&field.ty))),
-            )
+            let field = |field: &Field| (field.name.clone(), Some(of(&field.ty)));
+            return parts("record", fields.map(field).collect());
         }
         TypeDefKind::Enum(cases) => {
-            braces("enum", cases.cases.iter().map(|case| case.name.clone()))
+            let cases = cases.cases.iter();
+            return parts(
+                "enum",
+                cases.map(|case| (case.name.clone(), None)).collect(),
+            );
         }
-        TypeDefKind::Variant(cases) => braces(
-            "variant",
-            cases.cases.iter().map(|case| match &case.ty {
-                Some(ty) => format!("{}({})", case.name, of(ty)),
-                None => case.name.clone(),
-            }),
-        ),
+        TypeDefKind::Variant(cases) => {
+            let cases = cases.cases.iter();
+            let case = |case: &Case| (case.name.clone(), case.ty.as_ref().map(of));
+            return parts("variant", cases.map(case).collect());
+        }
         TypeDefKind::Flags(flags) => {
-            braces("flags", flags.flags.iter().map(|flag| flag.name.clone()))
+            let flags = flags.flags.iter();
+            return parts(
+                "flags",
+                flags.map(|flag| (flag.name.clone(), None)).collect(),
+            );
         }
         TypeDefKind::Tuple(tuple) => {
             let types: Vec<String> = tuple.types.iter().map(of).collect();
@@ -155,12 +178,7 @@ fn definition(resolve: &Resolve, kind: &TypeDefKind) -> String {
         TypeDefKind::Handle(Handle::Own(_) | Handle::Borrow(_)) => "a handle".to_owned(),
         // Nothing of the contract, and nothing that a difference could be read from.
         other => other.as_str().to_owned(),
-    }
-}
-
-fn braces(kind: &str, parts: impl Iterator<Item = String>) -> String {
-    let parts: Vec<String> = parts.collect();
-    format!("{kind} {{ {} }}", parts.join(", "))
+    })
 }
 
 const fn primitive(ty: &Type) -> &'static str {

@@ -70,6 +70,11 @@ impl<'a> Name<'a> {
         })
     }
 
+    /// Whether it is the interface that policies export, in any version.
+    pub(super) fn is_contract(&self) -> bool {
+        self.package == PACKAGE && self.interface == RANKER
+    }
+
     /// Whether it is an interface of the contract, in a version that this host offers.
     pub(super) fn is_ours(&self) -> bool {
         self.package == PACKAGE && self.version.split('.').next() == Some(MAJOR)
@@ -81,7 +86,7 @@ pub(super) fn check(exports: &[String]) -> Result<(), LoadError> {
     let rankers = exports
         .iter()
         .filter_map(|export| Name::of(export))
-        .filter(|name| name.package == PACKAGE && name.interface == RANKER);
+        .filter(Name::is_contract);
     let mut other = None;
     for ranker in rankers {
         if ranker.is_ours() {

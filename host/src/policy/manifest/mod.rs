@@ -55,14 +55,14 @@ pub struct Parameter {
 
 /// A manifest as it came from the guest.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct RawManifest {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) summary: String,
-    pub(super) signals: Vec<String>,
-    pub(super) parameters: Vec<Parameter>,
-    pub(super) reasons: Vec<String>,
-    pub(super) scopes: Vec<Scope>,
+pub(crate) struct RawManifest {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) summary: String,
+    pub(crate) signals: Vec<String>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) scopes: Vec<Scope>,
 }
 
 impl Manifest {

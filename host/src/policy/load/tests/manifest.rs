@@ -13,7 +13,7 @@ fn describe_is_called_under_limits() {
         };
         chain(&refused(&guest.wasm()))
     };
-    let sentence = "the policy failed when it was asked to describe itself: `describe` has to return a constant, quickly";
+    let sentence = "the policy failed when it was asked to describe itself: `describe`, and whatever runs before it at the start, has to end quickly, with a constant";
     assert_eq!(
         describe(LOOP),
         format!("{sentence}: used all of its 10000000 units of fuel")

@@ -33,7 +33,7 @@ fn a_good_guest_becomes_a_policy() {
 #[test]
 fn a_component_is_taken_as_it_is() {
     let module = Guest::default().wasm();
-    let component = format::component(&module, u64::MAX).unwrap();
+    let component = format::component(&module, u64::MAX, &mut |_| {}).unwrap();
     let policy = policy(&engine(), &component, &Params::new()).unwrap();
     assert_eq!(policy.about().digest, digest(&component));
 }
@@ -69,8 +69,8 @@ fn files_that_are_no_policy_each_have_their_sentence() {
             "this is a precompiled `.cwasm`, which would run as native code without a sandbox: give the `.wasm` that it was made from",
         ),
         (
-            b"PK\x03\x04....",
-            "this is not WebAssembly (it begins with 50 4b 03 04): give the `.wasm` file that the build wrote",
+            b"MZ\x90\x00....",
+            "this is not WebAssembly (it begins with 4d 5a 90 00): give the `.wasm` file that the build wrote",
         ),
         (
             b"\0asm\x01\0\0\0\x01",
@@ -112,7 +112,12 @@ fn a_core_module_has_to_keep_to_its_world() {
     };
     assert_eq!(
         refusal(&guest.wasm()),
-        "this core module does not keep to the world that it says it is built for: build it again with the SDK of one version"
+        "this core module does not export what the world that it is built for asks (- the world, + this module):
+  - wastegate:policy/ranker@1.0.0#describe
+  - wastegate:policy/ranker@1.0.0#rank
+  + wastegate:policy/ranker@1.0.1#describe
+  + wastegate:policy/ranker@1.0.1#rank
+Build it again with the SDK of one version"
     );
 }
 
@@ -158,12 +163,17 @@ A policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust built fo
 fn a_component_of_another_world_is_told_what_is_missing() {
     assert_eq!(
         refusal(&component("(component)")),
-        "the policy exports nothing that this host could ask: it needs `wastegate:policy/ranker@1.0.0`, and exports nothing"
+        "the policy exports nothing that this host could ask (- the contract, + this policy):
+  - wastegate:policy/ranker@1.0.0
+Build it for the world `policy` of `wit/policy.wit`"
     );
     let other = r#"(component (instance $i) (export "wasi:cli/run@0.2.6" (instance $i)))"#;
     assert_eq!(
         refusal(&component(other)),
-        "the policy exports nothing that this host could ask: it needs `wastegate:policy/ranker@1.0.0`, and exports `wasi:cli/run@0.2.6`"
+        "the policy exports nothing that this host could ask (- the contract, + this policy):
+  - wastegate:policy/ranker@1.0.0
+  + wasi:cli/run@0.2.6
+Build it for the world `policy` of `wit/policy.wit`"
     );
 }
 
@@ -188,8 +198,9 @@ fn types_that_differ_are_shown_side_by_side() {
     };
     assert_eq!(
         refusal(&guest.wasm()),
-        "the policy's interface differs from wastegate:policy@1.0.0:
-  types.choice is `record { manager: u32, score: f64, reason: u16, weight: f32 }`; it should be `record { manager: u32, score: f64, reason: u16 }`
+        "the policy's interface differs from wastegate:policy@1.0.0 (- the contract, + this policy):
+  types.choice:
+    + weight: f32
 Build it against the `wit/policy.wit` of this host"
     );
 }
@@ -200,9 +211,11 @@ fn a_missing_function_is_shown() {
         r#"(component (instance $i) (export "wastegate:policy/ranker@1.0.0" (instance $i)))"#;
     assert_eq!(
         refusal(&component(lacks)),
-        "the policy's interface differs from wastegate:policy@1.0.0:
-  ranker.describe is missing; it should be `func() -> manifest`
-  ranker.rank is missing; it should be `func(call: call, columns: list<list<f64>>) -> result<list<choice>, string>`
+        "the policy's interface differs from wastegate:policy@1.0.0 (- the contract, + this policy):
+  ranker.describe:
+    - func() -> manifest
+  ranker.rank:
+    - func(call: call, columns: list<list<f64>>) -> result<list<choice>, string>
 Build it against the `wit/policy.wit` of this host"
     );
 }

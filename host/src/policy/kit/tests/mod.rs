@@ -1,5 +1,7 @@
 //! A guest for each rule, and the sentence that it gets.
 
+mod properties;
+
 use crate::policy::testing::{Guest, LOOP, chain};
 
 fn refusal(guest: &Guest) -> String {
@@ -48,7 +50,7 @@ fn a_fault_is_told_with_its_place() {
     );
     assert_eq!(
         refusal(&Guest::ranks(LOOP)),
-        "it gave no answer (user scope, tier proactive, 0 rows): answer there too, with an empty list if need be: used all of its 20000 units of fuel"
+        "it gave no answer (user scope, tier proactive, 0 rows): look for a loop that does not end, and do less for each row: used all of its 20000 units of fuel"
     );
 }
 
@@ -73,21 +75,21 @@ fn unknown_values_have_to_be_borne() {
 fn choices_have_to_be_rows_once_with_a_score_and_a_reason() {
     assert_eq!(
         refusal(&one("(i32.const 1)", SOME_SCORE, ZERO)),
-        "it chose row 1, which does not exist (user scope, tier proactive, 1 rows): choose rows from 0 to one below the length of a column"
+        "it chose row 1, which does not exist (user scope, tier proactive, 1 row): choose rows from 0 to one below the length of a column"
     );
     assert_eq!(
         refusal(&one(ZERO, "(f64.const nan)", ZERO)),
-        "it gave row 0 a score that is not a number (user scope, tier proactive, 1 rows): look for a division by zero"
+        "it gave row 0 a score that is not a number (user scope, tier proactive, 1 row): look for a division by zero"
     );
     assert_eq!(
         refusal(&one(ZERO, SOME_SCORE, "(i32.const 3)")),
-        "it gave row 0 the reason 3 (user scope, tier proactive, 1 rows), and declares 1: count reasons from 0"
+        "it gave row 0 the reason 3 (user scope, tier proactive, 1 row), and declares 1: count reasons from 0"
     );
     let twice = "(call $answer (call $alloc (i32.const 48))
         (i32.mul (i32.const 2) (i32.ne (call $rows (local.get $columns)) (i32.const 0))))";
     assert_eq!(
         refusal(&Guest::ranks(twice)),
-        "it chose row 0 twice (user scope, tier proactive, 1 rows): name each row once, at its best place"
+        "it chose row 0 twice (user scope, tier proactive, 1 row): name each row once, at its best place"
     );
 }
 
