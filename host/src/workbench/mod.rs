@@ -4,3 +4,5 @@
 //! side, fuel over rows, made-up snapshots against the acceptance kit. It works on the very engine
 //! that serves, so what holds here holds there. Not here: arguments and terminals (`cli`), a running
 //! server's policies (`rollout`), and whether a strategy is any good (replay and experiments).
+
+pub mod scaffold;

@@ -3,7 +3,9 @@
 //! What a verb does is the matter of `workbench` and `rollout`; here it becomes text and an exit
 //! code.
 
+mod build;
 mod check;
+mod new;
 mod target;
 
 use std::io;
@@ -20,8 +22,12 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Build a policy's project and check what comes out.
+    Build(build::Args),
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
+    /// Make a project to write a policy in.
+    New(new::Args),
 }
 
 impl Args {
@@ -31,7 +37,9 @@ impl Args {
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
+            Verb::Build(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
+            Verb::New(args) => args.run(terminal),
         }
     }
 }
