@@ -10,8 +10,9 @@ use std::path::Path;
 
 /// The layers, by name and folder, relative to the workspace. A folder that is not there makes an
 /// empty layer.
-const LAYERS: [(&str, &str); 9] = [
+const LAYERS: [(&str, &str); 10] = [
     ("common", "host/src/workbench/scaffold/templates/common"),
+    ("lru", "host/src/workbench/scaffold/templates/lru"),
     ("rust", "host/src/workbench/scaffold/templates/rust"),
     ("c", "host/src/workbench/scaffold/templates/c"),
     ("js", "host/src/workbench/scaffold/templates/js"),
