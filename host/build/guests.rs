@@ -96,7 +96,7 @@ pub(crate) fn build(
 }
 
 /// The root of the workspace: guests are built from its sources.
-fn workspace() -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn workspace() -> Result<PathBuf, Box<dyn Error>> {
     let manifest_dir = PathBuf::from(told("CARGO_MANIFEST_DIR")?);
     match manifest_dir.parent() {
         Some(root) if root.join("policies/sdk/Cargo.toml").is_file() => Ok(root.to_owned()),

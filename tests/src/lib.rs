@@ -9,3 +9,8 @@
 
 pub mod guests;
 pub mod harness;
+
+/// Compiles and runs the examples of the guide for authors.
+#[cfg(doctest)]
+#[doc = include_str!("../../policies/README.md")]
+struct Guide;

@@ -28,3 +28,4 @@ pub mod inspect;
 pub mod text;
 
 mod made_up;
+pub mod scaffold;

@@ -9,9 +9,9 @@ macro_rules! codes {
     (
         $(#[$doc:meta])*
         $name:ident, otherwise $otherwise:ident {
-            $($(#[$variant_doc:meta])* $variant:ident = $code:literal,)*
+            $($(#[$variant_doc:meta])* $variant:ident = $code:literal $word:literal,)*
         }
-        $(without_code { $(#[$unknown_doc:meta])* $unknown:ident })?
+        $(without_code { $(#[$unknown_doc:meta])* $unknown:ident $unknown_word:literal })?
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,21 @@ macro_rules! codes {
         impl $name {
             /// Every variant.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)* $(Self::$unknown,)?];
+
+            /// The word for it in tables, snapshots and cases.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                    $(Self::$unknown => $unknown_word,)?
+                }
+            }
+
+            /// The variant of that word.
+            #[must_use]
+            pub fn by_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.name() == name)
+            }
 
             /// What a number of the signal's column stands for.
             #[must_use]
@@ -52,21 +67,30 @@ macro_rules! codes {
 
 codes! {
     /// The signal `health`: what the evidence says of a manager.
+    ///
+    /// ```
+    /// use wastegate_policy::Health;
+    ///
+    /// assert_eq!(Health::from_signal(5.0), Health::HalfOpen);
+    /// assert_eq!(Health::from_signal(f64::NAN), Health::Unknown);
+    /// assert_eq!(Health::by_name("half-open"), Some(Health::HalfOpen));
+    /// assert_eq!(Health::Dead.to_signal(), 6.0);
+    /// ```
     Health, otherwise Unknown {
         /// No evidence. Never proof of death.
-        Unknown = 0,
+        Unknown = 0 "unknown",
         /// It answered.
-        Alive = 1,
+        Alive = 1 "alive",
         /// It missed something it should have answered.
-        Suspect = 2,
+        Suspect = 2 "suspect",
         /// Its peer is there and does not read.
-        Stalled = 3,
+        Stalled = 3 "stalled",
         /// Its own task makes no progress.
-        Stuck = 4,
+        Stuck = 4 "stuck",
         /// Its peer is gone and the kernel does not know.
-        HalfOpen = 5,
+        HalfOpen = 5 "half-open",
         /// It is certainly gone.
-        Dead = 6,
+        Dead = 6 "dead",
     }
 }
 
@@ -75,12 +99,12 @@ codes! {
     /// it whatever a policy answers.
     Protection, otherwise Protected {
         /// Nothing speaks for it.
-        Evictable = 0,
+        Evictable = 0 "evictable",
         /// In the middle of something, recently active, or hinted at by its client: for the force
         /// tier only.
-        Protected = 1,
+        Protected = 1 "protected",
         /// By the application or an operator: never a victim.
-        Pinned = 2,
+        Pinned = 2 "pinned",
     }
 }
 
@@ -88,13 +112,13 @@ codes! {
     /// The signal `visibility`: whether the client says it is on screen.
     Visibility, otherwise Unknown {
         /// In a background tab, or minimised.
-        Hidden = 0,
+        Hidden = 0 "hidden",
         /// On screen.
-        Visible = 1,
+        Visible = 1 "visible",
     }
     without_code {
         /// The client did not say.
-        Unknown
+        Unknown "unknown"
     }
 }
 
@@ -103,13 +127,13 @@ codes! {
     /// phones look idle to every clock, so a policy that goes by idleness alone is hard on them.
     DeviceClass, otherwise Unknown {
         /// The client did not say.
-        Unknown = 0,
+        Unknown = 0 "unknown",
         /// A desktop or a laptop.
-        Desktop = 1,
+        Desktop = 1 "desktop",
         /// A phone or a tablet.
-        Mobile = 2,
+        Mobile = 2 "mobile",
         /// A program without a person before it.
-        Server = 3,
+        Server = 3 "server",
     }
 }
 
@@ -121,6 +145,7 @@ mod tests {
     fn codes_survive_the_round_trip() {
         for health in Health::ALL {
             assert_eq!(Health::from_signal(health.to_signal()), *health);
+            assert_eq!(Health::by_name(health.name()), Some(*health));
         }
         for visibility in Visibility::ALL {
             assert_eq!(Visibility::from_signal(visibility.to_signal()), *visibility);

@@ -47,7 +47,7 @@
 //! - [`top_k`] and [`Bid`]: ranking that sorts no further than it was asked to;
 //! - [`random`]: pseudo-randomness from the decision's seed;
 //! - [`log()`]: the one thing a policy may ask of the host;
-//! - `testing`: fixtures, and the laws that the host checks a policy against when it loads it.
+//! - `testing` (not in the sandbox): fixtures, snapshot files, and the laws that the host checks a policy against when it loads it.
 //!
 //! [`bindings`] is the contract as `wit-bindgen` sees it. Only a guest that has to break the rules
 //! that this crate keeps needs it.
@@ -108,7 +108,7 @@ pub mod macros {
     pub use crate::guest::Guest;
 }
 
-/// Compiles the example of the README.
+/// Compiles the example of the crate's README.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

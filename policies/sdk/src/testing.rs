@@ -1,13 +1,16 @@
 //! Testing a policy as plain Rust, without a sandbox.
 //!
-//! [`Fixture`] describes a call and its rows by the names of signals and runs a policy on them
-//! through the very glue that the host's calls go through. [`check_laws`] holds a policy to the
+//! [`Fixture`] describes a call and its rows, by the names of signals, as a full house or as a
+//! snapshot file, and runs a policy on them through the very glue that the host's calls go through.
+//! [`check_laws`] holds a policy to the
 //! rules that the host checks when it loads one. Neither measures fuel or memory: those exist only
 //! in the sandbox, `wastegate policy check FILE` prints them.
 
 mod fixture;
+mod json;
 mod laws;
 mod made_up;
+mod snapshot;
 
 use std::cell::RefCell;
 

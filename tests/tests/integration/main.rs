@@ -40,6 +40,8 @@ mod refusals;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod scaffolding;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod sleepers;

@@ -13,6 +13,8 @@ mod subject;
 mod table;
 mod inspect;
 mod settings;
+mod build;
+mod new;
 mod target;
 mod test;
 
@@ -42,6 +44,10 @@ enum Verb {
     Test(test::Args),
     /// Say what a policy is, what it asks for and what it costs.
     Inspect(inspect::Args),
+    /// Build a policy's project and check what comes out.
+    Build(build::Args),
+    /// Make a project to write a policy in.
+    New(new::Args),
 }
 
 impl Args {
@@ -57,6 +63,8 @@ impl Args {
             Verb::Run(args) => args.run(terminal),
             Verb::Test(args) => args.run(terminal),
             Verb::Inspect(args) => args.run(terminal),
+            Verb::Build(args) => args.run(terminal),
+            Verb::New(args) => args.run(terminal),
         }
     }
 }

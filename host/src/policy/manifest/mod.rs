@@ -229,6 +229,18 @@ fn sentence(what: &str, text: &str, problems: &mut Vec<Problem>) {
 }
 
 fn name(what: &'static str, name: &str, problems: &mut Vec<Problem>) {
+    if !is_name(name) {
+        problems.push(Problem::Name {
+            what,
+            name: super::call::clip(name),
+        });
+    }
+}
+
+/// Whether a policy or a parameter may have this name: lower case words joined by hyphens, a letter
+/// first, at most [`NAME_BYTES_MAX`] bytes.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let word = |word: &str| {
         !word.is_empty()
             && word
@@ -236,10 +248,5 @@ fn name(what: &'static str, name: &str, problems: &mut Vec<Problem>) {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     let starts_well = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    if !(starts_well && name.len() <= NAME_BYTES_MAX && name.split('-').all(word)) {
-        problems.push(Problem::Name {
-            what,
-            name: super::call::clip(name),
-        });
-    }
+    starts_well && name.len() <= NAME_BYTES_MAX && name.split('-').all(word)
 }

@@ -3,7 +3,7 @@
 use crate::bindings::exports::wastegate::policy::ranker::Guest as _;
 use crate::bindings::wastegate::policy::types as wire;
 use crate::guest::Guest;
-use crate::{Choice, Policy, Reason, Scope, Signal, Tier};
+use crate::{Choice, DeviceClass, Health, Policy, Protection, Reason, Scope, Signal, Tier};
 
 /// A call and its rows, from which each policy gets the columns that it declared.
 ///
@@ -42,7 +42,15 @@ pub struct Fixture {
     now_ms: u64,
     seed: u64,
     params: Vec<(String, f64)>,
-    rows: Vec<Vec<(Signal, f64)>>,
+    rows: Vec<Manager>,
+}
+
+/// One row: what is known of a manager.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Manager {
+    /// A label for whoever reads the test; no policy is told.
+    pub(super) key: Option<String>,
+    pub(super) signals: Vec<(Signal, f64)>,
 }
 
 impl Default for Fixture {
@@ -66,6 +74,93 @@ impl Fixture {
             params: Vec::new(),
             rows: Vec::new(),
         }
+    }
+
+    /// The call of a user at the limit: `managers` of them, all alive and connected, of which one
+    /// has to go.
+    ///
+    /// Row 0 was left alone for longest and has existed for longest, the last row was active a
+    /// second ago. Their keys are `chat-0`, `chat-1` and so on. Change what your test is about with
+    /// [`with`](Self::with).
+    ///
+    /// ```
+    /// # use wastegate_policy::prelude::*;
+    /// # manifest! {
+    /// #     name: "idlest", version: "1.0.0", summary: "Doc.", scopes: [User],
+    /// #     signals: { IDLE: IdleMs }, parameters: {}, reasons: { IDLING: "idle" },
+    /// # }
+    /// # struct Idlest;
+    /// # impl Policy for Idlest {
+    /// #     const MANIFEST: Manifest = MANIFEST;
+    /// #     fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+    /// #         Ok(top_k(rows, call.enough(rows), |row| Some(Bid::new([row.get(IDLE)?], IDLING))))
+    /// #     }
+    /// # }
+    /// use wastegate_policy::testing::Fixture;
+    ///
+    /// let house = Fixture::full_house(20).with(7, &[(Signal::IdleMs, 1e9)]);
+    /// assert_eq!(house.victim_keys::<Idlest>()[..2], ["chat-7", "chat-0"]);
+    /// ```
+    #[must_use]
+    pub fn full_house(managers: u32) -> Self {
+        let mut fixture = Self::new().held_of(managers, managers);
+        for row in 0..managers {
+            let left = f64::from(managers - row);
+            fixture = fixture.manager(Manager {
+                key: Some(format!("chat-{row}")),
+                signals: vec![
+                    (Signal::AgeMs, left * 60_000.0),
+                    (Signal::IdleMs, left * 1_000.0),
+                    (Signal::ActivityCount, 3.0),
+                    (Signal::ActivityDecayed1h, 3.0),
+                    (Signal::Health, Health::Alive.to_signal()),
+                    (Signal::Connections, 1.0),
+                    (Signal::ConnectionsAlive, 1.0),
+                    (Signal::TakenOver, 0.0),
+                    (Signal::QueuedBytes, 0.0),
+                    (Signal::BufferedBytes, 0.0),
+                    (Signal::Protection, Protection::Evictable.to_signal()),
+                    (Signal::Priority, 0.0),
+                    (Signal::DeviceClass, DeviceClass::Desktop.to_signal()),
+                ],
+            });
+        }
+        fixture
+    }
+
+    /// The call that a snapshot file describes, version 1: what `wastegate policy run --snapshot`
+    /// takes. Give it the text, most simply by
+    /// `include_str!("../snapshots/full-house.json")`.
+    ///
+    /// ```
+    /// # use wastegate_policy::prelude::*;
+    /// # manifest! {
+    /// #     name: "idlest", version: "1.0.0", summary: "Doc.", scopes: [User],
+    /// #     signals: { IDLE: IdleMs }, parameters: {}, reasons: { IDLING: "idle" },
+    /// # }
+    /// # struct Idlest;
+    /// # impl Policy for Idlest {
+    /// #     const MANIFEST: Manifest = MANIFEST;
+    /// #     fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+    /// #         Ok(top_k(rows, call.enough(rows), |row| Some(Bid::new([row.get(IDLE)?], IDLING))))
+    /// #     }
+    /// # }
+    /// use wastegate_policy::testing::Fixture;
+    ///
+    /// let fixture = Fixture::snapshot(r#"{ "rows": [
+    ///     { "key": "here", "idle-ms": 12, "health": "alive" },
+    ///     { "key": "away", "idle-ms": 93000, "health": "half-open" }
+    /// ] }"#);
+    /// assert_eq!(fixture.victim_keys::<Idlest>(), ["away", "here"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it is no snapshot, with what is wrong and where.
+    #[must_use]
+    #[track_caller]
+    pub fn snapshot(text: &str) -> Self {
+        super::snapshot::read(text).unwrap_or_else(|wrong| panic!("no snapshot: {wrong}"))
     }
 
     /// How hard the host is looking for room.
@@ -118,8 +213,35 @@ impl Fixture {
 
     /// One more manager, of which these signals are known.
     #[must_use]
-    pub fn row(mut self, signals: &[(Signal, f64)]) -> Self {
-        self.rows.push(signals.to_vec());
+    pub fn row(self, signals: &[(Signal, f64)]) -> Self {
+        self.manager(Manager {
+            key: None,
+            signals: signals.to_vec(),
+        })
+    }
+
+    pub(super) fn manager(mut self, manager: Manager) -> Self {
+        self.rows.push(manager);
+        self
+    }
+
+    /// The same call, in which these signals of one row have other values; NaN makes a signal
+    /// unknown.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    #[must_use]
+    #[track_caller]
+    pub fn with(mut self, row: u32, signals: &[(Signal, f64)]) -> Self {
+        let rows = self.rows.len();
+        let Some(manager) = self.rows.get_mut(row as usize) else {
+            panic!("there is no row {row}, there are {rows}");
+        };
+        for &(signal, value) in signals {
+            manager.signals.retain(|(known, _)| *known != signal);
+            manager.signals.push((signal, value));
+        }
         self
     }
 
@@ -163,6 +285,23 @@ impl Fixture {
         }
     }
 
+    /// The keys of the rows that a policy chooses, the best victim first; where a row has none, its
+    /// number.
+    ///
+    /// # Panics
+    ///
+    /// As [`victims`](Self::victims).
+    #[must_use]
+    #[track_caller]
+    pub fn victim_keys<P: Policy>(&self) -> Vec<String> {
+        let key = |row: u32| {
+            let manager = self.rows.get(row as usize);
+            let key = manager.and_then(|manager| manager.key.clone());
+            key.unwrap_or_else(|| row.to_string())
+        };
+        self.victims::<P>().into_iter().map(key).collect()
+    }
+
     /// The same call with its rows in another order: row `i` becomes what row `order[i]` was.
     pub(super) fn reordered(&self, order: &[u32]) -> Self {
         let row = |&row: &u32| self.rows.get(row as usize).cloned();
@@ -174,8 +313,8 @@ impl Fixture {
     }
 
     fn column(&self, name: &str) -> Vec<f64> {
-        let value = |row: &Vec<(Signal, f64)>| {
-            let known = row.iter().find(|(signal, _)| signal.name() == name);
+        let value = |row: &Manager| {
+            let known = row.signals.iter().find(|(signal, _)| signal.name() == name);
             known.map_or(f64::NAN, |(_, value)| *value)
         };
         self.rows.iter().map(value).collect()
