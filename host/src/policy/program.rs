@@ -4,25 +4,39 @@
 //! (`catalog`, `ranker`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{self, Input, Outcome};
 use super::convert;
 use super::engine::Engine;
 use super::guest::Voice;
+use super::heavy::Weight;
 use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::manifest::Manifest;
+use super::wasi::Moment;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use crate::types::{DecisionId, Scope, Signal};
+
+/// How many times its deadline a heavy component gets in the acceptance kit, which runs where
+/// others compile.
+const HEAVY_PATIENCE: u32 = 8;
 
 /// A policy that was compiled, linked and asked what it is.
 pub struct Program {
     about: PolicyRef,
     manifest: Manifest,
     engine: Engine,
-    small: Linked,
-    large: Linked,
+    code: Code,
+}
+
+/// What it was compiled to: once for each sandbox that it is called in.
+pub(super) enum Code {
+    /// In slots of the pools.
+    Light { small: Linked, large: Linked },
+    /// Allocated on demand, and why.
+    Heavy(Linked, Weight),
 }
 
 /// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
@@ -39,15 +53,13 @@ impl Program {
         about: PolicyRef,
         manifest: Manifest,
         engine: Engine,
-        small: Linked,
-        large: Linked,
+        code: Code,
     ) -> Self {
         Self {
             about,
             manifest,
             engine,
-            small,
-            large,
+            code,
         }
     }
 
@@ -81,6 +93,43 @@ impl Program {
         self.manifest.scopes.contains(&scope)
     }
 
+    /// Which sandbox it runs in.
+    #[must_use]
+    pub const fn weight(&self) -> Weight {
+        match &self.code {
+            Code::Light { .. } => Weight::Light,
+            Code::Heavy(_, weight) => *weight,
+        }
+    }
+
+    /// Whether such a question goes to the worker pool.
+    #[must_use]
+    pub fn needs_pool(&self, scope: Scope, rows: u32) -> bool {
+        self.weight().is_heavy() || self.engine.config().is_large(scope, rows)
+    }
+
+    /// How long a call on the pool is waited for, queueing included.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let config = self.engine.config();
+        if self.weight().is_heavy() {
+            config.heavy.deadline
+        } else {
+            config.deadline_large
+        }
+    }
+
+    /// The fuel of a call about so many rows.
+    #[must_use]
+    pub fn fuel(&self, rows: u32) -> u64 {
+        let config = self.engine.config();
+        if self.weight().is_heavy() {
+            config.heavy.fuel(rows)
+        } else {
+            config.fuel(rows)
+        }
+    }
+
     /// Asks it once. Its log lines are told apart by `decision`; without one nothing is logged.
     #[must_use]
     pub fn ask(
@@ -96,9 +145,11 @@ impl Program {
     /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
     #[must_use]
     pub(super) fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
-        let deadline = self.engine.config().deadline_large;
         let budget = Budget {
-            deadline,
+            deadline: match self.weight() {
+                Weight::Light => self.patience(),
+                Weight::Heavy(_) => self.patience().saturating_mul(HEAVY_PATIENCE),
+            },
             ..self.budget(input)
         };
         self.call(input, params, None, budget)
@@ -106,6 +157,9 @@ impl Program {
 
     fn budget(&self, input: &Input) -> Budget {
         let config = self.engine.config();
+        if self.weight().is_heavy() {
+            return Budget::heavy(config, input.rows);
+        }
         Budget::rank(config, input.scope, input.rows, input.columns.len())
     }
 
@@ -120,14 +174,21 @@ impl Program {
             policy: self.about.name.clone(),
             decision,
         });
-        let linked = match budget.size {
-            Size::Small => &self.small,
-            Size::Large => &self.large,
+        let linked = match (&self.code, budget.size) {
+            (Code::Heavy(heavy, _), _) => heavy,
+            (Code::Light { small, .. }, Size::Small) => small,
+            (Code::Light { large, .. }, Size::Large | Size::Heavy) => large,
         };
         let record = convert::call(input, params);
-        let outcome = call::once(&self.engine, linked, &budget, voice, |guest, store| {
-            guest.rank(store, &record, &input.columns)
-        });
+        let moment = Moment::of(input);
+        let outcome = call::once(
+            &self.engine,
+            linked,
+            &budget,
+            moment,
+            voice,
+            |guest, store| guest.rank(store, &record, &input.columns),
+        );
         outcome.and_then(|answer| match answer {
             Ok(choices) if choices.len() as u64 > budget.choices_max => {
                 Err(Fault::OutputTooLarge(budget.output_bytes))

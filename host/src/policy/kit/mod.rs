@@ -57,7 +57,7 @@ pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
     };
     let fuel = kit.fuel(large, Tier::Force)?;
     kit.same(large, Tier::Force, LARGEST)?;
-    let budget = |rows| program.engine().config().fuel(rows);
+    let budget = |rows| program.fuel(rows);
     // In the background the host takes all that it may. A policy that cannot put so many in order
     // is no worse for what it is mostly asked, so this is told and not held against it.
     let everything = match kit.fuel(large, Tier::Proactive) {

@@ -1,17 +1,19 @@
 //! From bytes to a [`Program`], and from a program with parameters to a [`Policy`].
 //!
 //! Size cap, recognise, componentise a core module, check the world by name, check the imports
-//! against what is granted, compile, link, ask it what it is, check what it says; then, with its
+//! against what is granted, weigh it, compile, link, ask it what it is, check what it says; then, with its
 //! parameters, the acceptance kit. Each step has its own sentence when it fails, with a remedy, and
 //! nothing after it runs.
 //!
-//! All of it blocks for as long as a compiler takes, 20 ms for a small policy: [`policy_async`]
-//! keeps it off the threads that serve. Not here: files and downloads; bytes arrive as data.
+//! All of it blocks for as long as a compiler takes, 20 ms for a small policy and tens of seconds
+//! for an interpreter with one in it: [`policy_async`] keeps it off the threads that serve. Not here: files and downloads; bytes arrive as data.
 
+mod compile;
 mod error;
 mod format;
 mod imports;
 mod shape;
+mod weight;
 mod world;
 
 use std::collections::BTreeMap;
@@ -19,18 +21,20 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 pub use error::{LoadError, RefusedImport};
+pub use imports::verdict;
 use sha2::{Digest, Sha256};
 
 use super::call;
 use super::convert;
 use super::engine::Engine;
 use super::guest::Voice;
+use super::heavy::Weight;
 use super::kit;
 use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::manifest::Manifest;
-use super::program::{Policy, Program};
-use super::sandbox::Sandbox;
+use super::program::{Code, Policy, Program};
+use super::wasi::Moment;
 use crate::decision::PolicyRef;
 
 /// What the operator set of a policy's parameters, by name; the rest keep their defaults.
@@ -41,14 +45,27 @@ pub type Params = BTreeMap<String, f64>;
 /// # Errors
 /// [`LoadError`] with the first step that failed.
 pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
-    let component = format::component(bytes, engine.config().size_bytes_max)?;
+    let component = format::component(bytes, engine.config().file_bytes_max())?;
     let interfaces = world::Interfaces::of(&component)?;
     world::check(&interfaces.exports)?;
     imports::check(&interfaces.imports)?;
     shape::check(&component)?;
-    let small = compile(engine.sandbox(Size::Small), &component)?;
-    let manifest = describe(engine, &small)?;
-    let large = compile(engine.sandbox(Size::Large), &component)?;
+    let weight = weight::of(
+        &component,
+        &interfaces.imports,
+        bytes.len(),
+        engine.config(),
+    )?;
+    let (manifest, code) = if weight.is_heavy() {
+        let heavy = compile::heavy(engine, &component)?;
+        let manifest = describe(engine, &heavy, weight)?;
+        (manifest, Code::Heavy(heavy, weight))
+    } else {
+        let small = compile::light(engine.sandbox(Size::Small), &component)?;
+        let manifest = describe(engine, &small, weight)?;
+        let large = compile::light(engine.sandbox(Size::Large), &component)?;
+        (manifest, Code::Light { small, large })
+    };
     let about = PolicyRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
@@ -58,8 +75,7 @@ pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError>
         about,
         manifest,
         engine.clone(),
-        small,
-        large,
+        code,
     )))
 }
 
@@ -116,22 +132,20 @@ pub fn digest(bytes: &[u8]) -> Arc<str> {
     hex.into()
 }
 
-fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Linked, LoadError> {
-    let compiled = sandbox
-        .compile(component)
-        .map_err(|error| LoadError::Compile(error.into()))?;
-    Linked::new(sandbox, &compiled).map_err(|error| LoadError::Types(vec![format!("{error:#}")]))
-}
-
-fn describe(engine: &Engine, linked: &Linked) -> Result<Manifest, LoadError> {
-    let budget = Budget::describe(engine.config());
+fn describe(engine: &Engine, linked: &Linked, weight: Weight) -> Result<Manifest, LoadError> {
+    let budget = Budget::describe(engine.config(), weight);
     let voice = Voice {
         policy: "describe".into(),
         decision: None,
     };
-    let outcome = call::once(engine, linked, &budget, Some(voice), |guest, store| {
-        guest.describe(store)
-    });
+    let outcome = call::once(
+        engine,
+        linked,
+        &budget,
+        Moment::default(),
+        Some(voice),
+        |guest, store| guest.describe(store),
+    );
     let said = outcome.result.map_err(LoadError::Describe)?;
     Manifest::check(convert::manifest(said)).map_err(LoadError::Manifest)
 }
