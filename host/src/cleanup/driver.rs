@@ -20,7 +20,9 @@ use super::pressure::PressureBook;
 use crate::decision::{Class, Probe, Question, Ranker, Snapshot, Standing, TierTable};
 use crate::health;
 use crate::registry::Registry;
-use crate::types::{Clock, DecisionId, EvictionCause, Supervisor, Tasks, Tier, Timestamp, UserId};
+use crate::types::{
+    Clock, DecisionId, EvictionCause, SplitMix64, Supervisor, Tasks, Tier, Timestamp, UserId,
+};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then somebody has to go.
@@ -325,18 +327,13 @@ impl Cleaner {
         Arc::new(Question::new(snapshot, table, tier, needed, decision, seed))
     }
 
-    /// Different for every decision, the same for the same decision of the same start: SplitMix64
-    /// (Steele et al. 2014) over a counter.
+    /// Different for every decision, the same for the same decision of the same start.
     fn next_seed(&self) -> u64 {
-        const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
         let count = self
             .decisions
             .fetch_add(1, Ordering::Relaxed)
             .wrapping_add(1);
-        let mut z = self.seed.wrapping_add(count.wrapping_mul(GAMMA));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        SplitMix64::nth(self.seed, count)
     }
 
     /// Now, by the clock that decisions are made by.

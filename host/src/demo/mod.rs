@@ -21,7 +21,7 @@ use crate::config::{AdminListener, Config};
 use crate::decision::VictimOutcome;
 use crate::gateway::DevIdentity;
 use crate::playground::Playground;
-use crate::types::{Clock, Tasks};
+use crate::types::{Clock, SplitMix64, Tasks};
 
 use client::{Client, ClientError};
 use story::Story;
@@ -239,14 +239,10 @@ async fn watch(
 
 /// Fisher and Yates' shuffle over SplitMix64: the same seed, the same order, anywhere.
 fn shuffle(numbers: &mut [u32], seed: u64) {
-    let mut state = seed;
+    let mut random = SplitMix64::new(seed);
     for last in (1..numbers.len()).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let bound = last as u64 + 1;
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of a length")]
-        numbers.swap(last, ((z ^ (z >> 31)) % bound) as usize);
+        numbers.swap(last, (random.next() % bound) as usize);
     }
 }

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::guest::{Guest, Log, Voice};
 use super::limits::{Budget, Limiter, Refused};
 use super::link::{Linked, Started};
+use super::wasi::{self, Moment};
 use crate::decision::Fault;
 use crate::types::{Scope, Tier};
 
@@ -73,20 +74,23 @@ pub(super) fn once<T>(
     engine: &Engine,
     linked: &Linked,
     budget: &Budget,
+    moment: Moment,
     voice: Option<Voice>,
     ask: impl FnOnce(&Started<'_>, &mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> Outcome<T> {
     let started = engine.clock().now();
     let sandbox = engine.sandbox(budget.size);
     let mut store = sandbox.store(Guest {
-        limiter: Limiter::new(budget.memory_bytes),
+        limiter: Limiter::new(budget),
         log: Log::new(engine.config(), voice),
+        wasi: wasi::State::new(moment),
     });
     let in_flight = sandbox.enter();
     let result = limit(engine, budget, &mut store)
         .and_then(|()| linked.start(&mut store))
         .and_then(|guest| ask(&guest, &mut store));
     drop(in_flight);
+    wasi::flush(store.data_mut());
     Outcome {
         result: result.map_err(|error| fault(&error, budget, store.data())),
         fuel: budget.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),

@@ -1,9 +1,11 @@
 //! What the operator may set about policies. Checked by [`Config::check`]; raw input, files and
 //! flags belong to `config`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::breaker::BreakerSettings;
+use super::heavy::HeavySettings;
 use crate::types::Scope;
 
 /// The smallest linear memory is one page, so no cap below it can work.
@@ -12,7 +14,7 @@ const PAGE_BYTES: u64 = 64 * 1024;
 /// The room's settings. Every field has a default; [`Config::check`] is called by the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The largest policy file, bytes. Default 1 MiB; up to 32 MiB for Python or JavaScript.
+    /// The largest policy file, bytes; heavy components have a cap of their own. Default 1 MiB.
     pub size_bytes_max: u64,
     /// Fuel of every call, whatever its size. Default 20,000.
     pub fuel_base: u64,
@@ -50,6 +52,11 @@ pub struct Config {
     pub keep_resident_bytes: usize,
     /// When a policy is quarantined, and for how long.
     pub breaker: BreakerSettings,
+    /// What heavy components may take.
+    pub heavy: HeavySettings,
+    /// Where the compiled form of heavy components is kept, which takes tens of seconds to make;
+    /// none keeps nothing. Default none.
+    pub compiled_dir: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -72,6 +79,8 @@ impl Default for Config {
             instances_max: 32,
             keep_resident_bytes: 256 << 10,
             breaker: BreakerSettings::default(),
+            heavy: HeavySettings::default(),
+            compiled_dir: None,
         }
     }
 }
@@ -140,7 +149,15 @@ impl Config {
                 return Err(InvalidConfig { key, must });
             }
         }
+        self.heavy.check()?;
         self.breaker.check()
+    }
+
+    /// The largest file that could be a policy, bytes: whether it is a light or a heavy one shows
+    /// when it was read.
+    #[must_use]
+    pub fn file_bytes_max(&self) -> u64 {
+        self.size_bytes_max.max(self.heavy.size_bytes_max)
     }
 
     /// Whether a call is large: made on the pool, with memory sized to its rows.

@@ -7,18 +7,24 @@ use super::convert;
 use super::engine::Engine;
 use super::guest::Voice;
 use super::limits::Budget;
-use super::link::Linked;
 use super::manifest::RawManifest;
+use super::program::Code;
+use super::wasi::Moment;
 
 /// Calls `describe` once.
-pub(super) fn ask(engine: &Engine, linked: &Linked) -> Outcome<RawManifest> {
-    let budget = Budget::describe(engine.config());
+pub(super) fn ask(engine: &Engine, code: &Code) -> Outcome<RawManifest> {
+    let budget = Budget::describe(engine.config(), code.weight());
     let voice = Voice {
         policy: "describe".into(),
         decision: None,
     };
-    call::once(engine, linked, &budget, Some(voice), |guest, store| {
-        guest.describe(store)
-    })
+    call::once(
+        engine,
+        code.linked(budget.size),
+        &budget,
+        Moment::default(),
+        Some(voice),
+        |guest, store| guest.describe(store),
+    )
     .and_then(|said| Ok(convert::manifest(said)))
 }

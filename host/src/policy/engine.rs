@@ -1,11 +1,13 @@
 //! The engine: compiles policies and gives every call a fresh store within limits.
 //!
-//! One serves the process. It is two sandboxes, because a pool's slot stays as large as the largest
-//! call that used it: after one of ten thousand rows, wiping the slot would cost every small call
-//! half as much again. So large calls have slots of their own, which give their memory back.
+//! One serves the process. It is three sandboxes. A pool's slot stays as large as the largest call
+//! that used it: after one of ten thousand rows, wiping the slot would cost every small call half as
+//! much again. So large calls have slots of their own, which give their memory back. And what fits
+//! no slot, an interpreter with a policy in it, gets what it needs for each call.
 
 use std::sync::Arc;
 
+use super::compiled::{CompiledDir, CompiledDirError};
 use super::config::{Config, InvalidConfig};
 use super::limits::Size;
 use super::sandbox::{Sandbox, Slots};
@@ -26,6 +28,8 @@ struct Inner {
     clock: Clock,
     small: Sandbox,
     large: Sandbox,
+    heavy: Sandbox,
+    compiled: Option<CompiledDir>,
 }
 
 /// Why there is no engine.
@@ -40,6 +44,9 @@ pub enum EngineError {
     /// There is no thread to watch the clock.
     #[error("the system gave no thread for the WASM engine's clock")]
     Thread(#[source] std::io::Error),
+    /// The directory for compiled policies is none that could be trusted.
+    #[error(transparent)]
+    CompiledDir(#[from] CompiledDirError),
 }
 
 impl Engine {
@@ -61,9 +68,12 @@ impl Engine {
             memory_bytes: config.memory_large_bytes_max,
             keep_resident_bytes: 0,
         };
+        let compiled = config.compiled_dir.as_deref().map(CompiledDir::open);
         Ok(Self(Arc::new(Inner {
+            compiled: compiled.transpose()?,
             small: Sandbox::start(&small, config.epoch_tick)?,
             large: Sandbox::start(&large, config.epoch_tick)?,
+            heavy: Sandbox::on_demand(config.epoch_tick)?,
             config,
             clock,
         })))
@@ -86,7 +96,13 @@ impl Engine {
         match size {
             Size::Small => &self.0.small,
             Size::Large => &self.0.large,
+            Size::Heavy => &self.0.heavy,
         }
+    }
+
+    /// Where compiled forms are kept, if anywhere.
+    pub(super) fn compiled(&self) -> Option<&CompiledDir> {
+        self.0.compiled.as_ref()
     }
 }
 
@@ -122,6 +138,8 @@ mod tests {
         let bare = Engine(Arc::new(Inner {
             small: bare().unwrap(),
             large: bare().unwrap(),
+            heavy: Sandbox::on_demand(config.epoch_tick).unwrap(),
+            compiled: None,
             clock: Clock::system(),
             config: config.clone(),
         }));

@@ -12,6 +12,7 @@ use wasmtime::component::{Linker, WasmStr};
 use super::bindings::wastegate::policy::log::Level;
 use super::config::Config;
 use super::limits::Limiter;
+use super::wasi;
 use crate::types::DecisionId;
 
 /// What a policy may ask of the host.
@@ -34,6 +35,8 @@ pub(super) struct Guest {
     pub(super) limiter: Limiter,
     /// Where its log lines go.
     pub(super) log: Log,
+    /// Behind the inert stubs that a heavy component may import.
+    pub(super) wasi: wasi::State,
 }
 
 /// The log of one call.
@@ -89,7 +92,7 @@ impl Log {
     }
 }
 
-/// Everything a policy may import.
+/// Everything a policy may import, save for the stubs of a heavy one (`wasi`).
 ///
 /// # Errors
 /// When the same name is defined twice, which is a mistake here.
@@ -122,6 +125,13 @@ fn write(
     let message = message.to_str(&store)?;
     emit(level, &voice, &printable(&message, bytes_max));
     Ok(())
+}
+
+/// Writes a line that came by another way than our own import, under the same caps.
+pub(super) fn say(guest: &mut Guest, level: Level, line: &str) {
+    if let Some(voice) = guest.log.take_line() {
+        emit(level, &voice, &printable(line, guest.log.line_bytes_max));
+    }
 }
 
 /// One line of text, cut off at a character boundary; control characters, which could forge

@@ -3,6 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 use super::config::Config;
+use super::heavy::Weight;
 use crate::types::Scope;
 
 /// Bytes of one choice as the host holds it: what an answer is charged by.
@@ -15,11 +16,40 @@ const OUTPUT_SLACK_BYTES: u64 = 64 * 1024;
 const MANIFEST_BYTES_MAX: u64 = 256 * 1024;
 
 /// Elements of one table: function pointers, which no policy needs many of.
-const TABLE_ELEMENTS_MAX: usize = 10_000;
+pub(super) const TABLE_ELEMENTS_MAX: usize = 10_000;
+
+/// The same for a heavy component: an interpreter has some ten thousand functions.
+pub(super) const HEAVY_TABLE_ELEMENTS_MAX: usize = 200_000;
+
+/// Core instances, tables and memories of a light component.
+const PARTS: Parts = Parts {
+    instances: 16,
+    tables: 8,
+    memories: 2,
+    table_elements: TABLE_ELEMENTS_MAX,
+};
+
+/// The same of a heavy one: Python comes as some dozens of shared libraries.
+pub(super) const HEAVY_PARTS: Parts = Parts {
+    instances: 256,
+    tables: 64,
+    memories: 8,
+    table_elements: HEAVY_TABLE_ELEMENTS_MAX,
+};
 
 /// Working memory that a large call gets for each row besides its columns, bytes: keys, an index
 /// and a choice.
 const WORK_BYTES_PER_ROW: u64 = 128;
+
+/// How many parts a component may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parts {
+    pub(super) instances: usize,
+    pub(super) tables: usize,
+    pub(super) memories: usize,
+    /// In each table.
+    pub(super) table_elements: usize,
+}
 
 /// Whether a call is made inline with a fixed cap on memory, or on the pool with one for its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +58,8 @@ pub(super) enum Size {
     Small,
     /// Node scope, or many rows.
     Large,
+    /// Any call of a heavy component.
+    Heavy,
 }
 
 /// The limits of one call.
@@ -70,8 +102,30 @@ impl Budget {
         }
     }
 
+    /// Of a call of `rank` of a heavy component.
+    pub(super) fn heavy(config: &Config, rows: u32) -> Self {
+        let heavy = &config.heavy;
+        let light = Self::rank(config, Scope::User, rows, 0);
+        Self {
+            size: Size::Heavy,
+            fuel: heavy.fuel(rows),
+            memory_bytes: heavy.memory_bytes,
+            deadline: heavy.deadline,
+            ..light
+        }
+    }
+
     /// Of the one call of `describe`.
-    pub(super) const fn describe(config: &Config) -> Self {
+    pub(super) fn describe(config: &Config, weight: Weight) -> Self {
+        if weight.is_heavy() {
+            return Self {
+                fuel: config.fuel_describe.max(config.heavy.fuel_base),
+                output_bytes: MANIFEST_BYTES_MAX,
+                choices_max: 0,
+                deadline: config.heavy.deadline,
+                ..Self::heavy(config, 0)
+            };
+        }
         Self {
             size: Size::Small,
             fuel: config.fuel_describe,
@@ -109,25 +163,31 @@ pub(super) enum Refused {
 /// and remembers that it did.
 #[derive(Debug)]
 pub(super) struct Limiter {
+    parts: Parts,
     memory_bytes: usize,
-    held: usize,
+    /// What all of its memories have together.
+    held_bytes: usize,
     refused: Option<Refused>,
 }
 
 impl Limiter {
-    /// Of that much linear memory.
-    pub(super) fn new(memory_bytes: u64) -> Self {
+    /// Of a call's linear memory, in all memories together, and of the parts of its size.
+    pub(super) fn new(budget: &Budget) -> Self {
         Self {
-            memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
-            held: 0,
+            parts: match budget.size {
+                Size::Small | Size::Large => PARTS,
+                Size::Heavy => HEAVY_PARTS,
+            },
+            memory_bytes: usize::try_from(budget.memory_bytes).unwrap_or(usize::MAX),
+            held_bytes: 0,
             refused: None,
         }
     }
 
-    /// The most linear memory that was granted, bytes. Memory never shrinks, so it is what the
-    /// guest holds; of a guest with several memories, the largest.
+    /// The most linear memory that was granted, bytes, in all memories together. Memory never
+    /// shrinks, so it is what the guest holds.
     pub(super) const fn held(&self) -> u64 {
-        self.held as u64
+        self.held_bytes as u64
     }
 
     /// What was refused, if anything was.
@@ -139,12 +199,13 @@ impl Limiter {
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired <= self.memory_bytes && maximum.is_none_or(|maximum| desired <= maximum) {
-            self.held = self.held.max(desired);
+        let held_bytes = (self.held_bytes.saturating_sub(current)).saturating_add(desired);
+        if held_bytes <= self.memory_bytes && maximum.is_none_or(|maximum| desired <= maximum) {
+            self.held_bytes = held_bytes;
             return Ok(true);
         }
         self.refused = Some(Refused::Memory);
@@ -162,7 +223,8 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired <= TABLE_ELEMENTS_MAX && maximum.is_none_or(|maximum| desired <= maximum) {
+        if desired <= self.parts.table_elements && maximum.is_none_or(|maximum| desired <= maximum)
+        {
             return Ok(true);
         }
         self.refused = Some(Refused::Table);
@@ -172,15 +234,15 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        16
+        self.parts.instances
     }
 
     fn tables(&self) -> usize {
-        8
+        self.parts.tables
     }
 
     fn memories(&self) -> usize {
-        2
+        self.parts.memories
     }
 }
 

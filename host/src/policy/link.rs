@@ -31,6 +31,18 @@ impl Linked {
     /// # Errors
     /// When an import is not granted, or a function is missing.
     pub(super) fn new(sandbox: &Sandbox, component: &Component) -> wasmtime::Result<Self> {
+        Self::of(component, sandbox.link(component)?)
+    }
+
+    /// The same of a heavy one.
+    ///
+    /// # Errors
+    /// As [`Linked::new`].
+    pub(super) fn heavy(sandbox: &Sandbox, component: &Component) -> wasmtime::Result<Self> {
+        Self::of(component, sandbox.link_with_stubs(component)?)
+    }
+
+    fn of(component: &Component, pre: InstancePre<Guest>) -> wasmtime::Result<Self> {
         let missing = |name: &str| wasmtime::format_err!("`{name}` is missing");
         let ranker = component
             .get_export_index(None, RANKER_INTERFACE)
@@ -43,7 +55,7 @@ impl Linked {
         Ok(Self {
             describe: function("describe")?,
             rank: function("rank")?,
-            pre: sandbox.link(component)?,
+            pre,
         })
     }
 

@@ -4,27 +4,60 @@
 //! (`catalog`, `ranker`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{self, Input, Outcome};
 use super::convert;
 use super::describe;
 use super::engine::Engine;
 use super::guest::Voice;
+use super::heavy::Weight;
 use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::load::{LoadError, Params};
 use super::manifest::{Manifest, RawManifest};
+use super::wasi::Moment;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use crate::types::{DecisionId, Scope, Signal};
+
+/// How many times its deadline a heavy component gets in the acceptance kit, which runs where
+/// others compile.
+const HEAVY_PATIENCE: u32 = 8;
 
 /// A policy that was compiled, linked and asked what it is.
 pub struct Program {
     about: PolicyRef,
     manifest: Manifest,
     engine: Engine,
-    small: Linked,
-    large: Linked,
+    code: Code,
+}
+
+/// What it was compiled to: once for each sandbox that it is called in.
+pub(super) enum Code {
+    /// In slots of the pools.
+    Light { small: Linked, large: Linked },
+    /// Allocated on demand, and why.
+    Heavy(Linked, Weight),
+}
+
+impl Code {
+    /// Which sandbox it runs in.
+    pub(super) const fn weight(&self) -> Weight {
+        match self {
+            Self::Light { .. } => Weight::Light,
+            Self::Heavy(_, weight) => *weight,
+        }
+    }
+
+    /// What is called for a call of that size.
+    pub(super) const fn linked(&self, size: Size) -> &Linked {
+        match (self, size) {
+            (Self::Heavy(heavy, _), _) => heavy,
+            (Self::Light { small, .. }, Size::Small) => small,
+            (Self::Light { large, .. }, Size::Large | Size::Heavy) => large,
+        }
+    }
 }
 
 /// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
@@ -41,15 +74,13 @@ impl Program {
         about: PolicyRef,
         manifest: Manifest,
         engine: Engine,
-        small: Linked,
-        large: Linked,
+        code: Code,
     ) -> Self {
         Self {
             about,
             manifest,
             engine,
-            small,
-            large,
+            code,
         }
     }
 
@@ -83,6 +114,40 @@ impl Program {
         self.manifest.scopes.contains(&scope)
     }
 
+    /// Which sandbox it runs in.
+    #[must_use]
+    pub const fn weight(&self) -> Weight {
+        self.code.weight()
+    }
+
+    /// Whether such a question goes to the worker pool.
+    #[must_use]
+    pub fn needs_pool(&self, scope: Scope, rows: u32) -> bool {
+        self.weight().is_heavy() || self.engine.config().is_large(scope, rows)
+    }
+
+    /// How long a call on the pool is waited for, queueing included.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let config = self.engine.config();
+        if self.weight().is_heavy() {
+            config.heavy.deadline
+        } else {
+            config.deadline_large
+        }
+    }
+
+    /// The fuel of a call about so many rows.
+    #[must_use]
+    pub fn fuel(&self, rows: u32) -> u64 {
+        let config = self.engine.config();
+        if self.weight().is_heavy() {
+            config.heavy.fuel(rows)
+        } else {
+            config.fuel(rows)
+        }
+    }
+
     /// Asks it once. Its log lines are told apart by `decision`; without one nothing is logged.
     #[must_use]
     pub fn ask(
@@ -105,12 +170,12 @@ impl Program {
     /// Machine code and data that it was compiled to for one sandbox, bytes.
     #[must_use]
     pub fn compiled_bytes(&self) -> usize {
-        self.small.compiled_bytes()
+        self.code.linked(Size::Small).compiled_bytes()
     }
 
     /// Asks it again what it is.
     pub(super) fn describe(&self) -> Outcome<RawManifest> {
-        describe::ask(&self.engine, &self.small)
+        describe::ask(&self.engine, &self.code)
     }
 
     /// Asks it for the acceptance kit: within the same fuel and memory, and with the patience of a
@@ -128,9 +193,11 @@ impl Program {
         params: &[f64],
         decision: Option<DecisionId>,
     ) -> Outcome<Ranking> {
-        let deadline = self.engine.config().deadline_large;
         let budget = Budget {
-            deadline,
+            deadline: match self.weight() {
+                Weight::Light => self.patience(),
+                Weight::Heavy(_) => self.patience().saturating_mul(HEAVY_PATIENCE),
+            },
             ..self.budget(input)
         };
         self.call(input, params, decision, budget)
@@ -144,6 +211,9 @@ impl Program {
 
     fn budget(&self, input: &Input) -> Budget {
         let config = self.engine.config();
+        if self.weight().is_heavy() {
+            return Budget::heavy(config, input.rows);
+        }
         Budget::rank(config, input.scope, input.rows, input.columns.len())
     }
 
@@ -158,14 +228,17 @@ impl Program {
             policy: self.about.name.clone(),
             decision,
         });
-        let linked = match budget.size {
-            Size::Small => &self.small,
-            Size::Large => &self.large,
-        };
+        let linked = self.code.linked(budget.size);
         let record = convert::call(input, params);
-        let outcome = call::once(&self.engine, linked, &budget, voice, |guest, store| {
-            guest.rank(store, &record, &input.columns)
-        });
+        let moment = Moment::of(input);
+        let outcome = call::once(
+            &self.engine,
+            linked,
+            &budget,
+            moment,
+            voice,
+            |guest, store| guest.rank(store, &record, &input.columns),
+        );
         outcome.and_then(|answer| match answer {
             Ok(choices) if choices.len() as u64 > budget.choices_max => {
                 Err(Fault::OutputTooLarge(budget.output_bytes))

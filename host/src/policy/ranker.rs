@@ -126,7 +126,7 @@ impl Ranker for PolicyRanker {
             return shared.not_asked(&policy, question, Fault::Quarantined);
         };
         let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
-        if self.shadow || shared.engine.config().is_large(question.scope, rows) {
+        if self.shadow || policy.program().needs_pool(question.scope, rows) {
             Shared::elsewhere(shared, &policy, question, leave)
         } else {
             Answer::Ready(shared.ask(&policy, question, leave))
@@ -184,7 +184,7 @@ impl Shared {
         }
         let (this, policy, question) = (this.clone(), policy.clone(), question.clone());
         Answer::Pending(Box::pin(async move {
-            let deadline = this.engine.config().deadline_large;
+            let deadline = policy.program().patience();
             match tokio::time::timeout(deadline, answer).await {
                 Ok(Ok(ranked)) => ranked,
                 Ok(Err(_)) => this.not_answered(&policy, &question, Fault::Saturated),

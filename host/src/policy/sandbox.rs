@@ -1,31 +1,41 @@
 //! One sandbox: an engine of wasmtime's, the imports it grants, the clock that watches it.
 //!
 //! Its settings are chosen for one shape of call, a few microseconds on a fresh pooled instance;
-//! each line says why it is there. The figures behind them are in the project's notes on costs.
+//! each line says why it is there. The figures behind them are in the project's notes on costs. The
+//! sandbox of heavy components differs in how it allocates and in what it grants, and in nothing
+//! that could change an answer.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use siphasher::sip::SipHasher13;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{
     Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Store,
     WasmBacktraceDetails,
 };
 
+use super::compiled::Kept;
 use super::engine::EngineError;
 use super::guest::{self, Guest};
+use super::native;
 use super::ticker::{InFlight, Ticker};
+use super::wasi;
 
 /// Native stack that a guest may use, bytes; a thread has at least eight times as much.
 const STACK_BYTES: usize = 256 * 1024;
+
+/// The same for a heavy component: an interpreter recurses. A quarter of what a thread has.
+const HEAVY_STACK_BYTES: usize = 512 * 1024;
 
 /// Table memory that a free slot keeps, bytes.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
 
 /// Core instances and tables of one component: the guest, and what componentising adds.
-const PARTS_PER_COMPONENT: u32 = 8;
+pub(super) const PARTS_PER_COMPONENT: u32 = 8;
 
 /// Linear memories of one component.
-const MEMORIES_PER_COMPONENT: u32 = 2;
+pub(super) const MEMORIES_PER_COMPONENT: u32 = 2;
 
 /// Fuel of growing memory, which takes the host as long as hundreds of other instructions.
 const MEMORY_GROW_FUEL: u8 = 255;
@@ -80,6 +90,15 @@ impl Sandbox {
         Self::of(engine, tick)
     }
 
+    /// Sets up the one of heavy components: nothing is reserved between calls, and a component may
+    /// have as many parts and as much memory as the limiter lets it.
+    pub(super) fn on_demand(tick: Duration) -> Result<Self, EngineError> {
+        let mut settings = settings();
+        settings.max_wasm_stack(HEAVY_STACK_BYTES);
+        let engine = wasmtime::Engine::new(&settings).map_err(setup)?;
+        Self::of(engine, tick)
+    }
+
     fn of(engine: wasmtime::Engine, tick: Duration) -> Result<Self, EngineError> {
         Ok(Self {
             linker: guest::linker(&engine).map_err(setup)?,
@@ -97,6 +116,31 @@ impl Sandbox {
     /// Links a component to what policies are granted.
     pub(super) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Guest>> {
         self.linker.instantiate_pre(component)
+    }
+
+    /// Links a heavy component: to the same, and to the inert stubs of what its standard library
+    /// imports.
+    pub(super) fn link_with_stubs(
+        &self,
+        component: &Component,
+    ) -> wasmtime::Result<InstancePre<Guest>> {
+        let mut linker = self.linker.clone();
+        wasi::grant(&mut linker, component, &self.engine)?;
+        linker.instantiate_pre(component)
+    }
+
+    /// The compiled form that was kept of a component, if it is for this engine, build and machine.
+    pub(super) fn revive(&self, kept: &Kept) -> wasmtime::Result<Component> {
+        native::component(&self.engine, kept)
+    }
+
+    /// What tells compiled forms apart that this engine cannot use, hex.
+    pub(super) fn compatibility(&self) -> String {
+        let mut hasher = SipHasher13::new();
+        self.engine
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// A store for one call.

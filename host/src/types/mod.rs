@@ -6,6 +6,7 @@
 pub mod health;
 pub mod ids;
 pub mod protection;
+pub mod random;
 pub mod reason;
 pub mod signal;
 pub mod task;
@@ -15,6 +16,7 @@ pub mod time;
 pub use health::{Evidence, EvidenceSource, Health};
 pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};
 pub use protection::{Protection, ProtectionReason};
+pub use random::SplitMix64;
 pub use reason::{CloseReason, EvictionCause};
 pub use signal::{Signal, SignalRow};
 pub use task::{Supervisor, Tasks};

@@ -19,12 +19,12 @@ pub mod watch;
 
 mod field;
 
-#[cfg(test)]
-mod testing;
 pub mod bench;
 pub mod check;
 pub mod fuel;
 pub mod inspect;
+#[cfg(test)]
+mod testing;
 pub mod text;
 
 mod made_up;

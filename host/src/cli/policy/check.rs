@@ -30,7 +30,7 @@ impl Args {
             Ok(engine) => engine,
             Err(Told(code)) => return Ok(code),
         };
-        let size_max = engine.config().size_bytes_max;
+        let size_max = engine.config().file_bytes_max();
         let params = self.settings.params();
         let (mut unreadable, mut refused) = (None, false);
         for name in &self.policies {

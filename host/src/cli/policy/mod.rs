@@ -4,17 +4,17 @@
 //! code.
 
 mod bench;
+mod build;
 mod check;
 mod diff;
 mod failure;
+mod inspect;
+mod new;
 mod ranking;
 mod run;
+mod settings;
 mod subject;
 mod table;
-mod inspect;
-mod settings;
-mod build;
-mod new;
 mod target;
 mod test;
 

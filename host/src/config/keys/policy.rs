@@ -8,7 +8,7 @@ use crate::config::shape::{FINITE, Name, Number, OptionalPath, bytes, count, mil
 const FUEL_MAX: u64 = 1_000_000_000_000;
 
 pub(super) fn sections() -> Vec<Section> {
-    vec![choice_and_limits(), params(), breaker()]
+    vec![choice_and_limits(), params(), heavy(), breaker()]
 }
 
 fn choice_and_limits() -> Section {
@@ -130,6 +130,13 @@ fn pool(section: Section) -> Section {
             "Instances that can be alive at once.",
         )
         .key(
+            "compiled_dir",
+            OptionalPath,
+            |d| &mut d.rooms.policy.compiled_dir,
+            "Where the compiled form of heavy policies is kept, which takes tens of seconds to \
+             make; a directory of this user's own (0700), made if there is none. Empty: not kept.",
+        )
+        .key(
             "keep_resident_bytes",
             bytes(0, GIB),
             |d| &mut d.rooms.policy.keep_resident_bytes,
@@ -154,6 +161,44 @@ fn param(name: &str) -> Key {
     Key::new(path, FINITE, doc, move |d| {
         d.policy.params.entry(param.clone()).or_insert(f64::NAN)
     })
+}
+
+fn heavy() -> Section {
+    Section::new(
+        "policy.heavy",
+        "What a heavy component may take: JavaScript or Python with its interpreter, or whatever \
+         imports WASI. It runs on the workers at every scope.",
+    )
+    .key(
+        "size_bytes_max",
+        bytes(1, 64 * MIB),
+        |d| &mut d.rooms.policy.heavy.size_bytes_max,
+        "The largest file of a heavy component.",
+    )
+    .key(
+        "fuel_base",
+        count(1, FUEL_MAX),
+        |d| &mut d.rooms.policy.heavy.fuel_base,
+        "Fuel of every call, whatever its size.",
+    )
+    .key(
+        "fuel_per_row",
+        count(0, FUEL_MAX),
+        |d| &mut d.rooms.policy.heavy.fuel_per_row,
+        "Fuel of a call for each manager on top.",
+    )
+    .key(
+        "memory_bytes",
+        bytes(MIB, GIB),
+        |d| &mut d.rooms.policy.heavy.memory_bytes,
+        "Memory of a call.",
+    )
+    .key(
+        "deadline_ms",
+        millis(1, MINUTE),
+        |d| &mut d.rooms.policy.heavy.deadline,
+        "How long a call is waited for, queueing included, and may hold its worker.",
+    )
 }
 
 fn breaker() -> Section {

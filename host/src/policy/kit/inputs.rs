@@ -2,7 +2,7 @@
 //! its table. The same on every machine and in every version.
 
 use crate::policy::call::Input;
-use crate::types::{Scope, Signal, Tier};
+use crate::types::{Scope, Signal, SplitMix64, Tier};
 
 /// A prime above the largest number of rows: multiplying by anything permutes the rows.
 const PRIME: u64 = 10_007;
@@ -52,7 +52,7 @@ pub(super) fn later(input: &Input) -> Input {
 /// The same in another order, and which row each was before.
 pub(super) fn shuffled(input: &Input) -> (Input, Vec<u32>) {
     let mut order: Vec<u32> = (0..input.rows).collect();
-    order.sort_by_key(|&row| scramble(u64::from(row)));
+    order.sort_by_key(|&row| SplitMix64::nth(u64::from(row), 1));
     let reorder = |column: &Vec<f64>| {
         order
             .iter()
@@ -85,14 +85,6 @@ pub fn value(signal: Signal, row: u32, rows: u32) -> f64 {
         _ => mixed * 13 + 5,
     };
     number as f64
-}
-
-/// A step of splitmix64: neighbours end up far apart, and nothing stays where it was.
-const fn scramble(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

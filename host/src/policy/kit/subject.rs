@@ -34,6 +34,6 @@ impl Subject for Program {
     }
 
     fn fuel(&self, rows: u32) -> u64 {
-        self.engine().config().fuel(rows)
+        Program::fuel(self, rows)
     }
 }

@@ -78,7 +78,7 @@ pub enum LoadError {
     Componentise(#[source] Source),
     /// It asks for what policies are not granted.
     #[error(
-        "the policy imports what policies are not granted:{}\nA policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust built for `wasm32-unknown-unknown` imports nothing by itself",
+        "the policy imports what policies are not granted:{}\nA policy may import `wastegate:policy/log@1.0.0` and the stubs of what a standard library pulls in; Rust built for `wasm32-unknown-unknown` imports nothing by itself",
         Lines(.0)
     )]
     Imports(Vec<RefusedImport>),

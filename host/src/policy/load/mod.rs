@@ -1,14 +1,16 @@
 //! From bytes to a [`Program`], and from a program with parameters to a [`Policy`].
 //!
 //! Size cap, recognise, componentise a core module, check the world by name, check the imports
-//! against what is granted, compile, link, ask it what it is, check what it says; then, with its
+//! against what is granted, weigh it, compile, link, ask it what it is, check what it says; then, with its
 //! parameters, the acceptance kit. Each step has its own sentence when it fails, with a remedy, and
 //! nothing after it runs.
 //!
-//! All of it blocks for as long as a compiler takes, 20 ms for a small policy: [`policy_async`]
-//! keeps it off the threads that serve. Not here: files and downloads; bytes arrive as data.
+//! All of it blocks for as long as a compiler takes, 20 ms for a small policy and tens of seconds
+//! for an interpreter with one in it: [`policy_async`] keeps it off the threads that serve. Not
+//! here: files and downloads; bytes arrive as data.
 
 mod anatomy;
+mod compile;
 mod core_world;
 mod difference;
 mod error;
@@ -16,6 +18,7 @@ mod format;
 mod imports;
 mod shape;
 mod step;
+mod weight;
 mod world;
 
 use std::collections::BTreeMap;
@@ -24,6 +27,7 @@ use std::sync::Arc;
 
 pub use anatomy::{Anatomy, Build, Producer};
 pub use error::{LoadError, RefusedImport};
+pub use imports::verdict;
 use sha2::{Digest, Sha256};
 pub use step::Step;
 
@@ -31,10 +35,8 @@ use super::describe;
 use super::engine::Engine;
 use super::kit;
 use super::limits::Size;
-use super::link::Linked;
 use super::manifest::Manifest;
-use super::program::{Policy, Program};
-use super::sandbox::Sandbox;
+use super::program::{Code, Policy, Program};
 use crate::decision::PolicyRef;
 
 /// What the operator set of a policy's parameters, by name; the rest keep their defaults.
@@ -57,7 +59,7 @@ pub fn program_by_steps(
     bytes: &[u8],
     passed: &mut dyn FnMut(Step),
 ) -> Result<Arc<Program>, LoadError> {
-    let component = format::component(bytes, engine.config().size_bytes_max, passed)?;
+    let component = format::component(bytes, engine.config().file_bytes_max(), passed)?;
     let interfaces = world::Interfaces::of(&component)?;
     world::check(&interfaces.exports)?;
     passed(Step::World);
@@ -65,15 +67,27 @@ pub fn program_by_steps(
     passed(Step::Imports);
     shape::check(&component)?;
     passed(Step::Types);
-    let small = compile(engine.sandbox(Size::Small), &component)?;
+    let weight = weight::of(
+        &component,
+        &interfaces.imports,
+        bytes.len(),
+        engine.config(),
+    )?;
+    let code = if weight.is_heavy() {
+        Code::Heavy(compile::heavy(engine, &component)?, weight)
+    } else {
+        Code::Light {
+            small: compile::light(engine.sandbox(Size::Small), &component)?,
+            large: compile::light(engine.sandbox(Size::Large), &component)?,
+        }
+    };
     passed(Step::Compile);
-    let said = describe::ask(engine, &small)
+    let said = describe::ask(engine, &code)
         .result
         .map_err(LoadError::Describe)?;
     passed(Step::Describe);
     let manifest = Manifest::check(said).map_err(LoadError::Manifest)?;
     passed(Step::Manifest);
-    let large = compile(engine.sandbox(Size::Large), &component)?;
     let about = PolicyRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
@@ -83,8 +97,7 @@ pub fn program_by_steps(
         about,
         manifest,
         engine.clone(),
-        small,
-        large,
+        code,
     )))
 }
 
@@ -136,13 +149,6 @@ pub fn digest(bytes: &[u8]) -> Arc<str> {
         let _ = write!(hex, "{byte:02x}");
     }
     hex.into()
-}
-
-fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Linked, LoadError> {
-    let compiled = sandbox
-        .compile(component)
-        .map_err(|error| LoadError::Compile(error.root_cause().to_string().into()))?;
-    Linked::new(sandbox, &compiled).map_err(|error| LoadError::Types(vec![format!("{error:#}")]))
 }
 
 #[cfg(test)]

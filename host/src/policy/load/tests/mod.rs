@@ -127,7 +127,7 @@ fn imports_are_refused_by_name_and_in_words() {
     let guest = component(&format!(
         r#"(component
             (import "wasi:sockets/tcp@0.2.6" (instance))
-            (import "wasi:clocks/wall-clock@0.2.6" (instance))
+            (import "wasi:clocks/wall-clock@0.3.0" (instance))
             (import "wastegate:policy/log@2.1.0" (instance))
             (import "acme:geo/lookup@1.0.0" (instance))
             (import "wastegate:policy/log@1.4.0" (instance))
@@ -136,11 +136,11 @@ fn imports_are_refused_by_name_and_in_words() {
     assert_eq!(
         refusal(&guest),
         "the policy imports what policies are not granted:
-  wasi:sockets/tcp@0.2.6: policies may not open sockets
-  wasi:clocks/wall-clock@0.2.6: policies own no clock; the moment of the decision is `now-ms` of the call
+  wasi:sockets/tcp@0.2.6: policies may not open sockets; build without them (componentize-py: `--stub-wasi`)
+  wasi:clocks/wall-clock@0.3.0: policies own no clock; the moment of the decision is `now-ms` of the call, and what the stub of version 0.2 tells
   wastegate:policy/log@2.1.0: this host offers `log` of version 1 only
   acme:geo/lookup@1.0.0: this host offers nothing of that name
-A policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust built for `wasm32-unknown-unknown` imports nothing by itself"
+A policy may import `wastegate:policy/log@1.0.0` and the stubs of what a standard library pulls in; Rust built for `wasm32-unknown-unknown` imports nothing by itself"
     );
 }
 
@@ -154,8 +154,8 @@ fn a_module_that_wants_wasi_is_told_how_to_do_without() {
     assert_eq!(
         refusal(&guest.wasm()),
         "the policy imports what policies are not granted:
-  wasi_snapshot_preview1: WASI is not granted to policies; build for `wasm32-unknown-unknown`
-A policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust built for `wasm32-unknown-unknown` imports nothing by itself"
+  wasi_snapshot_preview1: a core module gets no WASI; build for `wasm32-unknown-unknown`, or make a component of it
+A policy may import `wastegate:policy/log@1.0.0` and the stubs of what a standard library pulls in; Rust built for `wasm32-unknown-unknown` imports nothing by itself"
     );
 }
 
