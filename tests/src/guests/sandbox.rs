@@ -57,6 +57,22 @@ fn a_call_of_up_to_a_thousand_rows_never_grows_the_memory() {
     }
 }
 
+/// Sizes at which sorting changes its ways are dearer than those around them.
+#[test]
+fn sizes_in_between_fit_their_fuel() {
+    for name in ALL_SHIPPED {
+        let policy = Guest::new(shipped(name));
+        for rows in [
+            2, 16, 17, 33, 48, 49, 64, 65, 80, 100, 129, 150, 200, 300, 500,
+        ] {
+            for needed in [1, 7, rows / 5, rows] {
+                let answer = policy.rank(rows, needed);
+                assert!(answer.is_ok(), "{name}, {needed} of {rows}: {answer:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn ten_thousand_rows_fit_the_limits_of_a_user() {
     for name in ALL_SHIPPED {

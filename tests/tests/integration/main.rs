@@ -6,6 +6,8 @@ mod breaker;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod crowds;
 #[cfg(test)]
 mod demo;
@@ -15,6 +17,8 @@ mod evidence;
 mod guests;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod leaks;
 #[cfg(test)]
