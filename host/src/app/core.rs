@@ -23,7 +23,7 @@ use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
 use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
-use crate::policy::{self, Catalog, Engine, Pick, PolicyRanker, Runtime};
+use crate::policy::{self, Breakers, Catalog, Engine, Pick, PolicyRanker, Runtime};
 use crate::registry::Registry;
 use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
@@ -39,6 +39,7 @@ pub struct Core {
     cleaner: Arc<Cleaner>,
     admission: Arc<Admission>,
     catalog: Arc<Catalog>,
+    breakers: Breakers,
     recording: Arc<Recording>,
     activity: Activity,
     health: health::Config,
@@ -63,24 +64,15 @@ impl Core {
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
-        let (catalog, ranker) = policies(&config, &clock, &mut metrics).await?;
-        Self::with_ranker(
-            config,
-            application,
-            identify,
-            ranker,
-            catalog,
-            clock,
-            metrics,
-        )
+        let policies = Policies::start(&config, &clock, &mut metrics).await?;
+        Self::with_policies(config, application, identify, policies, clock, metrics)
     }
 
-    fn with_ranker(
+    fn with_policies(
         config: Config,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
-        ranker: Arc<dyn Ranker>,
-        catalog: Arc<Catalog>,
+        policies: Policies,
         clock: Clock,
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
@@ -102,7 +94,7 @@ impl Core {
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
             registry: registry.clone(),
-            ranker,
+            ranker: policies.ranker,
             recorder: notes.recording.clone(),
             clock: clock.clone(),
             config: config.cleanup,
@@ -156,7 +148,8 @@ impl Core {
             registry,
             cleaner,
             admission,
-            catalog,
+            catalog: policies.catalog,
+            breakers: policies.breakers,
             recording: notes.recording,
             activity: notes.activity,
             health: config.health,
@@ -250,6 +243,12 @@ impl Core {
         &self.catalog
     }
 
+    /// Which of them are quarantined, why, and on what they failed.
+    #[must_use]
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
     /// Everything that happens, for watchers.
     #[must_use]
     pub fn recording(&self) -> &Arc<Recording> {
@@ -318,32 +317,47 @@ impl Notes {
     }
 }
 
-/// Starts the engine and puts the configured policy in charge.
-async fn policies(
-    config: &Config,
-    clock: &Clock,
-    metrics: &mut Metrics,
-) -> Result<(Arc<Catalog>, Arc<dyn Ranker>), AppError> {
-    let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
-    let counters = policy::Metrics::default();
-    counters.register(&engine, metrics.room("policy"));
-    let runtime = Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
-    let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
-    let PolicyChoice { source, params } = &config.ranking;
-    let pick = match source {
-        PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
-        PolicySource::File(path) => {
-            let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
-                path: path.clone(),
-                source,
-            })?;
-            Pick::Bytes(bytes.into())
-        }
-    };
-    catalog
-        .activate_async(pick, params.clone())
-        .await
-        .map_err(AppError::Policy)?;
-    let ranker = PolicyRanker::champion(runtime, catalog.clone());
-    Ok((catalog, Arc::new(ranker)))
+/// Everything that ranks.
+struct Policies {
+    catalog: Arc<Catalog>,
+    breakers: Breakers,
+    ranker: Arc<dyn Ranker>,
+}
+
+impl Policies {
+    /// Starts the engine and puts the configured policy in charge.
+    async fn start(
+        config: &Config,
+        clock: &Clock,
+        metrics: &mut Metrics,
+    ) -> Result<Self, AppError> {
+        let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
+        let counters = policy::Metrics::default();
+        counters.register(&engine, metrics.room("policy"));
+        let runtime =
+            Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
+        let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
+        let PolicyChoice { source, params } = &config.ranking;
+        let pick = match source {
+            PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
+            PolicySource::File(path) => {
+                let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
+                    path: path.clone(),
+                    source,
+                })?;
+                Pick::Bytes(bytes.into())
+            }
+        };
+        catalog
+            .activate_async(pick, params.clone())
+            .await
+            .map_err(AppError::Policy)?;
+        let breakers = runtime.breakers().clone();
+        let ranker = Arc::new(PolicyRanker::champion(runtime, catalog.clone()));
+        Ok(Self {
+            catalog,
+            breakers,
+            ranker,
+        })
+    }
 }
