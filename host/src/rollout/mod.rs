@@ -3,3 +3,6 @@
 //! Sources bring files, every accepted file is a revision, an activation is one pointer, and every
 //! change is in the audit log with who and when. Not here: how a policy is loaded and called
 //! (`policy`), and how operators reach this (`admin`, `cli`).
+
+pub mod signature;
+pub mod source;
