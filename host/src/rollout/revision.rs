@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::source::{Origin, PolicyName};
-use crate::policy::{Limits, Params};
-use crate::types::RevisionId;
+use crate::policy::Params;
+use crate::types::{Limits, RevisionId};
 
 /// What makes a file with its settings a revision of its own: the same again is the same revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,11 @@ pub struct Revision {
     pub size: u64,
     /// Where it came from.
     pub origin: Origin,
+    /// Its signature as it came, to be checked again whenever the bytes are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// The key that it was signed with and what the signer wrote; none if nobody asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<String>,
     /// Who brought it.
     pub by: Actor,

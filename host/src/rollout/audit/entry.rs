@@ -153,7 +153,7 @@ impl Entry {
             what = what.name(),
             by = self.by.as_str(),
             policy = policy.as_deref(),
-            revision = revision.map(RevisionId::raw),
+            revision = revision.map(RevisionId::get),
             seats = %in_words(moves),
             reason,
             "policies"

@@ -17,7 +17,7 @@ pub use entry::{Entry, Note, What};
 
 use self::file::AuditFile;
 use super::actor::Actor;
-use crate::types::Clock;
+use crate::types::{Clock, RevisionId};
 
 /// Entries that are kept in memory.
 pub const RECENT_MAX: usize = 1_024;
@@ -103,12 +103,14 @@ impl Audit {
         newer.skip(skipped).cloned().collect()
     }
 
-    /// The highest revision number that an entry in memory names; 0 if none does.
+    /// The highest revision number that an entry in memory names.
     #[must_use]
-    pub fn highest_revision(&self) -> u64 {
+    pub fn highest_revision(&self) -> Option<RevisionId> {
         let recent = self.recent.lock();
-        let named = recent.iter().flat_map(|entry| entry.note.revisions());
-        named.map(crate::types::RevisionId::raw).max().unwrap_or(0)
+        recent
+            .iter()
+            .flat_map(|entry| entry.note.revisions())
+            .max()
     }
 }
 

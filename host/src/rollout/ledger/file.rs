@@ -38,10 +38,11 @@ pub enum Unreadable {
 #[serde(deny_unknown_fields)]
 struct File {
     v: u32,
-    last: u64,
+    last: Option<RevisionId>,
     changes: u64,
     revisions: Vec<Revision>,
     seats: Seats,
+    served: BTreeSet<RevisionId>,
     chosen: Option<Chosen>,
 }
 
@@ -77,6 +78,7 @@ impl Ledger {
                 aggressive: held(Tier::Aggressive),
                 force: held(Tier::Force),
             },
+            served: self.served.clone(),
             chosen: self.chosen.clone(),
         };
         // Strings, numbers and maps with string keys: there is nothing that JSON cannot hold.
@@ -110,6 +112,7 @@ impl Ledger {
                 .map(|revision| (revision.id, revision.clone()))
                 .collect(),
             seats: [proactive, conservative, moderate, aggressive, force].map(Stack::new),
+            served: file.served,
             chosen: file.chosen,
         };
         ledger
@@ -125,8 +128,8 @@ impl Ledger {
             if !ids.insert(id) {
                 return Err(format!("{id} is there twice"));
             }
-            if id.raw() == 0 || id.raw() > self.last {
-                return Err(format!("{id} is there and the last one is r{}", self.last));
+            if self.last.is_none_or(|last| last < id) {
+                return Err(format!("{id} is above the last number that was given"));
             }
             let hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
             if revision.digest.len() != 64 || !revision.digest.bytes().all(hex) {
@@ -134,6 +137,9 @@ impl Ledger {
             }
         }
         let known = |id: RevisionId| ids.contains(&id);
+        if let Some(id) = self.served.iter().find(|id| !known(**id)) {
+            return Err(format!("{id} has served and is not there"));
+        }
         for (tier, stack) in Tier::ALL.iter().zip(&self.seats) {
             let held = stack.entries();
             if held.len() > HISTORY_MAX {

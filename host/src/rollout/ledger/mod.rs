@@ -15,27 +15,30 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use file::LEDGER_BYTES_MAX;
 pub use file::Unreadable;
 pub use seats::{Held, Move, NothingBefore};
+use serde::{Deserialize, Serialize};
 
 use self::seats::Stack;
 use super::config::{KEPT_BYTES_MAX, POLICIES_MAX};
 use super::revision::{Content, Revision};
 use super::source::PolicyName;
-use crate::policy::{Limits, Params};
-use crate::types::{RevisionId, Tier};
-use serde::{Deserialize, Serialize};
+use crate::policy::Params;
+use crate::types::{Limits, RevisionId, Tier};
 
 /// Revisions and seats. A value: a change makes another one, and whoever holds this one is not
 /// disturbed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ledger {
     /// The highest number that was ever given.
-    last: u64,
+    last: Option<RevisionId>,
     /// The number of the last change of a seat.
     changes: u64,
     revisions: BTreeMap<RevisionId, Revision>,
     seats: [Stack; 5],
+    /// Those of them that were ever in charge.
+    served: BTreeSet<RevisionId>,
     chosen: Option<Chosen>,
 }
 
@@ -58,7 +61,7 @@ impl Ledger {
     /// One with nothing in it, whose first revision comes after `last`: for a deployment that lost
     /// its ledger and must not use a number twice.
     #[must_use]
-    pub fn after(last: u64) -> Self {
+    pub fn after(last: Option<RevisionId>) -> Self {
         Self {
             last,
             ..Self::default()
@@ -90,7 +93,7 @@ impl Ledger {
 
     /// The highest number that was ever given.
     #[must_use]
-    pub const fn last(&self) -> u64 {
+    pub const fn last(&self) -> Option<RevisionId> {
         self.last
     }
 
@@ -107,12 +110,19 @@ impl Ledger {
 
     /// Takes a revision in, with the next number. The same content again is the same revision.
     pub fn accept(&mut self, mut revision: Revision) -> RevisionId {
-        if let Some(known) = self.same(&revision.content()) {
-            return known.id;
+        if let Some(id) = self.same(&revision.content()).map(|known| known.id) {
+            // The same bytes, this time with a signature: now they may be used where one is asked
+            // for.
+            if let Some(known) = self.revisions.get_mut(&id)
+                && revision.signature.is_some()
+            {
+                (known.signature, known.signed) = (revision.signature, revision.signed);
+            }
+            return id;
         }
-        self.last = self.last.saturating_add(1);
-        revision.id = RevisionId::from_raw(self.last);
-        let id = revision.id;
+        let id = self.last.map_or(RevisionId::FIRST, RevisionId::following);
+        revision.id = id;
+        self.last = Some(id);
         self.revisions.insert(id, revision);
         id
     }
@@ -151,6 +161,20 @@ impl Ledger {
             .collect()
     }
 
+    /// Whether a revision was ever in charge.
+    #[must_use]
+    pub fn has_served(&self, id: RevisionId) -> bool {
+        self.served.contains(&id)
+    }
+
+    /// The tiers at which a revision stands in for the active one.
+    #[must_use]
+    pub fn standing_in(&self, id: RevisionId) -> Vec<Tier> {
+        let mut tiers = Tier::ALL.to_vec();
+        tiers.retain(|tier| self.fallback(*tier) == Some(id));
+        tiers
+    }
+
     /// The tiers at which a revision is active.
     #[must_use]
     pub fn tiers_of(&self, id: RevisionId) -> Vec<Tier> {
@@ -180,6 +204,7 @@ impl Ledger {
         };
         for moved in &moves {
             self.stack_mut(moved.tier).push(held);
+            self.served.extend(revision);
         }
         moves
     }
@@ -246,6 +271,7 @@ impl Ledger {
             .iter()
             .filter_map(|id| self.revisions.remove(id))
             .collect();
+        self.served.retain(|id| self.revisions.contains_key(id));
         let known = |id: RevisionId| self.revisions.contains_key(&id);
         for stack in &mut self.seats {
             stack.keep(known);
