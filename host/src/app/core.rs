@@ -324,9 +324,9 @@ async fn policies(
     clock: &Clock,
     metrics: &mut Metrics,
 ) -> Result<(Arc<Catalog>, Arc<dyn Ranker>), AppError> {
-    let counters = policy::Metrics::default();
-    counters.register(metrics.room("policy"));
     let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
+    let counters = policy::Metrics::default();
+    counters.register(&engine, metrics.room("policy"));
     let runtime = Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
     let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
     let PolicyChoice { source, params } = &config.ranking;
