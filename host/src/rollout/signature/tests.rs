@@ -87,6 +87,24 @@ fn each_way_to_be_wrong_has_its_own_sentence() {
     }
 }
 
+/// Made by minisign 0.11 with `-G -W`, `-S -t "release 1"`, and `-S -l`.
+#[test]
+fn what_the_tool_signs_is_taken_and_its_old_format_is_not() {
+    let lines = include_str!("fixtures/operator.pub");
+    let key = Key::new(lines.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(key.id().to_string(), "635165162582C27E");
+    let (keys, bytes) = (keys([&key]), include_bytes!("fixtures/policy.wasm"));
+    let verified = keys.verify(bytes, Some(include_str!("fixtures/policy.wasm.minisig")));
+    let signed = Verified::Signed {
+        key: key.id(),
+        comment: "release 1".to_owned(),
+    };
+    assert_eq!(verified, Ok(signed));
+    let legacy = include_str!("fixtures/policy.wasm.legacy.minisig");
+    let refused = keys.verify(bytes, Some(legacy));
+    assert_eq!(refused, Err(SignatureRefused::Legacy(key.id())));
+}
+
 #[test]
 fn only_what_the_host_was_built_with_needs_none() {
     let (_, key) = pair();

@@ -4,10 +4,14 @@
 //! here: whether the bytes are any good (`signature`, `policy::load`), and whether what they hold
 //! is put in charge.
 
+pub mod directory;
+pub mod file;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::policy::manifest::{NAME_BYTES_MAX, is_name};
@@ -122,6 +126,33 @@ impl fmt::Debug for Fetched {
             .field("origin", &self.origin)
             .finish()
     }
+}
+
+/// Who is handed what a source found, and decides what becomes of it.
+pub trait Receive: Send + Sync {
+    /// Takes or refuses it. Whoever calls waits, and hands over nothing else meanwhile.
+    fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received>;
+}
+
+/// How what was found relates to what the same source found before under this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// It is the first since the process started: perhaps new, perhaps what is in charge already,
+    /// perhaps what an operator has replaced since.
+    First,
+    /// Something else was there before: whoever manages the source changed it.
+    Changed,
+}
+
+/// What became of something that was handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// It is a revision now, or was one already.
+    Taken,
+    /// It is not used, for this reason, and will not be however often it is handed over.
+    Refused(String),
+    /// It could not be judged now, for this reason: hand it over again at the next look.
+    Later(String),
 }
 
 #[cfg(test)]
