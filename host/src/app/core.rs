@@ -7,13 +7,13 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::error::AppError;
+use super::policies::{self, Policies};
 use super::recording::Recording;
 use crate::admin::{self, Admin};
 use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
-use crate::config::{Config, PolicyChoice, PolicySource};
+use crate::config::Config;
 use crate::connection::Session;
-use crate::decision::Ranker;
 use crate::gateway::{self, Gateway, Identify};
 use crate::health;
 use crate::manager::{Application, Surroundings};
@@ -23,8 +23,9 @@ use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
 use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
-use crate::policy::{self, Catalog, Engine, Pick, PolicyRanker, Runtime};
+use crate::policy::Catalog;
 use crate::registry::Registry;
+use crate::rollout::Rollout;
 use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
@@ -39,6 +40,7 @@ pub struct Core {
     cleaner: Arc<Cleaner>,
     admission: Arc<Admission>,
     catalog: Arc<Catalog>,
+    rollout: Arc<Rollout>,
     recording: Arc<Recording>,
     activity: Activity,
     health: health::Config,
@@ -63,27 +65,23 @@ impl Core {
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
-        let (catalog, ranker) = policies(&config, &clock, &mut metrics).await?;
-        Self::with_ranker(
-            config,
-            application,
-            identify,
-            ranker,
-            catalog,
-            clock,
-            metrics,
-        )
+        let policies = policies::start(&config, &clock, &mut metrics).await?;
+        Self::with_policies(config, application, identify, policies, clock, metrics)
     }
 
-    fn with_ranker(
+    fn with_policies(
         config: Config,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
-        ranker: Arc<dyn Ranker>,
-        catalog: Arc<Catalog>,
+        policies: Policies,
         clock: Clock,
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
+        let Policies {
+            catalog,
+            ranker,
+            rollout,
+        } = policies;
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let notes = Notes::open(&config, &clock, &mut metrics)?;
         let surroundings = Arc::new(Surroundings {
@@ -148,6 +146,7 @@ impl Core {
             health: config.health.clone(),
             clock: clock.clone(),
             metrics,
+            rollout: rollout.clone(),
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
         });
@@ -157,6 +156,7 @@ impl Core {
             cleaner,
             admission,
             catalog,
+            rollout,
             recording: notes.recording,
             activity: notes.activity,
             health: config.health,
@@ -172,6 +172,10 @@ impl Core {
     /// Starts the background work. Admission works without it.
     pub fn start(&self) {
         self.cleaner.start();
+        let rollout = self.rollout.clone();
+        self.supervisor.run(&self.tasks, "breaker-watch", move || {
+            rollout.clone().watch_breakers()
+        });
         let (activity, clock) = (self.activity.clone(), self.clock.clone());
         self.supervisor.run(&self.tasks, "activity-flush", move || {
             let (activity, clock) = (activity.clone(), clock.clone());
@@ -250,6 +254,12 @@ impl Core {
         &self.catalog
     }
 
+    /// Which of them is in charge, and the way back.
+    #[must_use]
+    pub fn rollout(&self) -> &Arc<Rollout> {
+        &self.rollout
+    }
+
     /// Everything that happens, for watchers.
     #[must_use]
     pub fn recording(&self) -> &Arc<Recording> {
@@ -316,34 +326,4 @@ impl Notes {
             threads,
         })
     }
-}
-
-/// Starts the engine and puts the configured policy in charge.
-async fn policies(
-    config: &Config,
-    clock: &Clock,
-    metrics: &mut Metrics,
-) -> Result<(Arc<Catalog>, Arc<dyn Ranker>), AppError> {
-    let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
-    let counters = policy::Metrics::default();
-    counters.register(&engine, metrics.room("policy"));
-    let runtime = Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
-    let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
-    let PolicyChoice { source, params } = &config.ranking;
-    let pick = match source {
-        PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
-        PolicySource::File(path) => {
-            let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
-                path: path.clone(),
-                source,
-            })?;
-            Pick::Bytes(bytes.into())
-        }
-    };
-    catalog
-        .activate_async(pick, params.clone())
-        .await
-        .map_err(AppError::Policy)?;
-    let ranker = PolicyRanker::champion(runtime, catalog.clone());
-    Ok((catalog, Arc::new(ranker)))
 }

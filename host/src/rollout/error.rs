@@ -18,6 +18,9 @@ pub enum Refused {
     /// It was not accepted by the loading pipeline or the acceptance kit.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Its source did not bring it; the text says what to do.
+    #[error("{0}")]
+    Source(String),
     /// It calls itself something else than it was brought as.
     #[error(
         "the policy calls itself `{says}` and was brought as `{asked}`: bring it as `{says}`, or change the name in its manifest"
@@ -97,6 +100,7 @@ impl Refused {
         match self {
             Self::Signature(_) => "signature",
             Self::Load(_) => "not-accepted",
+            Self::Source(_) => "source",
             Self::Name { .. } => "other-name",
             Self::Store(_) => "storage",
             Self::NoSuchPolicy { .. } | Self::NoSuchRevision(_) => "not-found",

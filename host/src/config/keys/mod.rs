@@ -12,6 +12,7 @@ mod limits;
 mod manager;
 mod observe;
 mod policy;
+mod rollout;
 mod server;
 
 use super::draft::Draft;
@@ -69,6 +70,7 @@ impl Table {
             cleanup::sections(),
             gateway::sections(),
             policy::sections(),
+            rollout::sections(),
             observe::sections(),
         ];
         Self {

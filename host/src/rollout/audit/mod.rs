@@ -13,7 +13,8 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-pub use entry::{Entry, Note, What};
+pub use entry::{Entry, Note, REASON_BYTES_MAX, What, in_words};
+pub use file::{AUDIT_FILE_BYTES_MAX, AUDIT_FILES_KEPT};
 
 use self::file::AuditFile;
 use super::actor::Actor;

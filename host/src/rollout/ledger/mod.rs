@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use file::LEDGER_BYTES_MAX;
 pub use file::Unreadable;
-pub use seats::{Held, Move, NothingBefore};
+pub use seats::{HISTORY_MAX, Held, Move, NothingBefore};
 use serde::{Deserialize, Serialize};
 
 use self::seats::Stack;
@@ -232,6 +232,11 @@ impl Ledger {
             moves.push(Move { tier, from, to });
         }
         Ok(moves)
+    }
+
+    /// Gives up who is active at a tier, for who was there before; nobody if nobody was.
+    pub fn give_up(&mut self, tier: Tier) {
+        self.stack_mut(tier).pop();
     }
 
     /// Lets go of what is over `kept` revisions of one policy, over [`POLICIES_MAX`] policies, or

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::load::Ready;
 use super::settings::{self, LimitsPatch, ParamsPatch};
 use super::{Rollout, Settings};
-use crate::policy::{load, shipped};
+use crate::policy::{Policy, shipped};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
 use crate::rollout::error::{Refused, sentence};
@@ -88,7 +88,7 @@ impl Rollout {
             return Ok((submitted.revision, changed));
         };
         let changed = self
-            .in_turn(move |this| this.activate_now(id, activation, Ready::new(), &by))
+            .in_turn(move |this| this.activate_now(id, &activation, &by))
             .await;
         self.fill_seats().await;
         Ok((id, changed?))
@@ -110,7 +110,7 @@ impl Rollout {
                 reason: &activation.reason,
                 by: &by,
             };
-            this.change(&plan, Ready::new(), |ledger| {
+            this.change(&plan, |ledger| {
                 expect(ledger, &activation)?;
                 Ok(ledger.rollback(activation.tier)?)
             })
@@ -135,7 +135,7 @@ impl Rollout {
                 reason: &activation.reason,
                 by: &by,
             };
-            this.change(&plan, Ready::new(), |ledger| {
+            this.change(&plan, |ledger| {
                 expect(ledger, &activation)?;
                 Ok(ledger.put(&tiers(activation.tier), None))
             })
@@ -206,44 +206,32 @@ impl Rollout {
     }
 
     /// The old revision's code with other settings. Blocks.
-    fn ready_with(
-        &self,
-        old: &Revision,
-        content: &Content,
-    ) -> Result<Arc<crate::policy::Policy>, Refused> {
+    fn ready_with(&self, old: &Revision, content: &Content) -> Result<Arc<Policy>, Refused> {
         let known = self.ledger().same(content).cloned();
-        if let Some(known) = known {
-            return self.ready(&known);
+        let next = Revision {
+            params: content.params.clone(),
+            limits: content.limits,
+            ..old.clone()
+        };
+        match known {
+            Some(known) => self.ready(&known),
+            None => self.load(&next),
         }
-        let program = self.ready(old)?.program().clone();
-        let _one_at_a_time = self.compiling.lock();
-        Ok(load::ready_within(
-            program,
-            &content.params,
-            &content.limits,
-        )?)
     }
 
     pub(super) fn activate_now(
         &self,
         id: RevisionId,
-        activation: Activation,
-        mut ready: Ready,
+        activation: &Activation,
         by: &Actor,
     ) -> Result<Changed, Refused> {
-        if !ready.contains_key(&id) {
-            let ledger = self.ledger();
-            let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
-            ready.insert(id, self.ready(revision)?);
-        }
         let plan = Plan {
             what: What::Activated,
             reason: &activation.reason,
             by,
         };
-        self.change(&plan, ready, |ledger| {
-            expect(ledger, &activation)?;
-            // It may have been let go while it was made ready.
+        self.change(&plan, |ledger| {
+            expect(ledger, activation)?;
             ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
             Ok(ledger.put(&tiers(activation.tier), Some(id)))
         })
@@ -253,13 +241,12 @@ impl Rollout {
     fn change(
         &self,
         plan: &Plan<'_>,
-        ready: Ready,
         mut edit: impl FnMut(&mut Ledger) -> Result<Vec<Move>, Refused>,
     ) -> Result<Changed, Refused> {
         let mut rehearsed = Ledger::clone(&self.ledger());
         edit(&mut rehearsed)?;
-        let ready = self.ready_actives(&rehearsed, ready)?;
-        self.change_of(plan, None, |ledger| Ok((edit(ledger)?, ready.clone())))
+        let ready = self.ready_actives(&rehearsed, Ready::new())?;
+        self.change_of(plan, None, |ledger| Ok((edit(ledger)?, ready)))
     }
 
     /// The change itself, in its turn: ledger, disk, seats, audit log.

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Rollout;
-use crate::policy::{Breakers, Catalog, Deployed, Engine, InCharge, Policy, Program, Seat, load};
+use crate::policy::{Breakers, Catalog, Deployed, InCharge, Pick, Policy, Seat};
 use crate::rollout::error::Refused;
 use crate::rollout::ledger::Ledger;
 use crate::rollout::revision::Revision;
+use crate::rollout::source::Origin;
 use crate::types::{RevisionId, Tier};
 
 /// What policies run on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Engines {
-    /// Compiles.
-    pub engine: Engine,
-    /// Holds who is in charge.
+    /// Compiles, and holds who is in charge.
     pub catalog: Arc<Catalog>,
     /// Watch who fails.
     pub breakers: Breakers,
@@ -36,47 +35,35 @@ impl Rollout {
         seated.or_else(|| self.warm.lock().get(id))
     }
 
-    /// Compiled code of these bytes, if any revision of them is ready.
-    pub(super) fn program_at_hand(&self, digest: &str) -> Option<Arc<Program>> {
+    /// Whether a revision of these bytes is ready.
+    pub(super) fn is_compiled(&self, digest: &str) -> bool {
         let is = |policy: &Arc<Policy>| *policy.about().digest == *digest;
         let in_charge = self.engines.catalog.in_charge();
-        let seated = in_charge
-            .seats()
-            .flat_map(|(_, seat)| seat.deployed())
-            .find(|deployed| is(&deployed.policy))
-            .map(|deployed| deployed.policy.program().clone());
-        seated.or_else(|| {
-            let warm = self.warm.lock();
-            let mut policies = warm.policies();
-            let found = policies.find(|(_, policy)| is(policy));
-            found.map(|(_, policy)| policy.program().clone())
-        })
+        let mut seated = in_charge.seats().flat_map(|(_, seat)| seat.deployed());
+        seated.any(|deployed| is(&deployed.policy))
+            || self.warm.lock().policies().any(|(_, policy)| is(policy))
     }
 
     /// A revision's policy, loaded from the store where it is not ready. Blocks.
     pub(super) fn ready(&self, revision: &Revision) -> Result<Arc<Policy>, Refused> {
-        if let Some(policy) = self.at_hand(revision.id) {
-            return Ok(policy);
+        match self.at_hand(revision.id) {
+            Some(policy) => Ok(policy),
+            None => self.load(revision),
         }
-        let _one_at_a_time = self.compiling.lock();
-        let program = match self.program_at_hand(&revision.digest) {
-            Some(program) => program,
-            None => {
-                let bytes = self.store.bytes(&revision.digest)?;
-                self.admit(revision, &bytes)?;
-                load::program(&self.engines.engine, &bytes)?
-            }
-        };
-        Ok(load::ready_within(
-            program,
-            &revision.params,
-            &revision.limits,
-        )?)
+    }
+
+    /// A revision's policy, from the store. What is compiled is not compiled again. Blocks.
+    pub(super) fn load(&self, revision: &Revision) -> Result<Arc<Policy>, Refused> {
+        let bytes = self.store.bytes(&revision.digest)?;
+        self.admit(revision, &bytes)?;
+        let pick = Pick::Bytes(bytes);
+        let catalog = &self.engines.catalog;
+        Ok(catalog.prepare(&pick, &revision.params, &revision.limits)?)
     }
 
     /// Whether a kept file may still be used: keys may have been asked for since it was accepted.
     fn admit(&self, revision: &Revision, bytes: &[u8]) -> Result<(), Refused> {
-        if revision.origin != crate::rollout::source::Origin::Shipped {
+        if revision.origin != Origin::Shipped {
             self.keys.verify(bytes, revision.signature.as_deref())?;
         }
         Ok(())

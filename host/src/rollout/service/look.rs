@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Rollout, UnderWay};
 use crate::policy::breaker::{Change, Standing};
@@ -14,7 +14,7 @@ use crate::rollout::{Refused, StoreError};
 use crate::types::{RevisionId, Tier};
 
 /// Where a revision is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Accepted; its bytes are kept and nothing of it is compiled.
@@ -209,7 +209,7 @@ impl Rollout {
                 (State::Retired, ready_or_not(is_warm).to_owned())
             }
             Standing::Closed if is_warm => (State::Warm, ready_or_not(true).to_owned()),
-            Standing::Closed if self.program_at_hand(&revision.digest).is_some() => (
+            Standing::Closed if self.is_compiled(&revision.digest) => (
                 State::Compiled,
                 "its bytes are compiled for another revision".to_owned(),
             ),
@@ -244,8 +244,7 @@ const fn ready_or_not(is_warm: bool) -> &'static str {
 }
 
 /// Tiers in words.
-#[must_use]
-pub fn tiers(tiers: &[Tier]) -> String {
+fn tiers(tiers: &[Tier]) -> String {
     if tiers.len() == Tier::ALL.len() {
         return "every tier".to_owned();
     }

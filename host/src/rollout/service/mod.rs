@@ -29,7 +29,7 @@ pub use change::{Activation, Changed, Expected, Patch};
 pub use load::Engines;
 pub use look::{PolicyView, RevisionView, SeatView, State, Status};
 pub use settings::{LimitsPatch, ParamsPatch, Settings};
-pub use start::{Choice, ChoiceSource, StartError};
+pub use start::{Choice, StartError};
 pub use submit::{Stage, Submitted, UnderWay};
 
 use self::warm::Warm;
@@ -58,7 +58,7 @@ pub struct Rollout {
     ledger: ArcSwap<Ledger>,
     /// One change at a time. Held while the ledger goes to disk, on threads that may block only.
     changing: Mutex<()>,
-    /// One compiler at a time: they would only take each other's processors.
+    /// One submission in the compiler at a time: they would only take each other's processors.
     compiling: Mutex<()>,
     /// Policies that are ready and sit in no seat. Never held while anything waits.
     warm: Mutex<Warm>,
@@ -116,10 +116,16 @@ impl Rollout {
         &self.audit
     }
 
+    /// Whether changes survive a restart.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+
     /// The largest file that is taken, bytes.
     #[must_use]
     pub fn size_bytes_max(&self) -> u64 {
-        self.engines.engine.config().size_bytes_max
+        self.engines.catalog.engine().config().size_bytes_max
     }
 
     /// Runs a submission where blocking hurts nobody.
@@ -131,7 +137,7 @@ impl Rollout {
             .await
     }
 
-    /// Runs a change where blocking hurts nobody, and then makes ready who stands in.
+    /// Runs a change where blocking hurts nobody.
     async fn in_turn<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,

@@ -3,23 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::change::{Activation, Changed};
-use super::load::Ready;
 use super::{Rollout, Settings};
-use crate::policy::{Policy, load};
+use crate::policy::{Params, Pick, Policy, load};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
 use crate::rollout::error::Refused;
 use crate::rollout::ledger::Ledger;
-use crate::rollout::revision::{Content, Revision};
+use crate::rollout::revision::Revision;
 use crate::rollout::signature::Verified;
 use crate::rollout::source::{Fetched, Origin, PolicyName};
-use crate::types::RevisionId;
+use crate::types::{Limits, RevisionId};
 
 /// How far a submission has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The bytes are here.
@@ -85,26 +84,16 @@ impl Rollout {
         submitted
     }
 
-    /// [`Rollout::submit`] on this thread, which it blocks.
-    pub(super) fn submit_now(
+    fn submit_now(
         &self,
         fetched: &Fetched,
         settings: Settings,
         then: Option<Activation>,
         by: &Actor,
     ) -> Result<Submitted, Refused> {
-        let taken = self.take_in(fetched, settings, by);
-        let (revision, is_new, policy) = match taken {
-            Ok(taken) => taken,
-            Err(refused) => {
-                let note = Note::new(What::Refused, refused.sentence()).of(&fetched.name);
-                self.audit.write(by, note);
-                return Err(refused);
-            }
-        };
-        let ready = Ready::from_iter([(revision, policy)]);
+        let (revision, is_new) = self.take_in(fetched, settings, by)?;
         let changed = then
-            .map(|activation| self.activate_now(revision, activation, ready, by))
+            .map(|activation| self.activate_now(revision, &activation, by))
             .transpose()?;
         Ok(Submitted {
             revision,
@@ -113,58 +102,79 @@ impl Rollout {
         })
     }
 
-    fn take_in(
+    /// [`Rollout::submit`] on this thread, which it blocks; without putting anything in charge. A
+    /// refusal is in the audit log when this returns.
+    pub(super) fn take_in(
         &self,
         fetched: &Fetched,
         settings: Settings,
         by: &Actor,
-    ) -> Result<(RevisionId, bool, Arc<Policy>), Refused> {
+    ) -> Result<(RevisionId, bool), Refused> {
+        let taken = self.check(fetched, settings, by);
+        taken.inspect_err(|refused| {
+            let note = Note::new(What::Refused, refused.sentence());
+            self.audit.write(by, note.of(&fetched.name));
+        })
+    }
+
+    fn check(
+        &self,
+        fetched: &Fetched,
+        settings: Settings,
+        by: &Actor,
+    ) -> Result<(RevisionId, bool), Refused> {
         let progress = self.begin(fetched, by);
-        let digest = load::digest(&fetched.bytes);
         let signed = match self.keys.admit(fetched)? {
             Verified::NotAsked | Verified::Shipped => None,
             Verified::Signed { key, comment } => Some(format!("key {key}: {comment}")),
         };
         progress.reached(Stage::Checked);
-        let compiling = self.compiling.lock();
-        let program = match self.program_at_hand(&digest) {
-            Some(program) => program,
-            None => load::program(&self.engines.engine, &fetched.bytes)?,
-        };
-        progress.reached(Stage::Compiled);
-        let name = name(fetched, &program.about().name)?;
         let (params, limits) = match settings {
             Settings::These { params, limits } => (params, limits),
-            Settings::Inherited => inherited(&self.ledger(), &name),
+            Settings::Inherited => inherited(&self.ledger(), &fetched.name),
         };
-        let content = Content {
-            digest: digest.as_ref().to_owned(),
-            params,
-            limits,
-        };
-        let known = self.ledger().same(&content).map(|known| known.id);
-        let policy = match known.and_then(|id| self.at_hand(id)) {
-            Some(policy) => policy,
-            None => load::ready_within(program, &content.params, &content.limits)?,
-        };
-        drop(compiling);
-        let revision = Revision {
-            // Given when it is taken in.
+        let mut revision = Revision {
+            // Number, name and version are known when it is taken in.
             id: RevisionId::FIRST,
-            name,
-            version: policy.about().version.as_ref().to_owned(),
-            digest: content.digest,
+            name: fetched.name.clone(),
+            version: String::new(),
+            digest: load::digest(&fetched.bytes).as_ref().to_owned(),
             size: u64::try_from(fetched.bytes.len()).unwrap_or(u64::MAX),
             origin: fetched.origin.clone(),
             signature: signed.as_ref().and(fetched.signature.clone()),
             signed,
             by: by.clone(),
             at_unix_ms: self.clock.unix_ms(self.clock.now()),
-            params: content.params,
-            limits: content.limits,
+            params,
+            limits,
         };
-        let (id, is_new) = self.keep(revision, fetched, &policy, by)?;
-        Ok((id, is_new, policy))
+        let known = self.ledger().same(&revision.content()).cloned();
+        let policy = if let Some(known) = known {
+            revision.name = name(fetched, known.name.as_str())?;
+            None
+        } else {
+            let policy = self.compile(&progress, fetched, &mut revision)?;
+            Some(policy)
+        };
+        self.keep(revision, fetched, policy, by)
+    }
+
+    /// Compiles, asks for name and version, and puts it through the acceptance kit.
+    fn compile(
+        &self,
+        progress: &Progress<'_>,
+        fetched: &Fetched,
+        revision: &mut Revision,
+    ) -> Result<Arc<Policy>, Refused> {
+        let catalog = &self.engines.catalog;
+        let _one_at_a_time = self.compiling.lock();
+        // Held until the kit is through, so that it is compiled once.
+        let program = catalog.compile(&fetched.bytes)?;
+        progress.reached(Stage::Compiled);
+        revision.name = name(fetched, &program.about().name)?;
+        program.about().version.as_ref().clone_into(&mut revision.version);
+        let pick = Pick::Bytes(fetched.bytes.clone());
+        Ok(catalog.prepare(&pick, &revision.params, &revision.limits)?)
     }
 
     /// Takes a revision down: bytes first, then the ledger that names them.
@@ -172,29 +182,29 @@ impl Rollout {
         &self,
         revision: Revision,
         fetched: &Fetched,
-        policy: &Arc<Policy>,
+        policy: Option<Arc<Policy>>,
         by: &Actor,
     ) -> Result<(RevisionId, bool), Refused> {
         let _one_at_a_time = self.changing.lock();
         self.store.keep(&revision.digest, &fetched.bytes)?;
         let before = self.ledger();
         let mut ledger = Ledger::clone(&before);
+        let name = revision.name.clone();
         let id = ledger.accept(revision);
         let is_new = before.revision(id).is_none();
         if ledger != *before {
             self.store.write(&ledger)?;
             self.replace(ledger);
         }
-        if is_new {
-            let about = policy.about();
-            let report = format!("{} {}: {}", about.name, about.version, policy.report());
-            let note = Note::new(What::Accepted, report)
-                .of(&about.name)
-                .revision(id);
-            self.audit.write(by, note);
+        if let Some(policy) = policy {
+            let version = &policy.about().version;
+            let note = Note::new(What::Accepted, format!("version {version}: {}", policy.report()));
+            if is_new {
+                self.audit.write(by, note.of(name).revision(id));
+            }
+            let cold = self.warm.lock().keep(id, policy);
+            drop(cold);
         }
-        let gone = self.warm.lock().keep(id, policy.clone());
-        drop(gone);
         self.prune();
         Ok((id, is_new))
     }
@@ -231,13 +241,13 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// What a policy is called. Who sends one says which one it is, and has to be right; a file is what
-/// its manifest says, whatever the file is called.
+/// What a policy is called. Who brings one says which one it is, and has to be right; the file that
+/// is configured by its path is what its manifest says, whatever the file is called.
 fn name(fetched: &Fetched, says: &str) -> Result<PolicyName, Refused> {
     let asked = &fetched.name;
-    let named_by_hand = match fetched.origin {
-        Origin::Upload | Origin::Registry(_) => true,
-        Origin::Shipped | Origin::File(_) | Origin::Directory(_) => false,
+    let is_named = match fetched.origin {
+        Origin::Upload | Origin::Registry(_) | Origin::Directory(_) | Origin::Shipped => true,
+        Origin::File(_) => false,
     };
     if asked.as_str() == says {
         return Ok(asked.clone());
@@ -246,14 +256,14 @@ fn name(fetched: &Fetched, says: &str) -> Result<PolicyName, Refused> {
         asked: asked.clone(),
         says: says.to_owned(),
     };
-    if named_by_hand {
+    if is_named {
         return Err(other());
     }
     PolicyName::new(says).map_err(|_| other())
 }
 
 /// What is set for a policy now.
-fn inherited(ledger: &Ledger, name: &PolicyName) -> (crate::policy::Params, crate::types::Limits) {
+fn inherited(ledger: &Ledger, name: &PolicyName) -> (Params, Limits) {
     let now = super::change::current(ledger, name);
     now.map(|revision| (revision.params.clone(), revision.limits))
         .unwrap_or_default()
