@@ -6,6 +6,7 @@
 
 pub mod directory;
 pub mod file;
+pub mod oci;
 
 use std::fmt;
 use std::path::PathBuf;
