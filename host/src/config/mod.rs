@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::{admission, cleanup, connection, gateway, health, manager, observe, policy, registry};
+use crate::{
+    admission, cleanup, connection, gateway, health, manager, observe, policy, registry, rollout,
+};
 
 mod cross;
 mod document;
@@ -70,6 +72,8 @@ pub struct Config {
     pub ranking: PolicyChoice,
     /// The limits within which policies run.
     pub policy: policy::Config,
+    /// Where policies come from while the server runs.
+    pub sources: rollout::source::Config,
     /// Log lines, journals, alerts.
     pub observe: observe::Config,
 }

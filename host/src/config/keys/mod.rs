@@ -13,6 +13,7 @@ mod manager;
 mod observe;
 mod policy;
 mod server;
+mod sources;
 
 use super::draft::Draft;
 use super::key::{Key, nearest};
@@ -69,6 +70,7 @@ impl Table {
             cleanup::sections(),
             gateway::sections(),
             policy::sections(),
+            sources::sections(),
             observe::sections(),
         ];
         Self {

@@ -5,11 +5,13 @@
 
 mod number;
 mod observe;
+mod sources;
 mod text;
 mod word;
 
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
+pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
 pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
 pub(super) use word::{Word, Words};
 

@@ -22,9 +22,19 @@ pub struct Reference {
 /// Text that is no reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}; give `registry/repository:tag` or `registry/repository@sha256:…`, such as `registry.example/policies/lru:1`"
+    "{why}; give `registry/repository:tag` or `registry/repository@sha256:…`, such as `registry.example/policies/lru:1`"
 )]
-pub struct InvalidReference(String);
+pub struct InvalidReference {
+    why: String,
+}
+
+impl InvalidReference {
+    /// What is wrong, without what to give instead.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
 
 impl Reference {
     /// Where it is: host, and port if one was written.
@@ -88,7 +98,9 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = |why: &str| {
             let shown: String = text.chars().take(REFERENCE_BYTES_MAX).collect();
-            InvalidReference(format!("`{}` {why}", shown.escape_debug()))
+            InvalidReference {
+                why: format!("`{}` {why}", shown.escape_debug()),
+            }
         };
         if text.len() > REFERENCE_BYTES_MAX {
             return Err(refused("is too long"));
