@@ -75,6 +75,8 @@ pub struct Config {
     pub policy: policy::Config,
     /// Which revisions of policies are kept, and where.
     pub rollout: rollout::Config,
+    /// Where policies come from while the server runs.
+    pub sources: rollout::source::Config,
     /// Log lines, journals, alerts.
     pub observe: observe::Config,
 }

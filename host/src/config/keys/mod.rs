@@ -14,6 +14,7 @@ mod observe;
 mod policy;
 mod rollout;
 mod server;
+mod sources;
 
 use super::draft::Draft;
 use super::key::{Key, nearest};
@@ -71,6 +72,7 @@ impl Table {
             gateway::sections(),
             policy::sections(),
             rollout::sections(),
+            sources::sections(),
             observe::sections(),
         ];
         Self {

@@ -6,12 +6,14 @@
 mod inherited;
 mod number;
 mod observe;
+mod sources;
 mod text;
 mod word;
 
 pub(super) use inherited::Inherited;
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
+pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
 pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
 pub(super) use word::{Word, Words};
 

@@ -6,6 +6,7 @@
 
 pub mod directory;
 pub mod file;
+pub mod oci;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +15,19 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::signature::Keys;
 use crate::policy::manifest::{NAME_BYTES_MAX, is_name};
+
+/// What the operator may set about sources.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// The watched directory.
+    pub directory: directory::Config,
+    /// Registries.
+    pub registry: oci::Config,
+    /// Who has to have signed what comes from outside.
+    pub keys: Keys,
+}
 
 /// Where a policy's bytes came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -148,7 +148,7 @@ async fn a_vanished_file_does_nothing_and_may_come_back() {
 async fn a_swapped_link_is_a_change() {
     let place = Place::new();
     let root = place.folder.path();
-    for (version, bytes) in [("..v1", b"one"), ("..v2", b"three")] {
+    for (version, bytes) in [("..v1", &b"one"[..]), ("..v2", b"three")] {
         fs::create_dir(root.join(version)).unwrap();
         fs::write(root.join(version).join("lru.wasm"), bytes).unwrap();
     }
