@@ -7,7 +7,7 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::error::AppError;
-use super::policies::{self, Policies};
+use super::policies::Policies;
 use super::recording::Recording;
 use crate::admin::{self, Admin};
 use crate::admission::Admission;
@@ -23,7 +23,7 @@ use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
 use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
-use crate::policy::Catalog;
+use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
 use crate::types::{Clock, CloseReason, Supervisor, Tasks};
@@ -39,8 +39,7 @@ pub struct Core {
     registry: Arc<Registry>,
     cleaner: Arc<Cleaner>,
     admission: Arc<Admission>,
-    catalog: Arc<Catalog>,
-    rollout: Arc<Rollout>,
+    policies: Policies,
     recording: Arc<Recording>,
     activity: Activity,
     health: health::Config,
@@ -65,7 +64,7 @@ impl Core {
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
-        let policies = policies::start(&config, &clock, &mut metrics).await?;
+        let policies = Policies::build(&config, &clock, &mut metrics).await?;
         Self::with_policies(config, application, identify, policies, clock, metrics)
     }
 
@@ -77,11 +76,6 @@ impl Core {
         clock: Clock,
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
-        let Policies {
-            catalog,
-            ranker,
-            rollout,
-        } = policies;
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let notes = Notes::open(&config, &clock, &mut metrics)?;
         let surroundings = Arc::new(Surroundings {
@@ -100,7 +94,7 @@ impl Core {
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
             registry: registry.clone(),
-            ranker,
+            ranker: policies.ranker.clone(),
             recorder: notes.recording.clone(),
             clock: clock.clone(),
             config: config.cleanup,
@@ -146,7 +140,7 @@ impl Core {
             health: config.health.clone(),
             clock: clock.clone(),
             metrics,
-            rollout: rollout.clone(),
+            rollout: policies.rollout.clone(),
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
         });
@@ -155,8 +149,7 @@ impl Core {
             registry,
             cleaner,
             admission,
-            catalog,
-            rollout,
+            policies,
             recording: notes.recording,
             activity: notes.activity,
             health: config.health,
@@ -172,10 +165,7 @@ impl Core {
     /// Starts the background work. Admission works without it.
     pub fn start(&self) {
         self.cleaner.start();
-        let rollout = self.rollout.clone();
-        self.supervisor.run(&self.tasks, "breaker-watch", move || {
-            rollout.clone().watch_breakers()
-        });
+        self.policies.start(&self.supervisor, &self.tasks);
         let (activity, clock) = (self.activity.clone(), self.clock.clone());
         self.supervisor.run(&self.tasks, "activity-flush", move || {
             let (activity, clock) = (activity.clone(), clock.clone());
@@ -251,13 +241,19 @@ impl Core {
     /// The policies.
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+        &self.policies.catalog
+    }
+
+    /// Which of them are quarantined, why, and on what they failed.
+    #[must_use]
+    pub fn breakers(&self) -> &Breakers {
+        &self.policies.breakers
     }
 
     /// Which of them is in charge, and the way back.
     #[must_use]
     pub fn rollout(&self) -> &Arc<Rollout> {
-        &self.rollout
+        &self.policies.rollout
     }
 
     /// Everything that happens, for watchers.

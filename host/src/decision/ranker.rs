@@ -143,6 +143,10 @@ pub struct Ranked {
 }
 
 /// An answer, now or soon.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and a box would be an allocation in every small call"
+)]
 pub enum Answer {
     /// It was cheap enough to make at once.
     Ready(Ranked),

@@ -12,6 +12,7 @@ mod change;
 mod guard;
 mod load;
 mod look;
+mod receive;
 mod settings;
 mod start;
 mod submit;
@@ -29,7 +30,7 @@ pub use change::{Activation, Changed, Expected, Patch};
 pub use load::Engines;
 pub use look::{PolicyView, RevisionView, SeatView, State, Status};
 pub use settings::{LimitsPatch, ParamsPatch, Settings};
-pub use start::{Choice, StartError};
+pub use start::{Choice, Given, StartError};
 pub use submit::{Stage, Submitted, UnderWay};
 
 use self::warm::Warm;
@@ -37,7 +38,7 @@ use super::audit::Audit;
 use super::config::Config;
 use super::error::Refused;
 use super::ledger::Ledger;
-use super::signature::Keys;
+use super::source;
 use super::store::Store;
 use crate::types::Clock;
 
@@ -49,7 +50,7 @@ pub const CHANGES_MAX: usize = 16;
 /// Which policy is in charge, how it came there, and the way back. Share it as an `Arc`.
 pub struct Rollout {
     engines: Engines,
-    keys: Keys,
+    sources: source::Config,
     config: Config,
     clock: Clock,
     store: Store,
@@ -80,16 +81,19 @@ impl std::fmt::Debug for Rollout {
 impl Rollout {
     fn new(
         engines: Engines,
-        keys: Keys,
-        config: Config,
-        clock: Clock,
+        given: Given,
         (store, audit): (Store, Audit),
         ledger: Ledger,
     ) -> Self {
+        let Given {
+            sources,
+            config,
+            clock,
+        } = given;
         Self {
             warm: Mutex::new(Warm::new(config.warm_max)),
             engines,
-            keys,
+            sources,
             config,
             clock,
             store,

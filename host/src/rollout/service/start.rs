@@ -17,8 +17,7 @@ use crate::rollout::audit::{Audit, Note, What};
 use crate::rollout::config::Config;
 use crate::rollout::error::Refused;
 use crate::rollout::ledger::{Chosen, Ledger, Move};
-use crate::rollout::signature::Keys;
-use crate::rollout::source::Fetched;
+use crate::rollout::source::{self, Fetched};
 use crate::rollout::store::{Store, StoreError};
 use crate::types::{Clock, Limits, RevisionId, Tier};
 
@@ -33,6 +32,17 @@ pub struct Choice {
     pub params: Params,
     /// The limits.
     pub limits: Limits,
+}
+
+/// What a rollout is given for life.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// Who has to have signed what comes from outside, and how registries are asked.
+    pub sources: source::Config,
+    /// What is kept, and where.
+    pub config: Config,
+    /// Where moments come from.
+    pub clock: Clock,
 }
 
 /// Why there is nothing to start with.
@@ -57,14 +67,12 @@ impl Rollout {
     /// [`StartError`] when there is nothing to start with.
     pub async fn start(
         engines: Engines,
-        keys: Keys,
-        config: Config,
-        clock: Clock,
+        given: Given,
         choice: Choice,
     ) -> Result<Arc<Self>, StartError> {
         let started = tokio::task::spawn_blocking(move || {
-            let (kept, ledger, problems) = open(&config, &clock)?;
-            let this = Self::new(engines, keys, config, clock, kept, ledger);
+            let (kept, ledger, problems) = open(&given.config, &given.clock)?;
+            let this = Self::new(engines, given, kept, ledger);
             for problem in problems {
                 this.told(What::FellBack, problem);
             }

@@ -124,7 +124,7 @@ impl Rollout {
         by: &Actor,
     ) -> Result<(RevisionId, bool), Refused> {
         let progress = self.begin(fetched, by);
-        let signed = match self.keys.admit(fetched)? {
+        let signed = match self.sources.keys.admit(fetched)? {
             Verified::NotAsked | Verified::Shipped => None,
             Verified::Signed { key, comment } => Some(format!("key {key}: {comment}")),
         };
