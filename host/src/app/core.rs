@@ -7,13 +7,13 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::error::AppError;
+use super::policies::Policies;
 use super::recording::Recording;
 use crate::admin::{self, Admin};
 use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
-use crate::config::{Config, PolicyChoice, PolicySource};
+use crate::config::Config;
 use crate::connection::Session;
-use crate::decision::Ranker;
 use crate::gateway::{self, Gateway, Identify};
 use crate::health;
 use crate::manager::{Application, Surroundings};
@@ -23,8 +23,9 @@ use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
 use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
-use crate::policy::{self, Breakers, Catalog, Engine, Pick, PolicyRanker, Runtime};
+use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
+use crate::rollout::Rollout;
 use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
@@ -40,8 +41,7 @@ pub struct Core {
     registry: Arc<Registry>,
     cleaner: Arc<Cleaner>,
     admission: Arc<Admission>,
-    catalog: Arc<Catalog>,
-    breakers: Breakers,
+    policies: Policies,
     recording: Arc<Recording>,
     activity: Activity,
     health: health::Config,
@@ -66,7 +66,7 @@ impl Core {
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
-        let policies = Policies::start(&config, &clock, &mut metrics).await?;
+        let policies = Policies::build(&config, &clock, &mut metrics).await?;
         Self::with_policies(config, application, identify, policies, clock, metrics)
     }
 
@@ -96,7 +96,7 @@ impl Core {
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
             registry: registry.clone(),
-            ranker: policies.ranker,
+            ranker: policies.ranker.clone(),
             recorder: notes.recording.clone(),
             clock: clock.clone(),
             config: config.cleanup,
@@ -142,6 +142,7 @@ impl Core {
             health: config.health.clone(),
             clock: clock.clone(),
             metrics,
+            rollout: policies.rollout.clone(),
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
         });
@@ -150,8 +151,7 @@ impl Core {
             registry,
             cleaner,
             admission,
-            catalog: policies.catalog,
-            breakers: policies.breakers,
+            policies,
             recording: notes.recording,
             activity: notes.activity,
             health: config.health,
@@ -167,6 +167,7 @@ impl Core {
     /// Starts the background work. Admission works without it.
     pub fn start(&self) {
         self.cleaner.start();
+        self.policies.start(&self.supervisor, &self.tasks);
         let (activity, clock) = (self.activity.clone(), self.clock.clone());
         self.supervisor.run(&self.tasks, "activity-flush", move || {
             let (activity, clock) = (activity.clone(), clock.clone());
@@ -252,13 +253,19 @@ impl Core {
     /// The policies.
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+        &self.policies.catalog
     }
 
     /// Which of them are quarantined, why, and on what they failed.
     #[must_use]
     pub fn breakers(&self) -> &Breakers {
-        &self.breakers
+        &self.policies.breakers
+    }
+
+    /// Which of them is in charge, and the way back.
+    #[must_use]
+    pub fn rollout(&self) -> &Arc<Rollout> {
+        &self.policies.rollout
     }
 
     /// Everything that happens, for watchers.
@@ -325,51 +332,6 @@ impl Notes {
             recording,
             activity,
             threads,
-        })
-    }
-}
-
-/// Everything that ranks.
-struct Policies {
-    catalog: Arc<Catalog>,
-    breakers: Breakers,
-    ranker: Arc<dyn Ranker>,
-}
-
-impl Policies {
-    /// Starts the engine and puts the configured policy in charge.
-    async fn start(
-        config: &Config,
-        clock: &Clock,
-        metrics: &mut Metrics,
-    ) -> Result<Self, AppError> {
-        let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
-        let counters = policy::Metrics::default();
-        counters.register(&engine, metrics.room("policy"));
-        let runtime =
-            Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
-        let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
-        let PolicyChoice { source, params } = &config.ranking;
-        let pick = match source {
-            PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
-            PolicySource::File(path) => {
-                let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
-                    path: path.clone(),
-                    source,
-                })?;
-                Pick::Bytes(bytes.into())
-            }
-        };
-        catalog
-            .activate_async(pick, params.clone())
-            .await
-            .map_err(AppError::Policy)?;
-        let breakers = runtime.breakers().clone();
-        let ranker = Arc::new(PolicyRanker::champion(runtime, catalog.clone()));
-        Ok(Self {
-            catalog,
-            breakers,
-            ranker,
         })
     }
 }

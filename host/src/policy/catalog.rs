@@ -127,6 +127,16 @@ impl Catalog {
         load::off_path(move || this.prepare(&pick, &params, &limits)).await
     }
 
+    /// Compiles a policy, or finds it compiled, and asks it what it is: the first half of
+    /// [`Catalog::prepare`], which does not do it again for as long as this is held. Blocks.
+    ///
+    /// # Errors
+    /// [`LoadError`] with the first step that failed.
+    pub fn compile(&self, bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
+        self.program(bytes)
+            .inspect_err(|_| self.metrics.loaded(false))
+    }
+
     /// Makes a policy ready and puts it in charge at every tier; the one before it becomes what it
     /// falls back to. If it fails, the last good one stays. Blocks.
     ///

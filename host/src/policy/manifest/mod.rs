@@ -228,7 +228,10 @@ fn sentence(what: &str, text: &str, problems: &mut Vec<Problem>) {
     }
 }
 
-fn name(what: &'static str, name: &str, problems: &mut Vec<Problem>) {
+/// Whether a policy or a parameter may be called so: lower case words joined by hyphens, starting
+/// with a letter, at most [`NAME_BYTES_MAX`] bytes.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let word = |word: &str| {
         !word.is_empty()
             && word
@@ -236,7 +239,11 @@ fn name(what: &'static str, name: &str, problems: &mut Vec<Problem>) {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     let starts_well = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    if !(starts_well && name.len() <= NAME_BYTES_MAX && name.split('-').all(word)) {
+    starts_well && name.len() <= NAME_BYTES_MAX && name.split('-').all(word)
+}
+
+fn name(what: &'static str, name: &str, problems: &mut Vec<Problem>) {
+    if !is_name(name) {
         problems.push(Problem::Name {
             what,
             name: super::call::clip(name),
