@@ -8,9 +8,10 @@ use std::time::Duration;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::engine::Engine;
-use super::guest::{Guest, Log, Voice};
+use super::guest::{Guest, Log};
 use super::limits::{Budget, Limiter, Refused};
 use super::link::{Linked, Started};
+use super::log::Voice;
 use super::wasi::{self, Moment};
 use crate::decision::Fault;
 use crate::types::{Scope, Tier};
@@ -52,7 +53,7 @@ pub struct Outcome<T> {
     pub duration: Duration,
     /// The most linear memory that it held, bytes.
     pub memory_bytes: u64,
-    /// Log lines over the cap.
+    /// Log lines that were over a cap: the call's, the policy's or the node's.
     pub lines_dropped: u32,
 }
 
@@ -96,7 +97,7 @@ pub(super) fn once<T>(
         fuel: budget.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         duration: engine.clock().now().since(started),
         memory_bytes: store.data().limiter.held(),
-        lines_dropped: store.data().log.dropped(),
+        lines_dropped: store.data().log.end(),
     }
 }
 

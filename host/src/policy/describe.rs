@@ -2,11 +2,13 @@
 //!
 //! Not here: whether what it says makes sense (`manifest`).
 
+use std::sync::Arc;
+
 use super::call::{self, Outcome};
 use super::convert;
 use super::engine::Engine;
-use super::guest::Voice;
 use super::limits::Budget;
+use super::log::Voice;
 use super::manifest::RawManifest;
 use super::program::Code;
 use super::wasi::Moment;
@@ -16,7 +18,10 @@ pub(super) fn ask(engine: &Engine, code: &Code) -> Outcome<RawManifest> {
     let budget = Budget::describe(engine.config(), code.weight());
     let voice = Voice {
         policy: "describe".into(),
+        revision: None,
         decision: None,
+        share: Arc::new(engine.log().share()),
+        book: engine.log().clone(),
     };
     call::once(
         engine,

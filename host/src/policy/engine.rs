@@ -7,9 +7,13 @@
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
 use super::compiled::{CompiledDir, CompiledDirError};
 use super::config::{Config, InvalidConfig};
 use super::limits::Size;
+use super::log::LogBook;
 use super::sandbox::{Sandbox, Slots};
 use crate::types::time::Clock;
 
@@ -30,7 +34,13 @@ struct Inner {
     large: Sandbox,
     heavy: Sandbox,
     compiled: Option<CompiledDir>,
+    programs: Gauge,
+    log: Arc<LogBook>,
 }
+
+/// Counts one program for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Alive(Gauge);
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +84,8 @@ impl Engine {
             small: Sandbox::start(&small, config.epoch_tick)?,
             large: Sandbox::start(&large, config.epoch_tick)?,
             heavy: Sandbox::on_demand(config.epoch_tick)?,
+            programs: Gauge::default(),
+            log: Arc::new(LogBook::new(&config, clock.clone())),
             config,
             clock,
         })))
@@ -91,6 +103,35 @@ impl Engine {
         &self.0.clock
     }
 
+    /// What policies log.
+    #[must_use]
+    pub fn log(&self) -> &Arc<LogBook> {
+        &self.0.log
+    }
+
+    /// How many programs are compiled and alive: in seats, in decisions, or kept by somebody. The
+    /// compiled code of the others is gone.
+    #[must_use]
+    pub fn programs(&self) -> usize {
+        usize::try_from(self.0.programs.get()).unwrap_or_default()
+    }
+
+    /// Counts a program that was compiled.
+    pub(super) fn alive(&self) -> Alive {
+        self.0.programs.inc();
+        Alive(self.0.programs.clone())
+    }
+
+    /// Puts what the engine counts into a registry.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "programs",
+            "Compiled policies in memory",
+            self.0.programs.clone(),
+        );
+        self.0.log.register(registry);
+    }
+
     /// Where calls of a size are made.
     pub(super) fn sandbox(&self, size: Size) -> &Sandbox {
         match size {
@@ -103,6 +144,12 @@ impl Engine {
     /// Where compiled forms are kept, if anywhere.
     pub(super) fn compiled(&self) -> Option<&CompiledDir> {
         self.0.compiled.as_ref()
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -141,6 +188,8 @@ mod tests {
             heavy: Sandbox::on_demand(config.epoch_tick).unwrap(),
             compiled: None,
             clock: Clock::system(),
+            programs: Gauge::default(),
+            log: Arc::new(LogBook::new(&config, Clock::system())),
             config: config.clone(),
         }));
         let bytes = Guest::default().wasm();

@@ -6,20 +6,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowance;
 use super::call::{self, Input, Outcome};
 use super::convert;
 use super::describe;
-use super::engine::Engine;
-use super::guest::Voice;
+use super::engine::{Alive, Engine};
 use super::heavy::Weight;
 use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::load::{LoadError, Params};
+use super::log::{Share, Voice};
 use super::manifest::{Manifest, RawManifest};
 use super::wasi::Moment;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
-use crate::types::{DecisionId, Scope, Signal};
+use crate::types::{DecisionId, Limits, RevisionId, Scope, Signal};
 
 /// How many times its deadline a heavy component gets in the acceptance kit, which runs where
 /// others compile.
@@ -31,6 +32,9 @@ pub struct Program {
     manifest: Manifest,
     engine: Engine,
     code: Code,
+    /// What it may log in a second, however many revisions it is.
+    share: Arc<Share>,
+    _alive: Alive,
 }
 
 /// What it was compiled to: once for each sandbox that it is called in.
@@ -66,19 +70,24 @@ impl Code {
 pub struct Policy {
     program: Arc<Program>,
     params: Arc<[f64]>,
+    limits: Limits,
     report: KitReport,
 }
 
+/// For which question a policy is asked: what its log lines are told apart by.
+#[derive(Debug, Clone, Copy)]
+struct Occasion {
+    revision: Option<RevisionId>,
+    decision: DecisionId,
+}
+
 impl Program {
-    pub(super) const fn new(
-        about: PolicyRef,
-        manifest: Manifest,
-        engine: Engine,
-        code: Code,
-    ) -> Self {
+    pub(super) fn new(about: PolicyRef, manifest: Manifest, engine: Engine, code: Code) -> Self {
         Self {
             about,
             manifest,
+            share: Arc::new(engine.log().share()),
+            _alive: engine.alive(),
             engine,
             code,
         }
@@ -120,12 +129,6 @@ impl Program {
         self.code.weight()
     }
 
-    /// Whether such a question goes to the worker pool.
-    #[must_use]
-    pub fn needs_pool(&self, scope: Scope, rows: u32) -> bool {
-        self.weight().is_heavy() || self.engine.config().is_large(scope, rows)
-    }
-
     /// How long a call on the pool is waited for, queueing included.
     #[must_use]
     pub fn patience(&self) -> Duration {
@@ -140,11 +143,17 @@ impl Program {
     /// The fuel of a call about so many rows.
     #[must_use]
     pub fn fuel(&self, rows: u32) -> u64 {
+        self.fuel_within(&Limits::NODES, rows)
+    }
+
+    /// The same within other limits than the node's.
+    #[must_use]
+    pub fn fuel_within(&self, limits: &Limits, rows: u32) -> u64 {
         let config = self.engine.config();
         if self.weight().is_heavy() {
-            config.heavy.fuel(rows)
+            allowance::fuel_heavy(limits, config, rows)
         } else {
-            config.fuel(rows)
+            allowance::fuel(limits, config, rows)
         }
     }
 
@@ -156,7 +165,17 @@ impl Program {
         params: &[f64],
         decision: Option<DecisionId>,
     ) -> Outcome<Ranking> {
-        self.call(input, params, decision, self.budget(input))
+        let occasion = decision.map(|decision| Occasion {
+            revision: None,
+            decision,
+        });
+        self.call(input, params, occasion, self.budget(input, &Limits::NODES))
+    }
+
+    /// The same within other limits than the node's, silently: to repeat a call that was recorded.
+    #[must_use]
+    pub fn ask_within(&self, input: &Input, params: &[f64], limits: &Limits) -> Outcome<Ranking> {
+        self.call(input, params, None, self.budget(input, limits))
     }
 
     /// The values of its parameters, in its order: what was set, else the default.
@@ -182,7 +201,18 @@ impl Program {
     /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
     #[must_use]
     pub fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
-        self.rehearse(input, params, None)
+        self.examine_within(input, params, &Limits::NODES)
+    }
+
+    /// The same within other limits than the node's.
+    #[must_use]
+    pub fn examine_within(
+        &self,
+        input: &Input,
+        params: &[f64],
+        limits: &Limits,
+    ) -> Outcome<Ranking> {
+        self.call(input, params, None, self.patient(input, limits))
     }
 
     /// Asks it off the path: as [`Program::ask`] does, but with the patience of a large call.
@@ -193,14 +223,23 @@ impl Program {
         params: &[f64],
         decision: Option<DecisionId>,
     ) -> Outcome<Ranking> {
-        let budget = Budget {
+        let occasion = decision.map(|decision| Occasion {
+            revision: None,
+            decision,
+        });
+        let budget = self.patient(input, &Limits::NODES);
+        self.call(input, params, occasion, budget)
+    }
+
+    /// The budget of a call that nobody waits for.
+    fn patient(&self, input: &Input, limits: &Limits) -> Budget {
+        Budget {
             deadline: match self.weight() {
                 Weight::Light => self.patience(),
                 Weight::Heavy(_) => self.patience().saturating_mul(HEAVY_PATIENCE),
             },
-            ..self.budget(input)
-        };
-        self.call(input, params, decision, budget)
+            ..self.budget(input, limits)
+        }
     }
 
     /// What a question is for this policy: its columns and nothing that names anybody.
@@ -209,24 +248,27 @@ impl Program {
         convert::input(question, self.signals())
     }
 
-    fn budget(&self, input: &Input) -> Budget {
+    fn budget(&self, input: &Input, limits: &Limits) -> Budget {
         let config = self.engine.config();
         if self.weight().is_heavy() {
-            return Budget::heavy(config, input.rows);
+            return Budget::heavy(config, limits, input.rows);
         }
-        Budget::rank(config, input.scope, input.rows, input.columns.len())
+        Budget::rank(config, limits, input.scope, input.rows, input.columns.len())
     }
 
     fn call(
         &self,
         input: &Input,
         params: &[f64],
-        decision: Option<DecisionId>,
+        occasion: Option<Occasion>,
         budget: Budget,
     ) -> Outcome<Ranking> {
-        let voice = decision.map(|_| Voice {
+        let voice = occasion.map(|occasion| Voice {
             policy: self.about.name.clone(),
-            decision,
+            revision: occasion.revision,
+            decision: Some(occasion.decision),
+            share: self.share.clone(),
+            book: self.engine.log().clone(),
         });
         let linked = self.code.linked(budget.size);
         let record = convert::call(input, params);
@@ -250,10 +292,16 @@ impl Program {
 }
 
 impl Policy {
-    pub(super) const fn new(program: Arc<Program>, params: Arc<[f64]>, report: KitReport) -> Self {
+    pub(super) const fn new(
+        program: Arc<Program>,
+        params: Arc<[f64]>,
+        limits: Limits,
+        report: KitReport,
+    ) -> Self {
         Self {
             program,
             params,
+            limits,
             report,
         }
     }
@@ -276,6 +324,26 @@ impl Policy {
         &self.params
     }
 
+    /// What its operator set instead of the node's limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether a call about so many rows is made on the pool.
+    #[must_use]
+    pub fn is_large(&self, scope: Scope, rows: u32) -> bool {
+        let config = self.program.engine.config();
+        self.program.weight().is_heavy() || allowance::is_large(&self.limits, config, scope, rows)
+    }
+
+    /// How long whoever asks on the pool waits for an answer, queueing included.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let nodes = self.program.patience();
+        self.limits.deadline.unwrap_or(nodes)
+    }
+
     /// What the acceptance kit found.
     #[must_use]
     pub const fn report(&self) -> &KitReport {
@@ -285,18 +353,28 @@ impl Policy {
     /// Asks it a question on this thread. Never fails: a fault is in the answer.
     #[must_use]
     pub fn answer(&self, question: &Question) -> (Ranked, u32) {
+        self.answer_as(None, question)
+    }
+
+    /// The same as a revision, which the answer and the log lines name.
+    #[must_use]
+    pub fn answer_as(&self, revision: Option<RevisionId>, question: &Question) -> (Ranked, u32) {
         if !self.program.supports(question.scope) {
-            return (self.fault(Fault::ScopeUnsupported), 0);
+            return (self.ranked(revision, Err(Fault::ScopeUnsupported)), 0);
         }
         let input = convert::input(question, self.program.signals());
-        let outcome = self
-            .program
-            .ask(&input, &self.params, Some(question.decision));
+        let program = &self.program;
+        let occasion = Occasion {
+            revision,
+            decision: question.decision,
+        };
+        let budget = program.budget(&input, &self.limits);
+        let outcome = program.call(&input, &self.params, Some(occasion), budget);
         let lines_dropped = outcome.lines_dropped;
         let ranked = Ranked {
             fuel: Some(outcome.fuel),
             duration: outcome.duration,
-            ..self.ranked(outcome.result)
+            ..self.ranked(revision, outcome.result)
         };
         (ranked, lines_dropped)
     }
@@ -309,20 +387,22 @@ impl Policy {
 
     /// An answer for a question that it was not asked.
     #[must_use]
-    pub fn fault(&self, fault: Fault) -> Ranked {
-        self.ranked(Err(fault))
+    pub fn fault(&self, revision: Option<RevisionId>, fault: Fault) -> Ranked {
+        self.ranked(revision, Err(fault))
     }
 
-    fn ranked(&self, outcome: Result<Ranking, Fault>) -> Ranked {
+    fn ranked(&self, revision: Option<RevisionId>, outcome: Result<Ranking, Fault>) -> Ranked {
         let manifest = self.program.manifest();
         Ranked {
             policy: self.about().clone(),
+            revision,
             outcome,
             reasons: manifest.reasons.clone(),
             signals: manifest.signals.clone(),
             params: self.params.clone(),
+            limits: self.limits,
             fuel: None,
-            duration: std::time::Duration::ZERO,
+            duration: Duration::ZERO,
         }
     }
 }

@@ -5,9 +5,11 @@
 
 pub mod health;
 pub mod ids;
+pub mod limits;
 pub mod protection;
 pub mod random;
 pub mod reason;
+pub mod revision;
 pub mod signal;
 pub mod task;
 pub mod tier;
@@ -15,9 +17,11 @@ pub mod time;
 
 pub use health::{Evidence, EvidenceSource, Health};
 pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};
+pub use limits::Limits;
 pub use protection::{Protection, ProtectionReason};
 pub use random::SplitMix64;
 pub use reason::{CloseReason, EvictionCause};
+pub use revision::{InvalidRevision, RevisionId};
 pub use signal::{Signal, SignalRow};
 pub use task::{Supervisor, Tasks};
 pub use tier::{Scope, Tier};

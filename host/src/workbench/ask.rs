@@ -13,7 +13,7 @@ use super::voice::{self, Line};
 use crate::decision::{Class, Fault, Plan, Question, Ranked, Row, Struck, TierTable, guard};
 use crate::policy::Program;
 use crate::policy::manifest::BadParameter;
-use crate::types::{DecisionId, Protection, Tier};
+use crate::types::{DecisionId, Limits, Protection, Tier};
 
 /// What was asked, what was answered, and what the host makes of it.
 #[derive(Debug)]
@@ -123,10 +123,12 @@ fn asked(
     let manifest = program.manifest();
     let answer = Ranked {
         policy: program.about().clone(),
+        revision: None,
         outcome,
         reasons: manifest.reasons.clone(),
         signals: manifest.signals.clone(),
         params: params.into(),
+        limits: Limits::NODES,
         fuel,
         duration,
     };

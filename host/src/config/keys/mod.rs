@@ -12,7 +12,9 @@ mod limits;
 mod manager;
 mod observe;
 mod policy;
+mod rollout;
 mod server;
+mod sources;
 
 use super::draft::Draft;
 use super::key::{Key, nearest};
@@ -69,6 +71,8 @@ impl Table {
             cleanup::sections(),
             gateway::sections(),
             policy::sections(),
+            rollout::sections(),
+            sources::sections(),
             observe::sections(),
         ];
         Self {

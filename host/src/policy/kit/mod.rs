@@ -24,12 +24,12 @@ pub use property::{Keeper, Property};
 pub use report::{FuelPoint, KitReport};
 pub use rules::{Kind, KitFailure, Place};
 
-use self::subject::Subject;
+use self::subject::{Limited, Subject};
 use super::call::{Input, Outcome};
 use super::manifest::Manifest;
 use super::program::Program;
 use crate::decision::{Fault, Ranking};
-use crate::types::{Scope, Tier};
+use crate::types::{Limits, Scope, Tier};
 
 /// Row counts at which every tier is tried.
 const SMALL: [u32; 3] = [0, 1, 20];
@@ -45,7 +45,20 @@ const LARGEST: u32 = 10_000;
 /// # Errors
 /// [`KitFailure`] with the first rule that it broke.
 pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
-    let mut kit = Kit::new(program, params, Patience::First);
+    run_within(program, params, &Limits::NODES)
+}
+
+/// The same for a policy with limits of its own.
+///
+/// # Errors
+/// [`KitFailure`] with the first rule that it broke.
+pub fn run_within(
+    program: &Program,
+    params: &[f64],
+    limits: &Limits,
+) -> Result<KitReport, KitFailure> {
+    let subject = Limited { program, limits };
+    let mut kit = Kit::new(&subject, params, Patience::First);
     match kit.run() {
         Ok(report) => Ok(report),
         // It stops at a breach and only there.

@@ -4,6 +4,7 @@ use crate::decision::{Fault, Ranking};
 use crate::policy::call::{Input, Outcome};
 use crate::policy::manifest::{Manifest, RawManifest};
 use crate::policy::program::Program;
+use crate::types::Limits;
 
 /// All that the kit asks of a policy.
 pub(super) trait Subject {
@@ -35,5 +36,29 @@ impl Subject for Program {
 
     fn fuel(&self, rows: u32) -> u64 {
         Program::fuel(self, rows)
+    }
+}
+
+/// A program with limits of its own.
+pub(super) struct Limited<'a> {
+    pub(super) program: &'a Program,
+    pub(super) limits: &'a Limits,
+}
+
+impl Subject for Limited<'_> {
+    fn manifest(&self) -> &Manifest {
+        self.program.manifest()
+    }
+
+    fn describe(&self) -> Result<RawManifest, Fault> {
+        self.program.describe().result
+    }
+
+    fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+        self.program.examine_within(input, params, self.limits)
+    }
+
+    fn fuel(&self, rows: u32) -> u64 {
+        self.program.fuel_within(self.limits, rows)
     }
 }

@@ -31,6 +31,7 @@ pub use imports::verdict;
 use sha2::{Digest, Sha256};
 pub use step::Step;
 
+use super::allowance;
 use super::describe;
 use super::engine::Engine;
 use super::kit;
@@ -38,6 +39,7 @@ use super::limits::Size;
 use super::manifest::Manifest;
 use super::program::{Code, Policy, Program};
 use crate::decision::PolicyRef;
+use crate::types::Limits;
 
 /// What the operator set of a policy's parameters, by name; the rest keep their defaults.
 pub type Params = BTreeMap<String, f64>;
@@ -106,9 +108,22 @@ pub fn program_by_steps(
 /// # Errors
 /// [`LoadError::Parameters`] or [`LoadError::Kit`].
 pub fn ready(program: Arc<Program>, params: &Params) -> Result<Arc<Policy>, LoadError> {
+    ready_within(program, params, &Limits::NODES)
+}
+
+/// The same for a policy with limits of its own, within which it also goes through the kit.
+///
+/// # Errors
+/// [`LoadError::Parameters`], [`LoadError::Limits`] or [`LoadError::Kit`].
+pub fn ready_within(
+    program: Arc<Program>,
+    params: &Params,
+    limits: &Limits,
+) -> Result<Arc<Policy>, LoadError> {
     let params = program.params(params)?;
-    let report = kit::run(&program, &params)?;
-    Ok(Arc::new(Policy::new(program, params, report)))
+    allowance::check(limits, program.engine().config(), program.weight())?;
+    let report = kit::run_within(&program, &params, limits)?;
+    Ok(Arc::new(Policy::new(program, params, *limits, report)))
 }
 
 /// Both steps: from bytes to a policy that is ready. Blocks; see [`policy_async`].

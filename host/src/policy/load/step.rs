@@ -91,7 +91,7 @@ impl LoadError {
             Self::Compile(_) => Step::Compile,
             Self::Describe(_) => Step::Describe,
             Self::Manifest(_) => Step::Manifest,
-            Self::Parameters(_) => Step::Parameters,
+            Self::Parameters(_) | Self::Limits(_) => Step::Parameters,
             Self::Kit(_) => Step::Kit,
         })
     }

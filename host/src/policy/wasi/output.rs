@@ -3,8 +3,8 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::WasmList;
 
-use super::super::bindings::wastegate::policy::log::Level;
 use super::super::guest::{self, Guest};
+use super::super::log::Level;
 
 /// Bytes of a line that are kept until it ends; the log cuts it off again, at its own cap.
 const LINE_BYTES_MAX: usize = 4_096;

@@ -1,0 +1,186 @@
+//! Why a policy was not pulled or published, in sentences for the operator.
+
+use std::time::Duration;
+
+use super::REDIRECTS_MAX;
+
+/// Why a policy was not pulled or published.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// There is no TLS, or no certificates to trust.
+    #[error(
+        "no HTTP client can be set up: check that the system has certificates to trust (the package ca-certificates)"
+    )]
+    Client(#[source] reqwest::Error),
+    /// Nobody answers.
+    #[error(
+        "registry {registry} cannot be reached: check its name, its port, the network, and whether it speaks {scheme}"
+    )]
+    Away {
+        /// Who was asked.
+        registry: String,
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// It took too long.
+    #[error("registry {registry} did not answer within {} ms (`policy.registry.timeout_ms`)", timeout.as_millis())]
+    Late {
+        /// Who was asked.
+        registry: String,
+        /// For how long.
+        timeout: Duration,
+    },
+    /// The answer broke off.
+    #[error("the answer of registry {registry} broke off")]
+    Broken {
+        /// Who was asked.
+        registry: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// It is not there.
+    #[error("registry {registry} has no {what}: check repository, tag and digest{said}")]
+    Absent {
+        /// Who was asked.
+        registry: String,
+        /// For what.
+        what: String,
+        /// What the registry said of it.
+        said: String,
+    },
+    /// It is not for us.
+    #[error(
+        "registry {registry} does not let us have {what}: set `policy.registry.username` and `policy.registry.password`, or check them{said}"
+    )]
+    Denied {
+        /// Who was asked.
+        registry: String,
+        /// For what.
+        what: String,
+        /// What the registry said of it.
+        said: String,
+    },
+    /// It says something else.
+    #[error("registry {registry} answered {status} when asked for {what}{said}")]
+    Status {
+        /// Who was asked.
+        registry: String,
+        /// For what.
+        what: String,
+        /// HTTP's number.
+        status: u16,
+        /// What the registry said of it.
+        said: String,
+    },
+    /// It sends us around.
+    #[error("registry {registry} redirects more than {REDIRECTS_MAX} times")]
+    Redirects {
+        /// Who was asked.
+        registry: String,
+    },
+    /// It sends us where we do not go.
+    #[error("registry {registry} sends us to {to}, and we do not go there: {why}")]
+    Elsewhere {
+        /// Who was asked.
+        registry: String,
+        /// Where to; without what stands behind the host.
+        to: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// It is more than is accepted.
+    #[error("{what} has more than {max} bytes, which is all that is accepted{remedy}")]
+    TooLarge {
+        /// What is.
+        what: String,
+        /// The cap.
+        max: u64,
+        /// What to do, if anything can be done.
+        remedy: &'static str,
+    },
+    /// The bytes are not what they are called.
+    #[error(
+        "{what} is not {wanted} but {found}: the reference, the registry or somebody in between is wrong"
+    )]
+    Digest {
+        /// What is wrong.
+        what: &'static str,
+        /// Its digest, as it was asked for.
+        wanted: String,
+        /// The digest of what came.
+        found: String,
+    },
+    /// It is no policy.
+    #[error("{reference} is no policy: {why}; publish it with `wastegate policy publish`")]
+    NotAPolicy {
+        /// What was asked for.
+        reference: String,
+        /// What it is instead.
+        why: String,
+    },
+    /// It does not speak as registries do.
+    #[error("registry {registry} does not speak as registries do: {why}")]
+    Garbage {
+        /// Who was asked.
+        registry: String,
+        /// What it said.
+        why: String,
+    },
+    /// It was not pushed.
+    #[error("registry {registry} did not take the policy")]
+    Push {
+        /// Who was asked.
+        registry: String,
+        /// Why. Boxed for its size.
+        source: Box<oci_client::errors::OciDistributionError>,
+    },
+    /// What is to be published cannot be described.
+    #[error("the policy cannot be published: {0}")]
+    Unpublishable(String),
+}
+
+impl RegistryError {
+    /// Whether it may go by itself within a moment.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Away { source, .. } => source.is_connect(),
+            Self::Broken { .. } => true,
+            Self::Status { status, .. } => matches!(status, 429 | 500..=599),
+            Self::Client(_)
+            | Self::Late { .. }
+            | Self::Absent { .. }
+            | Self::Denied { .. }
+            | Self::Redirects { .. }
+            | Self::Elsewhere { .. }
+            | Self::TooLarge { .. }
+            | Self::Digest { .. }
+            | Self::NotAPolicy { .. }
+            | Self::Garbage { .. }
+            | Self::Push { .. }
+            | Self::Unpublishable(_) => false,
+        }
+    }
+
+    /// Whether it is about what was found, and will be the same until something else is found.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } | Self::NotAPolicy { .. } => true,
+            Self::Client(_)
+            | Self::Away { .. }
+            | Self::Late { .. }
+            | Self::Broken { .. }
+            | Self::Absent { .. }
+            | Self::Denied { .. }
+            | Self::Status { .. }
+            | Self::Redirects { .. }
+            | Self::Elsewhere { .. }
+            | Self::Digest { .. }
+            | Self::Garbage { .. }
+            | Self::Push { .. }
+            | Self::Unpublishable(_) => false,
+        }
+    }
+}
