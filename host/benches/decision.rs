@@ -19,7 +19,7 @@ use wastegate::policy::shipped;
 use wastegate::policy::{Catalog, Config, Engine, Metrics, Params, Pick, PolicyRanker, Runtime};
 use wastegate::types::time::Clock;
 use wastegate::types::{
-    DecisionId, Health, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
+    DecisionId, Health, Limits, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
     Timestamp, UserId,
 };
 
@@ -52,12 +52,14 @@ impl Ranker for NativeLru {
         });
         Answer::Ready(Ranked {
             policy: PolicyRef::builtin(),
+            revision: None,
             outcome: Ok(Ranking {
                 choices: choices.collect(),
             }),
             reasons: Arc::new(["least recently used".to_owned()]),
             signals: Arc::new([Signal::IdleMs]),
             params: Arc::new([]),
+            limits: Limits::NODES,
             fuel: None,
             duration: Duration::ZERO,
         })
@@ -82,7 +84,11 @@ fn rankers(rows: u32) -> Vec<(String, Arc<dyn Ranker>)> {
     ];
     for name in POLICIES {
         let policy = catalog
-            .prepare(&Pick::Shipped(name.to_owned()), &Params::new())
+            .prepare(
+                &Pick::Shipped(name.to_owned()),
+                &Params::new(),
+                &Limits::NODES,
+            )
             .expect("shipped policies load");
         let ranker = PolicyRanker::fixed(runtime.clone(), policy);
         rankers.push((format!("wasm/{name}"), Arc::new(ranker)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use wastegate::decision::builtin::{self, BuiltIn};
 use wastegate::decision::{Answer, Choice, Fault, PolicyRef, Question, Ranked, Ranker, Ranking};
-use wastegate::types::{Clock, DecisionId, Scope};
+use wastegate::types::{Clock, DecisionId, Limits, Scope};
 
 use crate::rng::Rng;
 use crate::rules::Facts;
@@ -130,10 +130,12 @@ fn ranked(choices: Result<Vec<Choice>, Fault>) -> Ranked {
             version: "0.0.0".into(),
             digest: "fake".into(),
         },
+        revision: None,
         outcome: choices.map(|choices| Ranking { choices }),
         reasons: Arc::new([]),
         signals: Arc::new([]),
         params: Arc::new([]),
+        limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,
     }

@@ -17,7 +17,7 @@ use wastegate::policy::{
     Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Program, Runtime, load,
     shipped,
 };
-use wastegate::types::Clock;
+use wastegate::types::{Clock, Limits};
 use wastegate_tests::guests;
 
 /// The guests that misbehave while they rank.
@@ -67,7 +67,7 @@ pub(crate) fn shipped(name: &'static str, clock: &Clock) -> Box<dyn Ranker> {
             );
             let pick = Pick::Shipped(name.to_owned());
             catalog
-                .prepare(&pick, &Params::default())
+                .prepare(&pick, &Params::default(), &Limits::NODES)
                 .expect("a shipped policy loads")
         })
         .clone();
@@ -115,10 +115,12 @@ impl Ranker for Hostile {
         let outcome = program.ask(&input, &[], None);
         Answer::Ready(Ranked {
             policy: program.about().clone(),
+            revision: None,
             outcome: outcome.result,
             reasons: program.manifest().reasons.clone(),
             signals: program.manifest().signals.clone(),
             params: Arc::new([]),
+            limits: Limits::NODES,
             fuel: Some(outcome.fuel),
             duration: outcome.duration,
         })

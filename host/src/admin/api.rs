@@ -19,6 +19,7 @@ use crate::health;
 use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
 use crate::registry::Registry;
+use crate::rollout::Rollout;
 use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
 
 /// What the API shows and may change.
@@ -35,6 +36,8 @@ pub struct Admin {
     pub clock: Clock,
     /// All metrics.
     pub metrics: Metrics,
+    /// Which policies are in charge.
+    pub rollout: Arc<Rollout>,
     /// Background workers.
     pub supervisor: Supervisor,
     /// Whether the server is on its way out.
@@ -54,6 +57,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
             post(pin).delete(unpin),
         )
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
+        .merge(super::policies::routes())
         .with_state(admin)
 }
 

@@ -4,6 +4,7 @@
 //! origin can send without being asked first.
 
 mod api;
+pub mod policies;
 mod stats;
 
 pub use api::{Admin, router};

@@ -7,13 +7,13 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::error::AppError;
+use super::policies::Policies;
 use super::recording::Recording;
 use crate::admin::{self, Admin};
 use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
-use crate::config::{Config, PolicyChoice, PolicySource};
+use crate::config::Config;
 use crate::connection::Session;
-use crate::decision::Ranker;
 use crate::gateway::{self, Gateway, Identify};
 use crate::health;
 use crate::manager::{Application, Surroundings};
@@ -23,8 +23,9 @@ use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
 use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
-use crate::policy::{self, Catalog, Engine, Pick, PolicyRanker, Runtime};
+use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
+use crate::rollout::Rollout;
 use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
@@ -38,7 +39,7 @@ pub struct Core {
     registry: Arc<Registry>,
     cleaner: Arc<Cleaner>,
     admission: Arc<Admission>,
-    catalog: Arc<Catalog>,
+    policies: Policies,
     recording: Arc<Recording>,
     activity: Activity,
     health: health::Config,
@@ -63,24 +64,15 @@ impl Core {
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
-        let (catalog, ranker) = policies(&config, &clock, &mut metrics).await?;
-        Self::with_ranker(
-            config,
-            application,
-            identify,
-            ranker,
-            catalog,
-            clock,
-            metrics,
-        )
+        let policies = Policies::build(&config, &clock, &mut metrics).await?;
+        Self::with_policies(config, application, identify, policies, clock, metrics)
     }
 
-    fn with_ranker(
+    fn with_policies(
         config: Config,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
-        ranker: Arc<dyn Ranker>,
-        catalog: Arc<Catalog>,
+        policies: Policies,
         clock: Clock,
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
@@ -102,7 +94,7 @@ impl Core {
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
             registry: registry.clone(),
-            ranker,
+            ranker: policies.ranker.clone(),
             recorder: notes.recording.clone(),
             clock: clock.clone(),
             config: config.cleanup,
@@ -148,6 +140,7 @@ impl Core {
             health: config.health.clone(),
             clock: clock.clone(),
             metrics,
+            rollout: policies.rollout.clone(),
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
         });
@@ -156,7 +149,7 @@ impl Core {
             registry,
             cleaner,
             admission,
-            catalog,
+            policies,
             recording: notes.recording,
             activity: notes.activity,
             health: config.health,
@@ -172,6 +165,7 @@ impl Core {
     /// Starts the background work. Admission works without it.
     pub fn start(&self) {
         self.cleaner.start();
+        self.policies.start(&self.supervisor, &self.tasks);
         let (activity, clock) = (self.activity.clone(), self.clock.clone());
         self.supervisor.run(&self.tasks, "activity-flush", move || {
             let (activity, clock) = (activity.clone(), clock.clone());
@@ -247,7 +241,19 @@ impl Core {
     /// The policies.
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+        &self.policies.catalog
+    }
+
+    /// Which of them are quarantined, why, and on what they failed.
+    #[must_use]
+    pub fn breakers(&self) -> &Breakers {
+        &self.policies.breakers
+    }
+
+    /// Which of them is in charge, and the way back.
+    #[must_use]
+    pub fn rollout(&self) -> &Arc<Rollout> {
+        &self.policies.rollout
     }
 
     /// Everything that happens, for watchers.
@@ -316,34 +322,4 @@ impl Notes {
             threads,
         })
     }
-}
-
-/// Starts the engine and puts the configured policy in charge.
-async fn policies(
-    config: &Config,
-    clock: &Clock,
-    metrics: &mut Metrics,
-) -> Result<(Arc<Catalog>, Arc<dyn Ranker>), AppError> {
-    let counters = policy::Metrics::default();
-    counters.register(metrics.room("policy"));
-    let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
-    let runtime = Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
-    let catalog = Arc::new(Catalog::new(engine, policy::shipped::table(), counters));
-    let PolicyChoice { source, params } = &config.ranking;
-    let pick = match source {
-        PolicySource::Shipped(name) => Pick::Shipped(name.clone()),
-        PolicySource::File(path) => {
-            let bytes = std::fs::read(path).map_err(|source| AppError::PolicyFile {
-                path: path.clone(),
-                source,
-            })?;
-            Pick::Bytes(bytes.into())
-        }
-    };
-    catalog
-        .activate_async(pick, params.clone())
-        .await
-        .map_err(AppError::Policy)?;
-    let ranker = PolicyRanker::champion(runtime, catalog.clone());
-    Ok((catalog, Arc::new(ranker)))
 }

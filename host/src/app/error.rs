@@ -1,9 +1,8 @@
 //! Why a gateway could not be put together.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use crate::{observe, policy};
+use crate::{observe, policy, rollout};
 
 /// What to mend before the next start.
 #[derive(Debug, thiserror::Error)]
@@ -18,17 +17,9 @@ pub enum AppError {
         /// Why.
         source: std::io::Error,
     },
-    /// A policy's file cannot be read.
-    #[error("cannot read the policy in {path} (`policy.file`)", path = path.display())]
-    PolicyFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The policy was not accepted.
-    #[error("the policy was not accepted")]
-    Policy(#[source] policy::LoadError),
+    /// There is no policy to start with, or no place to keep them.
+    #[error(transparent)]
+    Rollout(#[from] rollout::StartError),
     /// The WASM engine cannot be started.
     #[error("the WASM engine cannot be started")]
     Engine(#[source] policy::EngineError),

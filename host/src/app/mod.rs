@@ -6,6 +6,7 @@
 
 mod core;
 mod error;
+mod policies;
 mod recording;
 
 use std::future::Future;

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use super::driver::{Cleaner, TierRun};
 use crate::decision::{Fault, PolicyRef, Question, Ranked, TierTable, guard};
-use crate::types::{EvictionCause, Scope, Tier};
+use crate::types::{EvictionCause, Limits, Scope, Tier};
 
 /// How long all rankings of one cleanup may take together before the built-in ranking makes the
 /// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
@@ -114,10 +114,12 @@ impl Cleaner {
 fn unanswered(fault: Fault) -> Ranked {
     Ranked {
         policy: PolicyRef::builtin(),
+        revision: None,
         outcome: Err(fault),
         reasons: [].into(),
         signals: [].into(),
         params: [].into(),
+        limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,
     }

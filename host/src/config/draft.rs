@@ -13,7 +13,7 @@ use crate::decision::tiers::InvalidTable;
 use crate::decision::{Class, IdleTtl, Probe, Take, TierRule, TierTable};
 use crate::observe::PressureThresholds;
 use crate::observe::config::JournalConfig;
-use crate::types::Tier;
+use crate::types::{Limits, Tier};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ pub(super) struct PolicyDraft {
     pub file: Option<PathBuf>,
     pub name: String,
     pub params: BTreeMap<String, f64>,
+    pub limits: Limits,
 }
 
 /// A journal that may be off.
@@ -90,6 +91,7 @@ impl Default for Draft {
                 file: None,
                 name,
                 params: BTreeMap::new(),
+                limits: Limits::NODES,
             },
             decisions: JournalDraft::of(rooms.observe.decisions.clone()),
             activity: JournalDraft::of(rooms.observe.activity.clone()),
@@ -148,6 +150,7 @@ impl Draft {
                 .file
                 .map_or(PolicySource::Shipped(policy.name), PolicySource::File),
             params: policy.params,
+            limits: policy.limits,
         };
         rooms
             .policy

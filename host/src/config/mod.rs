@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::types::Limits;
 use crate::{
     admission, cleanup, connection, gateway, health, manager, observe, policy, registry, rollout,
 };
@@ -72,6 +73,8 @@ pub struct Config {
     pub ranking: PolicyChoice,
     /// The limits within which policies run.
     pub policy: policy::Config,
+    /// Which revisions of policies are kept, and where.
+    pub rollout: rollout::Config,
     /// Where policies come from while the server runs.
     pub sources: rollout::source::Config,
     /// Log lines, journals, alerts.
@@ -127,6 +130,8 @@ pub struct PolicyChoice {
     pub source: PolicySource,
     /// The parameters that are set; finite numbers.
     pub params: BTreeMap<String, f64>,
+    /// The limits that are set for this policy instead of those of [`Config::policy`].
+    pub limits: Limits,
 }
 
 /// Where the policy comes from.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::question::Question;
 use super::ranker::{Answer, Choice, PolicyRef, Ranked, Ranker, Ranking};
 use super::snapshot::{Class, Row};
-use crate::types::{Protection, Signal};
+use crate::types::{Limits, Protection, Signal};
 
 /// What the built-in ranking says of every victim; the index is the class's place in [`Class::ALL`].
 pub const REASONS: [&str; 9] = [
@@ -34,12 +34,14 @@ impl Ranker for BuiltIn {
     fn rank(&self, question: &Arc<Question>) -> Answer {
         Answer::Ready(Ranked {
             policy: PolicyRef::builtin(),
+            revision: None,
             outcome: Ok(Ranking {
                 choices: best(question, question.most),
             }),
             reasons: REASONS.iter().map(|&reason| reason.to_owned()).collect(),
             signals: Arc::new([]),
             params: Arc::new([]),
+            limits: Limits::NODES,
             fuel: None,
             duration: Duration::ZERO,
         })

@@ -30,6 +30,7 @@ use crate::types::{ManagerId, ManagerKey, Protection, Scope, Tier, UserId};
 pub struct Plan {
     tier: Tier,
     scope: Scope,
+    last: bool,
     victims: Vec<Victim>,
     refusals: Vec<Refusal>,
 }
@@ -45,6 +46,13 @@ impl Plan {
     #[must_use]
     pub const fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// Whether the built-in ranking completes what the policy left open: at the last tier, which
+    /// `force` always is. With it a record can be repeated exactly.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.last
     }
 
     /// Who goes, first to last.
@@ -212,6 +220,7 @@ fn screened(question: &Question, table: &TierTable, answer: &Ranked, last: bool)
     Plan {
         tier: question.tier,
         scope: question.scope,
+        last,
         victims,
         refusals,
     }

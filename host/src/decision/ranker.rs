@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::question::Question;
-use crate::types::Signal;
+use crate::types::{Limits, RevisionId, Signal};
 
 /// One proposed victim: a row of the question, best first in its list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,6 +123,9 @@ impl Fault {
 pub struct Ranked {
     /// Who answered.
     pub policy: PolicyRef,
+    /// As which revision; none for the host's own ranking, and for a policy that is none, such as
+    /// an arm of an experiment.
+    pub revision: Option<RevisionId>,
     /// The proposal, or why there is none.
     pub outcome: Result<Ranking, Fault>,
     /// The phrases that choices refer to.
@@ -131,6 +134,8 @@ pub struct Ranked {
     pub signals: Arc<[Signal]>,
     /// The parameters it was given, in its order.
     pub params: Arc<[f64]>,
+    /// What its operator set instead of the node's limits.
+    pub limits: Limits,
     /// What the call used, in the engine's units; none for native code.
     pub fuel: Option<u64>,
     /// How long the call took by the wall clock.
@@ -138,6 +143,10 @@ pub struct Ranked {
 }
 
 /// An answer, now or soon.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and a box would be an allocation in every small call"
+)]
 pub enum Answer {
     /// It was cheap enough to make at once.
     Ready(Ranked),

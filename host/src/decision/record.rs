@@ -10,7 +10,7 @@ use super::guard::{Plan, Refusal, Victim};
 use super::question::Question;
 use super::ranker::{Fault, PolicyRef, Ranked};
 use super::snapshot::{Class, Row, Standing};
-use crate::types::{Health, ManagerId, Protection, Scope, Tier, UserId};
+use crate::types::{Health, Limits, ManagerId, Protection, RevisionId, Scope, Tier, UserId};
 
 /// The version of the record's own shape; a reader refuses one it does not know.
 pub const RECORD_VERSION: u32 = 1;
@@ -65,6 +65,9 @@ pub struct DecisionRecord {
     pub user: Option<String>,
     /// How hard the host was looking.
     pub tier: Tier,
+    /// Whether it was the last tier that the host could go to, where the built-in ranking completes
+    /// what a policy leaves open.
+    pub last: bool,
     /// Whose managers the rows are.
     pub scope: Scope,
     /// How many were needed.
@@ -77,10 +80,15 @@ pub struct DecisionRecord {
     pub held: u32,
     /// Who ranked.
     pub policy: PolicyRef,
+    /// As which revision; none for the built-in ranking.
+    pub revision: Option<RevisionId>,
     /// The version of the engine that the fuel was counted by.
     pub engine: &'static str,
     /// The parameters it was given.
     pub params: Arc<[f64]>,
+    /// The limits that its operator set instead of the node's; absent if none.
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// The seed it was given.
     pub seed: u64,
     /// The names of the columns it was given.
@@ -196,14 +204,17 @@ impl DecisionRecord {
             node: circumstances.node,
             user: first.map(|row| pseudonyms.user(&row.user)),
             tier: question.tier,
+            last: plan.is_last(),
             scope: question.scope,
             needed: question.needed,
             most: question.most,
             limit: question.limit,
             held: question.held,
             policy: answer.policy.clone(),
+            revision: answer.revision,
             engine: circumstances.engine,
             params: answer.params.clone(),
+            limits: answer.limits,
             seed: question.seed,
             signals: answer.signals.iter().map(|signal| signal.name()).collect(),
             rows: rows.collect(),

@@ -7,7 +7,7 @@ use super::{
     Choice, Fault, PolicyRef, Question, Ranked, Ranking, Row, Snapshot, Standing, TierTable,
 };
 use crate::types::{
-    DecisionId, Health, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
+    DecisionId, Health, Limits, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
     Timestamp, UserId,
 };
 
@@ -94,10 +94,12 @@ pub(crate) fn ranked(outcome: Result<Ranking, Fault>) -> Ranked {
             version: "1.0.0".into(),
             digest: "00".into(),
         },
+        revision: None,
         outcome,
         reasons: Arc::new(["because".to_owned()]),
         signals: Arc::new([Signal::IdleMs]),
         params: Arc::new([]),
+        limits: Limits::NODES,
         fuel: Some(1),
         duration: Duration::from_micros(5),
     }

@@ -1,10 +1,12 @@
 //! The accept loop: nothing a client does, and no passing shortage, ends it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
@@ -45,8 +47,8 @@ pub async fn serve(
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if is_the_clients(&error) => continue,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept; resting");
@@ -61,7 +63,7 @@ pub async fn serve(
                     _permit: Arc::new(permit),
                 };
                 let connection =
-                    converse(stream, router.clone(), config.clone(), slot, tasks.clone());
+                    converse((stream, peer), router.clone(), config.clone(), slot, tasks.clone());
                 tasks.spawn("http", connection);
             }
             Err(_) => {
@@ -94,7 +96,7 @@ async fn turn_away(mut stream: TcpStream, within: Duration) {
 }
 
 async fn converse(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     router: Router,
     config: Config,
     slot: ConnectionSlot,
@@ -103,6 +105,7 @@ async fn converse(
     let service = router.map_request(
         move |mut request: axum::http::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(slot.clone());
+            request.extensions_mut().insert(ConnectInfo(peer));
             request
         },
     );

@@ -1,22 +1,25 @@
-//! The policy in charge, and how another one is put in its place.
+//! Who is in charge, and how another one is put in their place.
 //!
-//! The one in charge is an immutable [`Policy`] behind one pointer. A decision takes the pointer
-//! once and is made by what it found, whatever is swapped meanwhile. A policy is loaded, checked
-//! and warmed before the pointer moves; if anything fails, the last good one stays.
+//! Who answers at which tier is an immutable [`InCharge`] behind one pointer. A decision takes the
+//! pointer once and is made by what it found, whatever is swapped meanwhile. A policy is loaded,
+//! checked and warmed before the pointer moves; if anything fails, the last good one stays.
 //!
-//! Shipped policies are compiled when they are first asked for, and kept. Not here: where uploaded
-//! bytes come from, and which policy should be in charge.
+//! Code is compiled once for as long as anybody holds it: a seat, a decision, whoever keeps it warm.
+//! When the last one lets go, the compiled code goes. Not here: where uploaded bytes come from, and
+//! which revision should be in charge (`rollout`).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::engine::Engine;
 use super::load::{self, LoadError, Params};
 use super::metrics::Metrics;
 use super::program::{Policy, Program};
+use super::seats::{Deployed, InCharge};
+use crate::types::{Limits, RevisionId, Tier};
 
 /// Component bytes by name: what the host was built with.
 pub type Shipped = &'static [(&'static str, &'static [u8])];
@@ -36,10 +39,13 @@ pub struct Catalog {
     engine: Engine,
     shipped: Shipped,
     metrics: Metrics,
-    compiled: Mutex<BTreeMap<&'static str, Arc<Program>>>,
-    /// Held while a policy is loaded: one compiler at a time, and the last one asked for wins.
-    loading: Mutex<()>,
-    current: ArcSwapOption<Policy>,
+    /// What is compiled and in use, by digest. A lock because loads come from several threads;
+    /// decisions do not look here.
+    compiled: Mutex<HashMap<Arc<str>, Weak<Program>>>,
+    /// Held while a policy is loaded: one compiler at a time, and the last one asked for wins. In
+    /// it the number of the next revision that [`Catalog::activate`] makes.
+    loading: Mutex<RevisionId>,
+    in_charge: ArcSwap<InCharge>,
 }
 
 impl Catalog {
@@ -52,15 +58,36 @@ impl Catalog {
             shipped,
             metrics,
             compiled: Mutex::default(),
-            loading: Mutex::default(),
-            current: ArcSwapOption::empty(),
+            loading: Mutex::new(RevisionId::FIRST),
+            in_charge: ArcSwap::default(),
         }
     }
 
-    /// The policy in charge; none while the built-in ranking is.
+    /// The engine that compiles and calls them.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Who is in charge now, at every tier. A decision reads it once.
+    #[must_use]
+    pub fn in_charge(&self) -> Arc<InCharge> {
+        self.in_charge.load_full()
+    }
+
+    /// Puts policies that are ready in charge, at every tier at once.
+    pub fn install(&self, in_charge: InCharge) {
+        self.metrics.in_charge(&in_charge);
+        self.in_charge.store(Arc::new(in_charge));
+    }
+
+    /// The policy in charge at `force`, the tier that always runs; none while the built-in ranking
+    /// is.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Policy>> {
-        self.current.load_full()
+        let in_charge = self.in_charge.load();
+        let active = in_charge.seat(Tier::Force).active.as_ref()?;
+        Some(active.policy.clone())
     }
 
     /// The names of the policies that the host ships.
@@ -68,31 +95,75 @@ impl Catalog {
         self.shipped.iter().map(|&(name, _)| name)
     }
 
-    /// Makes a policy ready without putting it in charge: an arm, a shadow, a check. Blocks for as
-    /// long as a compiler takes.
+    /// Makes a policy ready without putting it in charge: a revision, an arm, a shadow, a check.
+    /// The acceptance kit has called it some tens of times by then, so its code is warm. Blocks for
+    /// as long as a compiler takes.
     ///
     /// # Errors
     /// [`LoadError`] with the first step that failed.
-    pub fn prepare(&self, pick: &Pick, params: &Params) -> Result<Arc<Policy>, LoadError> {
+    pub fn prepare(
+        &self,
+        pick: &Pick,
+        params: &Params,
+        limits: &Limits,
+    ) -> Result<Arc<Policy>, LoadError> {
         let _one_at_a_time = self.loading.lock();
-        self.ready(pick, params)
+        let policy = self.ready(pick, params, limits);
+        self.metrics.loaded(policy.is_ok());
+        policy
     }
 
-    /// Makes a policy ready and puts it in charge. If it fails, the last good one stays. Blocks.
+    /// [`Catalog::prepare`] on a thread where blocking hurts nobody.
+    ///
+    /// # Errors
+    /// As [`Catalog::prepare`].
+    pub async fn prepare_async(
+        self: &Arc<Self>,
+        pick: Pick,
+        params: Params,
+        limits: Limits,
+    ) -> Result<Arc<Policy>, LoadError> {
+        let this = self.clone();
+        load::off_path(move || this.prepare(&pick, &params, &limits)).await
+    }
+
+    /// Compiles a policy, or finds it compiled, and asks it what it is: the first half of
+    /// [`Catalog::prepare`], which does not do it again for as long as this is held. Blocks.
+    ///
+    /// # Errors
+    /// [`LoadError`] with the first step that failed.
+    pub fn compile(&self, bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
+        self.program(bytes)
+            .inspect_err(|_| self.metrics.loaded(false))
+    }
+
+    /// Makes a policy ready and puts it in charge at every tier; the one before it becomes what it
+    /// falls back to. If it fails, the last good one stays. Blocks.
+    ///
+    /// For embedders, tests and benchmarks: revisions are numbered from 1 by this catalog. Where
+    /// `rollout` numbers them, nobody else may.
     ///
     /// # Errors
     /// [`LoadError`] with the first step that failed.
     pub fn activate(&self, pick: &Pick, params: &Params) -> Result<Arc<Policy>, LoadError> {
-        let _one_at_a_time = self.loading.lock();
-        let policy = self.ready(pick, params);
+        let mut next = self.loading.lock();
+        let policy = self.ready(pick, params, &Limits::NODES);
         self.metrics.loaded(policy.is_ok());
         let policy = policy?;
-        self.current.store(Some(policy.clone()));
+        let revision = *next;
+        *next = revision.following();
+        let deployed = Deployed {
+            revision,
+            policy: policy.clone(),
+        };
+        let seat = self.in_charge().seat(Tier::Force).followed_by(deployed);
+        self.install(InCharge::all(seat));
         let about = policy.about();
         tracing::info!(
             policy = &*about.name,
             version = &*about.version,
             digest = &*about.digest,
+            revision = revision.get(),
             kit = %policy.report(),
             "policy in charge"
         );
@@ -112,33 +183,39 @@ impl Catalog {
         load::off_path(move || this.activate(&pick, &params)).await
     }
 
-    /// Puts a policy that is ready in charge, such as the winner of an experiment or the one before.
-    pub fn install(&self, policy: Arc<Policy>) {
-        self.current.store(Some(policy));
-    }
-
-    /// Puts the built-in ranking in charge.
+    /// Puts the built-in ranking in charge of every tier.
     pub fn deactivate(&self) {
-        self.current.store(None);
+        self.install(InCharge::default());
     }
 
-    fn ready(&self, pick: &Pick, params: &Params) -> Result<Arc<Policy>, LoadError> {
+    fn ready(
+        &self,
+        pick: &Pick,
+        params: &Params,
+        limits: &Limits,
+    ) -> Result<Arc<Policy>, LoadError> {
         let program = match pick {
-            Pick::Shipped(name) => self.shipped(name)?,
-            Pick::Bytes(bytes) => load::program(&self.engine, bytes)?,
+            Pick::Shipped(name) => {
+                let known = self.shipped.iter().find(|(known, _)| known == name);
+                let &(_, bytes) = known.ok_or_else(|| self.no_such(name))?;
+                self.program(bytes)?
+            }
+            Pick::Bytes(bytes) => self.program(bytes)?,
         };
-        load::ready(program, params)
+        load::ready_within(program, params, limits)
     }
 
-    fn shipped(&self, name: &str) -> Result<Arc<Program>, LoadError> {
-        let Some(&(known, bytes)) = self.shipped.iter().find(|(known, _)| *known == name) else {
-            return Err(self.no_such(name));
-        };
-        if let Some(program) = self.compiled.lock().get(known) {
-            return Ok(program.clone());
+    /// The compiled form of those bytes: the one that is in use, if one is.
+    fn program(&self, bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
+        let digest = load::digest(bytes);
+        if let Some(program) = self.compiled.lock().get(&digest).and_then(Weak::upgrade) {
+            return Ok(program);
         }
         let program = load::program(&self.engine, bytes)?;
-        self.compiled.lock().insert(known, program.clone());
+        let mut compiled = self.compiled.lock();
+        // As many stay as are in use.
+        compiled.retain(|_, program| program.strong_count() > 0);
+        compiled.insert(digest, Arc::downgrade(&program));
         Ok(program)
     }
 

@@ -6,6 +6,9 @@
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
 use super::config::{Config, InvalidConfig};
 use super::limits::Size;
 use super::sandbox::{Sandbox, Slots};
@@ -26,7 +29,12 @@ struct Inner {
     clock: Clock,
     small: Sandbox,
     large: Sandbox,
+    programs: Gauge,
 }
+
+/// Counts one program for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Alive(Gauge);
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +74,7 @@ impl Engine {
             large: Sandbox::start(&large, config.epoch_tick)?,
             config,
             clock,
+            programs: Gauge::default(),
         })))
     }
 
@@ -81,12 +90,40 @@ impl Engine {
         &self.0.clock
     }
 
+    /// How many programs are compiled and alive: in seats, in decisions, or kept by somebody. The
+    /// compiled code of the others is gone.
+    #[must_use]
+    pub fn programs(&self) -> usize {
+        usize::try_from(self.0.programs.get()).unwrap_or_default()
+    }
+
+    /// Counts a program that was compiled.
+    pub(super) fn alive(&self) -> Alive {
+        self.0.programs.inc();
+        Alive(self.0.programs.clone())
+    }
+
+    /// Puts what the engine counts into a registry.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "programs",
+            "Compiled policies in memory",
+            self.0.programs.clone(),
+        );
+    }
+
     /// Where calls of a size are made.
     pub(super) fn sandbox(&self, size: Size) -> &Sandbox {
         match size {
             Size::Small => &self.0.small,
             Size::Large => &self.0.large,
         }
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -124,6 +161,7 @@ mod tests {
             large: bare().unwrap(),
             clock: Clock::system(),
             config: config.clone(),
+            programs: Gauge::default(),
         }));
         let bytes = Guest::default().wasm();
         let ask = |engine: &Engine, rows| {

@@ -12,7 +12,7 @@ use wasmtime::component::{Linker, WasmStr};
 use super::bindings::wastegate::policy::log::Level;
 use super::config::Config;
 use super::limits::Limiter;
-use crate::types::DecisionId;
+use crate::types::{DecisionId, RevisionId};
 
 /// What a policy may ask of the host.
 pub(super) const LOG_INTERFACE: &str = "wastegate:policy/log@1.0.0";
@@ -51,6 +51,8 @@ pub(super) struct Log {
 pub(super) struct Voice {
     /// The policy's name.
     pub(super) policy: Arc<str>,
+    /// As which revision, if it is one.
+    pub(super) revision: Option<RevisionId>,
     /// For which decision it is asked, if for one.
     pub(super) decision: Option<DecisionId>,
 }
@@ -138,12 +140,14 @@ fn printable(message: &str, bytes_max: usize) -> String {
 }
 
 fn emit(level: Level, voice: &Voice, line: &str) {
-    let (policy, decision) = (&*voice.policy, voice.decision.map(DecisionId::raw));
+    let policy = &*voice.policy;
+    let revision = voice.revision.map(RevisionId::get);
+    let decision = voice.decision.map(DecisionId::raw);
     match level {
-        Level::Debug => tracing::debug!(target: "policy", policy, decision, "{line}"),
-        Level::Info => tracing::info!(target: "policy", policy, decision, "{line}"),
-        Level::Warn => tracing::warn!(target: "policy", policy, decision, "{line}"),
-        Level::Error => tracing::error!(target: "policy", policy, decision, "{line}"),
+        Level::Debug => tracing::debug!(target: "policy", policy, revision, decision, "{line}"),
+        Level::Info => tracing::info!(target: "policy", policy, revision, decision, "{line}"),
+        Level::Warn => tracing::warn!(target: "policy", policy, revision, decision, "{line}"),
+        Level::Error => tracing::error!(target: "policy", policy, revision, decision, "{line}"),
     }
 }
 
@@ -165,6 +169,7 @@ mod tests {
         };
         let voice = Voice {
             policy: "p".into(),
+            revision: None,
             decision: None,
         };
         let mut log = Log::new(&config, Some(voice));

@@ -2,8 +2,9 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::allowance;
 use super::config::Config;
-use crate::types::Scope;
+use crate::types::{Limits, Scope};
 
 /// Bytes of one choice as the host holds it: what an answer is charged by.
 const CHOICE_BYTES: u64 = 16;
@@ -48,19 +49,30 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Of a call of `rank` about so many rows and columns.
-    pub(super) fn rank(config: &Config, scope: Scope, rows: u32, columns: usize) -> Self {
+    /// Of a call of `rank` about so many rows and columns, to a policy with those limits.
+    pub(super) fn rank(
+        config: &Config,
+        limits: &Limits,
+        scope: Scope,
+        rows: u32,
+        columns: usize,
+    ) -> Self {
         let choices_max = u64::from(rows).saturating_mul(4).saturating_add(64);
-        let large = config.is_large(scope, rows);
-        let (size, memory_bytes, deadline) = if large {
-            let memory_bytes = large_memory(config, rows, columns);
-            (Size::Large, memory_bytes, config.deadline_large)
+        let memory_bytes = limits.memory_bytes.unwrap_or(config.memory_user_bytes);
+        let memory_bytes = if config.is_large(scope, rows) {
+            large_memory(memory_bytes, config.memory_large_bytes_max, rows, columns)
         } else {
-            (Size::Small, config.memory_user_bytes, config.deadline)
+            memory_bytes
         };
+        let (size, deadline) = if allowance::is_large(limits, config, scope, rows) {
+            (Size::Large, config.deadline_large)
+        } else {
+            (Size::Small, config.deadline)
+        };
+        let deadline = limits.deadline.unwrap_or(deadline);
         Self {
             size,
-            fuel: config.fuel(rows),
+            fuel: allowance::fuel(limits, config, rows),
             memory_bytes,
             output_bytes: choices_max
                 .saturating_mul(CHOICE_BYTES)
@@ -84,16 +96,15 @@ impl Budget {
 }
 
 /// What a small call gets, room for the columns twice (as lowered, and as the guest may copy them)
-/// and working memory for each row.
-fn large_memory(config: &Config, rows: u32, columns: usize) -> u64 {
+/// and working memory for each row; no more than the largest slot has.
+fn large_memory(small: u64, most: u64, rows: u32, columns: usize) -> u64 {
     let columns = u64::try_from(columns).unwrap_or(u64::MAX);
     let per_row = columns
         .saturating_mul(16)
         .saturating_add(WORK_BYTES_PER_ROW);
-    config
-        .memory_user_bytes
+    small
         .saturating_add(per_row.saturating_mul(u64::from(rows)))
-        .min(config.memory_large_bytes_max)
+        .min(most)
 }
 
 /// Something that was asked for and refused.
@@ -182,11 +193,36 @@ mod tests {
     #[test]
     fn a_user_call_has_the_fixed_cap_and_a_large_one_room_for_its_rows() {
         let config = Config::default();
-        let user = Budget::rank(&config, Scope::User, 20, 6);
+        let rank =
+            |scope, rows, columns| Budget::rank(&config, &Limits::NODES, scope, rows, columns);
+        let user = rank(Scope::User, 20, 6);
         assert_eq!((user.fuel, user.memory_bytes), (40_000, 2 << 20));
-        let node = Budget::rank(&config, Scope::Node, 100_000, 6);
+        let node = rank(Scope::Node, 100_000, 6);
         assert_eq!(node.memory_bytes, (2 << 20) + 100_000 * (6 * 16 + 128));
-        let huge = Budget::rank(&config, Scope::Node, u32::MAX, 34);
+        let huge = rank(Scope::Node, u32::MAX, 34);
         assert_eq!(huge.memory_bytes, config.memory_large_bytes_max);
+    }
+
+    #[test]
+    fn a_policys_own_limits_stand_in_for_the_nodes() {
+        let config = Config::default();
+        let limits = Limits {
+            fuel_base: Some(1_000),
+            fuel_per_row: Some(10),
+            memory_bytes: Some(8 << 20),
+            deadline: Some(std::time::Duration::from_millis(40)),
+        };
+        let budget = Budget::rank(&config, &limits, Scope::User, 20, 6);
+        assert_eq!((budget.fuel, budget.memory_bytes), (1_200, 8 << 20));
+        assert_eq!(budget.deadline.as_millis(), 40);
+        assert_eq!(budget.size, Size::Large, "no small slot has that much");
+        let node = Budget::rank(&config, &limits, Scope::Node, 100_000, 6);
+        assert_eq!(node.memory_bytes, (8 << 20) + 100_000 * (6 * 16 + 128));
+        let tight = Limits {
+            memory_bytes: Some(1 << 20),
+            ..Limits::NODES
+        };
+        let budget = Budget::rank(&config, &tight, Scope::User, 20, 6);
+        assert_eq!((budget.size, budget.memory_bytes), (Size::Small, 1 << 20));
     }
 }

@@ -7,8 +7,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::decision::Ranked;
-use crate::types::Scope;
+use super::engine::Engine;
+use super::seats::InCharge;
+use crate::decision::{Fault, Ranked, Ranking};
+use crate::types::{RevisionId, Scope, Tier};
 
 /// Upper bounds of the buckets of call durations, microseconds.
 const DURATION_US: [f64; 12] = [
@@ -26,7 +28,9 @@ pub struct Metrics {
     faults: Family<FaultLabel, Counter>,
     quarantined: Gauge,
     lines_dropped: Counter,
-    loads: Family<LoadLabel, Counter>,
+    loads: Family<ResultLabel, Counter>,
+    trials: Family<ResultLabel, Counter>,
+    revision: Family<TierLabel, Gauge>,
 }
 
 /// What every call touches, looked up once: a call takes microseconds.
@@ -48,7 +52,12 @@ struct FaultLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LoadLabel {
+struct TierLabel {
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
     result: &'static str,
 }
 
@@ -77,13 +86,16 @@ impl Default for Metrics {
             quarantined: Gauge::default(),
             lines_dropped: Counter::default(),
             loads: Family::default(),
+            trials: Family::default(),
+            revision: Family::default(),
         }
     }
 }
 
 impl Metrics {
-    /// Puts them into a registry, under `wastegate_policy_`.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Puts them and what their engine counts into a registry, under `wastegate_policy_`.
+    pub fn register(&self, engine: &Engine, registry: &mut Registry) {
+        engine.register(registry);
         registry.register("calls", "Calls of policies, by scope", self.calls.clone());
         registry.register(
             "call_duration_microseconds",
@@ -112,8 +124,18 @@ impl Metrics {
         );
         registry.register(
             "loads",
-            "Policies that were asked to be put in charge, by result",
+            "Policies that were loaded, by result",
             self.loads.clone(),
+        );
+        registry.register(
+            "trials",
+            "Calls of quarantined policies in shadow, by result",
+            self.trials.clone(),
+        );
+        registry.register(
+            "revision",
+            "Number of the revision in charge, by tier; 0 for the built-in ranking",
+            self.revision.clone(),
         );
     }
 
@@ -145,9 +167,30 @@ impl Metrics {
             .set(i64::try_from(policies).unwrap_or(i64::MAX));
     }
 
-    /// A policy was put in charge, or was not.
+    /// A policy was loaded, or was refused.
     pub(super) fn loaded(&self, went_well: bool) {
-        let result = if went_well { "active" } else { "refused" };
-        self.loads.get_or_create(&LoadLabel { result }).inc();
+        let result = if went_well { "ready" } else { "refused" };
+        self.loads.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// A quarantined policy was asked in shadow.
+    pub(super) fn tried(&self, outcome: &Result<Ranking, Fault>) {
+        let result = match outcome {
+            Ok(_) => "answered",
+            Err(fault) if fault.is_policys() => "failed",
+            Err(_) => "not-asked",
+        };
+        self.trials.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Somebody else is in charge.
+    pub(super) fn in_charge(&self, in_charge: &InCharge) {
+        for tier in Tier::ALL {
+            let active = in_charge.seat(tier).active.as_ref();
+            let number = active.map_or(0, |deployed| RevisionId::get(deployed.revision));
+            let label = TierLabel { tier: tier.name() };
+            let number = i64::try_from(number).unwrap_or(i64::MAX);
+            self.revision.get_or_create(&label).set(number);
+        }
     }
 }

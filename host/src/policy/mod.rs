@@ -6,7 +6,7 @@
 //!   imports, compile, ask it what it is;
 //! - [`kit`] puts a program with its parameters through the acceptance kit; what comes out is a
 //!   [`Policy`], ready to be asked;
-//! - [`catalog`] holds the one in charge and swaps it;
+//! - [`catalog`] holds who is in charge at which tier ([`seats`]) and swaps them;
 //! - [`ranker`] is the [`decision::Ranker`](crate::decision::Ranker) in front of it: inline or on
 //!   the [`pool`], watched by the [`breaker`], counted by [`metrics`];
 //! - [`engine`], [`call`] and what is below them are the sandbox: a fresh store and instance for
@@ -15,6 +15,7 @@
 //! Not here: who is asked about (the registry), what is done with an answer (`decision::guard`,
 //! `cleanup`), HTTP, files, the environment. Nothing of wasmtime leaves this room.
 
+pub mod allowance;
 pub mod breaker;
 pub mod call;
 pub mod catalog;
@@ -28,6 +29,7 @@ pub mod metrics;
 pub mod pool;
 pub mod program;
 pub mod ranker;
+pub mod seats;
 pub mod shipped;
 
 mod bindings;
@@ -38,7 +40,8 @@ mod link;
 mod sandbox;
 mod ticker;
 
-pub use breaker::{BreakerSettings, Breakers};
+pub use allowance::InvalidLimits;
+pub use breaker::{BreakerSettings, Breakers, Change};
 pub use catalog::{Catalog, Pick};
 pub use config::{Config, InvalidConfig};
 pub use engine::{Engine, EngineError};
@@ -49,6 +52,9 @@ pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
 pub use program::{Policy, Program};
 pub use ranker::{PolicyRanker, Runtime};
+pub use seats::{Deployed, InCharge, Seat};
+
+pub use crate::types::Limits;
 
 #[cfg(test)]
 mod testing;

@@ -4,17 +4,19 @@
 //! (`catalog`, `ranker`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::allowance;
 use super::call::{self, Input, Outcome};
 use super::convert;
-use super::engine::Engine;
+use super::engine::{Alive, Engine};
 use super::guest::Voice;
 use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::manifest::Manifest;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
-use crate::types::{DecisionId, Scope, Signal};
+use crate::types::{DecisionId, Limits, RevisionId, Scope, Signal};
 
 /// A policy that was compiled, linked and asked what it is.
 pub struct Program {
@@ -23,6 +25,7 @@ pub struct Program {
     engine: Engine,
     small: Linked,
     large: Linked,
+    _alive: Alive,
 }
 
 /// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
@@ -31,11 +34,19 @@ pub struct Program {
 pub struct Policy {
     program: Arc<Program>,
     params: Arc<[f64]>,
+    limits: Limits,
     report: KitReport,
 }
 
+/// For which question a policy is asked: what its log lines are told apart by.
+#[derive(Debug, Clone, Copy)]
+struct Occasion {
+    revision: Option<RevisionId>,
+    decision: DecisionId,
+}
+
 impl Program {
-    pub(super) const fn new(
+    pub(super) fn new(
         about: PolicyRef,
         manifest: Manifest,
         engine: Engine,
@@ -45,6 +56,7 @@ impl Program {
         Self {
             about,
             manifest,
+            _alive: engine.alive(),
             engine,
             small,
             large,
@@ -89,36 +101,52 @@ impl Program {
         params: &[f64],
         decision: Option<DecisionId>,
     ) -> Outcome<Ranking> {
-        self.call(input, params, decision, self.budget(input))
+        let occasion = decision.map(|decision| Occasion {
+            revision: None,
+            decision,
+        });
+        self.call(input, params, occasion, self.budget(input, &Limits::NODES))
+    }
+
+    /// The same within other limits than the node's, silently: to repeat a call that was recorded.
+    #[must_use]
+    pub fn ask_within(&self, input: &Input, params: &[f64], limits: &Limits) -> Outcome<Ranking> {
+        self.call(input, params, None, self.budget(input, limits))
     }
 
     /// Asks it for the acceptance kit: within the same fuel and memory, and with the patience of a
     /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
     #[must_use]
-    pub(super) fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+    pub(super) fn examine(
+        &self,
+        input: &Input,
+        params: &[f64],
+        limits: &Limits,
+    ) -> Outcome<Ranking> {
         let deadline = self.engine.config().deadline_large;
         let budget = Budget {
             deadline,
-            ..self.budget(input)
+            ..self.budget(input, limits)
         };
         self.call(input, params, None, budget)
     }
 
-    fn budget(&self, input: &Input) -> Budget {
-        let config = self.engine.config();
-        Budget::rank(config, input.scope, input.rows, input.columns.len())
+    fn budget(&self, input: &Input, limits: &Limits) -> Budget {
+        let (config, columns) = (self.engine.config(), input.columns.len());
+        Budget::rank(config, limits, input.scope, input.rows, columns)
     }
 
     fn call(
         &self,
         input: &Input,
         params: &[f64],
-        decision: Option<DecisionId>,
+        occasion: Option<Occasion>,
         budget: Budget,
     ) -> Outcome<Ranking> {
-        let voice = decision.map(|_| Voice {
+        let voice = occasion.map(|occasion| Voice {
             policy: self.about.name.clone(),
-            decision,
+            revision: occasion.revision,
+            decision: Some(occasion.decision),
         });
         let linked = match budget.size {
             Size::Small => &self.small,
@@ -139,10 +167,16 @@ impl Program {
 }
 
 impl Policy {
-    pub(super) const fn new(program: Arc<Program>, params: Arc<[f64]>, report: KitReport) -> Self {
+    pub(super) const fn new(
+        program: Arc<Program>,
+        params: Arc<[f64]>,
+        limits: Limits,
+        report: KitReport,
+    ) -> Self {
         Self {
             program,
             params,
+            limits,
             report,
         }
     }
@@ -165,6 +199,25 @@ impl Policy {
         &self.params
     }
 
+    /// What its operator set instead of the node's limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether a call about so many rows is made on the pool.
+    #[must_use]
+    pub fn is_large(&self, scope: Scope, rows: u32) -> bool {
+        allowance::is_large(&self.limits, self.program.engine.config(), scope, rows)
+    }
+
+    /// How long whoever asks on the pool waits for an answer, queueing included.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let nodes = self.program.engine.config().deadline_large;
+        self.limits.deadline.unwrap_or(nodes)
+    }
+
     /// What the acceptance kit found.
     #[must_use]
     pub const fn report(&self) -> &KitReport {
@@ -174,18 +227,28 @@ impl Policy {
     /// Asks it a question on this thread. Never fails: a fault is in the answer.
     #[must_use]
     pub fn answer(&self, question: &Question) -> (Ranked, u32) {
+        self.answer_as(None, question)
+    }
+
+    /// The same as a revision, which the answer and the log lines name.
+    #[must_use]
+    pub fn answer_as(&self, revision: Option<RevisionId>, question: &Question) -> (Ranked, u32) {
         if !self.program.supports(question.scope) {
-            return (self.fault(Fault::ScopeUnsupported), 0);
+            return (self.ranked(revision, Err(Fault::ScopeUnsupported)), 0);
         }
         let input = convert::input(question, self.program.signals());
-        let outcome = self
-            .program
-            .ask(&input, &self.params, Some(question.decision));
+        let program = &self.program;
+        let occasion = Occasion {
+            revision,
+            decision: question.decision,
+        };
+        let budget = program.budget(&input, &self.limits);
+        let outcome = program.call(&input, &self.params, Some(occasion), budget);
         let lines_dropped = outcome.lines_dropped;
         let ranked = Ranked {
             fuel: Some(outcome.fuel),
             duration: outcome.duration,
-            ..self.ranked(outcome.result)
+            ..self.ranked(revision, outcome.result)
         };
         (ranked, lines_dropped)
     }
@@ -198,20 +261,22 @@ impl Policy {
 
     /// An answer for a question that it was not asked.
     #[must_use]
-    pub fn fault(&self, fault: Fault) -> Ranked {
-        self.ranked(Err(fault))
+    pub fn fault(&self, revision: Option<RevisionId>, fault: Fault) -> Ranked {
+        self.ranked(revision, Err(fault))
     }
 
-    fn ranked(&self, outcome: Result<Ranking, Fault>) -> Ranked {
+    fn ranked(&self, revision: Option<RevisionId>, outcome: Result<Ranking, Fault>) -> Ranked {
         let manifest = self.program.manifest();
         Ranked {
             policy: self.about().clone(),
+            revision,
             outcome,
             reasons: manifest.reasons.clone(),
             signals: manifest.signals.clone(),
             params: self.params.clone(),
+            limits: self.limits,
             fuel: None,
-            duration: std::time::Duration::ZERO,
+            duration: Duration::ZERO,
         }
     }
 }

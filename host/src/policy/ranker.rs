@@ -1,4 +1,9 @@
-//! The policy in charge, or one in particular, as a [`Ranker`].
+//! Whoever is in charge, or one policy in particular, as a [`Ranker`].
+//!
+//! A question is answered by one seat, read once. The policy that is active there is asked while its
+//! breaker is closed; else the one before it, while that one's is; else nobody, and the built-in
+//! ranking completes the decision. A policy whose cool-down is over gets the question besides, in
+//! shadow on the pool: its answer is thrown away, and enough good ones bring it back.
 //!
 //! A small call is made at once on the thread that asks: its fuel and memory bound it to well under
 //! a millisecond, and going to another thread and back takes longer than the call. A large one, and
@@ -6,21 +11,24 @@
 //! deadline, and a full pool is an answer at once.
 //!
 //! Whatever happens, an answer comes out: a fault in it means that the built-in ranking completes
-//! the decision. Not here: that completion (`decision::guard`), and who is asked when.
+//! the decision. Not here: that completion (`decision::guard`), and which revision sits where
+//! (`catalog`, `rollout`).
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::breaker::{Breakers, Leave};
+use super::breaker::{Breakers, Change, Leave, Standing};
 use super::catalog::Catalog;
 use super::engine::Engine;
 use super::evidence::TestCase;
 use super::metrics::Metrics;
 use super::pool::Pool;
 use super::program::Policy;
+use super::seats::Deployed;
 use crate::decision::builtin::BuiltIn;
 use crate::decision::{Answer, Fault, Question, Ranked, Ranker};
+use crate::types::{RevisionId, Timestamp};
 
 /// What every ranker of a process shares: the pool, the breakers, the metrics. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -74,6 +82,20 @@ enum Who {
     Fixed(Arc<Policy>),
 }
 
+/// Somebody who may be asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    policy: Arc<Policy>,
+    /// None for a policy that is no revision: an arm of an experiment.
+    revision: Option<RevisionId>,
+}
+
+/// Who may be asked a question, as one read of the pointer found it.
+struct Candidates {
+    active: Asked,
+    fallback: Option<Asked>,
+}
+
 impl PolicyRanker {
     /// Asks whoever is in charge; the built-in ranking while nobody is.
     #[must_use]
@@ -106,101 +128,194 @@ impl PolicyRanker {
     }
 }
 
+impl Who {
+    fn candidates(&self, question: &Question) -> Option<Candidates> {
+        match self {
+            Self::Champion(catalog) => {
+                let in_charge = catalog.in_charge();
+                let seat = in_charge.seat(question.tier);
+                Some(Candidates {
+                    active: seat.active.as_ref()?.into(),
+                    fallback: seat.fallback.as_ref().map(Asked::from),
+                })
+            }
+            Self::Fixed(policy) => Some(Candidates {
+                active: Asked {
+                    policy: policy.clone(),
+                    revision: None,
+                },
+                fallback: None,
+            }),
+        }
+    }
+}
+
+impl From<&Deployed> for Asked {
+    fn from(deployed: &Deployed) -> Self {
+        Self {
+            policy: deployed.policy.clone(),
+            revision: Some(deployed.revision),
+        }
+    }
+}
+
+impl Asked {
+    fn digest(&self) -> &Arc<str> {
+        &self.policy.about().digest
+    }
+}
+
+impl Candidates {
+    /// Those who rank in the scope of a question.
+    fn able(&self, question: &Question) -> impl Iterator<Item = &Asked> {
+        let both = std::iter::once(&self.active).chain(&self.fallback);
+        both.filter(|asked| asked.policy.program().supports(question.scope))
+    }
+}
+
 impl Ranker for PolicyRanker {
     fn rank(&self, question: &Arc<Question>) -> Answer {
-        let policy = match &self.who {
-            Who::Champion(catalog) => catalog.current(),
-            Who::Fixed(policy) => Some(policy.clone()),
-        };
-        let Some(policy) = policy else {
+        let Some(candidates) = self.who.candidates(question) else {
             return BuiltIn.rank(question);
         };
         let shared = &self.runtime.0;
-        if !policy.program().supports(question.scope) {
-            return shared.not_asked(&policy, question, Fault::ScopeUnsupported);
+        let active = &candidates.active;
+        if !active.policy.program().supports(question.scope) {
+            return shared.not_asked(active, question, Fault::ScopeUnsupported);
         }
         let now = shared.engine.clock().now();
-        let digest = &policy.about().digest;
-        let leave = shared.breakers.admit(digest, now);
-        let Some(leave) = leave else {
-            return shared.not_asked(&policy, question, Fault::Quarantined);
+        let leave = candidates.able(question).find_map(|asked| {
+            let leave = shared.breakers.admit(asked.digest(), now)?;
+            Some((asked, leave))
+        });
+        let answer = match leave {
+            None => shared.not_asked(active, question, Fault::Quarantined),
+            Some((asked, leave)) => {
+                let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
+                if self.shadow || asked.policy.is_large(question.scope, rows) {
+                    Shared::elsewhere(shared, asked, question, leave)
+                } else {
+                    Answer::Ready(shared.ask(asked, question, leave))
+                }
+            }
         };
-        let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
-        if self.shadow || shared.engine.config().is_large(question.scope, rows) {
-            Shared::elsewhere(shared, &policy, question, leave)
-        } else {
-            Answer::Ready(shared.ask(&policy, question, leave))
+        for asked in candidates.able(question) {
+            Shared::try_in_shadow(shared, asked, question, now);
         }
+        answer
     }
 }
 
 impl Shared {
     /// Asks on this thread, and tells the breaker and the metrics.
-    fn ask(&self, policy: &Policy, question: &Question, leave: Leave) -> Ranked {
-        let (ranked, lines_dropped) = policy.answer(question);
-        let decides = leave.is_trial() || ranked.outcome.is_err();
-        let now = self.engine.clock().now();
-        match &ranked.outcome {
-            Ok(_) => leave.succeeded(now),
-            Err(fault) if fault.is_policys() => {
-                tracing::warn!(
-                    policy = &*ranked.policy.name,
-                    decision = question.decision.raw(),
-                    fault = %fault,
-                    "policy failed; the built-in ranking completes the decision"
-                );
-                let case = TestCase::new(policy, &policy.input(question), fault);
-                leave.failed(case, now);
-            }
-            Err(_) => drop(leave),
+    fn ask(&self, asked: &Asked, question: &Question, leave: Leave) -> Ranked {
+        let (ranked, lines_dropped) = asked.policy.answer_as(asked.revision, question);
+        if let Err(fault) = &ranked.outcome
+            && fault.is_policys()
+        {
+            tracing::warn!(
+                policy = &*ranked.policy.name,
+                revision = asked.revision.map(RevisionId::get),
+                decision = question.decision.raw(),
+                fault = %fault,
+                "policy failed; the built-in ranking completes the decision"
+            );
         }
-        if decides {
-            self.metrics.quarantined(self.breakers.quarantined(now));
-        }
+        self.judge(asked, question, &ranked, leave);
         self.metrics
             .answered(question.scope, &ranked, lines_dropped);
         ranked
     }
 
+    /// Tells the breaker what came of a call, and the operator what came of that.
+    fn judge(&self, asked: &Asked, question: &Question, ranked: &Ranked, leave: Leave) {
+        let now = self.engine.clock().now();
+        let change = match &ranked.outcome {
+            Ok(_) => leave.succeeded(now),
+            Err(fault) if fault.is_policys() => {
+                let Asked { policy, revision } = asked;
+                let case = TestCase::new(policy, &policy.input(question), fault);
+                leave.failed(case.of(*revision, question.decision), now)
+            }
+            // No fault of its own: as if it had not been asked.
+            Err(_) => {
+                drop(leave);
+                None
+            }
+        };
+        if let Some(change) = change {
+            self.metrics.quarantined(self.breakers.quarantined(now));
+            tell(asked, &change);
+        }
+    }
+
     /// Asks on the pool.
     fn elsewhere(
         this: &Arc<Self>,
-        policy: &Arc<Policy>,
+        asked: &Asked,
         question: &Arc<Question>,
         leave: Leave,
     ) -> Answer {
         let (reply, answer) = oneshot::channel();
         let job = {
-            let (this, policy, question) = (this.clone(), policy.clone(), question.clone());
+            let (this, asked, question) = (this.clone(), asked.clone(), question.clone());
             move || {
                 // Whoever asked may have given up while this was in the queue.
                 if !reply.is_closed() {
-                    let _ = reply.send(this.ask(&policy, &question, leave));
+                    let _ = reply.send(this.ask(&asked, &question, leave));
                 }
             }
         };
         if this.pool.submit(job).is_err() {
-            return this.not_asked(policy, question, Fault::Saturated);
+            return this.not_asked(asked, question, Fault::Saturated);
         }
-        let (this, policy, question) = (this.clone(), policy.clone(), question.clone());
+        let (this, asked, question) = (this.clone(), asked.clone(), question.clone());
         Answer::Pending(Box::pin(async move {
-            let deadline = this.engine.config().deadline_large;
+            let deadline = asked.policy.patience();
             match tokio::time::timeout(deadline, answer).await {
                 Ok(Ok(ranked)) => ranked,
-                Ok(Err(_)) => this.not_answered(&policy, &question, Fault::Saturated),
-                Err(_) => this.not_answered(&policy, &question, Fault::Deadline(deadline)),
+                Ok(Err(_)) => this.not_answered(&asked, &question, Fault::Saturated),
+                Err(_) => this.not_answered(&asked, &question, Fault::Deadline(deadline)),
             }
         }))
     }
 
-    fn not_asked(&self, policy: &Policy, question: &Question, fault: Fault) -> Answer {
-        Answer::Ready(self.not_answered(policy, question, fault))
+    /// Tries a quarantined policy on a question that somebody else has answered, if a trial is due
+    /// and the pool has room. Nobody waits for it and nothing goes by its answer.
+    fn try_in_shadow(this: &Arc<Self>, asked: &Asked, question: &Arc<Question>, now: Timestamp) {
+        let Some(leave) = this.breakers.trial(asked.digest(), now) else {
+            return;
+        };
+        let (shared, asked, question) = (this.clone(), asked.clone(), question.clone());
+        let job = move || {
+            let (ranked, _) = asked.policy.answer_as(asked.revision, &question);
+            shared.metrics.tried(&ranked.outcome);
+            shared.judge(&asked, &question, &ranked, leave);
+        };
+        // A job that found no room is dropped with its leave: the next question is another chance.
+        let _ = this.pool.submit(job);
     }
 
-    fn not_answered(&self, policy: &Policy, question: &Question, fault: Fault) -> Ranked {
-        let ranked = policy.fault(fault);
+    fn not_asked(&self, asked: &Asked, question: &Question, fault: Fault) -> Answer {
+        Answer::Ready(self.not_answered(asked, question, fault))
+    }
+
+    fn not_answered(&self, asked: &Asked, question: &Question, fault: Fault) -> Ranked {
+        let ranked = asked.policy.fault(asked.revision, fault);
         self.metrics.answered(question.scope, &ranked, 0);
         ranked
+    }
+}
+
+/// Says how a policy's breaker stands from now on, and why.
+fn tell(asked: &Asked, change: &Change) {
+    let policy = &*asked.policy.about().name;
+    let revision = asked.revision.map(RevisionId::get);
+    let (digest, why) = (&*change.digest, &change.why);
+    match change.to {
+        Standing::Open => tracing::warn!(policy, revision, digest, why, "policy quarantined"),
+        Standing::HalfOpen => tracing::info!(policy, revision, digest, why, "policy on trial"),
+        Standing::Closed => tracing::info!(policy, revision, digest, why, "policy is asked again"),
     }
 }
 

@@ -4,5 +4,22 @@
 //! change is in the audit log with who and when. Not here: how a policy is loaded and called
 //! (`policy`), and how operators reach this (`admin`, `cli`).
 
+pub mod actor;
+pub mod audit;
+pub mod config;
+pub mod error;
+pub mod ledger;
+pub mod revision;
+pub mod service;
 pub mod signature;
 pub mod source;
+pub mod store;
+
+pub use actor::Actor;
+pub use audit::Audit;
+pub use config::Config;
+pub use error::Refused;
+pub use ledger::Ledger;
+pub use revision::Revision;
+pub use service::{Rollout, StartError};
+pub use store::{Store, StoreError};

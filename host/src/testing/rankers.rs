@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decision::{Answer, Choice, Fault, PolicyRef, Question, Ranked, Ranker, Ranking};
+use crate::types::Limits;
 
 /// Answers with what the function makes of the question.
 pub(crate) struct With<F>(pub(crate) F);
@@ -64,12 +65,14 @@ pub(crate) fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
             version: "1.0.0".into(),
             digest: "fake".into(),
         },
+        revision: None,
         outcome: rows.map(|rows| Ranking {
             choices: rows.into_iter().map(choice).collect(),
         }),
         reasons: ["told to".to_owned()].into(),
         signals: [].into(),
         params: [].into(),
+        limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,
     }

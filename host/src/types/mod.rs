@@ -5,8 +5,10 @@
 
 pub mod health;
 pub mod ids;
+pub mod limits;
 pub mod protection;
 pub mod reason;
+pub mod revision;
 pub mod signal;
 pub mod task;
 pub mod tier;
@@ -14,8 +16,10 @@ pub mod time;
 
 pub use health::{Evidence, EvidenceSource, Health};
 pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};
+pub use limits::Limits;
 pub use protection::{Protection, ProtectionReason};
 pub use reason::{CloseReason, EvictionCause};
+pub use revision::{InvalidRevision, RevisionId};
 pub use signal::{Signal, SignalRow};
 pub use task::{Supervisor, Tasks};
 pub use tier::{Scope, Tier};

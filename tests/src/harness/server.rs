@@ -13,7 +13,7 @@ use wastegate::admission::Admission;
 use wastegate::app::{App, Recording};
 use wastegate::cleanup::Cleaner;
 use wastegate::manager::Manager;
-use wastegate::policy::Catalog;
+use wastegate::policy::{Breakers, Catalog};
 use wastegate::registry::Registry;
 use wastegate::types::{ManagerKey, Supervisor, Tasks, Timestamp, UserId};
 
@@ -37,6 +37,8 @@ pub struct Server {
     pub admission: Arc<Admission>,
     /// The policies.
     pub catalog: Arc<Catalog>,
+    /// Which policies are quarantined.
+    pub breakers: Breakers,
     /// What runs for it.
     pub tasks: Tasks,
     /// Who keeps its background workers running.
@@ -63,6 +65,7 @@ impl Server {
         let (admission, catalog) = (core.admission().clone(), core.catalog().clone());
         let (tasks, recording) = (core.tasks().clone(), core.recording().clone());
         let supervisor = core.supervisor().clone();
+        let breakers = core.breakers().clone();
         let (address, admin) = (app.address().unwrap(), app.admin_address().unwrap());
         let running = Tasks::new().spawn(
             "server",
@@ -78,6 +81,7 @@ impl Server {
             cleaner,
             admission,
             catalog,
+            breakers,
             tasks,
             supervisor,
             recording,

@@ -1,10 +1,15 @@
-//! The breaker before a policy: opens, tries once, and closes or re-opens.
+//! The breaker before a policy: opens, tries in shadow, and closes or re-opens; meanwhile the
+//! revision before it answers.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::broadcast;
+use wastegate::policy::breaker::Standing::{self, Closed, HalfOpen, Open};
+use wastegate::policy::{Change, Params, Pick};
 use wastegate::types::Tier::Moderate;
-use wastegate_tests::harness::{Client, Events, Server, until};
+use wastegate_tests::guests::guest;
+use wastegate_tests::harness::{Client, Events, Server, until, until_async, within};
 
 use crate::sleepers::{AWAKE, asleep, one_more};
 
@@ -17,7 +22,8 @@ async fn asked_awake(server: &Server, events: &mut Events, key: &str) -> (Client
     )
 }
 
-/// Asks the policy about one row, which it answers: another user's detached manager.
+/// A question about one row, on which the policy does not fail: another user's detached manager.
+/// Nobody goes by its answer while it is quarantined, and the one manager goes all the same.
 async fn asked_asleep(server: &Server, events: &mut Events, leaves: Client, key: &str) -> Client {
     let manager = server.manager("bob", &leaves.key).unwrap();
     leaves.vanish().await;
@@ -25,18 +31,26 @@ async fn asked_asleep(server: &Server, events: &mut Events, leaves: Client, key:
     let client = server.enter("bob", key).await;
     let decided = events.decided().await;
     assert_eq!(decided.question.tier, Moderate);
-    assert!(
-        decided.answer.outcome.is_ok(),
-        "{:?}",
-        decided.answer.outcome
+    assert_eq!(
+        decided.answer.outcome.as_ref().err().map(|f| f.name()),
+        Some("quarantined"),
     );
+    assert_eq!(decided.plan.victims().len(), 1);
     client
 }
 
-/// D6: one trial after the cool-down; its failure re-opens, refused tries do not move the time,
-/// and enough successes close.
+/// The next change of standing.
+async fn change(changes: &mut broadcast::Receiver<Change>) -> (Standing, Standing) {
+    let change = within("the breaker to change", changes.recv())
+        .await
+        .unwrap();
+    (change.from, change.to)
+}
+
+/// D6: trials after the cool-down, one at a time and in shadow; a failure re-opens, refused calls do
+/// not move the time, and enough successes close.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d6_the_breaker_tries_once_after_its_cool_down() {
+async fn d6_the_breaker_tries_in_shadow_after_its_cool_down() {
     let cool_down = Duration::from_secs(3);
     let server = asleep(1.0)
         .with(|config| {
@@ -48,6 +62,7 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
     let _ann = server.fill("ann", AWAKE).await;
     let mut bob = server.fill("bob", AWAKE).await;
     let mut events = server.events();
+    let mut changes = server.breakers.changes();
     let mut kept = Vec::new();
     let over = |since: wastegate::types::Timestamp| {
         let server = &server;
@@ -63,6 +78,7 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
     for key in ["a1", "a2", "a3"] {
         assert_eq!(ask(key, &mut events).await, "trap");
     }
+    assert_eq!(change(&mut changes).await, (Closed, Open));
     let opened = server.now();
     for key in ["a4", "a5", "a6"] {
         assert_eq!(ask(key, &mut events).await, "quarantined");
@@ -70,16 +86,29 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
     over(opened).await;
     assert_eq!(
         ask("a7", &mut events).await,
-        "trap",
-        "the trial, not a moment later"
+        "quarantined",
+        "a user is no trial"
+    );
+    assert_eq!(change(&mut changes).await, (Open, HalfOpen));
+    assert_eq!(
+        change(&mut changes).await,
+        (HalfOpen, Open),
+        "the trial failed"
     );
     let reopened = server.now();
-    assert_eq!(ask("a8", &mut events).await, "quarantined", "and it failed");
+    assert_eq!(ask("a8", &mut events).await, "quarantined");
     over(reopened).await;
-    for key in ["b1", "b2"] {
+    for (key, passed) in [("b1", 1.0), ("b2", 2.0)] {
         let leaves = bob.pop().unwrap();
         bob.insert(0, asked_asleep(&server, &mut events, leaves, key).await);
+        let series = r#"wastegate_policy_trials_total{result="answered"}"#;
+        until_async(format!("trial {passed} to pass"), async || {
+            server.metric(series).await == passed
+        })
+        .await;
     }
+    assert_eq!(change(&mut changes).await, (Open, HalfOpen));
+    assert_eq!(change(&mut changes).await, (HalfOpen, Closed));
     assert_eq!(ask("a9", &mut events).await, "trap");
     assert_eq!(
         ask("a10", &mut events).await,
@@ -87,4 +116,57 @@ async fn d6_the_breaker_tries_once_after_its_cool_down() {
         "closed: one fault does not open it"
     );
     join_all(bob.iter_mut().map(|client| client.echo("unaffected"))).await;
+}
+
+/// While the active revision is quarantined the one before it answers, and the record says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_revision_before_answers_for_one_that_is_quarantined() {
+    let server = asleep(0.0).journal().start().await;
+    let digest = server.catalog.current().unwrap().about().digest.clone();
+    let awake = Params::from([("dream".to_owned(), 1.0)]);
+    // Another digest: a breaker is the bytes' and not the parameters'.
+    let pick = Pick::Shipped("lru".to_owned());
+    server
+        .catalog
+        .activate_async(pick, Params::new())
+        .await
+        .unwrap();
+    let pick = Pick::Bytes(guest("sleeper").into());
+    server.catalog.activate_async(pick, awake).await.unwrap();
+    let _ann = server.fill("ann", AWAKE).await;
+    let mut events = server.events();
+    let mut kept = Vec::new();
+    for number in 0..6 {
+        let key = format!("new{number}");
+        let (client, answer) = asked_awake(&server, &mut events, &key).await;
+        kept.push(client);
+        let expected = if number < 3 { "trap" } else { "answered" };
+        assert_eq!(answer, expected, "{key}");
+    }
+    let why = server.breakers.last_change(&digest).unwrap().why;
+    assert!(why.starts_with("it failed 3 times in a row"), "{why}");
+    let case = server.breakers.last_fault(&digest).unwrap();
+    let decisions = server.stop().await.decisions;
+    let who: Vec<(u64, &str)> = decisions
+        .iter()
+        .map(|record| {
+            let name = record["policy"]["name"].as_str().unwrap();
+            (record["revision"].as_u64().unwrap(), name)
+        })
+        .collect();
+    let sleeper = (3, "sleeper");
+    assert_eq!(
+        who,
+        [
+            sleeper,
+            sleeper,
+            sleeper,
+            (2, "lru"),
+            (2, "lru"),
+            (2, "lru")
+        ]
+    );
+    assert_eq!(case.revision.map(|r| r.get()), Some(3));
+    assert_eq!(case.decision, decisions[2]["id"].as_u64());
+    assert_eq!(decisions[0]["last"], true, "force is the last tier");
 }

@@ -12,6 +12,7 @@ mod limits;
 mod manager;
 mod observe;
 mod policy;
+mod rollout;
 mod server;
 mod sources;
 
@@ -70,6 +71,7 @@ impl Table {
             cleanup::sections(),
             gateway::sections(),
             policy::sections(),
+            rollout::sections(),
             sources::sections(),
             observe::sections(),
         ];

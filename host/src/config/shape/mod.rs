@@ -3,12 +3,14 @@
 //! A shape knows how to read one type from a raw value, how to show it again, and how to say in
 //! words what it accepts. It knows neither keys nor places: that is `key`'s part of a message.
 
+mod inherited;
 mod number;
 mod observe;
 mod sources;
 mod text;
 mod word;
 
+pub(super) use inherited::Inherited;
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};

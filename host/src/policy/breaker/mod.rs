@@ -2,22 +2,28 @@
 //!
 //! A deterministic policy that failed on an input fails on it again, and each failure costs its
 //! budget before the built-in ranking answers anyway. So after a few faults in a row, or too large
-//! a share of faults lately, it is left alone for a cool-down. Then exactly one call is let through
-//! to try: a fault starts the cool-down anew, enough successes in a row close the breaker.
+//! a share of faults lately, it is left alone for a cool-down. Then it is tried on real questions,
+//! one at a time and in shadow: its answers are thrown away, and nobody waits for them. A fault
+//! starts the cool-down anew, enough successes in a row close the breaker, and only then is it asked
+//! in earnest again.
 //!
-//! What it deliberately does not do (each was seen to lock users out elsewhere): a refused try does
-//! not move the end of the cool-down; old faults are forgotten with the window they fell in; while
-//! trying, nobody but the one trial is let through; and it stands before the policy only, never
-//! before the cleanup, which the built-in ranking completes.
+//! What it deliberately does not do (each was seen to lock users out elsewhere): a refused call does
+//! not move the end of the cool-down; old faults are forgotten with the window they fell in; no
+//! user's admission is the trial; and it stands before the policy only, never before the cleanup,
+//! which the revision before or the built-in ranking completes.
 //!
-//! [`Breaker`] is a pure state machine; [`Breakers`] holds one for each digest.
+//! [`Breaker`] is a pure state machine; [`Breakers`] holds one for each digest and tells of every
+//! [`Change`].
 
 mod breakers;
+mod change;
 mod window;
 
 use std::time::Duration;
 
 pub use breakers::{Breakers, Leave};
+pub use change::Change;
+use serde::Serialize;
 
 use self::window::Window;
 use super::config::InvalidConfig;
@@ -82,25 +88,56 @@ impl BreakerSettings {
 }
 
 /// How a breaker stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// The policy is asked.
     Closed,
     /// It is left alone.
     Open,
-    /// One call at a time tries whether it is well again.
+    /// It is tried in shadow, a call at a time, to find out whether it is well again.
     HalfOpen,
 }
 
-/// Whether a policy may be asked now.
+impl Standing {
+    /// Its name in records and views.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// In which way a policy is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It may, as always.
-    Ordinary,
-    /// It may, and what comes of it decides.
+pub enum Call {
+    /// In earnest: somebody goes by its answer.
+    Live,
+    /// In shadow: only whether it fails matters.
     Trial,
-    /// It may not.
-    Refused,
+}
+
+/// Why a breaker came to stand as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// So many faults in a row.
+    FaultsInARow(u32),
+    /// Too large a share of faults lately.
+    FaultRate {
+        /// How many calls failed.
+        faults: u32,
+        /// Of how many.
+        calls: u32,
+    },
+    /// The cool-down is over and the first trial begins.
+    CoolDownOver,
+    /// A trial failed.
+    TrialFailed,
+    /// So many trials in a row went well.
+    TrialsPassed(u32),
 }
 
 /// The state machine. Moments come as data.
@@ -137,53 +174,73 @@ impl Breaker {
         }
     }
 
-    /// Whether the policy may be asked. Everything but a refusal has to be answered by
-    /// [`Breaker::record`] or [`Breaker::abandon`].
-    pub fn admit(&mut self, now: Timestamp) -> Admission {
-        if let State::Open { until } = self.state
-            && now >= until
-        {
-            self.state = State::HalfOpen {
-                trying: false,
-                succeeded: 0,
-            };
-        }
-        match &mut self.state {
-            State::Closed { .. } => Admission::Ordinary,
-            State::HalfOpen { trying, .. } if !*trying => {
-                *trying = true;
-                Admission::Trial
-            }
-            State::Open { .. } | State::HalfOpen { .. } => Admission::Refused,
+    /// When trials begin; none if it is not open.
+    #[must_use]
+    pub const fn open_until(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Open { until } => Some(until),
+            State::Closed { .. } | State::HalfOpen { .. } => None,
         }
     }
 
-    /// What came of a call that was admitted.
-    pub fn record(&mut self, admission: Admission, fault: bool, now: Timestamp) {
-        match (&mut self.state, admission) {
-            (State::Closed { in_a_row, window }, Admission::Ordinary) => {
+    /// Whether the policy may be asked in earnest. What comes of it goes to [`Breaker::record`].
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    /// Begins a trial if one is due and none is running. It has to be ended by [`Breaker::record`]
+    /// or [`Breaker::abandon_trial`].
+    pub fn begin_trial(&mut self, now: Timestamp) -> bool {
+        match &mut self.state {
+            State::Open { until } if now >= *until => {
+                self.state = State::HalfOpen {
+                    trying: true,
+                    succeeded: 0,
+                };
+                true
+            }
+            State::HalfOpen { trying, .. } => !std::mem::replace(trying, true),
+            State::Open { .. } | State::Closed { .. } => false,
+        }
+    }
+
+    /// What came of a call. Says why, if it changed how the breaker stands.
+    pub fn record(&mut self, call: Call, fault: bool, now: Timestamp) -> Option<Cause> {
+        match (&mut self.state, call) {
+            (State::Closed { in_a_row, window }, Call::Live) => {
                 *in_a_row = if fault { in_a_row.saturating_add(1) } else { 0 };
                 window.add(fault, now, self.settings.window);
-                let too_many = *in_a_row >= self.settings.consecutive_faults;
-                if too_many || window.is_over(&self.settings) {
+                let cause = if *in_a_row >= self.settings.consecutive_faults {
+                    Some(Cause::FaultsInARow(*in_a_row))
+                } else {
+                    window.over(&self.settings)
+                };
+                if cause.is_some() {
                     self.open(now);
                 }
+                cause
             }
-            (State::HalfOpen { .. }, Admission::Trial) if fault => self.open(now),
-            (State::HalfOpen { trying, succeeded }, Admission::Trial) => {
+            (State::HalfOpen { .. }, Call::Trial) if fault => {
+                self.open(now);
+                Some(Cause::TrialFailed)
+            }
+            (State::HalfOpen { trying, succeeded }, Call::Trial) => {
                 (*trying, *succeeded) = (false, succeeded.saturating_add(1));
-                if *succeeded >= self.settings.trials {
+                let passed = *succeeded;
+                (passed >= self.settings.trials).then(|| {
                     self.state = State::CLOSED;
-                }
+                    Cause::TrialsPassed(passed)
+                })
             }
             // A call from before the state changed says nothing about the one it is in now.
-            (State::Open { .. } | State::HalfOpen { .. } | State::Closed { .. }, _) => {}
+            (State::Open { .. } | State::HalfOpen { .. } | State::Closed { .. }, _) => None,
         }
     }
 
-    /// An admitted call was never made: as if it had not been admitted.
-    pub const fn abandon(&mut self, admission: Admission) {
-        if let (State::HalfOpen { trying, .. }, Admission::Trial) = (&mut self.state, admission) {
+    /// A trial that began was never made: as if it had not begun.
+    pub const fn abandon_trial(&mut self) {
+        if let State::HalfOpen { trying, .. } = &mut self.state {
             *trying = false;
         }
     }

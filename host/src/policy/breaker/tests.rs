@@ -1,4 +1,4 @@
-//! D6: one trial after the cool-down, success closes after n, failure re-opens, refused tries do not
+//! D6: one trial after the cool-down, success closes after n, failure re-opens, refused calls do not
 //! move the time. And the lock-outs that other breakers were seen to cause.
 
 use super::*;
@@ -14,19 +14,29 @@ fn breaker() -> Breaker {
     Breaker::new(BreakerSettings::default())
 }
 
-fn call(breaker: &mut Breaker, now: Timestamp, fault: bool) -> Admission {
-    let admission = breaker.admit(now);
-    if admission != Admission::Refused {
-        breaker.record(admission, fault, now);
+/// A call in earnest; false if it is refused.
+fn call(breaker: &mut Breaker, now: Timestamp, fault: bool) -> bool {
+    let admitted = breaker.is_closed();
+    if admitted {
+        breaker.record(Call::Live, fault, now);
     }
-    admission
+    admitted
+}
+
+/// A trial; false if none is due.
+fn trial(breaker: &mut Breaker, now: Timestamp, fault: bool) -> bool {
+    let due = breaker.begin_trial(now);
+    if due {
+        breaker.record(Call::Trial, fault, now);
+    }
+    due
 }
 
 /// Opened by three faults in the first second.
 fn opened() -> Breaker {
     let mut breaker = breaker();
     for _ in 0..3 {
-        assert_eq!(call(&mut breaker, at(0), FAULT), Admission::Ordinary);
+        assert!(call(&mut breaker, at(0), FAULT));
     }
     assert_eq!(breaker.standing(at(0)), Standing::Open);
     breaker
@@ -45,24 +55,29 @@ fn faults_in_a_row_open_it_and_a_success_between_does_not() {
 }
 
 #[test]
-fn refused_tries_do_not_move_the_end_of_the_cool_down() {
+fn refused_calls_do_not_move_the_end_of_the_cool_down() {
     let mut breaker = opened();
     for second in 0..60 {
-        assert_eq!(breaker.admit(at(second)), Admission::Refused);
+        assert!(!call(&mut breaker, at(second), FINE));
+        assert!(!breaker.begin_trial(at(second)));
     }
-    assert_eq!(breaker.admit(at(60)), Admission::Trial);
+    assert!(breaker.begin_trial(at(60)));
 }
 
 #[test]
 fn exactly_one_trial_runs_at_a_time_and_enough_of_them_close_it() {
     let mut breaker = opened();
+    let mut causes = Vec::new();
     for _ in 0..3 {
         assert_eq!(breaker.standing(at(60)), Standing::HalfOpen);
-        assert_eq!(breaker.admit(at(60)), Admission::Trial);
-        assert_eq!(breaker.admit(at(60)), Admission::Refused);
-        breaker.record(Admission::Trial, FINE, at(60));
+        assert!(breaker.begin_trial(at(60)));
+        assert!(!breaker.begin_trial(at(60)));
+        assert!(!breaker.is_closed(), "no live call meanwhile");
+        causes.extend(breaker.record(Call::Trial, FINE, at(60)));
     }
+    assert_eq!(causes, [Cause::TrialsPassed(3)]);
     assert_eq!(breaker.standing(at(60)), Standing::Closed);
+    assert!(!breaker.begin_trial(at(60)), "there is nothing to try");
     // What went wrong before is forgotten.
     call(&mut breaker, at(60), FAULT);
     call(&mut breaker, at(60), FAULT);
@@ -72,32 +87,28 @@ fn exactly_one_trial_runs_at_a_time_and_enough_of_them_close_it() {
 #[test]
 fn a_failed_trial_starts_the_cool_down_anew() {
     let mut breaker = opened();
-    assert_eq!(call(&mut breaker, at(60), FINE), Admission::Trial);
-    assert_eq!(call(&mut breaker, at(61), FAULT), Admission::Trial);
-    assert_eq!(breaker.admit(at(120)), Admission::Refused);
-    assert_eq!(breaker.admit(at(121)), Admission::Trial);
+    assert!(trial(&mut breaker, at(60), FINE));
+    assert!(trial(&mut breaker, at(61), FAULT));
+    assert_eq!(breaker.open_until(), Some(at(121)));
+    assert!(!breaker.begin_trial(at(120)));
+    assert!(breaker.begin_trial(at(121)));
 }
 
 #[test]
 fn an_abandoned_trial_makes_room_for_the_next() {
     let mut breaker = opened();
-    let trial = breaker.admit(at(60));
-    breaker.abandon(trial);
-    assert_eq!(breaker.admit(at(60)), Admission::Trial);
+    assert!(breaker.begin_trial(at(60)));
+    breaker.abandon_trial();
+    assert!(breaker.begin_trial(at(60)));
 }
 
 #[test]
 fn a_call_from_before_it_opened_decides_nothing_afterwards() {
-    let mut breaker = breaker();
-    let slow = breaker.admit(at(0));
-    for _ in 0..3 {
-        call(&mut breaker, at(0), FAULT);
-    }
-    breaker.record(slow, FINE, at(1));
-    assert_eq!(breaker.standing(at(1)), Standing::Open);
     let mut breaker = opened();
-    let _trial = breaker.admit(at(60));
-    breaker.record(Admission::Ordinary, FAULT, at(60));
+    assert_eq!(breaker.record(Call::Live, FINE, at(1)), None);
+    assert_eq!(breaker.standing(at(1)), Standing::Open);
+    assert!(breaker.begin_trial(at(60)));
+    assert_eq!(breaker.record(Call::Live, FAULT, at(60)), None);
     assert_eq!(breaker.standing(at(60)), Standing::HalfOpen);
 }
 
@@ -119,10 +130,7 @@ fn faults_leave_the_window_and_are_forgotten() {
     let mut breaker = breaker();
     for call_no in 0..36_000_u64 {
         let now = at(call_no);
-        assert_ne!(
-            call(&mut breaker, now, call_no % 40 == 0),
-            Admission::Refused
-        );
+        assert!(call(&mut breaker, now, call_no % 40 == 0));
     }
     assert_eq!(breaker.standing(at(36_000)), Standing::Closed);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::BreakerSettings;
+use super::{BreakerSettings, Cause};
 use crate::types::Timestamp;
 
 /// Calls and faults of the last while: of the current half of the window and the one before it.
@@ -38,12 +38,13 @@ impl Window {
         self.current.faults = self.current.faults.saturating_add(u32::from(fault));
     }
 
-    /// Whether there were enough calls and too large a share of faults.
-    pub(super) fn is_over(&self, settings: &BreakerSettings) -> bool {
+    /// The cause to open, if there were enough calls and too large a share of faults.
+    pub(super) fn over(&self, settings: &BreakerSettings) -> Option<Cause> {
         let calls = self.before.calls.saturating_add(self.current.calls);
         let faults = self.before.faults.saturating_add(self.current.faults);
-        calls >= settings.window_calls_min
-            && f64::from(faults) > settings.fault_rate * f64::from(calls)
+        let over = calls >= settings.window_calls_min
+            && f64::from(faults) > settings.fault_rate * f64::from(calls);
+        over.then_some(Cause::FaultRate { faults, calls })
     }
 }
 

@@ -16,11 +16,11 @@ fn catalog() -> Arc<Catalog> {
 fn a_shipped_policy_is_compiled_when_it_is_asked_for_and_once() {
     let catalog = catalog();
     assert!(catalog.current().is_none());
-    assert!(catalog.compiled.lock().is_empty());
+    assert_eq!(catalog.engine().programs(), 0);
     let first = catalog.activate(&pick("lru"), &Params::new()).unwrap();
     let again = catalog.activate(&pick("lru"), &Params::new()).unwrap();
     assert!(Arc::ptr_eq(first.program(), again.program()));
-    assert_eq!(catalog.compiled.lock().len(), 1);
+    assert_eq!(catalog.engine().programs(), 1);
 }
 
 #[test]
@@ -37,14 +37,15 @@ async fn who_holds_a_policy_keeps_it_whatever_is_swapped() {
     let catalog = catalog();
     let bytes = Pick::Bytes(Guest::default().wasm().into());
     catalog.activate_async(bytes, Params::new()).await.unwrap();
-    let held = catalog.current().unwrap();
+    let before = catalog.in_charge();
     catalog
         .activate_async(pick("fifo"), Params::new())
         .await
         .unwrap();
-    assert_eq!(&*held.about().name, "largest");
+    let seat = before.seat(Tier::Force).clone();
+    assert_eq!(&*seat.active.unwrap().policy.about().name, "largest");
     assert_eq!(&*catalog.current().unwrap().about().name, "fifo");
-    catalog.install(held);
+    catalog.install(InCharge::clone(&before));
     assert_eq!(&*catalog.current().unwrap().about().name, "largest");
     catalog.deactivate();
     assert!(catalog.current().is_none());
@@ -54,7 +55,7 @@ async fn who_holds_a_policy_keeps_it_whatever_is_swapped() {
 fn a_mistyped_name_is_told_the_nearest() {
     assert_eq!(
         catalog()
-            .prepare(&pick("lur"), &Params::new())
+            .prepare(&pick("lur"), &Params::new(), &Limits::NODES)
             .unwrap_err()
             .to_string(),
         "there is no policy `lur` in this host; did you mean `lru`?"

@@ -19,10 +19,11 @@ pub use report::{FuelPoint, KitReport};
 pub use rules::{Kind, KitFailure, Place};
 
 use self::rules::{differs, well_formed};
+use super::allowance;
 use super::call::{Input, Outcome};
 use super::program::Program;
 use crate::decision::{Fault, Ranking};
-use crate::types::{Scope, Tier};
+use crate::types::{Limits, Scope, Tier};
 
 /// Row counts at which every tier is tried.
 const SMALL: [u32; 3] = [0, 1, 20];
@@ -38,9 +39,22 @@ const LARGEST: u32 = 10_000;
 /// # Errors
 /// [`KitFailure`] with the first rule that it broke.
 pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
+    run_within(program, params, &Limits::NODES)
+}
+
+/// The same for a policy with limits of its own.
+///
+/// # Errors
+/// [`KitFailure`] with the first rule that it broke.
+pub fn run_within(
+    program: &Program,
+    params: &[f64],
+    limits: &Limits,
+) -> Result<KitReport, KitFailure> {
     let mut kit = Kit {
         program,
         params,
+        limits,
         calls: 0,
     };
     for scope in [Scope::User, Scope::Node] {
@@ -57,7 +71,7 @@ pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
     };
     let fuel = kit.fuel(large, Tier::Force)?;
     kit.same(large, Tier::Force, LARGEST)?;
-    let budget = |rows| program.engine().config().fuel(rows);
+    let budget = |rows| allowance::fuel(limits, program.engine().config(), rows);
     // In the background the host takes all that it may. A policy that cannot put so many in order
     // is no worse for what it is mostly asked, so this is told and not held against it.
     let everything = match kit.fuel(large, Tier::Proactive) {
@@ -77,13 +91,14 @@ pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
 struct Kit<'a> {
     program: &'a Program,
     params: &'a [f64],
+    limits: &'a Limits,
     calls: u32,
 }
 
 impl Kit<'_> {
     fn ask(&mut self, input: &Input) -> Outcome<Ranking> {
         self.calls += 1;
-        self.program.examine(input, self.params)
+        self.program.examine(input, self.params, self.limits)
     }
 
     /// Asks, and holds the answer to what every answer is held to.

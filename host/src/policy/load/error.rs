@@ -4,6 +4,7 @@
 use std::fmt::{self, Display};
 
 use crate::decision::Fault;
+use crate::policy::allowance::InvalidLimits;
 use crate::policy::kit::KitFailure;
 use crate::policy::manifest::{BadParameter, Problem};
 
@@ -107,6 +108,9 @@ pub enum LoadError {
     /// What the operator set is wrong.
     #[error("the policy's parameters are wrong:{}", Lines(.0))]
     Parameters(Vec<BadParameter>),
+    /// What the operator set instead of the node's limits is wrong.
+    #[error(transparent)]
+    Limits(#[from] InvalidLimits),
     /// It does not behave.
     #[error("the policy did not pass the acceptance kit")]
     Kit(#[from] KitFailure),

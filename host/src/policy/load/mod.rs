@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub use error::{LoadError, RefusedImport};
 use sha2::{Digest, Sha256};
 
+use super::allowance;
 use super::call;
 use super::convert;
 use super::engine::Engine;
@@ -32,6 +33,7 @@ use super::manifest::Manifest;
 use super::program::{Policy, Program};
 use super::sandbox::Sandbox;
 use crate::decision::PolicyRef;
+use crate::types::Limits;
 
 /// What the operator set of a policy's parameters, by name; the rest keep their defaults.
 pub type Params = BTreeMap<String, f64>;
@@ -68,12 +70,25 @@ pub fn program(engine: &Engine, bytes: &[u8]) -> Result<Arc<Program>, LoadError>
 /// # Errors
 /// [`LoadError::Parameters`] or [`LoadError::Kit`].
 pub fn ready(program: Arc<Program>, params: &Params) -> Result<Arc<Policy>, LoadError> {
+    ready_within(program, params, &Limits::NODES)
+}
+
+/// The same for a policy with limits of its own, within which it also goes through the kit.
+///
+/// # Errors
+/// [`LoadError::Parameters`], [`LoadError::Limits`] or [`LoadError::Kit`].
+pub fn ready_within(
+    program: Arc<Program>,
+    params: &Params,
+    limits: &Limits,
+) -> Result<Arc<Policy>, LoadError> {
     let params = program
         .manifest()
         .params(params)
         .map_err(LoadError::Parameters)?;
-    let report = kit::run(&program, &params)?;
-    Ok(Arc::new(Policy::new(program, params, report)))
+    allowance::check(limits, program.engine().config())?;
+    let report = kit::run_within(&program, &params, limits)?;
+    Ok(Arc::new(Policy::new(program, params, *limits, report)))
 }
 
 /// Both steps: from bytes to a policy that is ready. Blocks; see [`policy_async`].
@@ -127,6 +142,7 @@ fn describe(engine: &Engine, linked: &Linked) -> Result<Manifest, LoadError> {
     let budget = Budget::describe(engine.config());
     let voice = Voice {
         policy: "describe".into(),
+        revision: None,
         decision: None,
     };
     let outcome = call::once(engine, linked, &budget, Some(voice), |guest, store| {
