@@ -28,11 +28,10 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/policies", get(look::list))
         .route(
             "/v1/policies/{name}",
-            get(look::history)
-                .put(change::upload)
-                .patch(change::set),
+            get(look::history).put(change::upload).patch(change::set),
         )
         .route("/v1/policies/{name}/activate", post(change::activate))
+        .route("/v1/policies/{name}/pull", post(change::pull))
         .route("/v1/policies/rollback", post(change::rollback))
         .route("/v1/policies/disable", post(change::disable))
         .route("/v1/revisions/{revision}", get(look::revision))
