@@ -46,6 +46,8 @@ mod scenarios;
 #[cfg(test)]
 mod sleepers;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tiers;

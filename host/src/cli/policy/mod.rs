@@ -4,7 +4,9 @@
 //! code.
 
 mod check;
+mod publish;
 mod target;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -22,6 +24,10 @@ pub struct Args {
 enum Verb {
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
+    /// Push a policy into a registry, for servers to pull.
+    Publish(publish::Args),
+    /// Say who signed a policy.
+    Verify(verify::Args),
 }
 
 impl Args {
@@ -32,6 +38,8 @@ impl Args {
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
             Verb::Check(args) => args.run(terminal),
+            Verb::Publish(args) => args.run(terminal),
+            Verb::Verify(args) => args.run(terminal),
         }
     }
 }
