@@ -38,5 +38,6 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/revisions/{revision}/wasm", get(look::wasm))
         .route("/v1/revisions/{revision}/faults", get(look::faults))
         .route("/v1/revisions/{revision}/faults/{number}", get(look::fault))
+        .route("/v1/revisions/{revision}/log", get(look::log))
         .route("/v1/audit", get(look::audit))
 }
