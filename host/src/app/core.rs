@@ -30,6 +30,8 @@ use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
+/// Between two lines about log lines of a policy that were dropped.
+const DROPPED_TOLD_EVERY: Duration = Duration::from_secs(1);
 /// Between two rounds of closing while the server stops.
 const CLOSE_AGAIN: Duration = Duration::from_millis(100);
 
@@ -173,6 +175,16 @@ impl Core {
                 loop {
                     tokio::time::sleep(ACTIVITY_FLUSH).await;
                     activity.flush(clock.now());
+                }
+            }
+        });
+        let engine = self.catalog().engine().clone();
+        self.supervisor.run(&self.tasks, "policy-log", move || {
+            let engine = engine.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(DROPPED_TOLD_EVERY).await;
+                    engine.log().tell_dropped();
                 }
             }
         });

@@ -8,9 +8,10 @@ use std::time::Duration;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::engine::Engine;
-use super::guest::{Guest, Log, Voice};
+use super::guest::{Guest, Log};
 use super::limits::{Budget, Limiter, Refused};
 use super::link::{Linked, Started};
+use super::log::Voice;
 use crate::decision::Fault;
 use crate::types::{Scope, Tier};
 
@@ -49,7 +50,7 @@ pub struct Outcome<T> {
     pub fuel: u64,
     /// By the wall clock.
     pub duration: Duration,
-    /// Log lines over the cap.
+    /// Log lines that were over a cap: the call's, the policy's or the node's.
     pub lines_dropped: u32,
 }
 
@@ -88,7 +89,7 @@ pub(super) fn once<T>(
         result: result.map_err(|error| fault(&error, budget, store.data())),
         fuel: budget.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         duration: engine.clock().now().since(started),
-        lines_dropped: store.data().log.dropped(),
+        lines_dropped: store.data().log.end(),
     }
 }
 

@@ -38,6 +38,16 @@ pub struct Config {
     pub log_lines_max: u32,
     /// Bytes of one log line; what is over is cut off. Default 512.
     pub log_line_bytes_max: usize,
+    /// Log lines of one policy in a second. Default 100.
+    pub log_lines_per_second_max: u32,
+    /// Bytes that one policy may log in a second. Default 64 KiB.
+    pub log_bytes_per_second_max: u64,
+    /// Log lines of all policies in a second. Default 400.
+    pub log_node_lines_per_second_max: u32,
+    /// Bytes that all policies may log in a second. Default 256 KiB.
+    pub log_node_bytes_per_second_max: u64,
+    /// Log lines of each revision that are kept in memory, to be shown. Default 100.
+    pub log_lines_kept: usize,
     /// Threads for large calls and shadows. Default 2.
     pub workers: usize,
     /// Large calls that may wait for a worker; the next one is refused. Default 16.
@@ -67,6 +77,11 @@ impl Default for Config {
             inline_rows_max: 4_096,
             log_lines_max: 16,
             log_line_bytes_max: 512,
+            log_lines_per_second_max: 100,
+            log_bytes_per_second_max: 64 << 10,
+            log_node_lines_per_second_max: 400,
+            log_node_bytes_per_second_max: 256 << 10,
+            log_lines_kept: 100,
             workers: 2,
             queue_max: 16,
             instances_max: 32,

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::config::{Config, InvalidConfig};
 use super::limits::Size;
+use super::log::LogBook;
 use super::sandbox::{Sandbox, Slots};
 use crate::types::time::Clock;
 
@@ -30,6 +31,7 @@ struct Inner {
     small: Sandbox,
     large: Sandbox,
     programs: Gauge,
+    log: Arc<LogBook>,
 }
 
 /// Counts one program for as long as it lives.
@@ -72,9 +74,10 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             small: Sandbox::start(&small, config.epoch_tick)?,
             large: Sandbox::start(&large, config.epoch_tick)?,
+            programs: Gauge::default(),
+            log: Arc::new(LogBook::new(&config, clock.clone())),
             config,
             clock,
-            programs: Gauge::default(),
         })))
     }
 
@@ -88,6 +91,12 @@ impl Engine {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// What policies log.
+    #[must_use]
+    pub fn log(&self) -> &Arc<LogBook> {
+        &self.0.log
     }
 
     /// How many programs are compiled and alive: in seats, in decisions, or kept by somebody. The
@@ -110,6 +119,7 @@ impl Engine {
             "Compiled policies in memory",
             self.0.programs.clone(),
         );
+        self.0.log.register(registry);
     }
 
     /// Where calls of a size are made.
@@ -160,8 +170,9 @@ mod tests {
             small: bare().unwrap(),
             large: bare().unwrap(),
             clock: Clock::system(),
-            config: config.clone(),
             programs: Gauge::default(),
+            log: Arc::new(LogBook::new(&config, Clock::system())),
+            config: config.clone(),
         }));
         let bytes = Guest::default().wasm();
         let ask = |engine: &Engine, rows| {

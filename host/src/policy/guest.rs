@@ -1,18 +1,16 @@
 //! The host's side of one call: the state behind its store, and the one import it has.
 //!
-//! A message beyond the caps is neither copied nor decoded, only counted, and does not change what
-//! is decided. But a call of the host takes longer than its price in fuel says, so a loop of them
+//! A message beyond the cap of its call is neither copied nor decoded, only counted, and does not
+//! change what is decided. But a call of the host takes longer than its price in fuel says, so a loop of them
 //! could hold its thread for longer than the budget promises: from the thousandth on they cost.
-
-use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmStr};
 
-use super::bindings::wastegate::policy::log::Level;
+use super::bindings::wastegate::policy::log as wit;
 use super::config::Config;
 use super::limits::Limiter;
-use crate::types::{DecisionId, RevisionId};
+use super::log::{Cap, Dropped, Level, Voice};
 
 /// What a policy may ask of the host.
 pub(super) const LOG_INTERFACE: &str = "wastegate:policy/log@1.0.0";
@@ -43,18 +41,7 @@ pub(super) struct Log {
     lines_left: u32,
     line_bytes_max: usize,
     calls: u32,
-    dropped: u32,
-}
-
-/// In whose name a call logs.
-#[derive(Debug, Clone)]
-pub(super) struct Voice {
-    /// The policy's name.
-    pub(super) policy: Arc<str>,
-    /// As which revision, if it is one.
-    pub(super) revision: Option<RevisionId>,
-    /// For which decision it is asked, if for one.
-    pub(super) decision: Option<DecisionId>,
+    dropped: Dropped,
 }
 
 impl Log {
@@ -66,13 +53,16 @@ impl Log {
             lines_left: config.log_lines_max,
             line_bytes_max: config.log_line_bytes_max,
             calls: 0,
-            dropped: 0,
+            dropped: Dropped::NONE,
         }
     }
 
-    /// How many lines were over the cap.
-    pub(super) const fn dropped(&self) -> u32 {
-        self.dropped
+    /// Ends the log of a call: counts what was dropped, and says how many lines that were.
+    pub(super) fn end(&self) -> u32 {
+        if let Some(voice) = &self.voice {
+            voice.count_dropped(self.dropped);
+        }
+        self.dropped.total()
     }
 
     /// Whether a line may be written now; counts it either way.
@@ -84,7 +74,7 @@ impl Log {
                 Some(voice)
             }
             None => {
-                self.dropped = self.dropped.saturating_add(1);
+                self.dropped.count(Cap::Call);
                 None
             }
         }
@@ -100,7 +90,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     linker.instance(TYPES_INTERFACE)?;
     linker
         .instance(LOG_INTERFACE)?
-        .func_wrap("log", |store, (level, message): (Level, WasmStr)| {
+        .func_wrap("log", |store, (level, message): (wit::Level, WasmStr)| {
             write(store, level, &message)
         })?;
     Ok(linker)
@@ -108,7 +98,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
 
 fn write(
     mut store: StoreContextMut<'_, Guest>,
-    level: Level,
+    level: wit::Level,
     message: &WasmStr,
 ) -> wasmtime::Result<()> {
     let log = &mut store.data_mut().log;
@@ -122,8 +112,20 @@ fn write(
     };
     let bytes_max = store.data().log.line_bytes_max;
     let message = message.to_str(&store)?;
-    emit(level, &voice, &printable(&message, bytes_max));
+    let line = printable(&message, bytes_max);
+    if let Err(cap) = voice.say(grave(level), &line) {
+        store.data_mut().log.dropped.count(cap);
+    }
     Ok(())
+}
+
+const fn grave(level: wit::Level) -> Level {
+    match level {
+        wit::Level::Debug => Level::Debug,
+        wit::Level::Info => Level::Info,
+        wit::Level::Warn => Level::Warn,
+        wit::Level::Error => Level::Error,
+    }
 }
 
 /// One line of text, cut off at a character boundary; control characters, which could forge
@@ -139,21 +141,13 @@ fn printable(message: &str, bytes_max: usize) -> String {
     line
 }
 
-fn emit(level: Level, voice: &Voice, line: &str) {
-    let policy = &*voice.policy;
-    let revision = voice.revision.map(RevisionId::get);
-    let decision = voice.decision.map(DecisionId::raw);
-    match level {
-        Level::Debug => tracing::debug!(target: "policy", policy, revision, decision, "{line}"),
-        Level::Info => tracing::info!(target: "policy", policy, revision, decision, "{line}"),
-        Level::Warn => tracing::warn!(target: "policy", policy, revision, decision, "{line}"),
-        Level::Error => tracing::error!(target: "policy", policy, revision, decision, "{line}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::policy::log::LogBook;
+    use crate::types::Clock;
 
     #[test]
     fn a_line_is_cut_at_a_character_and_cannot_forge_another() {
@@ -167,13 +161,16 @@ mod tests {
             log_lines_max: 2,
             ..Config::default()
         };
+        let book = Arc::new(LogBook::new(&config, Clock::manual()));
         let voice = Voice {
             policy: "p".into(),
             revision: None,
             decision: None,
+            share: Arc::new(book.share()),
+            book,
         };
         let mut log = Log::new(&config, Some(voice));
         let written = (0..5).filter(|_| log.take_line().is_some()).count();
-        assert_eq!((written, log.dropped()), (2, 3));
+        assert_eq!((written, log.end()), (2, 3));
     }
 }

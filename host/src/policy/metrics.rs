@@ -27,7 +27,6 @@ pub struct Metrics {
     node: OfScope,
     faults: Family<FaultLabel, Counter>,
     quarantined: Gauge,
-    lines_dropped: Counter,
     loads: Family<ResultLabel, Counter>,
     trials: Family<ResultLabel, Counter>,
     revision: Family<TierLabel, Gauge>,
@@ -84,7 +83,6 @@ impl Default for Metrics {
             fuel,
             faults: Family::default(),
             quarantined: Gauge::default(),
-            lines_dropped: Counter::default(),
             loads: Family::default(),
             trials: Family::default(),
             revision: Family::default(),
@@ -118,11 +116,6 @@ impl Metrics {
             self.quarantined.clone(),
         );
         registry.register(
-            "log_lines_dropped",
-            "Log lines of policies over the cap of their call",
-            self.lines_dropped.clone(),
-        );
-        registry.register(
             "loads",
             "Policies that were loaded, by result",
             self.loads.clone(),
@@ -140,7 +133,7 @@ impl Metrics {
     }
 
     /// An answer of a policy, asked or not.
-    pub(super) fn answered(&self, scope: Scope, ranked: &Ranked, lines_dropped: u32) {
+    pub(super) fn answered(&self, scope: Scope, ranked: &Ranked) {
         if let Some(fuel) = ranked.fuel {
             let of_scope = match scope {
                 Scope::User => &self.user,
@@ -155,9 +148,6 @@ impl Metrics {
         if let Err(fault) = &ranked.outcome {
             let fault = fault.name();
             self.faults.get_or_create(&FaultLabel { fault }).inc();
-        }
-        if lines_dropped > 0 {
-            self.lines_dropped.inc_by(u64::from(lines_dropped));
         }
     }
 

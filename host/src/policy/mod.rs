@@ -8,7 +8,7 @@
 //!   [`Policy`], ready to be asked;
 //! - [`catalog`] holds who is in charge at which tier ([`seats`]) and swaps them;
 //! - [`ranker`] is the [`decision::Ranker`](crate::decision::Ranker) in front of it: inline or on
-//!   the [`pool`], watched by the [`breaker`], counted by [`metrics`];
+//!   the [`pool`], watched by the [`breaker`], counted by [`metrics`], heard by the [`log`];
 //! - [`engine`], [`call`] and what is below them are the sandbox: a fresh store and instance for
 //!   every call, bounded in fuel, wall time, memory, output and log lines.
 //!
@@ -24,6 +24,7 @@ pub mod engine;
 pub mod evidence;
 pub mod kit;
 pub mod load;
+pub mod log;
 pub mod manifest;
 pub mod metrics;
 pub mod pool;
@@ -48,6 +49,7 @@ pub use engine::{Engine, EngineError};
 pub use evidence::TestCase;
 pub use kit::{KitFailure, KitReport};
 pub use load::{LoadError, Params};
+pub use log::LogBook;
 pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
 pub use program::{Policy, Program};

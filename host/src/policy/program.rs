@@ -10,10 +10,10 @@ use super::allowance;
 use super::call::{self, Input, Outcome};
 use super::convert;
 use super::engine::{Alive, Engine};
-use super::guest::Voice;
 use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
+use super::log::{Share, Voice};
 use super::manifest::Manifest;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use crate::types::{DecisionId, Limits, RevisionId, Scope, Signal};
@@ -25,6 +25,8 @@ pub struct Program {
     engine: Engine,
     small: Linked,
     large: Linked,
+    /// What it may log in a second, however many revisions it is.
+    share: Arc<Share>,
     _alive: Alive,
 }
 
@@ -56,6 +58,7 @@ impl Program {
         Self {
             about,
             manifest,
+            share: Arc::new(engine.log().share()),
             _alive: engine.alive(),
             engine,
             small,
@@ -147,6 +150,8 @@ impl Program {
             policy: self.about.name.clone(),
             revision: occasion.revision,
             decision: Some(occasion.decision),
+            share: self.share.clone(),
+            book: self.engine.log().clone(),
         });
         let linked = match budget.size {
             Size::Small => &self.small,

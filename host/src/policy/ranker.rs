@@ -209,7 +209,7 @@ impl Ranker for PolicyRanker {
 impl Shared {
     /// Asks on this thread, and tells the breaker and the metrics.
     fn ask(&self, asked: &Asked, question: &Question, leave: Leave) -> Ranked {
-        let (ranked, lines_dropped) = asked.policy.answer_as(asked.revision, question);
+        let (ranked, _) = asked.policy.answer_as(asked.revision, question);
         if let Err(fault) = &ranked.outcome
             && fault.is_policys()
         {
@@ -222,8 +222,7 @@ impl Shared {
             );
         }
         self.judge(asked, question, &ranked, leave);
-        self.metrics
-            .answered(question.scope, &ranked, lines_dropped);
+        self.metrics.answered(question.scope, &ranked);
         ranked
     }
 
@@ -302,7 +301,7 @@ impl Shared {
 
     fn not_answered(&self, asked: &Asked, question: &Question, fault: Fault) -> Ranked {
         let ranked = asked.policy.fault(asked.revision, fault);
-        self.metrics.answered(question.scope, &ranked, 0);
+        self.metrics.answered(question.scope, &ranked);
         ranked
     }
 }

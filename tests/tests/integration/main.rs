@@ -22,6 +22,8 @@ mod limits;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod python;

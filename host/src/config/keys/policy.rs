@@ -28,7 +28,7 @@ fn choice_and_limits() -> Section {
         |d| &mut d.policy.name,
         "The name of a shipped policy; not looked at if there is a `file`.",
     );
-    pool(call(section))
+    pool(log(call(section)))
 }
 
 /// What one call may cost.
@@ -94,6 +94,11 @@ fn call(section: Section) -> Section {
             |d| &mut d.rooms.policy.inline_rows_max,
             "Calls about more managers than this are large.",
         )
+}
+
+/// What policies may log.
+fn log(section: Section) -> Section {
+    section
         .key(
             "log_lines_max",
             count(0, 10_000),
@@ -105,6 +110,36 @@ fn call(section: Section) -> Section {
             bytes(16, 64 * KIB),
             |d| &mut d.rooms.policy.log_line_bytes_max,
             "The longest log line; what is over is cut off.",
+        )
+        .key(
+            "log_lines_per_second_max",
+            count(0, 1_000_000),
+            |d| &mut d.rooms.policy.log_lines_per_second_max,
+            "Log lines of one policy in a second, and of a burst; what is over is counted and dropped.",
+        )
+        .key(
+            "log_bytes_per_second_max",
+            bytes(0, GIB),
+            |d| &mut d.rooms.policy.log_bytes_per_second_max,
+            "Bytes that one policy may log in a second, and in a burst.",
+        )
+        .key(
+            "log_node_lines_per_second_max",
+            count(0, 1_000_000),
+            |d| &mut d.rooms.policy.log_node_lines_per_second_max,
+            "Log lines of all policies in a second, and of a burst.",
+        )
+        .key(
+            "log_node_bytes_per_second_max",
+            bytes(0, GIB),
+            |d| &mut d.rooms.policy.log_node_bytes_per_second_max,
+            "Bytes that all policies may log in a second, and in a burst.",
+        )
+        .key(
+            "log_lines_kept",
+            count(0, 10_000),
+            |d| &mut d.rooms.policy.log_lines_kept,
+            "Log lines of each revision that are kept in memory, to be shown.",
         )
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::shipped;
-use crate::policy::testing::{Guest, engine};
+use crate::policy::testing::{Guest, chain, engine};
 
 fn pick(name: &str) -> Pick {
     Pick::Shipped(name.to_owned())
@@ -60,4 +60,78 @@ fn a_mistyped_name_is_told_the_nearest() {
             .to_string(),
         "there is no policy `lur` in this host; did you mean `lru`?"
     );
+}
+
+/// Compiled code is held by whoever may still be asked, and by nobody else.
+#[test]
+fn of_a_hundred_policies_in_a_row_only_those_in_seats_stay() {
+    let catalog = catalog();
+    let policy = |number: u32| {
+        let guest = Guest::says(|manifest| manifest.version = format!("1.0.{number}"));
+        Pick::Bytes(guest.wasm().into())
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for number in 0..100 {
+        let active = catalog.activate(&policy(number), &Params::new()).unwrap();
+        seen.insert(active.about().digest.clone());
+        drop(active);
+        assert!(
+            catalog.engine().programs() <= 2,
+            "the active one and the one before"
+        );
+    }
+    assert_eq!((seen.len(), catalog.engine().programs()), (100, 2));
+    assert!(
+        catalog.compiled.lock().len() <= 3,
+        "nor are the names of the others kept"
+    );
+
+    // Whoever keeps one warm keeps it; another revision of the same bytes shares its code.
+    let limits = Limits {
+        fuel_per_row: Some(2_000),
+        ..Limits::NODES
+    };
+    let warm = catalog.prepare(&policy(7), &Params::new(), &Limits::NODES);
+    let warm = warm.unwrap();
+    let other = catalog
+        .prepare(&policy(7), &Params::new(), &limits)
+        .unwrap();
+    assert!(Arc::ptr_eq(warm.program(), other.program()));
+    assert_eq!((*other.limits(), catalog.engine().programs()), (limits, 3));
+    catalog.deactivate();
+    assert_eq!(catalog.engine().programs(), 1);
+    drop((warm, other));
+    assert_eq!(catalog.engine().programs(), 0);
+}
+
+#[test]
+fn limits_out_of_range_and_limits_too_tight_are_refused_when_loaded() {
+    let catalog = catalog();
+    let prepare = |limits: Limits| {
+        let policy = catalog.prepare(&pick("lru"), &Params::new(), &limits);
+        policy.map(drop).map_err(|error| chain(&error))
+    };
+    let much = Limits {
+        memory_bytes: Some(u64::MAX),
+        ..Limits::NODES
+    };
+    let error = prepare(much).unwrap_err();
+    assert!(error.contains("the limit `memory_bytes` is"), "{error}");
+    // The kit runs within them.
+    let little = Limits {
+        fuel_base: Some(10),
+        fuel_per_row: Some(0),
+        ..Limits::NODES
+    };
+    let error = prepare(little).unwrap_err();
+    assert!(
+        error.contains("used all of its 10 units of fuel"),
+        "{error}"
+    );
+    let enough = Limits {
+        fuel_per_row: Some(5_000),
+        memory_bytes: Some(8 << 20),
+        ..Limits::NODES
+    };
+    assert_eq!(prepare(enough), Ok(()));
 }

@@ -25,10 +25,10 @@ use super::allowance;
 use super::call;
 use super::convert;
 use super::engine::Engine;
-use super::guest::Voice;
 use super::kit;
 use super::limits::{Budget, Size};
 use super::link::Linked;
+use super::log::Voice;
 use super::manifest::Manifest;
 use super::program::{Policy, Program};
 use super::sandbox::Sandbox;
@@ -144,6 +144,8 @@ fn describe(engine: &Engine, linked: &Linked) -> Result<Manifest, LoadError> {
         policy: "describe".into(),
         revision: None,
         decision: None,
+        share: Arc::new(engine.log().share()),
+        book: engine.log().clone(),
     };
     let outcome = call::once(engine, linked, &budget, Some(voice), |guest, store| {
         guest.describe(store)
