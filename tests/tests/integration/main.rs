@@ -26,6 +26,8 @@ mod limits;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod python;
@@ -49,6 +51,8 @@ mod scaffolding;
 mod scenarios;
 #[cfg(test)]
 mod sleepers;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

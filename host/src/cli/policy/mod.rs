@@ -10,6 +10,8 @@ mod diff;
 mod failure;
 mod inspect;
 mod new;
+mod operate;
+mod publish;
 mod ranking;
 mod run;
 mod settings;
@@ -17,6 +19,7 @@ mod subject;
 mod table;
 mod target;
 mod test;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -30,24 +33,51 @@ pub struct Args {
     verb: Verb,
 }
 
+// Authors first, in the order of their work; then operators.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Measure fuel and time over the number of rows, beside native code.
-    Bench(bench::Args),
+    /// Make a project to write a policy in.
+    New(new::Args),
+    /// Build a policy's project and check what comes out.
+    Build(build::Args),
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
-    /// Compare two policies on recorded snapshots: where they part, why, and whom it would hurt.
-    Diff(diff::Args),
+    /// Say what a policy is, what it asks for and what it costs.
+    Inspect(inspect::Args),
     /// Ask a policy about one snapshot, and see its ranking with what it read.
     Run(run::Args),
     /// Hold a policy to a folder of cases.
     Test(test::Args),
-    /// Say what a policy is, what it asks for and what it costs.
-    Inspect(inspect::Args),
-    /// Build a policy's project and check what comes out.
-    Build(build::Args),
-    /// Make a project to write a policy in.
-    New(new::Args),
+    /// Measure fuel and time over the number of rows, beside native code.
+    Bench(bench::Args),
+    /// Compare two policies on recorded snapshots: where they part, why, and whom it would hurt.
+    Diff(diff::Args),
+    /// Say who signed a policy.
+    Verify(verify::Args),
+    /// Push a policy into a registry, for servers to pull.
+    Publish(publish::Args),
+    /// Show who is in charge on a running server, and what else there is.
+    List(operate::List),
+    /// Show every revision of a policy on a running server.
+    History(operate::History),
+    /// Send a policy's file to a running server.
+    Push(operate::Push),
+    /// Let a running server bring a policy from a registry.
+    Pull(operate::Pull),
+    /// Put a policy in charge on a running server.
+    Activate(operate::Activate),
+    /// Put back what was in charge before, on a running server.
+    Rollback(operate::Rollback),
+    /// Put the built-in ranking in charge on a running server.
+    Disable(operate::Disable),
+    /// Change parameters and limits of a policy on a running server.
+    Set(operate::Set),
+    /// Show on what a revision failed, and save it as test cases.
+    Faults(operate::Faults),
+    /// Show what a revision logged lately.
+    Log(operate::Log),
+    /// Show who changed what on a running server.
+    Audit(operate::Audit),
 }
 
 impl Args {
@@ -57,14 +87,27 @@ impl Args {
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
-            Verb::Bench(args) => args.run(terminal),
+            Verb::New(args) => args.run(terminal),
+            Verb::Build(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
-            Verb::Diff(args) => args.run(terminal),
+            Verb::Inspect(args) => args.run(terminal),
             Verb::Run(args) => args.run(terminal),
             Verb::Test(args) => args.run(terminal),
-            Verb::Inspect(args) => args.run(terminal),
-            Verb::Build(args) => args.run(terminal),
-            Verb::New(args) => args.run(terminal),
+            Verb::Bench(args) => args.run(terminal),
+            Verb::Diff(args) => args.run(terminal),
+            Verb::Verify(args) => args.run(terminal),
+            Verb::Publish(args) => args.run(terminal),
+            Verb::List(args) => args.run(terminal),
+            Verb::History(args) => args.run(terminal),
+            Verb::Push(args) => args.run(terminal),
+            Verb::Pull(args) => args.run(terminal),
+            Verb::Activate(args) => args.run(terminal),
+            Verb::Rollback(args) => args.run(terminal),
+            Verb::Disable(args) => args.run(terminal),
+            Verb::Set(args) => args.run(terminal),
+            Verb::Faults(args) => args.run(terminal),
+            Verb::Log(args) => args.run(terminal),
+            Verb::Audit(args) => args.run(terminal),
         }
     }
 }
