@@ -16,6 +16,8 @@ mod guests;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod leaks;
 #[cfg(test)]
 mod limits;
