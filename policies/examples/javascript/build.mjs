@@ -1,23 +1,26 @@
-// Makes a component of `lru.js`: `node build.mjs OUTPUT.wasm`.
+// Makes a component of `lru.js`: `node build.mjs WIT OUTPUT [FEATURE ...]`.
+//
+// Features of the runtime (stdio, random, clocks, http, fetch-event) are left out unless they are
+// named: a policy has no use for them, and the fewer there are, the less the component imports.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 import { componentize } from "@bytecodealliance/componentize-js";
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const FEATURES = ["stdio", "random", "clocks", "http", "fetch-event"];
 
-const output = process.argv[2];
-if (!output) {
-  console.error("usage: node build.mjs OUTPUT.wasm");
+const [wit, output, ...wanted] = process.argv.slice(2);
+if (!wit || !output || !wanted.every((feature) => FEATURES.includes(feature))) {
+  console.error(`usage: node build.mjs WIT OUTPUT [${FEATURES.join(" | ")} ...]`);
   process.exit(64);
 }
 
-const { component } = await componentize(await readFile(here("lru.js"), "utf8"), {
+const source = fileURLToPath(new URL("lru.js", import.meta.url));
+const { component } = await componentize(await readFile(source, "utf8"), {
   sourceName: "lru.js",
-  witPath: here("../../../wit/policy.wit"),
+  witPath: wit,
   worldName: "policy",
-  // A policy has no use for them, and without them the component imports less.
-  disableFeatures: ["stdio", "random", "clocks", "http", "fetch-event"],
+  disableFeatures: FEATURES.filter((feature) => !wanted.includes(feature)),
 });
 await writeFile(output, component);

@@ -20,6 +20,8 @@ mod isolation;
 #[cfg(test)]
 mod kept;
 #[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod leaks;
 #[cfg(test)]
 mod limits;
