@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use wastegate_tests::harness::{Client, Dial, Program, http, until, within};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
 
 /// A server as a process, and where it listens.
 pub(crate) async fn serve() -> (Program, SocketAddr, SocketAddr) {
@@ -31,7 +31,7 @@ pub(crate) async fn serve() -> (Program, SocketAddr, SocketAddr) {
     (program, address("listen"), address("admin"))
 }
 
-async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments: Vec<String> = arguments
         .iter()
         .map(|&argument| argument.to_owned())
