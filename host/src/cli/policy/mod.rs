@@ -6,6 +6,7 @@
 mod check;
 mod diff;
 mod failure;
+mod parting;
 mod ranking;
 mod run;
 mod subject;
