@@ -196,10 +196,14 @@ fn place(snapshot: &Snapshot, name: &Named) -> Result<usize, String> {
             let mut named = rows.iter().map(|row| row.key.as_deref());
             named.position(|row| row == Some(key)).ok_or_else(|| {
                 let keys = rows.iter().filter_map(|row| row.key.as_deref());
-                let meant = nearest(key, keys).map_or_else(
-                    || "; its rows have no keys, so name them by number, from 0".to_owned(),
-                    |near| format!("; did you mean {}?", quoted(near)),
-                );
+                let named: Vec<&str> = keys.collect();
+                let meant = match (nearest(key, named.iter().copied()), named.is_empty()) {
+                    (Some(near), _) => format!("; did you mean {}?", quoted(near)),
+                    (None, false) => String::new(),
+                    (None, true) => {
+                        "; its rows have no keys, so name them by number, from 0".to_owned()
+                    }
+                };
                 format!("there is no row {} in the snapshot{meant}", quoted(key))
             })
         }

@@ -8,6 +8,12 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 /// Characters of a person's own text that an error repeats.
 const QUOTED_MAX: usize = 48;
 
+/// Below this, 2^53, a floating point number is exactly the whole number that it stands for.
+const WHOLE_BELOW: f64 = 9_007_199_254_740_992.0;
+
+/// Edits by which a name may differ from one that is suggested, at least.
+const EDITS_MAX: usize = 3;
+
 /// Any value, as far as a field needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
@@ -27,7 +33,7 @@ impl Value {
             Self::Null => "null".to_owned(),
             Self::Flag(flag) => flag.to_string(),
             Self::Whole(number) => number.to_string(),
-            Self::Number(number) => format!("{number:?}"),
+            Self::Number(number) => number.to_string(),
             Self::Text(text) => quoted(text),
             Self::List => "a list".to_owned(),
             Self::Object => "an object".to_owned(),
@@ -108,9 +114,13 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The nearest of some names.
+/// The nearest of some names, if one is near: by half of the name's letters at the most.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known.min_by_key(|known| strsim::damerau_levenshtein(known, name))
+    let edits = |known: &str| strsim::damerau_levenshtein(known, name);
+    let near = EDITS_MAX.max(name.chars().count() / 2);
+    known
+        .min_by_key(|known| edits(known))
+        .filter(|known| edits(known) <= near)
 }
 
 fn ticked(name: &str) -> String {
@@ -171,7 +181,16 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Value::Number(number as f64))
     }
 
+    /// A count may be written with a point, as some programs do.
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
+        if number.fract() == 0.0 && (0.0..WHOLE_BELOW).contains(&number) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, not negative, and below 2^53"
+            )]
+            return Ok(Value::Whole(number as u64));
+        }
         Ok(Value::Number(number))
     }
 

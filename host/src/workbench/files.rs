@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::FileError;
 use error::Problem;
+use serde::de::DeserializeOwned;
 
 use self::shape::Shape;
 use super::case::{Case, CaseParams, Draft, Expect, Origin, Where};
@@ -247,19 +248,24 @@ fn case(bytes: &[u8], path: &Path) -> Result<Case, Problem> {
         Shape::Case => written(bytes, path)?,
         Shape::Snapshot => bare(serde_json::from_slice(bytes)?, Origin::Snapshot),
         Shape::Record => {
-            let record: Record = serde_json::from_slice(bytes)?;
+            let record: Record = parsed(bytes, "a line of a decision journal")?;
             let (decision, signals) = (record.id, record.recorded()?);
             bare(record.snapshot()?, Origin::Record { decision, signals })
         }
         Shape::User => {
-            let view: UserView = serde_json::from_slice(bytes)?;
+            let view: UserView = parsed(bytes, "an answer of GET /v1/users/USER")?;
             bare(view.snapshot()?, Origin::User)
         }
-        Shape::Fault => fault(&serde_json::from_slice(bytes)?)?,
+        Shape::Fault => fault(&parsed(bytes, "a captured fault")?)?,
         Shape::Activity => return Err(Problem::Activity),
         Shape::Refusal(message) => return Err(Problem::Refusal(message)),
         Shape::Gap => return Err(Problem::Gap),
     })
+}
+
+/// What a server wrote, or what of it does not fit its form.
+fn parsed<T: DeserializeOwned>(bytes: &[u8], form: &'static str) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| Problem::Unfit(form, error))
 }
 
 fn fault(case: &TestCase) -> Result<Case, Foreign> {

@@ -31,7 +31,7 @@ pub(crate) async fn serve() -> (Program, SocketAddr, SocketAddr) {
     (program, address("listen"), address("admin"))
 }
 
-async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments: Vec<String> = arguments
         .iter()
         .map(|&argument| argument.to_owned())

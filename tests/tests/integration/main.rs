@@ -2,6 +2,8 @@
 //! scenario is tested where.
 
 #[cfg(test)]
+mod authoring;
+#[cfg(test)]
 mod breaker;
 #[cfg(test)]
 mod cli;

@@ -9,14 +9,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::Terminal;
-use super::table::Table;
 use super::target::{EngineArgs, Told};
-use super::{ranking, subject};
+use super::{parting, subject};
 use crate::policy::Program;
 use crate::types::{Clock, Signal};
-use crate::workbench::diff::harm::Harm;
-use crate::workbench::diff::{self, Difference, Parting, Side};
-use crate::workbench::expect::listed;
+use crate::workbench::diff::{self, Difference, Side};
 use crate::workbench::units;
 
 /// Arguments of `wastegate policy diff`.
@@ -52,10 +49,11 @@ pub(super) struct Args {
 }
 
 /// A policy with its parameters, owned.
-struct Rival {
-    program: Arc<Program>,
-    params: Vec<f64>,
-    name: String,
+pub(super) struct Rival {
+    pub(super) program: Arc<Program>,
+    pub(super) params: Vec<f64>,
+    /// What to call it: unlike the other one.
+    pub(super) name: String,
 }
 
 impl Args {
@@ -202,7 +200,7 @@ fn tell(
         "\nmost harm first (responsive 4, protected 2, active just now 1 and less with time):"
     )?;
     for (place, parting) in found.worst.iter().enumerate() {
-        told_parting(place + 1, parting, [a, b], out)?;
+        parting::write(place + 1, parting, [a, b], out)?;
     }
     let more = found.parted.saturating_sub(found.worst.len() as u64);
     if more > 0 {
@@ -234,91 +232,6 @@ fn by_count(found: &Difference) -> Vec<(Signal, u64)> {
     counts
 }
 
-fn told_parting(
-    place: usize,
-    parting: &Parting,
-    [a, b]: [&Rival; 2],
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let snapshot = &parting.snapshot;
-    let worse = if parting.harm < 0.0 { b } else { a };
-    let harm = units::plain(parting.harm.abs());
-    let tier = snapshot.tier;
-    writeln!(
-        out,
-        "\n{place}. {} ({tier}): {} does {harm} more harm",
-        parting.name, worse.name
-    )?;
-    for (rival, rows, fault) in [
-        (a, &parting.only_a, &parting.faults[0]),
-        (b, &parting.only_b, &parting.faults[1]),
-    ] {
-        writeln!(
-            out,
-            "   only {} takes {}",
-            rival.name,
-            listed(snapshot, rows)
-        )?;
-        if let Some(fault) = fault {
-            writeln!(
-                out,
-                "     (it {fault}, and the host's own ranking stood in)"
-            )?;
-        }
-    }
-    let Some((row_a, row_b)) = parting.pair else {
-        return Ok(());
-    };
-    let mut table = Table::new([
-        "",
-        &snapshot.label(row_a),
-        &snapshot.label(row_b),
-        "apart",
-        "read by",
-    ]);
-    let harms = [row_a, row_b].map(|row| told_harm(parting, row));
-    let [harm_a, harm_b] = harms;
-    table.row(vec!["harm".to_owned(), harm_a, harm_b]);
-    for because in &parting.because {
-        let signal = because.signal;
-        table.row(vec![
-            signal.name().to_owned(),
-            units::readable(signal, because.value_a),
-            units::readable(signal, because.value_b),
-            format!("{:.0} %", because.apart * 100.0),
-            match because.read_by {
-                [true, true] => "both".to_owned(),
-                [true, false] => a.name.clone(),
-                [false, true] => b.name.clone(),
-                [false, false] => String::new(),
-            },
-        ]);
-    }
-    table.write("   ", out)
-}
-
-fn told_harm(parting: &Parting, row: usize) -> String {
-    let Some(harm) = harm(parting, row) else {
-        return String::new();
-    };
-    let mut words = Vec::new();
-    if harm.responsive {
-        words.push("responsive");
-    }
-    if harm.protected {
-        words.push("protected");
-    }
-    let total = units::plain(harm.total());
-    if words.is_empty() {
-        return total;
-    }
-    format!("{total}: {}", words.join(", "))
-}
-
-fn harm(parting: &Parting, row: usize) -> Option<Harm> {
-    diff::harm::of_row(&parting.snapshot, row)
-}
-
 fn json_difference(found: &Difference, [a, b]: [&Rival; 2], took_ms: f64) -> Value {
     let [faults_a, faults_b] = found.faults;
     let [missing_a, missing_b] = &found.unrecorded;
@@ -335,7 +248,7 @@ fn json_difference(found: &Difference, [a, b]: [&Rival; 2], took_ms: f64) -> Val
     let worst: Vec<Value> = found
         .worst
         .iter()
-        .map(|each| json_parting(each, [a, b]))
+        .map(|each| parting::json(each, [a, b]))
         .collect();
     json!({
         "a": subject::json_policy(&a.program, &a.params),
@@ -350,55 +263,5 @@ fn json_difference(found: &Difference, [a, b]: [&Rival; 2], took_ms: f64) -> Val
         "told_apart_by": explained,
         "took_ms": took_ms,
         "partings": worst,
-    })
-}
-
-fn json_parting(parting: &Parting, [a, b]: [&Rival; 2]) -> Value {
-    let snapshot = &parting.snapshot;
-    let signals: Vec<Signal> = Signal::ALL
-        .iter()
-        .filter(|signal| {
-            [a, b]
-                .iter()
-                .any(|rival| rival.program.signals().contains(signal))
-        })
-        .copied()
-        .collect();
-    let row = |row: &usize| {
-        let harm = harm(parting, *row);
-        json!({
-            "row": row,
-            "key": snapshot.label(*row),
-            "harm": harm.map(|harm| json!({
-                "total": harm.total(),
-                "responsive": harm.responsive,
-                "protected": harm.protected,
-                "recency": harm.recency,
-            })),
-            "signals": ranking::json_values(snapshot, *row, &signals),
-        })
-    };
-    let because: Vec<Value> = parting
-        .because
-        .iter()
-        .map(|because| {
-            json!({
-                "signal": because.signal.name(),
-                "apart": because.apart,
-                "read_by_a": because.read_by[0],
-                "read_by_b": because.read_by[1],
-            })
-        })
-        .collect();
-    json!({
-        "snapshot": parting.name,
-        "tier": snapshot.tier,
-        "harm": parting.harm,
-        "only_a": parting.only_a.iter().map(row).collect::<Vec<_>>(),
-        "only_b": parting.only_b.iter().map(row).collect::<Vec<_>>(),
-        "pair": parting.pair,
-        "because": because,
-        "fault_a": parting.faults[0],
-        "fault_b": parting.faults[1],
     })
 }

@@ -11,6 +11,7 @@ mod failure;
 mod inspect;
 mod new;
 mod operate;
+mod parting;
 mod publish;
 mod ranking;
 mod run;

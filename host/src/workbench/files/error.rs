@@ -62,6 +62,8 @@ pub enum FileError {
 pub(super) enum Problem {
     /// It is JSON and no snapshot.
     Said(serde_json::Error),
+    /// It has a server's form, and does not fit it.
+    Unfit(&'static str, serde_json::Error),
     /// It is no JSON: as a line of a journal, what a crash tore.
     Torn(serde_json::Error),
     /// A server's own form, and damaged.
@@ -102,8 +104,19 @@ impl Problem {
     pub(super) fn at(self, path: &Path, line: usize) -> FileError {
         let what = match self {
             Self::Said(error) => return malformed(path, line, &error, ""),
+            Self::Unfit(form, error) => {
+                return malformed(path, line, &error, &format!("as {form}: "));
+            }
             Self::Torn(error) => return malformed(path, line, &error, "this is not JSON: "),
-            Self::Named(error) => return *error,
+            Self::Named(error) => match *error {
+                FileError::Unreadable { path, source } => {
+                    format!("`snapshot` names {}, which cannot be read: {source}", path.display())
+                }
+                FileError::Empty(path) => {
+                    format!("`snapshot` names {}, which holds no snapshot", path.display())
+                }
+                elsewhere => return elsewhere,
+            },
             Self::Foreign(error) => error.to_string(),
             Self::Row(what) => what,
             Self::NotASnapshot(named) => format!(
@@ -138,11 +151,37 @@ fn malformed(path: &Path, line: usize, error: &serde_json::Error, before: &str) 
     let told = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let told = told.strip_suffix(&place).unwrap_or(&told);
-    let told = told.strip_prefix("invalid type: ").unwrap_or(told);
+    let told = plainly(told);
+    // The parser calls it a mistake of syntax.
+    let range = told.starts_with("number out of range");
+    let (before, behind) = if range {
+        ("", "; null says that a value is unknown")
+    } else {
+        (before, "")
+    };
     FileError::Malformed {
         path: path.to_owned(),
         line: error.line() + line.saturating_sub(1),
         column: error.column(),
-        what: format!("{before}{told}"),
+        what: format!("{before}{told}{behind}"),
     }
+}
+
+/// The parser's words for what it found, in ours.
+fn plainly(told: &str) -> String {
+    let Some((found, expected)) = told
+        .strip_prefix("invalid type: ")
+        .and_then(|told| told.split_once(", expected "))
+    else {
+        return told.to_owned();
+    };
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "an object",
+        "unit value" => "null",
+        other => other
+            .split_once(' ')
+            .map_or(other, |(_, value)| value.trim_matches('`')),
+    };
+    format!("expected {expected}, and found {found}")
 }

@@ -26,7 +26,7 @@ pub(in crate::workbench) enum Foreign {
         known: u32,
     },
     /// It names a signal that we do not measure.
-    #[error("{0}; was it written by a newer server?")]
+    #[error("{0} (a newer server may have written it)")]
     Signal(String),
     /// A word is none of its list.
     #[error("`{field}` is {word:?}, which is none that this build knows")]

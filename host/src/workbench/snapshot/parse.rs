@@ -232,6 +232,12 @@ pub(super) fn no_such_signal(name: &str) -> String {
         .map(|signal| signal.name())
         .chain(["key", "standing"])
         .collect();
+    if nearest(name, known.iter().copied()).is_none() {
+        return format!(
+            "{}; a row has signals, `key` and `standing`, and policies/README.md lists the signals",
+            unknown("signal", name, &[])
+        );
+    }
     unknown("signal", name, &known)
 }
 
