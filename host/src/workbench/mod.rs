@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod check;
 pub mod fuel;
+pub mod fuzz;
 pub mod inspect;
 pub mod text;
 

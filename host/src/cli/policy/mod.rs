@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod inspect;
 mod settings;
 mod target;
@@ -27,6 +28,8 @@ enum Verb {
     Bench(bench::Args),
     /// Load a policy as the server would and put it through the acceptance kit.
     Check(check::Args),
+    /// Ask a policy made-up questions until one breaks a rule.
+    Fuzz(fuzz::Args),
     /// Say what a policy is, what it asks for and what it costs.
     Inspect(inspect::Args),
 }
@@ -40,6 +43,7 @@ impl Args {
         match self.verb {
             Verb::Bench(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
+            Verb::Fuzz(args) => args.run(terminal),
             Verb::Inspect(args) => args.run(terminal),
         }
     }
