@@ -3,6 +3,8 @@
 //! Columns of numbers and nothing that names anybody, so it may be shown, saved and sent to the
 //! policy's author.
 
+mod cells;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -69,7 +71,9 @@ pub struct TestCase {
     pub rows: u32,
     /// The names of the columns.
     pub signals: Vec<String>,
-    /// The columns; unknown values are null.
+    /// The columns; unknown values are null, and infinite ones `"inf"` and `"-inf"`, which JSON has
+    /// no numbers for.
+    #[serde(with = "cells")]
     pub columns: Vec<Vec<Option<f64>>>,
 }
 

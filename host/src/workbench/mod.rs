@@ -22,6 +22,7 @@ mod field;
 pub mod bench;
 pub mod check;
 pub mod fuel;
+pub mod fuzz;
 pub mod inspect;
 #[cfg(test)]
 mod testing;

@@ -18,6 +18,8 @@ mod evidence;
 #[cfg(test)]
 mod guests;
 #[cfg(test)]
+mod inspecting;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod kept;

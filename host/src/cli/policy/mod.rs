@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod diff;
 mod failure;
+mod fuzz;
 mod inspect;
 mod new;
 mod operate;
@@ -53,6 +54,8 @@ enum Verb {
     Bench(bench::Args),
     /// Compare two policies on recorded snapshots: where they part, why, and whom it would hurt.
     Diff(diff::Args),
+    /// Look for a snapshot on which a policy breaks a rule, and save it as a case.
+    Fuzz(fuzz::Args),
     /// Say who signed a policy.
     Verify(verify::Args),
     /// Push a policy into a registry, for servers to pull.
@@ -96,6 +99,7 @@ impl Args {
             Verb::Test(args) => args.run(terminal),
             Verb::Bench(args) => args.run(terminal),
             Verb::Diff(args) => args.run(terminal),
+            Verb::Fuzz(args) => args.run(terminal),
             Verb::Verify(args) => args.run(terminal),
             Verb::Publish(args) => args.run(terminal),
             Verb::List(args) => args.run(terminal),

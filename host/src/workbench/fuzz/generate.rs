@@ -224,6 +224,6 @@ mod tests {
         }
         assert!(ordinary > 100, "{ordinary}");
         assert!(sizes.iter().all(|count| *count > 20), "{sizes:?}");
-        assert!(infinite > 20 && bounds > 100, "{infinite}, {bounds}");
+        assert!(infinite > 10 && bounds > 100, "{infinite}, {bounds}");
     }
 }

@@ -109,14 +109,59 @@ pub fn fuzz(program: &Program, params: &[f64], seed: u64, limit: Limit) -> Fuzze
     }
 }
 
+/// Why a case cannot be asked again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Its columns are not those that the policy asks for.
+    #[error("the case is about the signals {case}, and this policy reads {policy}")]
+    Signals {
+        /// Of the case.
+        case: String,
+        /// Of the policy.
+        policy: String,
+    },
+    /// Its parameters are not the policy's.
+    #[error("the case sets {case} parameters, and this policy has {policy}")]
+    Parameters {
+        /// Of the case.
+        case: usize,
+        /// Of the policy.
+        policy: usize,
+    },
+    /// Its columns are not of one length.
+    #[error("the case says {0} rows, and its columns are not of that length")]
+    Rows(u32),
+}
+
 /// What a case breaks when it is asked again; for cases that are no fault by themselves.
-#[must_use]
-pub fn replay(program: &Program, case: &TestCase) -> Vec<KitFailure> {
+///
+/// # Errors
+/// [`Mismatch`] if it is no question for this policy.
+pub fn replay(program: &Program, case: &TestCase) -> Result<Vec<KitFailure>, Mismatch> {
+    let signals: Vec<&str> = program.signals().iter().map(|s| s.name()).collect();
+    if case.signals != signals {
+        return Err(Mismatch::Signals {
+            case: case.signals.join(", "),
+            policy: signals.join(", "),
+        });
+    }
+    let declared = program.manifest().parameters.len();
+    if case.params.len() != declared {
+        return Err(Mismatch::Parameters {
+            case: case.params.len(),
+            policy: declared,
+        });
+    }
+    let input = case.input();
+    let whole = |column: &Vec<f64>| column.len() == input.rows as usize;
+    if input.columns.len() != signals.len() || !input.columns.iter().all(whole) {
+        return Err(Mismatch::Rows(case.rows));
+    }
     let question = Question {
-        input: case.input(),
         params: case.params.clone(),
+        input,
     };
-    broken_by(program, &question)
+    Ok(broken_by(program, &question))
 }
 
 fn broken_by(program: &Program, question: &Question) -> Vec<KitFailure> {

@@ -92,7 +92,9 @@ impl<F: Fn(&Question) -> Option<KitFailure>> Shrinker<F> {
     fn call(&mut self, manifest: &Manifest) {
         let rows = self.broken.question.input.rows;
         if manifest.scopes.contains(&Scope::User) {
-            self.attempt_new(|input| (input.scope != Scope::User).then(|| input.scope = Scope::User));
+            self.attempt_new(|input| {
+                (input.scope != Scope::User).then(|| input.scope = Scope::User)
+            });
         }
         self.attempt_new(|input| (input.tier != Tier::Force).then(|| input.tier = Tier::Force));
         let needed = rows.min(1);
@@ -125,11 +127,10 @@ impl<F: Fn(&Question) -> Option<KitFailure>> Shrinker<F> {
     /// Makes whole columns plain: zero, unknown, or counted down.
     fn columns(&mut self) {
         for index in 0..self.broken.question.input.columns.len() {
-            let plain: [&dyn Fn(usize, usize) -> f64; 3] = [
-                &|_, _| 0.0,
-                &|_, _| f64::NAN,
-                &|row, rows| f64::from(u32::try_from(rows - row).unwrap_or(u32::MAX)),
-            ];
+            let plain: [&dyn Fn(usize, usize) -> f64; 3] =
+                [&|_, _| 0.0, &|_, _| f64::NAN, &|row, rows| {
+                    f64::from(u32::try_from(rows - row).unwrap_or(u32::MAX))
+                }];
             for value in plain {
                 let Some(column) = self.broken.question.input.columns.get(index) else {
                     break;
@@ -192,7 +193,10 @@ impl<F: Fn(&Question) -> Option<KitFailure>> Shrinker<F> {
     fn value(&self, column: usize, row: usize) -> f64 {
         let columns = &self.broken.question.input.columns;
         let column = columns.get(column);
-        column.and_then(|column| column.get(row)).copied().unwrap_or(0.0)
+        column
+            .and_then(|column| column.get(row))
+            .copied()
+            .unwrap_or(0.0)
     }
 }
 

@@ -58,12 +58,21 @@ fn the_same_seed_finds_the_same_and_the_case_breaks_it_again() {
     let (first, again) = (run(&guest, 7, 200), run(&guest, 7, 200));
     assert_eq!(format!("{first:?}"), format!("{again:?}"));
     let case = first.findings[0].case(&program);
-    assert!(case.fault.starts_with("answers: it gave no answer "), "{}", case.fault);
+    assert!(
+        case.fault.starts_with("answers: it gave no answer "),
+        "{}",
+        case.fault
+    );
     let text = serde_json::to_string(&case).unwrap();
     let read: TestCase = serde_json::from_str(&text).unwrap();
-    let broken = replay(&program, &read);
+    let broken = replay(&program, &read).unwrap();
     assert_eq!(broken, [first.findings[0].failure.clone()]);
-    assert_eq!(replay(&Guest::default().program(), &read), []);
+    assert_eq!(replay(&Guest::default().program(), &read), Ok(Vec::new()));
+    let other = Guest::says(|manifest| manifest.signals.truncate(1)).program();
+    assert_eq!(
+        replay(&other, &read).unwrap_err().to_string(),
+        "the case is about the signals idle-ms, queued-bytes, and this policy reads idle-ms"
+    );
 }
 
 /// Row 0 whatever it is, from 40 rows on: the kit compares orders of 20 and of 10,000 rows.
