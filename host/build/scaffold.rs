@@ -43,11 +43,12 @@ const PASSED_OVER: [&str; 6] = [
 /// More than this is a mistake: something else lies in a folder.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Writes `scaffold.rs` with a static `LAYERS: &[(layer, &[(path, bytes)])]` to `out`.
+/// Writes `scaffold.rs` with a static `LAYERS: &[Layer]` to `out`; a layer is
+/// `(name, &[(path, bytes)])`.
 pub(crate) fn embed(workspace: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let mut source = String::from(
         "/// The files of every layer, by their path in it; made by the build script.\n\
-         static LAYERS: &[(&str, &[(&str, &[u8])])] = &[\n",
+         static LAYERS: &[Layer] = &[\n",
     );
     let mut bytes = 0;
     for (layer, folder) in LAYERS {

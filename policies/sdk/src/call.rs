@@ -13,6 +13,36 @@ const ORDERED_ANYWAY_ROWS: usize = 64;
 const SURPLUS_MIN_ROWS: usize = 16;
 
 /// One decision to make.
+///
+/// ```
+/// # use wastegate_policy::prelude::*;
+/// # use wastegate_policy::testing::Fixture;
+/// manifest! {
+///     name: "half-full", version: "1.0.0", summary: "Lets go while the house is half full.",
+///     scopes: [User],
+///     signals: { IDLE: IdleMs },
+///     parameters: {
+///         /// Up to which share of the limit nobody has to go.
+///         SHARE: "share" = 0.5 in 0.0..=1.0,
+///     },
+///     reasons: { IDLING: "idle" },
+/// }
+/// # struct HalfFull;
+/// # impl Policy for HalfFull {
+/// #     const MANIFEST: Manifest = MANIFEST;
+///
+/// fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+///     if call.tier != Tier::Force && call.occupancy() <= call.param(SHARE) {
+///         return Ok(Vec::new());
+///     }
+///     let bid = |row: Row<'_>| Some(Bid::new([row.value(IDLE)], IDLING));
+///     Ok(top_k(rows, call.enough(rows), bid))
+/// }
+/// # }
+/// # let house = Fixture::full_house(6).tier(Tier::Moderate);
+/// # assert_eq!(house.clone().held_of(6, 20).victims::<HalfFull>(), []);
+/// # assert_eq!(house.held_of(6, 6).victims::<HalfFull>().len(), 6);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Call {
     /// How hard the host is looking for room.

@@ -8,6 +8,14 @@ use crate::Level;
 /// Writes one line to the policy's log.
 ///
 /// It costs fuel like everything else, so log what explains a decision, not every row.
+///
+/// ```
+/// use wastegate_policy::prelude::*;
+/// use wastegate_policy::testing::take_log;
+///
+/// log(Level::Warn, "nobody is detached");
+/// assert_eq!(take_log(), [(Level::Warn, "nobody is detached".to_owned())]);
+/// ```
 pub fn log(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
     crate::bindings::wastegate::policy::log::log(level, message);

@@ -8,6 +8,16 @@
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes a seed with a value; every bit of either changes about half of the result's bits.
+///
+/// ```
+/// use wastegate_policy::random;
+///
+/// // A lot for each manager, drawn from its age and not from its place in the list.
+/// let lot = |seed: u64, age_ms: f64| random::mix(seed, age_ms.to_bits());
+/// assert_eq!(lot(7, 90_000.0), lot(7, 90_000.0));
+/// assert_ne!(lot(7, 90_000.0), lot(8, 90_000.0));
+/// assert_ne!(lot(7, 90_000.0), lot(7, 90_001.0));
+/// ```
 #[must_use]
 pub const fn mix(seed: u64, value: u64) -> u64 {
     scramble(
@@ -18,6 +28,14 @@ pub const fn mix(seed: u64, value: u64) -> u64 {
 }
 
 /// A number from 0 up to, but not including, 1, all 53 bits of it taken from `bits`.
+///
+/// ```
+/// use wastegate_policy::random;
+///
+/// assert_eq!(random::unit(0), 0.0);
+/// assert_eq!(random::unit(1 << 63), 0.5);
+/// assert!((0.0..1.0).contains(&random::unit(random::mix(7, 42))));
+/// ```
 #[must_use]
 pub fn unit(bits: u64) -> f64 {
     const STEP: f64 = 1.0 / (1_u64 << 53) as f64;

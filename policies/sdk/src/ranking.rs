@@ -38,6 +38,15 @@ impl<const N: usize> Bid<N> {
     /// A bid that is ordered by `key`: the first component decides, then the next, and larger is
     /// a better victim. A NaN counts as less than anything, so an unknown signal may go straight
     /// into a key. The score becomes the first component, or 0 where that is NaN.
+    ///
+    /// ```
+    /// # use wastegate_policy::{Bid, Reason};
+    /// # const SILENT: Reason = Reason::at(0);
+    /// # let (silence_ms, idle_ms) = (f64::NAN, 5.0);
+    /// // Silent for longest; among those of whom that is not known, idle for longest.
+    /// let bid = Bid::new([silence_ms, idle_ms], SILENT).score(idle_ms);
+    /// # let _ = bid;
+    /// ```
     #[must_use]
     pub fn new(key: [f64; N], reason: Reason) -> Self {
         Self {

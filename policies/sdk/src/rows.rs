@@ -14,6 +14,39 @@ pub struct Rows<'a> {
 }
 
 /// One manager.
+///
+/// ```
+/// # use wastegate_policy::prelude::*;
+/// # use wastegate_policy::testing::Fixture;
+/// # manifest! {
+/// #     name: "doc", version: "1.0.0", summary: "Doc.", scopes: [User],
+/// #     signals: { DETACHED: DetachedMs, TAKEN_OVER: TakenOver, HEALTH: Health },
+/// #     parameters: {}, reasons: { GONE: "gone" },
+/// # }
+/// # struct Doc;
+/// # impl Policy for Doc {
+/// #     const MANIFEST: Manifest = MANIFEST;
+/// #     fn rank(_: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+/// #         Ok(top_k(rows, rows.len(), bid))
+/// #     }
+/// # }
+/// fn bid(row: Row<'_>) -> Option<Bid<2>> {
+///     // A code, as an enum.
+///     if Health::from_signal(row.value(HEALTH)) == Health::Alive {
+///         return None;
+///     }
+///     // `get` is `None` where the host does not know; `?` leaves such a row out.
+///     let detached = row.get(DETACHED)?;
+///     let replaced = if row.is_set(TAKEN_OVER) { 1.0 } else { 0.0 };
+///     Some(Bid::new([replaced, detached], GONE))
+/// }
+/// # let fixture = Fixture::new()
+/// #     .row(&[(Signal::DetachedMs, 9.0)])
+/// #     .row(&[(Signal::DetachedMs, 9.0), (Signal::Health, Health::Alive.to_signal())])
+/// #     .row(&[(Signal::TakenOver, 1.0)])
+/// #     .row(&[(Signal::DetachedMs, 1.0), (Signal::TakenOver, 1.0)]);
+/// # assert_eq!(fixture.victims::<Doc>(), [3, 0]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     columns: &'a [Vec<f64>],

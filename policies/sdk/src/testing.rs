@@ -7,6 +7,7 @@
 //! in the sandbox, `wastegate policy check FILE` prints them.
 
 mod fixture;
+mod house;
 mod json;
 mod laws;
 mod made_up;

@@ -12,6 +12,12 @@ use crate::policy::manifest;
 
 include!(concat!(env!("OUT_DIR"), "/scaffold.rs"));
 
+/// A file by its path, and what is in it.
+type Template = (&'static str, &'static [u8]);
+
+/// The name of a layer, and its files.
+type Layer = (&'static str, &'static [Template]);
+
 /// The name of the SDK, which a policy cannot have.
 const SDK: &str = "wastegate-policy";
 
@@ -67,7 +73,7 @@ const fn layers(lang: Lang) -> &'static [&'static str] {
     }
 }
 
-fn layer_files(layer: &str) -> &'static [(&'static str, &'static [u8])] {
+fn layer_files(layer: &str) -> &'static [Template] {
     let found = LAYERS.iter().find(|(name, _)| *name == layer);
     found.map_or(&[], |(_, files)| files)
 }

@@ -23,6 +23,22 @@ const TIERS: [Tier; 5] = [
 /// and it bears unknown values, up to knowing nothing, and every parameter at both ends of its
 /// range.
 ///
+/// ```
+/// # use wastegate_policy::prelude::*;
+/// # manifest! {
+/// #     name: "doc", version: "1.0.0", summary: "Doc.", scopes: [User],
+/// #     signals: { IDLE: IdleMs }, parameters: {}, reasons: { IDLING: "idle" },
+/// # }
+/// # struct MyPolicy;
+/// # impl Policy for MyPolicy {
+/// #     const MANIFEST: Manifest = MANIFEST;
+/// #     fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+/// #         Ok(top_k(rows, call.enough(rows), |row| Some(Bid::new([row.value(IDLE)], IDLING))))
+/// #     }
+/// # }
+/// wastegate_policy::testing::check_laws::<MyPolicy>();
+/// ```
+///
 /// # Panics
 ///
 /// With a sentence that names the rule, if the policy breaks one, and if it answers with an error
