@@ -5,6 +5,7 @@
 //! a machine that compiles beside it says nothing about the policy. Fuel and memory are the server's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::CaseParams;
@@ -19,7 +20,7 @@ use crate::types::{DecisionId, Limits, Protection, Tier};
 #[derive(Debug)]
 pub struct Asked {
     /// What was asked. A row's id is its place in the snapshot.
-    pub question: Question,
+    pub question: Arc<Question>,
     /// The answer.
     pub answer: Ranked,
     /// What the host would do.
@@ -90,28 +91,34 @@ pub enum Aside {
 /// Asks.
 #[must_use]
 pub fn ask(program: &Program, params: &[f64], snapshot: &Snapshot) -> Asked {
-    asked(program, params, snapshot, None)
+    let question = Arc::new(snapshot.question(&TierTable::default()));
+    again(program, params, question, None)
+}
+
+/// Asks several policies the same.
+#[must_use]
+pub fn ask_each<const N: usize>(sides: [(&Program, &[f64]); N], snapshot: &Snapshot) -> [Asked; N] {
+    let question = Arc::new(snapshot.question(&TierTable::default()));
+    sides.map(|(program, params)| again(program, params, question.clone(), None))
 }
 
 /// Asks, and writes down what the policy logs. It asks twice: the first call on a fresh engine takes
 /// a hundred times as long as any other, and nobody wants to know that.
 #[must_use]
 pub fn ask_aloud(program: &Program, params: &[f64], snapshot: &Snapshot) -> Asked {
-    let _ = asked(program, params, snapshot, None);
-    let decision = DecisionId::from_raw(0);
-    let (mut asked, log) = voice::listen(|| asked(program, params, snapshot, Some(decision)));
+    let question = ask(program, params, snapshot).question;
+    let decision = question.decision;
+    let (mut asked, log) = voice::listen(|| again(program, params, question, Some(decision)));
     asked.log = log;
     asked
 }
 
-fn asked(
+fn again(
     program: &Program,
     params: &[f64],
-    snapshot: &Snapshot,
+    question: Arc<Question>,
     decision: Option<DecisionId>,
 ) -> Asked {
-    let table = TierTable::default();
-    let question = snapshot.question(&table);
     let mut lines_dropped = 0;
     let (outcome, fuel, duration) = if program.supports(question.scope) {
         let outcome = program.rehearse(&program.input(&question), params, decision);
@@ -132,7 +139,7 @@ fn asked(
         fuel,
         duration,
     };
-    let plan = guard::plan(&question, &table, &answer);
+    let plan = guard::plan(&question, &TierTable::default(), &answer);
     Asked {
         question,
         answer,
@@ -370,3 +377,6 @@ const fn struck(why: Struck) -> &'static str {
         Struck::LastResponsive => "its user's last responsive one",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,7 +210,10 @@ fn one(sides: [Side<'_>; 2], object: &Object) -> Result<Compared, FileError> {
 
 fn two_answers(sides: [Side<'_>; 2], case: Case, name: impl Fn() -> String) -> Compared {
     let [a, b] = sides;
-    let asked = sides.map(|side| ask::ask(side.program, side.params, &case.snapshot));
+    let asked = ask::ask_each(
+        sides.map(|side| (side.program, side.params)),
+        &case.snapshot,
+    );
     let [by_a, by_b] = &asked;
     let faults = [by_a, by_b].map(|asked| asked.fault().map(ToString::to_string));
     let seen = Seen {

@@ -181,3 +181,69 @@ fn sorted(rows: &[usize]) -> Vec<usize> {
     rows.sort_unstable();
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workbench::ask;
+    use crate::workbench::case::Draft;
+    use crate::workbench::testing::{shipped_policy, snapshot};
+
+    const HOUSE: &str = r#"{ "needed": 2, "rows": [
+        { "key": "a", "idle-ms": 900 }, { "key": "b", "idle-ms": 700 },
+        { "key": "c", "idle-ms": 500 }, { "key": "d", "idle-ms": 5, "health": "dead" } ] }"#;
+
+    /// What `lru` leaves unmet of an expectation: its names, and the sentences.
+    fn told(expect: &str) -> Vec<(&'static str, String)> {
+        let draft = format!(r#"{{ "snapshot": {HOUSE}, "expect": {expect} }}"#);
+        let draft: Draft = serde_json::from_str(&draft).unwrap();
+        let case = draft.finish(snapshot(HOUSE)).unwrap();
+        let asked = ask::ask(&shipped_policy("lru"), &[], &case.snapshot);
+        let unmet = unmet(&case, &asked);
+        unmet
+            .iter()
+            .map(|each| (each.name(), each.told(&case.snapshot)))
+            .collect()
+    }
+
+    #[test]
+    fn what_holds_is_not_told() {
+        for expect in [
+            r#"{ "order": [] }"#,
+            r#"{ "order": ["a", "b", "c", "d"] }"#,
+            r#"{ "victims": ["a", "d"] }"#,
+            r#"{ "victims": ["d", 0] }"#,
+            r#"{ "spared": ["b", "c"] }"#,
+            r#"{ "answers": true }"#,
+        ] {
+            assert_eq!(told(expect), [], "{expect}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_told_with_both_sides() {
+        let order = "the ranking should begin b and begins a".to_owned();
+        assert_eq!(told(r#"{ "order": ["b"] }"#), [("order", order)]);
+        let victims = "the host should take a and takes d, a".to_owned();
+        assert_eq!(told(r#"{ "victims": ["a"] }"#), [("victims", victims)]);
+        let nobody = "the host should take nobody and takes d, a".to_owned();
+        assert_eq!(told(r#"{ "victims": [] }"#), [("victims", nobody)]);
+        let spared = "the host takes a, who should stay".to_owned();
+        assert_eq!(told(r#"{ "spared": ["c", "a"] }"#), [("spared", spared)]);
+        let empty = "the policy should propose nobody and proposes a, b, c, d".to_owned();
+        assert_eq!(told(r#"{ "empty": true }"#), [("empty", empty)]);
+        let all = r#"{ "order": ["d"], "victims": ["a"], "spared": ["a"], "empty": true }"#;
+        assert_eq!(told(all).len(), 4, "each is told");
+    }
+
+    #[test]
+    fn rows_differ_by_place_in_an_order_and_by_presence_among_victims() {
+        let (expected, actual) = (vec![0, 1, 2], vec![1, 0, 2]);
+        let order = Unmet::Order { expected, actual };
+        assert_eq!(order.differing(), [0, 1]);
+        let (expected, actual) = (vec![0, 1], vec![1, 3]);
+        let victims = Unmet::Victims { expected, actual };
+        assert_eq!(victims.differing(), [0, 3]);
+        assert_eq!(Unmet::Fault(String::new()).differing(), Vec::<usize>::new());
+    }
+}
