@@ -35,6 +35,9 @@ use crate::types::{Limits, Scope, Tier};
 const SMALL: [u32; 3] = [0, 1, 20];
 /// Rows of the calls that are compared with each other.
 const ORDINARY: u32 = 20;
+/// Row counts between, at which running out of fuel is told and not held against a policy: the
+/// built-in ranking decides there. What costs the same for few rows as for many shows here.
+const BETWEEN: [u32; 3] = [50, 100, 300];
 /// Rows of a middling call: with the largest it says how fuel grows.
 const MIDDLE: u32 = 1_000;
 /// Rows of the largest call.
@@ -128,6 +131,7 @@ impl<'a, S: Subject> Kit<'a, S> {
             Scope::User
         };
         let fuel = self.fuel(large, Tier::Force)?;
+        let between = self.between(large);
         if self.keeps(Property::WithinFuel) {
             self.same(large, Tier::Force, LARGEST)?;
         }
@@ -139,7 +143,7 @@ impl<'a, S: Subject> Kit<'a, S> {
             calls: self.calls,
             fuel,
             fuel_share: report::share(fuel, budget),
-            breaking_point: report::breaking_point(fuel, budget),
+            breaking_point: between.or_else(|| report::breaking_point(fuel, budget)),
             everything_breaks_at: everything,
         })
     }
@@ -226,6 +230,15 @@ impl<'a, S: Subject> Kit<'a, S> {
             self.fuel_of(scope, tier, MIDDLE)?,
             self.fuel_of(scope, tier, LARGEST)?,
         ])
+    }
+
+    /// From how many rows on there is too little fuel, if it is so for less than a middling call.
+    fn between(&mut self, scope: Scope) -> Option<u32> {
+        let breaks = BETWEEN.into_iter().find(|&rows| {
+            let input = self.ordinary(scope, Tier::Force, rows);
+            ran_out(&self.ask(&input))
+        })?;
+        Some(self.most(scope, Tier::Force, breaks).saturating_add(1))
     }
 
     /// What a call of that size uses; where it is too much, how many rows are not.

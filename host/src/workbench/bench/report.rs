@@ -15,6 +15,12 @@ impl fmt::Display for Bench {
             policy.version,
             super::ROUNDS
         )?;
+        if cfg!(debug_assertions) {
+            writeln!(
+                f,
+                "  this program is a debug build: fuel is as ever, and times say little, the native ones least"
+            )?;
+        }
         writeln!(
             f,
             "  {:>9} {:>12} {:>9} {:>11} {:>11} {:>11} {:>8}",

@@ -31,7 +31,7 @@ impl Dice {
     }
 
     /// The same for small numbers, both ends included.
-    pub(super) fn from_to(&mut self, low: u32, high: u32) -> u32 {
+    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
         let span = u64::from(high.saturating_sub(low)) + 1;
         low + u32::try_from(self.below(span)).unwrap_or(0)
     }

@@ -84,11 +84,11 @@ fn rows(dice: &mut Dice) -> u32 {
     match dice.below(100) {
         0..5 => 0,
         5..10 => 1,
-        10..60 => dice.from_to(2, 20),
-        60..80 => dice.from_to(21, 64),
-        80..92 => dice.from_to(65, 300),
-        92..99 => dice.from_to(301, 3_000),
-        _ => dice.from_to(3_001, 10_000),
+        10..60 => dice.between(2, 20),
+        60..80 => dice.between(21, 64),
+        80..92 => dice.between(65, 300),
+        92..99 => dice.between(301, 3_000),
+        _ => dice.between(3_001, 10_000),
     }
 }
 
@@ -96,7 +96,7 @@ fn needed(dice: &mut Dice, rows: u32) -> u32 {
     if rows <= NEEDED_FREELY_ROWS_MAX {
         dice.pick(1, &[0, rows, rows.saturating_mul(2), rows / 2])
     } else {
-        dice.from_to(0, kit::needed(Tier::Force, rows))
+        dice.between(0, kit::needed(Tier::Force, rows))
     }
 }
 

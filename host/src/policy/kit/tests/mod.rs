@@ -133,3 +133,24 @@ fn the_breaking_point_is_found() {
         "it runs out of fuel with 1000 rows; the most it can rank is 182: do less for each row (compare it with the best so far, not with every other), or raise `policy.fuel_per_row`"
     );
 }
+
+/// A hundred thousand units from 41 rows on: too much for 50 rows, and not for 1,000.
+#[test]
+fn a_gap_in_the_middle_is_told() {
+    let burns = |rows: &str| {
+        Guest::ranks(&format!(
+            "(local $left i32)
+            (if {rows} (then
+                (local.set $left (i32.const 20000))
+                (loop $burn
+                    (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                    (br_if $burn (local.get $left)))))
+            (call $answer (i32.const 0) (i32.const 0))"
+        ))
+    };
+    let from_forty = "(i32.gt_u (call $rows (local.get $columns)) (i32.const 40))";
+    let policy = burns(from_forty).load().unwrap();
+    assert_eq!(policy.report().breaking_point, Some(41));
+    let policy = burns("(i32.const 0)").load().unwrap();
+    assert_eq!(policy.report().breaking_point, None);
+}
