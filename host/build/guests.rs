@@ -17,10 +17,16 @@ use std::process::Command;
 use wit_component::ComponentEncoder;
 
 /// The policies that the host ships, by the names of their directories and manifests.
-pub(crate) const SHIPPED: [&str; 6] = [
+pub(crate) const SHIPPED: [&str; 12] = [
     "fifo",
+    "gdsf",
+    "growth-first",
+    "hyperbolic",
     "largest-first",
+    "lrfu",
     "lru",
+    "lru-k",
+    "phi-accrual",
     "qos-lexicographic",
     "random",
     "scaled-idle-timeout",

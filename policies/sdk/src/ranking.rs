@@ -145,23 +145,24 @@ fn in_order<const N: usize, T>(
             .copied()
             .unwrap_or(i64::MIN)
     });
-    order
-        .iter()
-        .take(k)
-        .filter_map(|at| entries.get(at.position as usize))
-        .map(of)
-        .collect()
+    let mut best = Vec::with_capacity(k.min(order.len()));
+    let entry = |at: &order::Pair| entries.get(at.position as usize);
+    best.extend(order.iter().take(k).filter_map(entry).map(of));
+    best
 }
 
 /// An integer that orders as people expect the number to: NaN is below everything and the two zeros
-/// are one (adding zero turns the negative into the positive one).
+/// are one. Negative numbers become negative magnitudes, so that bits which no number has stay away
+/// and need not be sorted by.
 fn comparable(value: f64) -> i64 {
     if value.is_nan() {
         return i64::MIN;
     }
-    let bits = (value + 0.0).to_bits().cast_signed();
-    // As in `f64::total_cmp`: the magnitude of negative numbers counts the other way round.
-    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+    let bits = value.to_bits().cast_signed();
+    let magnitude = bits & i64::MAX;
+    // All ones for a negative number: turned round and one more is its two's complement.
+    let negative = bits >> (i64::BITS - 1);
+    (magnitude ^ negative) - negative
 }
 
 #[cfg(test)]

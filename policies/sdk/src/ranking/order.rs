@@ -176,13 +176,14 @@ fn by_digits<'a>(mut from: &'a mut [Pair], mut into: &'a mut [Pair], differing: 
 }
 
 fn by_digit(from: &[Pair], into: &mut [Pair], shift: u32) {
-    // The greatest digit holds the sign, which turns the order of its two halves round.
+    // All bits turned round put the largest first. The greatest digit holds the sign, which turns the
+    // order of its two halves round once more.
     let turn = if shift + DIGIT_BITS == i64::BITS {
-        DIGITS / 2
+        DIGITS / 2 - 1
     } else {
-        0
+        DIGITS - 1
     };
-    let place = |pair: &Pair| (DIGITS - 1 - digit(pair.value, shift)) ^ turn;
+    let place = |pair: &Pair| ((pair.value >> shift) as usize ^ turn) % DIGITS;
     let mut next = [0_u32; DIGITS];
     for pair in from {
         if let Some(count) = next.get_mut(place(pair)) {
