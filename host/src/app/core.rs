@@ -178,7 +178,7 @@ impl Core {
                 }
             }
         });
-        let engine = self.catalog.engine().clone();
+        let engine = self.catalog().engine().clone();
         self.supervisor.run(&self.tasks, "policy-log", move || {
             let engine = engine.clone();
             async move {

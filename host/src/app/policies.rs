@@ -7,9 +7,7 @@ use super::error::AppError;
 use crate::config::{Config, PolicySource};
 use crate::decision::Ranker;
 use crate::observe::metrics::Metrics;
-use crate::policy::{
-    self, Breakers, Catalog, Engine, LoadError, PolicyRanker, Runtime, shipped,
-};
+use crate::policy::{self, Breakers, Catalog, Engine, LoadError, PolicyRanker, Runtime, shipped};
 use crate::rollout::Rollout;
 use crate::rollout::service::{Choice, Engines, Given};
 use crate::rollout::source::directory::{self, Watcher};

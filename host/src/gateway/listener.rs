@@ -62,8 +62,13 @@ pub async fn serve(
                 let slot = ConnectionSlot {
                     _permit: Arc::new(permit),
                 };
-                let connection =
-                    converse((stream, peer), router.clone(), config.clone(), slot, tasks.clone());
+                let connection = converse(
+                    (stream, peer),
+                    router.clone(),
+                    config.clone(),
+                    slot,
+                    tasks.clone(),
+                );
                 tasks.spawn("http", connection);
             }
             Err(_) => {

@@ -44,6 +44,8 @@ mod scenarios;
 #[cfg(test)]
 mod sleepers;
 #[cfg(test)]
+mod swaps;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tiers;

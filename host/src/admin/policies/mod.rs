@@ -28,9 +28,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/policies", get(look::list))
         .route(
             "/v1/policies/{name}",
-            get(look::history)
-                .put(change::upload)
-                .patch(change::set),
+            get(look::history).put(change::upload).patch(change::set),
         )
         .route("/v1/policies/{name}/activate", post(change::activate))
         .route("/v1/policies/rollback", post(change::rollback))

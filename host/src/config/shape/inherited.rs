@@ -22,7 +22,10 @@ impl<T, S: Shape<T>> Shape<Option<T>> for Inherited<S> {
 
     fn show(&self, value: &Option<T>) -> Value {
         let value = value.as_ref();
-        value.map_or_else(|| Value::Text(INHERIT.to_owned()), |value| self.0.show(value))
+        value.map_or_else(
+            || Value::Text(INHERIT.to_owned()),
+            |value| self.0.show(value),
+        )
     }
 
     #[cfg(test)]

@@ -108,10 +108,7 @@ impl Audit {
     #[must_use]
     pub fn highest_revision(&self) -> Option<RevisionId> {
         let recent = self.recent.lock();
-        recent
-            .iter()
-            .flat_map(|entry| entry.note.revisions())
-            .max()
+        recent.iter().flat_map(|entry| entry.note.revisions()).max()
     }
 }
 

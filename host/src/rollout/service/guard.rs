@@ -48,7 +48,9 @@ impl Rollout {
             Standing::Closed => What::Recovered,
         };
         let subject = subject(&ledger, &change.digest);
-        let name = subject.and_then(|id| ledger.revision(id)).map(|known| &known.name);
+        let name = subject
+            .and_then(|id| ledger.revision(id))
+            .map(|known| &known.name);
         let note = Note::new(what, self.reason(&ledger, change));
         match (subject, name) {
             (Some(id), Some(name)) => note.of(name).revision(id),

@@ -64,7 +64,9 @@ impl Rollout {
     /// Whether a kept file may still be used: keys may have been asked for since it was accepted.
     fn admit(&self, revision: &Revision, bytes: &[u8]) -> Result<(), Refused> {
         if revision.origin != Origin::Shipped {
-            self.sources.keys.verify(bytes, revision.signature.as_deref())?;
+            self.sources
+                .keys
+                .verify(bytes, revision.signature.as_deref())?;
         }
         Ok(())
     }

@@ -195,7 +195,10 @@ impl Rollout {
             Standing::Open => (State::Quarantined, failed(change)),
             Standing::HalfOpen if active_at.is_empty() && standing_in_at.is_empty() => (
                 State::Quarantined,
-                format!("{}; it is tried again once it sits in a seat", failed(change)),
+                format!(
+                    "{}; it is tried again once it sits in a seat",
+                    failed(change)
+                ),
             ),
             Standing::HalfOpen => (State::Shadow, failed(change)),
             Standing::Closed if !active_at.is_empty() => {

@@ -79,12 +79,7 @@ impl std::fmt::Debug for Rollout {
 }
 
 impl Rollout {
-    fn new(
-        engines: Engines,
-        given: Given,
-        (store, audit): (Store, Audit),
-        ledger: Ledger,
-    ) -> Self {
+    fn new(engines: Engines, given: Given, (store, audit): (Store, Audit), ledger: Ledger) -> Self {
         let Given {
             sources,
             config,

@@ -77,7 +77,8 @@ impl Rollout {
     ) -> Result<Submitted, Refused> {
         let (config, bytes_max) = (&self.sources.registry, self.size_bytes_max());
         let pulled = oci::pull(config, reference, bytes_max).await;
-        let fetched = pulled.map_err(|error| Refused::Source(crate::rollout::error::sentence(&error)))?;
+        let fetched =
+            pulled.map_err(|error| Refused::Source(crate::rollout::error::sentence(&error)))?;
         self.submit(Fetched { name, ..fetched }, settings, then, by)
             .await
     }

@@ -188,18 +188,15 @@ impl Rollout {
 }
 
 /// Puts the configured revision where it belongs, going by what the configuration said before.
-fn follow(
-    ledger: &mut Ledger,
-    before: Option<&Chosen>,
-    now: &Chosen,
-) -> (Vec<Move>, &'static str) {
+fn follow(ledger: &mut Ledger, before: Option<&Chosen>, now: &Chosen) -> (Vec<Move>, &'static str) {
     let same = |before: &&Chosen| {
         before.source == now.source && before.params == now.params && before.limits == now.limits
     };
     match before.filter(same) {
-        Some(before) if before.revision == now.revision => {
-            (Vec::new(), "the configuration is as before, so what was in charge goes on")
-        }
+        Some(before) if before.revision == now.revision => (
+            Vec::new(),
+            "the configuration is as before, so what was in charge goes on",
+        ),
         Some(before) => {
             let tiers = ledger.tiers_of(before.revision);
             let moves = ledger.put(&tiers, Some(now.revision));

@@ -172,7 +172,11 @@ impl Rollout {
         let program = catalog.compile(&fetched.bytes)?;
         progress.reached(Stage::Compiled);
         revision.name = name(fetched, &program.about().name)?;
-        program.about().version.as_ref().clone_into(&mut revision.version);
+        program
+            .about()
+            .version
+            .as_ref()
+            .clone_into(&mut revision.version);
         let pick = Pick::Bytes(fetched.bytes.clone());
         Ok(catalog.prepare(&pick, &revision.params, &revision.limits)?)
     }
@@ -198,7 +202,10 @@ impl Rollout {
         }
         if let Some(policy) = policy {
             let version = &policy.about().version;
-            let note = Note::new(What::Accepted, format!("version {version}: {}", policy.report()));
+            let note = Note::new(
+                What::Accepted,
+                format!("version {version}: {}", policy.report()),
+            );
             if is_new {
                 self.audit.write(by, note.of(name).revision(id));
             }

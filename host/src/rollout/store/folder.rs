@@ -65,8 +65,9 @@ impl Folder {
         for name in [LEDGER, PREVIOUS] {
             let path = self.root.join(name);
             let text = match read(&path, LEDGER_BYTES_MAX) {
-                Ok(Some(bytes)) => String::from_utf8(bytes)
-                    .map_err(|error| Unreadable::Shape(error.to_string())),
+                Ok(Some(bytes)) => {
+                    String::from_utf8(bytes).map_err(|error| Unreadable::Shape(error.to_string()))
+                }
                 Ok(None) => Err(Unreadable::TooLarge),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
@@ -192,5 +193,7 @@ fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     let read = File::open(path)?
         .take(max.saturating_add(1))
         .read_to_end(&mut bytes)?;
-    Ok(u64::try_from(read).is_ok_and(|read| read <= max).then_some(bytes))
+    Ok(u64::try_from(read)
+        .is_ok_and(|read| read <= max)
+        .then_some(bytes))
 }
