@@ -20,6 +20,7 @@ say "toolchain"
 rustup target add wasm32-unknown-unknown
 need cc gcc
 need python3 python3
+need docker-registry docker-registry
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"

@@ -17,10 +17,14 @@ use super::raw::{Entry, Origin, Raw};
 
 const PREFIX: &str = "WASTEGATE_";
 const FILE: &str = "WASTEGATE_CONFIG";
+const USER: &str = "USER";
 
 /// The variables that concern us; a test makes one from a list.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, OsString>);
+pub struct Environment {
+    variables: BTreeMap<String, OsString>,
+    user: Option<String>,
+}
 
 impl Environment {
     /// The process's own.
@@ -29,16 +33,22 @@ impl Environment {
         std::env::vars_os().collect()
     }
 
+    /// Who runs this shell, by `USER`: a name to sign a change with, not a proof.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// The file that `WASTEGATE_CONFIG` names.
     pub(super) fn file(&self) -> Option<(PathBuf, Origin)> {
-        let (name, value) = self.0.iter().find(|(name, _)| is(name, FILE))?;
+        let (name, value) = self.variables.iter().find(|(name, _)| is(name, FILE))?;
         Some((value.into(), Origin::Environment { name: name.clone() }))
     }
 
     /// Every other variable as an entry.
     pub(super) fn entries(&self, table: &Table, problems: &mut Vec<Problem>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
-        for (name, value) in &self.0 {
+        for (name, value) in &self.variables {
             if is(name, FILE) || self.is_service_link(name) {
                 continue;
             }
@@ -68,7 +78,7 @@ impl Environment {
     /// Such links come as a set that always has a `_SERVICE_HOST`.
     fn is_service_link(&self, name: &str) -> bool {
         let services = self
-            .0
+            .variables
             .keys()
             .filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
         let mut tails = services.filter_map(|service| name.strip_prefix(service));
@@ -81,19 +91,28 @@ impl Environment {
 /// Says which variables there are, not what is in them: some are secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
 /// Keeps what concerns us.
 impl<N: AsRef<OsStr>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        let ours = variables.into_iter().filter_map(|(name, value)| {
-            let name = name.as_ref().to_str()?;
-            let start = name.get(..PREFIX.len())?;
-            is(start, PREFIX).then(|| (name.to_owned(), value.into()))
-        });
-        Self(ours.collect())
+        let mut ours = Self::default();
+        for (name, value) in variables {
+            let Some(name) = name.as_ref().to_str() else {
+                continue;
+            };
+            if name == USER {
+                ours.user = value.into().into_string().ok();
+            } else if name
+                .get(..PREFIX.len())
+                .is_some_and(|start| is(start, PREFIX))
+            {
+                ours.variables.insert(name.to_owned(), value.into());
+            }
+        }
+        ours
     }
 }
 

@@ -69,7 +69,7 @@ impl Revision {
         Content {
             digest: self.digest.clone(),
             params: self.params.clone(),
-            limits: self.limits.clone(),
+            limits: self.limits,
         }
     }
 }

@@ -123,6 +123,26 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> Option<Reply> {
     .await
 }
 
+/// Bytes sent to the operators' API, such as a policy, with more headers.
+///
+/// # Panics
+/// If there is no answer.
+pub async fn put(address: SocketAddr, path: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Reply {
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let mut request = format!(
+        "PUT {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+        bytes.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(bytes);
+    exchange(address, &request)
+        .await
+        .unwrap_or_else(|| panic!("PUT {path}: no answer"))
+}
+
 /// A request to the operators' API.
 ///
 /// # Panics

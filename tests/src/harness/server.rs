@@ -15,6 +15,7 @@ use wastegate::cleanup::Cleaner;
 use wastegate::manager::Manager;
 use wastegate::policy::{Breakers, Catalog};
 use wastegate::registry::Registry;
+use wastegate::rollout::Rollout;
 use wastegate::types::{ManagerKey, Supervisor, Tasks, Timestamp, UserId};
 
 use super::client::Client;
@@ -39,6 +40,8 @@ pub struct Server {
     pub catalog: Arc<Catalog>,
     /// Which policies are quarantined.
     pub breakers: Breakers,
+    /// Which revisions are in charge.
+    pub rollout: Arc<Rollout>,
     /// What runs for it.
     pub tasks: Tasks,
     /// Who keeps its background workers running.
@@ -66,6 +69,7 @@ impl Server {
         let (tasks, recording) = (core.tasks().clone(), core.recording().clone());
         let supervisor = core.supervisor().clone();
         let breakers = core.breakers().clone();
+        let rollout = core.rollout().clone();
         let (address, admin) = (app.address().unwrap(), app.admin_address().unwrap());
         let running = Tasks::new().spawn(
             "server",
@@ -82,6 +86,7 @@ impl Server {
             admission,
             catalog,
             breakers,
+            rollout,
             tasks,
             supervisor,
             recording,
@@ -204,6 +209,17 @@ impl Server {
     /// Tells the operators' API something.
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         http::ask(self.admin, "POST", path, Some(body)).await
+    }
+
+    /// Uploads a policy to the operators' API; `query` is what comes behind the `?`.
+    pub async fn upload(&self, name: &str, query: &str, bytes: &[u8]) -> Reply {
+        http::put(
+            self.admin,
+            &format!("/v1/policies/{name}?{query}"),
+            &[],
+            bytes,
+        )
+        .await
     }
 
     /// `GET /v1/stats`.

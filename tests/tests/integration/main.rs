@@ -22,6 +22,8 @@ mod limits;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod python;
@@ -43,6 +45,7 @@ mod requests;
 mod scenarios;
 #[cfg(test)]
 mod sleepers;
+mod sources;
 #[cfg(test)]
 mod swaps;
 #[cfg(test)]

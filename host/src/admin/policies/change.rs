@@ -21,6 +21,7 @@ use crate::rollout::Refused;
 use crate::rollout::service::{
     Activation, Changed, Expected, LimitsPatch, Patch, Settings, Submitted,
 };
+use crate::rollout::source::oci::{InvalidReference, Reference};
 use crate::rollout::source::{Fetched, Origin};
 use crate::types::{RevisionId, Tier};
 
@@ -67,6 +68,20 @@ pub(super) struct Which {
     reason: String,
 }
 
+/// What is brought from a registry, and how it is taken.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pull {
+    reference: String,
+    #[serde(default)]
+    activate: bool,
+    tier: Option<Tier>,
+    #[serde(default = "yes")]
+    inherit: bool,
+    #[serde(default)]
+    reason: String,
+}
+
 /// What is set; null gives back the default.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,11 +103,7 @@ pub(super) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    if upload.tier.is_some() && !upload.activate {
-        return Err(Refusal::request(
-            "a tier is where the file is put in charge: say `activate=true` with it, or leave it out",
-        ));
-    }
+    let then = then(upload.activate, upload.tier, upload.reason)?;
     let signature = signature(&headers)?;
     let bytes = read(&headers, body, admin.rollout.size_bytes_max()).await?;
     let fetched = Fetched {
@@ -101,17 +112,26 @@ pub(super) async fn upload(
         signature,
         origin: Origin::Upload,
     };
-    let settings = if upload.inherit {
-        Settings::Inherited
-    } else {
-        Settings::defaults()
-    };
-    let then = upload.activate.then(|| Activation {
-        tier: upload.tier,
-        expected: None,
-        reason: upload.reason,
-    });
+    let settings = settings(upload.inherit);
     let submitted = admin.rollout.submit(fetched, settings, then, by).await;
+    admin.submitted(submitted)
+}
+
+pub(super) async fn pull(
+    State(admin): State<Arc<Admin>>,
+    Named(name): Named,
+    By(by): By,
+    Details(pull): Details<Pull>,
+) -> Result<Response, Refusal> {
+    let then = then(pull.activate, pull.tier, pull.reason)?;
+    let reference: Reference = pull
+        .reference
+        .parse()
+        .map_err(|error: InvalidReference| Refusal::request(error.to_string()))?;
+    let submitted = admin
+        .rollout
+        .pull(name, &reference, settings(pull.inherit), then, by)
+        .await;
     admin.submitted(submitted)
 }
 
@@ -224,6 +244,28 @@ impl Admin {
                 .unwrap_or_default(),
         };
         Ok((status, Json(body)).into_response())
+    }
+}
+
+/// Whether and where a new file is put in charge.
+fn then(activate: bool, tier: Option<Tier>, reason: String) -> Result<Option<Activation>, Refusal> {
+    if tier.is_some() && !activate {
+        return Err(Refusal::request(
+            "a tier is where the policy is put in charge: say `activate` with it, or leave it out",
+        ));
+    }
+    Ok(activate.then_some(Activation {
+        tier,
+        expected: None,
+        reason,
+    }))
+}
+
+fn settings(inherit: bool) -> Settings {
+    if inherit {
+        Settings::Inherited
+    } else {
+        Settings::defaults()
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::extract::{Asked, Named, revision as id};
 use super::refusal::Refusal;
-use super::views::{AuditDto, FaultDto, ListDto, PolicyDto, RevisionDto};
+use super::views::{AuditDto, FaultDto, ListDto, LogDto, PolicyDto, RevisionDto};
 use crate::admin::Admin;
 use crate::rollout::audit::RECENT_MAX;
 
@@ -80,6 +80,14 @@ pub(super) async fn fault(
     };
     let headers = attachment("application/json", &format!("{id}-fault-{number}.json"));
     Ok((headers, Json(&**case)).into_response())
+}
+
+pub(super) async fn log(
+    State(admin): State<Arc<Admin>>,
+    Path(revision): Path<String>,
+) -> Result<Json<LogDto>, Refusal> {
+    let recent = admin.rollout.log(id(&revision)?)?;
+    Ok(Json(LogDto::from(recent)))
 }
 
 /// Which entries are wanted.

@@ -31,11 +31,13 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
             get(look::history).put(change::upload).patch(change::set),
         )
         .route("/v1/policies/{name}/activate", post(change::activate))
+        .route("/v1/policies/{name}/pull", post(change::pull))
         .route("/v1/policies/rollback", post(change::rollback))
         .route("/v1/policies/disable", post(change::disable))
         .route("/v1/revisions/{revision}", get(look::revision))
         .route("/v1/revisions/{revision}/wasm", get(look::wasm))
         .route("/v1/revisions/{revision}/faults", get(look::faults))
         .route("/v1/revisions/{revision}/faults/{number}", get(look::fault))
+        .route("/v1/revisions/{revision}/log", get(look::log))
         .route("/v1/audit", get(look::audit))
 }

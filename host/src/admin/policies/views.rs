@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Policy;
+use crate::policy::log::{Level, Recent};
 use crate::rollout::audit::Entry;
 use crate::rollout::ledger::Move;
 use crate::rollout::service::{
     Changed, PolicyView, RevisionView, SeatView, Stage, State, Status, UnderWay,
 };
-use crate::types::{Limits, RevisionId, Scope, Tier};
+use crate::types::{DecisionId, Limits, RevisionId, Scope, Tier};
 
 /// `GET /v1/policies`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -182,6 +183,28 @@ pub struct FaultDto {
     pub href: String,
 }
 
+/// `GET /v1/revisions/{n}/log`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogDto {
+    /// The last lines, oldest first.
+    pub lines: Vec<LineDto>,
+    /// How many were dropped since the revision first logged.
+    pub dropped: u64,
+}
+
+/// One line that a policy logged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LineDto {
+    /// When, ms since the Unix epoch.
+    pub unix_ms: u64,
+    /// How grave, in its policy's opinion: `debug`, `info`, `warn`, `error`.
+    pub level: String,
+    /// For which decision the policy was asked.
+    pub decision: Option<u64>,
+    /// The text.
+    pub text: String,
+}
+
 /// `GET /v1/audit`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuditDto {
@@ -283,6 +306,27 @@ impl From<&UnderWay> for UnderWayDto {
             origin: under_way.origin.to_string(),
             by: under_way.by.to_string(),
             since_unix_ms: under_way.since_unix_ms,
+        }
+    }
+}
+
+impl From<Recent> for LogDto {
+    fn from(recent: Recent) -> Self {
+        let level = |level: Level| match level {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        let lines = recent.lines.into_iter().map(|line| LineDto {
+            unix_ms: line.unix_ms,
+            level: level(line.level).to_owned(),
+            decision: line.decision.map(DecisionId::raw),
+            text: line.text,
+        });
+        Self {
+            lines: lines.collect(),
+            dropped: recent.dropped,
         }
     }
 }

@@ -73,23 +73,27 @@ fn every_field_of_every_room_has_a_key() {
 /// Every field with a value of its own, by its path, out of the pretty-printed draft.
 fn fields(draft: &Draft) -> BTreeMap<String, String> {
     let (mut open, mut fields) = (Vec::<String>::new(), BTreeMap::new());
-    for (at, line) in format!("{draft:#?}").lines().enumerate() {
+    // What has no name is called by its place among its siblings, not by its line: lines move when
+    // something above them gains a value.
+    let mut unnamed = BTreeMap::<String, usize>::new();
+    for line in format!("{draft:#?}").lines() {
         let line = line.trim().trim_end_matches(',');
         let (name, value) = line.split_once(": ").unwrap_or(("", line));
-        let name = if name.is_empty() {
-            at.to_string()
+        let parent = open.get(1..).unwrap_or_default().join(".");
+        let closes = value.starts_with(['}', ')', ']']) && value.len() == 1;
+        let name = if name.is_empty() && !closes {
+            let place = unnamed.entry(parent.clone()).or_default();
+            *place += 1;
+            place.to_string()
         } else {
             name.to_owned()
         };
         if value.ends_with(['{', '(', '[']) {
             open.push(name);
-        } else if value.starts_with(['}', ')', ']']) && value.len() == 1 {
+        } else if closes {
             open.pop();
         } else {
-            fields.insert(
-                format!("{}.{name}", open.get(1..).unwrap_or_default().join(".")),
-                value.to_owned(),
-            );
+            fields.insert(format!("{parent}.{name}"), value.to_owned());
         }
     }
     fields

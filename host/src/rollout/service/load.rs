@@ -1,6 +1,7 @@
 //! Revisions made ready: found where they are ready already, or loaded from the store.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Rollout;
@@ -78,9 +79,9 @@ impl Rollout {
         mut ready: Ready,
     ) -> Result<Ready, Refused> {
         for id in Tier::ALL.iter().filter_map(|tier| ledger.active(*tier)) {
-            if !ready.contains_key(&id) {
+            if let Entry::Vacant(place) = ready.entry(id) {
                 let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
-                ready.insert(id, self.ready(revision)?);
+                place.insert(self.ready(revision)?);
             }
         }
         Ok(ready)

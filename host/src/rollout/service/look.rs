@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Rollout, UnderWay};
 use crate::policy::breaker::{Change, Standing};
+use crate::policy::log::Recent;
 use crate::policy::{Policy, TestCase, shipped};
 use crate::rollout::ledger::Ledger;
 use crate::rollout::revision::Revision;
@@ -155,6 +156,15 @@ impl Rollout {
     pub fn faults(&self, id: RevisionId) -> Result<Vec<Arc<TestCase>>, Refused> {
         let digest = self.revision(id)?.revision.digest;
         Ok(self.engines.breakers.faults(&digest))
+    }
+
+    /// What a revision logged lately.
+    ///
+    /// # Errors
+    /// [`Refused::NoSuchRevision`].
+    pub fn log(&self, id: RevisionId) -> Result<Recent, Refused> {
+        let _known = self.revision(id)?;
+        Ok(self.engines.catalog.engine().log().recent(id))
     }
 
     /// Who answers at every tier by a ledger.

@@ -26,6 +26,7 @@ pub use error::RegistryError;
 pub use poll::Poller;
 pub use push::{Published, publish};
 pub use reference::{InvalidReference, REFERENCE_BYTES_MAX, Reference};
+pub use transport::provide_cryptography;
 
 use super::{Fetched, Origin};
 use crate::policy::load::digest;

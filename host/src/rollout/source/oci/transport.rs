@@ -48,7 +48,7 @@ pub(super) struct Answer {
 }
 
 /// Makes `ring` the provider of cryptography, once for the process.
-pub(super) fn provide_cryptography() {
+pub fn provide_cryptography() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // Somebody who embeds us may have chosen another one: theirs stays.

@@ -1,0 +1,119 @@
+//! The operators' verbs: a running server's policies, over its admin API.
+//!
+//! A verb turns arguments into one request and its answer into a table, or with `--json` prints the
+//! answer as it came. What is decided is decided by the server.
+
+mod change;
+mod client;
+mod evidence;
+mod look;
+mod push;
+mod table;
+mod when;
+
+use std::io;
+use std::process::ExitCode;
+
+pub(super) use change::{Activate, Disable, Rollback, Set};
+pub(super) use evidence::{Audit, Faults, Log};
+pub(super) use look::{History, List};
+pub(super) use push::{Pull, Push};
+
+use self::client::{Client, Failed};
+use super::super::Terminal;
+use super::super::config::{SourceArgs, refuse};
+use super::super::serve::EX_UNAVAILABLE;
+use crate::config::{self, AdminListener};
+use crate::types::Tier;
+
+/// Which server, who asks, and how the answer is shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct Remote {
+    /// The operators' API; without it `admin.listen` of the configuration.
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// Who you are, for the audit log; without it the user of this shell.
+    #[arg(long = "as", value_name = "NAME")]
+    actor: Option<String>,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+/// What a verb does with a client: what it prints, or why it failed.
+type Done = Result<String, Failed>;
+
+impl Remote {
+    /// Makes a request of the server and prints what comes of it: 0 if it was done, 1 if it was
+    /// refused, 69 if nobody answered.
+    fn run(
+        self,
+        terminal: Terminal<'_>,
+        ask: impl AsyncFnOnce(&Client, bool) -> Done,
+    ) -> io::Result<ExitCode> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = terminal;
+        let actor = self.actor.or_else(|| environment.user().map(str::to_owned));
+        let url = match self.admin {
+            Some(url) => url,
+            None => match config::load(self.sources.sources(environment, Vec::new())) {
+                Ok(loaded) => match loaded.config.admin {
+                    AdminListener::On(address) => format!("http://{address}"),
+                    AdminListener::Off => {
+                        writeln!(
+                            err,
+                            "error: `admin.listen` is off in this configuration: give the server's with --admin URL"
+                        )?;
+                        return Ok(ExitCode::FAILURE);
+                    }
+                },
+                Err(error) => return refuse(&error, err),
+            },
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let done = runtime.block_on(async {
+            let client = Client::new(&url, actor)?;
+            ask(&client, self.json).await
+        });
+        match done {
+            Ok(text) => {
+                out.write_all(text.as_bytes())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(Failed::Unreachable(said)) => {
+                writeln!(err, "error: {said}")?;
+                Ok(ExitCode::from(EX_UNAVAILABLE))
+            }
+            Err(Failed::Refused(said)) => {
+                writeln!(err, "error: {said}")?;
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+/// A tier by its name.
+fn tier(name: &str) -> Result<Tier, String> {
+    let found = Tier::ALL.into_iter().find(|tier| tier.name() == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = Tier::ALL.iter().map(|tier| tier.name()).collect();
+        format!("give one of {}", names.join(", "))
+    })
+}
+
+/// What is taken to be in charge: `r7`, or `built-in`, which the API calls 0.
+fn expectation(text: &str) -> Result<u64, String> {
+    if text == table::BUILT_IN {
+        return Ok(0);
+    }
+    let id: Result<crate::types::RevisionId, _> = text.parse();
+    id.map(crate::types::RevisionId::get)
+        .map_err(|error| format!("{error}; or give `{}`", table::BUILT_IN))
+}

@@ -1,0 +1,3 @@
+//! Policies from outside: a real registry, signed files, a watched directory.
+
+mod registry;
