@@ -45,6 +45,7 @@ mod requests;
 mod scenarios;
 #[cfg(test)]
 mod sleepers;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod swaps;
