@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use wastegate::config::Config;
 use wastegate::policy::load::digest;
 use wastegate_tests::guests::shipped;
@@ -65,4 +66,48 @@ async fn a_first_start_without_the_registry_says_why_there_is_none() {
     };
     let said = chain(&refused);
     assert!(said.contains("cannot be reached"), "{said}");
+}
+
+/// An operator asks for a policy by its reference; it is named by the path, and has to be that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_pulls_what_is_asked_for() {
+    let (registry, files) = (Registry::start().await, Files::new());
+    let tagged = registry.at("policies/fifo:1");
+    let file = files.put("fifo.wasm", shipped("fifo"));
+    assert_eq!(publish(&file, &tagged).await.0, Some(0));
+    let server = Setup::new()
+        .policy("lru")
+        .with(|config| config.sources.registry.timeout = PATIENCE)
+        .start()
+        .await;
+    let pull = json!({ "reference": tagged });
+    let reply = server.post("/v1/policies/fifo/pull", &pull).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    assert_eq!(
+        in_charge(&server),
+        *digest(shipped("lru")),
+        "it was not to be activated"
+    );
+
+    let pull = json!({ "reference": tagged, "activate": true });
+    let reply = server.post("/v1/policies/fifo/pull", &pull).await;
+    assert_eq!(reply.status, 200, "the same revision: {reply:?}");
+    assert_eq!(in_charge(&server), *digest(shipped("fifo")));
+
+    for (name, reference, why) in [
+        ("lru", tagged.clone(), "calls itself `fifo`"),
+        ("fifo", registry.at("policies/fifo:2"), "has no manifest"),
+        ("fifo", "fifo:1".to_owned(), "does not say which registry"),
+    ] {
+        let reply = server
+            .post(
+                &format!("/v1/policies/{name}/pull"),
+                &json!({ "reference": reference }),
+            )
+            .await;
+        assert!(
+            (400..600).contains(&reply.status) && reply.body.contains(why),
+            "{reply:?}"
+        );
+    }
 }

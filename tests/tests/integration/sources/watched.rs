@@ -59,10 +59,11 @@ pub(super) async fn charged(server: &Server, bytes: &[u8]) {
     .await;
 }
 
-/// What the audit log says, a record each, oldest first.
-async fn audit(server: &Server) -> Vec<Value> {
+/// What the audit log says that happened, oldest first.
+pub(super) async fn audit(server: &Server) -> Vec<Value> {
     let log = server.get("/v1/audit").await.json();
-    log["entries"].as_array().unwrap().clone()
+    let entries = log["entries"].as_array().unwrap();
+    entries.iter().map(|entry| entry["note"].clone()).collect()
 }
 
 /// Waits until the audit log has so many records of a kind, and returns them.
