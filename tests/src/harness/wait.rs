@@ -36,13 +36,10 @@ pub fn until(
 /// # Panics
 /// If it does not hold within [`PATIENCE`].
 #[track_caller]
-pub fn until_async<F>(
+pub fn until_async(
     what: impl Into<String>,
-    mut condition: impl FnMut() -> F,
-) -> impl Future<Output = ()>
-where
-    F: Future<Output = bool>,
-{
+    mut condition: impl AsyncFnMut() -> bool,
+) -> impl Future<Output = ()> {
     within(what, async move {
         while !condition().await {
             tokio::time::sleep(LOOK_EVERY).await;

@@ -15,7 +15,8 @@ use wastegate::policy::{Config, Engine, LoadError, Params, Policy, Program, Weig
 use wastegate::types::{Clock, DecisionId, Scope, SplitMix64, Tier};
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::program::{python, script};
-use wastegate_tests::harness::{Program as Process, chain, http};
+use wastegate_tests::harness::setup::chain;
+use wastegate_tests::harness::{Program as Process, http};
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
@@ -211,6 +212,7 @@ fn std_guest(question: f64, input: &Input, log: bool) -> Outcome<f64> {
         result: outcome.result.map(|ranking| ranking.choices[0].score),
         fuel: outcome.fuel,
         duration: outcome.duration,
+        memory_bytes: outcome.memory_bytes,
         lines_dropped: outcome.lines_dropped,
     }
 }
