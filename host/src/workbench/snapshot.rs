@@ -18,7 +18,7 @@
 //! taken; without it, what the tier table says. `as_asked` is true where the rows are exactly those
 //! that a policy saw, in that order: none is left out because of its tier, and none is moved.
 //!
-//! Not here: reading it ([`parse`]), other forms of the same ([`foreign`]), expectations
+//! Not here: reading it (`parse`), other forms of the same (`foreign`), expectations
 //! ([`super::case`]).
 
 mod canonical;

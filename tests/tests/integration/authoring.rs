@@ -35,7 +35,10 @@ impl Files {
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
+        // Whole or not at all: somebody may be watching.
+        let half = path.with_extension("half");
+        fs::write(&half, bytes).unwrap();
+        fs::rename(half, &path).unwrap();
         text(&path)
     }
 }
@@ -207,6 +210,22 @@ async fn what_a_server_hands_out_is_a_snapshot() {
         assert_eq!(rows[..then.len()], then[..]);
         assert_eq!(found["victims"][0], record["victims"][0]["row"]);
     }
+    let saved = text(&files.at("saved.json"));
+    let save = [
+        "policy",
+        "run",
+        "lru",
+        "--snapshot",
+        &journal,
+        "--save",
+        &saved,
+        "--json",
+    ];
+    let first = json(&run(&save).await.1);
+    let again = ["policy", "run", "lru", "--snapshot", &saved, "--json"];
+    let found = json(&run(&again).await.1);
+    assert_eq!(found["ranking"], first["ranking"], "kept as it was");
+    assert_eq!(found["fuel"], first["fuel"]);
     let same = [
         "policy",
         "diff",
