@@ -63,8 +63,8 @@ pub struct Cost {
     pub points: Vec<Point>,
     /// Fitted to them; none if fewer than three succeeded.
     pub model: Option<Model>,
-    /// The first number of rows for which the budget does not do, found by calls; none up to
-    /// [`ROWS_MAX`].
+    /// The first number of rows for which the budget does not do, found by calls; none if it does
+    /// up to a hundred thousand.
     pub breaks_at: Option<u32>,
     /// Why another call failed, if one did.
     pub fault: Option<String>,

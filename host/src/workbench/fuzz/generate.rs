@@ -136,8 +136,17 @@ fn measured(dice: &mut Dice, signal: Signal, rows: u32) -> Vec<f64> {
     places.into_iter().map(value).collect()
 }
 
-/// Values of one character, likely or not.
+/// Values of one character, likely or not; the least recently active come first all the same, which
+/// the contract promises.
 fn anything(dice: &mut Dice, signal: Signal, rows: u32) -> Vec<f64> {
+    let mut column = values(dice, signal, rows);
+    if signal == Signal::IdleMs {
+        column.sort_by(|a, b| b.total_cmp(a));
+    }
+    column
+}
+
+fn values(dice: &mut Dice, signal: Signal, rows: u32) -> Vec<f64> {
     let rows_of = |value: &mut dyn FnMut() -> f64| (0..rows).map(|_| value()).collect();
     match dice.below(7) {
         0 => rows_of(&mut || f64::NAN),
