@@ -92,6 +92,6 @@ async fn a_server_does_not_start_with_a_policy_that_is_refused() {
         config.ranking.source = PolicySource::File("no/such/policy.wasm".into());
     });
     let text = chain(&missing.try_start().await.err().unwrap());
-    let told = "cannot read the policy in no/such/policy.wasm (`policy.file`): ";
+    let told = "the policy was not accepted: cannot read the policy in no/such/policy.wasm (`policy.file`): ";
     assert!(text.starts_with(told), "{text}");
 }
