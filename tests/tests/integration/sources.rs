@@ -1,3 +1,5 @@
-//! Policies from outside: a real registry, signed files, a watched directory.
+//! Policies from outside: a real registry, a watched directory, signed files.
 
+mod followed;
 mod registry;
+mod watched;

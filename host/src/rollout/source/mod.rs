@@ -150,10 +150,10 @@ pub trait Receive: Send + Sync {
 /// How what was found relates to what the same source found before under this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// It is the first since the process started: perhaps new, perhaps what is in charge already,
+    /// It was there when the process began to look: perhaps new, perhaps what is in charge already,
     /// perhaps what an operator has replaced since.
     First,
-    /// Something else was there before: whoever manages the source changed it.
+    /// Something else was there before, or nothing: whoever manages the source changed it.
     Changed,
 }
 

@@ -27,12 +27,16 @@ pub(super) struct Memory {
     files: BTreeMap<PolicyName, Known>,
     /// What was told and still holds.
     odd: BTreeSet<String>,
+    /// Whether anything was ever seen: what comes after that was put there while we looked.
+    has_looked: bool,
 }
 
 /// What is known of one file.
 #[derive(Debug, Clone)]
 struct Known {
     sight: Sight,
+    /// How the next thing that is handed over relates to what was there before.
+    sighting: Sighting,
     /// What was handed over last.
     identity: Option<Identity>,
     /// The trouble that was told last and still holds.
@@ -79,9 +83,16 @@ impl Memory {
     /// Takes in what a look saw.
     pub(super) fn look(&mut self, seen: &Listing) -> Todo {
         let mut todo = Todo::default();
+        let sighting = if self.has_looked {
+            Sighting::Changed
+        } else {
+            Sighting::First
+        };
+        self.has_looked = true;
         for (name, stamps) in &seen.files {
             let known = self.files.entry(name.clone()).or_insert(Known {
                 sight: Sight::Gone,
+                sighting,
                 identity: None,
                 trouble: None,
             });
@@ -111,15 +122,8 @@ impl Memory {
     /// Whether these contents are worth handing over, and as what; none if they were the last ones
     /// of this name that were.
     pub(super) fn sighting(&self, name: &PolicyName, identity: &Identity) -> Option<Sighting> {
-        match self
-            .files
-            .get(name)
-            .and_then(|known| known.identity.as_ref())
-        {
-            Some(last) if last == identity => None,
-            Some(_) => Some(Sighting::Changed),
-            None => Some(Sighting::First),
-        }
+        let known = self.files.get(name)?;
+        (known.identity.as_ref() != Some(identity)).then_some(known.sighting)
     }
 
     /// These contents were dealt with: until the stamps change there is nothing to do.
@@ -128,6 +132,7 @@ impl Memory {
             known.sight = Sight::Settled(stamps);
             if identity.is_some() {
                 known.identity = identity;
+                known.sighting = Sighting::Changed;
                 known.trouble = None;
             }
         }

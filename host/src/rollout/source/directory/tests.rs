@@ -161,6 +161,27 @@ async fn a_swapped_link_is_a_change() {
     assert_eq!(place.looks(1).await, []);
 }
 
+/// What is put there while we look is a change, even if nothing of that name was there before.
+#[tokio::test]
+async fn what_comes_later_is_no_first_sight() {
+    let place = Place::new();
+    place.put("lru.wasm", b"one");
+    assert_eq!(place.looks(1).await, []);
+    place.put("fifo.wasm", b"one");
+    for _ in 0..3 {
+        place.watcher.look().await;
+    }
+    let handed = std::mem::take(&mut *place.desk.handed.lock());
+    let handed: Vec<_> = handed
+        .iter()
+        .map(|(name, _, _, how)| (&**name, *how))
+        .collect();
+    assert_eq!(
+        handed,
+        [("lru", Sighting::First), ("fifo", Sighting::Changed)]
+    );
+}
+
 #[tokio::test]
 async fn a_signature_belongs_to_its_file() {
     let place = Place::new();

@@ -360,8 +360,6 @@ fn a_registry_outside_points_at_nothing_inside() {
     assert!(go(&inside, "https://10.0.0.2/storage"));
 }
 
-const WHO: &str = "Authorization: ";
-
 fn config_of(fake: &Fake) -> Config {
     Config {
         reference: Some(fake.reference(":1")),
@@ -373,20 +371,14 @@ fn config_of(fake: &Fake) -> Config {
     }
 }
 
+/// What each request said of who we are.
 fn authorization(fake: &Fake) -> Vec<Option<String>> {
-    let heads = fake.asked.lock();
-    let header = |head: &String| {
-        let mut lines = head.lines();
-        lines.find_map(|line| {
-            Some(
-                line.to_ascii_lowercase()
-                    .strip_prefix("authorization: ")?
-                    .len(),
-            )
-            .map(|_| line[WHO.len()..].to_owned())
-        })
+    let said = |head: &String| {
+        let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+        let (_, said) = headers.find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        Some(said.to_owned())
     };
-    heads.iter().map(header).collect()
+    fake.asked.lock().iter().map(said).collect()
 }
 
 #[tokio::test]
