@@ -151,17 +151,17 @@ async fn what_is_refused_changes_nothing_and_is_told_in_full() {
     assert_eq!((revisions, &list["under_way"]), (1, &json!([])));
 }
 
+/// Changes what is set for the sleeper.
+async fn patch(server: &Server, body: Value) -> http::Reply {
+    http::ask(server.admin, "PATCH", "/v1/policies/sleeper", Some(&body)).await
+}
+
 /// Parameters and limits, live: each change is a revision, in charge where the old one was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
-    let server = Setup::new().policy("scaled-idle-timeout").start().await;
-    let path = "/v1/policies/scaled-idle-timeout";
-    let about = server.get(path).await.json();
-    let parameter = about["about"]["parameters"][0].clone();
-    let (name, min) = (
-        parameter["name"].as_str().unwrap(),
-        parameter["min"].as_f64().unwrap(),
-    );
+    let server = Setup::new().policy_bytes(guest("sleeper")).start().await;
+    let about = server.get("/v1/policies/sleeper").await.json();
+    assert_eq!(about["about"]["parameters"][0]["name"], "dream");
     ok(
         &server,
         "/v1/policies/lru/activate",
@@ -170,11 +170,8 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
     .await;
     assert_eq!(in_charge(&server).await, [1, 1, 1, 1, 2]);
 
-    let patch = |body: Value| {
-        let server = &server;
-        async move { http::ask(server.admin, "PATCH", path, Some(&body)).await }
-    };
-    let set = patch(json!({ "params": { name: min }, "limits": { "fuel_per_row": 5_000 } })).await;
+    let body = json!({ "params": { "dream": 4 }, "limits": { "fuel_per_row": 5_000 } });
+    let set = patch(&server, body).await;
     assert_eq!(set.status, 200, "{}", set.body);
     assert_eq!(
         in_charge(&server).await,
@@ -183,30 +180,24 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
     );
     let third = server.get("/v1/revisions/3").await.json();
     assert_eq!(
-        (&third["params"][name], &third["limits"]),
-        (&json!(min), &json!({ "fuel_per_row": 5_000 }))
+        (&third["params"], &third["limits"]),
+        (&json!({ "dream": 4.0 }), &json!({ "fuel_per_row": 5_000 }))
     );
     assert_eq!(
         third["digest"],
         server.get("/v1/revisions/1").await.json()["digest"]
     );
     let now = server.catalog.in_charge();
-    let seat = now
-        .seat(wastegate::types::Tier::Moderate)
-        .active
-        .as_ref()
-        .unwrap();
+    let seat = now.seat(wastegate::types::Tier::Moderate).active.as_ref();
+    let seat = seat.unwrap();
     assert_eq!(
-        (seat.revision.get(), seat.policy.params()[0].to_bits()),
-        (3, min.to_bits())
+        (seat.revision.get(), &*seat.policy.params().to_vec()),
+        (3, &[4.0][..])
     );
 
     for (wrong, part) in [
-        (
-            json!({ "params": { "no-such": 1 } }),
-            "there is no parameter `no-such`",
-        ),
-        (json!({ "params": { name: 1e300 } }), "1e300"),
+        (json!({ "params": { "no-such": 1 } }), "no-such"),
+        (json!({ "params": { "dream": 9 } }), "0 to 8"),
         (
             json!({ "limits": { "fuel": 1 } }),
             "there are fuel_base, fuel_per_row",
@@ -218,7 +209,7 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
         (json!({}), "nothing is to be set"),
         (json!({ "parms": {} }), "unknown field `parms`"),
     ] {
-        let refused = patch(wrong).await;
+        let refused = patch(&server, wrong).await;
         assert!([400, 422].contains(&refused.status), "{}", refused.body);
         let message = refused.json()["message"].as_str().unwrap().to_owned();
         assert!(message.contains(part), "{message}");
@@ -226,18 +217,17 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
     assert_eq!(in_charge(&server).await, [3, 3, 3, 3, 2]);
 
     // Given back: what it was is a revision already.
-    let back = patch(json!({ "params": { name: null }, "limits": { "fuel_per_row": null } })).await;
-    assert_eq!(back.json()["revision"], 1);
+    let body = json!({ "params": { "dream": null }, "limits": { "fuel_per_row": null } });
+    assert_eq!(patch(&server, body).await.json()["revision"], 1);
     assert_eq!(in_charge(&server).await, [1, 1, 1, 1, 2]);
     ok(&server, "/v1/policies/rollback", json!({})).await;
     assert_eq!(in_charge(&server).await, [3, 3, 3, 3, 2]);
 
     // An upload keeps what is set, unless it is told not to.
-    let bytes = shipped("scaled-idle-timeout");
-    let same = server.upload("scaled-idle-timeout", "", bytes).await;
+    let same = server.upload("sleeper", "", guest("sleeper")).await;
     assert_eq!((same.status, &same.json()["revision"]), (200, &json!(3)));
     let bare = server
-        .upload("scaled-idle-timeout", "inherit=false", bytes)
+        .upload("sleeper", "inherit=false", guest("sleeper"))
         .await;
     assert_eq!((bare.status, &bare.json()["revision"]), (200, &json!(1)));
 }
@@ -305,28 +295,20 @@ async fn who_was_slower_is_told_and_who_says_nothing_is_refused() {
 
 /// Only so many are kept, and what goes is told; who is seated stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn old_revisions_are_let_go_and_their_code_with_them() {
+async fn old_revisions_are_let_go() {
     let server = Setup::new()
-        .policy("scaled-idle-timeout")
+        .policy_bytes(guest("sleeper"))
         .with(|config| {
             config.rollout.revisions_kept = 2;
             config.rollout.warm_max = 1;
         })
         .start()
         .await;
-    let path = "/v1/policies/scaled-idle-timeout";
-    let about = server.get(path).await.json();
-    let parameter = about["about"]["parameters"][0].clone();
-    let (name, min) = (
-        parameter["name"].as_str().unwrap(),
-        parameter["min"].as_f64().unwrap(),
-    );
-    for step in 1..=4 {
-        let body = json!({ "params": { name: min + f64::from(step) } });
-        let set = http::ask(server.admin, "PATCH", path, Some(&body)).await;
+    for dream in 1..=4 {
+        let set = patch(&server, json!({ "params": { "dream": dream } })).await;
         assert_eq!(set.status, 200, "{}", set.body);
     }
-    let history = server.get(path).await.json();
+    let history = server.get("/v1/policies/sleeper").await.json();
     let kept: Vec<u64> = history["revisions"]
         .as_array()
         .unwrap()
@@ -336,16 +318,12 @@ async fn old_revisions_are_let_go_and_their_code_with_them() {
     assert_eq!(kept, [5, 4]);
     assert_eq!(history["revisions"][0]["state"], "active");
     assert_eq!(history["revisions"][1]["state"], "retired");
-    let entry = last_entry(&server).await;
+    let note = last_entry(&server).await["note"].clone();
     assert_eq!(
-        (&entry["note"]["what"], &entry["note"]["revision"]),
+        (&note["what"], &note["revision"]),
         (&json!("retired"), &json!(3))
     );
-    let gone = server
-        .post(
-            "/v1/policies/scaled-idle-timeout/activate",
-            &json!({ "revision": 1 }),
-        )
-        .await;
+    let first = json!({ "revision": 1 });
+    let gone = server.post("/v1/policies/sleeper/activate", &first).await;
     assert_eq!(gone.status, 404);
 }

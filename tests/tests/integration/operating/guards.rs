@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wastegate::policy::TestCase;
+use wastegate::policy::breaker::Standing;
 use wastegate_tests::guests::guest;
-use wastegate_tests::harness::{Server, Setup, http, until_async};
+use wastegate_tests::harness::{Server, Setup, http, until, until_async};
 
 use super::{in_charge, ok};
 use crate::sleepers::{AWAKE, one_more};
@@ -110,15 +111,14 @@ async fn who_fails_is_stood_in_for_and_comes_back_by_trials() {
 
     // Mended by what is set; the breaker is that of the bytes, so it has to pass its trials first.
     dream(0.0).await;
-    until_async("a trial in shadow to close the breaker", async || {
-        let (client, _) = one_more(&server, &mut events, &format!("more{}", kept.len())).await;
-        kept.push(client);
-        guarded(&server)
-            .await
-            .iter()
-            .any(|(what, ..)| what == "recovered")
+    let digest = third["digest"].as_str().unwrap();
+    until("the cool-down to end", || {
+        server.breakers.standing(digest, server.now()) == Standing::HalfOpen
     })
     .await;
+    let (client, fault) = one_more(&server, &mut events, "asked").await;
+    assert_eq!(fault, None, "r1 answers while the other is tried");
+    kept.push(client);
     let (_, revision, _) = until_guarded(&server, "on-trial").await;
     assert!(revision >= 2, "{revision}");
     let (_, _, why) = until_guarded(&server, "recovered").await;

@@ -147,7 +147,7 @@ async fn a_source_that_is_away_costs_nothing_but_a_word() {
 async fn a_damaged_state_directory_never_keeps_it_from_starting() {
     let state = TempDir::new().unwrap();
     let server = setup(&state).start().await;
-    ok(&server, "/v1/policies/lru/activate", json!({})).await;
+    server.upload("lru", "activate=true", shipped("lru")).await;
     let digest = server.get("/v1/revisions/2").await.json()["digest"].clone();
     server.stop().await;
 
