@@ -140,8 +140,8 @@ impl Catalog {
     /// Makes a policy ready and puts it in charge at every tier; the one before it becomes what it
     /// falls back to. If it fails, the last good one stays. Blocks.
     ///
-    /// For embedders, tests and benchmarks: revisions are numbered from 1 by this catalog. Where
-    /// `rollout` numbers them, nobody else may.
+    /// For embedders, tests and benchmarks: revisions are numbered by this catalog, after those in
+    /// seats. Where `rollout` numbers them, nobody else should.
     ///
     /// # Errors
     /// [`LoadError`] with the first step that failed.
@@ -150,13 +150,16 @@ impl Catalog {
         let policy = self.ready(pick, params, &Limits::NODES);
         self.metrics.loaded(policy.is_ok());
         let policy = policy?;
-        let revision = *next;
+        let in_charge = self.in_charge();
+        let seated = in_charge.seats().flat_map(|(_, seat)| seat.deployed());
+        let last = seated.map(|deployed| deployed.revision).max();
+        let revision = last.map_or(*next, |last| last.following().max(*next));
         *next = revision.following();
         let deployed = Deployed {
             revision,
             policy: policy.clone(),
         };
-        let seat = self.in_charge().seat(Tier::Force).followed_by(deployed);
+        let seat = in_charge.seat(Tier::Force).followed_by(deployed);
         self.install(InCharge::all(seat));
         let about = policy.about();
         tracing::info!(

@@ -95,6 +95,15 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// What it has mapped, as the kernel lists it.
+    ///
+    /// # Panics
+    /// If it is not there any more.
+    #[must_use]
+    pub fn maps(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap()
+    }
+
     /// How many descriptors it has open.
     #[must_use]
     pub fn descriptors(&self) -> usize {

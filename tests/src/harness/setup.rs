@@ -151,6 +151,13 @@ impl Setup {
         self.with(|config| config.observe.decisions = Some(JournalConfig::at(path)))
     }
 
+    /// Revisions, who is in charge, and the audit log are kept in this folder.
+    #[must_use]
+    pub fn state_dir(self, folder: impl Into<std::path::PathBuf>) -> Self {
+        let folder = folder.into();
+        self.with(|config| config.rollout.state_dir = Some(folder))
+    }
+
     /// Another application than the playground.
     #[must_use]
     pub fn application(mut self, application: Arc<dyn Application>) -> Self {

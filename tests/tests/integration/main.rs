@@ -48,6 +48,8 @@ mod sleepers;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod swaps;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tiers;

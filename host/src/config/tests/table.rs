@@ -73,25 +73,28 @@ fn every_field_of_every_room_has_a_key() {
 /// Every field with a value of its own, by its path, out of the pretty-printed draft.
 fn fields(draft: &Draft) -> BTreeMap<String, String> {
     let (mut open, mut fields) = (Vec::<String>::new(), BTreeMap::new());
-    // What has no name is called by its place among its siblings, not by its line: lines move when
-    // something above them gains a value.
+    // What has no name is part of the value of what holds it: of a list, of an option. Its line is
+    // no name, since lines move when something above them gains a value.
     let mut unnamed = BTreeMap::<String, usize>::new();
     for line in format!("{draft:#?}").lines() {
         let line = line.trim().trim_end_matches(',');
         let (name, value) = line.split_once(": ").unwrap_or(("", line));
         let parent = open.get(1..).unwrap_or_default().join(".");
         let closes = value.starts_with(['}', ')', ']']) && value.len() == 1;
-        let name = if name.is_empty() && !closes {
-            let place = unnamed.entry(parent.clone()).or_default();
-            *place += 1;
-            place.to_string()
-        } else {
-            name.to_owned()
-        };
         if value.ends_with(['{', '(', '[']) {
-            open.push(name);
+            let place = unnamed.entry(parent).or_default();
+            *place += usize::from(name.is_empty());
+            open.push(if name.is_empty() {
+                format!("#{place}")
+            } else {
+                name.to_owned()
+            });
         } else if closes {
             open.pop();
+        } else if name.is_empty() {
+            let whole: &mut String = fields.entry(parent).or_default();
+            whole.push_str(value);
+            whole.push(',');
         } else {
             fields.insert(format!("{parent}.{name}"), value.to_owned());
         }

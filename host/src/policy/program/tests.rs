@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::policy::testing::{Guest, LOOP, config, engine, input, question};
 use crate::policy::{Config, load};
+use crate::types::Limits;
 use crate::types::time::Clock;
 
 const IMPORT_LOG: &str =
@@ -253,4 +254,38 @@ fn a_large_call_has_memory_for_its_rows() {
     assert_eq!(ask(&input), Err(Fault::Memory(1 << 20)));
     input.scope = Scope::Node;
     assert_eq!(ask(&input), Ok(()));
+}
+
+/// A user's call that may hold more than a small slot is made in a large one.
+#[test]
+fn a_policy_may_be_given_more_or_less_than_the_nodes_limits() {
+    let mebibytes = |pages: u32| {
+        format!(
+            "(drop (memory.grow (i32.const {pages})))
+            (call $answer (i32.const 0) (i32.const 0))"
+        )
+    };
+    let program = Guest::ranks(&mebibytes(64)).program();
+    let ask = |limits: Limits| program.ask_within(&input(20), &[0.5], &limits).result;
+    assert_eq!(ask(Limits::NODES), Err(Fault::Memory(2 << 20)));
+    let more = Limits {
+        memory_bytes: Some(8 << 20),
+        ..Limits::NODES
+    };
+    assert_eq!(ask(more), Ok(Ranking::default()));
+    let less = Limits {
+        fuel_base: Some(20),
+        fuel_per_row: Some(0),
+        ..more
+    };
+    assert_eq!(ask(less), Err(Fault::OutOfFuel(20)));
+    let brief = Limits {
+        fuel_base: Some(u64::MAX / 4),
+        deadline: Some(Duration::from_millis(10)),
+        ..Limits::NODES
+    };
+    let endless = Guest::ranks(LOOP).program();
+    let outcome = endless.ask_within(&input(20), &[0.5], &brief);
+    let deadline = Duration::from_millis(10);
+    assert_eq!(outcome.result, Err(Fault::Deadline(deadline)));
 }

@@ -245,30 +245,19 @@ impl Ledger {
         let seated = self.seated();
         let (mut of_policy, mut digests) = (BTreeMap::new(), BTreeSet::new());
         let (mut bytes, mut surplus) = (0_u64, Vec::new());
-        // What stays in any case is counted first, then the rest from the newest on.
-        let newest_first = self.revisions.values().rev();
-        let (stays, rest): (Vec<_>, Vec<_>) =
-            newest_first.partition(|known| seated.contains(&known.id));
-        for (known, is_seated) in stays
-            .into_iter()
-            .map(|known| (known, true))
-            .chain(rest.into_iter().map(|known| (known, false)))
-        {
+        for known in self.revisions.values().rev() {
             let policies = of_policy.len();
             let count: &mut usize = of_policy.entry(known.name.clone()).or_default();
-            let size = if digests.contains(&known.digest) {
-                0
-            } else {
-                known.size
-            };
+            let is_counted = digests.contains(&known.digest);
+            let size = if is_counted { 0 } else { known.size };
             let fits = *count < kept
                 && (*count > 0 || policies < POLICIES_MAX)
                 && bytes.saturating_add(size) <= KEPT_BYTES_MAX;
-            if !is_seated && !fits {
+            *count += 1;
+            if !fits && !seated.contains(&known.id) {
                 surplus.push(known.id);
                 continue;
             }
-            *count += 1;
             bytes = bytes.saturating_add(size);
             digests.insert(known.digest.clone());
         }

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::load::Ready;
-use super::settings::{self, LimitsPatch, ParamsPatch};
 use super::{Rollout, Settings};
-use crate::policy::{Policy, shipped};
+use crate::policy::shipped;
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
 use crate::rollout::error::{Refused, sentence};
 use crate::rollout::ledger::{Ledger, Move};
-use crate::rollout::revision::{Content, Revision};
+use crate::rollout::revision::Revision;
 use crate::rollout::source::{Fetched, Origin, PolicyName};
 use crate::types::{RevisionId, Tier};
 
@@ -43,24 +42,11 @@ pub struct Changed {
     pub is_durable: bool,
 }
 
-/// A change of what is set for a policy.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Patch {
-    /// Of its parameters.
-    pub params: ParamsPatch,
-    /// Of its limits.
-    pub limits: LimitsPatch,
-    /// Only if this is the policy's revision.
-    pub expected: Option<Expected>,
-    /// Why, for the audit log; may be empty.
-    pub reason: String,
-}
-
 /// One kind of change: what it is called, and why it is made.
-struct Plan<'a> {
-    what: What,
-    reason: &'a str,
-    by: &'a Actor,
+pub(super) struct Plan<'a> {
+    pub(super) what: What,
+    pub(super) reason: &'a str,
+    pub(super) by: &'a Actor,
 }
 
 impl Rollout {
@@ -143,82 +129,6 @@ impl Rollout {
         changed.await
     }
 
-    /// Changes a policy's parameters and limits: a new revision of the same bytes, in charge
-    /// wherever the old one is. The old one is the revision in charge, else the newest.
-    ///
-    /// # Errors
-    /// [`Refused`]; nothing changed then.
-    pub async fn set(
-        self: &Arc<Self>,
-        name: PolicyName,
-        patch: Patch,
-        by: Actor,
-    ) -> Result<(RevisionId, Changed), Refused> {
-        let set = self
-            .in_turn(move |this| this.set_now(&name, patch, &by))
-            .await;
-        self.fill_seats().await;
-        set
-    }
-
-    fn set_now(
-        &self,
-        name: &PolicyName,
-        patch: Patch,
-        by: &Actor,
-    ) -> Result<(RevisionId, Changed), Refused> {
-        let ledger = self.ledger();
-        let old = current(&ledger, name).ok_or_else(|| self.no_such(name))?;
-        let next = Revision {
-            by: by.clone(),
-            at_unix_ms: self.clock.unix_ms(self.clock.now()),
-            params: settings::params(old, &patch.params),
-            limits: settings::limits(old, patch.limits)?,
-            ..old.clone()
-        };
-        let ready = self.ready_with(old, &next.content())?;
-        let reason = match patch.reason.as_str() {
-            "" => format!("{} with other settings", old.id),
-            reason => format!("{} with other settings: {reason}", old.id),
-        };
-        let plan = Plan {
-            what: What::Set,
-            reason: &reason,
-            by,
-        };
-        let expected = patch.expected.unwrap_or(Expected(Some(old.id)));
-        let mut id = old.id;
-        let changed = self.change_of(&plan, Some(&next), |ledger| {
-            let found = current(ledger, name).map(|revision| revision.id);
-            if found != expected.0 {
-                return Err(Refused::Changed {
-                    tier: None,
-                    expected: expected.0,
-                    found,
-                });
-            }
-            id = ledger.accept(next.clone());
-            let tiers = ledger.tiers_of(old.id);
-            let moves = ledger.put(&tiers, Some(id));
-            Ok((moves, Ready::from_iter([(id, ready)])))
-        })?;
-        Ok((id, changed))
-    }
-
-    /// The old revision's code with other settings. Blocks.
-    fn ready_with(&self, old: &Revision, content: &Content) -> Result<Arc<Policy>, Refused> {
-        let known = self.ledger().same(content).cloned();
-        let next = Revision {
-            params: content.params.clone(),
-            limits: content.limits,
-            ..old.clone()
-        };
-        match known {
-            Some(known) => self.ready(&known),
-            None => self.load(&next),
-        }
-    }
-
     pub(super) fn activate_now(
         &self,
         id: RevisionId,
@@ -250,7 +160,7 @@ impl Rollout {
     }
 
     /// The change itself, in its turn: ledger, disk, seats, audit log.
-    fn change_of(
+    pub(super) fn change_of(
         &self,
         plan: &Plan<'_>,
         about: Option<&Revision>,

@@ -26,10 +26,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-pub use change::{Activation, Changed, Expected, Patch};
+pub use change::{Activation, Changed, Expected};
 pub use load::Engines;
 pub use look::{PolicyView, RevisionView, SeatView, State, Status};
-pub use settings::{LimitsPatch, ParamsPatch, Settings};
+pub use settings::{LimitsPatch, ParamsPatch, Patch, Settings};
 pub use start::{Choice, Given, StartError};
 pub use submit::{Stage, Submitted, UnderWay};
 

@@ -1,13 +1,20 @@
-//! What an operator sets for a policy, and how a change of it is put.
+//! What an operator sets for a policy, and how it is changed on a running server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::policy::Params;
+use super::Rollout;
+use super::change::{Changed, Expected, Plan, current};
+use super::load::Ready;
+use crate::policy::{Params, Policy};
+use crate::rollout::actor::Actor;
+use crate::rollout::audit::What;
 use crate::rollout::error::Refused;
-use crate::rollout::revision::Revision;
-use crate::types::Limits;
+use crate::rollout::revision::{Content, Revision};
+use crate::rollout::source::PolicyName;
+use crate::types::{Limits, RevisionId};
 
 /// A change of parameters: a number sets one, none gives it back its default.
 pub type ParamsPatch = BTreeMap<String, Option<f64>>;
@@ -40,8 +47,99 @@ impl Settings {
     }
 }
 
+/// A change of what is set for a policy.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Patch {
+    /// Of its parameters.
+    pub params: ParamsPatch,
+    /// Of its limits.
+    pub limits: LimitsPatch,
+    /// Only if this is the policy's revision.
+    pub expected: Option<Expected>,
+    /// Why, for the audit log; may be empty.
+    pub reason: String,
+}
+
+impl Rollout {
+    /// Changes a policy's parameters and limits: a new revision of the same bytes, in charge
+    /// wherever the old one is. The old one is the revision in charge, else the newest.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing changed then.
+    pub async fn set(
+        self: &Arc<Self>,
+        name: PolicyName,
+        patch: Patch,
+        by: Actor,
+    ) -> Result<(RevisionId, Changed), Refused> {
+        let set = self
+            .in_turn(move |this| this.set_now(&name, patch, &by))
+            .await;
+        self.fill_seats().await;
+        set
+    }
+
+    fn set_now(
+        &self,
+        name: &PolicyName,
+        patch: Patch,
+        by: &Actor,
+    ) -> Result<(RevisionId, Changed), Refused> {
+        let ledger = self.ledger();
+        let old = current(&ledger, name).ok_or_else(|| self.no_such(name))?;
+        let next = Revision {
+            by: by.clone(),
+            at_unix_ms: self.clock.unix_ms(self.clock.now()),
+            params: params(old, &patch.params),
+            limits: limits(old, patch.limits)?,
+            ..old.clone()
+        };
+        let ready = self.ready_with(old, &next.content())?;
+        let reason = match patch.reason.as_str() {
+            "" => format!("{} with other settings", old.id),
+            reason => format!("{} with other settings: {reason}", old.id),
+        };
+        let plan = Plan {
+            what: What::Set,
+            reason: &reason,
+            by,
+        };
+        let expected = patch.expected.unwrap_or(Expected(Some(old.id)));
+        let mut id = old.id;
+        let changed = self.change_of(&plan, Some(&next), |ledger| {
+            let found = current(ledger, name).map(|revision| revision.id);
+            if found != expected.0 {
+                return Err(Refused::Changed {
+                    tier: None,
+                    expected: expected.0,
+                    found,
+                });
+            }
+            id = ledger.accept(next.clone());
+            let tiers = ledger.tiers_of(old.id);
+            let moves = ledger.put(&tiers, Some(id));
+            Ok((moves, Ready::from_iter([(id, ready)])))
+        })?;
+        Ok((id, changed))
+    }
+
+    /// The old revision's code with other settings. Blocks.
+    fn ready_with(&self, old: &Revision, content: &Content) -> Result<Arc<Policy>, Refused> {
+        let known = self.ledger().same(content).cloned();
+        let next = Revision {
+            params: content.params.clone(),
+            limits: content.limits,
+            ..old.clone()
+        };
+        match known {
+            Some(known) => self.ready(&known),
+            None => self.load(&next),
+        }
+    }
+}
+
 /// A revision's parameters after a change.
-pub(super) fn params(revision: &Revision, patch: &ParamsPatch) -> Params {
+fn params(revision: &Revision, patch: &ParamsPatch) -> Params {
     let mut params = revision.params.clone();
     for (name, value) in patch {
         match value {
@@ -53,7 +151,7 @@ pub(super) fn params(revision: &Revision, patch: &ParamsPatch) -> Params {
 }
 
 /// A revision's limits after a change.
-pub(super) fn limits(revision: &Revision, patch: LimitsPatch) -> Result<Limits, Refused> {
+fn limits(revision: &Revision, patch: LimitsPatch) -> Result<Limits, Refused> {
     let wrong = |error: serde_json::Error| Refused::Limits(error.to_string());
     let Value::Object(mut all) = serde_json::to_value(revision.limits).map_err(wrong)? else {
         return Ok(revision.limits);
