@@ -31,6 +31,8 @@ const ENTRIES_MAX: usize = 4 * FILES_MAX;
 /// Looks after which everything is read again, whatever the system says of it: a file system may
 /// tell less than it should.
 const LOOKS_PER_DOUBT: u32 = 60;
+/// Looks for which a file is left alone that could not be dealt with, such as for a full disk.
+const LOOKS_OF_REST: u32 = 5;
 /// How long a look at the disk may take before it is told that it hangs.
 const LOOK_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -218,7 +220,10 @@ impl Watcher {
                 tracing::warn!(policy = %name, digest = &*digest, reason, "policy from the directory refused");
                 memory.settle(name, stamps, Some(identity));
             }
-            Received::Later(reason) => self.troubled(memory, name, reason),
+            Received::Later(reason) => {
+                self.troubled(memory, name, reason);
+                memory.postpone(name, LOOKS_OF_REST);
+            }
         }
         let outcome = Outcome { digest, received };
         let mut outcomes = self.outcomes.lock();

@@ -41,6 +41,8 @@ struct Known {
     identity: Option<Identity>,
     /// The trouble that was told last and still holds.
     trouble: Option<String>,
+    /// Looks for which it is left alone.
+    rest: u32,
 }
 
 /// How a file was seen last.
@@ -95,12 +97,15 @@ impl Memory {
                 sighting,
                 identity: None,
                 trouble: None,
+                rest: 0,
             });
             match known.sight {
                 Sight::Settled(before) if before == *stamps => {}
+                Sight::New(before) if before == *stamps && known.rest > 0 => known.rest -= 1,
                 Sight::New(before) if before == *stamps => todo.read.push(name.clone()),
                 Sight::New(_) | Sight::Settled(_) | Sight::Gone => {
-                    known.sight = Sight::New(*stamps)
+                    known.sight = Sight::New(*stamps);
+                    known.rest = 0;
                 }
             }
         }
@@ -135,6 +140,14 @@ impl Memory {
                 known.sighting = Sighting::Changed;
                 known.trouble = None;
             }
+        }
+    }
+
+    /// These contents cannot be dealt with now: the file is left alone for some looks, unless it
+    /// changes.
+    pub(super) fn postpone(&mut self, name: &PolicyName, looks: u32) {
+        if let Some(known) = self.files.get_mut(name) {
+            known.rest = looks;
         }
     }
 

@@ -13,10 +13,13 @@ use crate::rollout::source::Sighting;
 
 mod planned;
 
+/// Name, bytes, signature, and how it relates to what was there before.
+type Handed = (String, Vec<u8>, Option<String>, Sighting);
+
 /// Keeps what it was handed and answers as it is told.
 #[derive(Default)]
 struct Desk {
-    handed: Mutex<Vec<(String, Vec<u8>, Option<String>, Sighting)>>,
+    handed: Mutex<Vec<Handed>>,
     answer: Mutex<Option<Received>>,
 }
 
@@ -201,9 +204,11 @@ async fn what_is_refused_is_not_handed_over_again_and_what_is_later_is() {
     let place = Place::new();
     *place.desk.answer.lock() = Some(Received::Later("busy".to_owned()));
     place.put("lru.wasm", b"one");
-    assert_eq!(place.looks(4).await.len(), 3);
+    let rest = LOOKS_OF_REST as usize;
+    assert_eq!(place.looks(2 + rest).await.len(), 1);
+    assert_eq!(place.looks(1 + rest).await.len(), 1);
     *place.desk.answer.lock() = Some(Received::Refused("broken".to_owned()));
-    assert_eq!(place.looks(4).await.len(), 1);
+    assert_eq!(place.looks(2 + rest).await.len(), 1);
     let name = PolicyName::new("lru").unwrap();
     let outcome = place.watcher.outcomes().remove(&name).unwrap();
     assert_eq!(outcome.received, Received::Refused("broken".to_owned()));

@@ -84,7 +84,8 @@ pub async fn pull(
     reference: &Reference,
     bytes_max: u64,
 ) -> Result<Fetched, RegistryError> {
-    let session = Session::new(config, reference)?;
+    let transport = Transport::new(reference, config.plain_http)?;
+    let session = Session::new(config, reference, &transport);
     let pulling = async {
         let found = session.manifest().await?;
         session.layer(found, bytes_max).await
@@ -94,7 +95,7 @@ pub async fn pull(
 
 /// One pull: a reference, connections to its registry, and what it wants to hear.
 struct Session<'a> {
-    transport: Transport,
+    transport: &'a Transport,
     reference: &'a Reference,
     credentials: Option<&'a Credentials>,
     timeout: Duration,
@@ -109,13 +110,13 @@ struct Found {
 }
 
 impl<'a> Session<'a> {
-    fn new(config: &'a Config, reference: &'a Reference) -> Result<Self, RegistryError> {
-        Ok(Self {
-            transport: Transport::new(reference, config.plain_http)?,
+    fn new(config: &'a Config, reference: &'a Reference, transport: &'a Transport) -> Self {
+        Self {
+            transport,
             reference,
             credentials: config.credentials_for(reference),
             timeout: config.timeout,
-        })
+        }
     }
 
     /// Everything, within the one deadline.
@@ -147,7 +148,7 @@ impl<'a> Session<'a> {
         let mut authorization = None;
         if answer.status == StatusCode::UNAUTHORIZED {
             let header =
-                auth::answer(&self.transport, &answer, repository, self.credentials).await?;
+                auth::answer(self.transport, &answer, repository, self.credentials).await?;
             authorization = header;
             if authorization.is_some() {
                 answer = self.transport.get(&ask(authorization.as_ref())).await?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::transport::Transport;
 use super::{Config, Found, Reference, RegistryError, Session};
 use crate::rollout::source::{Fetched, Receive, Received, Sighting};
 
@@ -22,6 +23,9 @@ pub struct Poller {
     wake: Notify,
     /// What is known; a lock, since whoever asks may do so while a look goes on.
     state: Mutex<State>,
+    /// Kept from look to look, since setting one up means reading every certificate of the system;
+    /// let go after trouble. A look takes it out, so that no lock is held meanwhile.
+    transport: Mutex<Option<Transport>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -44,6 +48,7 @@ impl Poller {
             receiver,
             wake: Notify::new(),
             state: Mutex::default(),
+            transport: Mutex::default(),
         }))
     }
 
@@ -115,7 +120,12 @@ impl Poller {
         &self,
         last: Option<&str>,
     ) -> Result<Option<(String, Result<Fetched, String>)>, RegistryError> {
-        let session = Session::new(&self.config, &self.reference)?;
+        let kept = self.transport.lock().take();
+        let transport = match kept {
+            Some(transport) => transport,
+            None => Transport::new(&self.reference, self.config.plain_http)?,
+        };
+        let session = Session::new(&self.config, &self.reference, &transport);
         let looking = async {
             let found: Found = session.manifest().await?;
             if last == Some(&found.digest) {
@@ -128,7 +138,9 @@ impl Poller {
                 Err(error) => Err(error),
             }
         };
-        session.in_time(looking).await
+        let found = session.in_time(looking).await?;
+        *self.transport.lock() = Some(transport);
+        Ok(found)
     }
 
     fn well(&self) {
