@@ -41,7 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rust = shipped::table().iter().find(|(name, _)| *name == "lru");
     let (_, rust) = rust.ok_or("no `lru` is shipped")?;
     row("Rust", rust, &compiled)?;
-    for (language, file) in [("C", "lru-c"), ("Python", "lru-python"), ("JavaScript", "lru-js")] {
+    for (language, file) in [
+        ("C", "lru-c"),
+        ("Python", "lru-python"),
+        ("JavaScript", "lru-js"),
+    ] {
         let path = examples.join(format!("{file}.wasm"));
         let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         row(language, &bytes, &compiled)?;

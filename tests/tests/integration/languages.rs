@@ -134,7 +134,11 @@ fn made_up(seed: u64) -> Input {
     Input {
         columns: vec![idle.collect()],
         tier: Tier::ALL[below(5) as usize],
-        scope: if below(2) == 0 { Scope::User } else { Scope::Node },
+        scope: if below(2) == 0 {
+            Scope::User
+        } else {
+            Scope::Node
+        },
         needed: below(rows + 2),
         limit: 20,
         held: rows,
@@ -306,8 +310,15 @@ async fn python_in_charge_makes_room_for_a_real_client() {
     let mut server = Process::start(PROGRAM, &arguments);
     let told: Value = serde_json::from_str(&server.line().await).unwrap();
     assert_eq!(told["policy"], "lru-python");
-    let url = format!("{}", told["url"].as_str().unwrap().split('?').next().unwrap());
-    let client = [script("at_the_limit.py").into_os_string(), url.into(), "5".into()];
+    let url = format!(
+        "{}",
+        told["url"].as_str().unwrap().split('?').next().unwrap()
+    );
+    let client = [
+        script("at_the_limit.py").into_os_string(),
+        url.into(),
+        "5".into(),
+    ];
     let (status, output) = Process::start(python(), &client).finish().await;
     assert!(status.success(), "{status}, its messages are above");
     let output: Value = serde_json::from_str(&output).unwrap();

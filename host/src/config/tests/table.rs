@@ -73,18 +73,24 @@ fn every_field_of_every_room_has_a_key() {
 /// Every field with a value of its own, by its path, out of the pretty-printed draft.
 fn fields(draft: &Draft) -> BTreeMap<String, String> {
     let (mut open, mut fields) = (Vec::<String>::new(), BTreeMap::new());
-    for (at, line) in format!("{draft:#?}").lines().enumerate() {
+    // How many entries without a name each open one has had: their names.
+    let mut nameless = vec![0_usize];
+    for line in format!("{draft:#?}").lines() {
         let line = line.trim().trim_end_matches(',');
         let (name, value) = line.split_once(": ").unwrap_or(("", line));
         let name = if name.is_empty() {
-            at.to_string()
+            let count = nameless.last_mut().unwrap();
+            *count += 1;
+            count.to_string()
         } else {
             name.to_owned()
         };
         if value.ends_with(['{', '(', '[']) {
             open.push(name);
+            nameless.push(0);
         } else if value.starts_with(['}', ')', ']']) && value.len() == 1 {
             open.pop();
+            nameless.pop();
         } else {
             fields.insert(
                 format!("{}.{name}", open.get(1..).unwrap_or_default().join(".")),
