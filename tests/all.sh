@@ -17,10 +17,11 @@ need() { # need COMMAND DEBIAN-PACKAGE
 
 say "toolchain"
 # Where rustup may install by itself this is done already; elsewhere it is the one thing to ask for.
-rustup target add wasm32-unknown-unknown
+rustup target add wasm32-unknown-unknown wasm32-wasip2
 need cc gcc
 need python3 python3
 need docker-registry docker-registry
+need npm npm # brings Node.js along
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"
@@ -31,6 +32,9 @@ if ! "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets==15.0.1'
 fi
 export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
+
+say "policies in other languages"
+bash policies/examples/build.sh --with-tests
 
 say "format";  cargo fmt --all --check
 say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings

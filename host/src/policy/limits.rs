@@ -295,4 +295,19 @@ mod tests {
         let budget = Budget::rank(&config, &tight, Scope::User, 20, 6);
         assert_eq!((budget.size, budget.memory_bytes), (Size::Small, 1 << 20));
     }
+
+    /// All memories together: what one may have, two may not have twice.
+    #[test]
+    fn the_cap_on_memory_is_one_for_the_whole_call() {
+        const MIB: usize = 1 << 20;
+        let config = Config::default();
+        let budget = Budget::heavy(&config, &Limits::NODES, 20);
+        assert_eq!(budget.memory_bytes, 64 << 20);
+        let mut limiter = Limiter::new(&budget);
+        assert!(limiter.memory_growing(0, 40 * MIB, None).unwrap());
+        assert!(limiter.memory_growing(40 * MIB, 50 * MIB, None).unwrap());
+        assert!(limiter.memory_growing(0, 14 * MIB, None).unwrap());
+        assert!(limiter.memory_growing(0, MIB, None).is_err());
+        assert_eq!(limiter.refused(), Some(Refused::Memory));
+    }
 }

@@ -32,6 +32,16 @@ pub enum LoadError {
         /// The cap.
         max: u64,
     },
+    /// It is heavy, and larger than heavy ones may be.
+    #[error(
+        "the policy is heavy (it brings an interpreter or a standard library along), has {bytes} bytes and at most {max} are accepted: build it for size and strip it, or raise `policy.heavy.size_bytes_max`"
+    )]
+    HeavyTooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The cap.
+        max: u64,
+    },
     /// There is nothing in it.
     #[error("the policy is empty: give the `.wasm` file that the build wrote")]
     Empty,

@@ -25,7 +25,7 @@ struct Parts {
 /// Weighs a component, and refuses one that no sandbox would run.
 ///
 /// # Errors
-/// [`LoadError::TooLarge`] by the cap of its weight; [`LoadError::Compile`] for one that asks for
+/// [`LoadError::TooLarge`] or [`LoadError::HeavyTooLarge`] by its weight; [`LoadError::Compile`] for one that asks for
 /// more than even heavy ones get.
 pub(super) fn of(
     component: &[u8],
@@ -35,13 +35,14 @@ pub(super) fn of(
 ) -> Result<Weight, LoadError> {
     let parts = Parts::of(component)?;
     let weight = parts.weight(imports, config);
-    let max = match weight {
-        Weight::Light => config.size_bytes_max,
-        Weight::Heavy(_) => config.heavy.size_bytes_max,
-    };
     let bytes = u64::try_from(file_bytes).unwrap_or(u64::MAX);
-    if bytes > max {
-        return Err(LoadError::TooLarge { bytes, max });
+    let (light, heavy) = (config.size_bytes_max, config.heavy.size_bytes_max);
+    match weight {
+        Weight::Light if bytes > light => return Err(LoadError::TooLarge { bytes, max: light }),
+        Weight::Heavy(_) if bytes > heavy => {
+            return Err(LoadError::HeavyTooLarge { bytes, max: heavy });
+        }
+        Weight::Light | Weight::Heavy(_) => {}
     }
     match parts.excess(config) {
         Some(excess) => Err(LoadError::Compile(excess.into())),

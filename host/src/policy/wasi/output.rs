@@ -84,3 +84,21 @@ pub(in crate::policy) fn flush(guest: &mut Guest) {
     Stream::Stdout.end(guest);
     Stream::Stderr.end(guest);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_kept_in_pieces_and_never_grows_beyond_its_cap() {
+        let mut line = Line::new();
+        line.push(b"a");
+        line.push(b"b ");
+        assert_eq!(line.take().as_deref(), Some("ab"));
+        assert_eq!(line.take(), None);
+        for _ in 0..3 {
+            line.push(&[b'x'; 3_000]);
+        }
+        assert_eq!(line.take().unwrap().len(), LINE_BYTES_MAX);
+    }
+}

@@ -1,10 +1,11 @@
 //! Every way in which loading can fail, with its sentence in full.
 
+mod heavy;
 mod manifest;
 
 use super::*;
-use crate::policy::Config;
 use crate::policy::testing::{Guest, WIT, config, engine};
+use crate::policy::{Config, HeavySettings};
 use crate::types::time::Clock;
 
 fn refusal(bytes: &[u8]) -> String {
@@ -86,6 +87,10 @@ fn files_that_are_no_policy_each_have_their_sentence() {
 fn a_large_file_is_refused_before_it_is_looked_at() {
     let small = Config {
         size_bytes_max: 100,
+        heavy: HeavySettings {
+            size_bytes_max: 99,
+            ..HeavySettings::default()
+        },
         ..config()
     };
     let engine = Engine::new(small, Clock::system()).unwrap();
