@@ -3,6 +3,8 @@
 //! Parameters are read through the constants that [`manifest!`](crate::manifest!) declares, never
 //! by position; there is no way here to build a call, that is the host's and the fixtures' part.
 
+use std::ops::Range;
+
 use crate::bindings::wastegate::policy::types as wire;
 use crate::{Param, Rows, Scope, Tier};
 
@@ -98,6 +100,14 @@ impl Call {
             .min(len)
     }
 
+    /// The same call with some of its parameters only, for a policy within another.
+    pub(crate) fn narrowed(&self, params: Range<usize>) -> Self {
+        Self {
+            params: self.params.get(params).unwrap_or_default().to_vec(),
+            ..*self
+        }
+    }
+
     pub(crate) fn params_len(&self) -> usize {
         self.params.len()
     }
@@ -155,8 +165,8 @@ mod tests {
     #[test]
     fn enough_is_everything_when_small_and_a_surplus_when_large() {
         let enough = |needed, len: usize| {
-            let columns = [vec![0.0; len]];
-            call(needed, 20, 20).enough(&Rows::new(&columns, 1).unwrap())
+            let column = vec![0.0; len];
+            call(needed, 20, 20).enough(&Rows::new(&[&column], 1).unwrap())
         };
         assert_eq!(enough(1, 0), 0);
         assert_eq!(enough(1, 64), 64);

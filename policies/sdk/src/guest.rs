@@ -64,6 +64,7 @@ impl<P: Policy> ranker::Guest for Guest<P> {
                 "the host sent another number of values than there are parameters".to_owned(),
             );
         }
+        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
         let rows = Rows::new(&columns, P::MANIFEST.signals.len())?;
         let choices = P::rank(&call, &rows)?;
         Ok(choices.into_iter().map(wire::Choice::from).collect())

@@ -46,6 +46,7 @@
 //! - [`Signal`] and the code tables [`Health`], [`Protection`], [`Visibility`], [`DeviceClass`];
 //! - [`top_k`] and [`Bid`]: ranking that sorts no further than it was asked to;
 //! - [`random`]: pseudo-randomness from the decision's seed;
+//! - [`wrap`]: policies made of policies;
 //! - [`log()`]: the one thing a policy may ask of the host;
 //! - `testing` (not in the sandbox): fixtures, snapshot files, and the laws that the host checks a policy against when it loads it.
 //!
@@ -80,6 +81,7 @@ mod rows;
 mod signal;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod wrap;
 
 pub use bindings::wastegate::policy::log::Level;
 pub use bindings::wastegate::policy::types::{Scope, Tier};

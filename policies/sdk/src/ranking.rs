@@ -173,7 +173,7 @@ mod tests {
     const REASON: Reason = Reason::at(0);
 
     fn ranked(values: &[f64], k: usize) -> Vec<u32> {
-        let columns = [values.to_vec()];
+        let columns = [values];
         let rows = Rows::new(&columns, 1).unwrap();
         let choices = top_k(&rows, k, |row| {
             Some(Bid::new([row.value(Column::at(0))], REASON))
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn later_components_decide_among_equals_and_rows_without_a_bid_stay_out() {
-        let columns = [vec![1.0, 1.0, 0.0, 1.0], vec![5.0, 9.0, 99.0, 7.0]];
+        let columns: [&[f64]; 2] = [&[1.0, 1.0, 0.0, 1.0], &[5.0, 9.0, 99.0, 7.0]];
         let rows = Rows::new(&columns, 2).unwrap();
         let choices = top_k(&rows, 4, |row| {
             let bid = Bid::new([row.value(Column::at(0)), row.value(Column::at(1))], REASON);

@@ -9,7 +9,7 @@ use crate::Column;
 /// comes first.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    columns: &'a [Vec<f64>],
+    columns: &'a [&'a [f64]],
     len: usize,
 }
 
@@ -49,7 +49,7 @@ pub struct Rows<'a> {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    columns: &'a [Vec<f64>],
+    columns: &'a [&'a [f64]],
     index: usize,
 }
 
@@ -57,11 +57,11 @@ impl<'a> Rows<'a> {
     /// Checks that the host sent what it promises to: every declared column, all equally long.
     ///
     /// The sentences are fixed ones: formatting a number would double the size of a small policy.
-    pub(crate) fn new(columns: &'a [Vec<f64>], declared: usize) -> Result<Self, &'static str> {
+    pub(crate) fn new(columns: &'a [&'a [f64]], declared: usize) -> Result<Self, &'static str> {
         if columns.len() != declared {
             return Err("the host sent another number of columns than there are signals");
         }
-        let len = columns.first().map_or(0, Vec::len);
+        let len = columns.first().map_or(0, |column| column.len());
         if columns.iter().any(|column| column.len() != len) {
             return Err("the host sent columns of different lengths");
         }
@@ -83,7 +83,10 @@ impl<'a> Rows<'a> {
     /// A whole column, one number a row, NaN where unknown.
     #[must_use]
     pub fn column(&self, column: Column) -> &'a [f64] {
-        self.columns.get(column.index()).map_or(&[], Vec::as_slice)
+        self.columns
+            .get(column.index())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The rows in the order in which they came: the least recently active first.
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn unknown_is_none_and_not_zero() {
-        let columns = [vec![1.0, f64::NAN, 0.0], vec![4.0, 5.0, 6.0]];
+        let columns: [&[f64]; 2] = [&[1.0, f64::NAN, 0.0], &[4.0, 5.0, 6.0]];
         let rows = Rows::new(&columns, 2).unwrap();
         let read: Vec<_> = rows
             .iter()
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_host_that_breaks_the_contract_is_told_so() {
-        let ragged = [vec![1.0, 2.0], vec![1.0]];
+        let ragged: [&[f64]; 2] = [&[1.0, 2.0], &[1.0]];
         assert!(
             Rows::new(&ragged, 2)
                 .unwrap_err()
