@@ -74,7 +74,7 @@ impl LoadError {
     pub const fn step(&self) -> Option<Step> {
         Some(match self {
             Self::NoSuchPolicy { .. } | Self::Interrupted => return None,
-            Self::TooLarge { .. } => Step::Size,
+            Self::TooLarge { .. } | Self::HeavyTooLarge { .. } => Step::Size,
             Self::Empty
             | Self::Text
             | Self::Precompiled

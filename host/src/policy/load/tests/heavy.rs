@@ -33,8 +33,8 @@ fn load_with(config: Config, guest: &Guest) -> std::sync::Arc<Policy> {
 fn what_fits_a_slot_is_light() {
     let policy = Guest::default().load().unwrap();
     assert_eq!(policy.program().weight(), Weight::Light);
-    assert!(!policy.program().needs_pool(Scope::User, 20));
-    assert!(policy.program().needs_pool(Scope::Node, 20));
+    assert!(!policy.is_large(Scope::User, 20));
+    assert!(policy.is_large(Scope::Node, 20));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn what_starts_with_more_memory_is_heavy_and_answers_the_same() {
     let heavy = large_guest().load().unwrap();
     let weight = heavy.program().weight();
     assert_eq!(weight, Weight::Heavy(Why::Memory));
-    assert!(heavy.program().needs_pool(Scope::User, 1));
+    assert!(heavy.is_large(Scope::User, 1));
     let light = Guest::default().load().unwrap();
     for rows in [0, 1, 20, 5_000] {
         let ask = |policy: &Policy| policy.program().ask(&input(rows), &[0.5], None).result;
