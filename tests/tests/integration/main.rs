@@ -54,4 +54,6 @@ mod tiers;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod wrapped;
+#[cfg(test)]
 mod zombies;
