@@ -83,9 +83,8 @@ fn distance(row: Row<'_>, idle: f64, correlated: f64) -> f64 {
     if second - idle > correlated {
         return second;
     }
-    let before = row.value(COUNT) - 2.0;
-    // Also where the count is unknown.
-    if !(before > 0.0) {
+    let before = row.get(COUNT).unwrap_or(0.0) - 2.0;
+    if before <= 0.0 {
         return f64::INFINITY;
     }
     let age = row.value(AGE);

@@ -124,6 +124,19 @@ pub fn top_k<const N: usize>(
     in_order(&best, k, |entry| entry.choice)
 }
 
+/// The `k` best of bids for rows by number, the best first; equal ones in the order in which they come.
+pub(crate) fn best_of<const N: usize>(
+    bids: impl Iterator<Item = (u32, Bid<N>)>,
+    k: usize,
+) -> Vec<Choice> {
+    let entry = |(row, Bid { key, score, reason })| Entry {
+        key: key.map(comparable),
+        choice: Choice { row, score, reason },
+    };
+    let entries: Vec<Entry<N>> = bids.map(entry).collect();
+    in_order(&entries, k, |entry| entry.choice)
+}
+
 /// A bid that is in the running.
 #[derive(Clone, Copy)]
 struct Entry<const N: usize> {

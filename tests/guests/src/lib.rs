@@ -27,6 +27,39 @@ pub const fn named(name: &'static str) -> Manifest {
     }
 }
 
+/// The longest idle first; to be wrapped.
+#[derive(Debug)]
+pub struct LongestIdle;
+
+impl Policy for LongestIdle {
+    const MANIFEST: Manifest = named("longest-idle");
+
+    fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+        Ok(top_k(rows, call.enough(rows), |row| {
+            Some(Bid::new([row.value(IDLE)], FIXTURE))
+        }))
+    }
+}
+
+/// The most bytes queued first; to be wrapped. It reads the idle time as well, from another column.
+#[derive(Debug)]
+pub struct MostBytes;
+
+impl Policy for MostBytes {
+    const MANIFEST: Manifest = Manifest {
+        signals: &["queued-bytes", "idle-ms"],
+        reasons: &["large"],
+        ..named("most-bytes")
+    };
+
+    fn rank(call: &Call, rows: &Rows<'_>) -> Result<Vec<Choice>, String> {
+        let [queued, idle] = [Column::at(0), Column::at(1)];
+        Ok(top_k(rows, call.enough(rows), |row| {
+            Some(Bid::new([row.value(queued), row.value(idle)], FIXTURE))
+        }))
+    }
+}
+
 /// The answer of an honest policy: every row, the longest idle first.
 #[must_use]
 pub fn honest(rows: &Rows<'_>) -> Vec<Choice> {

@@ -8,7 +8,7 @@ use wastegate_tests::harness::Setup;
 use wastegate_tests::harness::setup::chain;
 
 use crate::refusals::{KIT, NO_ANSWER, REFUSED, REFUSED_RAW};
-use crate::sleepers;
+use crate::{sleepers, wrapped};
 
 /// Whether a text is made of those parts.
 fn consists_of(text: &str, parts: &[&str]) -> bool {
@@ -28,6 +28,7 @@ fn consists_of(text: &str, parts: &[&str]) -> bool {
 fn every_guest_is_used() {
     let mut used: Vec<&str> = REFUSED.iter().map(|(name, _)| *name).collect();
     used.extend(sleepers::ACCEPTED);
+    used.extend(wrapped::ACCEPTED);
     used.sort_unstable();
     assert_eq!(used, guests::ALL, "each once");
     let mut files: Vec<&str> = REFUSED_RAW.iter().map(|(name, _)| *name).collect();

@@ -68,4 +68,6 @@ mod tiers;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod wrapped;
+#[cfg(test)]
 mod zombies;
