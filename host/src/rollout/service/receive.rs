@@ -2,9 +2,9 @@
 //!
 //! A source that is watched keeps a policy up to date; it does not choose one. New content of a
 //! policy becomes a revision, and takes the place of the old one wherever a revision of that policy
-//! is in charge. What was there when the process started takes it only if the source brought the
-//! one in charge too, and so has changed while nobody looked: anything else is what an operator
-//! did since.
+//! is in charge. What is met first takes it only if nobody has seen it before and the one in charge
+//! is from a source of the same kind, which changed while nobody looked, or is the one that the host
+//! ships: anything else is what an operator did since.
 
 use std::sync::Arc;
 
@@ -97,7 +97,10 @@ fn followed(ledger: &Ledger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier>
         let active = active.filter(|active| active.name == fetched.name);
         active.is_some_and(|active| match sighting {
             Sighting::Changed => true,
-            Sighting::First => !is_known && std::mem::discriminant(&active.origin) == kind,
+            Sighting::First => {
+                let same_kind = std::mem::discriminant(&active.origin) == kind;
+                !is_known && (same_kind || active.origin == Origin::Shipped)
+            }
         })
     };
     Tier::ALL.into_iter().filter(follows).collect()
