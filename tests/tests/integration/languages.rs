@@ -37,6 +37,7 @@ const LINE_BYTES: usize = 24;
 
 /// The world in the C header is the one of `wit/policy.wit`. With `WASTEGATE_BLESS=1` it is written.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how a person asks for it")]
 fn the_c_header_carries_the_world_of_the_contract() {
     let made = c_world();
     let path = root().join(C_WORLD);
@@ -312,10 +313,7 @@ async fn python_in_charge_makes_room_for_a_real_client() {
     let mut server = Process::start(PROGRAM, &arguments);
     let told: Value = serde_json::from_str(&server.line().await).unwrap();
     assert_eq!(told["policy"], "lru-python");
-    let url = format!(
-        "{}",
-        told["url"].as_str().unwrap().split('?').next().unwrap()
-    );
+    let url = told["url"].as_str().unwrap().split('?').next().unwrap();
     let client = [
         script("at_the_limit.py").into_os_string(),
         url.into(),

@@ -77,7 +77,8 @@ fn a_file_in_its_place_is_an_error_that_names_the_key() {
 fn what_is_not_as_it_was_written_is_deleted() {
     let (_temporary, directory) = directory();
     let path = directory.path.join("a.cwasm");
-    let spoil: [(&str, fn(&Path)); 6] = [
+    type Spoil = fn(&Path);
+    let spoil: [(&str, Spoil); 6] = [
         ("a flipped bit", |path| {
             let mut bytes = fs::read(path).unwrap();
             *bytes.last_mut().unwrap() ^= 1;
