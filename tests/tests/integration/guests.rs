@@ -84,9 +84,9 @@ async fn a_server_does_not_start_with_a_policy_that_is_refused() {
         "{text}"
     );
 
-    let unknown = Setup::new().policy("lruu").try_start().await;
+    let unknown = Setup::new().policy("fifoo").try_start().await;
     let text = chain(&unknown.err().unwrap());
-    let told = "there is no policy `lruu` in this host; did you mean `lru`?";
+    let told = "there is no policy `fifoo` in this host; did you mean `fifo`?";
     assert_eq!(text, format!("the policy was not accepted: {told}"));
 
     let missing = Setup::new().with(|config| {
