@@ -268,7 +268,7 @@ fn held(record: &Value, notes: &Notes) -> Result<(), String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swaps_under_fire_cost_nobody_anything_and_every_decision_has_one_author() {
+async fn d18_swaps_under_fire_cost_nobody_anything_and_every_decision_has_one_author() {
     let server = Setup::new()
         .limit(u32::try_from(AWAKE).unwrap())
         .short_goodbyes()
