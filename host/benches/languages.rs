@@ -5,6 +5,13 @@
 //! calls one after another on an otherwise idle machine; fuel is exact. Not a criterion benchmark,
 //! because most columns are no times of a repeatable call.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a table on standard output is what it is for, and a call that fails is no measurement"
+)]
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
