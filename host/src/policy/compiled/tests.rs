@@ -72,13 +72,15 @@ fn a_file_in_its_place_is_an_error_that_names_the_key() {
     assert!(text.starts_with("`policy.compiled_dir`: "), "{text}");
 }
 
+/// How a file is spoilt, and what does it.
+type Spoil = (&'static str, fn(&Path));
+
 /// Each of these would otherwise run as native code.
 #[test]
 fn what_is_not_as_it_was_written_is_deleted() {
     let (_temporary, directory) = directory();
     let path = directory.path.join("a.cwasm");
-    type Spoil = fn(&Path);
-    let spoil: [(&str, Spoil); 6] = [
+    let spoil: [Spoil; 6] = [
         ("a flipped bit", |path| {
             let mut bytes = fs::read(path).unwrap();
             *bytes.last_mut().unwrap() ^= 1;
