@@ -29,4 +29,19 @@ mod tests {
             assert!(share < 0.9, "{name} uses {share} of its fuel");
         }
     }
+
+    /// A half-life that is not the host's takes arithmetic for each row.
+    #[test]
+    fn lrfu_passes_the_kit_with_any_half_life() {
+        let engine = engine();
+        let (_, lrfu) = table().iter().find(|(name, _)| *name == "lrfu").unwrap();
+        for half_life in [60_000.0, 600_000.0, 2_592_000_000.0] {
+            let params = Params::from([("half-life-ms".to_owned(), half_life)]);
+            let policy = load::policy(&engine, lrfu, &params).unwrap_or_else(|error| {
+                panic!("{half_life}: {}", crate::policy::testing::chain(&error))
+            });
+            let share = policy.report().fuel_share;
+            assert!(share < 0.95, "{half_life}: {share}");
+        }
+    }
 }

@@ -16,13 +16,16 @@
 //! The host keeps one decayed count, with a half-life of an hour (`activity-decayed-1h`), the number
 //! of uses, the last two, and the age. So:
 //!
-//! - With `half-life-ms` 3,600,000, the default, CRF is exact: the signal and `F(age-ms)`.
+//! - With `half-life-ms` 3,600,000, the default, CRF is exact, to eight digits: the signal and `F(age-ms)`.
 //! - With any other, the uses at `age-ms`, `idle-ms` and `second-last-idle-ms` count exactly. The
 //!   others, `m` of them, weigh `d` in the host's count together; they count as if all of them were
 //!   equally old, that is with `m * (d / m)^(hour / half-life)`. That is exact for up to three uses
 //!   since the admission and wherever the others are of one age; it counts them too low with a half-life
 //!   below an hour and too high with one above, as the mean of powers is not the power of the mean. In the limits it
 //!   is right again: LRU with a very short half-life, LFU with a very long one.
+//!
+//! The estimate takes some 450 units of fuel for each row: at 10,000 rows nine tenths of what a call
+//! has, where the host's own half-life takes a quarter.
 //!
 //! Good where some managers are used much and others little, as they are over weeks of habit. Bad
 //! where what was used much is over, as conversations are: it keeps a busy one for some half-lives
@@ -33,7 +36,11 @@
 //! subsumes the least recently used (LRU) and least frequently used (LFU) policies", SIGMETRICS 1999,
 //! section 2.
 
+mod powers;
+
 use wastegate_policy::prelude::*;
+
+use crate::powers::{exp2, log2};
 
 /// The least recency and frequency, combined, first.
 #[derive(Debug)]
@@ -53,7 +60,7 @@ manifest! {
     },
     parameters: {
         /// After how long a use counts half, in milliseconds; exact for an hour, estimated for others.
-        HALF_LIFE_MS: "half-life-ms" = 3_600_000.0 in 1_000.0..=2_592_000_000.0,
+        HALF_LIFE_MS: "half-life-ms" = 3_600_000.0 in 60_000.0..=2_592_000_000.0,
     },
     reasons: { LITTLE_USE: "used least and longest ago" },
 }
@@ -84,27 +91,28 @@ const HOUR_MS: f64 = 3_600_000.0;
 
 /// What a use of so long ago counts.
 fn half_lives(ms: f64, half_life: f64) -> f64 {
-    (-ms / half_life).exp2()
+    exp2(-ms / half_life)
 }
 
 /// What the uses since the admission count, with another half-life than the host's.
 fn estimated(row: Row<'_>, half_life: f64) -> f64 {
     let count = row.value(COUNT);
     let mut crf = 0.0;
-    let mut others = row.value(DECAYED);
-    for (nth, column) in [(1.0, IDLE), (2.0, SECOND)] {
-        if count >= nth {
-            let ago = row.value(column);
-            crf += half_lives(ago, half_life);
-            others -= half_lives(ago, HOUR_MS);
+    if count >= 1.0 {
+        let idle = row.value(IDLE);
+        crf += half_lives(idle, half_life);
+        if count >= 2.0 {
+            let second = row.value(SECOND);
+            crf += half_lives(second, half_life);
+            let m = count - 2.0;
+            if m > 0.0 {
+                let two = half_lives(idle, HOUR_MS) + half_lives(second, HOUR_MS);
+                // Older than the last two and younger than the manager, whatever rounding left over.
+                let (youngest, oldest) = (-second / HOUR_MS, -row.value(AGE) / HOUR_MS);
+                let mean = log2((row.value(DECAYED) - two) / m);
+                crf += m * exp2(mean.min(youngest).max(oldest) * (HOUR_MS / half_life));
+            }
         }
-    }
-    let m = count - 2.0;
-    if m > 0.0 {
-        // Older than the last two and younger than the manager, whatever rounding left over.
-        let (youngest, oldest) = (-row.value(SECOND) / HOUR_MS, -row.value(AGE) / HOUR_MS);
-        let mean = (others / m).log2().min(youngest).max(oldest);
-        crf += m * (mean * (HOUR_MS / half_life)).exp2();
     }
     crf
 }
@@ -146,7 +154,7 @@ mod tests {
 
     #[track_caller]
     fn close(a: f64, b: f64) {
-        assert!((a - b).abs() <= 1e-9 * b.abs(), "{a} is not {b}");
+        assert!((a - b).abs() <= 1e-7 * b.abs(), "{a} is not {b}");
     }
 
     #[test]
@@ -203,7 +211,7 @@ mod tests {
     #[test]
     fn what_counts_nothing_any_more_is_ordered_by_idle_time() {
         let long_ago = used(used(Fixture::new(), 900.0, &[800.0]), 900.0, &[850.0]);
-        let short = long_ago.param("half-life-ms", 1_000.0);
+        let short = long_ago.param("half-life-ms", 60_000.0);
         assert_eq!(short.victims::<Lrfu>(), [1, 0]);
     }
 
