@@ -216,6 +216,7 @@ fn std_guest(question: f64, input: &Input, log: bool) -> Outcome<f64> {
         result: outcome.result.map(|ranking| ranking.choices[0].score),
         fuel: outcome.fuel,
         duration: outcome.duration,
+        memory_bytes: outcome.memory_bytes,
         lines_dropped: outcome.lines_dropped,
     }
 }

@@ -362,3 +362,14 @@ fn a_registry_outside_points_at_nothing_inside() {
     }
     assert!(go(&inside, "https://10.0.0.2/storage"));
 }
+
+fn config_of(fake: &Fake) -> Config {
+    Config {
+        reference: Some(fake.reference(":1")),
+        credentials: Credentials {
+            username: "ann".to_owned(),
+            password: Secret::new("hunter2"),
+        },
+        ..config()
+    }
+}

@@ -2,17 +2,6 @@
 
 use super::*;
 
-fn config_of(fake: &Fake) -> Config {
-    Config {
-        reference: Some(fake.reference(":1")),
-        credentials: Credentials {
-            username: "ann".to_owned(),
-            password: Secret::new("hunter2"),
-        },
-        ..config()
-    }
-}
-
 /// What each request said of who we are.
 fn authorization(fake: &Fake) -> Vec<Option<String>> {
     let said = |head: &String| {
@@ -89,16 +78,5 @@ async fn a_token_is_not_fetched_from_anywhere() {
             .await
             .unwrap_err();
         assert!(refused.to_string().contains(why), "{refused}");
-    }
-}
-
-/// Counts what it is handed.
-#[derive(Default)]
-struct Desk(Mutex<Vec<(Origin, Sighting)>>);
-
-impl Receive for Desk {
-    fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received> {
-        self.0.lock().push((fetched.origin, sighting));
-        async { Received::Taken }.boxed()
     }
 }

@@ -2,6 +2,17 @@
 
 use super::*;
 
+/// Counts what it is handed.
+#[derive(Default)]
+struct Desk(Mutex<Vec<(Origin, Sighting)>>);
+
+impl Receive for Desk {
+    fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received> {
+        self.0.lock().push((fetched.origin, sighting));
+        async { Received::Taken }.boxed()
+    }
+}
+
 #[tokio::test]
 async fn a_poller_hands_over_what_is_new_and_asks_no_more_than_it_must() {
     let fake = Fake::new(|path, _| good(path)).await;
