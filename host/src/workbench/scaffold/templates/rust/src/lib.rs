@@ -29,7 +29,11 @@ impl Policy for LeastUsed {
         Ok(top_k(rows, call.enough(rows), |row| {
             let (used, idle) = (row.value(USED), row.value(IDLE));
             let is_new = row.get(AGE).is_some_and(|age| age < new_ms);
-            let (settled, reason) = if is_new { (0.0, NEW) } else { (1.0, HARDLY_USED) };
+            let (settled, reason) = if is_new {
+                (0.0, NEW)
+            } else {
+                (1.0, HARDLY_USED)
+            };
             // Larger is a better victim, and the first number that differs decides: settled before
             // new, then the less used, then who was left alone for longer.
             Some(Bid::new([settled, -used, idle], reason).score(-used))
@@ -49,9 +53,15 @@ mod tests {
     fn the_least_used_goes_first_and_the_new_wait() {
         let house = Fixture::full_house(4)
             .with(1, &[(Signal::ActivityDecayed1h, 0.4)])
-            .with(3, &[(Signal::ActivityDecayed1h, 0.0), (Signal::AgeMs, 500.0)]);
+            .with(
+                3,
+                &[(Signal::ActivityDecayed1h, 0.0), (Signal::AgeMs, 500.0)],
+            );
         assert_eq!(house.victims::<LeastUsed>(), [1, 0, 2, 3]);
-        assert_eq!(house.param("new-ms", 0.0).victims::<LeastUsed>(), [3, 1, 0, 2]);
+        assert_eq!(
+            house.param("new-ms", 0.0).victims::<LeastUsed>(),
+            [3, 1, 0, 2]
+        );
     }
 
     #[test]
