@@ -52,7 +52,7 @@ impl Policies {
             clock: clock.clone(),
         };
         let rollout = Rollout::start(engines, given, choice(config).await).await?;
-        let bytes_max = config.policy.size_bytes_max;
+        let bytes_max = config.policy.file_bytes_max();
         let receiver: Arc<dyn Receive> = Arc::new(rollout.clone());
         let watcher = Watcher::new(&config.sources.directory, bytes_max, receiver.clone());
         let follows_registry = matches!(config.ranking.source, PolicySource::Shipped(_));
@@ -95,7 +95,7 @@ impl Policies {
 /// what is in the watched directory under the name, else what the host ships under it.
 async fn choice(config: &Config) -> Choice {
     let ranking = &config.ranking;
-    let bytes_max = config.policy.size_bytes_max;
+    let bytes_max = config.policy.file_bytes_max();
     let registry = &config.sources.registry;
     let (source, fetched) = match (&ranking.source, &registry.reference) {
         (PolicySource::File(path), _) => {

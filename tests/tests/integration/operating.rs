@@ -103,6 +103,7 @@ async fn what_is_refused_changes_nothing_and_is_told_in_full() {
         assert_eq!(entry["note"]["what"], "refused");
         assert_eq!(entry["note"]["reason"], message);
     }
+    let too_large = vec![0; (24 << 20) + 1];
     let cases: [(&str, &str, &[u8], u16, &str); 7] = [
         (
             "lru",
@@ -115,9 +116,9 @@ async fn what_is_refused_changes_nothing_and_is_told_in_full() {
         (
             "lru",
             "",
-            &[0; (1 << 20) + 1],
+            &too_large,
             413,
-            "more than 1048576 bytes",
+            "more than 25165824 bytes",
         ),
         (
             "fifo",

@@ -42,7 +42,7 @@ impl Refusal {
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
             format!(
-                "the file has more than {max} bytes: build it for size and strip it, or raise `policy.size_bytes_max`"
+                "the file has more than {max} bytes: build it for size and strip it, or raise `policy.size_bytes_max` (`policy.heavy.size_bytes_max` for one with an interpreter in it)"
             ),
         )
     }

@@ -59,7 +59,7 @@ impl Args {
                 Err(Told(code)) => return Ok(code),
             },
         };
-        let size_max = engine.config().size_bytes_max;
+        let size_max = engine.config().file_bytes_max();
         let params = self.settings.params();
         let mut benches: Vec<Bench> = Vec::new();
         for name in &self.policies {

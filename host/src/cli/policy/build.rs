@@ -52,7 +52,7 @@ impl Args {
             Err(error) => return told(&error, err),
         };
         let file = artifact.display().to_string();
-        let size_max = engine.config().size_bytes_max;
+        let size_max = engine.config().file_bytes_max();
         let bytes = match target::bytes(&file, size_max, err)? {
             Ok(bytes) => bytes,
             Err(Told(code)) => return Ok(code),

@@ -30,7 +30,7 @@ impl Args {
             Ok(engine) => engine,
             Err(Told(code)) => return Ok(code),
         };
-        let size_max = engine.config().size_bytes_max;
+        let size_max = engine.config().file_bytes_max();
         let bytes = match target::bytes(&self.policy, size_max, terminal.err)? {
             Ok(bytes) => bytes,
             Err(Told(code)) => return Ok(code),

@@ -72,7 +72,8 @@ impl Refused {
 }
 
 fn read(path: &Path, config: &Config) -> Result<Contents, Refused> {
-    file::read(path, config.policy.size_bytes_max).map_err(|error| Refused::new(EX_NOINPUT, &error))
+    file::read(path, config.policy.file_bytes_max())
+        .map_err(|error| Refused::new(EX_NOINPUT, &error))
 }
 
 /// What a server would check.

@@ -24,7 +24,7 @@ pub(super) fn program(
     named: &str,
     err: &mut dyn io::Write,
 ) -> io::Result<Result<Arc<Program>, Told>> {
-    let bytes = match target::bytes(named, engine.config().size_bytes_max, err)? {
+    let bytes = match target::bytes(named, engine.config().file_bytes_max(), err)? {
         Ok(bytes) => bytes,
         Err(told) => return Ok(Err(told)),
     };

@@ -50,7 +50,7 @@ impl Args {
             )?;
             return Ok(ExitCode::FAILURE);
         }
-        let contents = match file::read(&self.file, config.policy.size_bytes_max) {
+        let contents = match file::read(&self.file, config.policy.file_bytes_max()) {
             Ok(contents) => contents,
             Err(error) => {
                 writeln!(terminal.err, "error: {}", chain(&error))?;

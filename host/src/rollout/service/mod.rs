@@ -124,7 +124,7 @@ impl Rollout {
     /// The largest file that is taken, bytes.
     #[must_use]
     pub fn size_bytes_max(&self) -> u64 {
-        self.engines.catalog.engine().config().size_bytes_max
+        self.engines.catalog.engine().config().file_bytes_max()
     }
 
     /// Runs a submission where blocking hurts nobody.

@@ -60,7 +60,7 @@ pub enum Unread {
     },
     /// It is larger than policies may be.
     #[error(
-        "{} has {bytes} bytes and at most {max} are accepted: build it for size and strip it, or raise `policy.size_bytes_max`",
+        "{} has {bytes} bytes and at most {max} are accepted: build it for size and strip it, or raise `policy.size_bytes_max` (`policy.heavy.size_bytes_max` for one with an interpreter in it)",
         path.display()
     )]
     TooLarge {

@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for PolicyName {
 pub struct Fetched {
     /// What it is to be deployed as.
     pub name: PolicyName,
-    /// Component or core module; at most `policy.size_bytes_max` bytes.
+    /// Component or core module; no larger than any policy may be.
     pub bytes: Arc<[u8]>,
     /// What came with it as its signature, in minisign's format; nobody has checked it yet.
     pub signature: Option<String>,

@@ -101,7 +101,7 @@ fn note(step: Step, anatomy: &Anatomy, engine: &Engine) -> String {
         Step::Size => format!(
             "{} of at most {} bytes",
             grouped(anatomy.bytes as u64),
-            grouped(engine.config().size_bytes_max)
+            grouped(engine.config().file_bytes_max())
         ),
         Step::Format => match anatomy.build {
             Some(Build::CoreModule) => "core module, made a component".to_owned(),

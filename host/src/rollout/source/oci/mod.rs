@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
             signature,
         } = found.artifact;
         let what = format!("the policy in {}", self.reference);
-        const REMEDY: &str = ": build it for size and strip it, or raise `policy.size_bytes_max`";
+        const REMEDY: &str = ": build it for size and strip it, or raise `policy.size_bytes_max` (`policy.heavy.size_bytes_max` for one with an interpreter in it)";
         if claimed > bytes_max {
             return Err(RegistryError::TooLarge {
                 what,
