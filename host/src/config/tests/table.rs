@@ -70,7 +70,8 @@ fn every_field_of_every_room_has_a_key() {
     assert!(untouched.is_empty(), "no key sets {untouched:#?}");
 }
 
-/// Every field with a value of its own, by its path, out of the pretty-printed draft.
+/// Every field with a value of its own, by its path, out of the pretty-printed draft. The plain
+/// entries of a list are one value together: there is one key for them.
 fn fields(draft: &Draft) -> BTreeMap<String, String> {
     let (mut open, mut fields) = (Vec::<String>::new(), BTreeMap::new());
     // How many entries without a name each open one has had: their names.
@@ -92,10 +93,12 @@ fn fields(draft: &Draft) -> BTreeMap<String, String> {
             open.pop();
             nameless.pop();
         } else {
-            fields.insert(
-                format!("{}.{name}", open.get(1..).unwrap_or_default().join(".")),
-                value.to_owned(),
-            );
+            let mut path = open.get(1..).unwrap_or_default().join(".");
+            if line.contains(": ") {
+                path = format!("{path}.{name}");
+            }
+            let field: &mut String = fields.entry(path).or_default();
+            field.push_str(value);
         }
     }
     fields
