@@ -14,6 +14,7 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -100,7 +101,7 @@ impl CompiledDir {
             return Err(shared("is no directory, or a link to one"));
         }
         // Who we are is who owns what we make.
-        let probe = path.join(format!("probe-{}.tmp", std::process::id()));
+        let probe = path.join(unlike_any("probe"));
         let made = create(&probe).and_then(|file| file.metadata());
         let removed = fs::remove_file(&probe);
         let owner = made.map_err(unusable)?.uid();
@@ -190,7 +191,7 @@ impl CompiledDir {
     }
 
     fn write(&self, name: &str, native: &[u8]) -> io::Result<()> {
-        let beside = self.path.join(format!("{name}.{}.tmp", std::process::id()));
+        let beside = self.path.join(unlike_any(name));
         let written = create(&beside).and_then(|mut file| {
             file.write_all(MAGIC)?;
             file.write_all(&Sha256::digest(native))?;
@@ -236,6 +237,13 @@ impl Kept {
     pub(super) fn native(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// A name that nobody else writes to, in this process or another.
+fn unlike_any(name: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{name}.{}-{number}.tmp", std::process::id())
 }
 
 /// A new file that is ours alone, whatever the umask; what a crash left in its place goes.

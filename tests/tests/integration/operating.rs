@@ -113,13 +113,7 @@ async fn what_is_refused_changes_nothing_and_is_told_in_full() {
             "this is WebAssembly text, not a binary",
         ),
         ("lru", "", b"", 422, "the policy is empty"),
-        (
-            "lru",
-            "",
-            &too_large,
-            413,
-            "more than 25165824 bytes",
-        ),
+        ("lru", "", &too_large, 413, "more than 25165824 bytes"),
         (
             "fifo",
             "",

@@ -46,7 +46,7 @@ fn files() -> Named {
     let middle = flipped.len() / 2;
     flipped[middle] ^= 0x40;
     vec![
-        ("file: larger than allowed", vec![0; (1 << 20) + 1]),
+        ("file: larger than allowed", vec![0; (24 << 20) + 1]),
         ("file: empty", Vec::new()),
         ("file: WebAssembly text", b"(module)\n".to_vec()),
         ("file: native code", b"\x7fELF\x02\x01\x01\0".to_vec()),
