@@ -62,6 +62,8 @@ impl Ranker for NativeLru {
             limits: Limits::NODES,
             fuel: None,
             duration: Duration::ZERO,
+            experiment: None,
+            explored: None,
         })
     }
 }

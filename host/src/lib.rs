@@ -29,9 +29,15 @@ pub mod admission;
 
 pub mod cleanup;
 
+pub mod replay;
+
 pub mod workbench;
 
 pub mod rollout;
+
+pub mod experiment;
+
+pub mod quality;
 
 pub mod policy;
 
@@ -47,7 +53,13 @@ pub mod manager;
 
 pub mod decision;
 
+pub mod trace;
+
 pub mod observe;
+
+pub mod page;
+
+pub mod stats;
 
 pub mod types;
 

@@ -138,6 +138,8 @@ fn ranked(choices: Result<Vec<Choice>, Fault>) -> Ranked {
         limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,
+        experiment: None,
+        explored: None,
     }
 }
 

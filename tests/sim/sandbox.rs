@@ -123,6 +123,8 @@ impl Ranker for Hostile {
             limits: Limits::NODES,
             fuel: Some(outcome.fuel),
             duration: outcome.duration,
+            experiment: None,
+            explored: None,
         })
     }
 }

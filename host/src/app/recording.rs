@@ -110,7 +110,6 @@ impl Recorder for Recording {
                 unix_ms: self.clock.unix_ms(decided.question.now),
                 node: self.node.clone(),
                 engine: crate::policy::engine::ENGINE_VERSION,
-                experiment: None,
             };
             let Decided {
                 question,

@@ -136,5 +136,7 @@ fn unanswered(fault: Fault) -> Ranked {
         limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,
+        experiment: None,
+        explored: None,
     }
 }

@@ -44,6 +44,8 @@ impl Ranker for BuiltIn {
             limits: Limits::NODES,
             fuel: None,
             duration: Duration::ZERO,
+            experiment: None,
+            explored: None,
         })
     }
 }

@@ -17,7 +17,7 @@ pub mod tiers;
 
 pub use guard::{Plan, Refusal, Struck, Victim};
 pub use question::Question;
-pub use ranker::{Answer, Choice, Fault, PolicyRef, Ranked, Ranker, Ranking};
+pub use ranker::{Answer, Choice, Explored, Fault, PolicyRef, Ranked, Ranker, Ranking};
 pub use record::{DecisionRecord, VictimOutcome};
 pub use snapshot::{Class, Row, Snapshot, Standing};
 pub use tiers::{IdleTtl, Probe, Take, TierRule, TierTable};

@@ -140,6 +140,21 @@ pub struct Ranked {
     pub fuel: Option<u64>,
     /// How long the call took by the wall clock.
     pub duration: Duration,
+    /// Which experiment's phase and arm it was answered for, if for one.
+    pub experiment: Option<Arc<str>>,
+    /// With what chance the host put its first choice first, if it drew lots.
+    pub explored: Option<Explored>,
+}
+
+/// How the host drew the first choice of a ranking, so that the draw can be weighed later.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explored {
+    /// The chance of the choice that came first, above 0 and at most 1.
+    pub propensity: f64,
+    /// The place that it had in the policy's own order, from 0.
+    pub rank: u32,
+    /// Among how many the lots were drawn.
+    pub candidates: u32,
 }
 
 /// An answer, now or soon.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::guard::{Plan, Refusal, Victim};
 use super::question::Question;
-use super::ranker::{Fault, PolicyRef, Ranked};
+use super::ranker::{Explored, Fault, PolicyRef, Ranked};
 use super::snapshot::{Class, Row, Standing};
 use crate::types::{Health, Limits, ManagerId, Protection, RevisionId, Scope, Tier, UserId};
 
@@ -108,7 +108,10 @@ pub struct DecisionRecord {
     /// Why the built-in ranking had to complete it, if it had to.
     pub fault: Option<Fault>,
     /// The experiment's phase and arm, if the user was in one.
-    pub experiment: Option<String>,
+    pub experiment: Option<Arc<str>>,
+    /// How its first choice was drawn, if the host drew lots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explored: Option<Explored>,
 }
 
 /// One row as it was decided on.
@@ -158,8 +161,6 @@ pub struct Circumstances {
     pub node: Arc<str>,
     /// The engine's version.
     pub engine: &'static str,
-    /// The experiment's phase and arm.
-    pub experiment: Option<String>,
 }
 
 impl DecisionRecord {
@@ -233,7 +234,8 @@ impl DecisionRecord {
             fuel: answer.fuel,
             call_us: u64::try_from(answer.duration.as_micros()).unwrap_or(u64::MAX),
             fault: answer.outcome.as_ref().err().cloned(),
-            experiment: circumstances.experiment,
+            experiment: answer.experiment.clone(),
+            explored: answer.explored.clone(),
         }
     }
 }

@@ -102,5 +102,7 @@ pub(crate) fn ranked(outcome: Result<Ranking, Fault>) -> Ranked {
         limits: Limits::NODES,
         fuel: Some(1),
         duration: Duration::from_micros(5),
+        experiment: None,
+        explored: None,
     }
 }

@@ -403,6 +403,8 @@ impl Policy {
             limits: self.limits,
             fuel: None,
             duration: Duration::ZERO,
+            experiment: None,
+            explored: None,
         }
     }
 }

@@ -75,6 +75,8 @@ pub(crate) fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
         limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,
+        experiment: None,
+        explored: None,
     }
 }
 

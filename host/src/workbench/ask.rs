@@ -138,6 +138,8 @@ fn again(
         limits: Limits::NODES,
         fuel,
         duration,
+        experiment: None,
+        explored: None,
     };
     let plan = guard::plan(&question, &TierTable::default(), &answer);
     Asked {

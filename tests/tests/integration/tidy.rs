@@ -9,7 +9,7 @@ use crate::reading::{code, imports, root, sources};
 /// The rooms of `host/src` from top to bottom: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 25] = [
     "cli",
     "demo",
     "app",
@@ -18,8 +18,11 @@ const ROOMS: [&str; 19] = [
     "gateway",
     "admission",
     "cleanup",
+    "replay",
     "workbench",
     "rollout",
+    "experiment",
+    "quality",
     "policy",
     "connection",
     "registry",
@@ -27,12 +30,15 @@ const ROOMS: [&str; 19] = [
     "playground",
     "manager",
     "decision",
+    "trace",
     "observe",
+    "page",
+    "stats",
     "types",
 ];
 
 /// Imports that the order would allow and the design does not.
-const ABSENT: [(&str, &str, &str); 9] = [
+const ABSENT: [(&str, &str, &str); 17] = [
     ("gateway", "cleanup", "it knows admission only"),
     ("gateway", "policy", "it knows nothing of rankings"),
     ("cleanup", "policy", "it holds one `Ranker` and no WASM"),
@@ -46,6 +52,26 @@ const ABSENT: [(&str, &str, &str); 9] = [
     ("gateway", "rollout", "it knows nothing of rankings"),
     ("workbench", "rollout", "it works on files, not on a server"),
     ("decision", "observe", "it is pure"),
+    ("decision", "stats", "it decides and does not judge"),
+    ("cleanup", "experiment", "it holds one `Ranker`"),
+    (
+        "cleanup",
+        "quality",
+        "it tells its `Recorder` and nobody else",
+    ),
+    ("cleanup", "replay", "it acts on live managers"),
+    (
+        "experiment",
+        "registry",
+        "it sees questions and labels, never managers",
+    ),
+    ("replay", "registry", "it simulates who is held"),
+    ("replay", "connection", "it has no sockets"),
+    (
+        "quality",
+        "policy",
+        "it judges what was done, whoever proposed it",
+    ),
 ];
 
 /// Tests in their room that look up, and what for.
