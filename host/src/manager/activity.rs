@@ -86,7 +86,7 @@ pub struct HeldBytes {
     bytes: f64,
     average: f64,
     since: Timestamp,
-    ever: bool,
+    created: Timestamp,
 }
 
 impl HeldBytes {
@@ -97,7 +97,7 @@ impl HeldBytes {
             bytes: 0.0,
             average: 0.0,
             since: now,
-            ever: false,
+            created: now,
         }
     }
 
@@ -110,7 +110,6 @@ impl HeldBytes {
         self.average = self.average(now);
         self.since = now;
         self.bytes = bytes as f64;
-        self.ever |= bytes > 0;
     }
 
     fn average(&self, now: Timestamp) -> f64 {
@@ -118,11 +117,12 @@ impl HeldBytes {
         self.bytes + (self.average - self.bytes) * kept
     }
 
-    /// Bytes now over their average: 1 is steady, more is growth. None before anything was held.
+    /// Bytes held now less their average over about a minute: positive while they grow, negative
+    /// while they shrink. None in the first minute, which has no minute before it to compare with.
     #[must_use]
     pub fn growth(&self, now: Timestamp) -> Option<f64> {
-        let average = self.average(now);
-        (self.ever && average > 0.0).then(|| self.bytes / average)
+        let compared = now.since(self.created) >= HELD_TIME_CONSTANT;
+        compared.then(|| self.bytes - self.average(now))
     }
 }
 
@@ -172,21 +172,22 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_now_over_the_minutes_average() {
+    fn growth_is_now_less_the_minutes_average() {
         let mut held = HeldBytes::new(s(0));
-        assert_eq!(held.growth(s(10)), None);
         held.set(s(0), 1_000);
-        assert!(
-            (held.growth(s(600)).unwrap() - 1.0).abs() < 1e-4,
-            "steady for ten minutes"
-        );
+        assert_eq!(held.growth(s(59)), None, "no minute to compare with");
+        let near = |growth: Option<f64>, expected: f64| {
+            let growth = growth.unwrap();
+            assert!((growth - expected).abs() < 0.1, "{growth}");
+        };
+        near(held.growth(s(600)), 0.0);
         held.set(s(600), 3_000);
-        assert!(
-            (held.growth(s(600)).unwrap() - 3.0).abs() < 1e-3,
-            "three times as much at once"
-        );
+        near(held.growth(s(600)), 2_000.0);
+        near(held.growth(s(660)), 2_000.0 * (-1.0_f64).exp());
+        held.set(s(1_800), 0);
+        near(held.growth(s(1_800)), -3_000.0);
         let copy = held;
-        let _ = held.growth(s(900));
+        let _ = held.growth(s(1_900));
         assert_eq!(held, copy, "asking changes nothing");
     }
 }

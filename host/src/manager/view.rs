@@ -90,7 +90,7 @@ impl Manager {
         *self.activity.lock()
     }
 
-    /// The growth of the bytes held for it, now over their average of a minute.
+    /// How much the bytes held for it grew over about a minute; none in its first minute.
     #[must_use]
     pub fn growth(&self, now: Timestamp) -> Option<f64> {
         self.held.lock().growth(now)

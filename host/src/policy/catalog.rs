@@ -14,10 +14,11 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use super::accepted::Policy;
 use super::engine::Engine;
 use super::load::{self, LoadError, Params};
 use super::metrics::Metrics;
-use super::program::{Policy, Program};
+use super::program::Program;
 use super::seats::{Deployed, InCharge};
 use crate::types::{Limits, RevisionId, Tier};
 

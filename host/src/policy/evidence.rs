@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::accepted::Policy;
 use super::call::Input;
 use super::engine::ENGINE_VERSION;
-use super::program::Policy;
 use crate::decision::Fault;
 use crate::types::{DecisionId, Limits, RevisionId, Scope, Tier};
 

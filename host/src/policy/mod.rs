@@ -15,6 +15,7 @@
 //! Not here: who is asked about (the registry), what is done with an answer (`decision::guard`,
 //! `cleanup`), HTTP, files, the environment. Nothing of wasmtime leaves this room.
 
+pub mod accepted;
 pub mod allowance;
 pub mod breaker;
 pub mod call;
@@ -46,6 +47,7 @@ mod sandbox;
 mod ticker;
 mod wasi;
 
+pub use accepted::Policy;
 pub use allowance::InvalidLimits;
 pub use breaker::{BreakerSettings, Breakers, Change};
 pub use catalog::{Catalog, Pick};
@@ -58,7 +60,7 @@ pub use load::{LoadError, Params};
 pub use log::LogBook;
 pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
-pub use program::{Policy, Program};
+pub use program::Program;
 pub use ranker::{PolicyRanker, Runtime};
 pub use seats::{Deployed, InCharge, Seat};
 

@@ -1,7 +1,7 @@
-//! A compiled policy, and a policy with its parameters that is ready to be asked.
+//! A compiled policy: what it says of itself, and calls of it within every limit.
 //!
-//! Not here: how either comes to be (`load`, `kit`), and who decides which one is asked
-//! (`catalog`, `ranker`).
+//! Not here: how it comes to be (`load`), and one that passed the acceptance kit with its parameters
+//! (`accepted`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,13 @@ use super::convert;
 use super::describe;
 use super::engine::{Alive, Engine};
 use super::heavy::Weight;
-use super::kit::KitReport;
 use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::load::{LoadError, Params};
 use super::log::{Share, Voice};
 use super::manifest::{Manifest, RawManifest};
 use super::wasi::Moment;
-use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
+use crate::decision::{Fault, PolicyRef, Question, Ranking};
 use crate::types::{DecisionId, Limits, RevisionId, Scope, Signal};
 
 /// How many times its deadline a heavy component gets in the acceptance kit, which runs where
@@ -64,21 +63,11 @@ impl Code {
     }
 }
 
-/// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
-/// holds one is made by it, whatever is swapped meanwhile.
-#[derive(Debug)]
-pub struct Policy {
-    program: Arc<Program>,
-    params: Arc<[f64]>,
-    limits: Limits,
-    report: KitReport,
-}
-
 /// For which question a policy is asked: what its log lines are told apart by.
 #[derive(Debug, Clone, Copy)]
-struct Occasion {
-    revision: Option<RevisionId>,
-    decision: DecisionId,
+pub(super) struct Occasion {
+    pub(super) revision: Option<RevisionId>,
+    pub(super) decision: DecisionId,
 }
 
 impl Program {
@@ -248,7 +237,7 @@ impl Program {
         convert::input(question, self.signals())
     }
 
-    fn budget(&self, input: &Input, limits: &Limits) -> Budget {
+    pub(super) fn budget(&self, input: &Input, limits: &Limits) -> Budget {
         let config = self.engine.config();
         if self.weight().is_heavy() {
             return Budget::heavy(config, limits, input.rows);
@@ -256,7 +245,7 @@ impl Program {
         Budget::rank(config, limits, input.scope, input.rows, input.columns.len())
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         input: &Input,
         params: &[f64],
@@ -288,124 +277,6 @@ impl Program {
             Ok(choices) => Ok(convert::ranking(&choices)),
             Err(error) => Err(Fault::Refused(call::clip(&error))),
         })
-    }
-}
-
-impl Policy {
-    pub(super) const fn new(
-        program: Arc<Program>,
-        params: Arc<[f64]>,
-        limits: Limits,
-        report: KitReport,
-    ) -> Self {
-        Self {
-            program,
-            params,
-            limits,
-            report,
-        }
-    }
-
-    /// The compiled code and its manifest.
-    #[must_use]
-    pub const fn program(&self) -> &Arc<Program> {
-        &self.program
-    }
-
-    /// Name, version and digest.
-    #[must_use]
-    pub fn about(&self) -> &PolicyRef {
-        self.program.about()
-    }
-
-    /// The parameters in force, in the order of the manifest.
-    #[must_use]
-    pub const fn params(&self) -> &Arc<[f64]> {
-        &self.params
-    }
-
-    /// What its operator set instead of the node's limits.
-    #[must_use]
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Whether a call about so many rows is made on the pool.
-    #[must_use]
-    pub fn is_large(&self, scope: Scope, rows: u32) -> bool {
-        let config = self.program.engine.config();
-        self.program.weight().is_heavy() || allowance::is_large(&self.limits, config, scope, rows)
-    }
-
-    /// How long whoever asks on the pool waits for an answer, queueing included.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        let nodes = self.program.patience();
-        self.limits.deadline.unwrap_or(nodes)
-    }
-
-    /// What the acceptance kit found.
-    #[must_use]
-    pub const fn report(&self) -> &KitReport {
-        &self.report
-    }
-
-    /// Asks it a question on this thread. Never fails: a fault is in the answer.
-    #[must_use]
-    pub fn answer(&self, question: &Question) -> (Ranked, u32) {
-        self.answer_as(None, question)
-    }
-
-    /// The same as a revision, which the answer and the log lines name.
-    #[must_use]
-    pub fn answer_as(&self, revision: Option<RevisionId>, question: &Question) -> (Ranked, u32) {
-        if !self.program.supports(question.scope) {
-            return (self.ranked(revision, Err(Fault::ScopeUnsupported)), 0);
-        }
-        let input = convert::input(question, self.program.signals());
-        let program = &self.program;
-        let occasion = Occasion {
-            revision,
-            decision: question.decision,
-        };
-        let budget = program.budget(&input, &self.limits);
-        let outcome = program.call(&input, &self.params, Some(occasion), budget);
-        let lines_dropped = outcome.lines_dropped;
-        let ranked = Ranked {
-            fuel: Some(outcome.fuel),
-            duration: outcome.duration,
-            ..self.ranked(revision, outcome.result)
-        };
-        (ranked, lines_dropped)
-    }
-
-    /// The input that a question becomes for this policy, as a record of a fault keeps it.
-    #[must_use]
-    pub fn input(&self, question: &Question) -> Input {
-        convert::input(question, self.program.signals())
-    }
-
-    /// An answer for a question that it was not asked.
-    #[must_use]
-    pub fn fault(&self, revision: Option<RevisionId>, fault: Fault) -> Ranked {
-        self.ranked(revision, Err(fault))
-    }
-
-    fn ranked(&self, revision: Option<RevisionId>, outcome: Result<Ranking, Fault>) -> Ranked {
-        let manifest = self.program.manifest();
-        Ranked {
-            policy: self.about().clone(),
-            revision,
-            outcome,
-            reasons: manifest.reasons.clone(),
-            signals: manifest.signals.clone(),
-            params: self.params.clone(),
-            limits: self.limits,
-            fuel: None,
-            duration: Duration::ZERO,
-            experiment: None,
-            explored: None,
-        }
     }
 }
 

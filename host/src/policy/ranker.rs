@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::accepted::Policy;
 use super::breaker::{Breakers, Change, Leave, Standing};
 use super::catalog::Catalog;
 use super::engine::Engine;
 use super::evidence::TestCase;
 use super::metrics::Metrics;
 use super::pool::Pool;
-use super::program::Policy;
 use super::seats::Deployed;
 use crate::decision::builtin::BuiltIn;
 use crate::decision::{Answer, Fault, Question, Ranked, Ranker};

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::program::Policy;
+use super::accepted::Policy;
 use crate::types::{RevisionId, Tier};
 
 /// A policy that is ready, and the revision that it is. Cheap to clone.

@@ -118,7 +118,7 @@ fn measure(
         .iter()
         .map(|port| port.vitals.missed())
         .min()
-        .map_or(0.0, f64::from);
+        .map_or(unknown, f64::from);
     signals[Signal::Phi] = assessment.phi.unwrap_or(unknown);
     signals[Signal::Health] = assessment.evidence.health.code();
     signals[Signal::ProbeAgeMs] = since(probed.then_some(assessment.evidence.at));
@@ -127,7 +127,7 @@ fn measure(
     signals[Signal::DetachedMs] = since(manager.detached_since());
     signals[Signal::TakenOver] = f64::from(u8::from(assessment.taken_over));
     signals[Signal::QueuedBytes] = queued.iter().map(|queued| queued.bytes).sum::<usize>() as f64;
-    signals[Signal::QueueHeadAgeMs] = head.map_or(0.0, |head| now.ms_since(head));
+    signals[Signal::QueueHeadAgeMs] = since(head);
     signals[Signal::BufferedBytes] = manager.mailbox.bytes() as f64;
     signals[Signal::BytesIn] = bytes_in as f64;
     signals[Signal::BytesOut] = bytes_out as f64;

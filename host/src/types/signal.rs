@@ -49,13 +49,13 @@ signals! {
     ActivityRate1m = "activity-rate-1m",
     /// User activities, each halved in weight every hour.
     ActivityDecayed1h = "activity-decayed-1h",
-    /// Since any byte came from the peer, ms; unknown before the first.
+    /// Since any byte came from the peer, ms; unknown while nobody is attached.
     SilenceMs = "silence-ms",
     /// Since the last pong to one of our pings, ms; unknown before the first.
     PongAgeMs = "pong-age-ms",
     /// The last ping's round trip, ms; unknown before the first.
     RttMs = "rtt-ms",
-    /// Heartbeats in a row without an answer.
+    /// Heartbeats in a row without an answer; unknown while nobody is attached.
     MissedPongs = "missed-pongs",
     /// Suspicion by the phi accrual detector over pong delays; unknown until it has a sample.
     Phi = "phi",
@@ -65,7 +65,7 @@ signals! {
     ProbeAgeMs = "probe-age-ms",
     /// Attached connections.
     Connections = "connections",
-    /// Those of them not known to be gone.
+    /// Those of them not known to be gone, superseded or closing.
     ConnectionsAlive = "connections-alive",
     /// Since the last connection left, ms; unknown while one is attached.
     DetachedMs = "detached-ms",
@@ -73,7 +73,7 @@ signals! {
     TakenOver = "taken-over",
     /// Waiting in the outbox, bytes.
     QueuedBytes = "queued-bytes",
-    /// How long the head of the outbox has waited, ms; 0 if it is empty.
+    /// How long the head of the outbox has waited, ms; unknown while it is empty.
     QueueHeadAgeMs = "queue-head-age-ms",
     /// Held for it elsewhere in the process (mailbox, partial messages), bytes.
     BufferedBytes = "buffered-bytes",
@@ -81,7 +81,8 @@ signals! {
     BytesIn = "bytes-in",
     /// Sent to the client in all, bytes of payload.
     BytesOut = "bytes-out",
-    /// Bytes held now over their decayed average of one minute; 1 is steady, unknown at first.
+    /// Queued and buffered bytes now less their decayed average of one minute; unknown in the first
+    /// minute.
     BytesGrowth1m = "bytes-growth-1m",
     /// Units of work in flight for it, as the application tells.
     InFlight = "in-flight",

@@ -109,7 +109,7 @@ signals! {
     ProbeAgeMs = "probe-age-ms", Milliseconds;
     /// Connections attached. Always known.
     Connections = "connections", Count;
-    /// Connections attached that answered lately. Unknown where none was probed.
+    /// Connections attached that are not known to be gone. Always known.
     ConnectionsAlive = "connections-alive", Count;
     /// Since the last connection left. Unknown while one is attached.
     DetachedMs = "detached-ms", Milliseconds;

@@ -68,7 +68,7 @@ fn check_says_which_step_failed_and_how_to_mend_it() {
     for line in [
         "  ✓ manifest    traps 1.0.0\n",
         "  ✗ kit\n      answers: it gave no answer (user scope, tier proactive, 0 rows): answer there too",
-        "  ✗ imports\n      the policy imports what policies are not granted:\n        wasi:sockets/tcp@0.2.0: policies may not open sockets\n",
+        "  ✗ imports\n      the policy imports what policies are not granted:\n        wasi:sockets/tcp@0.2.0: policies may not open sockets; build without them (componentize-py: `--stub-wasi`)\n",
     ] {
         assert!(ran.out.contains(line), "{line}\nis not in\n{}", ran.out);
     }

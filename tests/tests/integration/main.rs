@@ -30,6 +30,8 @@ mod leaks;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod measured;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod operating;

@@ -267,7 +267,7 @@ async fn who_was_slower_is_told_and_who_says_nothing_is_refused() {
             404,
             "there is no policy `no-such` here",
         ),
-        ("/v1/policies/lruu/activate", 404, "did you mean `lru`?"),
+        ("/v1/policies/fifoo/activate", 404, "did you mean `fifo`?"),
     ] {
         let refused = server.post(path, &json!({})).await;
         assert_eq!(refused.status, status);

@@ -12,8 +12,8 @@ pub(super) const NO_MEMORY: &str = "it gave no answer (user scope, tier proactiv
                          row, and nothing that the answer does not need: ";
 pub(super) const NO_SUCH_ROW: &str = "choose rows from 0 to one below the length of a column";
 pub(super) const NOT_GRANTED: &str = "the policy imports what policies are not granted:\n  ";
-pub(super) const ONLY_LOG: &str = "\nA policy may import `wastegate:policy/log@1.0.0` and nothing else; Rust \
-                        built for `wasm32-unknown-unknown` imports nothing by itself";
+pub(super) const ONLY_LOG: &str = "\nA policy may import `wastegate:policy/log@1.0.0` and the stubs of \
+                        what a standard library pulls in; Rust built for `wasm32-unknown-unknown` imports nothing by itself";
 
 /// What each guest is told, as parts that follow each other; `…` stands for what depends on the
 /// compiler.
@@ -179,7 +179,7 @@ pub(super) const REFUSED_RAW: &[(&str, &[&str])] = &[
         "forbidden-import",
         &[
             NOT_GRANTED,
-            "wasi:sockets/tcp@0.2.0: policies may not open sockets",
+            "wasi:sockets/tcp@0.2.0: policies may not open sockets; build without them (componentize-py: `--stub-wasi`)",
             ONLY_LOG,
         ],
     ),

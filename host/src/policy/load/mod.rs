@@ -31,13 +31,14 @@ pub use imports::verdict;
 use sha2::{Digest, Sha256};
 pub use step::Step;
 
+use super::accepted::Policy;
 use super::allowance;
 use super::describe;
 use super::engine::Engine;
 use super::kit;
 use super::limits::Size;
 use super::manifest::Manifest;
-use super::program::{Code, Policy, Program};
+use super::program::{Code, Program};
 use crate::decision::PolicyRef;
 use crate::types::Limits;
 

@@ -1,7 +1,7 @@
 //! A policy's project: what `wastegate policy new` writes and `wastegate policy build` builds.
 //!
 //! - [`files`] renders a project for a language and a name, from layers that the build script
-//!   embeds: templates, the contract, and a copy of the SDK, whose manifest [`sdk`] makes stand on
+//!   embeds: templates, the contract, and a copy of the SDK, whose manifest `sdk` makes stand on
 //!   its own;
 //! - [`create`] puts the files in place, all of them or none;
 //! - [`project`] reads `wastegate-policy.toml`, which says how a project is built;
