@@ -1,0 +1,91 @@
+//! How many users it takes to see an effect, and which effect the users so far would show.
+
+use super::special::{noncentral_t_cdf, normal_quantile, t_quantile};
+
+/// Users per arm to see `effect` with probability `power` at level `alpha` (both sides), where V of
+/// the two arms is `variance_a` and `variance_b`: (z_{1−α/2}+z_{1−β})²·(V_A+V_B)/Δ². Not a whole
+/// number; infinite for no effect.
+#[must_use]
+pub fn users_per_arm(variance_a: f64, variance_b: f64, effect: f64, alpha: f64, power: f64) -> f64 {
+    let z = reach(alpha, power);
+    z * z * (variance_a + variance_b) / (effect * effect)
+}
+
+/// The smallest effect that arms of that size would show so often: the minimum detectable effect.
+#[must_use]
+pub fn detectable_effect(
+    variance_a: f64,
+    variance_b: f64,
+    users_per_arm: f64,
+    alpha: f64,
+    power: f64,
+) -> f64 {
+    reach(alpha, power) * ((variance_a + variance_b) / users_per_arm).sqrt()
+}
+
+fn reach(alpha: f64, power: f64) -> f64 {
+    normal_quantile(1.0 - alpha / 2.0) + normal_quantile(power)
+}
+
+/// Cohen's h: the distance of two shares on the scale where their variance is the same everywhere.
+#[must_use]
+pub fn cohens_h(a: f64, b: f64) -> f64 {
+    2.0 * a.sqrt().asin() - 2.0 * b.sqrt().asin()
+}
+
+/// Users per arm to tell two shares apart, by Cohen's h.
+#[must_use]
+pub fn users_per_arm_for_shares(a: f64, b: f64, alpha: f64, power: f64) -> f64 {
+    let (z, h) = (reach(alpha, power), cohens_h(a, b));
+    2.0 * z * z / (h * h)
+}
+
+/// Users per arm for a t test of a standardised effect `d`: exact, by the noncentral t, for few
+/// users. Infinite for no effect.
+#[must_use]
+pub fn users_per_arm_for_t(d: f64, alpha: f64, power: f64) -> f64 {
+    if d == 0.0 {
+        return f64::INFINITY;
+    }
+    let reached = |n: f64| {
+        let (df, shift) = (2.0 * n - 2.0, d.abs() * (n / 2.0).sqrt());
+        let critical = t_quantile(1.0 - alpha / 2.0, df);
+        1.0 - noncentral_t_cdf(critical, df, shift) + noncentral_t_cdf(-critical, df, shift)
+    };
+    let normal = users_per_arm(1.0, 1.0, d, alpha, power);
+    let (mut low, mut high) = (2.0, normal + 10.0);
+    // Sixty halvings leave nothing of any width.
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if reached(middle) < power {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::testing::near;
+
+    #[test]
+    fn the_reference_sizes() {
+        let share = |p: f64| p * (1.0 - p);
+        let unpooled = users_per_arm(share(0.05), share(0.03), 0.02, 0.05, 0.8);
+        near(unpooled, 1_503.06, 1e-5);
+        near(cohens_h(0.05, 0.03), 0.102_860_790_5, 1e-9);
+        let by_h = users_per_arm_for_shares(0.05, 0.03, 0.05, 0.8);
+        near(by_h, 1_483.67, 1e-5);
+        near(users_per_arm_for_t(0.2, 0.05, 0.8), 393.405_7, 1e-6);
+        assert!(users_per_arm_for_t(0.0, 0.05, 0.8).is_infinite());
+    }
+
+    #[test]
+    fn size_and_effect_undo_each_other() {
+        let n = users_per_arm(2.0, 3.0, 0.4, 0.05, 0.8);
+        near(detectable_effect(2.0, 3.0, n, 0.05, 0.8), 0.4, 1e-9);
+    }
+}
