@@ -1,9 +1,27 @@
 //! Activity as files: what users did with their managers, one event a line.
 //!
-//! Reads the stream that a gateway records, the same in canonical form from elsewhere, and plain
-//! message logs; makes traces from public data and from a seed; describes and slices them. Not
-//! here: what a policy would have done (`replay`), and live managers.
+//! - [`event`] is a trace in memory, [`builder`] makes one and keeps its order and its limits;
+//! - [`read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
+//!   or as a table, and plain message logs ([`messages`]);
+//! - [`users`] looks at a trace user by user, and knows what comes next.
+//!
+//! Not here: what a policy would have done (`replay`), and live managers.
 
+pub mod builder;
+pub mod error;
 pub mod event;
+pub mod messages;
+pub mod read;
+pub mod users;
 
-pub use event::{Event, Kind, Session, Trace};
+mod canonical;
+mod table;
+
+pub use builder::Builder;
+pub use error::{LineProblem, TraceError};
+pub use event::{Event, Hint, Kind, Session, Trace};
+pub use read::{Format, Loaded, Reading, read};
+pub use users::{ByUser, NEVER};
+
+#[cfg(test)]
+mod tests;

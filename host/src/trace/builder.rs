@@ -1,0 +1,146 @@
+//! From lines to a trace: names are interned, time is kept in order, sizes are bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::error::LineProblem;
+use super::event::{Event, Kind, Session, Trace};
+
+/// Events that are kept in memory: about 3 GB of them.
+pub const EVENTS_MAX: usize = 50_000_000;
+/// Users, managers and devices that are kept, of each.
+pub const NAMES_MAX: usize = 5_000_000;
+/// How much earlier than one before it a line may be: clocks of several writers, and events that a
+/// slow task told late. They are put in order.
+pub const DISORDER_MS_MAX: u64 = 60_000;
+/// The year 3000, in milliseconds: nothing was recorded there.
+const FUTURE_MS: u64 = 32_503_680_000_000;
+
+/// A trace in the making.
+#[derive(Debug, Default)]
+pub struct Builder {
+    trace: Trace,
+    users: HashMap<Arc<str>, u32>,
+    sessions: HashMap<(u32, Arc<str>), u32>,
+    devices: HashMap<Arc<str>, u32>,
+    latest_ms: u64,
+    disordered: bool,
+}
+
+/// One line, its names not interned yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// When, ms.
+    pub at_ms: u64,
+    /// Whose.
+    pub user: &'a str,
+    /// Which manager.
+    pub key: &'a str,
+    /// On which device.
+    pub device: Option<&'a str>,
+    /// What.
+    pub kind: Kind,
+}
+
+/// Why a line was not taken.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// The line is at fault.
+    Problem(LineProblem),
+    /// The trace is full of that, and how many there may be.
+    Full(&'static str, usize),
+}
+
+impl Builder {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when it is out of order by more than [`DISORDER_MS_MAX`], in the future, or over
+    /// a limit.
+    pub fn add(&mut self, told: Told<'_>) -> Result<(), NotTaken> {
+        if told.at_ms >= FUTURE_MS {
+            return Err(NotTaken::Problem(LineProblem::Future(told.at_ms)));
+        }
+        if told.at_ms < self.latest_ms {
+            let back_ms = self.latest_ms - told.at_ms;
+            if back_ms > DISORDER_MS_MAX {
+                return Err(NotTaken::Problem(LineProblem::Unordered {
+                    back_ms,
+                    most_ms: DISORDER_MS_MAX,
+                }));
+            }
+            self.disordered = true;
+        }
+        self.latest_ms = self.latest_ms.max(told.at_ms);
+        if self.trace.events.len() >= EVENTS_MAX {
+            return Err(NotTaken::Full("events", EVENTS_MAX));
+        }
+        let user = self.user(told.user)?;
+        let session = self.session(user, told.key)?;
+        let device = told.device.map(|device| self.device(device)).transpose()?;
+        self.trace.events.push(Event {
+            at_ms: told.at_ms,
+            session,
+            user,
+            device,
+            kind: told.kind,
+        });
+        Ok(())
+    }
+
+    fn user(&mut self, name: &str) -> Result<u32, NotTaken> {
+        if let Some(&known) = self.users.get(name) {
+            return Ok(known);
+        }
+        let (name, place) = new_name(name, self.trace.users.len(), "users")?;
+        self.trace.users.push(name.clone());
+        self.users.insert(name, place);
+        Ok(place)
+    }
+
+    fn session(&mut self, user: u32, key: &str) -> Result<u32, NotTaken> {
+        let key: Arc<str> = key.into();
+        if let Some(&known) = self.sessions.get(&(user, key.clone())) {
+            return Ok(known);
+        }
+        let (key, place) = new_name(&key, self.trace.sessions.len(), "managers")?;
+        self.trace.sessions.push(Session {
+            user,
+            key: key.clone(),
+        });
+        self.sessions.insert((user, key), place);
+        Ok(place)
+    }
+
+    fn device(&mut self, name: &str) -> Result<u32, NotTaken> {
+        if let Some(&known) = self.devices.get(name) {
+            return Ok(known);
+        }
+        let (name, place) = new_name(name, self.trace.devices.len(), "devices")?;
+        self.trace.devices.push(name.clone());
+        self.devices.insert(name, place);
+        Ok(place)
+    }
+
+    /// The trace, in order of time; lines of one moment in their order.
+    #[must_use]
+    pub fn build(mut self) -> Trace {
+        if self.disordered {
+            self.trace.events.sort_by_key(|event| event.at_ms);
+        }
+        self.trace
+    }
+
+    /// Whether nothing was taken yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.trace.events.is_empty()
+    }
+}
+
+fn new_name(name: &str, held: usize, what: &'static str) -> Result<(Arc<str>, u32), NotTaken> {
+    match u32::try_from(held) {
+        Ok(place) if held < NAMES_MAX => Ok((name.into(), place)),
+        _ => Err(NotTaken::Full(what, NAMES_MAX)),
+    }
+}
