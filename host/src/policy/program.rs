@@ -18,7 +18,7 @@ use super::load::{LoadError, Params};
 use super::log::{Share, Voice};
 use super::manifest::{Manifest, RawManifest};
 use super::wasi::Moment;
-use crate::decision::{Fault, PolicyRef, Question, Ranking};
+use crate::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use crate::types::{DecisionId, Limits, RevisionId, Scope, Signal};
 
 /// How many times its deadline a heavy component gets in the acceptance kit, which runs where
@@ -218,6 +218,31 @@ impl Program {
         });
         let budget = self.patient(input, &Limits::NODES);
         self.call(input, params, occasion, budget)
+    }
+
+    /// Answers a question off the path and silently: as the server would, with the patience of a
+    /// large call, since a machine that is busy says nothing about the policy.
+    #[must_use]
+    pub fn replay(&self, question: &Question, params: &Arc<[f64]>) -> Ranked {
+        let (outcome, fuel, duration) = if self.supports(question.scope) {
+            let outcome = self.examine(&self.input(question), params);
+            (outcome.result, Some(outcome.fuel), outcome.duration)
+        } else {
+            (Err(Fault::ScopeUnsupported), None, Duration::ZERO)
+        };
+        Ranked {
+            policy: self.about.clone(),
+            revision: None,
+            outcome,
+            reasons: self.manifest.reasons.clone(),
+            signals: self.manifest.signals.clone(),
+            params: params.clone(),
+            limits: Limits::NODES,
+            fuel,
+            duration,
+            experiment: None,
+            explored: None,
+        }
     }
 
     /// The budget of a call that nobody waits for.

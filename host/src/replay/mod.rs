@@ -2,5 +2,25 @@
 //! the planner and the sandbox that serve.
 //!
 //! Users' activity is taken as given; who is held, who is evicted and who comes back is simulated
-//! for each policy, because each eviction changes what comes after. Not here: live managers, and
-//! the files themselves (`trace`).
+//! for each strategy, because each eviction changes what comes after ([`run`], `user`). Who ranks is a
+//! [`Contestant`], by which rules are the [`Rules`], what came of it is a [`Tally`].
+//!
+//! Not here: live managers, and the files themselves (`trace`).
+
+pub mod contestant;
+pub mod rules;
+pub mod run;
+pub mod tally;
+
+mod held;
+mod truth;
+mod user;
+
+pub use contestant::{Contestant, Native};
+pub use rules::Rules;
+pub use run::{Keep, Outcome, Progress, Replay, RunError};
+pub use tally::Tally;
+pub use user::Decision;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@
 
 use super::event::{Event, Kind, Trace};
 
+/// Frames that one coalesced line is spread into at the most; more are taken together.
+pub const FRAMES_MAX: u32 = 1_000;
+
 /// There is no next time.
 pub const NEVER: u64 = u64::MAX;
 
@@ -19,38 +22,26 @@ pub struct ByUser<'a> {
 }
 
 impl Kind {
-    /// Whether its user wanted the manager at that moment: regret and the oracle go by these. Pings,
+    /// Whether its user wanted the manager at that moment: a frame, or an attempt to attach. Pings,
     /// pongs, pushes and what the host did are not.
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
         matches!(
             self,
-            Self::In { .. } | Self::Open { .. } | Self::Refuse { .. }
+            Self::In { .. } | Self::Open { .. } | Self::Refuse { .. } | Self::Attach
         )
     }
 }
 
 impl<'a> ByUser<'a> {
-    /// Groups a trace: one pass to count, one to place.
+    /// Groups a trace, and spreads what was coalesced over its time.
     #[must_use]
     pub fn new(trace: &'a Trace) -> Self {
-        let mut begins = vec![0; trace.users.len() + 1];
-        for event in &trace.events {
-            if let Some(count) = begins.get_mut(event.user as usize + 1) {
-                *count += 1;
-            }
-        }
-        let mut before = 0;
-        for begin in &mut begins {
-            before += *begin;
-            *begin = before;
-        }
-        let mut order: Vec<u32> =
-            (0..u32::try_from(trace.events.len()).unwrap_or(u32::MAX)).collect();
-        order.sort_by_key(|&at| trace.events.get(at as usize).map(|event| event.user));
-        let events = order
-            .into_iter()
-            .filter_map(|at| trace.events.get(at as usize).copied())
+        let mut events: Vec<Event> = trace.events.iter().flat_map(spread).collect();
+        // Stable: events of one moment stay in the order of their lines.
+        events.sort_by_key(|event| (event.user, event.at_ms));
+        let begins = (0..=trace.users.len())
+            .map(|user| events.partition_point(|event| (event.user as usize) < user))
             .collect();
         Self {
             trace,
@@ -79,6 +70,34 @@ impl<'a> ByUser<'a> {
             .and_then(|(&from, &to)| self.events.get(from..to))
             .unwrap_or_default()
     }
+}
+
+/// The frames of one coalesced line as events of their own, evenly from its first moment to its last,
+/// which are the two that are known. Anything else is itself.
+fn spread(event: &Event) -> impl Iterator<Item = Event> + use<> {
+    let event = *event;
+    let (n, bytes, last_ms) = match event.kind {
+        Kind::In { n, bytes, last_ms } if n > 1 && last_ms > 0 => (n, bytes, last_ms),
+        _ => (1, 0, 0),
+    };
+    let frames = n.min(FRAMES_MAX);
+    let last = u64::from(frames.saturating_sub(1).max(1));
+    (0..frames).map(move |frame| {
+        if frames == 1 {
+            return event;
+        }
+        let until = |whole: u64, frame: u32| whole * u64::from(frame) / u64::from(frames);
+        let share = |whole: u64| until(whole, frame + 1) - until(whole, frame);
+        Event {
+            at_ms: event.at_ms + u64::from(last_ms) * u64::from(frame) / last,
+            kind: Kind::In {
+                n: u32::try_from(share(n.into())).unwrap_or(1),
+                bytes: share(bytes),
+                last_ms: 0,
+            },
+            ..event
+        }
+    })
 }
 
 /// For every event of one user, when the same manager is wanted next, strictly later in the list:
