@@ -6,6 +6,7 @@
 pub mod config;
 pub mod demo;
 pub mod policy;
+pub mod replay;
 pub mod serve;
 
 use std::io::{self, Write};
@@ -33,6 +34,8 @@ pub enum Verb {
     Config(config::Args),
     /// Write, check, compare and ship policies.
     Policy(policy::Args),
+    /// Say what strategies would have done with recorded activity.
+    Replay(replay::Args),
 }
 
 /// Where a verb reads and writes.
@@ -57,6 +60,7 @@ impl Cli {
             Some(Verb::Demo(args)) => args.run(terminal),
             Some(Verb::Config(args)) => args.run(terminal),
             Some(Verb::Policy(args)) => args.run(terminal),
+            Some(Verb::Replay(args)) => args.run(terminal),
         }
     }
 }

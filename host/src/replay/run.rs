@@ -165,15 +165,25 @@ impl<'a> Replay<'a> {
         keep: Keep,
         progress: &Progress,
     ) -> Outcome {
-        let keys = &self.keys;
-        // Every session of a trace has a key that was checked; this is for the type.
-        let key = |session: u32| keys.get(session as usize).cloned();
-        let nameless = keys.first().cloned();
-        let key = |session: u32| {
-            key(session)
-                .or_else(|| nameless.clone())
-                .unwrap_or_else(|| unreachable!("an event has a session"))
+        let mut outcome = Outcome {
+            tally: Tally::default(),
+            decisions: Vec::new(),
         };
+        let from = batch * BATCH;
+        for (number, user) in self.users.iter().enumerate().skip(from).take(BATCH) {
+            let Played { tally, decisions } = self.user(number, user.clone(), contestant, keep);
+            outcome.tally.merge(tally);
+            if keep != Keep::Counts {
+                outcome.decisions.extend(decisions);
+            }
+            progress.done.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn user(&self, number: usize, name: UserId, contestant: &Contestant, keep: Keep) -> Played {
+        let keys = &self.keys;
+        let key = |session: u32| keys.get(session as usize).cloned();
         let stage = Stage {
             rules: self.rules,
             contestant,
@@ -182,25 +192,34 @@ impl<'a> Replay<'a> {
             begin_ms: self.begin_ms,
             keep_questions: keep == Keep::Questions,
         };
-        let mut outcome = Outcome {
-            tally: Tally::default(),
-            decisions: Vec::new(),
+        play(
+            &stage,
+            u32::try_from(number).unwrap_or(u32::MAX),
+            name,
+            self.by_user.of(number),
+        )
+    }
+
+    /// Every decision of one user, with what was asked.
+    #[must_use]
+    pub fn explain(&self, user: u32, contestant: &Contestant) -> Vec<Decision> {
+        let number = user as usize;
+        let name = self.users.get(number).cloned();
+        let play = |name| {
+            self.user(number, name, contestant, Keep::Questions)
+                .decisions
         };
-        let from = batch * BATCH;
-        for (number, user) in self.users.iter().enumerate().skip(from).take(BATCH) {
-            let Played { tally, decisions } = play(
-                &stage,
-                u32::try_from(number).unwrap_or(u32::MAX),
-                user.clone(),
-                self.by_user.of(number),
-            );
-            outcome.tally.merge(tally);
-            if keep != Keep::Counts {
-                outcome.decisions.extend(decisions);
-            }
-            progress.done.fetch_add(1, Ordering::Relaxed);
-        }
-        outcome
+        name.map(play).unwrap_or_default()
+    }
+
+    /// When a user wants a manager next after a moment, ms as in the trace; none if never again.
+    #[must_use]
+    pub fn next_wanted(&self, user: u32, session: u32, after_ms: u64) -> Option<u64> {
+        let events = self.by_user.of(user as usize).iter();
+        let mut later = events.filter(|event| event.session == session && event.at_ms > after_ms);
+        later
+            .find(|event| event.kind.is_wanted())
+            .map(|event| event.at_ms)
     }
 
     /// How many users there are.

@@ -49,7 +49,7 @@ pub(super) struct Stage<'a> {
     pub(super) rules: &'a Rules,
     pub(super) contestant: &'a Contestant,
     /// Names of the user's managers, by place in the trace.
-    pub(super) key: &'a dyn Fn(u32) -> ManagerKey,
+    pub(super) key: &'a dyn Fn(u32) -> Option<ManagerKey>,
     /// The trace tells when somebody attaches; otherwise whoever opens is attached.
     pub(super) attaches: bool,
     /// The first moment of the trace, ms.
@@ -174,6 +174,7 @@ impl Run<'_> {
         now: Timestamp,
         silent_from_ms: Option<u64>,
     ) -> Option<usize> {
+        let key = (self.stage.key)(event.session)?;
         self.tally.attempts += 1;
         if self.held.len() >= self.stage.rules.limit as usize {
             self.make_room(event, now);
@@ -195,7 +196,7 @@ impl Run<'_> {
         self.held.push(Held::new(Birth {
             session: event.session,
             id: ManagerId::from_raw(self.lives),
-            key: (self.stage.key)(event.session),
+            key,
             at: now,
             past: self.past.get(&event.session).copied().unwrap_or_default(),
             silent_from: silent_from_ms.map(|ms| self.at(ms)),

@@ -17,9 +17,9 @@ mod publish;
 mod ranking;
 mod run;
 mod settings;
-mod subject;
-mod table;
-mod target;
+pub(in crate::cli) mod subject;
+pub(in crate::cli) mod table;
+pub(in crate::cli) mod target;
 mod test;
 mod verify;
 

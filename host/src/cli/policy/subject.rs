@@ -19,7 +19,7 @@ use crate::workbench::snapshot::Snapshot;
 use crate::workbench::units;
 
 /// Loads a policy that was named by a file or as a shipped one.
-pub(super) fn program(
+pub(in crate::cli) fn program(
     engine: &Engine,
     named: &str,
     err: &mut dyn io::Write,
@@ -38,13 +38,13 @@ pub(super) fn program(
 }
 
 /// Says what is wrong with a file.
-pub(super) fn unreadable(error: &FileError, err: &mut dyn io::Write) -> io::Result<Told> {
+pub(in crate::cli) fn unreadable(error: &FileError, err: &mut dyn io::Write) -> io::Result<Told> {
     writeln!(err, "error: {}", chain(error))?;
     Ok(Told(ExitCode::from(EX_NOINPUT)))
 }
 
 /// Says what is wrong with parameters.
-pub(super) fn refused(bad: &[BadParameter], err: &mut dyn io::Write) -> io::Result<Told> {
+pub(in crate::cli) fn refused(bad: &[BadParameter], err: &mut dyn io::Write) -> io::Result<Told> {
     for bad in bad {
         writeln!(err, "error: `--param`: {bad}")?;
     }
@@ -52,7 +52,7 @@ pub(super) fn refused(bad: &[BadParameter], err: &mut dyn io::Write) -> io::Resu
 }
 
 /// Writes a snapshot down in our own form.
-pub(super) fn save(
+pub(in crate::cli) fn save(
     snapshot: &Snapshot,
     path: &Path,
     err: &mut dyn io::Write,
@@ -67,7 +67,7 @@ pub(super) fn save(
 }
 
 /// A parameter as `NAME=VALUE`, for the command line.
-pub(super) fn parameter(text: &str) -> Result<(String, f64), String> {
+pub(in crate::cli) fn parameter(text: &str) -> Result<(String, f64), String> {
     let wrong = || format!("{text:?} is not NAME=VALUE with a number, such as patience-ms=50000");
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     let value: f64 = value.trim().parse().map_err(|_| wrong())?;
@@ -75,7 +75,7 @@ pub(super) fn parameter(text: &str) -> Result<(String, f64), String> {
 }
 
 /// A tier by name, for the command line.
-pub(super) fn tier(text: &str) -> Result<Tier, String> {
+pub(in crate::cli) fn tier(text: &str) -> Result<Tier, String> {
     let named = Tier::ALL.into_iter().find(|tier| tier.name() == text);
     named.ok_or_else(|| {
         let names = Tier::ALL.map(Tier::name).join(", ");
@@ -84,12 +84,12 @@ pub(super) fn tier(text: &str) -> Result<Tier, String> {
 }
 
 /// What was set, by name; the last of several goes.
-pub(super) fn set(params: Vec<(String, f64)>) -> BTreeMap<String, f64> {
+pub(in crate::cli) fn set(params: Vec<(String, f64)>) -> BTreeMap<String, f64> {
     params.into_iter().collect()
 }
 
 /// The parameters in force, for people; nothing if the policy has none.
-pub(super) fn told_params(program: &Program, params: &[f64]) -> Option<String> {
+pub(in crate::cli) fn told_params(program: &Program, params: &[f64]) -> Option<String> {
     let pairs = program.manifest().parameters.iter().zip(params);
     let told: Vec<String> = pairs
         .map(|(known, value)| {
@@ -105,7 +105,7 @@ pub(super) fn told_params(program: &Program, params: &[f64]) -> Option<String> {
 }
 
 /// A policy with its parameters, for programs.
-pub(super) fn json_policy(program: &Program, params: &[f64]) -> Value {
+pub(in crate::cli) fn json_policy(program: &Program, params: &[f64]) -> Value {
     let about = program.about();
     let pairs = program.manifest().parameters.iter().zip(params);
     let params: serde_json::Map<String, Value> = pairs

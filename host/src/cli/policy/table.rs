@@ -7,14 +7,14 @@ const CELL_MAX: usize = 48;
 
 /// A table that is being put together.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in crate::cli) struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// With these columns.
-    pub(super) fn new<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Self {
+    pub(in crate::cli) fn new<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Self {
         Self {
             head: head.into_iter().map(Into::into).collect(),
             rows: Vec::new(),
@@ -22,13 +22,13 @@ impl Table {
     }
 
     /// One more row; cells that are missing are empty.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(in crate::cli) fn row(&mut self, cells: Vec<String>) {
         self.rows
             .push(cells.iter().map(|cell| clip(cell)).collect());
     }
 
     /// Writes it, each line after `indent`.
-    pub(super) fn write(&self, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    pub(in crate::cli) fn write(&self, indent: &str, out: &mut dyn Write) -> io::Result<()> {
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| {
             let cells = lines().filter_map(|line| line.get(column));

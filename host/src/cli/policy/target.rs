@@ -12,18 +12,18 @@ use crate::policy::{Engine, shipped};
 use crate::types::Clock;
 
 /// `EX_NOINPUT` of `sysexits.h`: a file could not be read.
-pub(super) const EX_NOINPUT: u8 = 66;
+pub(in crate::cli) const EX_NOINPUT: u8 = 66;
 
 /// The limits that apply, as for the server.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(super) struct EngineArgs {
+pub(in crate::cli) struct EngineArgs {
     #[command(flatten)]
     sources: SourceArgs,
 }
 
 /// Why a verb ends before it begins: already told, with the exit code that says so.
 #[derive(Debug)]
-pub(super) struct Told(pub(super) ExitCode);
+pub(in crate::cli) struct Told(pub(in crate::cli) ExitCode);
 
 impl EngineArgs {
     /// An engine within the limits of the configuration.
@@ -31,7 +31,7 @@ impl EngineArgs {
     /// # Errors
     /// [`Told`] when the configuration is refused or the machine cannot run it; the inner error
     /// when the terminal cannot be written to.
-    pub(super) fn engine(
+    pub(in crate::cli) fn engine(
         self,
         environment: Environment,
         err: &mut dyn io::Write,
@@ -56,7 +56,7 @@ impl EngineArgs {
 /// # Errors
 /// [`Told`] when there is no such file and no such policy; the inner error when the terminal cannot
 /// be written to.
-pub(super) fn bytes(
+pub(in crate::cli) fn bytes(
     named: &str,
     bytes_max: u64,
     err: &mut dyn io::Write,

@@ -1,0 +1,217 @@
+//! `wastegate replay`: what strategies would have done with recorded activity.
+//!
+//! Arguments and reading here; `told` makes text, JSON and CSV of the outcome, `bisect` looks for the
+//! first decision at which two part.
+
+mod bisect;
+mod contestants;
+mod progress;
+mod told;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::Terminal;
+use super::config::{SourceArgs, refuse};
+use super::policy::target::{EX_NOINPUT, Told};
+use super::serve::{EX_UNAVAILABLE, chain};
+use crate::config::{self, Config, Environment};
+use crate::policy::Engine;
+use crate::replay::{Keep, Native, Progress, Replay, Rules};
+use crate::trace::{ByUser, Format, Loaded, Reading, read};
+use crate::types::Clock;
+
+/// Arguments of `wastegate replay`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    input: Input,
+    /// A policy: a file, the name of one that the host ships, or `builtin`; with parameters as
+    /// `NAME?param=value&param=value`. Repeatable.
+    #[arg(long = "policy", value_name = "POLICY")]
+    policies: Vec<String>,
+    /// A strategy without a sandbox, to measure others by: `lru`, `fifo` or `random`. Repeatable.
+    #[arg(long, value_name = "NAME", value_parser = contestants::native)]
+    native: Vec<Native>,
+    /// Also the clairvoyant reference (Belady's MIN), and native LRU to set the scale.
+    #[arg(long)]
+    oracle: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print CSV, a line for each strategy.
+    #[arg(long)]
+    csv: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Find the first decision at which two strategies take others, and what it led to.
+    Bisect(bisect::Args),
+}
+
+/// What is run again, and by which rules.
+#[derive(Debug, clap::Args)]
+struct Input {
+    /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd. Several
+    /// files are read one after another, as one trace.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    activity: Vec<PathBuf>,
+    /// What the files hold: `canonical` events, `messages` (`src dst unixtime`), or `auto`.
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    format: Format,
+    /// Which column is the user: of a message log `src`, `dst` or `both`; of canonical events the
+    /// name of a field.
+    #[arg(long, value_name = "COLUMN")]
+    user_column: Option<String>,
+    /// Managers that a user may hold, in place of `limits.managers_per_user`.
+    #[arg(long, value_name = "N")]
+    cap: Option<u32>,
+    /// From which lots are drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Threads; as many as there are processors if nothing is said. The outcome is the same.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+/// Everything that a run needs, read and checked.
+struct Ready {
+    loaded: Loaded,
+    rules: Rules,
+    engine: Engine,
+    threads: usize,
+}
+
+impl Args {
+    /// Does it: 0 with a result, 65 or 66 if the activity cannot be read.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let done = match self.verb {
+            Some(Verb::Bisect(args)) => args.run(terminal),
+            None => self.compare(terminal),
+        };
+        match done? {
+            Ok(code) | Err(Told(code)) => Ok(code),
+        }
+    }
+
+    fn compare(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = terminal;
+        let ready = match self.input.ready(environment, err)? {
+            Ok(ready) => ready,
+            Err(told) => return Ok(Err(told)),
+        };
+        let wanted = contestants::Wanted {
+            policies: &self.policies,
+            native: &self.native,
+            oracle: self.oracle,
+        };
+        let contestants = match wanted.load(&ready.engine, err)? {
+            Ok(contestants) => contestants,
+            Err(told) => return Ok(Err(told)),
+        };
+        let by_user = ByUser::new(&ready.loaded.trace);
+        let replay = match Replay::new(&by_user, &ready.rules, ready.threads) {
+            Ok(replay) => replay,
+            Err(error) => return Ok(Err(failed(&error, err)?)),
+        };
+        let (clock, mut results) = (Clock::system(), Vec::new());
+        for contestant in &contestants {
+            let progress = Progress::default();
+            let started = clock.now();
+            let outcome = progress::shown(&contestant.name, &progress, replay.users(), || {
+                replay.run(contestant, Keep::Counts, &progress)
+            });
+            match outcome {
+                Ok(outcome) => results.push(told::Result {
+                    contestant,
+                    tally: outcome.tally,
+                    took: clock.now().since(started),
+                }),
+                Err(error) => return Ok(Err(failed(&error, err)?)),
+            }
+        }
+        let report = told::Report {
+            loaded: &ready.loaded,
+            rules: &ready.rules,
+            results,
+        };
+        if self.json {
+            writeln!(out, "{}", report.json())?;
+        } else if self.csv {
+            report.csv(out)?;
+        } else {
+            report.text(out)?;
+        }
+        Ok(Ok(ExitCode::SUCCESS))
+    }
+}
+
+impl Input {
+    fn ready(
+        self,
+        environment: Environment,
+        err: &mut dyn io::Write,
+    ) -> io::Result<Result<Ready, Told>> {
+        let config = match config::load(self.sources.sources(environment, Vec::new())) {
+            Ok(loaded) => loaded.config,
+            Err(error) => return Ok(Err(Told(refuse(&error, err)?))),
+        };
+        let reading = Reading {
+            format: self.format,
+            user_column: self.user_column,
+        };
+        let loaded = match read(&self.activity, &reading) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
+            }
+        };
+        let rules = rules(&config, self.cap, self.seed);
+        let engine = match Engine::new(config.policy, Clock::system()) {
+            Ok(engine) => engine,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(Err(Told(ExitCode::from(EX_UNAVAILABLE))));
+            }
+        };
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Ok(Ready {
+            loaded,
+            rules,
+            engine,
+            threads: self.threads.unwrap_or(processors),
+        }))
+    }
+}
+
+fn rules(config: &Config, cap: Option<u32>, seed: u64) -> Rules {
+    Rules {
+        limit: cap.unwrap_or(config.limits.managers_per_user),
+        table: config.cleanup.table.clone(),
+        last_tier: config.cleanup.user_last_tier,
+        proactive_from: config.cleanup.proactive_from,
+        manager: config.manager.clone(),
+        health: config.health.clone(),
+        seed,
+    }
+}
+
+fn failed(error: &dyn std::error::Error, err: &mut dyn io::Write) -> io::Result<Told> {
+    writeln!(err, "error: {}", chain(error))?;
+    Ok(Told(ExitCode::FAILURE))
+}
