@@ -128,9 +128,9 @@ impl Control {
     async fn obey(self, manager: &Arc<Manager>, from: &Peer) -> String {
         match self {
             Self::Visible(visible) => manager.set_visible(visible),
-            Self::Work(units) => manager.hints.set_in_flight(units),
-            Self::Priority(priority) => manager.hints.set_priority(priority),
-            Self::Device(class) => manager.hints.set_device_class(class),
+            Self::Work(units) => manager.set_in_flight(units),
+            Self::Priority(priority) => manager.set_priority(priority),
+            Self::Device(class) => manager.set_device_class(class),
             Self::Busy(busy) => tokio::time::sleep(busy).await,
             Self::Push { count, bytes } => {
                 let message = Message::Binary(vec![0_u8; bytes].into());

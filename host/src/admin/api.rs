@@ -189,7 +189,7 @@ async fn unpin(
     let Some(manager) = admin.find(&user, &key) else {
         return not_found("no such manager");
     };
-    manager.hints.unpin();
+    manager.unpin();
     Json(json!({ "pinned": false })).into_response()
 }
 

@@ -91,6 +91,14 @@ impl Admission {
     /// # Errors
     /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
     pub async fn admit(&self, user: &UserId, key: &ManagerKey) -> Result<Admitted, Denied> {
+        let admitted = self.knock(user, key).await;
+        if admitted.is_err() {
+            self.registry.refused(user, key, self.clock.now());
+        }
+        admitted
+    }
+
+    async fn knock(&self, user: &UserId, key: &ManagerKey) -> Result<Admitted, Denied> {
         let start = self.clock.now();
         let deadline = start.after(self.config.budget);
         let mut way = Way {
@@ -238,6 +246,19 @@ impl Admission {
     /// # Errors
     /// [`Denied`] when that takes longer than the queue may.
     pub async fn wait(
+        &self,
+        ticket: Ticket,
+        user: &UserId,
+        key: &ManagerKey,
+    ) -> Result<Permit, Denied> {
+        let admitted = self.stand(ticket, user, key).await;
+        if admitted.is_err() {
+            self.registry.refused(user, key, self.clock.now());
+        }
+        admitted
+    }
+
+    async fn stand(
         &self,
         mut ticket: Ticket,
         user: &UserId,

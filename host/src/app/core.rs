@@ -80,6 +80,7 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let notes = Notes::open(&config, &clock, &mut metrics)?;
+        let rules = rules(&config, &policies);
         let surroundings = Arc::new(Surroundings {
             clock: clock.clone(),
             config: config.manager,
@@ -92,6 +93,7 @@ impl Core {
             surroundings,
             tasks.clone(),
         );
+        notes.activity.begin(&rules);
         notes.recording.connect(registry.clone());
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
@@ -298,6 +300,28 @@ impl Core {
     }
 }
 
+/// By which rules everything comes about, for whoever reads the activity stream later.
+fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
+    let in_charge = policies.catalog.current();
+    let about = in_charge.as_ref().map(|policy| policy.about());
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    serde_json::json!({
+        "wastegate": env!("CARGO_PKG_VERSION"),
+        "node": config.server.node,
+        "managers_per_user": config.limits.managers_per_user,
+        "reserve": config.cleanup.table.reserve,
+        "keep_one": config.cleanup.table.keep_one,
+        "last_tier": config.cleanup.user_last_tier,
+        "proactive_from": config.cleanup.proactive_from,
+        "attach_grace_ms": ms(config.manager.attach_grace),
+        "reconnect_grace_ms": ms(config.manager.reconnect_grace),
+        "ping_interval_ms": ms(config.health.ping_interval),
+        "pong_deadline_ms": ms(config.health.pong_deadline),
+        "dead_after_ms": ms(config.health.dead_after),
+        "policy": about,
+    })
+}
+
 /// Everything that writes down.
 struct Notes {
     recording: Arc<Recording>,
@@ -327,7 +351,8 @@ impl Notes {
         let activity = open(config.observe.activity.as_ref(), "activity")?;
         let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
         let node = &config.server.node;
-        let recording = Recording::new(decisions, pseudonyms, node, clock.clone());
+        let recording =
+            Recording::new(decisions, activity.clone(), pseudonyms, node, clock.clone());
         Ok(Self {
             recording,
             activity,

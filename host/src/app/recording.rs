@@ -7,9 +7,10 @@ use tokio::sync::broadcast;
 
 use crate::cleanup::{Decided, Recorder, TierRun, UserPressure};
 use crate::decision::record::{Circumstances, Pseudonyms};
-use crate::decision::{DecisionRecord, Question, Row, Victim};
+use crate::decision::{DecisionRecord, Question, Row, Victim, VictimOutcome};
 use crate::gateway::notice::Notice;
 use crate::health::Round;
+use crate::observe::activity::{self, Activity};
 use crate::observe::journal::Journal;
 use crate::observe::pseudonym::Pseudonymizer;
 use crate::registry::Registry;
@@ -39,6 +40,7 @@ pub enum Event {
 /// Takes notes.
 pub struct Recording {
     decisions: Journal,
+    activity: Activity,
     pseudonyms: Pseudonymizer,
     node: Arc<str>,
     clock: Clock,
@@ -52,12 +54,14 @@ impl Recording {
     #[must_use]
     pub fn new(
         decisions: Journal,
+        activity: Activity,
         pseudonyms: Pseudonymizer,
         node: &str,
         clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
             decisions,
+            activity,
             pseudonyms,
             node: node.into(),
             clock,
@@ -76,6 +80,24 @@ impl Recording {
     #[must_use]
     pub fn watch(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// Writes down which victims turned out to have been alive.
+    fn note_ends(&self, decided: &Decided) {
+        let (now, decision) = (self.clock.now(), decided.question.decision);
+        for (victim, outcome) in decided.plan.victims().iter().zip(&decided.outcomes) {
+            let event = match outcome {
+                VictimOutcome::Echoed { .. } => activity::Event::Echo { decision },
+                VictimOutcome::Gone | VictimOutcome::Aborted => {
+                    activity::Event::Silent { decision }
+                }
+                VictimOutcome::Spared | VictimOutcome::Released => continue,
+            };
+            let Victim {
+                manager, user, key, ..
+            } = victim;
+            self.activity.record(now, *manager, user, key, None, event);
+        }
     }
 
     fn tell(&self, event: Event) {
@@ -105,6 +127,7 @@ impl Recorder for Recording {
     }
 
     fn decided(&self, decided: Decided) {
+        self.note_ends(&decided);
         if self.decisions.is_enabled() {
             let circumstances = Circumstances {
                 unix_ms: self.clock.unix_ms(decided.question.now),

@@ -13,7 +13,7 @@ use super::driver::{Cleaner, TierRun};
 use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
-use crate::types::{Tier, UserId};
+use crate::types::{Eviction, Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -65,7 +65,10 @@ impl Cleaner {
                     &victim.user,
                     &victim.key,
                     victim.manager,
-                    terms.cause,
+                    Eviction {
+                        cause: terms.cause,
+                        decision: Some(question.decision),
+                    },
                     still,
                 );
                 if ports.is_some() {

@@ -167,8 +167,8 @@ impl Incoming {
             session.clock.now(),
         );
         if let Some(manager) = permit.manager() {
-            manager.hints.set_protected_class(self.identity.protected);
-            manager.hints.set_device_class(self.identity.device_class);
+            manager.set_protected_class(self.identity.protected);
+            manager.set_device_class(self.identity.device_class);
         }
         match permit.attach(port) {
             Ok(attachment) => {

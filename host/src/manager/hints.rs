@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Rel
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
+use crate::observe::activity::HintName;
 use crate::types::{Protection, ProtectionReason, Timestamp};
 
 /// What kind of machine a client runs on.
@@ -127,6 +128,12 @@ impl Hints {
         self.protected_class.store(u8::from(protected), Relaxed);
     }
 
+    /// Whether its user belongs to a protected class.
+    #[must_use]
+    pub fn is_protected_class(&self) -> bool {
+        self.protected_class.load(Relaxed) > 0
+    }
+
     /// Pins it, at most for `pin_max`. The registry checks the user's budget before it calls this.
     pub(crate) fn pin(&self, pin: Pin) {
         self.pinned_until.store(pin.until.micros(), Relaxed);
@@ -173,7 +180,8 @@ pub struct Work(Arc<super::unit::Manager>);
 
 impl Work {
     pub(crate) fn begin(manager: &Arc<super::unit::Manager>) -> Self {
-        manager.hints.in_flight.fetch_add(1, Relaxed);
+        let before = manager.hints.in_flight.fetch_add(1, Relaxed);
+        manager.note_hint(HintName::InFlight, i64::from(before) + 1);
         Self(manager.clone())
     }
 }
@@ -181,11 +189,11 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         // A client may have set the number meanwhile: never below zero.
-        let _ = self
-            .0
-            .hints
-            .in_flight
-            .fetch_update(Relaxed, Relaxed, |units| units.checked_sub(1));
+        let in_flight = &self.0.hints.in_flight;
+        let before = in_flight.fetch_update(Relaxed, Relaxed, |units| units.checked_sub(1));
+        if let Ok(before) = before {
+            self.0.note_hint(HintName::InFlight, i64::from(before) - 1);
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use super::port::Port;
 use crate::decision::Standing;
 use crate::observe::activity::{Activity as ActivityStream, Event};
 use crate::types::{
-    Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Timestamp,
-    UserId,
+    Clock, CloseReason, ConnectionId, DecisionId, DeviceId, Eviction, EvictionCause, ManagerId,
+    ManagerKey, Timestamp, UserId,
 };
 
 /// What every manager of a gateway shares.
@@ -230,6 +230,15 @@ impl Manager {
     /// Ends the manager: it takes nothing any more, and its connections are asked to close. The
     /// first reason stands. Returns the connections that were still there.
     pub fn close(&self, reason: CloseReason) -> Vec<Arc<Port>> {
+        self.finish(reason, None)
+    }
+
+    /// The same by an eviction, which the activity stream names by its decision if there is one.
+    pub fn evict(&self, eviction: Eviction) -> Vec<Arc<Port>> {
+        self.finish(CloseReason::Evicted(eviction.cause), eviction.decision)
+    }
+
+    fn finish(&self, reason: CloseReason, decision: Option<DecisionId>) -> Vec<Arc<Port>> {
         let (ports, first) = {
             let mut state = self.state.lock();
             let first = state.end.is_none();
@@ -240,7 +249,7 @@ impl Manager {
             self.note(
                 self.now(),
                 None,
-                end_event(reason, self.standing(self.now())),
+                end_event(reason, decision, self.standing(self.now())),
             );
         }
         self.mailbox.close();
@@ -253,14 +262,14 @@ impl Manager {
 }
 
 /// How the activity stream calls an end.
-fn end_event(reason: CloseReason, standing: Standing) -> Event {
+fn end_event(reason: CloseReason, decision: Option<DecisionId>, standing: Standing) -> Event {
     match reason {
         CloseReason::Evicted(cause) => Event::Evict {
             tier: match cause {
                 EvictionCause::Cleanup(tier) => Some(tier),
                 EvictionCause::TemporarySlotExpired | EvictionCause::Requested => None,
             },
-            decision: None,
+            decision,
         },
         // Nobody came back to it: its peer is gone.
         _ if matches!(standing, Standing::Expired | Standing::NeverAttached) => Event::Die,

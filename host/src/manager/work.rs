@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::application::{End, Message};
-use super::hints::Work;
+use super::hints::{DeviceClass, Work};
 use super::mailbox::Letter;
 use super::outbox::Refused;
 use super::unit::Manager;
-use crate::observe::activity::Event;
+use crate::observe::activity::{Event, HintName};
 use crate::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
 
 impl Manager {
@@ -38,6 +38,45 @@ impl Manager {
                 Event::Hidden
             },
         );
+    }
+
+    /// Sets its priority: higher is more important, 0 ordinary.
+    pub fn set_priority(&self, priority: i32) {
+        self.hints.set_priority(priority);
+        self.note_hint(HintName::Priority, priority.into());
+    }
+
+    /// Sets the number of units of work in flight.
+    pub fn set_in_flight(&self, units: u32) {
+        self.hints.set_in_flight(units);
+        self.note_hint(HintName::InFlight, units.into());
+    }
+
+    /// Says what its client runs on.
+    pub fn set_device_class(&self, class: DeviceClass) {
+        if self.hints.device_class_code() != class.code() {
+            self.hints.set_device_class(class);
+            self.note_hint(HintName::DeviceClass, class.code().into());
+        }
+    }
+
+    /// Says whether its user belongs to a protected class.
+    pub fn set_protected_class(&self, protected: bool) {
+        if self.hints.is_protected_class() != protected {
+            self.hints.set_protected_class(protected);
+            self.note_hint(HintName::Protect, protected.into());
+        }
+    }
+
+    /// Takes its pin away.
+    pub fn unpin(&self) {
+        self.hints.unpin();
+        self.note_hint(HintName::Pin, 0);
+    }
+
+    /// Writes down what was said of it.
+    pub(crate) fn note_hint(&self, hint: HintName, value: i64) {
+        self.note(self.now(), None, Event::Hint { hint, value });
     }
 
     /// Takes note of the bytes that are held for it. Called where they change.

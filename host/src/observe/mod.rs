@@ -23,7 +23,7 @@ pub mod process;
 pub mod pseudonym;
 pub mod throttle;
 
-pub use activity::{Activity, Event};
+pub use activity::{Activity, Event, HintName};
 pub use alerts::{Alert, Pressure, PressureLevel, PressureThresholds};
 pub use config::Config;
 pub use error::Error;

@@ -29,8 +29,8 @@ use std::time::Duration;
 use crate::decision::Standing;
 use crate::health;
 use crate::manager::{Manager, Pin, Port, Surroundings};
-use crate::observe::activity::Event;
-use crate::types::{CloseReason, EvictionCause, ManagerId, ManagerKey, Tasks, Timestamp, UserId};
+use crate::observe::activity::{Event, HintName};
+use crate::types::{CloseReason, Eviction, ManagerId, ManagerKey, Tasks, Timestamp, UserId};
 
 pub use config::Limits;
 pub use freed::{Freed, FreedSlots};
@@ -156,15 +156,21 @@ impl Registry {
         user: &UserId,
         key: &ManagerKey,
         id: ManagerId,
-        cause: EvictionCause,
+        eviction: impl Into<Eviction>,
         still: impl FnOnce(&Manager) -> bool,
     ) -> Option<Vec<Arc<Port>>> {
         let manager = self.table.remove_if(user, key, id, still)?;
         self.history
             .evicted(user, key, self.surroundings.clock.now());
-        let ports = manager.close(CloseReason::Evicted(cause));
+        let ports = manager.evict(eviction.into());
         self.freed.notify(user);
         Some(ports)
+    }
+
+    /// Somebody wanted a manager of that key and was refused.
+    pub fn refused(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
+        let stream = &self.surroundings.activity;
+        stream.record_attempt(now, user, key, Event::Refuse);
     }
 
     /// Gives up every manager of these users that nobody came back to. Returns how many.
@@ -215,6 +221,8 @@ impl Registry {
         manager.hints.pin(Pin {
             until: now.after(lasting),
         });
+        let lasting = i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX);
+        manager.note_hint(HintName::Pin, lasting);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::manager::{self, Application, BoxFuture, Message, Peer};
-use crate::types::{Clock, DeviceId};
+use crate::types::{Clock, DeviceId, EvictionCause};
 
 struct Silent;
 

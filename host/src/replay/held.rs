@@ -109,7 +109,7 @@ impl Held {
             }
             Kind::Open { .. }
             | Kind::Refuse { .. }
-            | Kind::Ping
+            | Kind::Ping { .. }
             | Kind::Close
             | Kind::Die
             | Kind::Evict { .. }

@@ -3,11 +3,13 @@
 //!
 //! Users' activity is taken as given; who is held, who is evicted and who comes back is simulated
 //! for each strategy, because each eviction changes what comes after ([`run`], `user`). Who ranks is a
-//! [`Contestant`], by which rules are the [`Rules`], what came of it is a [`Tally`].
+//! [`Contestant`], by which rules are the [`Rules`], what came of it is a [`Tally`]. Before anything is
+//! compared, [`Fidelity`] says whether the recorded policy does in a replay what it did.
 //!
 //! Not here: live managers, and the files themselves (`trace`).
 
 pub mod contestant;
+pub mod fidelity;
 pub mod rules;
 pub mod run;
 pub mod tally;
@@ -17,6 +19,7 @@ mod truth;
 mod user;
 
 pub use contestant::{Contestant, Native};
+pub use fidelity::{Fidelity, Parting};
 pub use rules::Rules;
 pub use run::{Keep, Outcome, Progress, Replay, RunError};
 pub use tally::Tally;

@@ -1,8 +1,9 @@
 //! What a trace knows and a gateway could not: since when a peer is gone without a word.
 //!
 //! A synthetic trace says so (`die-silently`). Of a recorded one it became clear later: a victim that
-//! did not answer our Close, or a manager that ended because its peer did, has been gone since its
-//! last sign of life.
+//! did not answer our Close, or a manager that ended because its peer did, has been gone since the
+//! first ping that it did not answer. Whether it was gone a little earlier nobody can tell, and nobody
+//! asked: a probe would have been a ping.
 
 use std::collections::HashMap;
 
@@ -11,35 +12,45 @@ use crate::trace::{Event, Kind};
 /// Of every event of one user: since when the peer of that life is silent.
 pub(super) struct Truth(Vec<Option<u64>>);
 
+/// One life, as far as its events go.
+#[derive(Debug, Default)]
+struct Life {
+    /// Places of its events.
+    events: Vec<usize>,
+    /// The last moments of its runs of pings; a run goes on only as long as pings are answered.
+    pings: Vec<u64>,
+    /// Its last sign of life.
+    heard_ms: u64,
+    /// What its end says.
+    end: End,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing of a silence.
+    #[default]
+    Open,
+    /// It turned out to be gone.
+    Silent,
+    /// The trace knows since when.
+    Since(u64),
+}
+
 impl Truth {
-    /// Looks once from the end, life by life.
+    /// Looks through the lives of every manager.
     pub(super) fn of(events: &[Event]) -> Self {
-        let mut lives: HashMap<u32, Life> = HashMap::new();
         let mut truth = vec![None; events.len()];
-        for (event, truth) in events.iter().zip(&mut truth).rev() {
+        let mut lives: HashMap<u32, Life> = HashMap::new();
+        for (place, event) in events.iter().enumerate() {
             let life = lives.entry(event.session).or_default();
-            match event.kind {
-                // After the end: what became of the victim.
-                Kind::Silent => *life = Life::Looking,
-                Kind::Die => *life = Life::Looking,
-                Kind::Echo | Kind::Close => *life = Life::Known(None),
-                Kind::DieSilently => *life = Life::Known(Some(event.at_ms)),
-                Kind::In { .. } | Kind::Pong { .. } | Kind::Attach if *life == Life::Looking => {
-                    let last_ms = match event.kind {
-                        Kind::Pong { last_ms } | Kind::In { last_ms, .. } => last_ms.into(),
-                        _ => 0,
-                    };
-                    *life = Life::Known(Some(event.at_ms + last_ms + 1));
-                }
-                _ => {}
-            }
-            if let Life::Known(from) = *life {
-                *truth = from;
-            }
             if matches!(event.kind, Kind::Open { .. }) {
-                // What lies before is another life.
-                *life = Life::default();
+                std::mem::take(life).tell(&mut truth);
             }
+            life.events.push(place);
+            life.take(event);
+        }
+        for life in lives.into_values() {
+            life.tell(&mut truth);
         }
         Self(truth)
     }
@@ -50,18 +61,35 @@ impl Truth {
     }
 }
 
-/// What is known of a life, coming from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
-    /// Its peer was gone; since its last sign of life, which is looked for.
-    Looking,
-    /// Since then, or never.
-    Known(Option<u64>),
-}
+impl Life {
+    fn take(&mut self, event: &Event) {
+        let last = |last_ms: u32| event.at_ms + u64::from(last_ms);
+        match event.kind {
+            Kind::In { last_ms, .. } | Kind::Pong { last_ms } => {
+                self.heard_ms = self.heard_ms.max(last(last_ms));
+            }
+            Kind::Open { .. } | Kind::Attach => self.heard_ms = self.heard_ms.max(event.at_ms),
+            Kind::Ping { last_ms } => self.pings.push(last(last_ms)),
+            Kind::Silent | Kind::Die if self.end == End::Open => self.end = End::Silent,
+            Kind::DieSilently => self.end = End::Since(event.at_ms),
+            _ => {}
+        }
+    }
 
-impl Default for Life {
-    fn default() -> Self {
-        Self::Known(None)
+    fn tell(self, truth: &mut [Option<u64>]) {
+        let from = match self.end {
+            End::Open => return,
+            End::Since(from) => from,
+            End::Silent => {
+                let unanswered = self.pings.iter().filter(|ping| **ping > self.heard_ms);
+                unanswered.min().copied().unwrap_or(self.heard_ms + 1)
+            }
+        };
+        for place in self.events {
+            if let Some(truth) = truth.get_mut(place) {
+                *truth = Some(from);
+            }
+        }
     }
 }
 
@@ -80,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_victim_was_gone_since_its_last_sign() {
+    fn a_silent_victim_was_gone_since_the_first_ping_that_it_did_not_answer() {
         let evict = Kind::Evict {
             tier: None,
             decision: None,
@@ -91,11 +119,15 @@ mod tests {
             bytes: 0,
             last_ms: 0,
         };
+        let ping = |last_ms| Kind::Ping { last_ms };
         let events = [
             event(1, open),
             event(5, frame),
-            event(9, evict),
-            event(10, Kind::Silent),
+            event(6, ping(3)),
+            event(7, Kind::Pong { last_ms: 0 }),
+            event(12, ping(0)),
+            event(15, evict),
+            event(16, Kind::Silent),
             event(20, open),
             event(25, frame),
             event(30, evict),
@@ -105,8 +137,18 @@ mod tests {
         ];
         let truth = Truth::of(&events);
         let from: Vec<Option<u64>> = (0..events.len()).map(|at| truth.silent_from(at)).collect();
-        assert_eq!(from[..2], [Some(6), Some(6)]);
-        assert_eq!(from[4..8], [None; 4]);
-        assert_eq!(from[8..], [Some(44), Some(44)]);
+        assert_eq!(from[..7], [Some(9); 7]);
+        assert_eq!(from[7..11], [None; 4]);
+        assert_eq!(from[11..], [Some(44); 2]);
+    }
+
+    #[test]
+    fn without_pings_its_last_sign_has_to_do() {
+        let events = [
+            event(1, Kind::Open { wait_ms: 0 }),
+            event(2, Kind::Attach),
+            event(9, Kind::Die),
+        ];
+        assert_eq!(Truth::of(&events).silent_from(0), Some(3));
     }
 }

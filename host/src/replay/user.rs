@@ -132,8 +132,12 @@ impl Run<'_> {
         self.release_expired(now);
         self.sweep(event.at_ms, now);
         let mut place = self.place(event.session);
-        if matches!(event.kind, Kind::Close | Kind::Die) {
-            // Its user's own doing: nothing is lost that an eviction took.
+        let theirs = matches!(
+            event.kind,
+            Kind::Close | Kind::Die | Kind::Evict { tier: None, .. }
+        );
+        if theirs {
+            // Its user's own doing, or an operator's: nothing is lost that a strategy took.
             if let Some(place) = place {
                 self.held.remove(place);
             }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::builder::Told;
 use super::error::LineProblem;
 use super::event::{Hint, Kind};
+use super::settings::Settings;
 use crate::types::Tier;
 
 /// Every kind by its name, with those that other producers use.
@@ -46,8 +47,8 @@ pub(super) enum Parsed<'a> {
     Event(Told<'a>),
     /// So many events are missing here.
     Gap(u64),
-    /// Something about the recording, such as its settings.
-    Note,
+    /// By which rules the recording came about.
+    Settings(Box<Settings>),
 }
 
 impl Object {
@@ -60,8 +61,14 @@ impl Object {
         {
             return Ok(Parsed::Gap(dropped.as_u64().unwrap_or(1)));
         }
-        if self.0.contains_key("settings") && !self.0.contains_key("kind") {
-            return Ok(Parsed::Note);
+        if let Some(settings) = self
+            .0
+            .get("settings")
+            .filter(|_| !self.0.contains_key("kind"))
+        {
+            let settings = Settings::deserialize(settings);
+            let told = |error: serde_json::Error| LineProblem::Json(format!("`settings`: {error}"));
+            return Ok(Parsed::Settings(Box::new(settings.map_err(told)?)));
         }
         let key = match (self.0.get("key"), self.0.get("session")) {
             (None, Some(_)) => "session",
@@ -125,6 +132,9 @@ impl Object {
             "pong" => Kind::Pong {
                 last_ms: self.small("last_ms")?,
             },
+            "ping" => Kind::Ping {
+                last_ms: self.small("last_ms")?,
+            },
             "hint" => Kind::Hint(self.hint()?),
             "evict" => Kind::Evict {
                 tier: self.tier()?,
@@ -132,6 +142,16 @@ impl Object {
             },
             other => plain(other).ok_or_else(|| unknown_kind(other))?,
         })
+    }
+
+    /// When frames of one line came, ms after the first, where that is told.
+    pub(super) fn later(&self) -> Result<Vec<u64>, LineProblem> {
+        let Some(later) = self.0.get("later") else {
+            return Ok(Vec::new());
+        };
+        let bad = || wrong("later", &later.to_string(), "a list of milliseconds");
+        let list = later.as_array().ok_or_else(bad)?;
+        list.iter().map(|ms| ms.as_u64().ok_or_else(bad)).collect()
     }
 
     fn tier(&self) -> Result<Option<Tier>, LineProblem> {
@@ -171,7 +191,6 @@ impl Object {
 fn plain(name: &str) -> Option<Kind> {
     Some(match name {
         "attach" => Kind::Attach,
-        "ping" => Kind::Ping,
         "visible" => Kind::Visible,
         "hidden" => Kind::Hidden,
         "detach" => Kind::Detach,
@@ -201,6 +220,7 @@ pub(super) fn bare_kind(name: &str) -> Result<Kind, LineProblem> {
             bytes: frames.1,
             last_ms: frames.2,
         },
+        "ping" => Kind::Ping { last_ms: 0 },
         "pong" => Kind::Pong { last_ms: 0 },
         "evict" => Kind::Evict {
             tier: None,

@@ -75,8 +75,11 @@ pub enum Kind {
         /// From the first to the last, ms.
         last_ms: u32,
     },
-    /// Pings of ours.
-    Ping,
+    /// Pings of ours, all but the last of them answered.
+    Ping {
+        /// From the first to the last, ms.
+        last_ms: u32,
+    },
     /// Pongs of the peer.
     Pong {
         /// From the first to the last, ms.

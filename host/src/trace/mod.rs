@@ -3,6 +3,7 @@
 //! - [`event`] is a trace in memory, [`builder`] makes one and keeps its order and its limits;
 //! - [`read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
 //!   or as a table, and plain message logs ([`messages`]);
+//! - [`settings`] are the rules that a recording says it came about by;
 //! - [`users`] looks at a trace user by user, and knows what comes next.
 //!
 //! Not here: what a policy would have done (`replay`), and live managers.
@@ -12,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod messages;
 pub mod read;
+pub mod settings;
 pub mod users;
 
 mod canonical;
@@ -21,6 +23,7 @@ pub use builder::Builder;
 pub use error::{LineProblem, TraceError};
 pub use event::{Event, Hint, Kind, Session, Trace};
 pub use read::{Format, Loaded, Reading, read};
+pub use settings::{RecordedPolicy, Settings};
 pub use users::{ByUser, NEVER};
 
 #[cfg(test)]

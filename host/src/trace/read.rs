@@ -5,11 +5,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::builder::{Builder, NotTaken};
+use super::builder::{Builder, NotTaken, Told};
 use super::canonical::{Object, Parsed};
 use super::error::{LineProblem, TraceError};
-use super::event::Trace;
+use super::event::{Kind, Trace};
 use super::messages::{self, Endpoints, Message};
+use super::settings::Settings;
 use super::table::Table;
 
 /// The longest line of a trace, bytes.
@@ -60,6 +61,8 @@ pub struct Reading {
 pub struct Loaded {
     /// The events.
     pub trace: Trace,
+    /// The rules that it was recorded by, as the first file says.
+    pub settings: Option<Settings>,
     /// Events that the recorder had to drop, as far as it counted them.
     pub dropped: u64,
     /// Files whose last line was cut off in the middle, and the number of that line. The line is
@@ -234,13 +237,44 @@ fn json(
     let object: Object = serde_json::from_str(text)
         .map_err(|error| NotTaken::Problem(LineProblem::Json(json_problem(&error))))?;
     match object.read(user).map_err(NotTaken::Problem)? {
-        Parsed::Event(told) => builder.add(told),
+        Parsed::Event(told) => {
+            let later = object.later().map_err(NotTaken::Problem)?;
+            frames(told, &later, builder)
+        }
         Parsed::Gap(dropped) => {
             loaded.dropped += dropped;
             Ok(())
         }
-        Parsed::Note => Ok(()),
+        Parsed::Settings(settings) => {
+            loaded.settings.get_or_insert(*settings);
+            Ok(())
+        }
     }
+}
+
+/// Adds an event, or the frames that it stands for where each has its moment.
+fn frames(told: Told<'_>, later: &[u64], builder: &mut Builder) -> Result<(), NotTaken> {
+    let Kind::In { n, bytes, .. } = told.kind else {
+        return builder.add(told);
+    };
+    if later.is_empty() || later.len() as u64 + 1 != u64::from(n) {
+        return builder.add(told);
+    }
+    let each = bytes / u64::from(n);
+    let frame = |after: u64, bytes: u64| Told {
+        at_ms: told.at_ms.saturating_add(after),
+        kind: Kind::In {
+            n: 1,
+            bytes,
+            last_ms: 0,
+        },
+        ..told
+    };
+    // The first takes what does not divide.
+    builder.add(frame(0, bytes - each * later.len() as u64))?;
+    later
+        .iter()
+        .try_for_each(|&after| builder.add(frame(after, each)))
 }
 
 /// What serde says, without its line, which is always 1 here.

@@ -26,7 +26,7 @@ fn whole(error: &TraceError) -> String {
     text
 }
 
-const RECORDED: &str = r#"{"settings":{"limit":2}}
+const RECORDED: &str = r#"{"settings":{"managers_per_user":2,"something_new":1}}
 {"t_ms":1000,"user":"00000000000000aa","key":"00000000000000b1","kind":"open","wait_ms":3}
 {"t_ms":1001,"user":"00000000000000aa","key":"00000000000000b1","device":"00000000000000c1","kind":"attach"}
 {"t_ms":1500,"user":"00000000000000aa","key":"00000000000000b1","kind":"in","n":3,"bytes":12,"last_ms":400}
@@ -38,9 +38,11 @@ const RECORDED: &str = r#"{"settings":{"limit":2}}
 fn what_a_gateway_records() {
     let Loaded {
         trace,
+        settings,
         dropped,
         cut_off,
     } = loaded(RECORDED);
+    assert_eq!(settings.unwrap().managers_per_user, Some(2));
     assert_eq!((dropped, cut_off.len()), (7, 0));
     assert_eq!(
         (trace.users.len(), trace.sessions.len(), trace.devices.len()),
@@ -63,6 +65,33 @@ fn what_a_gateway_records() {
             ..
         }
     ));
+}
+
+#[test]
+fn frames_whose_moments_are_told_are_events_of_their_own() {
+    let line = r#"{"t_ms":1000,"user":"a","key":"k","kind":"in","n":3,"bytes":10,"last_ms":9,"later":[4,9]}
+{"t_ms":1002,"user":"a","key":"j","kind":"in"}
+"#;
+    let trace = loaded(line).trace;
+    let told: Vec<(u64, u32, Kind)> = trace
+        .events
+        .iter()
+        .map(|event| (event.at_ms, event.session, event.kind))
+        .collect();
+    let frame = |bytes| Kind::In {
+        n: 1,
+        bytes,
+        last_ms: 0,
+    };
+    assert_eq!(
+        told,
+        [
+            (1_000, 0, frame(4)),
+            (1_002, 1, frame(0)),
+            (1_004, 0, frame(3)),
+            (1_009, 0, frame(3))
+        ]
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerK
 pub use limits::Limits;
 pub use protection::{Protection, ProtectionReason};
 pub use random::SplitMix64;
-pub use reason::{CloseReason, EvictionCause};
+pub use reason::{CloseReason, Eviction, EvictionCause};
 pub use revision::{InvalidRevision, RevisionId};
 pub use signal::{Signal, SignalRow};
 pub use task::{Supervisor, Tasks};

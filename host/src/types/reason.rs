@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::ids::DecisionId;
 use super::tier::Tier;
 
 /// Why a connection ended, from the gateway's point of view.
@@ -71,6 +72,24 @@ impl CloseReason {
             Self::ManagerClosed => "manager-closed",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// An eviction: what it was for, and which decision chose it, if one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Eviction {
+    /// What it was for.
+    pub cause: EvictionCause,
+    /// Which decision chose it.
+    pub decision: Option<DecisionId>,
+}
+
+impl From<EvictionCause> for Eviction {
+    fn from(cause: EvictionCause) -> Self {
+        Self {
+            cause,
+            decision: None,
         }
     }
 }

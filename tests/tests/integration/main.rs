@@ -52,6 +52,8 @@ mod recovery;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod replaying;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod scaffolding;

@@ -6,12 +6,14 @@
 mod bisect;
 mod contestants;
 mod progress;
+mod recorded;
 mod told;
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::recorded::Recorded;
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
 use super::policy::target::{EX_NOINPUT, Told};
@@ -40,6 +42,12 @@ pub struct Args {
     /// Also the clairvoyant reference (Belady's MIN), and native LRU to set the scale.
     #[arg(long)]
     oracle: bool,
+    /// The policy by which the activity was recorded, where it is none that the host ships.
+    #[arg(long, value_name = "POLICY")]
+    recorded: Option<String>,
+    /// Compare although the replay does not reproduce what was recorded.
+    #[arg(long)]
+    unfaithful: bool,
     /// Print JSON.
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -68,7 +76,7 @@ struct Input {
     /// name of a field.
     #[arg(long, value_name = "COLUMN")]
     user_column: Option<String>,
-    /// Managers that a user may hold, in place of `limits.managers_per_user`.
+    /// Managers that a user may hold, in place of what the recording says or `limits.managers_per_user`.
     #[arg(long, value_name = "N")]
     cap: Option<u32>,
     /// From which lots are drawn.
@@ -128,6 +136,22 @@ impl Args {
             Ok(replay) => replay,
             Err(error) => return Ok(Err(failed(&error, err)?)),
         };
+        let reproduced = Recorded {
+            loaded: &ready.loaded,
+            engine: &ready.engine,
+            named: self.recorded.as_deref(),
+        };
+        let reproduced = match reproduced.reproduce(&replay, &by_user, err)? {
+            Ok(reproduced) => reproduced,
+            Err(told) => return Ok(Err(told)),
+        };
+        if !self.json && !self.csv {
+            reproduced.tell(&ready.loaded.trace, out)?;
+        }
+        if !reproduced.may_compare() && !self.unfaithful {
+            reproduced.refuse(&ready.loaded.trace, err)?;
+            return Ok(Ok(ExitCode::FAILURE));
+        }
         let (clock, mut results) = (Clock::system(), Vec::new());
         for contestant in &contestants {
             let progress = Progress::default();
@@ -147,6 +171,7 @@ impl Args {
         let report = told::Report {
             loaded: &ready.loaded,
             rules: &ready.rules,
+            reproduced: &reproduced,
             results,
         };
         if self.json {
@@ -181,7 +206,11 @@ impl Input {
                 return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
             }
         };
-        let rules = rules(&config, self.cap, self.seed);
+        let mut rules = rules(&config, self.seed);
+        if let Some(settings) = &loaded.settings {
+            recorded::apply(settings, &mut rules);
+        }
+        rules.limit = self.cap.unwrap_or(rules.limit);
         let engine = match Engine::new(config.policy, Clock::system()) {
             Ok(engine) => engine,
             Err(error) => {
@@ -199,9 +228,10 @@ impl Input {
     }
 }
 
-fn rules(config: &Config, cap: Option<u32>, seed: u64) -> Rules {
+/// The rules of the configuration; what a recording says of itself goes before them.
+fn rules(config: &Config, seed: u64) -> Rules {
     Rules {
-        limit: cap.unwrap_or(config.limits.managers_per_user),
+        limit: config.limits.managers_per_user,
         table: config.cleanup.table.clone(),
         last_tier: config.cleanup.user_last_tier,
         proactive_from: config.cleanup.proactive_from,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::recorded::Reproduced;
 use crate::cli::policy::table::Table;
 use crate::replay::tally::{HEADLINE, HORIZON_NAMES, regret_ratio, share};
 use crate::replay::{Contestant, Rules, Tally};
@@ -23,6 +24,7 @@ pub(super) struct Result<'a> {
 pub(super) struct Report<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) rules: &'a Rules,
+    pub(super) reproduced: &'a Reproduced,
     pub(super) results: Vec<Result<'a>>,
 }
 
@@ -193,6 +195,7 @@ impl Report<'_> {
                 "dropped": self.loaded.dropped,
                 "cut_off": cut_off,
             },
+            "fidelity": self.reproduced.json(),
             "cap": self.rules.limit,
             "seed": self.rules.seed,
             "decision_needed": self.decisions() > 0,

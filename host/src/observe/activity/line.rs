@@ -43,8 +43,43 @@ pub enum Event {
         /// The decision that chose it, if one did.
         decision: Option<DecisionId>,
     },
+    /// A victim answered our Close: it was alive.
+    Echo {
+        /// The decision that had chosen it.
+        decision: DecisionId,
+    },
+    /// A victim did not answer our Close.
+    Silent {
+        /// The decision that had chosen it.
+        decision: DecisionId,
+    },
+    /// Somebody wanted it and was refused.
+    Refuse,
+    /// Something was said of it.
+    Hint {
+        /// What.
+        hint: HintName,
+        /// How much: a priority, a number of units, a code, 0 or 1, or the milliseconds of a pin.
+        value: i64,
+    },
     /// A key that had been evicted or had died came back, as a new manager.
     Back,
+}
+
+/// What client, application and operators say of a manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HintName {
+    /// Higher is more important.
+    Priority,
+    /// Units of work in flight.
+    InFlight,
+    /// What its client runs on, by the code of the `device-class` signal.
+    DeviceClass,
+    /// Whether its user belongs to a protected class.
+    Protect,
+    /// Pinned for so many milliseconds; zero takes the pin away.
+    Pin,
 }
 
 /// What an event is, without its details.
@@ -64,6 +99,10 @@ pub enum Kind {
     Close,
     Die,
     Evict,
+    Echo,
+    Silent,
+    Refuse,
+    Hint,
     Back,
 }
 
@@ -89,10 +128,23 @@ pub struct Line {
     /// Their payload in all, bytes, if they have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// From the first of them to the last, ms; absent where they are of one moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ms: Option<u64>,
+    /// Of frames from the client, when each but the first came, ms after it; absent where they are too
+    /// many to tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<u16>,
+    /// What was said of it, and how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<HintName>,
+    /// How much of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<i64>,
     /// The tier that evicted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
-    /// The id of the decision that evicted it.
+    /// The id of the decision that evicted it, also behind what became of the victim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<u64>,
 }
@@ -114,6 +166,10 @@ impl Event {
             Self::Close => Kind::Close,
             Self::Die => Kind::Die,
             Self::Evict { .. } => Kind::Evict,
+            Self::Echo { .. } => Kind::Echo,
+            Self::Silent { .. } => Kind::Silent,
+            Self::Refuse => Kind::Refuse,
+            Self::Hint { .. } => Kind::Hint,
             Self::Back => Kind::Back,
         }
     }

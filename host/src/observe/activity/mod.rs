@@ -6,8 +6,11 @@
 //!
 //! # Coalescing
 //! Frames, pings and pongs (`in`, `out`, `ping`, `pong`) of one manager and device are one event
-//! per kind and second of the clock, with the time of the first, their number `n`, and their bytes.
-//! Any other event of the manager ends its runs, so `in in visible in` stays that order: two lines
+//! per kind and second of the clock, with the time of the first, their number `n`, their bytes, and
+//! `last_ms`, how much later the last was. Of frames from the client, as far as they are few, `later`
+//! has the moment of each, because who was active last decides who goes.
+//! A ping begins a line of its own where the one before it was not answered. Any other event of the
+//! manager ends its runs, so `in in visible in` stays that order: two lines
 //! of `in`, one before `visible` and one after.
 //!
 //! # Order
@@ -15,6 +18,10 @@
 //! events of one moment by arrival, and writes them; a run lies within one second, so none can be
 //! still open there. An event that arrives after its second was written (its task was slow) gets
 //! the time of the last line instead of its own: within one life of the process `t_ms` never falls.
+//!
+//! # Rules
+//! [`Activity::begin`] writes a line `{"settings": …}` with the rules in force, so that a replay knows
+//! under which limit and by which policy the stream came about. It is no event.
 //!
 //! # Limits
 //! The window holds [`EVENTS_MAX`] lines to be. Whoever fills it writes it at once, about 1 µs a
@@ -31,7 +38,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub use self::line::{Event, Kind, Line};
+pub use self::line::{Event, HintName, Kind, Line};
 pub use self::window::EVENTS_MAX;
 use self::window::{Entry, Full, Origin, Window};
 use super::journal::Journal;
@@ -94,11 +101,33 @@ impl Activity {
         event: Event,
     ) {
         if let Some(stream) = &self.0 {
-            stream.record(now, manager, device, event, &|| Origin {
+            stream.record(now, Some(manager), device, event, &|| Origin {
                 user: stream.pseudonyms.user(user),
                 key: stream.pseudonyms.manager(user, key),
                 device: device.map(|device| stream.pseudonyms.device(user, device)),
             });
+        }
+    }
+
+    /// Records that somebody wanted a manager and did not get it.
+    pub fn record_attempt(&self, now: Timestamp, user: &UserId, key: &ManagerKey, event: Event) {
+        if let Some(stream) = &self.0 {
+            stream.record(now, None, None, event, &|| Origin {
+                user: stream.pseudonyms.user(user),
+                key: stream.pseudonyms.manager(user, key),
+                device: None,
+            });
+        }
+    }
+
+    /// Writes down by which rules everything comes about that is recorded from now on.
+    pub fn begin(&self, settings: &serde_json::Value) {
+        if let Some(stream) = &self.0 {
+            let output = stream.output.lock();
+            // What the journal could not take it counts, and says so in its own gap.
+            let _ = output
+                .journal
+                .write(&serde_json::json!({ "settings": settings }));
         }
     }
 
@@ -125,7 +154,7 @@ impl Stream {
     fn record(
         &self,
         now: Timestamp,
-        manager: ManagerId,
+        manager: Option<ManagerId>,
         device: Option<&DeviceId>,
         event: Event,
         origin: &dyn Fn() -> Origin,

@@ -100,7 +100,8 @@ fn a_line_has_pseudonyms_and_the_numbers_of_its_kind() {
         lines,
         [
             who(
-                serde_json::json!({ "t_ms": 5, "device": "device", "kind": "in", "n": 2, "bytes": 30 })
+                serde_json::json!({ "t_ms": 5, "device": "device", "kind": "in", "n": 2, "bytes": 30,
+                    "last_ms": 1, "later": [1] })
             ),
             who(serde_json::json!({ "t_ms": 7, "kind": "evict", "tier": "force", "decision": 9 })),
         ]
@@ -131,10 +132,10 @@ fn a_thousand_frames_a_second_are_one_line_a_second() {
 fn another_event_of_the_manager_stands_between_the_runs() {
     let tape = Tape::new();
     for (ms, event) in [
-        (1, Event::Ping),
-        (2, Event::Ping),
+        (1, Event::Pong),
+        (2, Event::Pong),
         (3, Event::Visible),
-        (3, Event::Ping),
+        (3, Event::Pong),
     ] {
         tape.record(ms, 1, event);
     }
@@ -142,10 +143,45 @@ fn another_event_of_the_manager_stands_between_the_runs() {
     assert_eq!(
         tape.story(),
         [
-            (1, Kind::Ping, Some(2)),
+            (1, Kind::Pong, Some(2)),
             (2, Kind::Hidden, None),
             (3, Kind::Visible, None),
-            (3, Kind::Ping, Some(1))
+            (3, Kind::Pong, Some(1))
+        ]
+    );
+}
+
+/// The moment of the first ping without an answer is never lost, and neither are those of few frames.
+#[test]
+fn what_a_replay_goes_by_is_exact() {
+    let tape = Tape::new();
+    for (ms, event) in [
+        (1, Event::Ping),
+        (2, Event::Pong),
+        (3, Event::Ping),
+        (9, Event::Ping),
+        (11, Event::In { bytes: 4 }),
+        (15, Event::In { bytes: 4 }),
+        (40, Event::In { bytes: 4 }),
+    ] {
+        tape.record(ms, 1, event);
+    }
+    for ms in 100..200 {
+        tape.record(ms, 2, Event::In { bytes: 1 });
+    }
+    let lines: Vec<_> = tape
+        .lines()
+        .into_iter()
+        .map(|line| (line.t_ms, line.kind, line.last_ms, line.later))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (1, Kind::Ping, Some(2), vec![]),
+            (2, Kind::Pong, None, vec![]),
+            (9, Kind::Ping, None, vec![]),
+            (11, Kind::In, Some(29), vec![4, 29]),
+            (100, Kind::In, Some(99), vec![]),
         ]
     );
 }

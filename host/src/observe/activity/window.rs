@@ -12,6 +12,9 @@ use crate::types::{DeviceId, ManagerId, Timestamp};
 /// How many events, coalesced ones counted once, wait at most: about 8 MiB of them.
 pub const EVENTS_MAX: usize = 65_536;
 
+/// Frames of a second, besides the first, whose moments are told one by one.
+const LATER_MAX: usize = 32;
+
 /// Events that wait to be written.
 #[derive(Debug, Default)]
 pub(super) struct Window {
@@ -41,6 +44,10 @@ pub(super) struct Origin {
 pub(super) struct Entry {
     /// When the first of them happened.
     pub(super) at: Timestamp,
+    /// When the last of them happened.
+    last: Timestamp,
+    /// When each but the first happened, ms after it, as far as that is told.
+    later: Vec<u16>,
     arrival: u64,
     origin: Origin,
     event: Event,
@@ -55,20 +62,29 @@ struct Run {
 }
 
 impl Window {
-    /// Takes in an event. `origin` is asked only if it becomes an entry of its own.
+    /// Takes in an event of a manager, or of none that there is. `origin` is asked only if it becomes
+    /// an entry of its own.
     pub(super) fn add(
         &mut self,
         at: Timestamp,
-        manager: ManagerId,
+        manager: Option<ManagerId>,
         device: Option<&DeviceId>,
         event: Event,
         origin: &dyn Fn() -> Origin,
     ) -> Result<(), Full> {
         if event.is_coalesced()
+            && let Some(manager) = manager
+            && !self.leaves_a_ping_open(manager, device, event)
             && let Some(run) = self.run(manager, device, event.kind())
             && second(run.entry.at) == second(at)
         {
             run.entry.n += 1;
+            run.entry.last = run.entry.last.max(at);
+            if event.kind() == Kind::In && run.entry.later.len() < LATER_MAX {
+                // Within one second, so it fits.
+                let after = at.millis().saturating_sub(run.entry.at.millis());
+                run.entry.later.extend(u16::try_from(after));
+            }
             run.entry.event.absorb(event);
             return Ok(());
         }
@@ -77,21 +93,41 @@ impl Window {
         }
         let entry = Entry {
             at,
+            last: at,
+            later: Vec::new(),
             arrival: self.arrivals,
             origin: origin(),
             event,
             n: 1,
         };
         self.arrivals += 1;
-        if event.is_coalesced() {
-            self.begin(manager, device, entry);
-        } else {
-            let runs = self.runs.remove(&manager).unwrap_or_default();
-            self.runs_open -= runs.len();
-            self.ended.extend(runs.into_iter().map(|run| run.entry));
-            self.ended.push(entry);
+        match manager {
+            Some(manager) if event.is_coalesced() => self.begin(manager, device, entry),
+            manager => {
+                let runs = manager.and_then(|manager| self.runs.remove(&manager));
+                let runs = runs.unwrap_or_default();
+                self.runs_open -= runs.len();
+                self.ended.extend(runs.into_iter().map(|run| run.entry));
+                self.ended.push(entry);
+            }
         }
         Ok(())
+    }
+
+    /// Whether it is a ping although the one before it was not answered. Then it begins a run of its
+    /// own, so that the moment of the first ping without an answer is never lost.
+    fn leaves_a_ping_open(
+        &mut self,
+        manager: ManagerId,
+        device: Option<&DeviceId>,
+        event: Event,
+    ) -> bool {
+        if event != Event::Ping {
+            return false;
+        }
+        let mut last = |kind| self.run(manager, device, kind).map(|run| run.entry.last);
+        let (ping, pong) = (last(Kind::Ping), last(Kind::Pong));
+        ping.is_some_and(|ping| pong.is_none_or(|pong| pong < ping))
     }
 
     /// Begins a run, in place of the one of an earlier second.
@@ -142,7 +178,19 @@ impl Entry {
         let (bytes, tier, decision) = match self.event {
             Event::In { bytes } | Event::Out { bytes } => (Some(bytes), None, None),
             Event::Evict { tier, decision } => (None, tier, decision),
+            Event::Echo { decision } | Event::Silent { decision } => (None, None, Some(decision)),
             _ => (None, None, None),
+        };
+        let (hint, value) = match self.event {
+            Event::Hint { hint, value } => (Some(hint), Some(value)),
+            _ => (None, None),
+        };
+        let last_ms = self.last.millis() - self.at.millis();
+        // All of them or none: half a list would be read as the whole.
+        let later = if self.later.len() as u64 + 1 == self.n {
+            self.later
+        } else {
+            Vec::new()
         };
         Line {
             t_ms,
@@ -152,6 +200,10 @@ impl Entry {
             kind: self.event.kind(),
             n: self.event.is_coalesced().then_some(self.n),
             bytes,
+            last_ms: (last_ms > 0).then_some(last_ms),
+            later,
+            hint,
+            value,
             tier,
             decision: decision.map(|decision| decision.raw()),
         }
