@@ -37,8 +37,6 @@ pub mod rollout;
 
 pub mod experiment;
 
-pub mod quality;
-
 pub mod policy;
 
 pub mod connection;
@@ -56,8 +54,6 @@ pub mod decision;
 pub mod trace;
 
 pub mod observe;
-
-pub mod page;
 
 pub mod stats;
 

@@ -9,7 +9,7 @@ use crate::reading::{code, imports, root, sources};
 /// The rooms of `host/src` from top to bottom: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 23] = [
     "cli",
     "demo",
     "app",
@@ -22,7 +22,6 @@ const ROOMS: [&str; 25] = [
     "workbench",
     "rollout",
     "experiment",
-    "quality",
     "policy",
     "connection",
     "registry",
@@ -32,13 +31,12 @@ const ROOMS: [&str; 25] = [
     "decision",
     "trace",
     "observe",
-    "page",
     "stats",
     "types",
 ];
 
 /// Imports that the order would allow and the design does not.
-const ABSENT: [(&str, &str, &str); 17] = [
+const ABSENT: [(&str, &str, &str); 15] = [
     ("gateway", "cleanup", "it knows admission only"),
     ("gateway", "policy", "it knows nothing of rankings"),
     ("cleanup", "policy", "it holds one `Ranker` and no WASM"),
@@ -54,11 +52,6 @@ const ABSENT: [(&str, &str, &str); 17] = [
     ("decision", "observe", "it is pure"),
     ("decision", "stats", "it decides and does not judge"),
     ("cleanup", "experiment", "it holds one `Ranker`"),
-    (
-        "cleanup",
-        "quality",
-        "it tells its `Recorder` and nobody else",
-    ),
     ("cleanup", "replay", "it acts on live managers"),
     (
         "experiment",
@@ -67,11 +60,6 @@ const ABSENT: [(&str, &str, &str); 17] = [
     ),
     ("replay", "registry", "it simulates who is held"),
     ("replay", "connection", "it has no sockets"),
-    (
-        "quality",
-        "policy",
-        "it judges what was done, whoever proposed it",
-    ),
 ];
 
 /// Tests in their room that look up, and what for.
