@@ -1,7 +1,7 @@
 //! Activity as files: what users did with their managers, one event a line.
 //!
 //! - [`event`] is a trace in memory, [`builder`] makes one and keeps its order and its limits;
-//! - [`read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
+//! - [`mod@read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
 //!   or as a table, and plain message logs ([`messages`]);
 //! - [`settings`] are the rules that a recording says it came about by;
 //! - [`users`] looks at a trace user by user, and knows what comes next.
