@@ -13,7 +13,7 @@ use wastegate::cleanup::{
     self, Cleaner, Decided, Parts, PressureBook, Recorder, TierRun, UserPressure,
 };
 use wastegate::decision::builtin::BuiltIn;
-use wastegate::decision::{Question, Ranker, TierTable, Victim};
+use wastegate::decision::{PolicyRef, Question, Ranker, TierTable, Victim};
 use wastegate::health::{self, Round};
 use wastegate::manager::{self, Surroundings};
 use wastegate::observe::Activity;
@@ -30,7 +30,7 @@ struct NoNotes;
 
 impl Recorder for NoNotes {
     fn tier_ran(&self, _: Option<&UserId>, _: &TierRun, _: Option<Round>) {}
-    fn evicted(&self, _: &Question, _: &Victim) {}
+    fn evicted(&self, _: &Question, _: &Victim, _: &PolicyRef) {}
     fn decided(&self, _: Decided) {}
     fn pressure_changed(&self, _: &UserPressure) {}
 }

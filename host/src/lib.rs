@@ -37,6 +37,8 @@ pub mod rollout;
 
 pub mod experiment;
 
+pub mod quality;
+
 pub mod policy;
 
 pub mod connection;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use wastegate::cleanup::{self, TierRun, UserPressure};
-use wastegate::decision::{Question, Standing, Struck, Victim};
+use wastegate::decision::{PolicyRef, Question, Standing, Struck, Victim};
 use wastegate::health::Round;
 use wastegate::manager::Manager;
 use wastegate::types::{ManagerId, Scope, UserId};
@@ -106,7 +106,7 @@ impl cleanup::Recorder for Recorder {
         self.world.sample();
     }
 
-    fn evicted(&self, question: &Question, victim: &Victim) {
+    fn evicted(&self, question: &Question, victim: &Victim, _: &PolicyRef) {
         self.look_around(question);
         if let Some(evicted) = self.look(question, victim) {
             self.world.see(&Seen::Evicted(evicted));

@@ -18,6 +18,7 @@ use crate::decision::{Class, Standing};
 use crate::health;
 use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
+use crate::quality::Quality;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
 use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
@@ -34,6 +35,8 @@ pub struct Admin {
     pub health: health::Config,
     /// Where moments come from.
     pub clock: Clock,
+    /// What came of evictions and admissions.
+    pub quality: Arc<Quality>,
     /// All metrics.
     pub metrics: Metrics,
     /// Which policies are in charge.
@@ -51,6 +54,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/v1/stats", get(stats))
+        .route("/v1/quality", get(quality))
         .route("/v1/users/{user}", get(user))
         .route(
             "/v1/users/{user}/managers/{key}/pin",
@@ -112,6 +116,13 @@ async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {
         health,
         clock.now(),
     ))
+}
+
+/// What came of evictions and admissions since the start, with the definitions.
+async fn quality(State(admin): State<Arc<Admin>>) -> Response {
+    let report = admin.quality.report(admin.clock.now());
+    let definitions = crate::quality::report::definitions();
+    Json(json!({ "definitions": definitions, "since_start": report })).into_response()
 }
 
 /// One manager as an operator sees it.

@@ -6,7 +6,7 @@
 //!    they are waited for: what they turn out to be may help.
 //! 4. If nothing may be evicted: temporary slots, then the queue, then a refusal.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::config::Config;
@@ -14,6 +14,7 @@ use super::denied::{Denied, Why};
 use super::metrics::{Metrics, Outcome};
 use super::queue::{Queues, Ticket};
 use super::rate::Rate;
+use super::watch::Watch;
 use crate::cleanup::{Cleaner, TierRun};
 use crate::registry::{Entrance, Granted, Permit, Registry};
 use crate::types::{Clock, ManagerKey, Timestamp, UserId};
@@ -23,13 +24,14 @@ const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Decides who may enter.
 pub struct Admission {
-    registry: Arc<Registry>,
-    cleaner: Arc<Cleaner>,
-    clock: Clock,
+    pub(super) registry: Arc<Registry>,
+    pub(super) cleaner: Arc<Cleaner>,
+    pub(super) clock: Clock,
     config: Config,
     rate: Rate,
     queues: Arc<Queues>,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
+    pub(super) watch: OnceLock<Arc<dyn Watch>>,
 }
 
 /// A positive answer.
@@ -42,10 +44,10 @@ pub enum Admitted {
 }
 
 /// What was met on the way.
-struct Way {
-    start: Timestamp,
+pub(super) struct Way {
+    pub(super) start: Timestamp,
     deadline: Timestamp,
-    tiers: Vec<TierRun>,
+    pub(super) tiers: Vec<TierRun>,
 }
 
 /// Where the tiers left somebody.
@@ -71,6 +73,7 @@ impl Admission {
             rate: Rate::default(),
             queues: Arc::default(),
             metrics: Metrics::default(),
+            watch: OnceLock::new(),
         })
     }
 
@@ -91,9 +94,10 @@ impl Admission {
     /// # Errors
     /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
     pub async fn admit(&self, user: &UserId, key: &ManagerKey) -> Result<Admitted, Denied> {
+        let start = self.clock.now();
         let admitted = self.knock(user, key).await;
-        if admitted.is_err() {
-            self.registry.refused(user, key, self.clock.now());
+        if let Err(denied) = &admitted {
+            self.turned_away(denied, key, start);
         }
         admitted
     }
@@ -251,9 +255,10 @@ impl Admission {
         user: &UserId,
         key: &ManagerKey,
     ) -> Result<Permit, Denied> {
+        let start = self.clock.now();
         let admitted = self.stand(ticket, user, key).await;
-        if admitted.is_err() {
-            self.registry.refused(user, key, self.clock.now());
+        if let Err(denied) = &admitted {
+            self.turned_away(denied, key, start);
         }
         admitted
     }
@@ -331,38 +336,5 @@ impl Admission {
             self.cleaner.look();
         }
         granted
-    }
-
-    fn let_in(&self, permit: Permit, outcome: Outcome, way: &Way) -> Permit {
-        self.metrics.admitted(
-            outcome,
-            self.clock.now().since(way.start),
-            !way.tiers.is_empty(),
-        );
-        if let Some(manager) = permit.manager() {
-            self.cleaner.entered(&manager.user);
-        }
-        permit
-    }
-
-    fn deny(
-        &self,
-        user: &UserId,
-        why: Why,
-        (held, limit): (u32, u32),
-        retry_after: Duration,
-        way: Way,
-    ) -> Denied {
-        self.metrics.denied(why, self.clock.now().since(way.start));
-        self.cleaner.observe_pressure(user);
-        tracing::debug!(why = why.name(), held, limit, "refused");
-        Denied {
-            why,
-            user: user.clone(),
-            limit,
-            held,
-            retry_after,
-            tiers: way.tiers,
-        }
     }
 }

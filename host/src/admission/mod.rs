@@ -6,12 +6,14 @@
 //!
 //! Not here: HTTP, close codes, and how room is made.
 
+mod answer;
 mod config;
 mod denied;
 mod ladder;
 mod metrics;
 mod queue;
 mod rate;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +23,4 @@ pub use denied::{Denied, Why};
 pub use ladder::{Admission, Admitted};
 pub use metrics::Metrics;
 pub use queue::Ticket;
+pub use watch::{Ended, Watch};

@@ -114,6 +114,8 @@ impl Core {
             clock.clone(),
             config.admission,
         );
+        let quality = notes.recording.quality().clone();
+        admission.watched_by(quality.clone());
         let session = Arc::new(Session {
             config: crate::connection::Config {
                 close_deadline,
@@ -132,6 +134,7 @@ impl Core {
             config.gateway,
             tasks.clone(),
         );
+        quality.metrics().register(metrics.room("quality"));
         cleaner.metrics().register(metrics.room("cleanup"));
         admission.metrics().register(metrics.room("admission"));
         gateway.metrics().register(metrics.room("gateway"));
@@ -143,6 +146,7 @@ impl Core {
             cleaner: cleaner.clone(),
             health: config.health.clone(),
             clock: clock.clone(),
+            quality,
             metrics,
             rollout: policies.rollout.clone(),
             supervisor: supervisor.clone(),

@@ -5,16 +5,18 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 
-use crate::cleanup::{Decided, Recorder, TierRun, UserPressure};
+use crate::admission;
+use crate::cleanup::{Decided, Recorder, TierRun, UserPressure, chooser};
 use crate::decision::record::{Circumstances, Pseudonyms};
-use crate::decision::{DecisionRecord, Question, Row, Victim, VictimOutcome};
+use crate::decision::{DecisionRecord, PolicyRef, Question, Row, Victim, VictimOutcome};
 use crate::gateway::notice::Notice;
 use crate::health::Round;
 use crate::observe::activity::{self, Activity};
 use crate::observe::journal::Journal;
 use crate::observe::pseudonym::Pseudonymizer;
+use crate::quality::{self, Quality};
 use crate::registry::Registry;
-use crate::types::{Clock, UserId};
+use crate::types::{Clock, Signal, UserId};
 
 /// Events that may wait for a watcher; one that is slower misses the oldest.
 const WATCHED_EVENTS_MAX: usize = 1_024;
@@ -41,6 +43,7 @@ pub enum Event {
 pub struct Recording {
     decisions: Journal,
     activity: Activity,
+    quality: Arc<Quality>,
     pseudonyms: Pseudonymizer,
     node: Arc<str>,
     clock: Clock,
@@ -62,6 +65,7 @@ impl Recording {
         Arc::new(Self {
             decisions,
             activity,
+            quality: Arc::default(),
             pseudonyms,
             node: node.into(),
             clock,
@@ -74,6 +78,12 @@ impl Recording {
     pub(super) fn connect(&self, registry: Arc<Registry>) {
         // Connected once, when the application is put together.
         let _ = self.registry.set(registry);
+    }
+
+    /// What came of evictions and admissions.
+    #[must_use]
+    pub const fn quality(&self) -> &Arc<Quality> {
+        &self.quality
     }
 
     /// Watches everything that happens from now on.
@@ -108,6 +118,9 @@ impl Recording {
 
 impl Recorder for Recording {
     fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>) {
+        if run.eligible > 0 && run.freed == 0 {
+            self.quality.freed_nothing();
+        }
         self.tell(Event::Tier {
             user: user.cloned(),
             run: *run,
@@ -115,7 +128,11 @@ impl Recorder for Recording {
         });
     }
 
-    fn evicted(&self, question: &Question, victim: &Victim) {
+    fn evicted(&self, question: &Question, victim: &Victim, by: &PolicyRef) {
+        let row = question.rows.get(victim.row as usize);
+        let device = row.map_or(0.0, |row| row.signals[Signal::DeviceClass]);
+        self.quality
+            .evicted(self.clock.now(), of(victim, by), code(device));
         tracing::info!(
             tier = question.tier.name(),
             class = victim.class.name(),
@@ -128,6 +145,10 @@ impl Recorder for Recording {
 
     fn decided(&self, decided: Decided) {
         self.note_ends(&decided);
+        for (victim, &outcome) in decided.plan.victims().iter().zip(&decided.outcomes) {
+            let by = chooser(&decided.answer, victim);
+            self.quality.ended(of(victim, &by), outcome);
+        }
         if self.decisions.is_enabled() {
             let circumstances = Circumstances {
                 unix_ms: self.clock.unix_ms(decided.question.now),
@@ -176,6 +197,33 @@ impl Recorder for Recording {
         );
         self.tell(Event::Pressure(pressure.clone()));
     }
+}
+
+impl admission::Watch for Quality {
+    fn ended(&self, ended: admission::Ended<'_>) {
+        self.wanted(ended.at, ended.user, ended.key);
+        self.admission(ended.user, ended.took, ended.triggered, ended.refused);
+    }
+}
+
+fn of<'a>(victim: &'a Victim, policy: &'a PolicyRef) -> quality::Ranked<'a> {
+    quality::Ranked {
+        policy,
+        user: &victim.user,
+        key: &victim.key,
+        manager: victim.manager,
+        class: victim.class,
+    }
+}
+
+/// A code as a signal carries it, as the small whole number that it is.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "codes are small; what is unknown becomes 0, which is that"
+)]
+fn code(signal: f64) -> u8 {
+    signal as u8
 }
 
 struct Names<'a>(&'a Pseudonymizer);

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::decide::Terms;
 use super::driver::{Cleaner, TierRun};
-use crate::decision::{Class, Plan, Question, Ranked, Victim, VictimOutcome};
+use crate::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
 use crate::types::{Eviction, Tier, UserId};
@@ -35,8 +35,8 @@ pub struct Decided {
 pub trait Recorder: Send + Sync + 'static {
     /// A tier ran, for a user or for the node, after a round of probes if it made one.
     fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>);
-    /// A manager was evicted; its owner may release what was tied to it.
-    fn evicted(&self, question: &Question, victim: &Victim);
+    /// A manager was evicted, by the choice of `by`; its owner may release what was tied to it.
+    fn evicted(&self, question: &Question, victim: &Victim, by: &PolicyRef);
     /// A decision is complete, its victims' ends included.
     fn decided(&self, decided: Decided);
     /// A user's pressure level changed.
@@ -72,7 +72,8 @@ impl Cleaner {
                     still,
                 );
                 if ports.is_some() {
-                    self.recorder.evicted(&question, victim);
+                    self.recorder
+                        .evicted(&question, victim, &chooser(&answer, victim));
                 }
                 ports
             })
@@ -113,6 +114,15 @@ impl Cleaner {
             && terms
                 .table
                 .admits(question.tier, question.occupancy(), &row)
+    }
+}
+
+/// Whose choice a victim was: the ranker's, or the host's where it completed the plan.
+#[must_use]
+pub fn chooser(answer: &Ranked, victim: &Victim) -> PolicyRef {
+    match victim.rank {
+        Some(_) => answer.policy.clone(),
+        None => PolicyRef::builtin(),
     }
 }
 

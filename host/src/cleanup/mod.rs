@@ -23,7 +23,7 @@ mod tests;
 pub use budget::ForceBudget;
 pub use config::Config;
 pub use driver::{Cleaner, Cleanup, Parts, TierRun};
-pub use evict::{Decided, Recorder};
+pub use evict::{Decided, Recorder, chooser};
 pub use metrics::Metrics;
 pub use node::NodePressure;
 pub use pressure::{PressureBook, UserPressure};

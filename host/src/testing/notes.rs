@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 
 use crate::cleanup::{Decided, Recorder, TierRun, UserPressure};
-use crate::decision::{Class, Question, Victim, VictimOutcome};
+use crate::decision::{Class, PolicyRef, Question, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::types::{ManagerId, Tier, UserId};
 
@@ -105,7 +105,7 @@ impl Recorder for Notes {
         self.tiers.lock().push((user.cloned(), *run, round));
     }
 
-    fn evicted(&self, question: &Question, victim: &Victim) {
+    fn evicted(&self, question: &Question, victim: &Victim, _: &PolicyRef) {
         let key = victim.key.as_str().to_owned();
         self.evicted
             .lock()

@@ -40,6 +40,8 @@ mod proposals;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
+mod quality;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod races;

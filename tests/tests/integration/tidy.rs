@@ -9,7 +9,7 @@ use crate::reading::{code, imports, root, sources};
 /// The rooms of `host/src` from top to bottom: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 23] = [
+const ROOMS: [&str; 24] = [
     "cli",
     "demo",
     "app",
@@ -22,6 +22,7 @@ const ROOMS: [&str; 23] = [
     "workbench",
     "rollout",
     "experiment",
+    "quality",
     "policy",
     "connection",
     "registry",
@@ -36,7 +37,7 @@ const ROOMS: [&str; 23] = [
 ];
 
 /// Imports that the order would allow and the design does not.
-const ABSENT: [(&str, &str, &str); 15] = [
+const ABSENT: [(&str, &str, &str); 17] = [
     ("gateway", "cleanup", "it knows admission only"),
     ("gateway", "policy", "it knows nothing of rankings"),
     ("cleanup", "policy", "it holds one `Ranker` and no WASM"),
@@ -53,6 +54,8 @@ const ABSENT: [(&str, &str, &str); 15] = [
     ("decision", "stats", "it decides and does not judge"),
     ("cleanup", "experiment", "it holds one `Ranker`"),
     ("cleanup", "replay", "it acts on live managers"),
+    ("cleanup", "quality", "it tells its `Recorder`"),
+    ("quality", "policy", "it judges whoever proposed"),
     (
         "experiment",
         "registry",
