@@ -8,6 +8,7 @@ pub mod demo;
 pub mod policy;
 pub mod replay;
 pub mod serve;
+pub mod trace;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ pub enum Verb {
     Policy(policy::Args),
     /// Say what strategies would have done with recorded activity.
     Replay(replay::Args),
+    /// Look at recorded activity, bring it into one form, cut it.
+    Trace(trace::Args),
 }
 
 /// Where a verb reads and writes.
@@ -61,6 +64,7 @@ impl Cli {
             Some(Verb::Config(args)) => args.run(terminal),
             Some(Verb::Policy(args)) => args.run(terminal),
             Some(Verb::Replay(args)) => args.run(terminal),
+            Some(Verb::Trace(args)) => args.run(terminal),
         }
     }
 }

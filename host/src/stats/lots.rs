@@ -59,6 +59,13 @@ pub fn standardised(scores: &[f64]) -> Vec<f64> {
     scores.iter().map(of).collect()
 }
 
+/// A number in [0, 1) of the upper 53 bits of a hash.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+pub const fn unit(hash: u64) -> f64 {
+    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// Draws an order of `most` at a time, each next one by softmax among those left (Plackett and
 /// Luce), by adding Gumbel noise and sorting. `uniform` gives numbers in [0, 1). Returns places in
 /// `scores`.

@@ -4,17 +4,21 @@
 //! - [`mod@read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
 //!   or as a table, and plain message logs ([`messages`]);
 //! - [`settings`] are the rules that a recording says it came about by;
-//! - [`users`] looks at a trace user by user, and knows what comes next.
+//! - [`users`] looks at a trace user by user, and knows what comes next;
+//! - [`describe`](mod@describe), [`slice`](mod@slice) and [`write`](mod@write) say what is in one, cut it, and write it.
 //!
 //! Not here: what a policy would have done (`replay`), and live managers.
 
 pub mod builder;
+pub mod describe;
 pub mod error;
 pub mod event;
 pub mod messages;
 pub mod read;
 pub mod settings;
+pub mod slice;
 pub mod users;
+pub mod write;
 
 mod canonical;
 mod table;

@@ -72,6 +72,8 @@ mod tidy;
 #[cfg(test)]
 mod tiers;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod wrapped;
