@@ -36,6 +36,13 @@ struct Input {
     /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadArgs,
+}
+
+/// How activity is read: the same for every verb.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ReadArgs {
     /// What the files hold: `canonical` events, `messages` (`src dst unixtime`), or `auto`.
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: Format,
@@ -153,14 +160,20 @@ impl Args {
     }
 }
 
+impl ReadArgs {
+    /// As the room takes it.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            format: self.format,
+            user_column: self.user_column.clone(),
+        }
+    }
+}
+
 impl Input {
     /// Reads; what is missing of it is told on standard error.
     fn read(&self, err: &mut dyn Write) -> io::Result<Option<Loaded>> {
-        let reading = Reading {
-            format: self.format,
-            user_column: self.user_column.clone(),
-        };
-        let loaded = match read(&self.files, &reading) {
+        let loaded = match read(&self.files, &self.reading.reading()) {
             Ok(loaded) => loaded,
             Err(error) => {
                 writeln!(err, "error: {}", chain(&error))?;

@@ -18,10 +18,11 @@ use super::Terminal;
 use super::config::{SourceArgs, refuse};
 use super::policy::target::{EX_NOINPUT, Told};
 use super::serve::{EX_UNAVAILABLE, chain};
+use super::trace::ReadArgs;
 use crate::config::{self, Config, Environment};
 use crate::policy::Engine;
 use crate::replay::{Keep, Native, Progress, Replay, Rules};
-use crate::trace::{ByUser, Format, Loaded, Reading, read};
+use crate::trace::{ByUser, Loaded, read};
 use crate::types::Clock;
 
 /// Arguments of `wastegate replay`.
@@ -69,13 +70,8 @@ struct Input {
     /// files are read one after another, as one trace.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     activity: Vec<PathBuf>,
-    /// What the files hold: `canonical` events, `messages` (`src dst unixtime`), or `auto`.
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    format: Format,
-    /// Which column is the user: of a message log `src`, `dst` or `both`; of canonical events the
-    /// name of a field.
-    #[arg(long, value_name = "COLUMN")]
-    user_column: Option<String>,
+    #[command(flatten)]
+    reading: ReadArgs,
     /// Managers that a user may hold, in place of what the recording says or `limits.managers_per_user`.
     #[arg(long, value_name = "N")]
     cap: Option<u32>,
@@ -195,11 +191,7 @@ impl Input {
             Ok(loaded) => loaded.config,
             Err(error) => return Ok(Err(Told(refuse(&error, err)?))),
         };
-        let reading = Reading {
-            format: self.format,
-            user_column: self.user_column,
-        };
-        let loaded = match read(&self.activity, &reading) {
+        let loaded = match read(&self.activity, &self.reading.reading()) {
             Ok(loaded) => loaded,
             Err(error) => {
                 writeln!(err, "error: {}", chain(&error))?;
