@@ -117,10 +117,10 @@ impl Pull {
     }
 }
 
-/// The policy that a file is called after.
+/// The policy that a file is called after. Cargo writes `my_policy.wasm` for a policy `my-policy`.
 fn named(file: &Path) -> Result<String, Failed> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let name = PolicyName::new(&stem).map_err(|error| {
+    let name = PolicyName::new(&stem.replace('_', "-")).map_err(|error| {
         Failed::Refused(format!("{error}; or give the policy's name with --name"))
     })?;
     Ok(name.to_string())
@@ -147,4 +147,17 @@ fn told(pushed: &UploadedDto) -> String {
         text.push_str(&format!("{}\n", in_words(&pushed.moves)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_calls_a_file_is_understood() {
+        let named = |file: &str| super::named(Path::new(file)).ok();
+        assert_eq!(named("target/my_policy.wasm").as_deref(), Some("my-policy"));
+        assert_eq!(named("lru-k.wasm").as_deref(), Some("lru-k"));
+        assert_eq!(named("My Policy.wasm"), None);
+    }
 }
