@@ -239,11 +239,13 @@ impl Manager {
     }
 
     fn finish(&self, reason: CloseReason, decision: Option<DecisionId>) -> Vec<Arc<Port>> {
-        let (ports, first) = {
+        let (ports, first, reason) = {
             let mut state = self.state.lock();
             let first = state.end.is_none();
-            state.end.get_or_insert(reason);
-            (state.ports.clone(), first)
+            // Whoever comes second, such as the manager's own task as it ends, may get to the ports
+            // first: they hear the first reason all the same.
+            let reason = *state.end.get_or_insert(reason);
+            (state.ports.clone(), first, reason)
         };
         if first {
             self.note(
