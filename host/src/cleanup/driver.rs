@@ -220,10 +220,12 @@ impl Cleaner {
             cleanup.freed = cleanup.runs.last().map_or(0, |run| run.freed);
         }
         let now = self.clock.now();
-        cleanup.enough = short(self.registry.held(user), self.registry.limit(user, now)) == 0;
+        // Newborns first: one that leaves between the two looks is then a free slot, and is not
+        // overlooked by both.
         let newborn =
             |manager: &Arc<crate::manager::Manager>| manager.standing(now) == Standing::Newborn;
         cleanup.newborns = self.registry.of(user).iter().any(newborn);
+        cleanup.enough = short(self.registry.held(user), self.registry.limit(user, now)) == 0;
         cleanup
     }
 
