@@ -15,6 +15,7 @@ use super::stats::Stats;
 use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
+use crate::experiment::Experiments;
 use crate::health;
 use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
@@ -41,6 +42,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// Which policies are in charge.
     pub rollout: Arc<Rollout>,
+    /// What is compared on users.
+    pub experiments: Arc<Experiments>,
     /// Background workers.
     pub supervisor: Supervisor,
     /// Whether the server is on its way out.
@@ -62,6 +65,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         )
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
         .merge(super::policies::routes())
+        .merge(super::experiments::routes())
         .with_state(admin)
 }
 

@@ -4,6 +4,7 @@
 //! origin can send without being asked first.
 
 mod api;
+mod experiments;
 pub mod policies;
 mod stats;
 

@@ -7,6 +7,7 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::error::AppError;
+use super::notes::{Notes, rules};
 use super::policies::Policies;
 use super::recording::Recording;
 use crate::admin::{self, Admin};
@@ -14,15 +15,14 @@ use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
 use crate::config::Config;
 use crate::connection::Session;
+use crate::experiment::{Arms, Experiments};
 use crate::gateway::{self, Gateway, Identify};
 use crate::health;
 use crate::manager::{Application, Surroundings};
 use crate::observe::activity::Activity;
-use crate::observe::config::JournalConfig;
-use crate::observe::journal::{Journal, JournalThread};
+use crate::observe::journal::JournalThread;
 use crate::observe::metrics::Metrics;
 use crate::observe::process;
-use crate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
 use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
@@ -43,6 +43,7 @@ pub struct Core {
     admission: Arc<Admission>,
     policies: Policies,
     recording: Arc<Recording>,
+    experiments: Arc<Experiments>,
     activity: Activity,
     health: health::Config,
     clock: Clock,
@@ -67,10 +68,10 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), Metrics::new());
         let policies = Policies::build(&config, &clock, &mut metrics).await?;
-        Self::with_policies(config, application, identify, policies, clock, metrics)
+        Self::with_policies(config, application, identify, policies, clock, metrics).await
     }
 
-    fn with_policies(
+    async fn with_policies(
         config: Config,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
@@ -79,7 +80,9 @@ impl Core {
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
-        let notes = Notes::open(&config, &clock, &mut metrics)?;
+        let notes = Notes::open(&config, &policies, &clock, &mut metrics).await?;
+        let experiments = notes.experiments.clone();
+        let champion = policies.ranker.clone();
         let rules = rules(&config, &policies);
         let surroundings = Arc::new(Surroundings {
             clock: clock.clone(),
@@ -98,7 +101,7 @@ impl Core {
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
             registry: registry.clone(),
-            ranker: policies.ranker.clone(),
+            ranker: Arc::new(Arms::new(experiments.clone(), champion)),
             recorder: notes.recording.clone(),
             clock: clock.clone(),
             config: config.cleanup,
@@ -115,7 +118,7 @@ impl Core {
             config.admission,
         );
         let quality = notes.recording.quality().clone();
-        admission.watched_by(quality.clone());
+        admission.watched_by(notes.recording.clone());
         let session = Arc::new(Session {
             config: crate::connection::Config {
                 close_deadline,
@@ -149,6 +152,7 @@ impl Core {
             quality,
             metrics,
             rollout: policies.rollout.clone(),
+            experiments: experiments.clone(),
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
         });
@@ -159,6 +163,7 @@ impl Core {
             admission,
             policies,
             recording: notes.recording,
+            experiments,
             activity: notes.activity,
             health: config.health,
             clock,
@@ -183,6 +188,10 @@ impl Core {
                     activity.flush(clock.now());
                 }
             }
+        });
+        let experiments = self.experiments.clone();
+        self.supervisor.run(&self.tasks, "experiments", move || {
+            super::experiments::watch(experiments.clone())
         });
         let engine = self.catalog().engine().clone();
         self.supervisor.run(&self.tasks, "policy-log", move || {
@@ -220,6 +229,7 @@ impl Core {
             );
         }
         self.activity.flush_all();
+        super::experiments::look(&self.experiments).await;
         let threads = std::mem::take(&mut *self.journals.lock());
         let written = tokio::task::spawn_blocking(move || {
             threads.into_iter().try_for_each(JournalThread::close)
@@ -274,6 +284,12 @@ impl Core {
         &self.policies.rollout
     }
 
+    /// What is compared on users.
+    #[must_use]
+    pub fn experiments(&self) -> &Arc<Experiments> {
+        &self.experiments
+    }
+
     /// Everything that happens, for watchers.
     #[must_use]
     pub fn recording(&self) -> &Arc<Recording> {
@@ -301,66 +317,5 @@ impl Core {
     /// Operators' routes.
     pub fn admin_router(&self) -> Router {
         admin::router(self.admin.clone())
-    }
-}
-
-/// By which rules everything comes about, for whoever reads the activity stream later.
-fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
-    let in_charge = policies.catalog.current();
-    let about = in_charge.as_ref().map(|policy| policy.about());
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    serde_json::json!({
-        "wastegate": env!("CARGO_PKG_VERSION"),
-        "node": config.server.node,
-        "managers_per_user": config.limits.managers_per_user,
-        "reserve": config.cleanup.table.reserve,
-        "keep_one": config.cleanup.table.keep_one,
-        "last_tier": config.cleanup.user_last_tier,
-        "proactive_from": config.cleanup.proactive_from,
-        "attach_grace_ms": ms(config.manager.attach_grace),
-        "reconnect_grace_ms": ms(config.manager.reconnect_grace),
-        "ping_interval_ms": ms(config.health.ping_interval),
-        "pong_deadline_ms": ms(config.health.pong_deadline),
-        "dead_after_ms": ms(config.health.dead_after),
-        "policy": about,
-    })
-}
-
-/// Everything that writes down.
-struct Notes {
-    recording: Arc<Recording>,
-    activity: Activity,
-    threads: Vec<JournalThread>,
-}
-
-impl Notes {
-    fn open(config: &Config, clock: &Clock, metrics: &mut Metrics) -> Result<Self, AppError> {
-        let key = match config.observe.pseudonym_key.clone() {
-            Some(key) => key,
-            None => PseudonymKey::generate().map_err(AppError::Observe)?,
-        };
-        let pseudonyms = Pseudonymizer::new(key);
-        let mut threads = Vec::new();
-        let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
-            let Some(journal) = journal else {
-                return Ok(Journal::disabled());
-            };
-            let (journal, thread) =
-                Journal::open(journal, clock.clone()).map_err(AppError::Observe)?;
-            journal.register(metrics.room(room));
-            threads.push(thread);
-            Ok(journal)
-        };
-        let decisions = open(config.observe.decisions.as_ref(), "decisions")?;
-        let activity = open(config.observe.activity.as_ref(), "activity")?;
-        let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
-        let node = &config.server.node;
-        let recording =
-            Recording::new(decisions, activity.clone(), pseudonyms, node, clock.clone());
-        Ok(Self {
-            recording,
-            activity,
-            threads,
-        })
     }
 }

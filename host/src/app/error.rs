@@ -29,6 +29,19 @@ pub enum AppError {
     /// A journal, the log or the random source does not work.
     #[error("cannot set up what is written down")]
     Observe(#[source] observe::Error),
+    /// The state directory cannot be used.
+    #[error("cannot use {} (`policy.rollout.state_dir`)", .path.display())]
+    State {
+        /// What in it.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kept key of pseudonyms is none.
+    #[error(
+        "{} is no key of pseudonyms: put back the one that was there, or remove the file; then users of experiments that run are strangers", .0.display()
+    )]
+    Key(std::path::PathBuf),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),

@@ -6,6 +6,9 @@
 
 mod core;
 mod error;
+mod experiments;
+mod key;
+mod notes;
 mod policies;
 mod recording;
 

@@ -23,6 +23,7 @@ pub(super) struct Policies {
     pub(super) catalog: Arc<Catalog>,
     pub(super) breakers: Breakers,
     pub(super) ranker: Arc<dyn Ranker>,
+    pub(super) runtime: Runtime,
     pub(super) rollout: Arc<Rollout>,
     watcher: Option<Arc<Watcher>>,
     poller: Option<Arc<Poller>>,
@@ -59,11 +60,12 @@ impl Policies {
         let poller = follows_registry
             .then(|| Poller::new(&config.sources.registry, bytes_max, receiver))
             .flatten();
-        let ranker = PolicyRanker::champion(runtime, catalog.clone());
+        let ranker = PolicyRanker::champion(runtime.clone(), catalog.clone());
         Ok(Self {
             catalog,
             breakers,
             ranker: Arc::new(ranker),
+            runtime,
             rollout,
             watcher,
             poller,

@@ -9,6 +9,7 @@ use crate::admission;
 use crate::cleanup::{Decided, Recorder, TierRun, UserPressure, chooser};
 use crate::decision::record::{Circumstances, Pseudonyms};
 use crate::decision::{DecisionRecord, PolicyRef, Question, Row, Victim, VictimOutcome};
+use crate::experiment::Experiments;
 use crate::gateway::notice::Notice;
 use crate::health::Round;
 use crate::observe::activity::{self, Activity};
@@ -49,6 +50,7 @@ pub struct Recording {
     clock: Clock,
     /// Set once the registry exists: it is built after us.
     registry: OnceLock<Arc<Registry>>,
+    experiments: Arc<Experiments>,
     events: broadcast::Sender<Event>,
 }
 
@@ -61,6 +63,7 @@ impl Recording {
         pseudonyms: Pseudonymizer,
         node: &str,
         clock: Clock,
+        experiments: Arc<Experiments>,
     ) -> Arc<Self> {
         Arc::new(Self {
             decisions,
@@ -70,6 +73,7 @@ impl Recording {
             node: node.into(),
             clock,
             registry: OnceLock::new(),
+            experiments,
             events: broadcast::Sender::new(WATCHED_EVENTS_MAX),
         })
     }
@@ -121,6 +125,9 @@ impl Recorder for Recording {
         if run.eligible > 0 && run.freed == 0 {
             self.quality.freed_nothing();
         }
+        if let Some(user) = user.filter(|_| run.eligible > 0) {
+            self.experiments.tier_ran(user, run.freed == 0);
+        }
         self.tell(Event::Tier {
             user: user.cloned(),
             run: *run,
@@ -133,6 +140,7 @@ impl Recorder for Recording {
         let device = row.map_or(0.0, |row| row.signals[Signal::DeviceClass]);
         self.quality
             .evicted(self.clock.now(), of(victim, by), code(device));
+        self.experiments.evicted(&victim.user);
         tracing::info!(
             tier = question.tier.name(),
             class = victim.class.name(),
@@ -148,6 +156,13 @@ impl Recorder for Recording {
         for (victim, &outcome) in decided.plan.victims().iter().zip(&decided.outcomes) {
             let by = chooser(&decided.answer, victim);
             self.quality.ended(of(victim, &by), outcome);
+            self.experiments.ended(&victim.user, outcome);
+        }
+        if decided.answer.experiment.is_some()
+            && let Some(row) = decided.question.rows.first()
+        {
+            let by_built_in = decided.answer.outcome.is_err();
+            self.experiments.decided(&row.user, by_built_in);
         }
         if self.decisions.is_enabled() {
             let circumstances = Circumstances {
@@ -199,10 +214,14 @@ impl Recorder for Recording {
     }
 }
 
-impl admission::Watch for Quality {
+impl admission::Watch for Recording {
     fn ended(&self, ended: admission::Ended<'_>) {
-        self.wanted(ended.at, ended.user, ended.key);
-        self.admission(ended.user, ended.took, ended.triggered, ended.refused);
+        let (quality, experiments) = (&self.quality, &self.experiments);
+        if let Some((evicted, away_ms)) = quality.wanted(ended.at, ended.user, ended.key) {
+            experiments.returned(ended.user, evicted, away_ms);
+        }
+        quality.admission(ended.user, ended.took, ended.triggered, ended.refused);
+        experiments.admission(ended.user, ended.took, ended.triggered, ended.refused);
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod experiment;
 pub mod policy;
 pub mod replay;
 pub mod serve;
@@ -37,6 +38,8 @@ pub enum Verb {
     Policy(policy::Args),
     /// Say what strategies would have done with recorded activity.
     Replay(replay::Args),
+    /// Compare policies on real users, with statistics that roll back what does harm.
+    Experiment(experiment::Args),
     /// Look at recorded activity, bring it into one form, cut it.
     Trace(trace::Args),
 }
@@ -64,6 +67,7 @@ impl Cli {
             Some(Verb::Config(args)) => args.run(terminal),
             Some(Verb::Policy(args)) => args.run(terminal),
             Some(Verb::Replay(args)) => args.run(terminal),
+            Some(Verb::Experiment(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
         }
     }

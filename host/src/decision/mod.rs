@@ -23,6 +23,6 @@ pub use snapshot::{Class, Row, Snapshot, Standing};
 pub use tiers::{IdleTtl, Probe, Take, TierRule, TierTable};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

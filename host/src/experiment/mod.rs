@@ -1,6 +1,28 @@
 //! Strategies compared on real users.
 //!
-//! [`assign`] says who is in which arm. Not here: managers and sockets, how a policy is called, and
-//! anything that could evict.
+//! [`assign`] says who is in which arm, [`definition`] what is compared, [`ranker`] asks the arm that a
+//! user is in after [`service`] has written the exposure into the [`ledger`], and [`verdict`] says what
+//! the numbers allow. Not here: managers and sockets, how a policy is called, and anything that could
+//! evict: an arm is one more `Ranker`, whose proposals the guard screens as it does any other's.
 
 pub mod assign;
+pub mod definition;
+pub mod entry;
+pub mod error;
+pub mod ledger;
+pub mod metric;
+pub mod page;
+pub mod ranker;
+pub mod running;
+pub mod service;
+pub mod tally;
+pub mod verdict;
+
+#[cfg(test)]
+mod testing;
+
+pub use definition::Definition;
+pub use error::Refused;
+pub use metric::Metric;
+pub use ranker::Arms;
+pub use service::{Backstage, Contestant, Experiments};

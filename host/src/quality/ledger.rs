@@ -153,16 +153,17 @@ impl Quality {
     }
 
     /// A user wanted a manager of that key: it was created, or refused. If it had been evicted, that
-    /// is a return.
-    pub fn wanted(&self, now: Timestamp, user: &UserId, key: &ManagerKey) {
+    /// is a return: when it was evicted, and how many milliseconds it was away.
+    pub fn wanted(
+        &self,
+        now: Timestamp,
+        user: &UserId,
+        key: &ManagerKey,
+    ) -> Option<(Timestamp, u64)> {
         let mut state = self.state.lock();
-        let Some(victim) = state.pending.take(user, key) else {
-            return;
-        };
+        let victim = state.pending.take(user, key)?;
         let away_ms = now.millis().saturating_sub(victim.at.millis());
-        let Some(counts) = state.counts(victim.policy) else {
-            return;
-        };
+        let counts = state.counts(victim.policy)?;
         for (place, (count, (horizon_ms, _))) in
             counts.returned.iter_mut().zip(HORIZONS).enumerate()
         {
@@ -175,6 +176,7 @@ impl Quality {
         counts.thrash += u64::from(away_ms <= THRASH_MS);
         drop(state);
         self.metrics.returned(away_ms);
+        Some((victim.at, away_ms))
     }
 
     /// An admission ended: how long it took, whether room had to be made for it, whether it was refused.

@@ -57,6 +57,12 @@ impl Actor {
         })
     }
 
+    /// As it was written down before; whoever calls vouches for it.
+    #[must_use]
+    pub fn recorded(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// As it is shown and written down.
     #[must_use]
     pub fn as_str(&self) -> &str {

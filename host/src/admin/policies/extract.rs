@@ -19,7 +19,7 @@ use crate::types::RevisionId;
 const JSON_BYTES_MAX: usize = 64 * 1_024;
 
 /// Who asks.
-pub(super) struct By(pub(super) Actor);
+pub(in crate::admin) struct By(pub(in crate::admin) Actor);
 
 impl FromRequestParts<Arc<Admin>> for By {
     type Rejection = Refusal;
@@ -34,7 +34,7 @@ impl FromRequestParts<Arc<Admin>> for By {
 }
 
 /// The policy that a path names.
-pub(super) struct Named(pub(super) PolicyName);
+pub(in crate::admin) struct Named(pub(in crate::admin) PolicyName);
 
 impl FromRequestParts<Arc<Admin>> for Named {
     type Rejection = Refusal;
@@ -49,13 +49,13 @@ impl FromRequestParts<Arc<Admin>> for Named {
 }
 
 /// A revision by what a path says: `7` or `r7`.
-pub(super) fn revision(text: &str) -> Result<RevisionId, Refusal> {
+pub(in crate::admin) fn revision(text: &str) -> Result<RevisionId, Refusal> {
     text.parse()
         .map_err(|error: crate::types::InvalidRevision| Refusal::request(error.to_string()))
 }
 
 /// The details behind the question mark.
-pub(super) struct Asked<T>(pub(super) T);
+pub(in crate::admin) struct Asked<T>(pub(in crate::admin) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Arc<Admin>> for Asked<T> {
     type Rejection = Refusal;
@@ -70,7 +70,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Admin>> for Asked<T> {
 
 /// A JSON body. It has to say that it is one: a page of another origin cannot, without being asked
 /// first.
-pub(super) struct Details<T>(pub(super) T);
+pub(in crate::admin) struct Details<T>(pub(in crate::admin) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Details<T> {
     type Rejection = Refusal;

@@ -5,9 +5,9 @@
 //! `message`, a sentence with a remedy.
 
 mod change;
-mod extract;
+pub(super) mod extract;
 mod look;
-mod refusal;
+pub(super) mod refusal;
 pub mod views;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ const RETRY_AFTER_S: &str = "1";
 
 /// Why a request was not done.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(in crate::admin) struct Refusal {
     status: StatusCode,
     word: &'static str,
     message: String,
@@ -23,12 +23,12 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// A request that makes no sense.
-    pub(super) fn request(message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request", message)
     }
 
     /// A body that does not say what it is.
-    pub(super) fn media() -> Self {
+    pub(in crate::admin) fn media() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "request",
@@ -37,7 +37,7 @@ impl Refusal {
     }
 
     /// A file that is too large, told while it is read.
-    pub(super) fn too_large(max: u64) -> Self {
+    pub(in crate::admin) fn too_large(max: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
@@ -48,19 +48,23 @@ impl Refusal {
     }
 
     /// Something that is not there.
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", message)
     }
 
     /// With who is in charge now.
-    pub(super) fn with_seats(mut self, seats: Vec<SeatDto>) -> Self {
+    pub(in crate::admin) fn with_seats(mut self, seats: Vec<SeatDto>) -> Self {
         if self.status == StatusCode::CONFLICT {
             self.seats = Some(seats);
         }
         self
     }
 
-    fn new(status: StatusCode, word: &'static str, message: impl Into<String>) -> Self {
+    pub(in crate::admin) fn new(
+        status: StatusCode,
+        word: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             status,
             word,

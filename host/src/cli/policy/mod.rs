@@ -11,7 +11,7 @@ mod failure;
 mod fuzz;
 mod inspect;
 mod new;
-mod operate;
+pub(in crate::cli) mod operate;
 mod parting;
 mod publish;
 mod ranking;

@@ -53,6 +53,14 @@ pub enum What {
     Recovered,
     /// Something else had to be used than what should have been.
     FellBack,
+    /// An experiment, or a new phase of one, began.
+    ExperimentStarted,
+    /// An experiment takes in more users.
+    ExperimentCovered,
+    /// An experiment did harm: everybody in it has the control.
+    ExperimentRolledBack,
+    /// An experiment was stopped.
+    ExperimentStopped,
 }
 
 /// What happened to what, and why.
@@ -92,6 +100,10 @@ impl What {
             Self::OnTrial => "on-trial",
             Self::Recovered => "recovered",
             Self::FellBack => "fell-back",
+            Self::ExperimentStarted => "experiment-started",
+            Self::ExperimentCovered => "experiment-covered",
+            Self::ExperimentRolledBack => "experiment-rolled-back",
+            Self::ExperimentStopped => "experiment-stopped",
         }
     }
 }

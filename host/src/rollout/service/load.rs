@@ -55,11 +55,16 @@ impl Rollout {
 
     /// A revision's policy, from the store. What is compiled is not compiled again. Blocks.
     pub(super) fn load(&self, revision: &Revision) -> Result<Arc<Policy>, Refused> {
-        let bytes = self.store.bytes(&revision.digest)?;
-        self.admit(revision, &bytes)?;
-        let pick = Pick::Bytes(bytes);
+        let pick = Pick::Bytes(self.kept(revision)?);
         let catalog = &self.engines.catalog;
         Ok(catalog.prepare(&pick, &revision.params, &revision.limits)?)
+    }
+
+    /// A revision's bytes, if they may still be used.
+    pub(super) fn kept(&self, revision: &Revision) -> Result<Arc<[u8]>, Refused> {
+        let bytes = self.store.bytes(&revision.digest)?;
+        self.admit(revision, &bytes)?;
+        Ok(bytes)
     }
 
     /// Whether a kept file may still be used: keys may have been asked for since it was accepted.

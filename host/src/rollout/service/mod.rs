@@ -8,6 +8,7 @@
 //! A change is first in the ledger on disk, then in the seats, then answered for. If the disk does
 //! not take it, it is made all the same and said to be in memory only.
 
+mod arm;
 mod change;
 mod guard;
 mod load;

@@ -19,7 +19,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Why there is nothing to show.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(in crate::cli) enum Failed {
     /// Nobody answered, or not as a server of this kind does.
     Unreachable(String),
     /// The server refused, in its words; or what was asked for makes no sense.
@@ -27,14 +27,14 @@ pub(super) enum Failed {
 }
 
 /// Asks one server.
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: Url,
     actor: Option<String>,
 }
 
 /// What is sent with a request.
-pub(super) enum Body {
+pub(in crate::cli) enum Body {
     None,
     Json(Value),
     /// A policy's bytes, and the base64 of their signature.
@@ -42,7 +42,7 @@ pub(super) enum Body {
 }
 
 impl Client {
-    pub(super) fn new(url: &str, actor: Option<String>) -> Result<Self, Failed> {
+    pub(in crate::cli) fn new(url: &str, actor: Option<String>) -> Result<Self, Failed> {
         let unusable = |why: String| {
             Failed::Refused(format!(
                 "`{url}` is no address of an operators' API ({why}): give one such as http://127.0.0.1:9090"
@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// Asks, and reads the answer as what it should be.
-    pub(super) async fn ask<T: DeserializeOwned>(
+    pub(in crate::cli) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -84,12 +84,15 @@ impl Client {
     }
 
     /// Asks for what is there.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(T, String), Failed> {
+    pub(in crate::cli) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(T, String), Failed> {
         self.ask(Method::GET, path, &[], Body::None).await
     }
 
     /// The bytes of an answer that is no refusal.
-    pub(super) async fn raw(
+    pub(in crate::cli) async fn raw(
         &self,
         method: Method,
         path: &str,

@@ -4,7 +4,7 @@
 //! answer as it came. What is decided is decided by the server.
 
 mod change;
-mod client;
+pub(in crate::cli) mod client;
 mod evidence;
 mod look;
 mod push;
@@ -28,7 +28,7 @@ use crate::types::Tier;
 
 /// Which server, who asks, and how the answer is shown.
 #[derive(Debug, clap::Args)]
-pub(super) struct Remote {
+pub(in crate::cli) struct Remote {
     /// The operators' API; without it `admin.listen` of the configuration.
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
@@ -43,12 +43,12 @@ pub(super) struct Remote {
 }
 
 /// What a verb does with a client: what it prints, or why it failed.
-type Done = Result<String, Failed>;
+pub(in crate::cli) type Done = Result<String, Failed>;
 
 impl Remote {
     /// Makes a request of the server and prints what comes of it: 0 if it was done, 1 if it was
     /// refused, 69 if nobody answered.
-    fn run(
+    pub(in crate::cli) fn run(
         self,
         terminal: Terminal<'_>,
         ask: impl AsyncFnOnce(&Client, bool) -> Done,

@@ -1,0 +1,139 @@
+//! Operators' API for experiments: what is compared, what came out, and every change.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Admin;
+use super::policies::extract::{By, Details};
+use super::policies::refusal::Refusal;
+use crate::experiment::page;
+use crate::experiment::service::View;
+use crate::experiment::{Definition, Experiments, Refused};
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/v1/experiments", get(list).post(start))
+        .route("/v1/experiments/{name}", get(one))
+        .route("/v1/experiments/{name}/cover", post(cover))
+        .route("/v1/experiments/{name}/stop", post(stop))
+        .route("/v1/experiments/{name}/report", get(report))
+        .route("/v1/experiments/{name}/export", get(export))
+}
+
+/// How many more users take part.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cover {
+    coverage: f64,
+}
+
+/// Why it is stopped.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stop {
+    #[serde(default)]
+    reason: String,
+}
+
+async fn list(State(admin): State<Arc<Admin>>) -> Result<Response, Refusal> {
+    let views = blocking(&admin, |experiments| Ok(experiments.views())).await?;
+    Ok(Json(json!({ "experiments": views })).into_response())
+}
+
+async fn one(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+) -> Result<Json<View>, Refusal> {
+    let view = blocking(&admin, move |experiments| experiments.view(&name)).await?;
+    Ok(Json(view))
+}
+
+async fn start(
+    State(admin): State<Arc<Admin>>,
+    By(by): By,
+    Details(definition): Details<Definition>,
+) -> Result<Response, Refusal> {
+    let view = blocking(&admin, move |experiments| {
+        let name = definition.name.clone();
+        experiments.start(definition, by.as_str())?;
+        experiments.view(&name)
+    });
+    Ok((StatusCode::CREATED, Json(view.await?)).into_response())
+}
+
+async fn cover(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+    By(by): By,
+    Details(Cover { coverage }): Details<Cover>,
+) -> Result<Json<View>, Refusal> {
+    let view = blocking(&admin, move |experiments| {
+        experiments.cover(&name, coverage, by.as_str())?;
+        experiments.view(&name)
+    });
+    Ok(Json(view.await?))
+}
+
+async fn stop(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+    By(by): By,
+    Details(Stop { reason }): Details<Stop>,
+) -> Result<Json<View>, Refusal> {
+    let view = blocking(&admin, move |experiments| {
+        experiments.stop(&name, by.as_str(), &reason)?;
+        experiments.view(&name)
+    });
+    Ok(Json(view.await?))
+}
+
+async fn report(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
+    let html = blocking(&admin, move |experiments| {
+        Ok(page::html(&experiments.view(&name)?))
+    });
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    Ok((kind, html.await?).into_response())
+}
+
+async fn export(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
+    let csv = blocking(&admin, move |experiments| experiments.export(&name));
+    let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
+    Ok((kind, csv.await?).into_response())
+}
+
+/// Runs what compiles, waits for a disk or reads all users where that hurts nobody.
+async fn blocking<T: Send + 'static>(
+    admin: &Admin,
+    work: impl FnOnce(&Experiments) -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refusal> {
+    let experiments = admin.experiments.clone();
+    let done = tokio::task::spawn_blocking(move || work(&experiments)).await;
+    let done = done.unwrap_or(Err(Refused::Interrupted));
+    done.map_err(|refused| {
+        let status = match &refused {
+            Refused::Invalid(_) | Refused::Arm { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::NoSuch(_) => StatusCode::NOT_FOUND,
+            Refused::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Refused::TooMany | Refused::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Exists(_)
+            | Refused::Overlaps { .. }
+            | Refused::Over(_)
+            | Refused::Coverage { .. } => StatusCode::CONFLICT,
+        };
+        Refusal::new(status, refused.word(), refused.to_string())
+    })
+}

@@ -1,0 +1,88 @@
+//! Everything that writes down, opened: journals, the activity stream, experiments.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::AppError;
+use super::policies::Policies;
+use super::recording::Recording;
+use super::{experiments, key};
+use crate::config::Config;
+use crate::experiment::Experiments;
+use crate::observe::activity::Activity;
+use crate::observe::config::JournalConfig;
+use crate::observe::journal::{Journal, JournalThread};
+use crate::observe::metrics::Metrics;
+use crate::observe::pseudonym::Pseudonymizer;
+use crate::types::Clock;
+
+/// By which rules everything comes about, for whoever reads the activity stream later.
+pub(super) fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
+    let in_charge = policies.catalog.current();
+    let about = in_charge.as_ref().map(|policy| policy.about());
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    serde_json::json!({
+        "wastegate": env!("CARGO_PKG_VERSION"),
+        "node": config.server.node,
+        "managers_per_user": config.limits.managers_per_user,
+        "reserve": config.cleanup.table.reserve,
+        "keep_one": config.cleanup.table.keep_one,
+        "last_tier": config.cleanup.user_last_tier,
+        "proactive_from": config.cleanup.proactive_from,
+        "attach_grace_ms": ms(config.manager.attach_grace),
+        "reconnect_grace_ms": ms(config.manager.reconnect_grace),
+        "ping_interval_ms": ms(config.health.ping_interval),
+        "pong_deadline_ms": ms(config.health.pong_deadline),
+        "dead_after_ms": ms(config.health.dead_after),
+        "policy": about,
+    })
+}
+
+/// Everything that writes down.
+pub(super) struct Notes {
+    pub(super) recording: Arc<Recording>,
+    pub(super) experiments: Arc<Experiments>,
+    pub(super) activity: Activity,
+    pub(super) threads: Vec<JournalThread>,
+}
+
+impl Notes {
+    pub(super) async fn open(
+        config: &Config,
+        policies: &Policies,
+        clock: &Clock,
+        metrics: &mut Metrics,
+    ) -> Result<Self, AppError> {
+        let pseudonyms = Pseudonymizer::new(key::of(config)?);
+        let experiments = experiments::open(config, policies, clock, &pseudonyms).await?;
+        let mut threads = Vec::new();
+        let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
+            let Some(journal) = journal else {
+                return Ok(Journal::disabled());
+            };
+            let (journal, thread) =
+                Journal::open(journal, clock.clone()).map_err(AppError::Observe)?;
+            journal.register(metrics.room(room));
+            threads.push(thread);
+            Ok(journal)
+        };
+        let decisions = open(config.observe.decisions.as_ref(), "decisions")?;
+        let activity = open(config.observe.activity.as_ref(), "activity")?;
+        let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
+        let node = &config.server.node;
+        let recording = Recording::new(
+            decisions,
+            activity.clone(),
+            pseudonyms,
+            node,
+            clock.clone(),
+            experiments.clone(),
+        );
+        Ok(Self {
+            recording,
+            experiments,
+            activity,
+            threads,
+        })
+    }
+}

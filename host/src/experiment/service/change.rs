@@ -1,0 +1,281 @@
+//! Starting, covering more, stopping.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::super::definition::Definition;
+use super::super::entry::{ArmKey, Entry, PhaseKey, State};
+use super::super::error::{EXPERIMENTS_MAX, RUNNING_MAX, Refused};
+use super::super::running::{Now, Running, Seat, append, sync};
+use super::{Contestant, Experiments, Noted};
+
+impl Experiments {
+    /// Starts an experiment. Blocks: its policies are made ready first.
+    ///
+    /// # Errors
+    /// [`Refused`] with what to mend; then nothing was started.
+    pub fn start(&self, definition: Definition, by: &str) -> Result<(), Refused> {
+        let definition = definition.named();
+        definition.check()?;
+        let layer = definition.layer()?;
+        let _one_at_a_time = self.changing.lock();
+        self.may_start(&definition)?;
+        let contestants = self.prepare(&definition)?;
+        let unix_ms = self.unix_ms();
+        let key = self.key(&definition, &contestants, 1);
+        let mut now = Now::new(definition.clone(), key.clone());
+        now.seats = seats(&definition.name, &key, contestants);
+        let entries = [
+            Entry::Started {
+                unix_ms,
+                by: by.to_owned(),
+                definition: definition.clone(),
+            },
+            Entry::Phase {
+                experiment: definition.name.clone(),
+                phase: key,
+            },
+        ];
+        append(&self.ledger, &entries)
+            .and_then(|()| sync(&self.ledger))
+            .map_err(|error| Refused::Ledger(error.to_string()))?;
+        let arms: Vec<&str> = definition
+            .arms
+            .iter()
+            .map(|arm| arm.name.as_str())
+            .collect();
+        let reason = format!(
+            "{} on {} % of users, by {}",
+            arms.join(" against "),
+            definition.coverage * 100.0,
+            definition.primary
+        );
+        self.given
+            .backstage
+            .note(by, Noted::Started, &definition.name, &reason);
+        self.all.lock().push(Arc::new(Running {
+            name: definition.name,
+            by: by.to_owned(),
+            unix_ms,
+            layer,
+            now: Mutex::new(now),
+        }));
+        self.forget();
+        self.publish();
+        Ok(())
+    }
+
+    fn may_start(&self, definition: &Definition) -> Result<(), Refused> {
+        let all = self.all.lock().clone();
+        if all.iter().any(|known| known.name == definition.name) {
+            return Err(Refused::Exists(definition.name.clone()));
+        }
+        let live = self.live.load();
+        if live.len() >= RUNNING_MAX {
+            return Err(Refused::TooMany);
+        }
+        let layer = definition.layer()?;
+        for other in live.iter() {
+            // Different layers are independent of each other, but a user can only have one arm.
+            let apart = match (&layer, &other.layer) {
+                (Some(ours), Some(theirs)) => {
+                    ours.name() == theirs.name() && !ours.overlaps(theirs)
+                }
+                (_, _) => false,
+            };
+            if !apart {
+                let theirs = other.layer.as_ref().map(|layer| layer.name().to_owned());
+                return Err(Refused::Overlaps {
+                    other: other.name.clone(),
+                    layer: theirs.filter(|_| layer.is_some()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, definition: &Definition) -> Result<Vec<Contestant>, Refused> {
+        let prepared = definition.arms.iter().map(|arm| {
+            self.given
+                .backstage
+                .prepare(arm)
+                .map_err(|why| Refused::Arm {
+                    arm: arm.name.clone(),
+                    why,
+                })
+        });
+        prepared.collect()
+    }
+
+    fn key(&self, definition: &Definition, contestants: &[Contestant], number: u32) -> PhaseKey {
+        let arms = definition
+            .arms
+            .iter()
+            .zip(contestants)
+            .map(|(arm, it)| ArmKey {
+                name: arm.name.clone(),
+                policy: it.about.name.to_string(),
+                version: it.about.version.to_string(),
+                digest: it.about.digest.to_string(),
+                params: it.params.to_vec(),
+            });
+        PhaseKey {
+            number,
+            unix_ms: self.unix_ms(),
+            contract: self.given.backstage.contract(),
+            cap: self.given.cap,
+            weights: definition.weights(),
+            arms: arms.collect(),
+        }
+    }
+
+    /// Seats an experiment's arms anew. If what is compared is another now, a new phase begins: users
+    /// of two phases are never put together. Whoever calls holds `changing`.
+    pub(super) fn seat(&self, running: &Running) -> Result<(), Refused> {
+        let definition = running.now.lock().definition.clone();
+        let contestants = self.prepare(&definition)?;
+        let mut now = running.now.lock();
+        let key = self.key(
+            &definition,
+            &contestants,
+            now.phase.number.saturating_add(1),
+        );
+        let begins = now.state == State::Running && !key.is_same(&now.phase);
+        if begins {
+            let entry = Entry::Phase {
+                experiment: running.name.clone(),
+                phase: key.clone(),
+            };
+            append(&self.ledger, &[entry]).map_err(|error| Refused::Ledger(error.to_string()))?;
+            now.begin(key);
+        }
+        let phase = now.phase.clone();
+        now.seats = seats(&running.name, &phase, contestants);
+        drop(now);
+        if begins {
+            let reason = format!(
+                "phase {}: a policy, its parameters, the contract or the limit changed, so users are counted anew",
+                phase.number
+            );
+            self.given
+                .backstage
+                .note("guard", Noted::Started, &running.name, &reason);
+        }
+        Ok(())
+    }
+
+    /// Lets more users take part. Nobody changes arm. Blocks.
+    ///
+    /// # Errors
+    /// [`Refused`] where the coverage would go down, or there is no such experiment that runs.
+    pub fn cover(&self, name: &str, coverage: f64, by: &str) -> Result<(), Refused> {
+        let _one_at_a_time = self.changing.lock();
+        let running = self
+            .named(name)
+            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+        let mut now = running.now.lock();
+        if now.state != State::Running {
+            return Err(Refused::Over(name.to_owned()));
+        }
+        let is = now.definition.coverage;
+        if !(coverage > is && coverage <= 1.0) {
+            return Err(Refused::Coverage {
+                now: is,
+                asked: coverage,
+            });
+        }
+        let entry = Entry::Coverage {
+            experiment: name.to_owned(),
+            coverage,
+            unix_ms: self.unix_ms(),
+        };
+        append(&self.ledger, &[entry]).map_err(|error| Refused::Ledger(error.to_string()))?;
+        now.definition.coverage = coverage;
+        now.cover();
+        drop(now);
+        let reason = format!("from {} % to {} % of users", is * 100.0, coverage * 100.0);
+        self.given.backstage.note(by, Noted::Covered, name, &reason);
+        Ok(())
+    }
+
+    /// Stops an experiment: everybody has the champion again, and the report stays. Blocks.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is none of that name, or it was stopped before.
+    pub fn stop(&self, name: &str, by: &str, reason: &str) -> Result<(), Refused> {
+        let _one_at_a_time = self.changing.lock();
+        let running = self
+            .named(name)
+            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+        if running.now.lock().state == State::Stopped {
+            return Err(Refused::Over(name.to_owned()));
+        }
+        self.flush(&running);
+        self.end(&running, State::Stopped, by, reason);
+        self.publish();
+        Ok(())
+    }
+
+    /// Writes down that an experiment came to an end of some kind, and acts on it whether or not the
+    /// disk takes it: a full disk must not keep a bad arm.
+    pub(super) fn end(&self, running: &Running, state: State, by: &str, reason: &str) {
+        let unix_ms = self.unix_ms();
+        let mut now = running.now.lock();
+        now.state = state;
+        reason.clone_into(&mut now.reason);
+        now.generation = now.generation.saturating_add(1);
+        if state == State::Stopped {
+            now.seats.clear();
+        }
+        drop(now);
+        let entry = Entry::Ended {
+            experiment: running.name.clone(),
+            state,
+            unix_ms,
+            reason: reason.to_owned(),
+        };
+        let written = append(&self.ledger, &[entry]).and_then(|()| sync(&self.ledger));
+        if let Err(error) = written {
+            tracing::error!(experiment = running.name, %error, "cannot write down that an experiment ended; a restart would not know it");
+        }
+        let noted = if state == State::RolledBack {
+            Noted::RolledBack
+        } else {
+            Noted::Stopped
+        };
+        self.given.backstage.note(by, noted, &running.name, reason);
+    }
+
+    /// Makes what is live known to whoever exposes. Whoever calls holds `changing`.
+    pub(super) fn publish(&self) {
+        let all = self.all.lock().clone();
+        let live = all
+            .into_iter()
+            .filter(|it| it.now.lock().state != State::Stopped);
+        self.live.store(Arc::new(live.collect()));
+    }
+
+    /// Forgets the oldest that are over, beyond what is kept.
+    fn forget(&self) {
+        let mut all = self.all.lock();
+        while all.len() > EXPERIMENTS_MAX {
+            let over = all
+                .iter()
+                .position(|it| it.now.lock().state == State::Stopped);
+            let Some(over) = over else { return };
+            all.remove(over);
+        }
+    }
+}
+
+fn seats(experiment: &str, phase: &PhaseKey, contestants: Vec<Contestant>) -> Vec<Seat> {
+    let arms = phase.arms.iter().zip(contestants);
+    arms.map(|(key, contestant)| Seat {
+        label: format!("{experiment}/{}/{}", phase.number, key.name).into(),
+        ranker: contestant.ranker,
+        fingerprint: contestant.fingerprint,
+        key: key.clone(),
+    })
+    .collect()
+}

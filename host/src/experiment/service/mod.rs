@@ -1,0 +1,141 @@
+//! The one who keeps experiments: starts and stops them, exposes users, hears what happened to them,
+//! and rolls back what does harm.
+//!
+//! Starting, stopping and looking block (compilers, disks) and belong on threads that may; exposing and
+//! hearing are on the way of decisions and take a look-up, and one write for a user's first trigger.
+
+mod change;
+mod hear;
+mod look;
+mod open;
+mod view;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+pub use look::LOOK_EVERY;
+pub use view::View;
+pub(super) use view::utc;
+
+use super::definition::ArmSpec;
+use super::ledger::Ledger;
+use super::running::{Asked, Moment, Running};
+use crate::decision::{PolicyRef, Question, Ranker};
+use crate::observe::pseudonym::Pseudonymizer;
+use crate::types::{Clock, UserId};
+
+/// What an experiment needs of the house: policies made ready, news of their failures, the audit log.
+pub trait Backstage: Send + Sync + 'static {
+    /// Makes an arm ready. Blocks.
+    ///
+    /// # Errors
+    /// Why it cannot be, in a sentence.
+    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String>;
+
+    /// What [`Backstage::prepare`] would make it from now; cheap.
+    fn fingerprint(&self, arm: &ArmSpec) -> String;
+
+    /// Why a policy is left alone, if it is.
+    fn quarantined(&self, digest: &str) -> Option<String>;
+
+    /// The version of the contract with policies.
+    fn contract(&self) -> String;
+
+    /// Puts a line into the audit log. Blocks.
+    fn note(&self, by: &str, what: Noted, experiment: &str, reason: &str);
+}
+
+/// What the audit log is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// An experiment, or a new phase of it, began.
+    Started,
+    /// It takes in more users.
+    Covered,
+    /// It was found to do harm.
+    RolledBack,
+    /// It was stopped.
+    Stopped,
+}
+
+/// An arm that is ready.
+#[derive(Clone)]
+pub struct Contestant {
+    /// Which code it is.
+    pub about: PolicyRef,
+    /// With which parameters.
+    pub params: Arc<[f64]>,
+    /// Who ranks.
+    pub ranker: Arc<dyn Ranker>,
+    /// What it was made from.
+    pub fingerprint: String,
+}
+
+/// Where and how experiments are kept.
+pub struct Given {
+    /// The house.
+    pub backstage: Arc<dyn Backstage>,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// How users are named in the ledger.
+    pub pseudonyms: Pseudonymizer,
+    /// This node.
+    pub node: String,
+    /// Managers that a user may hold: a part of what is compared.
+    pub cap: u32,
+}
+
+/// All experiments. Share it as an `Arc`.
+pub struct Experiments {
+    given: Given,
+    /// Held while lines are written; never while anything else waits.
+    ledger: Mutex<Ledger>,
+    /// In the order in which they were started.
+    all: Mutex<Vec<Arc<Running>>>,
+    /// Those that somebody is ranked by; replaced only by whoever holds `changing`.
+    live: ArcSwap<Vec<Arc<Running>>>,
+    /// One change at a time; held on threads that may block only.
+    changing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Experiments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Experiments").finish_non_exhaustive()
+    }
+}
+
+impl Experiments {
+    /// The arm of a user who needs room, if the user is in an experiment: after the exposure is
+    /// written down.
+    pub(super) fn expose(&self, user: &UserId, question: &Question) -> Option<Asked> {
+        let live = self.live.load();
+        if live.is_empty() {
+            return None;
+        }
+        let unit = self.given.pseudonyms.user(user);
+        let moment = Moment {
+            unix_ms: self.given.clock.unix_ms(question.now),
+            node: &self.given.node,
+            ledger: &self.ledger,
+        };
+        live.iter()
+            .find_map(|running| running.expose(user, unit, question, &moment))
+    }
+
+    fn unix_ms(&self) -> u64 {
+        self.given.clock.unix_ms(self.given.clock.now())
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<Running>> {
+        self.all
+            .lock()
+            .iter()
+            .find(|running| running.name == name)
+            .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

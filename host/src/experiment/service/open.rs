@@ -1,0 +1,143 @@
+//! Experiments taken up where the last process left them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::super::definition::Definition;
+use super::super::entry::{Entry, PhaseKey, State};
+use super::super::ledger::{Found, Ledger};
+use super::super::running::{Now, Running};
+use super::{Experiments, Given};
+
+impl Experiments {
+    /// Experiments that are forgotten with the process.
+    #[must_use]
+    pub fn in_memory(given: Given) -> Arc<Self> {
+        Arc::new(Self::new(given, Ledger::default(), Vec::new()))
+    }
+
+    /// Those that a state directory remembers, carried on with: whoever is running runs on, nobody is
+    /// counted twice, and what was rolled back stays so. Blocks. With it, what was wrong, as sentences.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or opened for writing.
+    pub fn open(given: Given, folder: &Path) -> std::io::Result<(Arc<Self>, Vec<String>)> {
+        let (ledger, Found { entries, problems }) = Ledger::open(folder)?;
+        let this = Arc::new(Self::new(given, ledger, replay(entries)));
+        this.resume();
+        Ok((this, problems))
+    }
+
+    fn new(given: Given, ledger: Ledger, all: Vec<Arc<Running>>) -> Self {
+        Self {
+            given,
+            ledger: Mutex::new(ledger),
+            all: Mutex::new(all),
+            live: ArcSwap::default(),
+            changing: Mutex::default(),
+        }
+    }
+
+    /// Makes the arms of everything that is not over ready again.
+    fn resume(&self) {
+        let _one_at_a_time = self.changing.lock();
+        let all = self.all.lock().clone();
+        for running in all {
+            if running.now.lock().state == State::Stopped {
+                continue;
+            }
+            if let Err(error) = self.seat(&running) {
+                let reason = format!("after a restart: {error}");
+                self.end(&running, State::Stopped, "config", &reason);
+            }
+        }
+        self.publish();
+    }
+}
+
+/// What a ledger's lines come to.
+fn replay(entries: Vec<Entry>) -> Vec<Arc<Running>> {
+    let mut all: Vec<Running> = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Started {
+                unix_ms,
+                by,
+                definition,
+            } => all.extend(started(unix_ms, by, definition)),
+            Entry::Phase { experiment, phase } => {
+                with(&mut all, &experiment, |now| now.begin(phase))
+            }
+            Entry::Coverage {
+                experiment,
+                coverage,
+                ..
+            } => with(&mut all, &experiment, |now| {
+                now.definition.coverage = coverage;
+                now.cover();
+            }),
+            Entry::Exposed {
+                experiment,
+                phase,
+                exposure,
+                ..
+            } => with(&mut all, &experiment, |now| {
+                if now.phase.number == phase {
+                    now.remember(exposure);
+                }
+            }),
+            Entry::Tally {
+                experiment,
+                phase,
+                unit,
+                tally,
+            } => with(&mut all, &experiment, |now| {
+                if now.phase.number == phase
+                    && let Some(member) = now.members.get_mut(&unit)
+                {
+                    member.tally = tally;
+                }
+            }),
+            Entry::Ended {
+                experiment,
+                state,
+                reason,
+                ..
+            } => with(&mut all, &experiment, |now| {
+                now.state = state;
+                now.reason = reason;
+                now.generation = now.generation.saturating_add(1);
+            }),
+        }
+    }
+    all.into_iter().map(Arc::new).collect()
+}
+
+fn started(unix_ms: u64, by: String, definition: Definition) -> Option<Running> {
+    let nothing = PhaseKey {
+        number: 0,
+        unix_ms,
+        contract: String::new(),
+        cap: 0,
+        weights: definition.weights(),
+        arms: Vec::new(),
+    };
+    // What was checked when it was started; a ledger that says otherwise is none of ours.
+    let layer = definition.layer().ok()?;
+    Some(Running {
+        name: definition.name.clone(),
+        by,
+        unix_ms,
+        layer,
+        now: Mutex::new(Now::new(definition, nothing)),
+    })
+}
+
+fn with(all: &mut [Running], name: &str, change: impl FnOnce(&mut Now)) {
+    if let Some(running) = all.iter_mut().rev().find(|running| running.name == name) {
+        change(running.now.get_mut());
+    }
+}

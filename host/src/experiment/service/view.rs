@@ -1,0 +1,154 @@
+//! What operators see of experiments.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::super::definition::Definition;
+use super::super::entry::{PhaseKey, State};
+use super::super::error::Refused;
+use super::super::running::Running;
+use super::super::tally::Exposure;
+use super::super::verdict::Assessment;
+use super::Experiments;
+use super::look::assess;
+
+/// One experiment.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: State,
+    /// Why it came to an end, if it did.
+    pub reason: String,
+    /// Counts changes of who ranks.
+    pub generation: u32,
+    /// Who started it.
+    pub by: String,
+    /// When, ms since the Unix epoch.
+    pub started_unix_ms: u64,
+    /// When this was looked at, ms since the Unix epoch.
+    pub seen_unix_ms: u64,
+    /// As what.
+    pub definition: Definition,
+    /// What is compared now.
+    pub phase: PhaseKey,
+    /// Whether it outlives the process.
+    pub durable: bool,
+    /// What the numbers of this phase say.
+    pub assessment: Assessment,
+}
+
+impl Experiments {
+    /// All experiments, in the order in which they were started.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let all = self.all.lock().clone();
+        all.iter().map(|running| self.view_of(running)).collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`Refused::NoSuch`].
+    pub fn view(&self, name: &str) -> Result<View, Refused> {
+        let running = self
+            .named(name)
+            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+        Ok(self.view_of(&running))
+    }
+
+    fn view_of(&self, running: &Running) -> View {
+        let seen_unix_ms = self.unix_ms();
+        let durable = self.ledger.lock().is_durable();
+        let mut now = running.now.lock();
+        let assessment = assess(&mut now, seen_unix_ms);
+        View {
+            name: running.name.clone(),
+            state: now.state,
+            reason: now.reason.clone(),
+            generation: now.generation,
+            by: running.by.clone(),
+            started_unix_ms: running.unix_ms,
+            seen_unix_ms,
+            definition: now.definition.clone(),
+            phase: now.phase.clone(),
+            durable,
+            assessment,
+        }
+    }
+
+    /// The exposures of the current phase as GrowthBook reads them: CSV with `user_id`, `timestamp`,
+    /// `experiment_id`, `variation_id`, and what else was known. Users are keyed hashes.
+    ///
+    /// # Errors
+    /// [`Refused::NoSuch`].
+    pub fn export(&self, name: &str) -> Result<String, Refused> {
+        let running = self
+            .named(name)
+            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+        let now = running.now.lock();
+        let mut exposures: Vec<&Exposure> = now.members.values().map(|it| &it.exposure).collect();
+        exposures.sort_unstable_by_key(|exposure| (exposure.unix_ms, exposure.unit));
+        let mut csv = String::from(
+            "user_id,timestamp,experiment_id,variation_id,variation_name,bucket,phase,tier,held,user_limit,node\n",
+        );
+        for it in exposures {
+            let arm = now
+                .definition
+                .arms
+                .get(it.arm)
+                .map_or("", |arm| arm.name.as_str());
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                csv,
+                "{},{},{name},{},{arm},{},{},{},{},{},{}",
+                it.unit,
+                utc(it.unix_ms),
+                it.arm,
+                it.place,
+                now.phase.number,
+                it.tier.name(),
+                it.held,
+                it.limit,
+                cell(&self.given.node),
+            );
+        }
+        Ok(csv)
+    }
+}
+
+/// A cell of a CSV file (RFC 4180).
+fn cell(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A moment as warehouses read it: `2026-11-27 20:08:24.123`, UTC.
+pub(in crate::experiment) fn utc(unix_ms: u64) -> String {
+    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    let moment = chrono::DateTime::from_timestamp_millis(ms);
+    moment.map_or_else(
+        || unix_ms.to_string(),
+        |moment| moment.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00.000");
+        assert_eq!(utc(951_782_399_001), "2000-02-28 23:59:59.001");
+        assert_eq!(utc(951_782_400_000), "2000-02-29 00:00:00.000");
+        assert_eq!(utc(1_795_809_600_000), "2026-11-27 20:00:00.000");
+        assert_eq!(utc(4_107_542_400_000), "2100-03-01 00:00:00.000");
+        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}
