@@ -199,13 +199,17 @@ fn tell(told: &mut String, one: &Value) {
         let _ = writeln!(
             told,
             "  {}: {} users, {} decisions, {} completed by the built-in ranking",
-            arm["arm"].as_str().unwrap_or_default(),
-            arm["users"],
-            arm["decisions"],
-            arm["fallbacks"]
+            arm.get("arm").and_then(Value::as_str).unwrap_or_default(),
+            of(&arm, "users"),
+            of(&arm, "decisions"),
+            of(&arm, "fallbacks")
         );
     }
     for why in list("/assessment/because") {
         let _ = writeln!(told, "  - {}", why.as_str().unwrap_or_default());
     }
+}
+
+fn of(arm: &Value, key: &str) -> u64 {
+    arm.get(key).and_then(Value::as_u64).unwrap_or_default()
 }

@@ -42,12 +42,12 @@ pub fn html(view: &View) -> String {
         compare(&mut page, view, comparison);
     }
     split(&mut page, view);
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<h2>How to read this</h2><p class=\"note\">A user counts from the first time that room had to be made for them in this phase; \
          everything that happened to them since counts, whoever ranked (intention to treat). Intervals are always-valid: they hold however often \
          this page is looked at, with an error of {} % in all. Decisions are made on differences; the relative change is for orientation. \
-         Of every number here, less is better.</p></body></html>\n",
+         Of every number here, less is better.</p></body></html>",
         short(view.definition.alpha * 100.0)
     );
     page

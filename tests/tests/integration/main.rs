@@ -16,6 +16,8 @@ mod demo;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod experiments;
+#[cfg(test)]
 mod guests;
 #[cfg(test)]
 mod inspecting;

@@ -1,10 +1,14 @@
 //! What an experiment compares, on whom, and by what it is judged: fixed before it begins.
 
+mod invalid;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::assign::{BadLayer, Layer};
+pub use invalid::Invalid;
+
+use super::assign::Layer;
 use super::metric::Metric;
 use crate::stats::sequence::ASYMPTOTIC_USERS_MIN;
 
@@ -95,73 +99,6 @@ pub struct Guardrail {
     pub metric: Metric,
     /// By how much it may be worse for a promotion, in the metric's own unit.
     pub margin: f64,
-}
-
-/// Why an experiment cannot be as it is defined.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Invalid {
-    /// The name.
-    #[error(
-        "`name` is `{0}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`, since it is in paths and labels"
-    )]
-    Name(String),
-    /// Too few arms.
-    #[error(
-        "`arms` has {0}: an experiment compares at least two, the first of them the control, such as arms = [{{ policy = \"champion\" }}, {{ policy = \"lru\" }}]"
-    )]
-    TooFewArms(usize),
-    /// Too many.
-    #[error("`arms` has {0}: at most {ARMS_MAX} can be told apart")]
-    TooManyArms(usize),
-    /// Two of one name.
-    #[error("two arms are called `{0}`: give each a `name` of its own")]
-    SameName(String),
-    /// An arm's name.
-    #[error("`arms[{at}].name` is `{name}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`")]
-    ArmName {
-        /// Which arm, from 0.
-        at: usize,
-        /// Its name.
-        name: String,
-    },
-    /// Weights here and none there.
-    #[error("some arms have a `weight` and some have none: give all of them one, or none")]
-    SomeWeights,
-    /// A weight of nothing.
-    #[error("`arms[{at}].weight` is {weight}: give a share above 0 and below 1")]
-    Weight {
-        /// Which arm, from 0.
-        at: usize,
-        /// Its weight.
-        weight: f64,
-    },
-    /// Weights that are no shares.
-    #[error("the arms' weights sum to {0}: they are shares and sum to 1")]
-    Weights(f64),
-    /// A number out of its range.
-    #[error("`{key}` is {value}: {remedy}")]
-    Range {
-        /// Which key.
-        key: String,
-        /// Its value.
-        value: f64,
-        /// What it may be.
-        remedy: &'static str,
-    },
-    /// A layer that cannot be.
-    #[error("`layer`: {0}")]
-    Layer(#[from] BadLayer),
-    /// A layer without a name.
-    #[error("`layer.name` is empty: give the layer's name, the same in every experiment of it")]
-    LayerName,
-    /// A guardrail that decides as well, or twice.
-    #[error("`guardrails` names `{0}` {1}")]
-    Guardrail(Metric, &'static str),
-    /// Too many guardrails.
-    #[error(
-        "`guardrails` has {0}: at most {GUARDRAILS_MAX}, since each takes from the others' power"
-    )]
-    Guardrails(usize),
 }
 
 const fn one() -> f64 {
@@ -363,69 +300,4 @@ fn is_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::blessed;
-
-    /// What makes no sense, with the message that the operator sees.
-    #[test]
-    fn what_cannot_be_is_refused_with_a_remedy() {
-        let arms = "arms = [{policy=\"champion\"}, {policy=\"lru\"}]";
-        let cases = [
-            "name = \"a b\"".to_owned(),
-            String::new(),
-            "arms = [{policy=\"lru\"}]".to_owned(),
-            format!("arms = [{}]", "{policy=\"lru\"},".repeat(9)),
-            "arms = [{policy=\"lru\"}, {policy=\"lru\"}]".to_owned(),
-            "arms = [{policy=\"lru\"}, {policy=\"fifo\", name=\"B!\"}]".to_owned(),
-            "arms = [{policy=\"lru\", weight=0.5}, {policy=\"fifo\"}]".to_owned(),
-            "arms = [{policy=\"lru\", weight=0.5}, {policy=\"fifo\", weight=0.6}]".to_owned(),
-            "arms = [{policy=\"lru\", weight=1.0}, {policy=\"fifo\", weight=0.0}]".to_owned(),
-            "arms = [{policy=\"lru\", weight=nan}, {policy=\"fifo\", weight=0.5}]".to_owned(),
-            format!("coverage = 0.0\n{arms}"),
-            format!("coverage = 1.5\n{arms}"),
-            format!("alpha = 0.5\n{arms}"),
-            format!("power = 1.0\n{arms}"),
-            format!("planned_users = 10\n{arms}"),
-            format!("users_min = 10\n{arms}"),
-            format!("layer = {{name=\"\", from=0.0, to=0.5}}\n{arms}"),
-            format!("layer = {{name=\"x\", from=0.5, to=0.5}}\n{arms}"),
-            format!("primary = \"regret-10\"\n{arms}"),
-            format!("guardrails = [{{metric=\"regret-10m\", margin=1.0}}]\n{arms}"),
-            format!("guardrails = [{{metric=\"churn\", margin=0.0}}]\n{arms}"),
-            format!(
-                "guardrails = [{{metric=\"churn\", margin=1.0}}, {{metric=\"churn\", margin=1.0}}]\n{arms}"
-            ),
-            format!("cohort = 3\n{arms}"),
-        ];
-        let mut told = String::new();
-        for case in cases {
-            let text = if case.starts_with("name") {
-                case.clone()
-            } else {
-                format!("name = \"x\"\n{case}")
-            };
-            let parsed: Result<Definition, _> = toml::from_str(&text);
-            let said = match parsed {
-                Err(error) => error.message().to_owned(),
-                Ok(definition) => definition.named().check().unwrap_err().to_string(),
-            };
-            told.push_str(&format!("{}\n    {said}\n", case.replace('\n', " | ")));
-        }
-        blessed::is_current(
-            "host/src/experiment/invalid.txt",
-            "experiment::definition",
-            &told,
-        );
-    }
-
-    #[test]
-    fn the_defaults_are_sound() {
-        let text = "name = \"x\"\narms = [{policy=\"champion\"}, {policy=\"lru\"}]";
-        let definition: Definition = toml::from_str(text).unwrap();
-        let definition = definition.named();
-        assert_eq!(definition.check(), Ok(()));
-        assert_eq!(definition.weights(), [0.5, 0.5]);
-        assert_eq!(definition.arms[0].name, "champion");
-    }
-}
+mod tests;

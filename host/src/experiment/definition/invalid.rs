@@ -1,0 +1,72 @@
+//! Why an experiment cannot be as it is defined, in sentences with a remedy.
+
+use super::super::assign::BadLayer;
+use super::super::metric::Metric;
+use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX};
+
+/// Why an experiment cannot be as it is defined.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Invalid {
+    /// The name.
+    #[error(
+        "`name` is `{0}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`, since it is in paths and labels"
+    )]
+    Name(String),
+    /// Too few arms.
+    #[error(
+        "`arms` has {0}: an experiment compares at least two, the first of them the control, such as arms = [{{ policy = \"champion\" }}, {{ policy = \"lru\" }}]"
+    )]
+    TooFewArms(usize),
+    /// Too many.
+    #[error("`arms` has {0}: at most {ARMS_MAX} can be told apart")]
+    TooManyArms(usize),
+    /// Two of one name.
+    #[error("two arms are called `{0}`: give each a `name` of its own")]
+    SameName(String),
+    /// An arm's name.
+    #[error("`arms[{at}].name` is `{name}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`")]
+    ArmName {
+        /// Which arm, from 0.
+        at: usize,
+        /// Its name.
+        name: String,
+    },
+    /// Weights here and none there.
+    #[error("some arms have a `weight` and some have none: give all of them one, or none")]
+    SomeWeights,
+    /// A weight of nothing.
+    #[error("`arms[{at}].weight` is {weight}: give a share above 0 and below 1")]
+    Weight {
+        /// Which arm, from 0.
+        at: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// Weights that are no shares.
+    #[error("the arms' weights sum to {0}: they are shares and sum to 1")]
+    Weights(f64),
+    /// A number out of its range.
+    #[error("`{key}` is {value}: {remedy}")]
+    Range {
+        /// Which key.
+        key: String,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        remedy: &'static str,
+    },
+    /// A layer that cannot be.
+    #[error("`layer`: {0}")]
+    Layer(#[from] BadLayer),
+    /// A layer without a name.
+    #[error("`layer.name` is empty: give the layer's name, the same in every experiment of it")]
+    LayerName,
+    /// A guardrail that decides as well, or twice.
+    #[error("`guardrails` names `{0}` {1}")]
+    Guardrail(Metric, &'static str),
+    /// Too many guardrails.
+    #[error(
+        "`guardrails` has {0}: at most {GUARDRAILS_MAX}, since each takes from the others' power"
+    )]
+    Guardrails(usize),
+}

@@ -1,0 +1,180 @@
+//! How experiments begin, go through restarts and swaps, and keep out of each other's way.
+
+use super::*;
+use crate::experiment::definition::Definition;
+use crate::experiment::entry::State;
+use crate::experiment::error::Refused;
+
+#[tokio::test]
+async fn a_user_is_exposed_once_and_written_down_before_the_arm_is_asked() {
+    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&house, folder.path(), 20);
+    experiments.start(definition(""), "ann").unwrap();
+    let path = folder.path().join(crate::experiment::ledger::FILE_NAME);
+    let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+    let before = lines();
+    let first = expose(&experiments, 1);
+    assert!(first.is_some());
+    assert_eq!(lines(), before + 1, "there before anybody is asked");
+    assert_eq!(expose(&experiments, 1), first);
+    assert_eq!(lines(), before + 1, "once");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("user-1"), "users are keyed hashes: {text}");
+}
+
+#[tokio::test]
+async fn a_restart_carries_on_and_counts_nobody_twice() {
+    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&house, folder.path(), 20);
+    experiments.start(definition(PRIMARY), "ann").unwrap();
+    live(&experiments, 50, 5);
+    experiments.look();
+    experiments.look();
+    let before = experiments.view("x").unwrap();
+    drop(experiments);
+    let again = opened(&house, folder.path(), 20);
+    let after = again.view("x").unwrap();
+    assert_eq!(after.phase, before.phase, "the same phase");
+    let users = |view: &View| {
+        view.assessment
+            .users
+            .iter()
+            .map(|arm| (arm.users, arm.decisions))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(users(&after), users(&before));
+    assert_eq!(
+        users(&after).iter().map(|(users, _)| users).sum::<u64>(),
+        50
+    );
+    let events = |view: &View| view.assessment.comparisons[0].findings[0].events;
+    assert_eq!(events(&after), events(&before));
+    assert!(expose(&again, 1).is_some());
+    assert_eq!(
+        users(&again.view("x").unwrap())
+            .iter()
+            .map(|(users, _)| users)
+            .sum::<u64>(),
+        50
+    );
+    drop(again);
+    // Another limit is another question: a new phase, and nobody of the old one in it.
+    let other = opened(&house, folder.path(), 10);
+    let view = other.view("x").unwrap();
+    assert_eq!((view.phase.number, view.phase.cap), (2, 10));
+    assert!(users(&view).iter().all(|(users, _)| *users == 0));
+}
+
+#[tokio::test]
+async fn a_swapped_policy_begins_a_phase_and_one_that_is_gone_ends_it() {
+    let (house, experiments) = in_memory("");
+    assert!(expose(&experiments, 1).is_some());
+    let arm = expose(&experiments, 1);
+    *house.version.lock() = 1;
+    experiments.look();
+    let view = experiments.view("x").unwrap();
+    assert_eq!(view.phase.number, 2);
+    assert_eq!(
+        view.assessment
+            .users
+            .iter()
+            .map(|arm| arm.users)
+            .sum::<u64>(),
+        0
+    );
+    assert_eq!(expose(&experiments, 1), arm, "users stay where they are");
+    *house.missing.lock() = Some("lru".to_owned());
+    *house.version.lock() = 2;
+    experiments.look();
+    let view = experiments.view("x").unwrap();
+    assert_eq!(view.state, State::Stopped);
+    assert!(view.reason.contains("no policy `lru`"), "{}", view.reason);
+    assert_eq!(expose(&experiments, 1), None);
+}
+
+#[tokio::test]
+async fn coverage_goes_up_only_and_moves_nobody() {
+    let (_house, experiments) = in_memory("coverage = 0.2");
+    let arms = |experiments: &Experiments| {
+        (0..400)
+            .map(|it| expose(experiments, it))
+            .collect::<Vec<_>>()
+    };
+    let before = arms(&experiments);
+    assert!(matches!(
+        experiments.cover("x", 0.1, "ann"),
+        Err(Refused::Coverage { .. })
+    ));
+    experiments.cover("x", 0.8, "ann").unwrap();
+    let after = arms(&experiments);
+    let in_now = |arms: &[Option<String>]| arms.iter().flatten().count();
+    assert!(in_now(&after) > 2 * in_now(&before));
+    for (before, after) in before.iter().zip(&after) {
+        assert!(before.is_none() || before == after);
+    }
+}
+
+#[tokio::test]
+async fn what_would_share_users_or_names_is_refused() {
+    let (house, experiments) = in_memory("layer = {name=\"ranking\", from=0.0, to=0.5}");
+    let other = |name: &str, layer: &str| Definition {
+        name: name.to_owned(),
+        ..definition(layer)
+    };
+    assert!(matches!(
+        experiments.start(other("x", ""), "ann"),
+        Err(Refused::Exists(_))
+    ));
+    assert!(matches!(
+        experiments.start(other("y", ""), "ann"),
+        Err(Refused::Overlaps { .. })
+    ));
+    let overlapping = other("y", "layer = {name=\"ranking\", from=0.4, to=0.9}");
+    let told = experiments
+        .start(overlapping, "ann")
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("`x` in the layer `ranking`"), "{told}");
+    *house.missing.lock() = Some("lru".to_owned());
+    let beside = || other("y", "layer = {name=\"ranking\", from=0.5, to=1.0}");
+    let told = experiments.start(beside(), "ann").unwrap_err().to_string();
+    assert!(
+        told.contains("arm `lru`") && told.contains("no policy"),
+        "{told}"
+    );
+    *house.missing.lock() = None;
+    experiments.start(beside(), "ann").unwrap();
+    for number in 0..200 {
+        let user = user(number);
+        let asked = experiments.expose(&user, &question_of(&experiments, &user));
+        let owner = if crate::experiment::assign::Layer::new("ranking", 0.0, 0.5)
+            .unwrap()
+            .holds(user.as_str())
+        {
+            "x/"
+        } else {
+            "y/"
+        };
+        assert!(asked.unwrap().label.starts_with(owner));
+    }
+}
+
+#[tokio::test]
+async fn the_export_is_growthbooks_and_the_page_is_whole() {
+    let (_house, experiments) = in_memory("question = \"Is <lru> better?\"");
+    for number in 0..20 {
+        expose(&experiments, number);
+    }
+    let csv = experiments.export("x").unwrap();
+    assert!(csv.starts_with("user_id,timestamp,experiment_id,variation_id,"));
+    assert_eq!(csv.lines().count(), 21);
+    let page = crate::experiment::page::html(&experiments.view("x").unwrap());
+    assert!(
+        page.contains("Is &lt;lru&gt; better?") && page.contains("Undecided"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<script") && !page.contains("http"),
+        "nothing from elsewhere"
+    );
+}
