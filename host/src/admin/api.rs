@@ -15,7 +15,7 @@ use super::stats::Stats;
 use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
-use crate::experiment::Experiments;
+use crate::experiment::{Experiments, Shadows};
 use crate::health;
 use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
@@ -44,6 +44,8 @@ pub struct Admin {
     pub rollout: Arc<Rollout>,
     /// What is compared on users.
     pub experiments: Arc<Experiments>,
+    /// What ranks beside whoever decides.
+    pub shadows: Arc<Shadows>,
     /// Background workers.
     pub supervisor: Supervisor,
     /// Whether the server is on its way out.
@@ -66,6 +68,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
+        .merge(super::shadows::routes())
         .with_state(admin)
 }
 
@@ -176,7 +179,7 @@ struct PinRequest {
 /// The body of a call that needs no details: an empty object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoDetails {}
+pub(super) struct NoDetails {}
 
 async fn pin(
     State(admin): State<Arc<Admin>>,

@@ -6,6 +6,7 @@
 mod api;
 mod experiments;
 pub mod policies;
+mod shadows;
 mod stats;
 
 pub use api::{Admin, router};

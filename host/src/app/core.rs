@@ -15,7 +15,7 @@ use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
 use crate::config::Config;
 use crate::connection::Session;
-use crate::experiment::{Arms, Experiments};
+use crate::experiment::{Arms, Experiments, Shadowed};
 use crate::gateway::{self, Gateway, Identify};
 use crate::health;
 use crate::manager::{Application, Surroundings};
@@ -82,7 +82,9 @@ impl Core {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let notes = Notes::open(&config, &policies, &clock, &mut metrics).await?;
         let experiments = notes.experiments.clone();
-        let champion = policies.ranker.clone();
+        let shadows = notes.shadows.clone();
+        let arms = Arms::new(experiments.clone(), policies.ranker.clone());
+        let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
         let surroundings = Arc::new(Surroundings {
             clock: clock.clone(),
@@ -101,7 +103,7 @@ impl Core {
         let close_deadline = config.cleanup.close_deadline;
         let cleaner = Cleaner::new(Parts {
             registry: registry.clone(),
-            ranker: Arc::new(Arms::new(experiments.clone(), champion)),
+            ranker: Arc::new(ranker),
             recorder: notes.recording.clone(),
             clock: clock.clone(),
             config: config.cleanup,
@@ -153,6 +155,7 @@ impl Core {
             metrics,
             rollout: policies.rollout.clone(),
             experiments: experiments.clone(),
+            shadows,
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
         });

@@ -9,7 +9,8 @@ use crate::decision::builtin::BuiltIn;
 use crate::decision::{PolicyRef, Ranker};
 use crate::experiment::definition::{ArmSpec, CHAMPION};
 use crate::experiment::service::{Given, LOOK_EVERY, Noted};
-use crate::experiment::{Backstage, Contestant, Experiments};
+use crate::experiment::shadow::Candidate;
+use crate::experiment::{Backstage, Contestant, Experiments, Shadows};
 use crate::observe::pseudonym::Pseudonymizer;
 use crate::policy::breaker::Standing;
 use crate::policy::{Breakers, Policy, PolicyRanker, Runtime};
@@ -74,6 +75,19 @@ impl Backstage for House {
         Ok(contestant(&policy, Arc::new(ranker), fingerprint))
     }
 
+    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String> {
+        let name = PolicyName::new(&arm.policy).map_err(|error| error.to_string())?;
+        let policy = self.rollout.arm(&name, &arm.params);
+        let policy = policy.map_err(|refused| refused.sentence())?;
+        Ok(Candidate {
+            about: policy.about().clone(),
+            params: policy.params().clone(),
+            // Within its own fuel, past the breakers: a shadow that fails must not quarantine the
+            // same code where it decides.
+            ask: Arc::new(move |question| policy.answer(question).0),
+        })
+    }
+
     fn fingerprint(&self, arm: &ArmSpec) -> String {
         if arm.policy == CHAMPION {
             return format!("{:?}", self.rollout.in_charge_of_admissions());
@@ -99,41 +113,48 @@ impl Backstage for House {
         CONTRACT.to_owned()
     }
 
-    fn note(&self, by: &str, what: Noted, experiment: &str, reason: &str) {
+    fn note(&self, by: &str, what: Noted, name: &str, reason: &str) {
+        let about = match what {
+            Noted::ShadowStarted | Noted::ShadowStopped => "shadow",
+            _ => "experiment",
+        };
         let what = match what {
             Noted::Started => What::ExperimentStarted,
             Noted::Covered => What::ExperimentCovered,
             Noted::RolledBack => What::ExperimentRolledBack,
             Noted::Stopped => What::ExperimentStopped,
+            Noted::ShadowStarted => What::ShadowStarted,
+            Noted::ShadowStopped => What::ShadowStopped,
         };
-        let note = Note::new(what, format!("experiment `{experiment}`: {reason}"));
+        let note = Note::new(what, format!("{about} `{name}`: {reason}"));
         self.rollout.audit().write(&Actor::recorded(by), note);
     }
 }
 
-/// The experiments that the state directory remembers; without one, in memory.
+/// The experiments that the state directory remembers, without one in memory; and no shadows yet.
 pub(super) async fn open(
     config: &Config,
     policies: &Policies,
     clock: &Clock,
     pseudonyms: &Pseudonymizer,
-) -> Result<Arc<Experiments>, AppError> {
-    let house = House {
+) -> Result<(Arc<Experiments>, Arc<Shadows>), AppError> {
+    let house = Arc::new(House {
         rollout: policies.rollout.clone(),
         runtime: policies.runtime.clone(),
         breakers: policies.breakers.clone(),
         clock: clock.clone(),
         champion: policies.ranker.clone(),
-    };
+    });
+    let shadows = Shadows::new(house.clone(), clock.clone());
     let given = Given {
-        backstage: Arc::new(house),
+        backstage: house,
         clock: clock.clone(),
         pseudonyms: pseudonyms.clone(),
         node: config.server.node.clone(),
         cap: config.limits.managers_per_user,
     };
     let Some(folder) = config.rollout.state_dir.clone() else {
-        return Ok(Experiments::in_memory(given));
+        return Ok((Experiments::in_memory(given), shadows));
     };
     let path = folder.clone();
     let opened = tokio::task::spawn_blocking(move || Experiments::open(given, &folder)).await;
@@ -142,7 +163,7 @@ pub(super) async fn open(
     for problem in problems {
         tracing::warn!(problem, "experiments' ledger");
     }
-    Ok(experiments)
+    Ok((experiments, shadows))
 }
 
 /// Looks at experiments, for ever. To be kept running by a supervisor.

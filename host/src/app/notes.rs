@@ -8,7 +8,7 @@ use super::policies::Policies;
 use super::recording::Recording;
 use super::{experiments, key};
 use crate::config::Config;
-use crate::experiment::Experiments;
+use crate::experiment::{Experiments, Shadows};
 use crate::observe::activity::Activity;
 use crate::observe::config::JournalConfig;
 use crate::observe::journal::{Journal, JournalThread};
@@ -42,6 +42,7 @@ pub(super) fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
 pub(super) struct Notes {
     pub(super) recording: Arc<Recording>,
     pub(super) experiments: Arc<Experiments>,
+    pub(super) shadows: Arc<Shadows>,
     pub(super) activity: Activity,
     pub(super) threads: Vec<JournalThread>,
 }
@@ -54,7 +55,8 @@ impl Notes {
         metrics: &mut Metrics,
     ) -> Result<Self, AppError> {
         let pseudonyms = Pseudonymizer::new(key::of(config)?);
-        let experiments = experiments::open(config, policies, clock, &pseudonyms).await?;
+        let (experiments, shadows) =
+            experiments::open(config, policies, clock, &pseudonyms).await?;
         let mut threads = Vec::new();
         let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
             let Some(journal) = journal else {
@@ -76,11 +78,12 @@ impl Notes {
             pseudonyms,
             node,
             clock.clone(),
-            experiments.clone(),
+            (experiments.clone(), shadows.clone()),
         );
         Ok(Self {
             recording,
             experiments,
+            shadows,
             activity,
             threads,
         })

@@ -9,7 +9,7 @@ use crate::admission;
 use crate::cleanup::{Decided, Recorder, TierRun, UserPressure, chooser};
 use crate::decision::record::{Circumstances, Pseudonyms};
 use crate::decision::{DecisionRecord, PolicyRef, Question, Row, Victim, VictimOutcome};
-use crate::experiment::Experiments;
+use crate::experiment::{Experiments, Shadows};
 use crate::gateway::notice::Notice;
 use crate::health::Round;
 use crate::observe::activity::{self, Activity};
@@ -51,6 +51,7 @@ pub struct Recording {
     /// Set once the registry exists: it is built after us.
     registry: OnceLock<Arc<Registry>>,
     experiments: Arc<Experiments>,
+    shadows: Arc<Shadows>,
     events: broadcast::Sender<Event>,
 }
 
@@ -63,7 +64,7 @@ impl Recording {
         pseudonyms: Pseudonymizer,
         node: &str,
         clock: Clock,
-        experiments: Arc<Experiments>,
+        (experiments, shadows): (Arc<Experiments>, Arc<Shadows>),
     ) -> Arc<Self> {
         Arc::new(Self {
             decisions,
@@ -74,6 +75,7 @@ impl Recording {
             clock,
             registry: OnceLock::new(),
             experiments,
+            shadows,
             events: broadcast::Sender::new(WATCHED_EVENTS_MAX),
         })
     }
@@ -157,6 +159,7 @@ impl Recorder for Recording {
             let by = chooser(&decided.answer, victim);
             self.quality.ended(of(victim, &by), outcome);
             self.experiments.ended(&victim.user, outcome);
+            self.shadows.ended(victim.manager, outcome);
         }
         if decided.answer.experiment.is_some()
             && let Some(row) = decided.question.rows.first()
@@ -219,6 +222,7 @@ impl admission::Watch for Recording {
         let (quality, experiments) = (&self.quality, &self.experiments);
         if let Some((evicted, away_ms)) = quality.wanted(ended.at, ended.user, ended.key) {
             experiments.returned(ended.user, evicted, away_ms);
+            self.shadows.returned(ended.user, ended.key, away_ms);
         }
         quality.admission(ended.user, ended.took, ended.triggered, ended.refused);
         experiments.admission(ended.user, ended.took, ended.triggered, ended.refused);

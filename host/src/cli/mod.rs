@@ -9,6 +9,7 @@ pub mod experiment;
 pub mod policy;
 pub mod replay;
 pub mod serve;
+pub mod shadow;
 pub mod trace;
 
 use std::io::{self, Write};
@@ -40,6 +41,8 @@ pub enum Verb {
     Replay(replay::Args),
     /// Compare policies on real users, with statistics that roll back what does harm.
     Experiment(experiment::Args),
+    /// Let policies rank beside the one in charge, and see where they part.
+    Shadow(shadow::Args),
     /// Look at recorded activity, bring it into one form, cut it.
     Trace(trace::Args),
 }
@@ -68,6 +71,7 @@ impl Cli {
             Some(Verb::Policy(args)) => args.run(terminal),
             Some(Verb::Replay(args)) => args.run(terminal),
             Some(Verb::Experiment(args)) => args.run(terminal),
+            Some(Verb::Shadow(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
         }
     }

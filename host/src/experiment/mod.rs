@@ -2,7 +2,7 @@
 //!
 //! [`assign`] says who is in which arm, [`definition`] what is compared, [`ranker`] asks the arm that a
 //! user is in after [`service`] has written the exposure into the [`ledger`], and [`verdict`] says what
-//! the numbers allow. Not here: managers and sockets, how a policy is called, and anything that could
+//! the numbers allow; [`shadow`] lets others rank beside whoever decides. Not here: managers and sockets, how a policy is called, and anything that could
 //! evict: an arm is one more `Ranker`, whose proposals the guard screens as it does any other's.
 
 pub mod assign;
@@ -15,6 +15,7 @@ pub mod page;
 pub mod ranker;
 pub mod running;
 pub mod service;
+pub mod shadow;
 pub mod tally;
 pub mod verdict;
 
@@ -26,3 +27,4 @@ pub use error::Refused;
 pub use metric::Metric;
 pub use ranker::Arms;
 pub use service::{Backstage, Contestant, Experiments};
+pub use shadow::{Shadowed, Shadows};

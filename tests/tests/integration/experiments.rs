@@ -49,7 +49,7 @@ async fn visit(server: &Server, number: usize) -> Vec<Client> {
     clients
 }
 
-async fn crowd(server: &Server, users: std::ops::Range<usize>) -> Vec<Vec<Client>> {
+pub(crate) async fn crowd(server: &Server, users: std::ops::Range<usize>) -> Vec<Vec<Client>> {
     let visits = stream::iter(users).map(|number| visit(server, number));
     visits.buffer_unordered(AT_ONCE).collect().await
 }
@@ -173,7 +173,7 @@ async fn the_same_policy_twice_stays_undecided() {
     let definition = "name = \"same\"\nquestion = \"Is it <the same>?\"\nprimary = \"regret-10s\"\n\
         arms = [{ name = \"one\", policy = \"lru\" }, { name = \"two\", policy = \"lru\" }]\n";
     std::fs::write(&file, definition).unwrap();
-    let started = done(&server, &["start", file.to_str().unwrap()]).await;
+    let started = done(&server, &["experiment", "start", file.to_str().unwrap()]).await;
     assert!(
         started.starts_with("same: running, phase 1, verdict continue"),
         "{started}"
@@ -194,18 +194,24 @@ async fn the_same_policy_twice_stays_undecided() {
     assert!(primary["events"].as_f64().unwrap() > 0.0, "{primary}");
     assert!(primary["users_needed"].as_f64().unwrap() > 0.0, "{primary}");
 
-    let status = done(&server, &["status"]).await;
+    let status = done(&server, &["experiment", "status"]).await;
     assert!(
         status.contains("  one: ") && status.contains(" users, "),
         "{status}"
     );
-    let csv = done(&server, &["export", "same"]).await;
+    let csv = done(&server, &["experiment", "export", "same"]).await;
     assert_eq!(csv.lines().count(), 271, "one exposure a user");
     assert!(!csv.contains("user-1"), "users are keyed hashes");
     let page = files.path().join("report.html");
     done(
         &server,
-        &["report", "same", "--out", page.to_str().unwrap()],
+        &[
+            "experiment",
+            "report",
+            "same",
+            "--out",
+            page.to_str().unwrap(),
+        ],
     )
     .await;
     let page = std::fs::read_to_string(page).unwrap();
@@ -213,22 +219,22 @@ async fn the_same_policy_twice_stays_undecided() {
         page.contains("Undecided") && page.contains("Is it &lt;the same&gt;?"),
         "{page}"
     );
-    let stopped = done(&server, &["stop", "same", "--reason", "seen"]).await;
+    let stopped = done(&server, &["experiment", "stop", "same", "--reason", "seen"]).await;
     assert!(stopped.starts_with("same: stopped"), "{stopped}");
-    let (code, told) = run(&server, &["start", file.to_str().unwrap()]).await;
+    let (code, told) = run(&server, &["experiment", "start", file.to_str().unwrap()]).await;
     assert_eq!(code, Some(1));
     assert!(
         told.contains("there is an experiment `same` already"),
         "{told}"
     );
-    let (_, told) = run(&server, &["stop", "other"]).await;
+    let (_, told) = run(&server, &["experiment", "stop", "other"]).await;
     assert!(told.contains("there is no experiment `other`"), "{told}");
     std::fs::write(
         &file,
         "name = \"x\"\narms = [{policy=\"champion\"}, {policy=\"lruu\"}]",
     )
     .unwrap();
-    let (_, told) = run(&server, &["start", file.to_str().unwrap()]).await;
+    let (_, told) = run(&server, &["experiment", "start", file.to_str().unwrap()]).await;
     assert!(
         told.contains("the arm `lruu` cannot be made ready: there is no policy `lruu`"),
         "{told}"
@@ -274,10 +280,9 @@ async fn a_restart_forgets_nobody() {
     );
 }
 
-/// Runs `wastegate experiment …` against a server: exit code, and what it said.
-async fn run(server: &Server, line: &[&str]) -> (Option<i32>, String) {
-    let mut arguments = vec!["experiment".to_owned()];
-    arguments.extend(line.iter().map(|&part| part.to_owned()));
+/// Runs a verb of an operator against a server: exit code, and what it said.
+pub(crate) async fn run(server: &Server, line: &[&str]) -> (Option<i32>, String) {
+    let mut arguments: Vec<String> = line.iter().map(|&part| part.to_owned()).collect();
     arguments.extend(["--admin".to_owned(), format!("http://{}", server.admin)]);
     let ran = tokio::task::spawn_blocking(move || {
         Command::new(PROGRAM)
@@ -290,7 +295,7 @@ async fn run(server: &Server, line: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
-async fn done(server: &Server, line: &[&str]) -> String {
+pub(crate) async fn done(server: &Server, line: &[&str]) -> String {
     let (code, said) = run(server, line).await;
     assert_eq!(code, Some(0), "{line:?}: {said}");
     said

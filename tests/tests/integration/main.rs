@@ -64,6 +64,8 @@ mod scaffolding;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod shadows;
+#[cfg(test)]
 mod sleepers;
 #[cfg(test)]
 mod sources;

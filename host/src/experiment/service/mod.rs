@@ -22,6 +22,7 @@ pub(super) use view::utc;
 use super::definition::ArmSpec;
 use super::ledger::Ledger;
 use super::running::{Asked, Moment, Running};
+use super::shadow::Candidate;
 use crate::decision::{PolicyRef, Question, Ranker};
 use crate::observe::pseudonym::Pseudonymizer;
 use crate::types::{Clock, UserId};
@@ -33,6 +34,12 @@ pub trait Backstage: Send + Sync + 'static {
     /// # Errors
     /// Why it cannot be, in a sentence.
     fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String>;
+
+    /// Makes a shadow's policy ready: to be asked, and nothing else. Blocks.
+    ///
+    /// # Errors
+    /// As [`Backstage::prepare`].
+    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String>;
 
     /// What [`Backstage::prepare`] would make it from now; cheap.
     fn fingerprint(&self, arm: &ArmSpec) -> String;
@@ -58,6 +65,10 @@ pub enum Noted {
     RolledBack,
     /// It was stopped.
     Stopped,
+    /// A shadow began.
+    ShadowStarted,
+    /// A shadow was stopped.
+    ShadowStopped,
 }
 
 /// An arm that is ready.

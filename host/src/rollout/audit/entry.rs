@@ -61,6 +61,10 @@ pub enum What {
     ExperimentRolledBack,
     /// An experiment was stopped.
     ExperimentStopped,
+    /// A policy ranks beside whoever decides.
+    ShadowStarted,
+    /// It does not any more.
+    ShadowStopped,
 }
 
 /// What happened to what, and why.
@@ -104,6 +108,8 @@ impl What {
             Self::ExperimentCovered => "experiment-covered",
             Self::ExperimentRolledBack => "experiment-rolled-back",
             Self::ExperimentStopped => "experiment-stopped",
+            Self::ShadowStarted => "shadow-started",
+            Self::ShadowStopped => "shadow-stopped",
         }
     }
 }

@@ -1,0 +1,92 @@
+//! Operators' API for shadows.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+
+use super::Admin;
+use super::api::NoDetails;
+use super::policies::extract::{By, Details};
+use super::policies::refusal::Refusal;
+use crate::experiment::Shadows;
+use crate::experiment::shadow::{ShadowRefused, ShadowSpec, View};
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/v1/shadows", get(list).post(start))
+        .route("/v1/shadows/{name}", get(one))
+        .route("/v1/shadows/{name}/stop", post(stop))
+}
+
+async fn list(State(admin): State<Arc<Admin>>) -> Response {
+    Json(json!({ "shadows": admin.shadows.views() })).into_response()
+}
+
+async fn one(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+) -> Result<Json<View>, Refusal> {
+    admin.shadows.view(&name).map(Json).map_err(refusal)
+}
+
+async fn start(
+    State(admin): State<Arc<Admin>>,
+    By(by): By,
+    Details(spec): Details<ShadowSpec>,
+) -> Result<Response, Refusal> {
+    let name = if spec.name.is_empty() {
+        spec.policy.clone()
+    } else {
+        spec.name.clone()
+    };
+    let view = blocking(&admin, move |shadows| {
+        shadows.start(spec, by.as_str())?;
+        shadows.view(&name)
+    });
+    Ok((StatusCode::CREATED, Json(view.await?)).into_response())
+}
+
+async fn stop(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+    By(by): By,
+    Details(_): Details<NoDetails>,
+) -> Result<Json<View>, Refusal> {
+    let view = blocking(&admin, move |shadows| shadows.stop(&name, by.as_str()));
+    Ok(Json(view.await?))
+}
+
+async fn blocking<T: Send + 'static>(
+    admin: &Admin,
+    work: impl FnOnce(&Shadows) -> Result<T, ShadowRefused> + Send + 'static,
+) -> Result<T, Refusal> {
+    let shadows = admin.shadows.clone();
+    match tokio::task::spawn_blocking(move || work(&shadows)).await {
+        Ok(done) => done.map_err(refusal),
+        Err(_) => Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "interrupted",
+            "interrupted, because the host is stopping or a worker panicked: try again",
+        )),
+    }
+}
+
+fn refusal(refused: ShadowRefused) -> Refusal {
+    let (status, word) = match &refused {
+        ShadowRefused::Name(_) | ShadowRefused::Sample(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "definition")
+        }
+        ShadowRefused::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
+        ShadowRefused::Exists(_) => (StatusCode::CONFLICT, "exists"),
+        ShadowRefused::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        ShadowRefused::Thread(_) => (StatusCode::SERVICE_UNAVAILABLE, "threads"),
+        ShadowRefused::NoSuch(_) => (StatusCode::NOT_FOUND, "not-found"),
+    };
+    Refusal::new(status, word, refused.to_string())
+}

@@ -1,0 +1,205 @@
+//! `wastegate shadow`: policies that rank beside the one in charge of a running server, over its admin
+//! API.
+
+use std::fmt::Write as _;
+use std::io;
+use std::process::ExitCode;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Terminal;
+use super::policy::operate::client::Body;
+use super::policy::operate::{Done, Remote};
+
+/// Arguments of `wastegate shadow`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Let a policy that the server knows rank beside the one in charge.
+    Start {
+        /// The policy.
+        policy: String,
+        /// What to call the shadow; without it as the policy.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// The share of decisions that it sees.
+        #[arg(long, default_value_t = 1.0)]
+        sample: f64,
+        /// A parameter that it gets.
+        #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
+        params: Vec<(String, f64)>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show where they agree, where they part and what came of it.
+    Status {
+        /// One of them; without it all.
+        name: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Stop one, and show it a last time.
+    Stop {
+        /// Which.
+        name: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+impl Args {
+    /// Does it: 0 if it was done, 1 if it was refused, 69 if nobody answered.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        match self.verb {
+            Verb::Start {
+                policy,
+                name,
+                sample,
+                params,
+                remote,
+            } => remote.run(terminal, async move |client, json| {
+                let params: Value = params
+                    .into_iter()
+                    .map(|(name, value)| (name, json!(value)))
+                    .collect();
+                let body =
+                    json!({ "policy": policy, "name": name, "sample": sample, "params": params });
+                let path = "/v1/shadows";
+                shown(
+                    client
+                        .ask(Method::POST, path, &[], Body::Json(body))
+                        .await?,
+                    json,
+                )
+            }),
+            Verb::Status { name, remote } => remote.run(terminal, async move |client, json| {
+                let path = name.map_or_else(
+                    || "/v1/shadows".to_owned(),
+                    |name| format!("/v1/shadows/{name}"),
+                );
+                shown(client.get(&path).await?, json)
+            }),
+            Verb::Stop { name, remote } => remote.run(terminal, async move |client, json| {
+                let path = format!("/v1/shadows/{name}/stop");
+                let body = Body::Json(json!({}));
+                shown(client.ask(Method::POST, &path, &[], body).await?, json)
+            }),
+        }
+    }
+}
+
+fn param(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("give NAME=VALUE, such as patience-ms=50000")?;
+    let value = value
+        .parse()
+        .map_err(|_| format!("`{value}` is no number"))?;
+    Ok((name.to_owned(), value))
+}
+
+fn shown((value, text): (Value, String), json: bool) -> Done {
+    if json {
+        return Ok(text + "\n");
+    }
+    let mut told = String::new();
+    match value.get("shadows").and_then(Value::as_array) {
+        Some(all) if all.is_empty() => told.push_str("no shadows\n"),
+        Some(all) => all.iter().for_each(|one| tell(&mut told, one)),
+        None => tell(&mut told, &value),
+    }
+    Ok(told)
+}
+
+/// One shadow in a few lines.
+fn tell(told: &mut String, one: &Value) {
+    let text = |pointer: &str| {
+        one.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let at = |pointer: &str| match one.pointer(pointer) {
+        None | Some(Value::Null) => "unknown".to_owned(),
+        Some(Value::Number(number)) if number.is_f64() => {
+            format!("{:.3}", number.as_f64().unwrap_or_default())
+        }
+        Some(value) => value.to_string(),
+    };
+    // Writing to a string cannot fail, here and below.
+    let _ = writeln!(
+        told,
+        "{}: {} {}, asked about {} of {} decisions, {} dropped",
+        text("/spec/name"),
+        text("/policy/name"),
+        text("/policy/version"),
+        at("/asked"),
+        at("/decisions"),
+        at("/dropped")
+    );
+    let _ = writeln!(
+        told,
+        "  agreement: {} compared, same first choice {}, overlap {}, tau-b {}, RBO {}",
+        at("/agreement/compared"),
+        at("/agreement/same_first"),
+        at("/agreement/overlap_at_needed"),
+        at("/agreement/kendall_tau_b/0"),
+        at("/agreement/rank_biased_overlap/0")
+    );
+    let _ = writeln!(
+        told,
+        "  cost: {} units of fuel in the mean, {} at the most, {} of the one in charge; faults {}",
+        at("/fuel/0"),
+        at("/fuel/1"),
+        at("/live_fuel"),
+        at("/faults")
+    );
+    let _ = writeln!(
+        told,
+        "  where they part: {} times; only the one in charge wrong {}, only the shadow {}, alike {}, unknown {}, still open {} (p = {})",
+        at("/outcomes/partings"),
+        at("/outcomes/live_only_wrong"),
+        at("/outcomes/shadow_only_wrong"),
+        at("/outcomes/alike"),
+        at("/outcomes/unknown"),
+        at("/outcomes/open"),
+        at("/mcnemar_p")
+    );
+    for example in one
+        .pointer("/examples")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .take(5)
+    {
+        let side = |name: &str| {
+            let of = |key: &str| example.pointer(&format!("/{name}/{key}"));
+            let idle = of("idle_ms").and_then(Value::as_f64).unwrap_or_default() / 1e3;
+            let health = of("health").and_then(Value::as_str).unwrap_or_default();
+            let wanted = of("wanted_after_ms").and_then(Value::as_f64);
+            let came = wanted.map_or_else(String::new, |ms| {
+                format!(", wanted {:.1} s later", ms / 1e3)
+            });
+            format!("{health}, idle {idle:.1} s{came}")
+        };
+        let _ = writeln!(
+            told,
+            "  - decision {}: taken ({}), shadow would take ({})",
+            example
+                .get("decision")
+                .map(Value::to_string)
+                .unwrap_or_default(),
+            side("live"),
+            side("shadow")
+        );
+    }
+    let _ = writeln!(told, "  {}", text("/note"));
+}
