@@ -3,6 +3,7 @@
 //! - [`event`] is a trace in memory, [`builder`] makes one and keeps its order and its limits;
 //! - [`mod@read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
 //!   or as a table, and plain message logs ([`messages`]);
+//! - [`made`] are traces out of other traces, or out of nothing, with declared faults;
 //! - [`settings`] are the rules that a recording says it came about by;
 //! - [`users`] looks at a trace user by user, and knows what comes next;
 //! - [`describe`](mod@describe), [`slice`](mod@slice) and [`write`](mod@write) say what is in one, cut it, and write it.
@@ -13,6 +14,7 @@ pub mod builder;
 pub mod describe;
 pub mod error;
 pub mod event;
+pub mod made;
 pub mod messages;
 pub mod read;
 pub mod settings;

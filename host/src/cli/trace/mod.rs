@@ -1,5 +1,7 @@
 //! `wastegate trace`: activity as files, looked at, brought into one form, cut.
 
+mod made;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -27,6 +29,10 @@ enum Verb {
     Describe(Describe),
     /// Write a trace of any form as canonical events.
     Import(Import),
+    /// Make canonical events of Mooncake's conversations, dealt to users, with declared faults.
+    ImportMooncake(made::Mooncake),
+    /// Make a trace up: users, sessions and faults at declared rates, drawn by a seed.
+    Synth(made::Synth),
     /// Cut a part out of a trace, by time or by users.
     Slice(Slice),
 }
@@ -42,7 +48,7 @@ struct Input {
 
 /// How activity is read: the same for every verb.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct ReadArgs {
+pub(in crate::cli) struct ReadArgs {
     /// What the files hold: `canonical` events, `messages` (`src dst unixtime`), or `auto`.
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: Format,
@@ -132,6 +138,8 @@ impl Args {
                 };
                 save(&loaded.trace, args.out, out)?;
             }
+            Verb::ImportMooncake(args) => return args.run(out, err),
+            Verb::Synth(args) => return args.run(out, err),
             Verb::Slice(args) => {
                 let Some(loaded) = args.input.read(err)? else {
                     return Ok(ExitCode::from(EX_NOINPUT));
@@ -162,7 +170,7 @@ impl Args {
 
 impl ReadArgs {
     /// As the room takes it.
-    pub(super) fn reading(&self) -> Reading {
+    pub(in crate::cli) fn reading(&self) -> Reading {
         Reading {
             format: self.format,
             user_column: self.user_column.clone(),
