@@ -11,6 +11,7 @@ pub mod replay;
 pub mod serve;
 pub mod shadow;
 pub mod trace;
+pub mod tune;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ pub enum Verb {
     Experiment(experiment::Args),
     /// Let policies rank beside the one in charge, and see where they part.
     Shadow(shadow::Args),
+    /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
+    Tune(tune::Args),
     /// Look at recorded activity, bring it into one form, cut it.
     Trace(trace::Args),
 }
@@ -73,6 +76,7 @@ impl Cli {
             Some(Verb::Experiment(args)) => args.run(terminal),
             Some(Verb::Shadow(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
+            Some(Verb::Tune(args)) => args.run(terminal),
         }
     }
 }

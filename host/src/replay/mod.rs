@@ -16,6 +16,7 @@ pub mod tally;
 
 mod held;
 mod truth;
+pub mod tune;
 mod user;
 
 pub use contestant::{Contestant, Native};

@@ -5,8 +5,8 @@
 
 mod bisect;
 mod contestants;
-mod progress;
-mod recorded;
+pub(in crate::cli) mod progress;
+pub(in crate::cli) mod recorded;
 mod told;
 
 use std::io;
@@ -65,7 +65,7 @@ enum Verb {
 
 /// What is run again, and by which rules.
 #[derive(Debug, clap::Args)]
-struct Input {
+pub(in crate::cli) struct Input {
     /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd. Several
     /// files are read one after another, as one trace.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
@@ -77,7 +77,7 @@ struct Input {
     cap: Option<u32>,
     /// From which lots are drawn.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    pub(in crate::cli) seed: u64,
     /// Threads; as many as there are processors if nothing is said. The outcome is the same.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -86,11 +86,11 @@ struct Input {
 }
 
 /// Everything that a run needs, read and checked.
-struct Ready {
-    loaded: Loaded,
-    rules: Rules,
-    engine: Engine,
-    threads: usize,
+pub(in crate::cli) struct Ready {
+    pub(in crate::cli) loaded: Loaded,
+    pub(in crate::cli) rules: Rules,
+    pub(in crate::cli) engine: Engine,
+    pub(in crate::cli) threads: usize,
 }
 
 impl Args {
@@ -182,7 +182,7 @@ impl Args {
 }
 
 impl Input {
-    fn ready(
+    pub(in crate::cli) fn ready(
         self,
         environment: Environment,
         err: &mut dyn io::Write,
@@ -233,7 +233,10 @@ fn rules(config: &Config, seed: u64) -> Rules {
     }
 }
 
-fn failed(error: &dyn std::error::Error, err: &mut dyn io::Write) -> io::Result<Told> {
+pub(in crate::cli) fn failed(
+    error: &dyn std::error::Error,
+    err: &mut dyn io::Write,
+) -> io::Result<Told> {
     writeln!(err, "error: {}", chain(error))?;
     Ok(Told(ExitCode::FAILURE))
 }

@@ -10,7 +10,7 @@ use crate::replay::Progress;
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs `work`, and tells on standard error how far it has come if that is a terminal.
-pub(super) fn shown<T>(
+pub(in crate::cli) fn shown<T>(
     name: &str,
     progress: &Progress,
     users: usize,

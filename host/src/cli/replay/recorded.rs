@@ -14,15 +14,15 @@ use crate::trace::{ByUser, Event, Kind, Loaded, Settings, Trace};
 use crate::workbench::units;
 
 /// A recording, and where its policy is to be found.
-pub(super) struct Recorded<'a> {
-    pub(super) loaded: &'a Loaded,
-    pub(super) engine: &'a Engine,
+pub(in crate::cli) struct Recorded<'a> {
+    pub(in crate::cli) loaded: &'a Loaded,
+    pub(in crate::cli) engine: &'a Engine,
     /// As the command line names it.
-    pub(super) named: Option<&'a str>,
+    pub(in crate::cli) named: Option<&'a str>,
 }
 
 /// What came of it.
-pub(super) enum Reproduced {
+pub(in crate::cli) enum Reproduced {
     /// The activity holds no decision, so there is nothing to reproduce.
     NothingRecorded,
     /// The policy is not at hand.
@@ -32,7 +32,7 @@ pub(super) enum Reproduced {
 }
 
 /// Takes over the rules that a recording came about by.
-pub(super) fn apply(settings: &Settings, rules: &mut Rules) {
+pub(in crate::cli) fn apply(settings: &Settings, rules: &mut Rules) {
     let set = |to: &mut Duration, ms: Option<u64>| {
         if let Some(ms) = ms {
             *to = Duration::from_millis(ms);
@@ -55,7 +55,7 @@ pub(super) fn apply(settings: &Settings, rules: &mut Rules) {
 
 impl Recorded<'_> {
     /// Runs the recorded policy by the recorded rules.
-    pub(super) fn reproduce(
+    pub(in crate::cli) fn reproduce(
         &self,
         replay: &Replay<'_>,
         by_user: &ByUser<'_>,
@@ -115,7 +115,7 @@ impl Recorded<'_> {
 
 impl Reproduced {
     /// Whether what a replay says may be believed.
-    pub(super) fn may_compare(&self) -> bool {
+    pub(in crate::cli) fn may_compare(&self) -> bool {
         match self {
             Self::NothingRecorded => true,
             Self::NotAtHand(_) => false,
@@ -124,7 +124,7 @@ impl Reproduced {
     }
 
     /// Says how well it went; nothing where there was nothing to reproduce.
-    pub(super) fn tell(&self, trace: &Trace, out: &mut dyn io::Write) -> io::Result<()> {
+    pub(in crate::cli) fn tell(&self, trace: &Trace, out: &mut dyn io::Write) -> io::Result<()> {
         let Self::Run(fidelity) = self else {
             return Ok(());
         };
@@ -144,7 +144,7 @@ impl Reproduced {
     }
 
     /// Says why nothing is compared.
-    pub(super) fn refuse(&self, trace: &Trace, err: &mut dyn io::Write) -> io::Result<()> {
+    pub(in crate::cli) fn refuse(&self, trace: &Trace, err: &mut dyn io::Write) -> io::Result<()> {
         match self {
             Self::NothingRecorded => Ok(()),
             Self::NotAtHand(wanted) => writeln!(
@@ -171,7 +171,7 @@ impl Reproduced {
     }
 
     /// For programs.
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::cli) fn json(&self) -> Value {
         match self {
             Self::NothingRecorded => Value::Null,
             Self::NotAtHand(wanted) => json!({ "policy_not_at_hand": wanted, "faithful": false }),

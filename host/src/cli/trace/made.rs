@@ -68,7 +68,7 @@ pub(super) struct Mooncake {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rates: Vec<PathBuf>,
     /// Users for each of them, dealt to evenly.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 20)]
     per_client: u64,
     /// Without `--rates`: as many users, by Zipf's law.
     #[arg(
