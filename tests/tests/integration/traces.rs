@@ -57,3 +57,109 @@ async fn a_log_is_described_imported_cut_and_replayed_alike() {
     let (code, ..) = run(&["trace", "slice", "--share", "2", &all]).await;
     assert_eq!(code, Some(2));
 }
+
+/// A tenth of the trace of `docs/case-study.md`: what the policies would have done is the same
+/// everywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_case_study_can_be_repeated() {
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/traces/chats.ndjson.zst");
+    let line = [
+        "replay",
+        "--activity",
+        trace,
+        "--cap",
+        "10",
+        "--policy",
+        "lru",
+    ];
+    let more = [
+        "--policy",
+        "lrfu",
+        "--policy",
+        "qos-lexicographic",
+        "--oracle",
+        "--csv",
+    ];
+    let (code, out, _) = run(&[&line[..], &more].concat()).await;
+    assert_eq!(code, Some(0), "{out}");
+    let mut lines = out.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let column = |name: &str| head.iter().position(|cell| *cell == name).unwrap();
+    let (evictions, misses) = (column("evictions"), column("reopen_misses"));
+    let told: Vec<_> = lines.map(|it| (it[0], it[evictions], it[misses])).collect();
+    let expected = [
+        ("lru", "565", "83"),
+        ("lrfu", "618", "122"),
+        ("qos-lexicographic", "588", "109"),
+        ("native:lru", "565", "83"),
+        ("oracle", "510", "0"),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Made traces are the same for the same seed, and tuning tells a gain from noise or says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traces_are_made_up_and_parameters_are_tuned_on_them() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (one, two) = (at("one.ndjson"), at("two.ndjson"));
+    for file in [&one, &two] {
+        let line = [
+            "trace", "synth", "--users", "150", "--hours", "3", "--out", file,
+        ];
+        let (code, _, err) = run(&line).await;
+        assert_eq!(code, Some(0), "{err}");
+        assert!(
+            err.contains("every fault in it are synthetic (seed 1)"),
+            "{err}"
+        );
+    }
+    assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
+    let tune = async |policy: &str, more: &[&str]| {
+        let line = [
+            "tune",
+            "--activity",
+            &one,
+            "--cap",
+            "4",
+            "--trials",
+            "6",
+            "--policy",
+            policy,
+        ];
+        run(&[&line[..], more].concat()).await
+    };
+    let (code, out, err) = tune("lrfu", &["--json"]).await;
+    assert_eq!(code, Some(0), "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["trials"].as_array().unwrap().len(), 7, "{told}");
+    assert_eq!(told["verdict"], "gain", "{told}");
+    let (_, out, _) = tune("scaled-idle-timeout", &[]).await;
+    assert!(out.contains("No gain that is beyond chance"), "{out}");
+    let (_, out, _) = tune("lrfu", &["--held-out", "0.1"]).await;
+    assert!(out.contains("Nothing can be said: only "), "{out}");
+    let (code, _, err) = tune("lru", &[]).await;
+    assert_eq!(
+        (code, err.as_str()),
+        (
+            Some(1),
+            "error: `lru` declares no parameter, so there is nothing to tune\n"
+        )
+    );
+    let line = [
+        "trace",
+        "synth",
+        "--die-silently",
+        "0.8",
+        "--close",
+        "0.8",
+        "--out",
+        &two,
+    ];
+    let (code, _, err) = run(&line).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("together at most 1"), "{err}");
+    let (code, _, err) = run(&["trace", "import-mooncake", &one]).await;
+    assert_eq!(code, Some(66));
+    assert!(err.contains("no request of a Mooncake trace"), "{err}");
+}
