@@ -22,6 +22,7 @@ need cc gcc
 need python3 python3
 need docker-registry docker-registry
 need npm npm # brings Node.js along
+need chromium chromium
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"

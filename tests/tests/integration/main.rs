@@ -6,6 +6,8 @@ mod authoring;
 #[cfg(test)]
 mod breaker;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod contract;
