@@ -57,6 +57,8 @@ pub mod trace;
 
 pub mod observe;
 
+pub mod page;
+
 pub mod stats;
 
 pub mod types;

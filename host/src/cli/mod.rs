@@ -39,7 +39,7 @@ pub enum Verb {
     /// Write, check, compare and ship policies.
     Policy(policy::Args),
     /// Say what strategies would have done with recorded activity.
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     /// Compare policies on real users, with statistics that roll back what does harm.
     Experiment(experiment::Args),
     /// Let policies rank beside the one in charge, and see where they part.

@@ -1,35 +1,22 @@
 //! The report as a page for people: what was compared, on whom, what came out, in a sentence first.
 //!
-//! One file of HTML and SVG without scripts and without anything from elsewhere, so that it can be
-//! mailed and kept. Every text that came from outside is escaped.
+//! What a page looks like is `crate::page`'s.
 
 use std::fmt::Write as _;
 
 use super::service::View;
 use super::verdict::{Comparison, Finding, Verdict, short};
+use crate::page::{END, begin, escape};
 use crate::stats::ratio::Estimate;
-
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}\
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}\
-.verdict{padding:.8rem 1rem;border-left:.4rem solid #777;background:#f4f4f4;font-size:1.1rem}\
-.rollback{border-color:#b00020}.hold{border-color:#b26a00}.promotable{border-color:#1b7f3b}\
-.note{color:#555;font-size:.9rem}svg{width:100%;height:2rem;display:block}";
 
 /// The page.
 #[must_use]
 pub fn html(view: &View) -> String {
-    let mut page = String::new();
-    let title = escape(&view.name);
-    // Writing to a string cannot fail, here and below.
-    let _ = write!(
-        page,
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><h1>Experiment {title}</h1>"
-    );
+    let mut page = begin(&format!("Experiment {}", view.name));
     if !view.definition.question.is_empty() {
         let _ = write!(page, "<p>{}</p>", escape(&view.definition.question));
     }
+    // Writing to a string cannot fail, here and below.
     let _ = write!(
         page,
         "<p class=\"verdict {}\">{}</p>",
@@ -42,12 +29,12 @@ pub fn html(view: &View) -> String {
         compare(&mut page, view, comparison);
     }
     split(&mut page, view);
-    let _ = writeln!(
+    let _ = write!(
         page,
         "<h2>How to read this</h2><p class=\"note\">A user counts from the first time that room had to be made for them in this phase; \
          everything that happened to them since counts, whoever ranked (intention to treat). Intervals are always-valid: they hold however often \
          this page is looked at, with an error of {} % in all. Decisions are made on differences; the relative change is for orientation. \
-         Of every number here, less is better.</p></body></html>",
+         Of every number here, less is better.</p>{END}",
         short(view.definition.alpha * 100.0)
     );
     page
@@ -194,7 +181,7 @@ fn picture(low: f64, delta: f64, high: f64, margin: Option<f64>) -> String {
         format!("<line x1=\"{at:.2}\" x2=\"{at:.2}\" y1=\"2\" y2=\"18\" stroke=\"#b26a00\" stroke-dasharray=\"2 2\"/>")
     });
     format!(
-        "<svg viewBox=\"0 0 200 20\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"interval\"><line x1=\"100\" x2=\"100\" y1=\"0\" y2=\"20\" stroke=\"#999\"/>{allowed}\
+        "<svg class=\"interval\" viewBox=\"0 0 200 20\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"interval\"><line x1=\"100\" x2=\"100\" y1=\"0\" y2=\"20\" stroke=\"#999\"/>{allowed}\
          <line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"10\" y2=\"10\" stroke=\"#1a1a1a\" stroke-width=\"2\"/><circle cx=\"{:.2}\" cy=\"10\" r=\"3\"/></svg>",
         x(low),
         x(high),
@@ -260,39 +247,5 @@ const fn class(verdict: Verdict) -> &'static str {
         Verdict::Hold => "hold",
         Verdict::Continue => "continue",
         Verdict::Promotable => "promotable",
-    }
-}
-
-/// A text as HTML shows it, in elements and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn no_text_becomes_markup(text in ".{0,40}") {
-            let escaped = escape(&text);
-            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
-            let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"")
-                .replace("&#39;", "'").replace("&amp;", "&");
-            prop_assert_eq!(back, text);
-        }
     }
 }

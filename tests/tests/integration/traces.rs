@@ -80,8 +80,20 @@ async fn the_case_study_can_be_repeated() {
         "--oracle",
         "--csv",
     ];
-    let (code, out, _) = run(&[&line[..], &more].concat()).await;
+    let folder = TempDir::new().unwrap();
+    let page = folder.path().join("page.html");
+    let html = ["--html", page.to_str().unwrap()];
+    let (code, out, _) = run(&[&line[..], &more, &html].concat()).await;
     assert_eq!(code, Some(0), "{out}");
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        page.contains("Regret within 10m") && page.contains("qos-lexicographic"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<script") && page.ends_with("</html>\n"),
+        "{page}"
+    );
     let mut lines = out.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let head = lines.next().unwrap();
     let column = |name: &str| head.iter().position(|cell| *cell == name).unwrap();

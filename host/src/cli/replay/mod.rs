@@ -5,6 +5,7 @@
 
 mod bisect;
 mod contestants;
+mod plotted;
 pub(in crate::cli) mod progress;
 pub(in crate::cli) mod recorded;
 mod told;
@@ -55,6 +56,9 @@ pub struct Args {
     /// Print CSV, a line for each strategy.
     #[arg(long)]
     csv: bool,
+    /// Also write a page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -170,6 +174,12 @@ impl Args {
             reproduced: &reproduced,
             results,
         };
+        if let Some(path) = &self.html
+            && let Err(error) = std::fs::write(path, report.html())
+        {
+            writeln!(err, "error: cannot write {}: {error}", path.display())?;
+            return Ok(Ok(ExitCode::FAILURE));
+        }
         if self.json {
             writeln!(out, "{}", report.json())?;
         } else if self.csv {

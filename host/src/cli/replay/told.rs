@@ -29,13 +29,13 @@ pub(super) struct Report<'a> {
 }
 
 /// Misses of LRU and of the oracle, where both were run.
-struct Scale {
-    lru: u64,
-    oracle: u64,
+pub(super) struct Scale {
+    pub(super) lru: u64,
+    pub(super) oracle: u64,
 }
 
 impl Report<'_> {
-    fn scale(&self) -> Option<Scale> {
+    pub(super) fn scale(&self) -> Option<Scale> {
         let misses = |is: &dyn Fn(&Contestant) -> bool| {
             let mut results = self.results.iter();
             let found = results.find(|result| is(result.contestant));
@@ -47,7 +47,7 @@ impl Report<'_> {
         })
     }
 
-    fn decisions(&self) -> u64 {
+    pub(super) fn decisions(&self) -> u64 {
         let decisions = self.results.iter().map(|result| result.tally.decisions);
         decisions.sum()
     }
@@ -149,7 +149,7 @@ impl Report<'_> {
     }
 
     /// What is missing of the trace.
-    fn warn(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn warn(&self, out: &mut dyn Write) -> io::Result<()> {
         let Loaded {
             dropped, cut_off, ..
         } = self.loaded;
@@ -297,7 +297,7 @@ fn per_second(decisions: u64, took: Duration) -> u64 {
     (decisions as f64 / took.as_secs_f64().max(1e-9)) as u64
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), |share| format!("{:.2} %", share * 100.0))
 }
 
