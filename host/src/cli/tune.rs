@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use super::Terminal;
 use super::policy::subject;
 use super::policy::target::Told;
-use super::replay::recorded::Recorded;
 use super::replay::{Input, failed, progress};
 use crate::replay::tune::{
     HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, Tuned, Verdict, tune,
@@ -94,12 +93,8 @@ impl Args {
             Ok(replay) => replay,
             Err(error) => return Ok(Err(failed(&error, err)?)),
         };
-        let reproduced = Recorded {
-            loaded: &ready.loaded,
-            engine: &ready.engine,
-            named: self.recorded.as_deref(),
-        };
-        let reproduced = match reproduced.reproduce(&replay, &by_user, err)? {
+        let named = self.recorded.as_deref();
+        let reproduced = match ready.reproduce(named, &replay, &by_user, err)? {
             Ok(reproduced) => reproduced,
             Err(told) => return Ok(Err(told)),
         };

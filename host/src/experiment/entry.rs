@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::definition::Definition;
+use super::explore::Explore;
 use super::tally::{Exposure, Tally};
 use crate::observe::pseudonym::Pseudonym;
 
@@ -120,6 +121,9 @@ pub struct ArmKey {
     pub digest: String,
     /// Its parameters, in its order.
     pub params: Vec<f64>,
+    /// How its first choice is drawn, if by lot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explore: Option<Explore>,
 }
 
 impl PhaseKey {

@@ -9,6 +9,7 @@ pub mod assign;
 pub mod definition;
 pub mod entry;
 pub mod error;
+pub mod explore;
 pub mod ledger;
 pub mod metric;
 pub mod page;

@@ -46,6 +46,7 @@ pub(super) fn phase_key() -> PhaseKey {
         version: "1".to_owned(),
         digest: format!("{name}-digest"),
         params: vec![],
+        explore: None,
     };
     PhaseKey {
         number: 1,

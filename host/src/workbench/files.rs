@@ -188,6 +188,12 @@ impl Object {
         self.bytes.len()
     }
 
+    /// As it stands in the file.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What to call it: its file, and its line where that has several.
     #[must_use]
     pub fn name(&self) -> String {

@@ -16,6 +16,7 @@ pub mod suite;
 pub mod units;
 pub mod voice;
 pub mod watch;
+pub mod weigh;
 
 mod field;
 

@@ -22,6 +22,7 @@ pub(in crate::cli) mod table;
 pub(in crate::cli) mod target;
 mod test;
 mod verify;
+mod weigh;
 
 use std::io;
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Verb {
     Bench(bench::Args),
     /// Compare two policies on recorded snapshots: where they part, why, and whom it would hurt.
     Diff(diff::Args),
+    /// Say what a policy would have achieved, from recorded decisions that were drawn by lot.
+    Weigh(weigh::Args),
     /// Look for a snapshot on which a policy breaks a rule, and save it as a case.
     Fuzz(fuzz::Args),
     /// Say who signed a policy.
@@ -112,6 +115,7 @@ impl Args {
             Verb::Test(args) => args.run(terminal),
             Verb::Bench(args) => args.run(terminal),
             Verb::Diff(args) => args.run(terminal),
+            Verb::Weigh(args) => args.run(terminal),
             Verb::Fuzz(args) => args.run(terminal),
             Verb::Verify(args) => args.run(terminal),
             Verb::Publish(args) => args.run(terminal),

@@ -14,7 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use self::recorded::Recorded;
+use self::recorded::{Recorded, Reproduced};
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
 use super::policy::target::{EX_NOINPUT, Told};
@@ -97,6 +97,25 @@ pub(in crate::cli) struct Ready {
     pub(in crate::cli) threads: usize,
 }
 
+impl Ready {
+    /// Runs the recorded policy first: what does not reproduce the record compares nothing. `named` is
+    /// that policy, where the host does not ship it.
+    pub(in crate::cli) fn reproduce(
+        &self,
+        named: Option<&str>,
+        replay: &Replay<'_>,
+        by_user: &ByUser<'_>,
+        err: &mut dyn io::Write,
+    ) -> io::Result<Result<Reproduced, Told>> {
+        let recorded = Recorded {
+            loaded: &self.loaded,
+            engine: &self.engine,
+            named,
+        };
+        recorded.reproduce(replay, by_user, err)
+    }
+}
+
 impl Args {
     /// Does it: 0 with a result, 65 or 66 if the activity cannot be read.
     ///
@@ -136,12 +155,8 @@ impl Args {
             Ok(replay) => replay,
             Err(error) => return Ok(Err(failed(&error, err)?)),
         };
-        let reproduced = Recorded {
-            loaded: &ready.loaded,
-            engine: &ready.engine,
-            named: self.recorded.as_deref(),
-        };
-        let reproduced = match reproduced.reproduce(&replay, &by_user, err)? {
+        let named = self.recorded.as_deref();
+        let reproduced = match ready.reproduce(named, &replay, &by_user, err)? {
             Ok(reproduced) => reproduced,
             Err(told) => return Ok(Err(told)),
         };

@@ -31,6 +31,11 @@ pub enum Invalid {
         /// Its name.
         name: String,
     },
+    /// Lots that cannot be drawn.
+    #[error(
+        "`arms[{0}].explore` is none of the two: give {{ epsilon = 0.1 }} (above 0, at most 1), or {{ temperature = 1.0 }} (above 0, at most 100)"
+    )]
+    Explore(usize),
     /// Weights here and none there.
     #[error("some arms have a `weight` and some have none: give all of them one, or none")]
     SomeWeights,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use invalid::Invalid;
 
 use super::assign::Layer;
+use super::explore::Explore;
 use super::metric::Metric;
 use crate::stats::sequence::ASYMPTOTIC_USERS_MIN;
 
@@ -77,6 +78,9 @@ pub struct ArmSpec {
     /// Its share of the users who take part; all sum to 1. Without any, all have the same.
     #[serde(default)]
     pub weight: Option<f64>,
+    /// Draw the first choice by lot, so that it can be weighed for other policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explore: Option<Explore>,
 }
 
 /// A slice of a layer.
@@ -218,6 +222,9 @@ impl Definition {
                 .any(|other| other.name == arm.name)
             {
                 return Err(Invalid::SameName(arm.name.clone()));
+            }
+            if arm.explore.is_some_and(|explore| !explore.is_sound()) {
+                return Err(Invalid::Explore(at));
             }
         }
         let weights: Vec<f64> = self.arms.iter().filter_map(|arm| arm.weight).collect();

@@ -18,6 +18,8 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         "arms = [{policy=\"lru\", weight=0.5}, {policy=\"fifo\", weight=0.6}]".to_owned(),
         "arms = [{policy=\"lru\", weight=1.0}, {policy=\"fifo\", weight=0.0}]".to_owned(),
         "arms = [{policy=\"lru\", weight=nan}, {policy=\"fifo\", weight=0.5}]".to_owned(),
+        "arms = [{policy=\"lru\"}, {policy=\"fifo\", explore={epsilon=0.1, temperature=1.0}}]"
+            .to_owned(),
         format!("coverage = 0.0\n{arms}"),
         format!("coverage = 1.5\n{arms}"),
         format!("alpha = 0.5\n{arms}"),

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::super::definition::Definition;
 use super::super::entry::{ArmKey, Entry, PhaseKey, State};
 use super::super::error::{EXPERIMENTS_MAX, RUNNING_MAX, Refused};
+use super::super::explore::Exploring;
 use super::super::running::{Now, Running, Seat, append, sync};
 use super::{Contestant, Experiments, Noted};
 
@@ -119,6 +120,7 @@ impl Experiments {
                 version: it.about.version.to_string(),
                 digest: it.about.digest.to_string(),
                 params: it.params.to_vec(),
+                explore: arm.explore,
             });
         PhaseKey {
             number,
@@ -273,7 +275,10 @@ fn seats(experiment: &str, phase: &PhaseKey, contestants: Vec<Contestant>) -> Ve
     let arms = phase.arms.iter().zip(contestants);
     arms.map(|(key, contestant)| Seat {
         label: format!("{experiment}/{}/{}", phase.number, key.name).into(),
-        ranker: contestant.ranker,
+        ranker: match key.explore {
+            Some(explore) => Arc::new(Exploring::new(explore, contestant.ranker)),
+            None => contestant.ranker,
+        },
         fingerprint: contestant.fingerprint,
         key: key.clone(),
     })

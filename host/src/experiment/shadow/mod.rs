@@ -164,6 +164,7 @@ impl Shadows {
             policy: spec.policy.clone(),
             params: spec.params.clone(),
             weight: None,
+            explore: None,
         };
         let candidate = self
             .backstage
