@@ -1,6 +1,6 @@
 //! An experiment in memory: who is in it, in which arm, and what happened to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -46,7 +46,8 @@ pub(super) struct Now {
     /// In the order of the arms; empty once it is stopped.
     pub(super) seats: Vec<Seat>,
     pub(super) ranges: Vec<Range>,
-    pub(super) members: HashMap<Pseudonym, Member>,
+    /// In one order, so that sums over them come out the same to the last bit.
+    pub(super) members: BTreeMap<Pseudonym, Member>,
     /// Whose tallies are not in the ledger yet.
     pub(super) dirty: HashSet<Pseudonym>,
     /// Users who were met in two arms.
@@ -90,7 +91,7 @@ impl Now {
             generation: 0,
             seats: Vec::new(),
             ranges: Vec::new(),
-            members: HashMap::new(),
+            members: BTreeMap::new(),
             dirty: HashSet::new(),
             multiple: HashSet::new(),
             not_taken: 0,
@@ -133,17 +134,6 @@ impl Now {
                 self.members.insert(unit, Member { exposure, tally });
             }
         }
-    }
-
-    /// How many users are in each arm.
-    pub(super) fn counts(&self) -> Vec<u64> {
-        let mut counts = vec![0; self.definition.arms.len()];
-        for member in self.members.values() {
-            if let Some(count) = counts.get_mut(member.exposure.arm) {
-                *count += 1;
-            }
-        }
-        counts
     }
 
     /// The tallies that changed since they were written last.

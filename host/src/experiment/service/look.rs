@@ -23,6 +23,10 @@ impl Experiments {
                 continue;
             }
             self.keep_true(running);
+            // Where an arm cannot be had any more, that was its end.
+            if running.now.lock().state != State::Running {
+                continue;
+            }
             if let Some(why) = self.broken(running) {
                 self.end(running, State::RolledBack, "guard", &why);
                 continue;
@@ -94,6 +98,8 @@ impl Experiments {
 
     /// Waits for the disk, and writes the ledger anew when it has grown large.
     fn settle(&self) {
+        // Whoever starts an experiment has its lines in the ledger before it is in the list.
+        let _one_at_a_time = self.changing.lock();
         let done = if self.ledger.lock().is_full() {
             self.write_anew()
         } else {
@@ -121,20 +127,17 @@ impl Experiments {
 }
 
 pub(super) fn assess(now: &mut Now, unix_ms: u64) -> Assessment {
-    let counts = now.counts();
-    let split_p = now
-        .evidence
-        .as_mut()
-        .map_or(1.0, |evidence| evidence.look(&counts));
     let mut members: Vec<Vec<&Member>> = vec![Vec::new(); now.definition.arms.len()];
-    // In one order, so that the same numbers come out of the same users to the last bit.
-    let mut all: Vec<&Member> = now.members.values().collect();
-    all.sort_unstable_by_key(|member| member.exposure.unit);
-    for member in all {
+    for member in now.members.values() {
         if let Some(arm) = members.get_mut(member.exposure.arm) {
             arm.push(member);
         }
     }
+    let counts: Vec<u64> = members.iter().map(|arm| arm.len() as u64).collect();
+    let split_p = now
+        .evidence
+        .as_mut()
+        .map_or(1.0, |evidence| evidence.look(&counts));
     let evidenced = Evidenced {
         definition: &now.definition,
         members: &members,

@@ -152,3 +152,19 @@ async fn only_victims_since_the_first_trigger_are_regretted() {
     experiments.returned(&user(1), clock.now(), 30);
     assert_eq!(events(&experiments), 1.0);
 }
+
+/// What ended because an arm cannot be had stays ended, also where its numbers would roll it back.
+#[tokio::test]
+async fn a_stopped_experiment_is_not_rolled_back_in_the_same_look() {
+    let (house, experiments) = in_memory(PRIMARY);
+    live(&experiments, 600, 9);
+    let verdict = experiments.view("x").unwrap().assessment.verdict;
+    assert_eq!(verdict, Verdict::Rollback);
+    *house.missing.lock() = Some("lru".to_owned());
+    *house.version.lock() = 1;
+    experiments.look();
+    let view = experiments.view("x").unwrap();
+    assert_eq!(view.state, State::Stopped, "{}", view.reason);
+    let notes = house.notes.lock();
+    assert!(notes.iter().all(|(what, _)| *what != Noted::RolledBack));
+}
