@@ -115,25 +115,27 @@ async fn export(
     Ok((kind, csv.await?).into_response())
 }
 
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let status = match &refused {
+            Refused::Invalid(_) | Refused::Arm { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::NoSuch(_) => StatusCode::NOT_FOUND,
+            Refused::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Refused::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Exists(_)
+            | Refused::Overlaps { .. }
+            | Refused::Over(_)
+            | Refused::Coverage { .. } => StatusCode::CONFLICT,
+        };
+        Self::new(status, refused.word(), refused.to_string())
+    }
+}
+
 /// Runs what compiles, waits for a disk or reads all users where that hurts nobody.
 async fn blocking<T: Send + 'static>(
     admin: &Admin,
     work: impl FnOnce(&Experiments) -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, Refusal> {
     let experiments = admin.experiments.clone();
-    let done = tokio::task::spawn_blocking(move || work(&experiments)).await;
-    let done = done.unwrap_or(Err(Refused::Interrupted));
-    done.map_err(|refused| {
-        let status = match &refused {
-            Refused::Invalid(_) | Refused::Arm { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::NoSuch(_) => StatusCode::NOT_FOUND,
-            Refused::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Refused::TooMany | Refused::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::Exists(_)
-            | Refused::Overlaps { .. }
-            | Refused::Over(_)
-            | Refused::Coverage { .. } => StatusCode::CONFLICT,
-        };
-        Refusal::new(status, refused.word(), refused.to_string())
-    })
+    super::blocking(move || work(&experiments)).await
 }

@@ -9,5 +9,19 @@ pub mod policies;
 mod shadows;
 mod stats;
 
+use self::policies::refusal::Refusal;
+
 pub use api::{Admin, router};
 pub use stats::{Stats, UserStats};
+
+/// Runs work that blocks where that hurts nobody.
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Refusal>
+where
+    T: Send + 'static,
+    E: Into<Refusal> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(E::into),
+        Err(_) => Err(Refusal::interrupted()),
+    }
+}

@@ -32,7 +32,7 @@ async fn one(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
 ) -> Result<Json<View>, Refusal> {
-    admin.shadows.view(&name).map(Json).map_err(refusal)
+    Ok(Json(admin.shadows.view(&name)?))
 }
 
 async fn start(
@@ -67,26 +67,21 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Shadows) -> Result<T, ShadowRefused> + Send + 'static,
 ) -> Result<T, Refusal> {
     let shadows = admin.shadows.clone();
-    match tokio::task::spawn_blocking(move || work(&shadows)).await {
-        Ok(done) => done.map_err(refusal),
-        Err(_) => Err(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "interrupted",
-            "interrupted, because the host is stopping or a worker panicked: try again",
-        )),
-    }
+    super::blocking(move || work(&shadows)).await
 }
 
-fn refusal(refused: ShadowRefused) -> Refusal {
-    let (status, word) = match &refused {
-        ShadowRefused::Name(_) | ShadowRefused::Sample(_) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "definition")
-        }
-        ShadowRefused::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
-        ShadowRefused::Exists(_) => (StatusCode::CONFLICT, "exists"),
-        ShadowRefused::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-        ShadowRefused::Thread(_) => (StatusCode::SERVICE_UNAVAILABLE, "threads"),
-        ShadowRefused::NoSuch(_) => (StatusCode::NOT_FOUND, "not-found"),
-    };
-    Refusal::new(status, word, refused.to_string())
+impl From<ShadowRefused> for Refusal {
+    fn from(refused: ShadowRefused) -> Self {
+        let (status, word) = match &refused {
+            ShadowRefused::Name(_) | ShadowRefused::Sample(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "definition")
+            }
+            ShadowRefused::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
+            ShadowRefused::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            ShadowRefused::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ShadowRefused::Thread(_) => (StatusCode::SERVICE_UNAVAILABLE, "threads"),
+            ShadowRefused::NoSuch(_) => (StatusCode::NOT_FOUND, "not-found"),
+        };
+        Self::new(status, word, refused.to_string())
+    }
 }

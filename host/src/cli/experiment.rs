@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 
 use super::Terminal;
 use super::policy::operate::client::{Body, Failed};
-use super::policy::operate::{Done, Remote};
+use super::policy::operate::{Remote, shown};
 
 /// The largest definition that is read, bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// What the API calls them.
+const NAME: &str = "experiments";
 
 /// Arguments of `wastegate experiment`.
 #[derive(Debug, clap::Args)]
@@ -87,11 +90,16 @@ impl Args {
             Verb::Start { file, remote } => remote.run(terminal, async move |client, json| {
                 let body = Body::Json(definition(&file)?);
                 let path = "/v1/experiments";
-                shown(client.ask(Method::POST, path, &[], body).await?, json)
+                shown(
+                    NAME,
+                    tell,
+                    client.ask(Method::POST, path, &[], body).await?,
+                    json,
+                )
             }),
             Verb::Status { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = name.map_or_else(|| "/v1/experiments".to_owned(), |name| at(&name, ""));
-                shown(client.get(&path).await?, json)
+                shown(NAME, tell, client.get(&path).await?, json)
             }),
             Verb::Cover {
                 name,
@@ -100,7 +108,12 @@ impl Args {
             } => remote.run(terminal, async move |client, json| {
                 let body = Body::Json(json!({ "coverage": coverage }));
                 let path = at(&name, "/cover");
-                shown(client.ask(Method::POST, &path, &[], body).await?, json)
+                shown(
+                    NAME,
+                    tell,
+                    client.ask(Method::POST, &path, &[], body).await?,
+                    json,
+                )
             }),
             Verb::Stop {
                 name,
@@ -109,7 +122,12 @@ impl Args {
             } => remote.run(terminal, async move |client, json| {
                 let body = Body::Json(json!({ "reason": reason }));
                 let path = at(&name, "/stop");
-                shown(client.ask(Method::POST, &path, &[], body).await?, json)
+                shown(
+                    NAME,
+                    tell,
+                    client.ask(Method::POST, &path, &[], body).await?,
+                    json,
+                )
             }),
             Verb::Report { name, out, remote } => remote.run(terminal, async move |client, _| {
                 let path = at(&name, "/report");
@@ -149,20 +167,6 @@ fn definition(path: &Path) -> Result<Value, Failed> {
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| refused(error.to_string()))?;
     serde_json::to_value(table).map_err(|error| refused(error.to_string()))
-}
-
-fn shown((value, text): (Value, String), json: bool) -> Done {
-    if json {
-        return Ok(text + "\n");
-    }
-    let all = value.get("experiments").and_then(Value::as_array);
-    let mut told = String::new();
-    match all {
-        Some(all) if all.is_empty() => told.push_str("no experiments\n"),
-        Some(all) => all.iter().for_each(|one| tell(&mut told, one)),
-        None => tell(&mut told, &value),
-    }
-    Ok(told)
 }
 
 /// One experiment in a few lines.

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 
 use super::Terminal;
 use super::policy::operate::client::Body;
-use super::policy::operate::{Done, Remote};
+use super::policy::operate::{Remote, shown};
+use super::policy::subject;
+
+/// What the API calls them.
+const NAME: &str = "shadows";
 
 /// Arguments of `wastegate shadow`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +36,7 @@ enum Verb {
         #[arg(long, default_value_t = 1.0)]
         sample: f64,
         /// A parameter that it gets.
-        #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
+        #[arg(long = "param", value_name = "NAME=VALUE", value_parser = subject::parameter)]
         params: Vec<(String, f64)>,
         #[command(flatten)]
         remote: Remote,
@@ -75,6 +79,8 @@ impl Args {
                     json!({ "policy": policy, "name": name, "sample": sample, "params": params });
                 let path = "/v1/shadows";
                 shown(
+                    NAME,
+                    tell,
                     client
                         .ask(Method::POST, path, &[], Body::Json(body))
                         .await?,
@@ -86,38 +92,20 @@ impl Args {
                     || "/v1/shadows".to_owned(),
                     |name| format!("/v1/shadows/{name}"),
                 );
-                shown(client.get(&path).await?, json)
+                shown(NAME, tell, client.get(&path).await?, json)
             }),
             Verb::Stop { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = format!("/v1/shadows/{name}/stop");
                 let body = Body::Json(json!({}));
-                shown(client.ask(Method::POST, &path, &[], body).await?, json)
+                shown(
+                    NAME,
+                    tell,
+                    client.ask(Method::POST, &path, &[], body).await?,
+                    json,
+                )
             }),
         }
     }
-}
-
-fn param(text: &str) -> Result<(String, f64), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("give NAME=VALUE, such as patience-ms=50000")?;
-    let value = value
-        .parse()
-        .map_err(|_| format!("`{value}` is no number"))?;
-    Ok((name.to_owned(), value))
-}
-
-fn shown((value, text): (Value, String), json: bool) -> Done {
-    if json {
-        return Ok(text + "\n");
-    }
-    let mut told = String::new();
-    match value.get("shadows").and_then(Value::as_array) {
-        Some(all) if all.is_empty() => told.push_str("no shadows\n"),
-        Some(all) => all.iter().for_each(|one| tell(&mut told, one)),
-        None => tell(&mut told, &value),
-    }
-    Ok(told)
 }
 
 /// One shadow in a few lines.

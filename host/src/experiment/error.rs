@@ -63,9 +63,6 @@ pub enum Refused {
         "the experiments' ledger cannot be written ({0}): an experiment that forgets whom it exposed is none, so nothing was started"
     )]
     Ledger(String),
-    /// The process is going down.
-    #[error("interrupted, because the host is stopping or a worker panicked: try again")]
-    Interrupted,
 }
 
 impl Refused {
@@ -82,7 +79,6 @@ impl Refused {
             Self::Over(_) => "over",
             Self::Coverage { .. } => "coverage",
             Self::Ledger(_) => "storage",
-            Self::Interrupted => "interrupted",
         }
     }
 }

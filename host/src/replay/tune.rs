@@ -12,6 +12,7 @@ use super::contestant::Contestant;
 use super::run::{Keep, Progress, Replay, RunError};
 use super::tally::UserTally;
 use crate::policy::{Parameter, Program};
+use crate::stats::lots::unit;
 use crate::stats::moments::Moments;
 use crate::stats::ratio::{Difference, Estimate};
 use crate::trace::made::lots::Lots;
@@ -251,9 +252,7 @@ struct Run {
 impl Run {
     fn new(users: &[UserTally], search: &Search) -> Self {
         let judges = |user: &UserTally| {
-            #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
-            let lot = (SplitMix64::nth(search.seed, u64::from(user.user) + 1) >> 11) as f64
-                / (1_u64 << 53) as f64;
+            let lot = unit(SplitMix64::nth(search.seed, u64::from(user.user) + 1));
             lot < search.held_out
         };
         let mut run = Self {

@@ -52,6 +52,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not-found", message)
     }
 
+    /// The worker that did it is gone.
+    pub(in crate::admin) fn interrupted() -> Self {
+        Self::from(Refused::Interrupted)
+    }
+
     /// With who is in charge now.
     pub(in crate::admin) fn with_seats(mut self, seats: Vec<SeatDto>) -> Self {
         if self.status == StatusCode::CONFLICT {

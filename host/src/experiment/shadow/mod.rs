@@ -26,6 +26,7 @@ use self::worker::{Findings, Task};
 use super::definition::{ArmSpec, NAME_CHARS_MAX};
 use super::service::{Backstage, Noted};
 use crate::decision::{Answer, PolicyRef, Question, Ranked, Ranker, VictimOutcome};
+use crate::stats::lots::unit;
 use crate::types::{Clock, ManagerId, ManagerKey, Scope, SplitMix64, Timestamp, UserId};
 
 /// Shadows that may run at once.
@@ -240,11 +241,7 @@ impl Shadow {
     /// Drawn by the decision's own seed, so that a replay draws the same.
     fn offer(&self, question: &Arc<Question>, answer: &Ranked) {
         self.seen.fetch_add(1, Ordering::Relaxed);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a share needs no more than 53 bits"
-        )]
-        let lot = (SplitMix64::nth(question.seed, 1) >> 11) as f64 / (1_u64 << 53) as f64;
+        let lot = unit(SplitMix64::nth(question.seed, 1));
         if lot >= self.spec.sample {
             return;
         }

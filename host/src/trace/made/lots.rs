@@ -1,5 +1,6 @@
 //! Lots drawn by a seed, the same every time.
 
+use crate::stats::lots::unit;
 use crate::types::SplitMix64;
 
 /// The 90th percentile of the standard normal distribution.
@@ -20,9 +21,8 @@ impl Lots {
     }
 
     /// Even in [0, 1).
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
     pub fn even(&mut self) -> f64 {
-        (self.0.next() >> 11) as f64 / (1_u64 << 53) as f64
+        unit(self.0.next())
     }
 
     /// True in that share of cases.

@@ -14,6 +14,8 @@ mod when;
 use std::io;
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 pub(super) use change::{Activate, Disable, Rollback, Set};
 pub(super) use evidence::{Audit, Faults, Log};
 pub(super) use look::{History, List};
@@ -97,6 +99,25 @@ impl Remote {
             }
         }
     }
+}
+
+/// An answer as it came, or in words: of one thing, or of all in the list of that name.
+pub(in crate::cli) fn shown(
+    list: &str,
+    tell: fn(&mut String, &Value),
+    (value, text): (Value, String),
+    json: bool,
+) -> Done {
+    if json {
+        return Ok(text + "\n");
+    }
+    let mut told = String::new();
+    match value.get(list).and_then(Value::as_array) {
+        Some(all) if all.is_empty() => told = format!("no {list}\n"),
+        Some(all) => all.iter().for_each(|one| tell(&mut told, one)),
+        None => tell(&mut told, &value),
+    }
+    Ok(told)
 }
 
 /// A tier by its name.
