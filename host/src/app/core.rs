@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use parking_lot::Mutex;
 
+use super::audit::Audit;
 use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
@@ -26,7 +27,7 @@ use crate::observe::process;
 use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
-use crate::types::{Clock, CloseReason, Supervisor, Tasks};
+use crate::types::{Clock, CloseReason, SplitMix64, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ pub struct Core {
     tasks: Tasks,
     supervisor: Supervisor,
     drain: Duration,
+    audit_seed: u64,
     admin: Arc<Admin>,
     /// Threads that write the journals; ended last.
     journals: Mutex<Vec<JournalThread>>,
@@ -173,6 +175,7 @@ impl Core {
             tasks,
             supervisor,
             drain,
+            audit_seed: getrandom::u64().map_err(AppError::Random)?,
             admin,
             journals: Mutex::new(notes.threads),
         })
@@ -196,6 +199,11 @@ impl Core {
         self.supervisor.run(&self.tasks, "experiments", move || {
             super::experiments::watch(experiments.clone())
         });
+        if self.health.audit_per_hour > 0.0 {
+            let audit = self.audit();
+            self.supervisor
+                .run(&self.tasks, "audit", move || audit.clone().run());
+        }
         let engine = self.catalog().engine().clone();
         self.supervisor.run(&self.tasks, "policy-log", move || {
             let engine = engine.clone();
@@ -206,6 +214,22 @@ impl Core {
                 }
             }
         });
+    }
+
+    fn audit(&self) -> Audit {
+        Audit {
+            registry: self.registry.clone(),
+            quality: self.recording.quality().clone(),
+            health: self.health.clone(),
+            clock: self.clock.clone(),
+            seed: self.audit_seed,
+        }
+    }
+
+    /// Draws managers as the audit does when `elapsed` has gone by, now, and waits for their answers.
+    pub async fn audit_once(&self, elapsed: Duration) {
+        let mut lots = SplitMix64::new(self.audit_seed);
+        self.audit().once(&mut lots, elapsed).await;
     }
 
     /// Takes nobody in any more, closes what is open, waits for it at most for the drain time, and

@@ -4,6 +4,7 @@
 //! [`Core`] is the gateway without listeners, for applications that embed it in a server of their
 //! own; [`App`] is the core with ours.
 
+mod audit;
 mod core;
 mod error;
 mod experiments;

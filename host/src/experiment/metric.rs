@@ -145,6 +145,19 @@ impl Metric {
         (y as f64, x as f64)
     }
 
+    /// For how long after an eviction it waits to see what comes of it, s.
+    #[must_use]
+    pub const fn looks_ahead_s(self) -> u64 {
+        match self {
+            Self::Regret10s | Self::LiveKills => 10,
+            Self::Regret60s | Self::Thrash => 60,
+            Self::Regret10m => 600,
+            Self::Regret1h => 3_600,
+            Self::Regret24h => 86_400,
+            _ => 0,
+        }
+    }
+
     /// Whether the arms may differ in the denominator itself, so that the ratio is no measure of a
     /// user's experience alone.
     #[must_use]

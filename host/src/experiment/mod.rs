@@ -17,6 +17,7 @@ pub mod ranker;
 pub mod running;
 pub mod service;
 pub mod shadow;
+pub mod switchback;
 pub mod tally;
 pub mod verdict;
 

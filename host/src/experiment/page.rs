@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::definition::Definition;
 use super::service::View;
 use super::verdict::{Comparison, Finding, Verdict, short};
 use crate::page::{END, begin, escape};
@@ -76,13 +77,14 @@ fn because(page: &mut String, view: &View) {
 fn compared(page: &mut String, view: &View) {
     let _ = write!(
         page,
-        "<h2>What was compared</h2><p>Phase {} since {} UTC, seen {} UTC; at most {} managers a user; {} % of users take part.</p>\
-         <table><tr><th>Arm</th><th>Policy</th><th>Share</th><th>Exposed users</th><th>Decisions</th><th>Completed by the built-in ranking</th></tr>",
+        "<h2>What was compared</h2><p>Phase {} since {} UTC, seen {} UTC; at most {} managers a user; {}.</p>\
+         <table><tr><th>Arm</th><th>Policy</th><th>Share</th><th>Exposed {}</th><th>Decisions</th><th>Completed by the built-in ranking</th></tr>",
         view.phase.number,
         super::service::utc(view.phase.unix_ms),
         super::service::utc(view.seen_unix_ms),
         view.phase.cap,
-        short(view.definition.coverage * 100.0)
+        who(&view.definition),
+        view.definition.units()
     );
     for (at, (arm, key)) in view
         .assessment
@@ -112,6 +114,18 @@ fn compared(page: &mut String, view: &View) {
         );
     }
     page.push_str("</table>");
+}
+
+fn who(definition: &Definition) -> String {
+    definition.switchback.map_or_else(
+        || format!("{} % of users take part", short(definition.coverage * 100.0)),
+        |turns| {
+            format!(
+                "the whole node in turns of {} s, of which the first {} s do not count and one turn is one data point",
+                turns.window_s, turns.washout_s
+            )
+        },
+    )
 }
 
 fn compare(page: &mut String, view: &View, comparison: &Comparison) {

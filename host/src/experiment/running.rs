@@ -10,6 +10,7 @@ use super::assign::{HashVersion, Layer, Range, choose, place, ranges};
 use super::definition::Definition;
 use super::entry::{ArmKey, Entry, PhaseKey, State};
 use super::ledger::Ledger;
+use super::switchback::{Switchback, Window};
 use super::tally::{Exposure, Member, Tally};
 use crate::decision::{Question, Ranker};
 use crate::observe::pseudonym::Pseudonym;
@@ -30,6 +31,7 @@ pub(super) struct Running {
     /// When, ms since the Unix epoch.
     pub(super) unix_ms: u64,
     pub(super) layer: Option<Layer>,
+    pub(super) switchback: Option<Switchback>,
     /// Held for a look-up, a few additions, or the one write of a first trigger.
     pub(super) now: Mutex<Now>,
 }
@@ -76,8 +78,19 @@ pub struct Asked {
     pub(super) label: Arc<str>,
 }
 
+/// Who falls into an arm: a user, or a window of time.
+pub(super) struct Unit {
+    /// By what name it falls.
+    pub(super) name: UserId,
+    /// How the ledger calls it.
+    pub(super) id: Pseudonym,
+    /// The window, if it is one.
+    pub(super) window: Option<Window>,
+}
+
 /// When and where somebody is exposed.
 pub(super) struct Moment<'a> {
+    /// When, ms since the Unix epoch.
     pub(super) unix_ms: u64,
     pub(super) node: &'a str,
     pub(super) ledger: &'a Mutex<Ledger>,
@@ -197,19 +210,18 @@ impl Running {
     /// The arm of a user who needs room: after the exposure is written down, if it is the first.
     pub(super) fn expose(
         &self,
-        user: &UserId,
-        unit: Pseudonym,
+        unit: Unit,
         question: &Question,
         moment: &Moment<'_>,
     ) -> Option<Asked> {
         if self
             .layer
             .as_ref()
-            .is_some_and(|layer| !layer.holds(user.as_str()))
+            .is_some_and(|layer| !layer.holds(unit.name.as_str()))
         {
             return None;
         }
-        let place = place(HashVersion::V2, &self.name, user.as_str());
+        let place = place(HashVersion::V2, &self.name, unit.name.as_str());
         let mut now = self.now.lock();
         let arm = choose(place, &now.ranges)?;
         if now.state == State::RolledBack {
@@ -218,25 +230,31 @@ impl Running {
         if now.state != State::Running {
             return None;
         }
-        match now.members.get(&unit) {
+        match now.members.get(&unit.id) {
             Some(known) if known.exposure.arm != arm => {
-                now.multiple.insert(unit);
+                now.multiple.insert(unit.id);
             }
             Some(_) => {}
+            // What the arm before left behind is nobody's: ranked for, and not counted.
+            None if unit
+                .window
+                .is_some_and(|window| moment.unix_ms < window.counts_from_ms) => {}
             None if now.members.len() >= MEMBERS_MAX => {
                 now.not_taken += 1;
                 return None;
             }
             None => {
+                let from = unit.window.map(|window| window.counts_from_ms);
                 let exposure = Exposure {
-                    unit,
+                    unit: unit.id,
                     arm,
                     place,
                     tier: question.tier,
                     held: question.held,
                     limit: question.limit,
-                    unix_ms: moment.unix_ms,
+                    unix_ms: from.unwrap_or(moment.unix_ms),
                     now_us: question.now.micros(),
+                    until_ms: unit.window.map(|window| window.until_ms),
                 };
                 let entry = Entry::Exposed {
                     experiment: self.name.clone(),

@@ -25,6 +25,9 @@ pub struct Exposure {
     pub unix_ms: u64,
     /// When, microseconds on the node's monotonic clock.
     pub now_us: u64,
+    /// When it ends, ms since the Unix epoch, where it is a window and not a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
 }
 
 /// What happened to a user since then, counted.
@@ -67,6 +70,14 @@ pub struct Member {
 }
 
 impl Member {
+    /// Whether everything that belongs to it has happened: of a window, that it is over and what came of
+    /// its last eviction is known, `ahead_ms` after.
+    #[must_use]
+    pub fn is_whole(&self, unix_ms: u64, ahead_ms: u64) -> bool {
+        let until = self.exposure.until_ms;
+        until.is_none_or(|until| unix_ms >= until.saturating_add(ahead_ms))
+    }
+
     /// How long the user has been watched, hours.
     #[must_use]
     #[expect(
@@ -74,6 +85,7 @@ impl Member {
         reason = "2^53 milliseconds are 285,000 years"
     )]
     pub fn hours(&self, unix_ms: u64) -> f64 {
-        unix_ms.saturating_sub(self.exposure.unix_ms) as f64 / 3_600_000.0
+        let until = self.exposure.until_ms.unwrap_or(u64::MAX).min(unix_ms);
+        until.saturating_sub(self.exposure.unix_ms) as f64 / 3_600_000.0
     }
 }

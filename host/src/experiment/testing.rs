@@ -27,6 +27,7 @@ pub(super) fn exposure(user: usize, arm: usize) -> Exposure {
         limit: 2,
         unix_ms: 1_000,
         now_us: 5,
+        until_ms: None,
     }
 }
 

@@ -23,6 +23,11 @@ pub struct Config {
     pub evidence_age: Duration,
     /// Connections pinged in one probe round; the rest keeps what is known of it. 10,000.
     pub probe_connections_max: usize,
+    /// The share of all managers that is drawn every hour and asked whether it is there, in [0, 1];
+    /// 0 asks nobody. 0.01.
+    pub audit_per_hour: f64,
+    /// How long a drawn manager may take to answer before it counts as dead. 10 s.
+    pub audit_deadline: Duration,
     /// A round trip from which on a connection counts as degraded. 200 ms.
     pub degraded_rtt: Duration,
     /// A round trip from which on a connection counts as poor. 500 ms.
@@ -41,6 +46,8 @@ impl Default for Config {
             probe_deadline: Duration::from_secs(1),
             evidence_age: Duration::from_secs(5),
             probe_connections_max: 10_000,
+            audit_per_hour: 0.01,
+            audit_deadline: Duration::from_secs(10),
             degraded_rtt: Duration::from_millis(200),
             poor_rtt: Duration::from_millis(500),
         }

@@ -3,14 +3,17 @@
 //! Told on the path of what it is told of, so each call is a few additions under one lock.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::RandomState;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::audit::{Audited, Sample};
 use super::counts::Counts;
 use super::metrics::Metrics;
 use super::pending::{Pending, Victim};
 use super::report::{self, Report};
+use super::turns::OfUser;
 use super::{HORIZONS, THRASH_MS};
 use crate::decision::{Class, PolicyRef, VictimOutcome};
 use crate::types::{ManagerId, ManagerKey, Timestamp, UserId};
@@ -51,8 +54,12 @@ pub struct Ranked<'a> {
 pub(super) struct State {
     pub(super) policies: Vec<(PolicyRef, Counts)>,
     pub(super) pending: Pending,
-    /// Evictions and refusals.
-    pub(super) users: HashMap<UserId, (u64, u64)>,
+    pub(super) users: HashMap<UserId, OfUser>,
+    /// By what keys of users are told apart.
+    pub(super) hasher: RandomState,
+    pub(super) sample: Sample,
+    /// The share of managers that is drawn every hour.
+    pub(super) audited_per_hour: f64,
     /// Evictions and refusals of users beyond [`USERS_MAX`].
     pub(super) uncounted: u64,
     pub(super) attempts: u64,
@@ -79,7 +86,7 @@ impl State {
         self.policies.get_mut(place).map(|(_, counts)| counts)
     }
 
-    fn user(&mut self, user: &UserId) -> Option<&mut (u64, u64)> {
+    fn user(&mut self, user: &UserId) -> Option<&mut OfUser> {
         if !self.users.contains_key(user) && self.users.len() >= USERS_MAX {
             self.uncounted += 1;
             return None;
@@ -104,8 +111,10 @@ impl Quality {
             counts.evictions += 1;
             counts.by_device.entry(device).or_default().0 += 1;
         }
+        let hasher = state.hasher.clone();
         if let Some(user) = state.user(victim.user) {
-            user.0 += 1;
+            user.evictions += 1;
+            user.turns.evicted(victim.key, &hasher);
         }
         let waited = Victim {
             manager: victim.manager,
@@ -186,7 +195,7 @@ impl Quality {
         if refused {
             state.refused += 1;
             if let Some(user) = state.user(user) {
-                user.1 += 1;
+                user.refused += 1;
             }
         }
         if triggered {
@@ -199,6 +208,17 @@ impl Quality {
         if refused {
             self.metrics.blocked();
         }
+    }
+
+    /// Managers were drawn at random, at that share of all an hour, and asked.
+    pub fn audited(&self, per_hour: f64, drawn: &[Audited]) {
+        let mut state = self.state.lock();
+        state.audited_per_hour = per_hour;
+        for one in drawn {
+            state.sample.take(*one);
+        }
+        drop(state);
+        self.metrics.audited(drawn);
     }
 
     /// A tier had somebody it might touch and freed nothing.

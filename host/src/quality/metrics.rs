@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::HORIZONS;
+use super::audit::Audited;
 use crate::decision::VictimOutcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,6 +27,7 @@ pub struct Metrics {
     returns: Family<HorizonLabel, Counter>,
     blocked: Counter,
     freed_nothing: Counter,
+    audited: Family<AliveLabel, Counter>,
 }
 
 impl Metrics {
@@ -51,6 +53,11 @@ impl Metrics {
             "Runs of a tier that had somebody it might touch and freed nothing",
             self.freed_nothing.clone(),
         );
+        registry.register(
+            "audited",
+            "Managers that stayed and were drawn at random to be asked, by whether they answered",
+            self.audited.clone(),
+        );
     }
 
     pub(super) fn ended(&self, outcome: VictimOutcome) {
@@ -66,6 +73,13 @@ impl Metrics {
     pub(super) fn returned(&self, away_ms: u64) {
         for (_, within) in HORIZONS.iter().filter(|(horizon, _)| away_ms <= *horizon) {
             self.returns.get_or_create(&HorizonLabel { within }).inc();
+        }
+    }
+
+    pub(super) fn audited(&self, drawn: &[Audited]) {
+        for one in drawn {
+            let victim = if one.answered { "alive" } else { "dead" };
+            self.audited.get_or_create(&AliveLabel { victim }).inc();
         }
     }
 

@@ -5,12 +5,14 @@
 //! still open and what it had to forget ([`report`]). Not here: who is evicted (`decision`, `cleanup`),
 //! who decides by these numbers (operators, experiments), WASM.
 
+pub mod audit;
 pub mod report;
 
 mod counts;
 mod ledger;
 mod metrics;
 mod pending;
+mod turns;
 
 #[cfg(test)]
 mod tests;

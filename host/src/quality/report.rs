@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::audit::Audit;
 use super::counts::Counts;
 use super::ledger::{HEADLINE, State};
+use super::turns::{OfUser, PING_PONG_FROM};
 use super::{HORIZONS, THRASH_MS};
 use crate::decision::PolicyRef;
 use crate::stats::counts::wilson;
@@ -28,6 +30,8 @@ pub struct Report {
     pub fairness: Fairness,
     /// Runs of a tier that had somebody it might touch and freed nothing.
     pub freed_nothing: u64,
+    /// The dead among those who stayed.
+    pub audit: Audit,
 }
 
 /// What came of one policy's choices.
@@ -108,10 +112,14 @@ pub struct Fairness {
     pub top_percent_share: Option<f64>,
     /// Evictions and refusals of users beyond those that are counted one by one.
     pub uncounted: u64,
+    /// The longest run of evictions in which two keys of a user made each other go by turns.
+    pub ping_pong_depth: u32,
+    /// Users with such a run of at least three.
+    pub ping_pong_users: u64,
 }
 
 impl Share {
-    fn of(hits: u64, of: u64) -> Self {
+    pub(super) fn of(hits: u64, of: u64) -> Self {
         let (low, high) = wilson(hits, of, ALPHA);
         Self {
             hits,
@@ -134,12 +142,14 @@ pub(super) fn of(state: &State, now: Timestamp) -> Report {
     let evictions: Vec<f64> = state
         .users
         .values()
-        .filter(|(evictions, _)| *evictions > 0)
-        .map(|(evictions, _)| *evictions as f64)
+        .filter(|user| user.evictions > 0)
+        .map(|user| user.evictions as f64)
         .collect();
     let mut latencies: Vec<f64> = state.latencies.iter().copied().collect();
     latencies.sort_unstable_by(f64::total_cmp);
-    let blocked_users = state.users.values().filter(|(_, refused)| *refused > 0);
+    let blocked_users = state.users.values().filter(|user| user.refused > 0);
+    let deepest = |user: &OfUser| user.turns.deepest;
+    let evicted_dead = state.policies.iter().map(|(_, counts)| counts.silent).sum();
     Report {
         policies: policies
             .map(|(place, (policy, counts))| one(state, place, policy, counts, now))
@@ -155,8 +165,13 @@ pub(super) fn of(state: &State, now: Timestamp) -> Report {
             jain: jain(&evictions),
             top_percent_share: top_share(&evictions, TOP),
             uncounted: state.uncounted,
+            ping_pong_depth: state.users.values().map(deepest).max().unwrap_or(0),
+            ping_pong_users: (state.users.values().map(deepest))
+                .filter(|depth| *depth >= PING_PONG_FROM)
+                .count() as u64,
         },
         freed_nothing: state.freed_nothing,
+        audit: state.sample.audit(evicted_dead, state.audited_per_hour),
     }
 }
 
@@ -252,6 +267,17 @@ pub fn definitions() -> BTreeMap<&'static str, String> {
             format!(
                 "returns within {} min, by what the client ran on",
                 headline / 60_000
+            ),
+        ),
+        (
+            "audit",
+            "managers drawn at random every hour and asked: the dead among those who stayed"
+                .to_owned(),
+        ),
+        (
+            "ping_pong_depth",
+            format!(
+                "the longest run of evictions in which two keys of a user went by turns; from {PING_PONG_FROM} on they fight"
             ),
         ),
         (

@@ -49,11 +49,21 @@ pub(super) struct Args {
 }
 
 /// A policy with its parameters, owned.
-pub(super) struct Rival {
-    pub(super) program: Arc<Program>,
-    pub(super) params: Vec<f64>,
+pub(in crate::cli) struct Rival {
+    pub(in crate::cli) program: Arc<Program>,
+    pub(in crate::cli) params: Vec<f64>,
     /// What to call it: unlike the other one.
-    pub(super) name: String,
+    pub(in crate::cli) name: String,
+}
+
+/// Two policies, asked about the same records.
+pub(in crate::cli) struct Comparison {
+    pub(in crate::cli) rivals: [Rival; 2],
+    /// Files or folders.
+    pub(in crate::cli) records: Vec<PathBuf>,
+    /// Partings to show.
+    pub(in crate::cli) top: u16,
+    pub(in crate::cli) json: bool,
 }
 
 impl Args {
@@ -89,19 +99,36 @@ impl Args {
                 Err(bad) => return Ok(Err(subject::refused(&bad, err)?)),
             }
         }
-        let [a, b] = match <[Rival; 2]>::try_from(rivals) {
-            Ok(rivals) => told_apart(rivals),
-            Err(_) => return Ok(Err(Told(ExitCode::FAILURE))),
+        let Ok(rivals) = <[Rival; 2]>::try_from(rivals) else {
+            return Ok(Err(Told(ExitCode::FAILURE)));
         };
-        let mut named = self.snapshots;
-        named.extend(self.activity);
+        let mut records = self.snapshots;
+        records.extend(self.activity);
+        let comparison = Comparison {
+            rivals,
+            records,
+            top: self.top,
+            json: self.json,
+        };
+        comparison.run(out, err)
+    }
+}
+
+impl Comparison {
+    /// Asks both and tells where they part.
+    pub(in crate::cli) fn run(
+        self,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<Result<ExitCode, Told>> {
+        let [a, b] = told_apart(self.rivals);
         let clock = Clock::system();
         let started = clock.now();
         let sides = [&a, &b].map(|rival| Side {
             program: &rival.program,
             params: &rival.params,
         });
-        let found = diff::paths(&named)
+        let found = diff::paths(&self.records)
             .and_then(|paths| diff::compare(sides, &paths, usize::from(self.top)));
         let found = match found {
             Ok(found) => found,

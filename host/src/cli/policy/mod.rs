@@ -6,7 +6,7 @@
 mod bench;
 mod build;
 mod check;
-mod diff;
+pub(in crate::cli) mod diff;
 mod failure;
 mod fuzz;
 mod inspect;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::cli::policy::subject;
 use crate::cli::policy::target::Told;
-use crate::policy::Engine;
+use crate::policy::{Engine, Program};
 use crate::replay::{Contestant, Native};
 
 /// Who is to be run.
@@ -62,6 +63,25 @@ pub(super) fn one(
     if name == "builtin" {
         return Ok(Ok(Contestant::builtin()));
     }
+    let loaded = program(named, engine, err)?;
+    Ok(loaded.map(|(program, params)| {
+        let called = program.about().name.to_string();
+        let called = if query.is_empty() {
+            called
+        } else {
+            format!("{called}?{query}")
+        };
+        Contestant::policy(called, program, params)
+    }))
+}
+
+/// The code of a policy that is named so, and its parameters.
+pub(super) fn program(
+    named: &str,
+    engine: &Engine,
+    err: &mut dyn io::Write,
+) -> io::Result<Result<(Arc<Program>, Arc<[f64]>), Told>> {
+    let (name, query) = named.split_once('?').unwrap_or((named, ""));
     let mut set = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match subject::parameter(pair) {
@@ -79,15 +99,7 @@ pub(super) fn one(
         Err(told) => return Ok(Err(told)),
     };
     match program.params(&set) {
-        Ok(params) => {
-            let called = program.about().name.to_string();
-            let called = if query.is_empty() {
-                called
-            } else {
-                format!("{called}?{query}")
-            };
-            Ok(Ok(Contestant::policy(called, program, params)))
-        }
+        Ok(params) => Ok(Ok((program, params))),
         Err(error) => {
             let whole = crate::cli::serve::chain(&error);
             writeln!(err, "error: `--policy {named}`: {whole}")?;

@@ -5,6 +5,7 @@
 
 mod bisect;
 mod contestants;
+mod open_loop;
 mod plotted;
 pub(in crate::cli) mod progress;
 pub(in crate::cli) mod recorded;
@@ -21,7 +22,7 @@ use super::policy::target::{EX_NOINPUT, Told};
 use super::serve::{EX_UNAVAILABLE, chain};
 use super::trace::ReadArgs;
 use crate::config::{self, Config, Environment};
-use crate::policy::Engine;
+use crate::policy::{self, Engine};
 use crate::replay::{Keep, Native, Progress, Replay, Rules};
 use crate::trace::{ByUser, Loaded, read};
 use crate::types::Clock;
@@ -50,6 +51,10 @@ pub struct Args {
     /// Compare although the replay does not reproduce what was recorded.
     #[arg(long)]
     unfaithful: bool,
+    /// Ask two policies about single recorded decisions, from decision journals in place of activity:
+    /// an explanation, and no verdict.
+    #[arg(long, conflicts_with_all = ["native", "oracle", "recorded", "unfaithful", "csv", "html"])]
+    open_loop: bool,
     /// Print JSON.
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -124,6 +129,9 @@ impl Args {
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         let done = match self.verb {
             Some(Verb::Bisect(args)) => args.run(terminal),
+            None if self.open_loop => {
+                open_loop::run(self.input, &self.policies, self.json, terminal)
+            }
             None => self.compare(terminal),
         };
         match done? {
@@ -228,12 +236,9 @@ impl Input {
             recorded::apply(settings, &mut rules);
         }
         rules.limit = self.cap.unwrap_or(rules.limit);
-        let engine = match Engine::new(config.policy, Clock::system()) {
+        let engine = match engine(config.policy, err)? {
             Ok(engine) => engine,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(Err(Told(ExitCode::from(EX_UNAVAILABLE))));
-            }
+            Err(told) => return Ok(Err(told)),
         };
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Ok(Ready {
@@ -242,6 +247,17 @@ impl Input {
             engine,
             threads: self.threads.unwrap_or(processors),
         }))
+    }
+}
+
+/// Where policies run.
+fn engine(config: policy::Config, err: &mut dyn io::Write) -> io::Result<Result<Engine, Told>> {
+    match Engine::new(config, Clock::system()) {
+        Ok(engine) => Ok(Ok(engine)),
+        Err(error) => {
+            writeln!(err, "error: {}", chain(&error))?;
+            Ok(Err(Told(ExitCode::from(EX_UNAVAILABLE))))
+        }
     }
 }
 

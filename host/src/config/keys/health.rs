@@ -1,7 +1,7 @@
 //! `[health]`: heartbeats, probes and the thresholds of verdicts.
 
 use super::{DAY, HOUR, MANY, MINUTE, SECOND, Section};
-use crate::config::shape::{count, millis};
+use crate::config::shape::{SHARE, count, millis};
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
@@ -62,6 +62,18 @@ pub(super) fn sections() -> Vec<Section> {
             count(1, MANY),
             |d| &mut d.rooms.health.probe_connections_max,
             "Connections pinged in one probe round; the rest keeps what is known of it.",
+        )
+        .key(
+            "audit_per_hour",
+            SHARE,
+            |d| &mut d.rooms.health.audit_per_hour,
+            "The share of all managers that is drawn every hour and asked whether it is there, to know how many of the dead are missed; 0 asks nobody.",
+        )
+        .key(
+            "audit_deadline_ms",
+            millis(100, MINUTE),
+            |d| &mut d.rooms.health.audit_deadline,
+            "How long a drawn manager may take to answer before it counts as dead.",
         )
         .key(
             "degraded_rtt_ms",

@@ -2,6 +2,7 @@
 
 use super::super::assign::BadLayer;
 use super::super::metric::Metric;
+use super::super::switchback::{Switchback, WINDOW_PER_WASHOUT_MIN, WINDOW_S_MAX};
 use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX};
 
 /// Why an experiment cannot be as it is defined.
@@ -59,6 +60,28 @@ pub enum Invalid {
         value: f64,
         /// What it may be.
         remedy: &'static str,
+    },
+    /// Windows that are too short for what is left out of them, or too long.
+    #[error(
+        "`switchback` has windows of {} s and leaves out {} s of each: leave out at least 1 s, and give windows of at least {WINDOW_PER_WASHOUT_MIN} times that and at most {WINDOW_S_MAX} s",
+        .0.window_s,
+        .0.washout_s
+    )]
+    Switchback(Switchback),
+    /// A part of the users.
+    #[error(
+        "`switchback` is about the whole node: leave out `coverage` and `layer`, since nobody is left aside in a window"
+    )]
+    SwitchbackOfSome,
+    /// A metric that looks further ahead.
+    #[error(
+        "`{metric}` looks {ahead_s} s ahead, beyond `switchback.washout_s`: what one arm did would be counted as the next one's; make it at least {ahead_s}, or take a metric that looks less far"
+    )]
+    Washout {
+        /// Which metric.
+        metric: Metric,
+        /// How far it looks, s.
+        ahead_s: u64,
     },
     /// A layer that cannot be.
     #[error("`layer`: {0}")]

@@ -11,6 +11,7 @@ pub use invalid::Invalid;
 use super::assign::Layer;
 use super::explore::Explore;
 use super::metric::Metric;
+use super::switchback::Switchback;
 use crate::stats::sequence::ASYMPTOTIC_USERS_MIN;
 
 /// Arms that an experiment may have.
@@ -40,6 +41,9 @@ pub struct Definition {
     /// Experiments in one layer meet no user in common.
     #[serde(default)]
     pub layer: Option<LayerSpec>,
+    /// Let arms take turns on the whole node, and count windows in place of users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switchback: Option<Switchback>,
     /// What decides. Default `regret-10m`.
     #[serde(default = "primary")]
     pub primary: Metric,
@@ -201,7 +205,37 @@ impl Definition {
             });
         }
         self.layer()?;
+        self.check_switchback()?;
         self.check_guardrails()
+    }
+
+    fn check_switchback(&self) -> Result<(), Invalid> {
+        let Some(switchback) = self.switchback else {
+            return Ok(());
+        };
+        if !switchback.is_sound() {
+            return Err(Invalid::Switchback(switchback));
+        }
+        if self.coverage < 1.0 || self.layer.is_some() {
+            return Err(Invalid::SwitchbackOfSome);
+        }
+        let metrics = self.guardrails.iter().map(|guardrail| guardrail.metric);
+        for metric in std::iter::once(self.primary).chain(metrics) {
+            let ahead_s = metric.looks_ahead_s();
+            if ahead_s > switchback.washout_s {
+                return Err(Invalid::Washout { metric, ahead_s });
+            }
+        }
+        Ok(())
+    }
+
+    /// What falls into arms, as reports call it.
+    #[must_use]
+    pub const fn units(&self) -> &'static str {
+        match self.switchback {
+            Some(_) => "windows",
+            None => "users",
+        }
     }
 
     fn check_arms(&self) -> Result<(), Invalid> {

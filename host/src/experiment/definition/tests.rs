@@ -34,6 +34,10 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         format!(
             "guardrails = [{{metric=\"churn\", margin=1.0}}, {{metric=\"churn\", margin=1.0}}]\n{arms}"
         ),
+        format!("switchback = {{window_s=600, washout_s=120}}\n{arms}"),
+        format!("switchback = {{window_s=600, washout_s=0}}\n{arms}"),
+        format!("coverage = 0.5\nswitchback = {{window_s=6000, washout_s=600}}\n{arms}"),
+        format!("primary = \"regret-1h\"\nswitchback = {{window_s=6000, washout_s=600}}\n{arms}"),
         format!("cohort = 3\n{arms}"),
     ];
     let mut told = String::new();

@@ -46,12 +46,11 @@ impl Experiments {
             .iter()
             .map(|arm| arm.name.as_str())
             .collect();
-        let reason = format!(
-            "{} on {} % of users, by {}",
-            arms.join(" against "),
-            definition.coverage * 100.0,
-            definition.primary
+        let on = definition.switchback.map_or_else(
+            || format!("on {} % of users", definition.coverage * 100.0),
+            |turns| format!("in turns of {} s", turns.window_s),
         );
+        let reason = format!("{} {on}, by {}", arms.join(" against "), definition.primary);
         self.given
             .backstage
             .note(by, Noted::Started, &definition.name, &reason);
@@ -60,6 +59,7 @@ impl Experiments {
             by: by.to_owned(),
             unix_ms,
             layer,
+            switchback: definition.switchback,
             now: Mutex::new(now),
         }));
         self.forget();

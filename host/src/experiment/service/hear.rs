@@ -10,13 +10,20 @@ use crate::types::{Timestamp, UserId};
 
 impl Experiments {
     fn note(&self, user: &UserId, change: &dyn Fn(&Exposure, &mut Tally)) {
-        let live = self.live.load();
-        if live.is_empty() {
-            return;
+        if !self.live.load().is_empty() {
+            self.note_at(user, self.unix_ms(), change);
         }
-        let unit = self.given.pseudonyms.user(user);
-        for running in live.iter() {
-            running.note(unit, change);
+    }
+
+    /// Something that came of what was done at a moment.
+    fn note_at(&self, user: &UserId, unix_ms: u64, change: &dyn Fn(&Exposure, &mut Tally)) {
+        for running in self.live.load().iter() {
+            let Some(unit) = self.unit(running, user, unix_ms) else {
+                continue;
+            };
+            if unit.window.is_none_or(|it| unix_ms >= it.counts_from_ms) {
+                running.note(unit.id, change);
+            }
         }
     }
 
@@ -45,7 +52,7 @@ impl Experiments {
     /// A user wanted a victim back. Only who was evicted since the first trigger counts.
     pub fn returned(&self, user: &UserId, evicted: Timestamp, away_ms: u64) {
         let evicted_ms = self.given.clock.unix_ms(evicted);
-        self.note(user, &|exposure, tally| {
+        self.note_at(user, evicted_ms, &|exposure, tally| {
             if evicted_ms < exposure.unix_ms {
                 return;
             }

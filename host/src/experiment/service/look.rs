@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::entry::State;
+use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};
 use super::super::tally::Member;
 use super::super::verdict::{Assessment, Evidenced, Verdict};
@@ -127,8 +128,15 @@ impl Experiments {
 }
 
 pub(super) fn assess(now: &mut Now, unix_ms: u64) -> Assessment {
+    let metrics = now.definition.guardrails.iter().map(|it| it.metric);
+    let ahead_s = std::iter::once(now.definition.primary)
+        .chain(metrics)
+        .map(Metric::looks_ahead_s)
+        .max();
+    let ahead_ms = ahead_s.unwrap_or(0).saturating_mul(1_000);
     let mut members: Vec<Vec<&Member>> = vec![Vec::new(); now.definition.arms.len()];
-    for member in now.members.values() {
+    let whole = |member: &&Member| member.is_whole(unix_ms, ahead_ms);
+    for member in now.members.values().filter(whole) {
         if let Some(arm) = members.get_mut(member.exposure.arm) {
             arm.push(member);
         }

@@ -21,7 +21,7 @@ pub(super) use view::utc;
 
 use super::definition::ArmSpec;
 use super::ledger::Ledger;
-use super::running::{Asked, Moment, Running};
+use super::running::{Asked, Moment, Running, Unit};
 use super::shadow::Candidate;
 use crate::decision::{PolicyRef, Question, Ranker};
 use crate::observe::pseudonym::Pseudonymizer;
@@ -125,14 +125,33 @@ impl Experiments {
         if live.is_empty() {
             return None;
         }
-        let unit = self.given.pseudonyms.user(user);
         let moment = Moment {
             unix_ms: self.given.clock.unix_ms(question.now),
             node: &self.given.node,
             ledger: &self.ledger,
         };
-        live.iter()
-            .find_map(|running| running.expose(user, unit, question, &moment))
+        live.iter().find_map(|running| {
+            let unit = self.unit(running, user, moment.unix_ms)?;
+            running.expose(unit, question, &moment)
+        })
+    }
+
+    /// Who falls into an arm when something happens to a user: the user, or the window of that moment.
+    fn unit(&self, running: &Running, user: &UserId, unix_ms: u64) -> Option<Unit> {
+        let (name, window) = match running.switchback {
+            None => (user.clone(), None),
+            Some(switchback) => {
+                let window = switchback.window(unix_ms)?;
+                // Nodes take turns of their own, so that a busy hour is not one arm's everywhere.
+                let name = format!("{}/{}", self.given.node, window.number);
+                (UserId::new(&name).ok()?, Some(window))
+            }
+        };
+        Some(Unit {
+            id: self.given.pseudonyms.user(&name),
+            name,
+            window,
+        })
     }
 
     fn unix_ms(&self) -> u64 {

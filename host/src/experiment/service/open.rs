@@ -132,6 +132,7 @@ fn started(unix_ms: u64, by: String, definition: Definition) -> Option<Running> 
         by,
         unix_ms,
         layer,
+        switchback: definition.switchback,
         now: Mutex::new(Now::new(definition, nothing)),
     })
 }

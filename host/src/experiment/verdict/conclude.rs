@@ -48,14 +48,14 @@ impl Evidenced<'_> {
 
     /// Why nothing may be concluded at all.
     fn doubts(&self, users: &[ArmUsers], split: &Split) -> Vec<String> {
-        let mut doubts = Vec::new();
+        let (units, mut doubts) = (self.definition.units(), Vec::new());
         if split.always_p < SRM_ALARM {
             let counts: Vec<String> = users
                 .iter()
                 .map(|arm| format!("{} in `{}`", arm.users, arm.arm))
                 .collect();
             doubts.push(format!(
-                "users do not fall into the arms as they should ({}; p = {:.2e} at all looks): find out who is missing (by node, tier, client version) before anything else",
+                "{units} do not fall into the arms as they should ({}; p = {:.2e} at all looks): find out who is missing (by node, tier, client version) before anything else",
                 counts.join(", "), split.always_p
             ));
         }
@@ -63,7 +63,7 @@ impl Evidenced<'_> {
         let (share_max, users_max) = MULTIPLE_MAX;
         if split.multiple >= users_max && share(split.multiple, all) > share_max {
             doubts.push(format!(
-                "{} of {all} users were seen in two arms: look for user ids that change, or nodes with other definitions",
+                "{} of {all} {units} were seen in two arms: look for user ids that change, or nodes with other definitions",
                 split.multiple
             ));
         }
@@ -72,7 +72,7 @@ impl Evidenced<'_> {
 
     /// What an arm makes worse, with certainty.
     fn harms(&self, comparison: &Comparison) -> Vec<String> {
-        let mut harms = Vec::new();
+        let (units, mut harms) = (self.definition.units(), Vec::new());
         let level = self.harm_alpha();
         for finding in &comparison.findings {
             if let (Some(low), Some(difference)) = (finding.harm_low, finding.difference)
@@ -88,7 +88,7 @@ impl Evidenced<'_> {
                 && p < level
             {
                 harms.push(format!(
-                    "more users of `{}` than its share are refused (p = {p:.2e} at all looks, level {level:.4})",
+                    "more {units} of `{}` than its share have a refusal (p = {p:.2e} at all looks, level {level:.4})",
                     comparison.arm
                 ));
             }
@@ -104,8 +104,9 @@ impl Evidenced<'_> {
             let (metric, events) = (finding.metric, finding.events);
             let Some(difference) = finding.difference else {
                 missing.push(format!(
-                    "`{metric}` of `{arm}` is being collected: each arm needs {} exposed users",
-                    self.definition.users_min
+                    "`{metric}` of `{arm}` is being collected: each arm needs {} exposed {}",
+                    self.definition.users_min,
+                    self.definition.units()
                 ));
                 break;
             };

@@ -1,6 +1,7 @@
 //! Experiments without sockets: exposures, restarts, phases, breakers, harm and its absence.
 
 mod lives;
+mod turns;
 mod verdicts;
 
 use std::path::Path;

@@ -1,0 +1,82 @@
+//! Draws managers at random and asks them: how many of the dead nobody noticed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::health::{self, assess, probe_round};
+use crate::manager::Manager;
+use crate::quality::Quality;
+use crate::quality::audit::{Audited, drawn};
+use crate::registry::Registry;
+use crate::types::{Clock, SplitMix64};
+
+/// Between two draws.
+const DRAW_EVERY: Duration = Duration::from_secs(60);
+
+/// What an audit looks at, and whom it tells.
+#[derive(Clone)]
+pub(super) struct Audit {
+    pub(super) registry: Arc<Registry>,
+    pub(super) quality: Arc<Quality>,
+    pub(super) health: health::Config,
+    pub(super) clock: Clock,
+    pub(super) seed: u64,
+}
+
+impl Audit {
+    /// Draws, for ever. To be kept running by a supervisor.
+    pub(super) async fn run(self) {
+        let mut lots = SplitMix64::new(self.seed);
+        let mut last = self.clock.now();
+        loop {
+            tokio::time::sleep(DRAW_EVERY).await;
+            let now = self.clock.now();
+            let elapsed = now.since(last);
+            last = now;
+            self.once(&mut lots, elapsed).await;
+        }
+    }
+
+    /// Draws for a time that has gone by, and waits for the answers.
+    pub(super) async fn once(&self, lots: &mut SplitMix64, elapsed: Duration) {
+        // Whoever has no connection has nobody to answer, and is no zombie by anybody's measure.
+        let mut all = self.registry.all();
+        all.retain(|manager| !manager.ports().is_empty());
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let per_hour = self.health.audit_per_hour;
+        let places: Vec<usize> = drawn(lots, all.len(), per_hour, elapsed_ms).collect();
+        let asked: Vec<Arc<Manager>> = places
+            .into_iter()
+            .filter_map(|place| all.get(place).cloned())
+            .take(self.health.probe_connections_max)
+            .collect();
+        let started = self.clock.now();
+        let believed: Vec<_> = asked
+            .iter()
+            .map(|manager| assess(manager, &self.health, started).evidence.health)
+            .collect();
+        let patient = health::Config {
+            probe_deadline: self.health.audit_deadline,
+            // Everybody is asked, whatever is known of them.
+            evidence_age: Duration::ZERO,
+            ..self.health.clone()
+        };
+        if !asked.is_empty() {
+            probe_round(&asked, &self.clock, &patient).await;
+        }
+        let found: Vec<Audited> = asked
+            .iter()
+            .zip(believed)
+            .filter_map(|(manager, believed)| {
+                let ports = manager.ports();
+                // It left while it was asked: nothing is known.
+                if ports.is_empty() || ports.iter().any(|port| port.vitals.read_paused()) {
+                    return None;
+                }
+                let answered = ports.iter().any(|port| port.vitals.heard_at() >= started);
+                Some(Audited { believed, answered })
+            })
+            .collect();
+        self.quality.audited(per_hour, &found);
+    }
+}
