@@ -1,6 +1,6 @@
 //! Two keys of a user that make each other go by turns: two devices that fight for one slot.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 
 use crate::types::ManagerKey;
 
@@ -27,7 +27,7 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn evicted(&mut self, key: &ManagerKey, hasher: &impl BuildHasher) {
-        let key = hash(key, hasher);
+        let key = hasher.hash_one(key);
         self.run = match (self.last, self.before) {
             (Some(last), _) if last == key => 1,
             (Some(_), Some(before)) if before == key => self.run.saturating_add(1),
@@ -37,13 +37,6 @@ impl Turns {
         self.before = self.last.replace(key);
         self.deepest = self.deepest.max(self.run);
     }
-}
-
-fn hash(key: &ManagerKey, hasher: &impl BuildHasher) -> u64 {
-    use std::hash::Hasher as _;
-    let mut state = hasher.build_hasher();
-    key.hash(&mut state);
-    state.finish()
 }
 
 #[cfg(test)]

@@ -247,6 +247,19 @@ async fn what_a_server_hands_out_is_a_snapshot() {
         shown.contains("note: fifo reads age-ms, which was not recorded in 2 (100.0 %)"),
         "{shown}"
     );
+    // The same by `replay`, which says what it is worth.
+    let open = ["replay", "--open-loop", "--activity", &journal];
+    let two = ["--policy", "lru", "--policy", "lrfu?half-life-ms=300000"];
+    let (code, shown, _) = run(&[&open[..], &two].concat()).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        shown.starts_with("Open loop: ") && shown.contains("it is no verdict"),
+        "{shown}"
+    );
+    assert!(shown.contains("lru and lrfu on 2 snapshots"), "{shown}");
+    let (code, _, told) = run(&[&open[..], &two[..2]].concat()).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("name two with --policy"), "{told}");
 }
 
 /// A fault that a server captured is a case that fails until the policy is mended.

@@ -75,12 +75,15 @@ pub(super) fn one(
     }))
 }
 
+/// A policy's code, and the values of its parameters in its order.
+type Coded = (Arc<Program>, Arc<[f64]>);
+
 /// The code of a policy that is named so, and its parameters.
 pub(super) fn program(
     named: &str,
     engine: &Engine,
     err: &mut dyn io::Write,
-) -> io::Result<Result<(Arc<Program>, Arc<[f64]>), Told>> {
+) -> io::Result<Result<Coded, Told>> {
     let (name, query) = named.split_once('?').unwrap_or((named, ""));
     let mut set = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
