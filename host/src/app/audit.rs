@@ -13,9 +13,9 @@ use crate::types::{Clock, SplitMix64};
 /// Between two draws.
 const DRAW_EVERY: Duration = Duration::from_secs(60);
 
-/// What an audit looks at, and whom it tells.
+/// Draws managers and asks them; tells what comes of it to `quality`.
 #[derive(Clone)]
-pub(super) struct Audit {
+pub struct Auditor {
     pub(super) registry: Arc<Registry>,
     pub(super) quality: Arc<Quality>,
     pub(super) health: health::Config,
@@ -23,7 +23,7 @@ pub(super) struct Audit {
     pub(super) seed: u64,
 }
 
-impl Audit {
+impl Auditor {
     /// Draws, for ever. To be kept running by a supervisor.
     pub(super) async fn run(self) {
         let mut lots = SplitMix64::new(self.seed);
@@ -37,8 +37,8 @@ impl Audit {
         }
     }
 
-    /// Draws for a time that has gone by, and waits for the answers.
-    pub(super) async fn once(&self, lots: &mut SplitMix64, elapsed: Duration) {
+    /// Draws as many as when `elapsed` has gone by, and waits for their answers.
+    pub async fn once(&self, lots: &mut SplitMix64, elapsed: Duration) {
         // Whoever has no connection has nobody to answer, and is no zombie by anybody's measure.
         let mut all = self.registry.all();
         all.retain(|manager| !manager.ports().is_empty());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use parking_lot::Mutex;
 
-use super::audit::Audit;
+use super::audit::Auditor;
 use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
@@ -27,7 +27,7 @@ use crate::observe::process;
 use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
-use crate::types::{Clock, CloseReason, SplitMix64, Supervisor, Tasks};
+use crate::types::{Clock, CloseReason, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
@@ -200,9 +200,9 @@ impl Core {
             super::experiments::watch(experiments.clone())
         });
         if self.health.audit_per_hour > 0.0 {
-            let audit = self.audit();
+            let auditor = self.auditor();
             self.supervisor
-                .run(&self.tasks, "audit", move || audit.clone().run());
+                .run(&self.tasks, "audit", move || auditor.clone().run());
         }
         let engine = self.catalog().engine().clone();
         self.supervisor.run(&self.tasks, "policy-log", move || {
@@ -216,20 +216,16 @@ impl Core {
         });
     }
 
-    fn audit(&self) -> Audit {
-        Audit {
+    /// Who asks managers at random.
+    #[must_use]
+    pub fn auditor(&self) -> Auditor {
+        Auditor {
             registry: self.registry.clone(),
             quality: self.recording.quality().clone(),
             health: self.health.clone(),
             clock: self.clock.clone(),
             seed: self.audit_seed,
         }
-    }
-
-    /// Draws managers as the audit does when `elapsed` has gone by, now, and waits for their answers.
-    pub async fn audit_once(&self, elapsed: Duration) {
-        let mut lots = SplitMix64::new(self.audit_seed);
-        self.audit().once(&mut lots, elapsed).await;
     }
 
     /// Takes nobody in any more, closes what is open, waits for it at most for the drain time, and

@@ -21,6 +21,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+pub use self::audit::Auditor;
 pub use self::core::Core;
 pub use error::AppError;
 pub use recording::{Event, Recording};

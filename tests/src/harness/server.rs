@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wastegate::admission::Admission;
-use wastegate::app::{App, Recording};
+use wastegate::app::{App, Auditor, Recording};
 use wastegate::cleanup::Cleaner;
 use wastegate::manager::Manager;
 use wastegate::policy::{Breakers, Catalog};
@@ -46,6 +46,8 @@ pub struct Server {
     pub tasks: Tasks,
     /// Who keeps its background workers running.
     pub supervisor: Supervisor,
+    /// Who asks managers at random.
+    pub auditor: Auditor,
     recording: Arc<Recording>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<bool>,
@@ -70,6 +72,7 @@ impl Server {
         let supervisor = core.supervisor().clone();
         let breakers = core.breakers().clone();
         let rollout = core.rollout().clone();
+        let auditor = core.auditor();
         let (address, admin) = (app.address().unwrap(), app.admin_address().unwrap());
         let running = Tasks::new().spawn(
             "server",
@@ -89,6 +92,7 @@ impl Server {
             rollout,
             tasks,
             supervisor,
+            auditor,
             recording,
             stop: Some(stop),
             running,

@@ -1,6 +1,9 @@
 //! Was it right? `GET /v1/quality` on real sockets: who was alive, who came back, who could not get in.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use wastegate::types::SplitMix64;
 use wastegate_tests::harness::{Server, Setup, until_async};
 
 async fn of_policy(server: &Server, name: &str) -> Value {
@@ -91,4 +94,58 @@ async fn the_blocked_are_counted_by_user() {
     assert_eq!(admissions["blocked"]["of"], 4, "{report}");
     assert_eq!(admissions["blocked_users"], 1, "{report}");
     assert_eq!(server.metric("wastegate_quality_blocked_total").await, 2.0);
+}
+
+/// Nobody has to be evicted to be known as dead: two of five fell silent, one of which was noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dead_who_stayed_are_found_by_asking_a_sample() {
+    let server = Setup::new()
+        .limit(5)
+        .with(|config| {
+            config.health.audit_per_hour = 1.0;
+            config.health.audit_deadline = Duration::from_millis(500);
+            config.health.probe_deadline = Duration::from_millis(300);
+        })
+        .start()
+        .await;
+    let clients = server.fill("ann", 4).await;
+    clients[1].silence().await;
+    let mut lots = SplitMix64::new(1);
+    let audit = async || {
+        let report = server.get("/v1/quality").await.json();
+        report["since_start"]["audit"].clone()
+    };
+    assert_eq!(audit().await["dead"]["of"], 0);
+    server
+        .auditor
+        .once(&mut lots, Duration::from_secs(3_600))
+        .await;
+    let found = audit().await;
+    assert_eq!(
+        (&found["dead"]["hits"], &found["dead"]["of"]),
+        (&1.into(), &4.into()),
+        "{found}"
+    );
+    assert_eq!(found["suspected"]["hits"], 0, "nobody had noticed: {found}");
+    assert_eq!(found["zombie_recall"], 0.0, "{found}");
+
+    // What was found is evidence: whoever is asked again was suspected before.
+    clients[2].silence().await;
+    server
+        .auditor
+        .once(&mut lots, Duration::from_secs(3_600))
+        .await;
+    let found = audit().await;
+    assert_eq!(
+        (&found["dead"]["hits"], &found["dead"]["of"]),
+        (&3.into(), &8.into()),
+        "{found}"
+    );
+    assert_eq!(found["suspected"]["hits"], 1, "{found}");
+    assert_eq!(found["wronged"]["hits"], 0, "{found}");
+    assert_eq!(server.held("ann"), 4, "asking evicts nobody");
+    let dead = server
+        .metric("wastegate_quality_audited_total{victim=\"dead\"}")
+        .await;
+    assert!((dead - 3.0).abs() < f64::EPSILON, "{dead}");
 }
