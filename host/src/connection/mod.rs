@@ -8,6 +8,7 @@
 //! number stands for which reason on the wire (the caller brings that).
 
 mod config;
+pub mod frames;
 mod pump;
 mod transport;
 mod writer;

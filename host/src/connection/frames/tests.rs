@@ -1,0 +1,302 @@
+//! Against a parser that has the whole stream before it, on streams cut in any way.
+
+use proptest::prelude::*;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control as Other, Data, OpCode};
+
+use super::control::masked;
+use super::*;
+
+const LIMITS: Limits = Limits {
+    frame_bytes_max: 70_000,
+    message_bytes_max: 100_000,
+    fragments_max: 8,
+};
+
+/// What a scanner made of a stream.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    /// What is handed on if nothing is swallowed.
+    handed_on: Vec<u8>,
+    controls: Vec<(ControlKind, Vec<u8>)>,
+    ended: Option<Violation>,
+}
+
+fn scan(scanner: &mut Scanner, chunks: &[&[u8]]) -> Seen {
+    let mut seen = Seen::default();
+    for chunk in chunks {
+        let mut left = *chunk;
+        loop {
+            match scanner.next(&mut left) {
+                Ok(Piece::Nothing) => break,
+                Ok(Piece::Data(bytes)) => seen.handed_on.extend(bytes),
+                Ok(Piece::Header(header)) => seen.handed_on.extend(header.bytes()),
+                Ok(Piece::Control(control)) => {
+                    seen.handed_on.extend(control.bytes());
+                    seen.controls.push((control.kind, control.payload));
+                }
+                Err(violation) => {
+                    seen.ended = Some(violation);
+                    return seen;
+                }
+            }
+        }
+        assert!(left.is_empty(), "everything is taken");
+    }
+    seen
+}
+
+fn cut<'a>(bytes: &'a [u8], at: &[usize]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = at.iter().map(|at| at % (bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    places
+        .windows(2)
+        .map(|pair| &bytes[pair[0]..pair[1]])
+        .collect()
+}
+
+/// A frame as another implementation writes it.
+fn frame(opcode: OpCode, last: bool, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let mut frame = Frame::message(payload.to_vec(), OpCode::Data(Data::Binary), last);
+    frame.header_mut().opcode = opcode;
+    if let Some(mask) = mask {
+        frame.header_mut().mask = Some(mask);
+    }
+    let mut bytes = Vec::new();
+    frame.format(&mut bytes).unwrap();
+    bytes
+}
+
+/// A parser that sees everything at once: the straightforward reading of section 5.2.
+fn parsed(stream: &[u8], masks: bool, compresses: bool) -> Seen {
+    let (mut seen, mut at, mut open) = (Seen::default(), 0, None::<(u64, u32)>);
+    let fail = |mut seen: Seen, violation| {
+        seen.ended = Some(violation);
+        seen
+    };
+    while let Some(head) = stream.get(at..at + 2) {
+        let (mut size, short) = (2, u64::from(head[1] & 127));
+        let wide = match short {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let is_masked = head[1] & 128 != 0;
+        let whole = 2 + wide + if is_masked { 4 } else { 0 };
+        let Some(header) = stream.get(at..at + whole) else {
+            break;
+        };
+        let mut length = short;
+        if wide > 0 {
+            length = header[2..2 + wide]
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+            size += wide;
+            let least = if wide == 2 { 126 } else { 65_536 };
+            if length < least || length >> 63 != 0 {
+                return fail(seen, Violation::Length);
+            }
+        }
+        let (last, reserved, opcode) = (head[0] & 128 != 0, head[0] >> 4 & 7, head[0] & 15);
+        if matches!(opcode, 3..=7 | 11..=15) {
+            return fail(seen, Violation::Opcode(opcode));
+        }
+        if is_masked != masks {
+            return fail(seen, Violation::Mask);
+        }
+        if reserved != 0 && !(reserved == 4 && compresses && matches!(opcode, 1 | 2)) {
+            return fail(seen, Violation::Reserved);
+        }
+        let is_control = opcode >= 8;
+        if is_control && (!last || length > 125) {
+            return fail(seen, Violation::Control);
+        }
+        if !is_control {
+            let before = match (opcode, open) {
+                (0, Some(open)) => open,
+                (1 | 2, None) => (0, 0),
+                _ => return fail(seen, Violation::Order),
+            };
+            let max = LIMITS.frame_bytes_max;
+            if length > max {
+                return fail(seen, Violation::FrameTooLong { bytes: length, max });
+            }
+            let now = (before.0 + length, before.1 + 1);
+            if now.0 > LIMITS.message_bytes_max {
+                let max = LIMITS.message_bytes_max;
+                return fail(seen, Violation::MessageTooLong { max });
+            }
+            if now.1 > LIMITS.fragments_max {
+                let max = LIMITS.fragments_max;
+                return fail(seen, Violation::TooManyFragments { max });
+            }
+            open = (!last).then_some(now);
+        }
+        let from = at + whole;
+        let until = from + usize::try_from(length).unwrap();
+        let Some(payload) = stream.get(from..until) else {
+            if !is_control {
+                seen.handed_on.extend(&stream[at..]);
+            }
+            break;
+        };
+        if is_control {
+            let mut plain = payload.to_vec();
+            if is_masked {
+                let mask = [0, 1, 2, 3].map(|place| header[size + place]);
+                plain = masked(payload, mask).collect();
+            }
+            let kind = match opcode {
+                8 => ControlKind::Close,
+                9 => ControlKind::Ping,
+                _ => ControlKind::Pong,
+            };
+            if kind == ControlKind::Close && !plain.is_empty() {
+                let code = plain
+                    .get(..2)
+                    .map(|code| u16::from_be_bytes([code[0], code[1]]));
+                let may = |code| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+                if !code.is_some_and(may) {
+                    return fail(seen, Violation::CloseCode(code));
+                }
+                if std::str::from_utf8(&plain[2..]).is_err() {
+                    return fail(seen, Violation::CloseReason);
+                }
+            }
+            seen.handed_on.extend(&stream[at..until]);
+            seen.controls.push((kind, plain));
+            if kind == ControlKind::Close {
+                break;
+            }
+        } else {
+            seen.handed_on.extend(&stream[at..until]);
+        }
+        at = until;
+    }
+    seen
+}
+
+/// Streams of frames that are mostly right, so that deep states are reached.
+fn streams(masks: bool) -> impl Strategy<Value = Vec<u8>> {
+    let opcode = prop_oneof![
+        4 => Just(OpCode::Data(Data::Binary)),
+        4 => Just(OpCode::Data(Data::Continue)),
+        1 => Just(OpCode::Data(Data::Text)),
+        2 => Just(OpCode::Control(Other::Ping)),
+        2 => Just(OpCode::Control(Other::Pong)),
+    ];
+    let length = prop_oneof![8 => 0..130_usize, 1 => 60_000..66_000_usize];
+    let one = (opcode, any::<bool>(), length, any::<[u8; 4]>());
+    let frames = proptest::collection::vec(one, 0..12);
+    let spoilt = proptest::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>()));
+    (frames, spoilt).prop_map(move |(frames, spoilt)| {
+        let mut bytes = Vec::new();
+        for (opcode, last, length, mask) in frames {
+            let is_control = matches!(opcode, OpCode::Control(_));
+            let length = if is_control { length.min(125) } else { length };
+            let mask = masks.then_some(mask);
+            bytes.extend(frame(opcode, last || is_control, &vec![b'x'; length], mask));
+        }
+        if let Some((at, with)) = spoilt
+            && !bytes.is_empty()
+        {
+            let at = at.index(bytes.len());
+            bytes[at] ^= with;
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// However it is cut, a stream comes to what the straightforward parser makes of it.
+    #[test]
+    fn frames_are_found_wherever_a_stream_is_cut(
+        (masks, bytes) in any::<bool>().prop_flat_map(|masks| (Just(masks), streams(masks))),
+        compresses in any::<bool>(),
+        cuts in proptest::collection::vec(any::<usize>(), 0..40),
+    ) {
+        let sender = if masks { Sender::Client } else { Sender::Server };
+        let expected = parsed(&bytes, masks, compresses);
+        let seen = scan(&mut Scanner::new(sender, compresses, LIMITS), &cut(&bytes, &cuts));
+        prop_assert_eq!(&seen.controls, &expected.controls);
+        prop_assert_eq!(seen.ended, expected.ended);
+        prop_assert!(seen.handed_on == expected.handed_on, "other bytes were handed on");
+    }
+
+    /// Noise is never a panic, and never anything that did not come in.
+    #[test]
+    fn noise_is_refused_or_handed_on(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        masks in any::<bool>(),
+        cuts in proptest::collection::vec(any::<usize>(), 0..40),
+    ) {
+        let sender = if masks { Sender::Client } else { Sender::Server };
+        let seen = scan(&mut Scanner::new(sender, true, LIMITS), &cut(&bytes, &cuts));
+        prop_assert!(bytes.starts_with(&seen.handed_on));
+        prop_assert_eq!(seen, parsed(&bytes, masks, true));
+    }
+}
+
+#[test]
+fn something_of_our_own_goes_between_frames_only() {
+    let mask = Some([1, 2, 3, 4]);
+    let mut scanner = Scanner::new(Sender::Client, false, LIMITS);
+    let bytes = frame(OpCode::Data(Data::Text), false, b"hello", mask);
+    assert!(scanner.is_between_messages());
+    for (at, byte) in bytes.iter().enumerate() {
+        scan(&mut scanner, &[&[*byte]]);
+        // A header is handed on once it is whole: before that, nothing of the frame has gone out.
+        let begun = at + 1 >= 6 && at + 1 < bytes.len();
+        assert_eq!(scanner.is_between_frames(), !begun, "after byte {at}");
+    }
+    assert!(!scanner.is_between_messages(), "the message goes on");
+    let end = frame(OpCode::Data(Data::Continue), true, b"", mask);
+    scan(&mut scanner, &[&end]);
+    assert!(scanner.is_between_messages());
+}
+
+#[test]
+fn nothing_counts_after_a_close() {
+    let mut scanner = Scanner::new(Sender::Server, false, LIMITS);
+    let close = encode(ControlKind::Close, &[0x03, 0xe8, b'b', b'y', b'e'], None);
+    let seen = scan(&mut scanner, &[&close, &[0xff; 40]]);
+    assert_eq!(seen.handed_on, close);
+    assert_eq!(seen.ended, None);
+    assert!(scanner.is_closed());
+    let control = Control {
+        kind: ControlKind::Close,
+        payload: seen.controls[0].1.clone(),
+        mask: None,
+    };
+    assert_eq!(control.close(), Ok((1_000, "bye")));
+}
+
+/// A length is believed only as far as the limits go, and nothing is reserved for it.
+#[test]
+fn a_header_that_announces_too_much_is_refused_before_its_payload() {
+    let mut header = vec![0x82, 0xff];
+    header.extend((1_u64 << 40).to_be_bytes());
+    header.extend([1, 2, 3, 4]);
+    let seen = scan(&mut Scanner::new(Sender::Client, false, LIMITS), &[&header]);
+    let max = LIMITS.frame_bytes_max;
+    let bytes = 1 << 40;
+    assert_eq!(seen.ended, Some(Violation::FrameTooLong { bytes, max }));
+    assert!(seen.handed_on.is_empty());
+}
+
+#[test]
+fn what_control_frames_we_write_others_read() {
+    for (kind, other) in [
+        (ControlKind::Ping, Other::Ping),
+        (ControlKind::Pong, Other::Pong),
+    ] {
+        for mask in [None, Some([9, 8, 7, 6])] {
+            let ours = encode(kind, b"nonce", mask);
+            assert_eq!(ours, frame(OpCode::Control(other), true, b"nonce", mask));
+        }
+    }
+    assert_eq!(encode(ControlKind::Ping, &[0; 500], None).len(), 127);
+}
