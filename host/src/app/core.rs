@@ -82,6 +82,12 @@ impl Core {
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
+        let mut config = config;
+        if config.gateway.upstream.is_some() {
+            // A manager's state is in the backend's connection, which ends with the client's: a manager
+            // without one would hold a slot for nothing.
+            config.manager.reconnect_grace = Duration::ZERO;
+        }
         let notes = Notes::open(&config, &policies, &clock, &mut metrics).await?;
         let experiments = notes.experiments.clone();
         let shadows = notes.shadows.clone();

@@ -13,6 +13,7 @@ use super::config::{SourceArgs, refuse};
 use crate::app::{App, AppError};
 use crate::config::{self, Config, Override};
 use crate::gateway::DevIdentity;
+use crate::manager::{Application, NoApplication};
 use crate::observe::logging;
 use crate::playground::Playground;
 
@@ -33,6 +34,10 @@ pub struct Args {
     /// The policy in a file, component or core module (`policy.file`).
     #[arg(long, value_name = "FILE")]
     policy: Option<String>,
+    /// The WebSocket server that connections are handed on to, such as `ws://127.0.0.1:8000`
+    /// (`gateway.upstream`).
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
     /// Print one JSON line with the addresses instead of a welcome.
     #[arg(long)]
     json: bool,
@@ -48,6 +53,7 @@ impl Args {
             ("server.listen", "--listen", self.listen),
             ("admin.listen", "--admin", self.admin),
             ("policy.file", "--policy", self.policy),
+            ("gateway.upstream", "--upstream", self.upstream),
         ];
         let overrides = flags
             .into_iter()
@@ -90,7 +96,11 @@ async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<bool, Failed> {
     let path = config.gateway.path.clone();
-    let app = App::build(config, Arc::new(Playground), Arc::new(DevIdentity))
+    let application: Arc<dyn Application> = match config.gateway.upstream {
+        Some(_) => Arc::new(NoApplication),
+        None => Arc::new(Playground),
+    };
+    let app = App::build(config, application, Arc::new(DevIdentity))
         .await
         .map_err(Failed::App)?;
     let address = app.address().map_err(Failed::Io)?;

@@ -9,7 +9,9 @@
 
 mod config;
 pub mod frames;
+mod heartbeat;
 mod pump;
+mod relay;
 mod transport;
 mod writer;
 
@@ -18,4 +20,5 @@ mod tests;
 
 pub use config::Config;
 pub use pump::{Session, run};
+pub use relay::{Far, relay};
 pub use transport::{Transport, abort_on_drop};

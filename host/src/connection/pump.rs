@@ -1,8 +1,6 @@
 //! The owner task of one connection, frame by frame to its one end.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::config::Config;
+use super::heartbeat::{ControlRate, Heartbeat};
 use super::transport::{Ear, Transport, abort_on_drop};
 use super::writer::Writer;
 use crate::health;
@@ -273,91 +272,5 @@ impl Pump {
             Ok(Ok(false) | Err(_)) => report(None, false),
             Err(_) => report(None, true),
         }
-    }
-}
-
-/// Pings at an interval, each with a nonce that is used once.
-struct Heartbeat {
-    next_at: Option<Timestamp>,
-    started: Timestamp,
-    /// The beat that waits for its pong, and since when.
-    waiting: Option<Timestamp>,
-    nonce: Option<Bytes>,
-}
-
-impl Heartbeat {
-    fn new(now: Timestamp) -> Self {
-        Self {
-            next_at: None,
-            started: now,
-            waiting: None,
-            nonce: None,
-        }
-    }
-
-    /// A new ping's nonce, if it is time; on the way, whether the last one was missed.
-    fn due(&mut self, port: &Port, config: &health::Config, now: Timestamp) -> Option<Bytes> {
-        if let Some(since) = self.waiting {
-            if port.vitals.heard_at() >= since || port.vitals.read_paused() {
-                self.waiting = None;
-            } else if now.since(since) >= config.pong_deadline {
-                self.waiting = None;
-                port.vitals.miss(now);
-            }
-        }
-        let next_at = self
-            .next_at
-            .unwrap_or(self.started.after(config.ping_interval));
-        self.next_at = Some(next_at);
-        (now >= next_at && self.waiting.is_none()).then(|| {
-            self.next_at = Some(now.after(config.ping_interval));
-            self.waiting = Some(now);
-            self.fresh_nonce()
-        })
-    }
-
-    fn pong(&mut self, port: &Port, nonce: &[u8], now: Timestamp) {
-        if self.nonce.as_deref() == Some(nonce) {
-            self.nonce = None;
-            port.vitals.pong(now);
-        }
-    }
-
-    fn next(&self, config: &health::Config, now: Timestamp) -> Duration {
-        let beat = self
-            .next_at
-            .unwrap_or(self.started.after(config.ping_interval));
-        let at = self
-            .waiting
-            .map_or(beat, |since| since.after(config.pong_deadline).max(now));
-        at.since(now)
-    }
-
-    /// Unguessable, so that no client can answer a ping it has not read.
-    fn fresh_nonce(&mut self) -> Bytes {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        static KEY: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
-        let nonce = KEY.hash_one(COUNT.fetch_add(1, Ordering::Relaxed));
-        let nonce = Bytes::copy_from_slice(&nonce.to_be_bytes());
-        self.nonce = Some(nonce.clone());
-        nonce
-    }
-}
-
-/// Control frames within the current second.
-#[derive(Default)]
-struct ControlRate {
-    second: u64,
-    count: u32,
-}
-
-impl ControlRate {
-    fn count(&mut self, now: Timestamp) -> u32 {
-        let second = now.millis() / 1_000;
-        if self.second != second {
-            *self = Self { second, count: 0 };
-        }
-        self.count += 1;
-        self.count
     }
 }

@@ -15,6 +15,8 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::ClientClosed | CloseReason::ClientLeft | CloseReason::ClientGone => {
             (1000, "closed")
         }
+        CloseReason::UpstreamClosed => (1000, "closed by the server"),
+        CloseReason::UpstreamGone => (1011, "the server behind the gateway is gone"),
         CloseReason::ApplicationClosed => (1000, "closed by the application"),
         CloseReason::Shutdown => (1001, "the server is stopping"),
         CloseReason::ProtocolError => (1002, "not a valid WebSocket frame"),
@@ -77,6 +79,8 @@ mod tests {
             CloseReason::InvalidPayload,
             CloseReason::MessageTooBig,
             CloseReason::PolicyViolation,
+            CloseReason::UpstreamClosed,
+            CloseReason::UpstreamGone,
             CloseReason::ApplicationClosed,
             CloseReason::HandlerPanicked,
             CloseReason::ManagerClosed,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::upstream::Upstream;
+
 /// How a refusal reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalStyle {
@@ -24,6 +26,10 @@ pub struct Config {
     pub headers_max: usize,
     /// How a refusal reaches the client. HTTP.
     pub refusal: RefusalStyle,
+    /// The backend that every connection is handed on to; none for the built-in application.
+    pub upstream: Option<Upstream>,
+    /// How long the backend has to take a connection and to answer its upgrade. 5 s.
+    pub upstream_timeout: Duration,
     /// How long connections have to end after the server was told to stop. 10 s.
     pub drain: Duration,
 }
@@ -36,6 +42,8 @@ impl Default for Config {
             header_bytes_max: 16 * 1_024,
             headers_max: 64,
             refusal: RefusalStyle::Http,
+            upstream: None,
+            upstream_timeout: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }
     }

@@ -13,6 +13,7 @@ pub struct Metrics {
     pub(super) handshakes_bad: Counter,
     pub(super) unidentified: Counter,
     pub(super) upgrades_failed: Counter,
+    pub(super) upstream_failed: Counter,
     pub(super) closed: Family<Label<CloseReason>, Counter>,
 }
 
@@ -33,6 +34,11 @@ impl Metrics {
             "upgrades_failed",
             "Upgrades that were answered and never completed",
             self.upgrades_failed.clone(),
+        );
+        registry.register(
+            "upstream_failed",
+            "Clients that were let in and that the upstream did not take",
+            self.upstream_failed.clone(),
         );
         registry.register(
             "closed",

@@ -11,6 +11,7 @@ pub mod close;
 pub mod handshake;
 pub mod identity;
 pub mod notice;
+pub mod upstream;
 
 mod config;
 mod listener;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::handshake::BadHandshake;
 use super::identity::Unidentified;
+use super::upstream::UpstreamError;
 use crate::admission::{Denied, Why};
 
 /// Not an upgrade.
@@ -25,6 +26,12 @@ pub(super) fn bad_handshake(error: &BadHandshake) -> Response {
 /// Nobody.
 pub(super) fn unidentified(error: &Unidentified) -> Response {
     let body = Json(json!({ "error": "unidentified", "message": error.to_string() }));
+    (error.status(), body).into_response()
+}
+
+/// The backend does not.
+pub(super) fn upstream(error: &UpstreamError) -> Response {
+    let body = Json(json!({ "error": "upstream", "message": error.told() }));
     (error.status(), body).into_response()
 }
 

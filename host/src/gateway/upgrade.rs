@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
+use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -26,6 +27,7 @@ use super::handshake::Handshake;
 use super::identity::Identity;
 use super::listener::ConnectionSlot;
 use super::notice::Notice;
+use super::upstream::{Asked, Leg};
 use super::{Gateway, SUBPROTOCOL, close, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
 use crate::connection::{self, Transport};
@@ -58,10 +60,12 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
         return response;
     };
+    // Nothing of ours is said inside of a protocol between others.
+    let notices = handshake.notices && gateway.config.upstream.is_none();
     let incoming = Incoming {
         gateway,
         identity,
-        notices: handshake.notices,
+        notices,
         upgrade,
         _slot: slot,
     };
@@ -71,15 +75,15 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         .admit(&incoming.identity.user, &incoming.identity.key)
         .await
     {
-        Ok(Admitted::Now(permit)) => incoming.accept(&handshake, Entry::Permit(permit)),
+        Ok(Admitted::Now(permit)) => incoming.enter(&handshake, parts, permit).await,
         // A client that understands notices is told its place; for others the answer waits.
-        Ok(Admitted::Queued(ticket)) if handshake.notices => {
+        Ok(Admitted::Queued(ticket)) if notices => {
             incoming.accept(&handshake, Entry::Ticket(ticket))
         }
         Ok(Admitted::Queued(ticket)) => {
             let Identity { user, key, .. } = &incoming.identity;
             match incoming.gateway.admission.wait(ticket, user, key).await {
-                Ok(permit) => incoming.accept(&handshake, Entry::Permit(permit)),
+                Ok(permit) => incoming.enter(&handshake, parts, permit).await,
                 Err(denied) => incoming.refuse(&handshake, denied),
             }
         }
@@ -100,11 +104,35 @@ struct Incoming {
 /// With what a connection is upgraded.
 enum Entry {
     Permit(Permit),
+    /// Through to a backend that has answered already.
+    Through(Permit, Box<Leg>),
     Ticket(Ticket),
     Denied(Denied),
 }
 
 impl Incoming {
+    /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
+    /// failure as of any other, by a status.
+    async fn enter(self, handshake: &Handshake, parts: Parts, permit: Permit) -> Response {
+        let Some(upstream) = &self.gateway.config.upstream else {
+            return self.accept(handshake, Entry::Permit(permit));
+        };
+        let asked = Asked {
+            parts: &parts,
+            identity: &self.identity,
+            accept: &handshake.accept,
+        };
+        let timeout = self.gateway.config.upstream_timeout;
+        match upstream.connect(asked, timeout, &self.gateway.tasks).await {
+            Ok(leg) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
+            Err(error) => {
+                self.gateway.metrics.upstream_failed.inc();
+                tracing::warn!(%upstream, %error, "the upstream did not take a connection");
+                refuse::upstream(&error)
+            }
+        }
+    }
+
     fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
         match self.gateway.config.refusal {
             RefusalStyle::Http => refuse::denied(&denied),
@@ -128,6 +156,9 @@ impl Incoming {
                 HeaderValue::from_static(SUBPROTOCOL),
             );
         }
+        if let Entry::Through(_, leg) = &entry {
+            leg.answer(headers);
+        }
         let tasks = self.gateway.tasks.clone();
         tasks.spawn("connection", self.run(entry));
         response
@@ -144,7 +175,10 @@ impl Incoming {
         };
         let (transport, leftover) = transport(upgraded);
         match entry {
-            Entry::Permit(permit) => self.attach(transport, leftover, permit).await,
+            Entry::Permit(permit) => self.attach(transport, leftover, permit, None).await,
+            Entry::Through(permit, leg) => {
+                self.attach(transport, leftover, permit, Some(*leg)).await;
+            }
             Entry::Denied(denied) => {
                 let (code, reason) = close::refusal(denied.why);
                 let socket = self.socket(transport, leftover).await;
@@ -157,7 +191,13 @@ impl Incoming {
         }
     }
 
-    async fn attach(&self, transport: Transport, leftover: Bytes, permit: Permit) {
+    async fn attach(
+        &self,
+        transport: Transport,
+        leftover: Bytes,
+        permit: Permit,
+        leg: Option<Leg>,
+    ) {
         let session = &self.gateway.session;
         let port = Port::new(
             self.identity.device.clone(),
@@ -172,8 +212,14 @@ impl Incoming {
         }
         match permit.attach(port) {
             Ok(attachment) => {
-                let report =
-                    connection::run(session.clone(), transport, leftover, attachment).await;
+                let session = session.clone();
+                let report = match leg {
+                    None => connection::run(session, transport, leftover, attachment).await,
+                    Some(leg) => {
+                        let far = leg.into_far();
+                        connection::relay(session, (transport, leftover), far, attachment).await
+                    }
+                };
                 self.gateway
                     .metrics
                     .closed
@@ -222,7 +268,8 @@ impl Incoming {
             Ok(permit) => {
                 if self.tell(&mut socket, &Notice::Admitted).await {
                     // Between two frames, so nothing but what the socket itself holds is lost.
-                    self.attach(socket.into_inner(), Bytes::new(), permit).await;
+                    self.attach(socket.into_inner(), Bytes::new(), permit, None)
+                        .await;
                 }
             }
             Err(denied) => {
@@ -280,7 +327,7 @@ impl Incoming {
 
 /// The plain TCP stream below an upgraded connection, if that is what it is, with what was read
 /// from it already.
-fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
+pub(super) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     type Io = TokioIo<TcpStream>;
     let upgraded = match upgraded.downcast::<Io>() {
         Ok(parts) => {

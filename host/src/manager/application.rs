@@ -85,3 +85,13 @@ pub trait Application: Send + Sync + 'static {
         let _ = (manager, end);
     }
 }
+
+/// What runs behind a gateway whose messages are a backend's: nothing of ours.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoApplication;
+
+impl Application for NoApplication {
+    fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}

@@ -23,7 +23,7 @@ mod work;
 mod tests;
 
 pub use activity::{Activity, HeldBytes};
-pub use application::{Application, BoxFuture, End, Message, Peer};
+pub use application::{Application, BoxFuture, End, Message, NoApplication, Peer};
 pub use config::Config;
 pub use hints::{DeviceClass, Hints, Pin, Work};
 pub use mailbox::{Delivery, Mailbox, NoopProbe};

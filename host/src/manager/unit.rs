@@ -208,7 +208,7 @@ impl Manager {
                 port,
                 Left {
                     empty,
-                    for_good: reason == CloseReason::ClientClosed,
+                    for_good: reason.is_for_good() || self.config().reconnect_grace.is_zero(),
                 },
             )
         };

@@ -31,6 +31,10 @@ pub enum CloseReason {
     MessageTooBig,
     /// It may not do what it asked, e.g. a control line from a client without the right.
     PolicyViolation,
+    /// The backend sent a Close, which was handed on.
+    UpstreamClosed,
+    /// The backend's connection failed, ended without a Close, or broke the protocol.
+    UpstreamGone,
     /// The application closed it.
     ApplicationClosed,
     /// The application's handler panicked.
@@ -53,6 +57,15 @@ impl CloseReason {
         )
     }
 
+    /// Whether one side meant the end, so that nobody is expected to come back to the same.
+    #[must_use]
+    pub const fn is_for_good(self) -> bool {
+        matches!(
+            self,
+            Self::ClientClosed | Self::UpstreamClosed | Self::UpstreamGone
+        )
+    }
+
     /// Its name in labels, logs and records: lower case words joined by hyphens.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -67,6 +80,8 @@ impl CloseReason {
             Self::InvalidPayload => "invalid-payload",
             Self::MessageTooBig => "message-too-big",
             Self::PolicyViolation => "policy-violation",
+            Self::UpstreamClosed => "upstream-closed",
+            Self::UpstreamGone => "upstream-gone",
             Self::ApplicationClosed => "application-closed",
             Self::HandlerPanicked => "handler-panicked",
             Self::ManagerClosed => "manager-closed",

@@ -20,6 +20,7 @@ mod evidence;
 #[cfg(test)]
 mod experiments;
 #[cfg(test)]
+mod gateway;
 mod guests;
 #[cfg(test)]
 mod inspecting;

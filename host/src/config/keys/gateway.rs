@@ -1,7 +1,7 @@
 //! `[gateway]`: HTTP in, upgraded socket out.
 
 use super::{HOUR, KIB, MIB, MINUTE, Section};
-use crate::config::shape::{Route, Word, bytes, count, millis};
+use crate::config::shape::{OptionalUpstream, Route, Word, bytes, count, millis};
 use crate::gateway::RefusalStyle;
 
 pub(super) fn sections() -> Vec<Section> {
@@ -41,6 +41,20 @@ pub(super) fn sections() -> Vec<Section> {
                 |d| &mut d.rooms.gateway.refusal,
                 "How a refusal reaches the client: `http` answers 429 or 503, `close` upgrades and \
                  then closes with a code that scripts can read.",
+            )
+            .key(
+                "upstream",
+                OptionalUpstream,
+                |d| &mut d.rooms.gateway.upstream,
+                "The WebSocket server that every connection is handed on to. Without one, a small \
+                 built-in application answers. With one, managers end with their last connection: \
+                 `manager.reconnect_grace_ms` does not apply.",
+            )
+            .key(
+                "upstream_timeout_ms",
+                millis(10, MINUTE),
+                |d| &mut d.rooms.gateway.upstream_timeout,
+                "How long that server has to take a connection and to answer its upgrade.",
             )
             .key(
                 "drain_ms",

@@ -14,7 +14,7 @@ pub(super) use inherited::Inherited;
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
-pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
+pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, OptionalUpstream, Route};
 pub(super) use word::{Word, Words};
 
 use super::raw::{Raw, Value};

@@ -1,0 +1,161 @@
+//! One direction of a connection that is handed on: what waits to go out, and where something of our
+//! own may be put in.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::connection::frames::{Control, ControlKind, Piece, Scanner, Violation};
+use crate::connection::transport::Transport;
+
+/// From one side to the other.
+#[derive(Debug)]
+pub(super) struct Lane {
+    scanner: Scanner,
+    /// What has to go out next, up to a boundary or the middle of a frame. Empty and without memory
+    /// while nothing waits.
+    waiting: Vec<u8>,
+    sent: usize,
+    /// Frames of our own, for the next boundary.
+    own: Vec<u8>,
+    /// The last of our own frames is a Close: nothing goes out behind it.
+    sealing: bool,
+    sealed: bool,
+    /// The stream cannot be read any more; what comes of it is dropped.
+    broken: bool,
+}
+
+/// What came of some bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Payload bytes of data frames, with their headers.
+    pub(super) data_bytes: usize,
+    /// Control frames.
+    pub(super) controls: u32,
+    /// The code of a Close.
+    pub(super) close: Option<u16>,
+}
+
+impl Lane {
+    pub(super) fn new(scanner: Scanner) -> Self {
+        Self {
+            scanner,
+            waiting: Vec::new(),
+            sent: 0,
+            own: Vec::new(),
+            sealing: false,
+            sealed: false,
+            broken: false,
+        }
+    }
+
+    /// Takes what came in; `ours` says which control frames are for us alone.
+    pub(super) fn take(
+        &mut self,
+        mut bytes: &[u8],
+        mut ours: impl FnMut(&Control) -> bool,
+    ) -> Result<Taken, Violation> {
+        let mut taken = Taken::default();
+        if self.broken {
+            return Ok(taken);
+        }
+        loop {
+            match self.scanner.next(&mut bytes) {
+                Ok(Piece::Nothing) => return Ok(taken),
+                Ok(Piece::Data(data)) => {
+                    taken.data_bytes += data.len();
+                    self.hand_on(data);
+                }
+                Ok(Piece::Header(header)) => {
+                    taken.data_bytes += header.bytes().len();
+                    self.hand_on(header.bytes());
+                }
+                Ok(Piece::Control(control)) => {
+                    taken.controls += 1;
+                    if control.kind == ControlKind::Close {
+                        taken.close = control.close().ok().map(|(code, _)| code);
+                    }
+                    if !ours(&control) {
+                        self.hand_on(&control.bytes());
+                    }
+                }
+                Err(violation) => {
+                    self.broken = true;
+                    return Err(violation);
+                }
+            }
+        }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8]) {
+        if !self.sealed {
+            self.waiting.extend_from_slice(bytes);
+        }
+        self.put_in();
+    }
+
+    /// Sends a control frame of our own at the next boundary.
+    pub(super) fn send_own(&mut self, frame: &[u8]) {
+        if !self.sealing {
+            self.own.extend_from_slice(frame);
+            self.put_in();
+        }
+    }
+
+    /// Sends a Close of our own at the next boundary, and nothing after it.
+    pub(super) fn seal(&mut self, close: &[u8]) {
+        self.send_own(close);
+        self.sealing = true;
+        self.put_in();
+    }
+
+    fn put_in(&mut self) {
+        if self.sealed || !self.scanner.is_between_frames() {
+            return;
+        }
+        self.waiting.append(&mut self.own);
+        self.sealed = self.sealing;
+    }
+
+    /// Nobody is left to send to.
+    pub(super) fn discard(&mut self) {
+        (self.waiting, self.sent, self.own) = (Vec::new(), 0, Vec::new());
+        (self.sealing, self.sealed) = (true, true);
+    }
+
+    /// Whether nothing waits to go out.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether our Close is on its way, so that nothing more has to be read for this lane.
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Sends what waits; ready once nothing does.
+    pub(super) fn poll_send(
+        &mut self,
+        to: &mut Transport,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while let Some(bytes) = self
+            .waiting
+            .get(self.sent..)
+            .filter(|left| !left.is_empty())
+        {
+            let sent = ready!(Pin::new(&mut *to).poll_write(cx, bytes))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += sent;
+        }
+        if self.sent > 0 {
+            // An idle connection holds no buffer.
+            (self.waiting, self.sent) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+}

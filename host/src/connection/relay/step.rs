@@ -1,0 +1,179 @@
+//! One move of bytes, from whoever has some to whoever takes them.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::Relay;
+use crate::connection::frames::{ControlKind, Violation};
+use crate::connection::transport::Transport;
+use crate::observe::Event;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 16 * 1_024;
+/// Reads after which others have their turn.
+const READS_MAX: usize = 16;
+
+thread_local! {
+    /// What is read into, one for all connections of a thread: it is used between two awaits only.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// One of the two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Backend,
+}
+
+/// What a move came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// Some bytes.
+    Some,
+    /// A Close, with its code.
+    Close(Side, Option<u16>),
+    /// The end of a stream, or a failure of it.
+    Gone(Side),
+    /// Bytes that are no frames.
+    Broken(Side, Violation),
+    /// More control frames than a client may send.
+    Flood,
+}
+
+impl Relay {
+    /// Waits until something can be moved, and moves it. May be dropped at any time.
+    pub(super) async fn moved(&mut self) -> Moved {
+        poll_fn(|cx| self.poll_move(cx, true)).await
+    }
+
+    /// The same at the end, when a backend may be gone and nothing more of it is wanted.
+    pub(super) async fn moved_to_end(&mut self, backend_gone: bool) -> Moved {
+        poll_fn(|cx| self.poll_move(cx, !backend_gone)).await
+    }
+
+    fn poll_move(&mut self, cx: &mut Context<'_>, backend: bool) -> Poll<Moved> {
+        for _ in 0..READS_MAX {
+            if backend && let Poll::Ready(Err(_)) = self.up.poll_send(&mut self.backend, cx) {
+                return Poll::Ready(Moved::Gone(Side::Backend));
+            }
+            match self.down.poll_send(&mut self.client, cx) {
+                Poll::Ready(Ok(())) => self.blocked = None,
+                Poll::Ready(Err(_)) => return Poll::Ready(Moved::Gone(Side::Client)),
+                Poll::Pending => {
+                    let now = self.session.clock.now();
+                    self.blocked.get_or_insert(now);
+                }
+            }
+            // Whoever is slow to take is not heard faster than it takes.
+            let takes_more = self.up.is_empty() || !backend;
+            self.port.vitals.set_read_paused(!takes_more);
+            let mut read = Poll::Pending;
+            if takes_more {
+                read = self.poll_read(Side::Client, cx);
+            }
+            if read.is_pending() && backend && self.down.is_empty() && !self.down.is_sealed() {
+                read = self.poll_read(Side::Backend, cx);
+            }
+            match ready!(read) {
+                Moved::Some => {}
+                moved => return Poll::Ready(moved),
+            }
+        }
+        Poll::Ready(Moved::Some)
+    }
+
+    fn poll_read(&mut self, from: Side, cx: &mut Context<'_>) -> Poll<Moved> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let transport = match from {
+                Side::Client => &mut self.client,
+                Side::Backend => &mut self.backend,
+            };
+            let read = ready!(poll_into(transport, buffer, cx));
+            let bytes = read.ok().and_then(|read| buffer.get(..read));
+            let bytes = bytes.filter(|bytes| !bytes.is_empty());
+            Poll::Ready(bytes.map_or(Moved::Gone(from), |bytes| {
+                self.take(from, bytes).unwrap_or(Moved::Some)
+            }))
+        })
+    }
+
+    /// Takes what came from one side; what of it matters.
+    pub(super) fn take(&mut self, from: Side, bytes: &[u8]) -> Option<Moved> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let now = self.session.clock.now();
+        match from {
+            Side::Client => self.take_from_client(bytes, now),
+            Side::Backend => {
+                let taken = match self.down.take(bytes, |_| false) {
+                    Ok(taken) => taken,
+                    Err(violation) => return Some(Moved::Broken(from, violation)),
+                };
+                if taken.data_bytes > 0 {
+                    self.port.vitals.count_out(taken.data_bytes);
+                    let bytes = taken.data_bytes as u64;
+                    let manager = self.attachment.manager();
+                    manager.note(now, Some(&self.peer.device), Event::Out { bytes });
+                }
+                let close = taken.close?;
+                self.closed_by_backend = true;
+                Some(Moved::Close(from, Some(close)))
+            }
+        }
+    }
+
+    fn take_from_client(&mut self, bytes: &[u8], now: crate::types::Timestamp) -> Option<Moved> {
+        let Self {
+            up,
+            heartbeat,
+            port,
+            attachment,
+            peer,
+            ..
+        } = self;
+        port.vitals.hear(now);
+        let taken = up.take(bytes, |control| {
+            if control.kind != ControlKind::Pong {
+                return false;
+            }
+            let is_ours = heartbeat.pong(port, &control.payload, now);
+            if is_ours {
+                let manager = attachment.manager();
+                manager.note(now, Some(&peer.device), Event::Pong);
+            }
+            is_ours
+        });
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(violation) => return Some(Moved::Broken(Side::Client, violation)),
+        };
+        if taken.data_bytes > 0 {
+            port.vitals.count_in(taken.data_bytes);
+            let manager = attachment.manager();
+            manager.touch(now, &peer.device, taken.data_bytes);
+        }
+        if let Some(close) = taken.close {
+            self.closed_by_client = true;
+            return Some(Moved::Close(Side::Client, Some(close)));
+        }
+        let most = self.session.config.control_frames_per_s_max;
+        let flood = (0..taken.controls).any(|_| self.control.count(now) > most);
+        flood.then_some(Moved::Flood)
+    }
+}
+
+fn poll_into(
+    from: &mut Transport,
+    buffer: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
+}

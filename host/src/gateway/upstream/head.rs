@@ -1,0 +1,94 @@
+//! The request head that a backend sees: the client's, without what belongs to its own hop, without
+//! what only we may say, and with that.
+
+use axum::body::Body;
+use axum::http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use axum::http::uri::Authority;
+use axum::http::{Method, Request};
+
+use super::Asked;
+use crate::gateway::SUBPROTOCOL;
+
+/// Headers of one hop (RFC 9110, section 7.6.1), which are never handed on.
+const HOP: [HeaderName; 7] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    HOST,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+/// Beginnings of names by which proxies tell backends who somebody is.
+const OURS: [&str; 4] = ["x-wastegate-", "x-forwarded-", "x-real-", "forwarded"];
+
+/// The subprotocols that a client offers to the backend: all but our own.
+pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let items = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let items = items.map(|item| item.trim().to_owned());
+    items
+        .filter(|item| !item.is_empty() && item != SUBPROTOCOL)
+        .collect()
+}
+
+pub(super) fn request(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = Method::GET;
+    let client = &asked.parts.uri;
+    let path = path.unwrap_or_else(|| client.path());
+    let target = client
+        .query()
+        .map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    // Both parts were parsed as parts of a URI before.
+    *request.uri_mut() = target.parse().unwrap_or_default();
+    let headers = request.headers_mut();
+    // What `Connection` names is of one hop too.
+    let named = asked.parts.headers.get_all(CONNECTION).iter();
+    let named: Vec<String> = named
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    for (name, value) in &asked.parts.headers {
+        let is_ours = OURS.iter().any(|ours| name.as_str().starts_with(ours));
+        let is_named = named.iter().any(|named| named == name.as_str());
+        if !HOP.contains(name) && !is_ours && !is_named && *name != SEC_WEBSOCKET_PROTOCOL {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let mut say = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            headers.insert(name, value);
+        }
+    };
+    say(HOST, to.as_str());
+    if let Some(host) = asked
+        .parts
+        .headers
+        .get(HOST)
+        .and_then(|it| it.to_str().ok())
+    {
+        say(HeaderName::from_static("x-forwarded-host"), host);
+    }
+    let protocols = protocols(&asked.parts.headers);
+    if !protocols.is_empty() {
+        say(SEC_WEBSOCKET_PROTOCOL, &protocols.join(", "));
+    }
+    let identity = asked.identity;
+    for (name, value) in [
+        ("x-wastegate-user", identity.user.as_str()),
+        ("x-wastegate-key", identity.key.as_str()),
+        ("x-wastegate-device", identity.device.as_str()),
+    ] {
+        say(HeaderName::from_static(name), value);
+    }
+    request
+}

@@ -1,0 +1,20 @@
+"""A WebSocket server that knows nothing of any gateway: prints its address, echoes."""
+
+import asyncio
+
+from websockets.asyncio.server import serve
+
+
+async def echo(socket):
+    async for message in socket:
+        await socket.send(message)
+
+
+async def main():
+    async with serve(echo, "127.0.0.1", 0, max_size=None) as server:
+        host, port = server.sockets[0].getsockname()[:2]
+        print(f"{host}:{port}", flush=True)
+        await server.serve_forever()
+
+
+asyncio.run(main())
