@@ -142,10 +142,13 @@ fn welcome(
         out,
         "            e.g. python3 -m websockets '{url}?user=ann&key=chat-1'"
     )?;
-    writeln!(
-        out,
-        "            it echoes; send /help for its control lines"
-    )?;
+    match &app.core().gateway().config().upstream {
+        Some(upstream) => writeln!(out, "  backend   {upstream}, which answers")?,
+        None => writeln!(
+            out,
+            "            it echoes; send /help for its control lines"
+        )?,
+    }
     writeln!(
         out,
         "  limit     {limit} managers per user, ranked by policy `{policy}`"
