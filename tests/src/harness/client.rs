@@ -10,7 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -52,7 +52,8 @@ pub enum End {
 
 enum Command {
     Send(Message),
-    Silence,
+    /// With whom to tell once it is so.
+    Silence(oneshot::Sender<()>),
     Wake,
     ReadEvery(Duration),
     Vanish,
@@ -155,9 +156,12 @@ impl Client {
         assert_eq!(self.ask(text).await, text, "{self:?}");
     }
 
-    /// Stops reading and answering, with the socket open.
+    /// Stops reading and answering, with the socket open: nothing is answered once this returns.
     pub async fn silence(&self) {
-        self.tell(Command::Silence).await;
+        let (told, is_so) = oneshot::channel();
+        self.tell(Command::Silence(told)).await;
+        // A client whose connection ended meanwhile is silent too.
+        let _ = is_so.await;
     }
 
     /// Reads again.
@@ -269,7 +273,11 @@ impl Behaviour {
     async fn obey(&mut self, command: Command) -> Option<()> {
         match command {
             Command::Send(message) => self.socket.send(message).await.ok()?,
-            Command::Silence => self.reading = Reading::Never,
+            Command::Silence(told) => {
+                self.reading = Reading::Never;
+                // Nobody has to wait for it.
+                let _ = told.send(());
+            }
             Command::Wake => self.reading = Reading::Always,
             Command::ReadEvery(pause) => self.reading = Reading::Every(pause),
             Command::Vanish => {
