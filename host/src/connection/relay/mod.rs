@@ -200,7 +200,7 @@ impl Relay {
         let start = self.session.clock.now();
         let deadline = self.session.config.close_deadline;
         let relayed = reason.is_clients() || reason == CloseReason::UpstreamClosed;
-        if reason != CloseReason::ClientGone && !relayed {
+        if !relayed {
             let (code, text) = (self.session.close_code)(reason);
             let mut payload = code.to_be_bytes().to_vec();
             payload.extend(text.as_bytes());

@@ -219,14 +219,19 @@ impl Definition {
         if self.coverage < 1.0 || self.layer.is_some() {
             return Err(Invalid::SwitchbackOfSome);
         }
-        let metrics = self.guardrails.iter().map(|guardrail| guardrail.metric);
-        for metric in std::iter::once(self.primary).chain(metrics) {
+        for metric in self.metrics() {
             let ahead_s = metric.looks_ahead_s();
             if ahead_s > switchback.washout_s {
                 return Err(Invalid::Washout { metric, ahead_s });
             }
         }
         Ok(())
+    }
+
+    /// What it looks at: the primary metric, then the guardrails'.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
+        let guarded = self.guardrails.iter().map(|guardrail| guardrail.metric);
+        std::iter::once(self.primary).chain(guarded)
     }
 
     /// What falls into arms, as reports call it.

@@ -128,11 +128,7 @@ impl Experiments {
 }
 
 pub(super) fn assess(now: &mut Now, unix_ms: u64) -> Assessment {
-    let metrics = now.definition.guardrails.iter().map(|it| it.metric);
-    let ahead_s = std::iter::once(now.definition.primary)
-        .chain(metrics)
-        .map(Metric::looks_ahead_s)
-        .max();
+    let ahead_s = now.definition.metrics().map(Metric::looks_ahead_s).max();
     let ahead_ms = ahead_s.unwrap_or(0).saturating_mul(1_000);
     let mut members: Vec<Vec<&Member>> = vec![Vec::new(); now.definition.arms.len()];
     let whole = |member: &&Member| member.is_whole(unix_ms, ahead_ms);
