@@ -11,8 +11,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use wastegate::app::Core;
 use wastegate::config::Config;
-use wastegate::gateway::{Identify, Identity, Unidentified};
-use wastegate::manager::{Application, BoxFuture, DeviceClass, End, Manager, Message, Peer};
+use wastegate::gateway::{Identified, Identify, Identity, Unidentified};
+use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
 use wastegate::types::{DeviceId, ManagerKey, UserId};
 
 /// A chat room per manager: every message goes to all of the room's connections.
@@ -42,7 +42,13 @@ impl Application for Chat {
 struct Tokens;
 
 impl Identify for Tokens {
-    fn identify(&self, parts: &Parts) -> Result<Identity, Unidentified> {
+    fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
+        Box::pin(async { self.who(parts) })
+    }
+}
+
+impl Tokens {
+    fn who(&self, parts: &Parts) -> Result<Identity, Unidentified> {
         let header = parts
             .headers
             .get("authorization")
@@ -52,12 +58,10 @@ impl Identify for Tokens {
         let user =
             token.ok_or_else(|| Unidentified::Rejected("a bearer token is needed".into()))?;
         let room = parts.uri.path().rsplit('/').next().unwrap_or_default();
+        let (key, device) = (ManagerKey::new(room)?, DeviceId::new("web")?);
         Ok(Identity {
-            user: UserId::new(user)?,
-            key: ManagerKey::new(room)?,
-            device: DeviceId::new("web")?,
-            device_class: DeviceClass::Unknown,
-            protected: false,
+            by_token: true,
+            ..Identity::new(UserId::new(user)?, key, device)
         })
     }
 }

@@ -154,7 +154,7 @@ impl Rig {
     /// Stops the gateway as its composition root does. True if everything ended in time.
     pub(crate) async fn stop(&self, within: Duration) -> bool {
         self.tasks.stop();
-        self.registry.close_all(CloseReason::Shutdown);
+        self.registry.close_some(CloseReason::Shutdown, usize::MAX);
         self.tasks.wait(within).await
     }
 }

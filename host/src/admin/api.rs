@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::{get, post, put};
+use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,13 +16,16 @@ use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
 use crate::experiment::{Experiments, Shadows};
+use crate::gateway::Gateway;
 use crate::health;
 use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
 use crate::quality::Quality;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
-use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
+use crate::types::{
+    Clock, EvictionCause, Health, ManagerKey, Secret, Signal, Supervisor, Tasks, UserId,
+};
 
 /// What the API shows and may change.
 pub struct Admin {
@@ -50,6 +53,10 @@ pub struct Admin {
     pub supervisor: Supervisor,
     /// Whether the server is on its way out.
     pub tasks: Tasks,
+    /// Where connections lead.
+    pub gateway: Arc<Gateway>,
+    /// What operators have to send; empty to ask nobody.
+    pub token: Secret,
 }
 
 /// The routes over it.
@@ -66,9 +73,15 @@ pub fn router(admin: Arc<Admin>) -> Router {
             post(pin).delete(unpin),
         )
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
+        .route("/v1/users/{user}/managers/{key}/in-flight", put(in_flight))
+        .route("/v1/upstreams", get(upstreams))
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())
+        .layer(middleware::from_fn_with_state(
+            admin.clone(),
+            super::token::check,
+        ))
         .with_state(admin)
 }
 
@@ -197,6 +210,32 @@ async fn pin(
             (StatusCode::CONFLICT, Json(body)).into_response()
         }
     }
+}
+
+/// The body of a word about work.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InFlightRequest {
+    /// Units of work under way; 0 when it is done.
+    units: u32,
+}
+
+/// A backend says how much it does for a manager: one with work in flight is evicted after the idle.
+async fn in_flight(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(request): Json<InFlightRequest>,
+) -> Response {
+    let Some(manager) = admin.find(&user, &key) else {
+        return not_found("no such manager");
+    };
+    manager.set_in_flight(request.units);
+    Json(json!({ "units": request.units })).into_response()
+}
+
+/// The backends, as they are.
+async fn upstreams(State(admin): State<Arc<Admin>>) -> Response {
+    Json(json!({ "upstreams": admin.gateway.upstreams() })).into_response()
 }
 
 async fn unpin(

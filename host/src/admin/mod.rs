@@ -8,6 +8,7 @@ mod experiments;
 pub mod policies;
 mod shadows;
 mod stats;
+mod token;
 
 use self::policies::refusal::Refusal;
 

@@ -89,6 +89,12 @@ impl Admission {
         self.queues.len()
     }
 
+    /// Sets how many managers a user may hold, as whoever vouches for it says; none for as many as
+    /// everybody.
+    pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
+        self.registry.set_limit(user, limit);
+    }
+
     /// Lets one connection in, within the budget. Whoever stops waiting leaves nothing behind.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::audit::Auditor;
+use super::drain::Drain;
 use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
@@ -27,14 +28,12 @@ use crate::observe::process;
 use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
-use crate::types::{Clock, CloseReason, Supervisor, Tasks};
+use crate::types::{Clock, Supervisor, Tasks};
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
 /// Between two lines about log lines of a policy that were dropped.
 const DROPPED_TOLD_EVERY: Duration = Duration::from_secs(1);
-/// Between two rounds of closing while the server stops.
-const CLOSE_AGAIN: Duration = Duration::from_millis(100);
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
 pub struct Core {
@@ -50,7 +49,6 @@ pub struct Core {
     clock: Clock,
     tasks: Tasks,
     supervisor: Supervisor,
-    drain: Duration,
     audit_seed: u64,
     admin: Arc<Admin>,
     /// Threads that write the journals; ended last.
@@ -83,7 +81,7 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let mut config = config;
-        if config.gateway.upstream.is_some() {
+        if !config.gateway.upstream.is_empty() {
             // A manager's state is in the backend's connection, which ends with the client's: a manager
             // without one would hold a slot for nothing.
             config.manager.reconnect_grace = Duration::ZERO;
@@ -139,14 +137,14 @@ impl Core {
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
         });
-        let drain = config.gateway.drain;
-        let gateway = Gateway::new(
-            admission.clone(),
+        let gateway = Gateway::new(gateway::Parts {
+            admission: admission.clone(),
             identify,
+            expiry_grace: config.identity.expiry_grace,
             session,
-            config.gateway,
-            tasks.clone(),
-        );
+            config: config.gateway,
+            tasks: tasks.clone(),
+        })?;
         quality.metrics().register(metrics.room("quality"));
         cleaner.metrics().register(metrics.room("cleanup"));
         admission.metrics().register(metrics.room("admission"));
@@ -166,6 +164,8 @@ impl Core {
             shadows,
             supervisor: supervisor.clone(),
             tasks: tasks.clone(),
+            gateway: gateway.clone(),
+            token: config.admin_token,
         });
         Ok(Self {
             gateway,
@@ -180,7 +180,6 @@ impl Core {
             clock,
             tasks,
             supervisor,
-            drain,
             audit_seed: getrandom::u64().map_err(AppError::Random)?,
             admin,
             journals: Mutex::new(notes.threads),
@@ -200,6 +199,10 @@ impl Core {
                     activity.flush(clock.now());
                 }
             }
+        });
+        let gateway = self.gateway.clone();
+        self.supervisor.run(&self.tasks, "upstreams", move || {
+            gateway.clone().watch_upstreams()
         });
         let experiments = self.experiments.clone();
         self.supervisor.run(&self.tasks, "experiments", move || {
@@ -234,23 +237,31 @@ impl Core {
         }
     }
 
-    /// Takes nobody in any more, closes what is open, waits for it at most for the drain time, and
-    /// writes down what is left. True if everything ended by itself.
+    /// Answers new requests by other settings: those of `gateway` and `identity`. What is connected
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// [`AppError`] with what to mend; nothing changed.
+    pub fn reload(&self, config: &Config, identify: Arc<dyn Identify>) -> Result<(), AppError> {
+        let grace = config.identity.expiry_grace;
+        self.gateway
+            .replace(config.gateway.clone(), identify, grace)?;
+        Ok(())
+    }
+
+    /// Takes nobody in any more, closes what is open a part at a time, waits for it at most for the
+    /// drain time, and writes down what is left. True if everything ended by itself.
     pub async fn stop(&self) -> bool {
         self.tasks.stop();
-        tracing::info!(managers = self.registry.total(), "stopping");
-        let deadline = self.clock.now().after(self.drain);
-        let drained = loop {
-            // Again, for those who were on their way in when the first round went by.
-            self.registry.close_all(CloseReason::Shutdown);
-            let left = deadline.since(self.clock.now());
-            if self.tasks.wait(left.min(CLOSE_AGAIN)).await {
-                break true;
-            }
-            if left.is_zero() {
-                break false;
-            }
+        let config = self.gateway.config();
+        let drained = Drain {
+            registry: &self.registry,
+            tasks: &self.tasks,
+            clock: &self.clock,
+            spread: config.drain_spread,
+            within: config.drain,
         };
+        let drained = drained.run().await;
         if !drained {
             tracing::warn!(
                 tasks = self.tasks.running(),

@@ -42,6 +42,12 @@ pub enum AppError {
         "{} is no key of pseudonyms: put back the one that was there, or remove the file; then users of experiments that run are strangers", .0.display()
     )]
     Key(std::path::PathBuf),
+    /// The certificate of the listener, or the authorities of backends, cannot be used.
+    #[error("TLS cannot be spoken (`gateway.tls`, `gateway.upstream_authorities`)")]
+    Tls(#[from] crate::gateway::tls::TlsError),
+    /// Nobody can be identified by such settings.
+    #[error(transparent)]
+    Identity(#[from] crate::gateway::identity::IdentityError),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),

@@ -6,6 +6,7 @@
 
 mod audit;
 mod core;
+mod drain;
 mod error;
 mod experiments;
 mod key;
@@ -27,14 +28,30 @@ pub use error::AppError;
 pub use recording::{Event, Recording};
 
 use crate::config::{AdminListener, Config};
-use crate::gateway::{self, Identify};
+use crate::gateway::identity::{self, IdentityError};
+use crate::gateway::{self, Door, Identify, Serving, tls};
 use crate::manager::Application;
+use crate::types::Clock;
 
 /// A gateway with its listeners bound. Nothing is accepted before [`App::run`].
 pub struct App {
     core: Core,
     listener: TcpListener,
+    tls: Option<Arc<tls::Acceptor>>,
     admin: Option<TcpListener>,
+}
+
+/// Whoever identifies clients as the configuration says, for [`App::build`] and [`Core::reload`].
+///
+/// # Errors
+/// [`IdentityError`] with the key to mend.
+pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
+    identity::by(
+        &config.identity,
+        &config.gateway.trusted_proxies,
+        !config.gateway.upstream.is_empty(),
+        Clock::system(),
+    )
 }
 
 impl App {
@@ -52,10 +69,13 @@ impl App {
             AdminListener::On(address) => Some(bind("admin.listen", address).await?),
             AdminListener::Off => None,
         };
+        let tls = config.gateway.tls.files().map(tls::Acceptor::new);
+        let tls = tls.transpose()?;
         let core = Core::build(config, application, identify).await?;
         Ok(Self {
             core,
             listener,
+            tls,
             admin,
         })
     }
@@ -85,33 +105,87 @@ impl App {
     /// Serves until `shutdown` completes, then closes what is open and waits for it, at most for
     /// the drain time. True if everything ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> bool {
+        self.run_reloading(shutdown, std::future::pending, || None)
+            .await
+    }
+
+    /// The same, and whenever `asked` completes takes over what `settings` brings, if it brings
+    /// anything, and looks at the certificate again.
+    pub async fn run_reloading<A: Future<Output = ()>>(
+        self,
+        shutdown: impl Future<Output = ()>,
+        asked: impl Fn() -> A,
+        settings: impl Fn() -> Option<(Config, Arc<dyn Identify>)>,
+    ) -> bool {
         let Self {
             core,
             listener,
+            tls,
             admin,
         } = self;
         core.start();
-        let config = core.gateway().config().clone();
-        let serve = |listener, router: Router, places| {
-            let (tasks, config) = (core.tasks().clone(), config.clone());
-            let user_timeout = core.health().dead_after;
-            core.tasks().spawn(
-                "listener",
-                gateway::serve(listener, router, config, places, user_timeout, tasks),
-            )
+        let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
+        let serving = |router: Router, places, door| Serving {
+            router,
+            config: gateway.config(),
+            places: Arc::new(Semaphore::new(places)),
+            user_timeout: core.health().dead_after,
+            door,
+            tasks: tasks.clone(),
         };
-        let places = Arc::new(Semaphore::new(core.registry().limits().connections_total));
-        serve(listener, core.gateway().router(), places);
+        let places = core.registry().limits().connections_total;
+        let door = Some(Door::new(gateway.clone(), tls.clone()));
+        let public = serving(gateway.router(), places, door);
+        tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(admin) = admin {
-            serve(
-                admin,
-                core.admin_router(),
-                Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
-            );
+            let operators = serving(core.admin_router(), ADMIN_CONNECTIONS_MAX, None);
+            tasks.spawn("listener", gateway::serve(admin, operators));
         }
-        shutdown.await;
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let rescan = gateway.config().tls.rescan;
+            let is_asked = tokio::select! {
+                () = shutdown.as_mut() => break,
+                () = asked() => true,
+                () = tokio::time::sleep(rescan), if tls.is_some() => false,
+            };
+            if let Some(tls) = &tls {
+                match tls.reload() {
+                    Ok(true) => tracing::info!("a new certificate is in use"),
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(
+                        error = chain(&error),
+                        "the certificate cannot be used; the old one stays"
+                    ),
+                }
+            }
+            if let Some((config, identify)) = is_asked.then(&settings).flatten() {
+                match core.reload(&config, identify) {
+                    Ok(()) => {
+                        tracing::info!("the settings of `gateway` and `identity` were read again")
+                    }
+                    Err(error) => tracing::error!(
+                        error = chain(&error),
+                        "the settings cannot be used; the old ones stay"
+                    ),
+                }
+            }
+        }
         core.stop().await
     }
+}
+
+/// An error with everything below it, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
 }
 
 /// Connections that operators may have at once.

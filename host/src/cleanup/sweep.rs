@@ -105,10 +105,7 @@ impl Cleaner {
     /// Takes note of a user's pressure, and says so if its level changed.
     pub fn observe_pressure(&self, user: &UserId) {
         let now = self.clock.now();
-        let (held, limit) = (
-            self.registry.held(user),
-            self.registry.limits().managers_per_user,
-        );
+        let (held, limit) = (self.registry.held(user), self.registry.own_limit(user));
         if let Some(change) = self.pressure.observe(user, held, limit, now) {
             self.recorder.pressure_changed(&change);
         }
@@ -119,7 +116,7 @@ impl Cleaner {
         let limits = self.registry.limits();
         let surplus = || {
             let held = self.registry.held(user);
-            held.saturating_sub(limits.managers_per_user)
+            held.saturating_sub(self.registry.own_limit(user))
         };
         if surplus() > 0 {
             let snapshot = self.registry.snapshot_user(user, self.clock.now());
@@ -132,7 +129,7 @@ impl Cleaner {
             let question = self.question(&snapshot, terms.table, Tier::Force, surplus());
             self.decide(question, terms, &mut Patience::default()).await;
         }
-        if self.registry.held(user) <= limits.managers_per_user {
+        if self.registry.held(user) <= self.registry.own_limit(user) {
             self.registry
                 .temporary()
                 .settle(user, limits, self.clock.now());

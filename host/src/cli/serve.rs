@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
-use crate::app::{App, AppError};
-use crate::config::{self, Config, Override};
-use crate::gateway::DevIdentity;
+pub(super) use crate::app::chain;
+use crate::app::{self, App, AppError};
+use crate::config::{self, Config, Override, Sources};
+use crate::gateway::Identify;
 use crate::manager::{Application, NoApplication};
 use crate::observe::logging;
 use crate::playground::Playground;
@@ -60,7 +62,7 @@ impl Args {
             .filter_map(|(key, flag, value)| Some(Override::shorthand(flag, key, value?)))
             .collect();
         let sources = self.sources.sources(terminal.environment, overrides);
-        let config = match config::load(sources) {
+        let config = match config::load(sources.clone()) {
             Ok(loaded) => loaded.config,
             Err(error) => return refuse(&error, terminal.err),
         };
@@ -71,7 +73,13 @@ impl Args {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let served = runtime.block_on(serve(config, self.json, terminal.out, stop_signal()));
+        let served = runtime.block_on(serve(
+            config,
+            sources,
+            self.json,
+            terminal.out,
+            stop_signal(),
+        ));
         match served {
             Ok(true) => Ok(ExitCode::SUCCESS),
             Ok(false) => Ok(ExitCode::FAILURE),
@@ -91,22 +99,64 @@ enum Failed {
 
 async fn serve(
     config: Config,
+    sources: Sources,
     json: bool,
     out: &mut dyn io::Write,
     stop: impl Future<Output = ()>,
 ) -> Result<bool, Failed> {
     let path = config.gateway.path.clone();
-    let application: Arc<dyn Application> = match config.gateway.upstream {
-        Some(_) => Arc::new(NoApplication),
-        None => Arc::new(Playground),
+    let application: Arc<dyn Application> = if config.gateway.upstream.is_empty() {
+        Arc::new(Playground)
+    } else {
+        Arc::new(NoApplication)
     };
-    let app = App::build(config, application, Arc::new(DevIdentity))
+    let identify = app::identify(&config).map_err(|error| Failed::App(error.into()))?;
+    let app = App::build(config.clone(), application, identify)
         .await
         .map_err(Failed::App)?;
     let address = app.address().map_err(Failed::Io)?;
     let admin = app.admin_address().map_err(Failed::Io)?;
     welcome(&app, &path, address, admin, json, out).map_err(Failed::Io)?;
-    Ok(app.run(stop).await)
+    let hangup = Hangup::new();
+    let running = Mutex::new(config);
+    let settings = || read_again(&sources, &running);
+    let asked = || hangup.next();
+    Ok(app.run_reloading(stop, asked, settings).await)
+}
+
+/// The settings that there are now, if they can be used; what of them needs a restart is said.
+fn read_again(sources: &Sources, running: &Mutex<Config>) -> Option<(Config, Arc<dyn Identify>)> {
+    let config = match config::load(sources.clone()) {
+        Ok(loaded) => loaded.config,
+        Err(error) => {
+            tracing::error!(%error, "the settings cannot be used; the old ones stay");
+            return None;
+        }
+    };
+    let mut running = running.lock();
+    if config.gateway.upstream.is_empty() != running.gateway.upstream.is_empty() {
+        tracing::error!(
+            "whether there is a `gateway.upstream` cannot change while the server runs; the old \
+             settings stay"
+        );
+        return None;
+    }
+    let identify = match app::identify(&config) {
+        Ok(identify) => identify,
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(error, "the settings cannot be used; the old ones stay");
+            return None;
+        }
+    };
+    let need_a_restart = running.others_than_reloadable(&config);
+    if !need_a_restart.is_empty() {
+        let keys = need_a_restart.join(", ");
+        tracing::warn!(keys, "these settings changed and need a restart");
+    }
+    running.gateway.clone_from(&config.gateway);
+    running.identity.clone_from(&config.identity);
+    Some((config, identify))
 }
 
 /// Says where it listens and how to connect.
@@ -142,12 +192,20 @@ fn welcome(
         out,
         "            e.g. python3 -m websockets '{url}?user=ann&key=chat-1'"
     )?;
-    match &app.core().gateway().config().upstream {
-        Some(upstream) => writeln!(out, "  backend   {upstream}, which answers")?,
-        None => writeln!(
+    let upstreams: Vec<String> = app
+        .core()
+        .gateway()
+        .upstreams()
+        .into_iter()
+        .map(|upstream| upstream.url)
+        .collect();
+    match upstreams.as_slice() {
+        [] => writeln!(
             out,
             "            it echoes; send /help for its control lines"
         )?,
+        [one] => writeln!(out, "  backend   {one}, which answers")?,
+        some => writeln!(out, "  backends  {}, which answer", some.join(", "))?,
     }
     writeln!(
         out,
@@ -163,16 +221,25 @@ fn welcome(
     out.flush()
 }
 
-/// An error with everything below it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
+/// SIGHUP, by which operators ask for another look at the settings.
+struct Hangup(Option<tokio::sync::Mutex<tokio::signal::unix::Signal>>);
+
+impl Hangup {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signal = signal(SignalKind::hangup());
+        if let Err(error) = &signal {
+            tracing::warn!(%error, "cannot listen for SIGHUP");
+        }
+        Self(signal.ok().map(tokio::sync::Mutex::new))
     }
-    text
+
+    async fn next(&self) {
+        match &self.0 {
+            Some(signal) if signal.lock().await.recv().await.is_some() => {}
+            _ => std::future::pending().await,
+        }
+    }
 }
 
 /// Completes at SIGINT or SIGTERM.

@@ -7,15 +7,15 @@
 //! only two keys together can get wrong, and only then is there a `Config`. `show`, the example
 //! file and `docs/configuration.md` are printed from the same table.
 //!
-//! Not here: what a setting means (that is its room's), command lines (`cli`), and reloading: a
-//! process has one configuration for life. Nothing is guessed or corrected: a value that is not
+//! Not here: what a setting means (that is its room's), command lines (`cli`), and which settings may
+//! change while a server runs (`app`). Nothing is guessed or corrected: a value that is not
 //! understood stops the start, and all of them are reported at once.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::types::Limits;
+use crate::types::{Limits, Secret};
 use crate::{
     admission, cleanup, connection, gateway, health, manager, observe, policy, registry, rollout,
 };
@@ -53,8 +53,10 @@ pub struct Config {
     pub server: Server,
     /// The operators' listener.
     pub admin: AdminListener,
+    /// What operators have to send; empty to ask nobody.
+    pub admin_token: Secret,
     /// How users prove who they are.
-    pub identity: IdentityMode,
+    pub identity: gateway::identity::Config,
     /// What may be held at once.
     pub limits: registry::Limits,
     /// Managers.
@@ -79,6 +81,34 @@ pub struct Config {
     pub sources: rollout::source::Config,
     /// Log lines, journals, alerts.
     pub observe: observe::Config,
+}
+
+impl Config {
+    /// The sections in which another configuration differs, but for those that a server takes over
+    /// while it runs (`gateway`, `identity`).
+    #[must_use]
+    pub fn others_than_reloadable(&self, other: &Self) -> Vec<&'static str> {
+        let same = [
+            ("server", self.server == other.server),
+            (
+                "admin",
+                self.admin == other.admin && self.admin_token == other.admin_token,
+            ),
+            ("limits", self.limits == other.limits),
+            ("manager", self.manager == other.manager),
+            ("health", self.health == other.health),
+            ("connection", self.connection == other.connection),
+            ("admission", self.admission == other.admission),
+            ("cleanup", self.cleanup == other.cleanup),
+            (
+                "policy",
+                self.ranking == other.ranking && self.policy == other.policy,
+            ),
+            ("gateway.path", self.gateway.path == other.gateway.path),
+        ];
+        let changed = same.into_iter().filter(|(_, same)| !same);
+        changed.map(|(section, _)| section).collect()
+    }
 }
 
 /// Where the gateway listens and what it is called.
@@ -112,14 +142,6 @@ impl Default for AdminListener {
     fn default() -> Self {
         Self::On(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)))
     }
-}
-
-/// How users prove who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum IdentityMode {
-    /// They need not: the name a client gives is believed. On loopback addresses only.
-    #[default]
-    Dev,
 }
 
 /// The policy that ranks, with what its operator set. Whether the policy knows these parameters

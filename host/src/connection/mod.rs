@@ -21,4 +21,4 @@ mod tests;
 pub use config::Config;
 pub use pump::{Session, run};
 pub use relay::{Far, relay};
-pub use transport::{Transport, abort_on_drop};
+pub use transport::{Plain, Transport, abort_on_drop};

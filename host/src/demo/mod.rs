@@ -112,7 +112,12 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     };
     config.server.listen.set_port(0);
     config.limits.managers_per_user = options.managers;
-    let app = App::build(config, Arc::new(Playground), Arc::new(DevIdentity)).await?;
+    let app = App::build(
+        config,
+        Arc::new(Playground),
+        Arc::new(DevIdentity::default()),
+    )
+    .await?;
     let address = app.address()?;
     let mut events = app.core().recording().watch();
     let (stop, stopped) = oneshot::channel::<()>();

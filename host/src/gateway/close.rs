@@ -18,7 +18,7 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::UpstreamClosed => (1000, "closed by the server"),
         CloseReason::UpstreamGone => (1011, "the server behind the gateway is gone"),
         CloseReason::ApplicationClosed => (1000, "closed by the application"),
-        CloseReason::Shutdown => (1001, "the server is stopping"),
+        CloseReason::Shutdown => (1012, "the server restarts; connect again"),
         CloseReason::ProtocolError => (1002, "not a valid WebSocket frame"),
         CloseReason::InvalidPayload => (1007, "text that is not UTF-8"),
         CloseReason::PolicyViolation => (1008, "not allowed"),
@@ -31,6 +31,7 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         }
         CloseReason::Evicted(EvictionCause::Requested) => (4003, "evicted on request"),
         CloseReason::SlowConsumer => (4004, "does not read fast enough"),
+        CloseReason::Expired => (4005, "its token expired"),
         CloseReason::TakenOver => (4500, "taken over by a newer connection of this device"),
         // Carried by `refusal` with its own code; a plain refusal only if that got lost.
         CloseReason::Refused => (4429, "refused"),
@@ -75,6 +76,7 @@ mod tests {
             CloseReason::Evicted(EvictionCause::Requested),
             CloseReason::TakenOver,
             CloseReason::SlowConsumer,
+            CloseReason::Expired,
             CloseReason::ProtocolError,
             CloseReason::InvalidPayload,
             CloseReason::MessageTooBig,

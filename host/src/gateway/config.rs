@@ -1,8 +1,13 @@
 //! Settings of the room.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::upstream::Upstream;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::upstream::{Balance, Upstream};
+use super::{caps, flap, tls};
 
 /// How a refusal reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +31,34 @@ pub struct Config {
     pub headers_max: usize,
     /// How a refusal reaches the client. HTTP.
     pub refusal: RefusalStyle,
-    /// The backend that every connection is handed on to; none for the built-in application.
-    pub upstream: Option<Upstream>,
+    /// Origins whose pages may connect, exactly, or `*`; empty for pages of the same host only, and
+    /// for whoever has a token that no foreign page has. None.
+    pub origins: Vec<String>,
+    /// Addresses of proxies that are believed when they say for whom they speak, and are not counted
+    /// like one client. Loopback.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Trusted proxies begin every connection with a PROXY header, version 2. No.
+    pub proxy_protocol: bool,
+    /// TLS. None.
+    pub tls: tls::Config,
+    /// Who may knock.
+    pub caps: caps::Config,
+    /// Who comes and goes too often.
+    pub flap: flap::Config,
+    /// The backends that connections are handed on to; none for the built-in application.
+    pub upstream: Vec<Upstream>,
+    /// Which of several backends gets a connection. The one with the fewest.
+    pub upstream_balance: Balance,
+    /// Between two looks whether backends can be reached; zero for none but by connections. 5 s.
+    pub upstream_check: Duration,
+    /// Certificate authorities of backends, PEM; none for those of the system.
+    pub upstream_authorities: Option<PathBuf>,
     /// How long the backend has to take a connection and to answer its upgrade. 5 s.
     pub upstream_timeout: Duration,
-    /// How long connections have to end after the server was told to stop. 10 s.
+    /// Over which time clients are told to go when the server stops, so that they do not all come
+    /// back to another one at once. A few go at once however long it is. 5 s.
+    pub drain_spread: Duration,
+    /// How long connections have to end after that. 10 s.
     pub drain: Duration,
 }
 
@@ -42,9 +70,35 @@ impl Default for Config {
             header_bytes_max: 16 * 1_024,
             headers_max: 64,
             refusal: RefusalStyle::Http,
-            upstream: None,
+            origins: Vec::new(),
+            trusted_proxies: loopback(),
+            proxy_protocol: false,
+            tls: tls::Config::default(),
+            caps: caps::Config::default(),
+            flap: flap::Config::default(),
+            upstream: Vec::new(),
+            upstream_balance: Balance::LeastConnections,
+            upstream_check: Duration::from_secs(5),
+            upstream_authorities: None,
             upstream_timeout: Duration::from_secs(5),
+            drain_spread: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }
+    }
+}
+
+fn loopback() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new([127, 0, 0, 0].into(), 8).map(IpNet::from);
+    let v6 = Ipv6Net::new([0, 0, 0, 0, 0, 0, 0, 1].into(), 128).map(IpNet::from);
+    [v4, v6].into_iter().flatten().collect()
+}
+
+impl Config {
+    /// Whether whoever connects from there may speak for others.
+    #[must_use]
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
     }
 }

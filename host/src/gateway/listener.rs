@@ -15,7 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use super::caps::HalfOpen;
 use super::config::Config;
+use super::door::Door;
+use super::hello;
+use super::peer::Said;
+use crate::connection::{Plain, Transport};
 use crate::types::Tasks;
 
 /// How long the loop rests when the machine is out of descriptors or memory.
@@ -24,6 +29,10 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
 content-type: application/json\r\ncontent-length: 29\r\nconnection: close\r\n\r\n\
 {\"error\":\"connection-limit\"}\n";
+/// The answer to a socket that is over a cap.
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\n\
+content-type: application/json\r\ncontent-length: 31\r\nconnection: close\r\n\r\n\
+{\"error\":\"too-many-handshakes\"}";
 
 /// A place among the node's connections, from accept to the end of the upgraded connection.
 #[derive(Debug, Clone)]
@@ -31,17 +40,36 @@ pub struct ConnectionSlot {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// Serves a router on a listener until the tasks stop. Every connection runs in `tasks`.
-/// `user_timeout` bounds how long data may stay unacknowledged before the kernel gives up.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    config: Config,
-    connections: Arc<Semaphore>,
-    user_timeout: Duration,
-    tasks: Tasks,
-) {
-    let stop = tasks.stopping();
+/// That a request's handshake is not done yet; dropped once it is known who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Knocking {
+    _half_open: Arc<HalfOpen>,
+}
+
+/// That a request came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encrypted;
+
+/// How connections of one listener are taken.
+#[derive(Clone)]
+pub struct Serving {
+    /// What answers requests.
+    pub router: Router,
+    /// Sizes and deadlines of requests.
+    pub config: Arc<Config>,
+    /// Places for connections.
+    pub places: Arc<Semaphore>,
+    /// How long data may stay unacknowledged before the kernel gives up.
+    pub user_timeout: Duration,
+    /// What strangers meet first; none on a listener for operators.
+    pub door: Option<Arc<Door>>,
+    /// Where connections run.
+    pub tasks: Tasks,
+}
+
+/// Serves a listener until the tasks stop.
+pub async fn serve(listener: TcpListener, serving: Serving) {
+    let stop = serving.tasks.stopping();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -56,25 +84,7 @@ pub async fn serve(
                 continue;
             }
         };
-        prepare(&stream, user_timeout);
-        match connections.clone().try_acquire_owned() {
-            Ok(permit) => {
-                let slot = ConnectionSlot {
-                    _permit: Arc::new(permit),
-                };
-                let connection = converse(
-                    (stream, peer),
-                    router.clone(),
-                    config.clone(),
-                    slot,
-                    tasks.clone(),
-                );
-                tasks.spawn("http", connection);
-            }
-            Err(_) => {
-                tasks.spawn("no-place", turn_away(stream, config.header_timeout));
-            }
-        }
+        serving.take(stream, peer);
     }
 }
 
@@ -95,42 +105,129 @@ fn prepare(stream: &TcpStream, user_timeout: Duration) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout));
 }
 
-async fn turn_away(mut stream: TcpStream, within: Duration) {
+async fn turn_away(mut stream: TcpStream, words: &'static [u8], within: Duration) {
     // The client may not even read it; it is gone either way.
-    let _ = tokio::time::timeout(within, stream.write_all(NO_PLACE)).await;
+    let _ = tokio::time::timeout(within, stream.write_all(words)).await;
 }
 
-async fn converse(
-    (stream, peer): (TcpStream, SocketAddr),
-    router: Router,
-    config: Config,
-    slot: ConnectionSlot,
-    tasks: Tasks,
-) {
-    let service = router.map_request(
-        move |mut request: axum::http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(slot.clone());
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request
-        },
-    );
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_buf_size(config.header_bytes_max)
-        .max_headers(config.headers_max)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let stop = tasks.stopping();
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Serving {
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        prepare(&stream, self.user_timeout);
+        let within = self.config.header_timeout;
+        // Words that are not encrypted would be noise to who expects TLS.
+        let encrypts = self.door.as_ref().is_some_and(|door| door.encrypts());
+        let refuse = |stream, words| {
+            if !encrypts {
+                self.tasks
+                    .spawn("no-place", turn_away(stream, words, within));
+            }
+        };
+        let Ok(permit) = self.places.clone().try_acquire_owned() else {
+            return refuse(stream, NO_PLACE);
+        };
+        let half_open = match self.door.as_ref().map(|door| door.knock(peer.ip())) {
+            None => None,
+            Some(Ok(half_open)) => Some(half_open),
+            Some(Err(())) => return refuse(stream, TOO_MANY),
+        };
+        let slot = ConnectionSlot {
+            _permit: Arc::new(permit),
+        };
+        let serving = self.clone();
+        self.tasks.spawn("http", async move {
+            if let Err(error) = serving.greet(stream, peer, slot, half_open).await {
+                tracing::debug!(%error, "a connection ended before its first request");
+            }
+        });
+    }
+
+    /// What comes before HTTP, within the deadline of a request's head.
+    async fn greet(
+        self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        slot: ConnectionSlot,
+        half_open: Option<HalfOpen>,
+    ) -> io::Result<()> {
+        let Some(door) = self.door.clone() else {
+            self.converse(stream.into(), (peer, None), slot, None).await;
+            return Ok(());
+        };
+        let within = self.config.header_timeout;
+        let mut half_open = half_open;
+        let mut said = None;
+        if door.hears_proxies(peer.ip()) {
+            said = tokio::time::timeout(within, hello::proxied(&mut stream)).await??;
+            if let Some(client) = said {
+                // The proxy speaks for one of many: that one is counted.
+                drop(half_open);
+                half_open = door.knock(client.ip()).ok();
+                if half_open.is_none() {
+                    return Ok(());
+                }
+            }
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "http connection failed");
+        let transport = match door.acceptor() {
+            None => stream.into(),
+            Some(acceptor) => {
+                let accepted = acceptor.accept(Plain::from(stream));
+                let accepted = tokio::time::timeout(within, accepted).await??;
+                Transport::Tls(Box::new(accepted.into()))
+            }
+        };
+        let knocking = half_open.map(|half_open| Knocking {
+            _half_open: Arc::new(half_open),
+        });
+        self.converse(transport, (peer, said), slot, knocking).await;
+        Ok(())
+    }
+
+    async fn converse(
+        self,
+        transport: Transport,
+        (peer, said): (SocketAddr, Option<SocketAddr>),
+        slot: ConnectionSlot,
+        knocking: Option<Knocking>,
+    ) {
+        let is_tls = transport.is_tls();
+        // The first request takes it along; later ones of the same connection are no strangers.
+        let knocking = Arc::new(parking_lot::Mutex::new(knocking));
+        let service = self.router.map_request({
+            let knocking = knocking.clone();
+            move |mut request: axum::http::Request<hyper::body::Incoming>| {
+                let extensions = request.extensions_mut();
+                extensions.insert(slot.clone());
+                extensions.insert(ConnectInfo(peer));
+                if let Some(knocking) = knocking.lock().take() {
+                    extensions.insert(knocking);
+                }
+                if let Some(said) = said {
+                    extensions.insert(Said(said));
+                }
+                if is_tls {
+                    extensions.insert(Encrypted);
+                }
+                request
+            }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.config.header_timeout)
+            .max_buf_size(self.config.header_bytes_max)
+            .max_headers(self.config.headers_max)
+            .serve_connection(TokioIo::new(transport), TowerToHyperService::new(service))
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let stop = self.tasks.stopping();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "http connection failed");
+        }
     }
 }

@@ -4,14 +4,26 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use crate::observe::metrics::Label;
+use super::caps::Cap;
+use crate::observe::metrics::{ClosedLabel, Label};
 use crate::types::CloseReason;
+
+impl ClosedLabel for Cap {
+    const KEY: &'static str = "cap";
+
+    fn value(&self) -> &'static str {
+        self.name()
+    }
+}
 
 /// What came in and how it ended.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     pub(super) handshakes_bad: Counter,
     pub(super) unidentified: Counter,
+    pub(super) origins_refused: Counter,
+    pub(super) turned_away: Family<Label<Cap>, Counter>,
+    pub(super) flapping: Counter,
     pub(super) upgrades_failed: Counter,
     pub(super) upstream_failed: Counter,
     pub(super) closed: Family<Label<CloseReason>, Counter>,
@@ -29,6 +41,21 @@ impl Metrics {
             "unidentified",
             "Upgrades of whom nobody could be made",
             self.unidentified.clone(),
+        );
+        registry.register(
+            "origins_refused",
+            "Upgrades of pages that may not connect",
+            self.origins_refused.clone(),
+        );
+        registry.register(
+            "turned_away",
+            "Connections that were over a cap before their first byte",
+            self.turned_away.clone(),
+        );
+        registry.register(
+            "flapping",
+            "Upgrades refused because their client comes and goes too often",
+            self.flapping.clone(),
         );
         registry.register(
             "upgrades_failed",

@@ -1,38 +1,54 @@
 //! HTTP in, upgraded socket out.
 //!
-//! A request goes through [`handshake`] (refuse before spending), an [`Identify`] (who is it; the
-//! raw token stays there), `admission` (may it enter) and the upgrade, after which its connection
-//! has a task of its own. Everything that has to be said on the wire is said here: statuses, close
+//! A connection passes the `door` (caps, proxies' words, TLS). A request goes through [`handshake`]
+//! (refuse before spending), an [`Identify`] (who is it; the raw token stays there), [`origin`] and
+//! [`flap`], `admission` (may it enter) and the upgrade, after which its connection has a task of its
+//! own. Everything that has to be said on the wire is said here: statuses, close
 //! codes, notices.
 //!
 //! Not here: how room is made (this room knows admission, not cleanup) and what messages mean.
 
+pub mod caps;
 pub mod close;
+pub mod flap;
 pub mod handshake;
 pub mod identity;
 pub mod notice;
+pub mod origin;
+pub mod tls;
 pub mod upstream;
 
 mod config;
+mod door;
+mod hello;
 mod listener;
 mod metrics;
+mod peer;
 mod refuse;
 mod upgrade;
+mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
 
+use self::caps::Caps;
+use self::flap::Flapping;
+use self::tls::TlsError;
+use self::upstream::Upstreams;
 use crate::admission::Admission;
 use crate::connection::Session;
 use crate::types::Tasks;
 
 pub use config::{Config, RefusalStyle};
-pub use identity::{DevIdentity, Identify, Identity, Unidentified};
-pub use listener::{ConnectionSlot, serve};
+pub use door::Door;
+pub use identity::{DevIdentity, Identified, Identify, Identity, Unidentified};
+pub use listener::{ConnectionSlot, Serving, serve};
 pub use metrics::Metrics;
 
 /// The subprotocol of clients that understand our notices.
@@ -41,31 +57,116 @@ pub const SUBPROTOCOL: &str = "wastegate.v1";
 /// Everything an upgrade needs.
 pub struct Gateway {
     admission: Arc<Admission>,
-    identify: Arc<dyn Identify>,
     session: Arc<Session>,
-    config: Config,
+    /// What may be replaced while it runs; each request sees one of them from beginning to end.
+    rules: ArcSwap<Rules>,
+    caps: Arc<Caps>,
+    flapping: Flapping,
     tasks: Tasks,
     metrics: Metrics,
 }
 
+/// By what requests are answered.
+pub(crate) struct Rules {
+    config: Arc<Config>,
+    identify: Arc<dyn Identify>,
+    /// How long a connection outlives what proves who it is.
+    expiry_grace: Duration,
+    upstreams: Option<Arc<Upstreams>>,
+}
+
+/// What a gateway is put in front of.
+pub struct Parts {
+    /// Who lets in.
+    pub admission: Arc<Admission>,
+    /// Who says who somebody is.
+    pub identify: Arc<dyn Identify>,
+    /// How long a connection outlives what proves who it is.
+    pub expiry_grace: Duration,
+    /// What connections share.
+    pub session: Arc<Session>,
+    /// The room's settings.
+    pub config: Config,
+    /// Where connections run.
+    pub tasks: Tasks,
+}
+
 impl Gateway {
     /// A gateway in front of an admission.
-    #[must_use]
-    pub fn new(
-        admission: Arc<Admission>,
-        identify: Arc<dyn Identify>,
-        session: Arc<Session>,
-        config: Config,
-        tasks: Tasks,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// [`TlsError`] when backends want TLS and their authorities cannot be used.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, TlsError> {
+        let Parts {
             admission,
             identify,
+            expiry_grace,
             session,
             config,
             tasks,
+        } = parts;
+        let upstreams = Upstreams::of(&config, None)?;
+        let caps = Caps::new(&config.caps, session.clock.now());
+        Ok(Arc::new(Self {
+            admission,
+            session,
+            rules: ArcSwap::from_pointee(Rules {
+                config: Arc::new(config),
+                identify,
+                expiry_grace,
+                upstreams,
+            }),
+            caps,
+            flapping: Flapping::default(),
+            tasks,
             metrics: Metrics::default(),
-        })
+        }))
+    }
+
+    /// Answers requests by other settings from now on; connections that are there stay as they are.
+    /// The path, the certificate's files and sizes of request heads stay too.
+    ///
+    /// # Errors
+    /// [`TlsError`] when backends want TLS and their authorities cannot be used; nothing changed.
+    pub fn replace(
+        &self,
+        config: Config,
+        identify: Arc<dyn Identify>,
+        expiry_grace: Duration,
+    ) -> Result<(), TlsError> {
+        let old = self.rules.load_full();
+        let upstreams = Upstreams::of(&config, old.upstreams.as_deref())?;
+        self.rules.store(Arc::new(Rules {
+            config: Arc::new(config),
+            identify,
+            expiry_grace,
+            upstreams,
+        }));
+        Ok(())
+    }
+
+    /// Looks whether backends can be reached, over and over.
+    pub async fn watch_upstreams(self: Arc<Self>) {
+        loop {
+            let rules = self.rules.load_full();
+            let check = rules.config.upstream_check;
+            if let Some(upstreams) = rules.upstreams.as_ref().filter(|_| !check.is_zero()) {
+                upstreams
+                    .look(rules.config.upstream_timeout, &self.session.clock)
+                    .await;
+            }
+            drop(rules);
+            tokio::time::sleep(check.max(Duration::from_secs(1))).await;
+        }
+    }
+
+    /// The backends, as they are.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<upstream::View> {
+        let rules = self.rules.load();
+        let now = self.session.clock.now();
+        let upstreams = rules.upstreams.as_ref();
+        upstreams.map_or_else(Vec::new, |upstreams| upstreams.view(now))
     }
 
     /// Answers one upgrade request. This is the axum handler for applications that embed the
@@ -79,14 +180,14 @@ impl Gateway {
     pub fn router(self: &Arc<Self>) -> Router {
         let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.upgrade(request);
         Router::new()
-            .route(&self.config.path, get(handler))
+            .route(&self.config().path, get(handler))
             .with_state(self.clone())
     }
 
-    /// The room's settings.
+    /// The room's settings, as they are now.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn config(&self) -> Arc<Config> {
+        self.rules.load().config.clone()
     }
 
     /// The room's metrics, to be registered.

@@ -1,13 +1,16 @@
 //! How a refusal is said in HTTP.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use axum::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::handshake::BadHandshake;
 use super::identity::Unidentified;
+use super::origin::BadOrigin;
 use super::upstream::UpstreamError;
 use crate::admission::{Denied, Why};
 
@@ -26,7 +29,37 @@ pub(super) fn bad_handshake(error: &BadHandshake) -> Response {
 /// Nobody.
 pub(super) fn unidentified(error: &Unidentified) -> Response {
     let body = Json(json!({ "error": "unidentified", "message": error.to_string() }));
-    (error.status(), body).into_response()
+    let mut response = (error.status(), body).into_response();
+    let headers = response.headers_mut();
+    match error {
+        // RFC 6750, section 3.
+        Unidentified::Rejected(_) => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Unidentified::Unavailable => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// A page that may not.
+pub(super) fn origin(error: &BadOrigin) -> Response {
+    let body = Json(json!({ "error": "origin", "message": error.to_string() }));
+    (StatusCode::FORBIDDEN, body).into_response()
+}
+
+/// Not before it has calmed down.
+pub(super) fn flapping(left: Duration) -> Response {
+    let body = json!({
+        "error": "flapping",
+        "message": "connections of this client end as soon as they have begun; wait",
+        "retry_after_ms": u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+    });
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
+    retry_after(&mut response, left);
+    response
 }
 
 /// The backend does not.
@@ -44,18 +77,20 @@ pub(super) fn denied(denied: &Denied) -> Response {
         Why::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = (status, Json(denied)).into_response();
-    // Whole seconds, rounded up: RFC 9110, section 10.2.3.
-    let seconds = denied.retry_after.as_millis().div_ceil(1_000);
+    retry_after(&mut response, denied.retry_after);
+    response
+}
+
+/// Whole seconds, rounded up: RFC 9110, section 10.2.3.
+fn retry_after(response: &mut Response, after: Duration) {
+    let seconds = after.as_millis().div_ceil(1_000);
     if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
-    response
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::types::UserId;
 

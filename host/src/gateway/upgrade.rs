@@ -3,7 +3,9 @@
 //! What is held on the way (a permit, a place in the queue, a connection slot) is owned by the
 //! future or task that works on it, so a client that goes away gives all of it back.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,28 +15,25 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::response::Response;
-use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Bytes;
 
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::Identity;
-use super::listener::ConnectionSlot;
-use super::notice::Notice;
+use super::listener::{ConnectionSlot, Knocking};
+use super::peer::Origin;
 use super::upstream::{Asked, Leg};
-use super::{Gateway, SUBPROTOCOL, close, refuse};
+use super::{Gateway, Rules, SUBPROTOCOL, close, origin, peer, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
 use crate::connection::{self, Transport};
-use crate::manager::{Message, Port};
+use crate::manager::{EndReport, Port};
 use crate::observe::metrics::Label;
 use crate::registry::Permit;
-use crate::types::CloseReason;
+use crate::types::{CloseReason, Timestamp};
 
 /// Answers one request.
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
@@ -46,13 +45,13 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
             return refuse::bad_handshake(&error);
         }
     };
-    let identity = match gateway.identify.identify(&parts) {
+    let rules = gateway.rules.load_full();
+    let identity = match welcome(&gateway, &rules, &mut parts).await {
         Ok(identity) => identity,
-        Err(error) => {
-            gateway.metrics.unidentified.inc();
-            return refuse::unidentified(&error);
-        }
+        Err(refusal) => return *refusal,
     };
+    // It is known who it is: no half-open handshake any more.
+    parts.extensions.remove::<Knocking>();
     let slot = parts.extensions.get::<ConnectionSlot>().cloned();
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
@@ -61,27 +60,26 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         return response;
     };
     // Nothing of ours is said inside of a protocol between others.
-    let notices = handshake.notices && gateway.config.upstream.is_none();
+    let notices = handshake.notices && rules.upstreams.is_none();
     let incoming = Incoming {
+        from: peer::client(&parts).map(Origin::from),
         gateway,
+        rules,
         identity,
         notices,
         upgrade,
         _slot: slot,
     };
-    match incoming
-        .gateway
-        .admission
-        .admit(&incoming.identity.user, &incoming.identity.key)
-        .await
-    {
+    let Identity { user, key, .. } = &incoming.identity;
+    let admission = &incoming.gateway.admission;
+    admission.set_limit(user, incoming.identity.managers_max);
+    match admission.admit(user, key).await {
         Ok(Admitted::Now(permit)) => incoming.enter(&handshake, parts, permit).await,
         // A client that understands notices is told its place; for others the answer waits.
         Ok(Admitted::Queued(ticket)) if notices => {
             incoming.accept(&handshake, Entry::Ticket(ticket))
         }
         Ok(Admitted::Queued(ticket)) => {
-            let Identity { user, key, .. } = &incoming.identity;
             match incoming.gateway.admission.wait(ticket, user, key).await {
                 Ok(permit) => incoming.enter(&handshake, parts, permit).await,
                 Err(denied) => incoming.refuse(&handshake, denied),
@@ -91,10 +89,41 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     }
 }
 
+/// Who it is, if it may knock at all.
+async fn welcome(
+    gateway: &Gateway,
+    rules: &Rules,
+    parts: &mut Parts,
+) -> Result<Identity, Box<Response>> {
+    peer::find(parts, &rules.config.trusted_proxies);
+    let identity = rules.identify.identify(parts).await.map_err(|error| {
+        gateway.metrics.unidentified.inc();
+        Box::new(refuse::unidentified(&error))
+    })?;
+    let checked = origin::check(&parts.headers, &identity, &rules.config.origins);
+    checked.map_err(|error| {
+        gateway.metrics.origins_refused.inc();
+        Box::new(refuse::origin(&error))
+    })?;
+    let now = gateway.session.clock.now();
+    let from = peer::client(parts).map(Origin::from);
+    let banned = from.and_then(|from| gateway.flapping.banned(&identity.user, from, now));
+    match banned {
+        None => Ok(identity),
+        Some(left) => {
+            gateway.metrics.flapping.inc();
+            Err(Box::new(refuse::flapping(left)))
+        }
+    }
+}
+
 /// A client whose request is not answered yet.
-struct Incoming {
-    gateway: Arc<Gateway>,
-    identity: Identity,
+pub(super) struct Incoming {
+    pub(super) gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    pub(super) identity: Identity,
+    /// Where it comes from, as far as that is known.
+    from: Option<Origin>,
     notices: bool,
     upgrade: OnUpgrade,
     /// Its place among the node's connections; held until the connection has ended.
@@ -114,7 +143,7 @@ impl Incoming {
     /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
     /// failure as of any other, by a status.
     async fn enter(self, handshake: &Handshake, parts: Parts, permit: Permit) -> Response {
-        let Some(upstream) = &self.gateway.config.upstream else {
+        let Some(upstreams) = self.rules.upstreams.clone() else {
             return self.accept(handshake, Entry::Permit(permit));
         };
         let asked = Asked {
@@ -122,19 +151,22 @@ impl Incoming {
             identity: &self.identity,
             accept: &handshake.accept,
         };
-        let timeout = self.gateway.config.upstream_timeout;
-        match upstream.connect(asked, timeout, &self.gateway.tasks).await {
+        let timeout = self.rules.config.upstream_timeout;
+        let Gateway { tasks, session, .. } = &*self.gateway;
+        match upstreams
+            .connect(asked, timeout, tasks, &session.clock)
+            .await
+        {
             Ok(leg) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
             Err(error) => {
                 self.gateway.metrics.upstream_failed.inc();
-                tracing::warn!(%upstream, %error, "the upstream did not take a connection");
                 refuse::upstream(&error)
             }
         }
     }
 
     fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
-        match self.gateway.config.refusal {
+        match self.rules.config.refusal {
             RefusalStyle::Http => refuse::denied(&denied),
             RefusalStyle::Close => self.accept(handshake, Entry::Denied(denied)),
         }
@@ -191,7 +223,7 @@ impl Incoming {
         }
     }
 
-    async fn attach(
+    pub(super) async fn attach(
         &self,
         transport: Transport,
         leftover: Bytes,
@@ -209,22 +241,30 @@ impl Incoming {
         if let Some(manager) = permit.manager() {
             manager.set_protected_class(self.identity.protected);
             manager.set_device_class(self.identity.device_class);
+            if let Some(priority) = self.identity.priority {
+                manager.set_priority(priority);
+            }
+            if let Some(units) = leg.as_ref().and_then(Leg::in_flight) {
+                manager.set_in_flight(units);
+            }
         }
-        match permit.attach(port) {
+        match permit.attach(port.clone()) {
             Ok(attachment) => {
                 let session = session.clone();
+                let begun = session.clock.now();
                 let report = match leg {
-                    None => connection::run(session, transport, leftover, attachment).await,
+                    None => {
+                        let run = connection::run(session, transport, leftover, attachment);
+                        self.until_expiry(&port, run).await
+                    }
                     Some(leg) => {
-                        let far = leg.into_far();
-                        connection::relay(session, (transport, leftover), far, attachment).await
+                        let (far, _load) = leg.into_far();
+                        let client = (transport, leftover);
+                        let run = connection::relay(session, client, far, attachment);
+                        self.until_expiry(&port, run).await
                     }
                 };
-                self.gateway
-                    .metrics
-                    .closed
-                    .get_or_create(&Label(report.reason))
-                    .inc();
+                self.ended(report.reason, begun);
             }
             Err(error) => {
                 tracing::debug!(%error, "could not attach");
@@ -235,114 +275,47 @@ impl Incoming {
         }
     }
 
-    /// Tells a client its place until it is its turn. One that leaves meanwhile frees its place.
-    async fn queue(&self, mut socket: WebSocketStream<Transport>, ticket: Ticket) {
-        let mut places = ticket.positions();
-        let gateway = self.gateway.clone();
-        let Identity { user, key, .. } = &self.identity;
-        let mut turn = std::pin::pin!(gateway.admission.wait(ticket, user, key));
-        let mut told = 0;
-        let result = loop {
-            let position = *places.borrow_and_update();
-            if position != told {
-                told = position;
-                if !self.tell(&mut socket, &Notice::Queued { position }).await {
-                    return;
-                }
-            }
-            tokio::select! {
-                result = &mut turn => break result,
-                changed = places.changed() => if changed.is_err() { break turn.await },
-                frame = socket.next() => match frame {
-                    // Nothing may be said before there is anyone to say it to.
-                    Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
-                    Some(Ok(Frame::Text(_) | Frame::Binary(_))) => {
-                        let (code, reason) = close::code(CloseReason::PolicyViolation);
-                        return self.close_refused(socket, code, reason).await;
-                    }
-                    _ => return,
-                },
-            }
+    /// Runs a connection, and asks it to close when what proves who it is has expired.
+    async fn until_expiry(&self, port: &Port, run: impl Future<Output = EndReport>) -> EndReport {
+        let Some(expires) = self.identity.expires_unix_ms else {
+            return run.await;
         };
-        match result {
-            Ok(permit) => {
-                if self.tell(&mut socket, &Notice::Admitted).await {
-                    // Between two frames, so nothing but what the socket itself holds is lost.
-                    self.attach(socket.into_inner(), Bytes::new(), permit, None)
-                        .await;
-                }
-            }
-            Err(denied) => {
-                let (code, reason) = close::refusal(denied.why);
-                self.close_refused(socket, code, reason).await;
+        let clock = &self.gateway.session.clock;
+        let left = expires.saturating_sub(clock.unix_ms(clock.now()));
+        let left = Duration::from_millis(left).saturating_add(self.rules.expiry_grace);
+        let mut run = std::pin::pin!(run);
+        tokio::select! {
+            report = run.as_mut() => return report,
+            () = tokio::time::sleep(left) => port.close(CloseReason::Expired),
+        }
+        run.await
+    }
+
+    /// Takes note of the end of a connection.
+    fn ended(&self, reason: CloseReason, begun: Timestamp) {
+        let closed = &self.gateway.metrics.closed;
+        closed.get_or_create(&Label(reason)).inc();
+        let now = self.gateway.session.clock.now();
+        if let Some(from) = self.from {
+            let who = (&self.identity.user, from);
+            let flap = &self.rules.config.flap;
+            let flapping = &self.gateway.flapping;
+            if flapping.ended(who, reason, now.since(begun), flap, now) {
+                tracing::warn!("a client comes and goes; it has to stay away for a while");
             }
         }
-    }
-
-    /// Says something to a client that waits. False if it is gone, or does not read: one that does
-    /// not would keep those behind it waiting.
-    async fn tell(&self, socket: &mut WebSocketStream<Transport>, notice: &Notice) -> bool {
-        let text = match notice.message() {
-            Message::Text(text) => text,
-            Message::Binary(_) => Utf8Bytes::default(),
-        };
-        let deadline = self.gateway.session.config.close_deadline;
-        let told = tokio::time::timeout(deadline, socket.send(Frame::Text(text))).await;
-        matches!(told, Ok(Ok(())))
-    }
-
-    /// A socket of a client that is not let in yet, or will not be; what it may send is bounded as
-    /// for everybody.
-    async fn socket(&self, transport: Transport, leftover: Bytes) -> WebSocketStream<Transport> {
-        let limits = self.gateway.session.config.websocket();
-        let role = Role::Server;
-        WebSocketStream::from_partially_read(transport, leftover.into(), role, Some(limits)).await
-    }
-
-    /// Closes a socket that was upgraded only to be told why it may not stay.
-    async fn close_refused(
-        &self,
-        mut socket: WebSocketStream<Transport>,
-        code: u16,
-        reason: &'static str,
-    ) {
-        let goodbye = async {
-            let frame = CloseFrame {
-                code: code.into(),
-                reason: reason.into(),
-            };
-            socket.send(Frame::Close(Some(frame))).await?;
-            while let Some(frame) = socket.next().await {
-                frame?;
-            }
-            Ok::<(), Error>(())
-        };
-        let deadline = self.gateway.session.config.close_deadline;
-        // However it goes, the socket ends here.
-        let _ = tokio::time::timeout(deadline, goodbye).await;
-        let refused = Label(CloseReason::Refused);
-        self.gateway.metrics.closed.get_or_create(&refused).inc();
     }
 }
 
-/// The plain TCP stream below an upgraded connection, if that is what it is, with what was read
-/// from it already.
+/// What is below an upgraded connection, with what was read from it already: our own transport behind
+/// our own listener, the TCP stream of a server that embeds us, or whatever else there is.
 pub(super) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
-    type Io = TokioIo<TcpStream>;
-    let upgraded = match upgraded.downcast::<Io>() {
-        Ok(parts) => {
-            return (
-                Transport::Tcp(Arc::new(parts.io.into_inner())),
-                parts.read_buf,
-            );
-        }
+    let upgraded = match upgraded.downcast::<TokioIo<Transport>>() {
+        Ok(parts) => return (parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => upgraded,
     };
-    match auto::upgrade::downcast::<Io>(upgraded) {
-        Ok(parts) => (
-            Transport::Tcp(Arc::new(parts.io.into_inner())),
-            parts.read_buf,
-        ),
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => (parts.io.into_inner().into(), parts.read_buf),
         Err(upgraded) => (
             Transport::Other(Box::new(TokioIo::new(upgraded))),
             Bytes::new(),

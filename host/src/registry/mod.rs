@@ -12,6 +12,7 @@ mod freed;
 mod history;
 pub mod metrics;
 mod permit;
+mod quotas;
 mod snapshot;
 mod sync;
 mod table;
@@ -36,6 +37,7 @@ pub use config::Limits;
 pub use freed::{Freed, FreedSlots};
 pub use history::{History, Past};
 pub use permit::{Attachment, Permit};
+use quotas::Quotas;
 pub use table::{Entry, Reserved, Table};
 pub use temporary::{Granted, TemporarySlots};
 
@@ -45,6 +47,7 @@ pub struct Registry {
     health: health::Config,
     table: Table<Manager>,
     temporary: TemporarySlots,
+    quotas: Quotas,
     history: History,
     freed: FreedSlots,
     surroundings: Arc<Surroundings>,
@@ -113,6 +116,7 @@ impl Registry {
             health,
             table: Table::default(),
             temporary: TemporarySlots::default(),
+            quotas: Quotas::default(),
             freed: FreedSlots::default(),
             surroundings,
             tasks,
@@ -187,9 +191,10 @@ impl Registry {
             .count()
     }
 
-    /// Closes every manager, for the end of the server.
-    pub fn close_all(&self, reason: CloseReason) -> usize {
-        let all = self.table.all();
+    /// Closes so many managers at most, for the end of the server. Returns how many.
+    pub fn close_some(&self, reason: CloseReason, most: usize) -> usize {
+        let mut all = self.table.all();
+        all.truncate(most);
         for manager in &all {
             manager.close(reason);
             self.forget(manager);
@@ -229,13 +234,27 @@ impl Registry {
     /// How many managers a user may take now, temporary slots included.
     #[must_use]
     pub fn limit(&self, user: &UserId, now: Timestamp) -> u32 {
-        self.limits.managers_per_user + self.temporary.extra(user, &self.limits, now)
+        self.own_limit(user) + self.temporary.extra(user, &self.limits, now)
+    }
+
+    /// How many managers a user may hold without temporary slots.
+    #[must_use]
+    pub fn own_limit(&self, user: &UserId) -> u32 {
+        self.quotas
+            .of(user)
+            .unwrap_or(self.limits.managers_per_user)
+    }
+
+    /// Sets how many managers a user may hold; none for as many as everybody. Nobody is evicted for
+    /// it: a user above its new limit shrinks when it asks for more.
+    pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
+        self.quotas.set(user, limit, |user| self.held(user) > 0);
     }
 
     /// How many managers a user may hold now: also those whose temporary slot is just ending.
     #[must_use]
     pub fn ceiling(&self, user: &UserId) -> u32 {
-        self.limits.managers_per_user + self.temporary.surplus_allowed(user, &self.limits)
+        self.own_limit(user) + self.temporary.surplus_allowed(user, &self.limits)
     }
 
     /// The one limit table.

@@ -23,6 +23,8 @@ pub enum CloseReason {
     TakenOver,
     /// It did not read: its outbox passed the byte limit or the stall time.
     SlowConsumer,
+    /// What proved who it is expired, and the grace after it.
+    Expired,
     /// It sent something the WebSocket protocol forbids.
     ProtocolError,
     /// It sent text that is not UTF-8.
@@ -76,6 +78,7 @@ impl CloseReason {
             Self::Evicted(_) => "evicted",
             Self::TakenOver => "taken-over",
             Self::SlowConsumer => "slow-consumer",
+            Self::Expired => "expired",
             Self::ProtocolError => "protocol-error",
             Self::InvalidPayload => "invalid-payload",
             Self::MessageTooBig => "message-too-big",

@@ -8,7 +8,6 @@ use tempfile::TempDir;
 use wastegate::app::{App, AppError};
 use wastegate::config::{AdminListener, Config, PolicySource};
 use wastegate::decision::{Take, TierRule, TierTable};
-use wastegate::gateway::DevIdentity;
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
 use wastegate::playground::Playground;
@@ -185,7 +184,8 @@ impl Setup {
             application,
             files,
         } = self;
-        let app = App::build(config, application, Arc::new(DevIdentity)).await?;
+        let identify = wastegate::app::identify(&config)?;
+        let app = App::build(config, application, identify).await?;
         Ok(Server::run(app, files))
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// D17: a stop by signal tells everyone with 1001, and is no failure.
+/// D17: a stop by signal tells everyone with 1012, and is no failure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d17_serve_starts_serves_and_stops_by_signal() {
     let (program, address, admin) = serve().await;
@@ -61,7 +61,7 @@ async fn d17_serve_starts_serves_and_stops_by_signal() {
     assert_eq!(stats["managers"], 3);
     program.terminate();
     for client in &mut clients {
-        assert_eq!(client.closed().await, 1001);
+        assert_eq!(client.closed().await, 1012);
     }
     let (status, output) = program.finish().await;
     assert_eq!((status.code(), output.as_str()), (Some(0), ""));

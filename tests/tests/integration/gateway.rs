@@ -79,7 +79,7 @@ async fn in_front_of(backend: SocketAddr, limit: u32) -> Server {
         .short_goodbyes()
         .application(Arc::new(NoApplication))
         .with(|config| {
-            config.gateway.upstream = Some(upstream.parse().unwrap());
+            config.gateway.upstream = vec![upstream.parse().unwrap()];
             config.gateway.upstream_timeout = Duration::from_millis(500);
         })
         .start()

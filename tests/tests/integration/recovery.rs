@@ -233,7 +233,7 @@ async fn d17_a_stop_tells_everyone_and_leaves_nothing() {
     let stopped = server.stop().await;
     assert!(stopped.drained);
     for client in &mut clients {
-        assert_eq!(client.closed().await, 1001);
+        assert_eq!(client.closed().await, 1012);
     }
     assert_eq!(
         (registry.total(), registry.users().len(), tasks.running()),

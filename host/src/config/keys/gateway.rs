@@ -1,11 +1,20 @@
 //! `[gateway]`: HTTP in, upgraded socket out.
 
-use super::{HOUR, KIB, MIB, MINUTE, Section};
-use crate::config::shape::{OptionalUpstream, Route, Word, bytes, count, millis};
+use super::{DAY, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
+use crate::config::shape::edge::{networks, origins, upstreams};
+use crate::config::shape::{OptionalPath, Route, Switch, Word, bytes, count, millis};
 use crate::gateway::RefusalStyle;
+use crate::gateway::upstream::Balance;
 
 pub(super) fn sections() -> Vec<Section> {
     let refusal = vec![("http", RefusalStyle::Http), ("close", RefusalStyle::Close)];
+    let balance = Word {
+        what: "balance",
+        words: vec![
+            ("least-connections", Balance::LeastConnections),
+            ("by-key", Balance::ByKey),
+        ],
+    };
     vec![
         Section::new("gateway", "What the public listener takes.")
             .key(
@@ -43,12 +52,51 @@ pub(super) fn sections() -> Vec<Section> {
                  then closes with a code that scripts can read.",
             )
             .key(
+                "origins",
+                origins(),
+                |d| &mut d.rooms.gateway.origins,
+                "Origins whose pages may connect, exactly; empty for pages of the same host, and for \
+                 clients with a token that no foreign page can have.",
+            )
+            .key(
+                "trusted_proxies",
+                networks(),
+                |d| &mut d.rooms.gateway.trusted_proxies,
+                "Proxies in front: believed in `X-Forwarded-For` and PROXY headers, and not counted \
+                 as one client.",
+            )
+            .key(
+                "proxy_protocol",
+                Switch,
+                |d| &mut d.rooms.gateway.proxy_protocol,
+                "Whether trusted proxies begin every connection with a PROXY header (version 2).",
+            )
+            .key(
                 "upstream",
-                OptionalUpstream,
+                upstreams(),
                 |d| &mut d.rooms.gateway.upstream,
-                "The WebSocket server that every connection is handed on to. Without one, a small \
+                "The WebSocket servers that connections are handed on to. Without one, a small \
                  built-in application answers. With one, managers end with their last connection: \
                  `manager.reconnect_grace_ms` does not apply.",
+            )
+            .key(
+                "upstream_balance",
+                balance,
+                |d| &mut d.rooms.gateway.upstream_balance,
+                "Which of several gets a connection: the one with the fewest, or always the same for \
+                 a user's key.",
+            )
+            .key(
+                "upstream_check_ms",
+                millis(0, HOUR),
+                |d| &mut d.rooms.gateway.upstream_check,
+                "Between two looks whether they can be reached; 0 for none but by connections.",
+            )
+            .key(
+                "upstream_authorities",
+                OptionalPath,
+                |d| &mut d.rooms.gateway.upstream_authorities,
+                "Certificate authorities of `wss://` servers, PEM; empty for those of the system.",
             )
             .key(
                 "upstream_timeout_ms",
@@ -57,10 +105,114 @@ pub(super) fn sections() -> Vec<Section> {
                 "How long that server has to take a connection and to answer its upgrade.",
             )
             .key(
+                "drain_spread_ms",
+                millis(0, HOUR),
+                |d| &mut d.rooms.gateway.drain_spread,
+                "Over which time clients are told to go (1012) when the server stops.",
+            )
+            .key(
                 "drain_ms",
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.drain,
-                "How long connections have to end after the server was told to stop.",
+                "How long connections have to end after that.",
             ),
+        tls(),
+        caps(),
+        flap(),
     ]
+}
+
+fn tls() -> Section {
+    Section::new(
+        "gateway.tls",
+        "TLS on the public listener. The files are read again when they change, and at SIGHUP.",
+    )
+    .key(
+        "certificate",
+        OptionalPath,
+        |d| &mut d.rooms.gateway.tls.certificate,
+        "The certificate and those that vouch for it, PEM; empty for plain text.",
+    )
+    .key(
+        "key",
+        OptionalPath,
+        |d| &mut d.rooms.gateway.tls.key,
+        "Its key, PEM.",
+    )
+    .key(
+        "rescan_ms",
+        millis(100, DAY),
+        |d| &mut d.rooms.gateway.tls.rescan,
+        "Between two looks whether they were replaced.",
+    )
+}
+
+fn caps() -> Section {
+    Section::new(
+        "gateway.caps",
+        "Who may knock, before anything is read; 0 for no cap. An address is an IPv4 address or an IPv6 \
+         network of 64 bits; those of `gateway.trusted_proxies` are not counted one by one.",
+    )
+    .key(
+        "half_open_max",
+        count(0, MANY),
+        |d| &mut d.rooms.gateway.caps.half_open_max,
+        "Handshakes that are not done, of all.",
+    )
+    .key(
+        "half_open_per_address_max",
+        count(0, MANY),
+        |d| &mut d.rooms.gateway.caps.half_open_per_address_max,
+        "The same of one address.",
+    )
+    .key(
+        "per_s_max",
+        count(0, MANY),
+        |d| &mut d.rooms.gateway.caps.per_s_max,
+        "New connections a second, of all; five seconds' worth may come at once.",
+    )
+    .key(
+        "per_address_per_s_max",
+        count(0, MANY),
+        |d| &mut d.rooms.gateway.caps.per_address_per_s_max,
+        "The same of one address.",
+    )
+}
+
+fn flap() -> Section {
+    Section::new(
+        "gateway.flap",
+        "Clients that come and go over and over. Counted by user and address; an end with a Close of \
+         1000, or by us, does not count.",
+    )
+    .key(
+        "lives_max",
+        count(0, 1_000_000),
+        |d| &mut d.rooms.gateway.flap.lives_max,
+        "Short connections within the window that are too many; 0 for no bans.",
+    )
+    .key(
+        "short_life_ms",
+        millis(1, HOUR),
+        |d| &mut d.rooms.gateway.flap.short_life,
+        "What counts as short.",
+    )
+    .key(
+        "window_ms",
+        millis(SECOND, DAY),
+        |d| &mut d.rooms.gateway.flap.window,
+        "The window.",
+    )
+    .key(
+        "ban_ms",
+        millis(100, DAY),
+        |d| &mut d.rooms.gateway.flap.ban,
+        "How long the first ban lasts; each next one twice as long.",
+    )
+    .key(
+        "ban_max_ms",
+        millis(100, DAY),
+        |d| &mut d.rooms.gateway.flap.ban_max,
+        "How long any ban lasts at most, and how long somebody has to be quiet to be forgotten.",
+    )
 }

@@ -8,6 +8,7 @@ mod cleanup;
 mod connection;
 mod gateway;
 mod health;
+mod identity;
 mod limits;
 mod manager;
 mod observe;
@@ -63,6 +64,7 @@ impl Table {
     pub(super) fn new() -> Self {
         let rooms = [
             server::sections(),
+            identity::sections(),
             limits::sections(),
             admission::sections(),
             manager::sections(),

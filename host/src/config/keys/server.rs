@@ -1,14 +1,9 @@
-//! `[server]`, `[admin]`, `[identity]`: what no single room owns.
+//! `[server]`, `[admin]`: what no single room owns.
 
 use super::Section;
-use crate::config::IdentityMode;
-use crate::config::shape::{Address, AddressOrOff, Name, Word};
+use crate::config::shape::{Address, AddressOrOff, Credential, Name};
 
 pub(super) fn sections() -> Vec<Section> {
-    let mode = Word {
-        what: "mode",
-        words: vec![("dev", IdentityMode::Dev)],
-    };
     vec![
         Section::new("server", "The public listener.")
             .key(
@@ -23,21 +18,20 @@ pub(super) fn sections() -> Vec<Section> {
                 |d| &mut d.rooms.server.node,
                 "This node's name in records and log lines.",
             ),
-        Section::new(
-            "admin",
-            "The operators' listener. It asks nobody who they are.",
-        )
-        .key(
-            "listen",
-            AddressOrOff,
-            |d| &mut d.rooms.admin,
-            "The address for operators and metrics; keep it where only they can reach it.",
-        ),
-        Section::new("identity", "How users prove who they are.").key(
-            "mode",
-            mode,
-            |d| &mut d.rooms.identity,
-            "`dev` believes the name that a client gives, so it needs a loopback `server.listen`.",
-        ),
+        Section::new("admin", "The operators' listener.")
+            .key(
+                "listen",
+                AddressOrOff,
+                |d| &mut d.rooms.admin,
+                "The address for operators and metrics. Beyond this machine it needs a token.",
+            )
+            .secret(
+                "token",
+                Credential,
+                |d| &mut d.rooms.admin_token,
+                "What operators have to send as `Authorization: Bearer TOKEN`, to everything but \
+             `/healthz` and `/readyz`; empty to ask nobody who they are. Commands take it from \
+             `WASTEGATE_ADMIN__TOKEN`.",
+            ),
     ]
 }

@@ -3,9 +3,11 @@
 //! A shape knows how to read one type from a raw value, how to show it again, and how to say in
 //! words what it accepts. It knows neither keys nor places: that is `key`'s part of a message.
 
+pub(super) mod edge;
 mod inherited;
 mod number;
 mod observe;
+pub(super) mod parsed;
 mod sources;
 mod text;
 mod word;
@@ -14,7 +16,7 @@ pub(super) use inherited::Inherited;
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
-pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, OptionalUpstream, Route};
+pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
 pub(super) use word::{Word, Words};
 
 use super::raw::{Raw, Value};

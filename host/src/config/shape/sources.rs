@@ -3,7 +3,8 @@
 use super::Shape;
 use crate::config::raw::{Raw, Value};
 use crate::rollout::signature::{KEYS_MAX, Key, Keys};
-use crate::rollout::source::oci::{Reference, Secret};
+use crate::rollout::source::oci::Reference;
+use crate::types::Secret;
 use crate::types::ids::NAME_BYTES_MAX;
 
 /// The longest password or token, bytes.

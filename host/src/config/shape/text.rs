@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use super::Shape;
 use crate::config::AdminListener;
 use crate::config::raw::{Raw, Value};
-use crate::gateway::upstream::{BadUpstream, Upstream};
 use crate::types::ids::NAME_BYTES_MAX;
 
 fn text(raw: &Raw) -> Result<&str, String> {
@@ -125,39 +124,6 @@ impl Shape<AdminListener> for AddressOrOff {
         match seed % 4 {
             0 => Value::Text(OFF.to_owned()),
             _ => Address.sample(seed + 1),
-        }
-    }
-}
-
-/// A backend, or empty text for none.
-pub(in crate::config) struct OptionalUpstream;
-
-impl Shape<Option<Upstream>> for OptionalUpstream {
-    fn accepts(&self) -> String {
-        "a `ws://HOST[:PORT][/PATH]`, or \"\" for none".to_owned()
-    }
-
-    fn read(&self, raw: &Raw) -> Result<Option<Upstream>, String> {
-        let text = text(raw)?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        text.parse()
-            .map(Some)
-            .map_err(|error: BadUpstream| error.to_string())
-    }
-
-    fn show(&self, value: &Option<Upstream>) -> Value {
-        let shown = value.as_ref().map(ToString::to_string);
-        Value::Text(shown.unwrap_or_default())
-    }
-
-    #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        match seed % 3 {
-            0 => Value::Text(String::new()),
-            1 => Value::Text(format!("ws://backend-{seed}:8000/chat")),
-            _ => Value::Text("ws://[::1]:9000".to_owned()),
         }
     }
 }

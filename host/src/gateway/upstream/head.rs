@@ -10,7 +10,8 @@ use axum::http::uri::Authority;
 use axum::http::{Method, Request};
 
 use super::Asked;
-use crate::gateway::SUBPROTOCOL;
+use crate::gateway::listener::Encrypted;
+use crate::gateway::{SUBPROTOCOL, peer};
 
 /// Headers of one hop (RFC 9110, section 7.6.1), which are never handed on.
 const HOP: [HeaderName; 7] = [
@@ -24,6 +25,19 @@ const HOP: [HeaderName; 7] = [
 ];
 /// Beginnings of names by which proxies tell backends who somebody is.
 const OURS: [&str; 4] = ["x-wastegate-", "x-forwarded-", "x-real-", "forwarded"];
+
+/// What a backend tells us of a client's work when it takes the connection.
+pub(super) const IN_FLIGHT: &str = "x-wastegate-in-flight";
+
+/// Whether a header is of one hop.
+pub(super) fn is_of_one_hop(name: &HeaderName) -> bool {
+    HOP.contains(name)
+}
+
+/// Whether a header is of those by which proxies talk to backends.
+pub(super) fn is_ours(name: &HeaderName) -> bool {
+    OURS.iter().any(|ours| name.as_str().starts_with(ours))
+}
 
 /// The subprotocols that a client offers to the backend: all but our own.
 pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
@@ -56,9 +70,8 @@ pub(super) fn request(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
     for (name, value) in &asked.parts.headers {
-        let is_ours = OURS.iter().any(|ours| name.as_str().starts_with(ours));
         let is_named = named.iter().any(|named| named == name.as_str());
-        if !HOP.contains(name) && !is_ours && !is_named && *name != SEC_WEBSOCKET_PROTOCOL {
+        if !is_of_one_hop(name) && !is_ours(name) && !is_named && *name != SEC_WEBSOCKET_PROTOCOL {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -78,6 +91,15 @@ pub(super) fn request(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
     {
         say(HeaderName::from_static("x-forwarded-host"), host);
     }
+    if let Some(client) = peer::client(asked.parts) {
+        say(
+            HeaderName::from_static("x-forwarded-for"),
+            &client.to_string(),
+        );
+    }
+    let encrypted = asked.parts.extensions.get::<Encrypted>().is_some();
+    let proto = if encrypted { "https" } else { "http" };
+    say(HeaderName::from_static("x-forwarded-proto"), proto);
     let protocols = protocols(&asked.parts.headers);
     if !protocols.is_empty() {
         say(SEC_WEBSOCKET_PROTOCOL, &protocols.join(", "));

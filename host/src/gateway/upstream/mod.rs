@@ -1,40 +1,27 @@
 //! The backend's side of a connection: from a client's checked upgrade to one of our own.
 //!
-//! Only the configured backend is ever connected to. It has to answer with 101 and the right
+//! Only configured backends are ever connected to; which of several, [`pool`] says. It has to answer with 101 and the right
 //! `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is answered; anything else is a
 //! refusal, and its connection is never used again.
 
 mod head;
+mod open;
+mod pool;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::header::{
-    HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-};
-use axum::http::request::Parts;
+use axum::http::StatusCode;
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderValue, StatusCode};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Bytes;
 
-use super::identity::Identity;
-use super::upgrade::transport;
-use crate::connection::{Far, Transport};
-use crate::types::Tasks;
-
-/// Bytes of a backend's response head.
-const RESPONSE_BYTES_MAX: usize = 16 * 1_024;
-/// Headers of a backend's response.
-const RESPONSE_HEADERS_MAX: usize = 64;
+pub(super) use open::{Asked, Leg};
+pub use pool::{Balance, Upstreams, View};
 
 /// A backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
+    encrypted: bool,
     authority: Authority,
     /// None hands on the client's own path.
     path: Option<String>,
@@ -44,15 +31,10 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000")]
+    #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
     Url(String),
-    /// It asks for TLS.
-    #[error(
-        "{0:?} asks for TLS, which is not spoken to backends yet: use ws:// on a network that you trust"
-    )]
-    Tls(String),
     /// It has a name, a password or a query.
-    #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] only")]
+    #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
 }
 
@@ -62,6 +44,9 @@ pub enum UpstreamError {
     /// It cannot be reached.
     #[error("it cannot be reached: {0}")]
     Connect(#[source] std::io::Error),
+    /// It speaks no TLS that can be trusted.
+    #[error("its TLS cannot be trusted: {0}")]
+    Tls(#[source] std::io::Error),
     /// It did not answer in time.
     #[error("it did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
@@ -102,11 +87,11 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
         let bad = || BadUpstream::Url(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| bad())?;
-        match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(BadUpstream::Tls(text.to_owned())),
+        let encrypted = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
             _ => return Err(bad()),
-        }
+        };
         let authority = uri.authority().ok_or_else(bad)?.clone();
         if authority.as_str().contains('@') || uri.query().is_some() || text.contains('#') {
             return Err(BadUpstream::More(text.to_owned()));
@@ -116,145 +101,34 @@ impl FromStr for Upstream {
         }
         let path = Some(uri.path()).filter(|path| !matches!(*path, "" | "/"));
         Ok(Self {
+            encrypted,
             authority,
             path: path.map(ToOwned::to_owned),
         })
     }
 }
 
+impl Upstream {
+    /// Whether it wants TLS.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    fn host(&self) -> &str {
+        self.authority.host().trim_matches(['[', ']'])
+    }
+
+    fn port(&self) -> u16 {
+        let usual = if self.encrypted { 443 } else { 80 };
+        self.authority.port_u16().unwrap_or(usual)
+    }
+}
+
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.as_deref().unwrap_or_default();
-        write!(f, "ws://{}{path}", self.authority)
-    }
-}
-
-/// A client's upgrade.
-pub(super) struct Asked<'a> {
-    pub(super) parts: &'a Parts,
-    pub(super) identity: &'a Identity,
-    /// What answers the client's key.
-    pub(super) accept: &'a str,
-}
-
-/// A connection to a backend that has said yes.
-pub(super) struct Leg {
-    transport: Transport,
-    /// What it sent behind its answer.
-    leftover: Bytes,
-    protocol: Option<HeaderValue>,
-    extensions: Vec<HeaderValue>,
-}
-
-impl Upstream {
-    /// Opens a connection as the client asked for it.
-    pub(super) async fn connect(
-        &self,
-        asked: Asked<'_>,
-        timeout: Duration,
-        tasks: &Tasks,
-    ) -> Result<Leg, UpstreamError> {
-        let connected = tokio::time::timeout(timeout, self.open(asked, tasks)).await;
-        connected.unwrap_or(Err(UpstreamError::Timeout(timeout)))
-    }
-
-    async fn open(&self, asked: Asked<'_>, tasks: &Tasks) -> Result<Leg, UpstreamError> {
-        let address = (
-            self.authority.host().trim_matches(['[', ']']),
-            self.authority.port_u16().unwrap_or(80),
-        );
-        let stream = TcpStream::connect(address)
-            .await
-            .map_err(UpstreamError::Connect)?;
-        // Messages are whole by the time they are written.
-        stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(RESPONSE_BYTES_MAX)
-            .max_headers(RESPONSE_HEADERS_MAX)
-            .handshake::<_, Body>(TokioIo::new(stream))
-            .await
-            .map_err(UpstreamError::Http)?;
-        // Ends with the upgrade, or when `sender` is dropped.
-        tasks.spawn("upstream-handshake", async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "a connection to the upstream failed");
-            }
-        });
-        let request = head::request(&self.authority, self.path.as_deref(), &asked);
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(UpstreamError::Http)?;
-        let headers = response.headers();
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Status(response.status()));
-        }
-        check(headers, &asked)?;
-        let protocol = headers.get(SEC_WEBSOCKET_PROTOCOL).cloned();
-        let extensions = headers.get_all(SEC_WEBSOCKET_EXTENSIONS);
-        let extensions = extensions.iter().cloned().collect();
-        let upgraded = hyper::upgrade::on(response)
-            .await
-            .map_err(UpstreamError::Http)?;
-        let (transport, leftover) = transport(upgraded);
-        Ok(Leg {
-            transport,
-            leftover,
-            protocol,
-            extensions,
-        })
-    }
-}
-
-/// Whether a 101 is the answer to that upgrade.
-fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
-    let is = |name, wanted: &str| {
-        let mut values = headers.get_all(name).iter();
-        let value = values.next().and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| value.trim() == wanted) && values.next().is_none()
-    };
-    if !is(SEC_WEBSOCKET_ACCEPT, asked.accept) {
-        return Err(UpstreamError::Handshake(
-            "`Sec-WebSocket-Accept` does not answer our key",
-        ));
-    }
-    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
-    if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
-        return Err(UpstreamError::Handshake("`Upgrade` is not `websocket`"));
-    }
-    if let Some(chosen) = headers.get(SEC_WEBSOCKET_PROTOCOL) {
-        let offered = head::protocols(&asked.parts.headers);
-        let chosen = chosen.to_str().unwrap_or_default().trim();
-        if !offered.iter().any(|offered| offered == chosen) {
-            return Err(UpstreamError::Handshake(
-                "it chose a subprotocol that was not offered",
-            ));
-        }
-    }
-    Ok(())
-}
-
-impl Leg {
-    /// Tells the client what the backend chose.
-    pub(super) fn answer(&self, headers: &mut HeaderMap) {
-        if let Some(protocol) = &self.protocol {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol.clone());
-        }
-        for extension in &self.extensions {
-            headers.append(SEC_WEBSOCKET_EXTENSIONS, extension.clone());
-        }
-    }
-
-    pub(super) fn into_far(self) -> Far {
-        let compresses = self.extensions.iter().any(|extension| {
-            let extension = extension.to_str().unwrap_or_default();
-            extension.contains("permessage-deflate")
-        });
-        Far {
-            transport: self.transport,
-            leftover: self.leftover,
-            compresses,
-        }
+        let scheme = if self.encrypted { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{path}", self.authority)
     }
 }
 
@@ -268,6 +142,7 @@ mod tests {
             ("ws://127.0.0.1:8000", "ws://127.0.0.1:8000"),
             ("ws://backend/", "ws://backend"),
             ("ws://[::1]:9/chat/v1", "ws://[::1]:9/chat/v1"),
+            ("wss://backend/chat", "wss://backend/chat"),
         ] {
             let upstream: Upstream = text.parse().unwrap();
             assert_eq!(upstream.to_string(), shown);
@@ -283,7 +158,6 @@ mod tests {
         ] {
             assert!(matches!(bad(text), BadUpstream::Url(_)), "{text}");
         }
-        assert!(matches!(bad("wss://backend"), BadUpstream::Tls(_)));
         for text in ["ws://a:b@backend", "ws://backend?x=1", "ws://backend/#x"] {
             assert!(matches!(bad(text), BadUpstream::More(_)), "{text}");
         }

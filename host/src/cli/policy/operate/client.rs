@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::super::serve::chain;
 use crate::admin::policies::{ACTOR_HEADER, SIGNATURE_HEADER};
-use crate::rollout::source::oci::provide_cryptography;
+use crate::types::{Secret, provide_cryptography};
 
 /// How long an answer is waited for: a large policy takes a compiler most of a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -31,6 +31,7 @@ pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: Url,
     actor: Option<String>,
+    token: Option<Secret>,
 }
 
 /// What is sent with a request.
@@ -42,7 +43,11 @@ pub(in crate::cli) enum Body {
 }
 
 impl Client {
-    pub(in crate::cli) fn new(url: &str, actor: Option<String>) -> Result<Self, Failed> {
+    pub(in crate::cli) fn new(
+        url: &str,
+        actor: Option<String>,
+        token: Option<Secret>,
+    ) -> Result<Self, Failed> {
         let unusable = |why: String| {
             Failed::Refused(format!(
                 "`{url}` is no address of an operators' API ({why}): give one such as http://127.0.0.1:9090"
@@ -61,7 +66,12 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| unusable(chain(&error)))?;
-        Ok(Self { http, base, actor })
+        Ok(Self {
+            http,
+            base,
+            actor,
+            token,
+        })
     }
 
     /// Asks, and reads the answer as what it should be.
@@ -105,6 +115,9 @@ impl Client {
             url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.reveal());
+        }
         if let Some(actor) = &self.actor {
             request = request.header(ACTOR_HEADER, printable(actor));
         }

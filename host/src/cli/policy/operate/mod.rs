@@ -61,9 +61,15 @@ impl Remote {
             err,
         } = terminal;
         let actor = self.actor.or_else(|| environment.user().map(str::to_owned));
+        let loaded = config::load(self.sources.sources(environment, Vec::new()));
+        let token = loaded
+            .as_ref()
+            .ok()
+            .map(|loaded| &loaded.config.admin_token);
+        let token = token.filter(|token| !token.is_empty()).cloned();
         let url = match self.admin {
             Some(url) => url,
-            None => match config::load(self.sources.sources(environment, Vec::new())) {
+            None => match loaded {
                 Ok(loaded) => match loaded.config.admin {
                     AdminListener::On(address) => format!("http://{address}"),
                     AdminListener::Off => {
@@ -81,7 +87,7 @@ impl Remote {
             .enable_all()
             .build()?;
         let done = runtime.block_on(async {
-            let client = Client::new(&url, actor)?;
+            let client = Client::new(&url, actor, token)?;
             ask(&client, self.json).await
         });
         match done {

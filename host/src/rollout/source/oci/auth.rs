@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::error::RegistryError;
 use super::transport::{Answer, Ask, Transport};
+use crate::types::Secret;
 
 /// How much of a token service's answer is read, bytes.
 const TOKEN_BYTES_MAX: u64 = 64 * 1_024;
@@ -23,34 +24,6 @@ pub struct Credentials {
     pub username: String,
     /// The password, or the token; empty for nobody.
     pub password: Secret,
-}
-
-/// Text that nobody may see.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes it.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_empty() { "not set" } else { "set" })
-    }
 }
 
 impl fmt::Debug for Credentials {

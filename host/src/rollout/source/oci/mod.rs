@@ -21,12 +21,11 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 
 pub use artifact::{About, SIGNATURE_ANNOTATION};
-pub use auth::{Credentials, Secret};
+pub use auth::Credentials;
 pub use error::RegistryError;
 pub use poll::Poller;
 pub use push::{Published, publish};
 pub use reference::{InvalidReference, REFERENCE_BYTES_MAX, Reference};
-pub use transport::provide_cryptography;
 
 use super::{Fetched, Origin};
 use crate::policy::load::digest;

@@ -12,8 +12,9 @@ use super::Config;
 use super::artifact::{self, About};
 use super::error::RegistryError;
 use super::reference::Reference;
-use super::transport::{is_plain, provide_cryptography};
+use super::transport::is_plain;
 use crate::policy::load::digest;
+use crate::types::provide_cryptography;
 
 /// What was published.
 #[derive(Debug, Clone, PartialEq, Eq)]

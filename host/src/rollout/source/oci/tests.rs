@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::rollout::source::{Receive, Received, Sighting};
-use crate::types::Tasks;
+use crate::types::{Secret, Tasks};
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 

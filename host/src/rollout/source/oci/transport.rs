@@ -4,7 +4,6 @@
 //! a cap and follows any redirect, so pulling has this of its own. Credentials go to the registry
 //! and to the token service that it names, nowhere else.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
@@ -13,6 +12,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::error::RegistryError;
 use super::reference::{Reference, is_inside, is_loopback};
 use super::{ATTEMPTS_MAX, REDIRECTS_MAX};
+use crate::types::provide_cryptography;
 
 /// Between two attempts; four times as long each time.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -45,15 +45,6 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) bytes: Vec<u8>,
-}
-
-/// Makes `ring` the provider of cryptography, once for the process.
-pub fn provide_cryptography() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // Somebody who embeds us may have chosen another one: theirs stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 /// Whether a registry is asked without encryption: on this machine, or where the operator says so.

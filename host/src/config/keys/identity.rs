@@ -1,0 +1,292 @@
+//! `[identity]`: how users prove who they are.
+
+use super::{DAY, HOUR, MINUTE, SECOND, Section};
+use crate::config::shape::edge::{header_or_none, headers, name_or_none, names, url, word};
+use crate::config::shape::parsed::Parsed;
+use crate::config::shape::{Credential, OptionalPath, Word, Words, count, millis};
+use crate::gateway::identity::Mode;
+use crate::gateway::identity::jwt::Algorithm;
+use crate::gateway::identity::token::Source;
+
+pub(super) fn sections() -> Vec<Section> {
+    vec![whole(), token(), jwt(), claims(), hook(), proxies()]
+}
+
+fn whole() -> Section {
+    let mode = Word {
+        what: "mode",
+        words: vec![
+            ("dev", Mode::Dev),
+            ("jwt", Mode::Jwt),
+            ("hook", Mode::Hook),
+            ("headers", Mode::Headers),
+        ],
+    };
+    Section::new("identity", "How users prove who they are.")
+        .key(
+            "mode",
+            mode,
+            |d| &mut d.rooms.identity.mode,
+            "`dev` believes the name that a client gives, so it needs a loopback `server.listen`; `jwt` \
+             checks a signed token; `hook` asks a service; `headers` believes the proxies of \
+             `gateway.trusted_proxies`.",
+        )
+        .key(
+            "expiry_grace_ms",
+            millis(0, DAY),
+            |d| &mut d.rooms.identity.expiry_grace,
+            "How long a connection outlives the token that it came with; then it is closed with 4005.",
+        )
+        .key(
+            "protected_classes",
+            names(),
+            |d| &mut d.rooms.identity.protected_classes,
+            "Classes whose users are protected: evicted after everybody else.",
+        )
+}
+
+fn token() -> Section {
+    let source = Word {
+        what: "place",
+        words: vec![
+            ("authorization", Source::Authorization),
+            ("subprotocol", Source::Subprotocol),
+            ("cookie", Source::Cookie),
+            ("query", Source::Query),
+        ],
+    };
+    Section::new(
+        "identity.token",
+        "Where a client hands over its token. The order is always authorization, subprotocol, cookie, \
+         query.",
+    )
+    .key(
+        "sources",
+        Words(source),
+        |d| &mut d.rooms.identity.token.sources,
+        "Where to look. A token in a query ends up in other people's logs; ours do not have it.",
+    )
+    .key(
+        "subprotocol",
+        word(),
+        |d| &mut d.rooms.identity.token.subprotocol,
+        "What an item of `Sec-WebSocket-Protocol` begins with that is a token. It is never echoed and \
+         never handed on.",
+    )
+    .key(
+        "cookie",
+        word(),
+        |d| &mut d.rooms.identity.token.cookie,
+        "The name of the cookie.",
+    )
+    .key(
+        "query",
+        word(),
+        |d| &mut d.rooms.identity.token.query,
+        "The name of the query parameter, which is not handed on.",
+    )
+}
+
+fn jwt() -> Section {
+    let algorithm = Word {
+        what: "algorithm",
+        words: vec![
+            ("HS256", Algorithm::Hs256),
+            ("RS256", Algorithm::Rs256),
+            ("ES256", Algorithm::Es256),
+            ("EdDSA", Algorithm::EdDsa),
+        ],
+    };
+    Section::new(
+        "identity.jwt",
+        "Which signed tokens are good. `exp` is required.",
+    )
+    .key(
+        "algorithms",
+        Words(algorithm),
+        |d| &mut d.rooms.identity.jwt.algorithms,
+        "How tokens may be signed; whatever else a token says, it is refused.",
+    )
+    .secret(
+        "secret",
+        Credential,
+        |d| &mut d.rooms.identity.jwt.secret,
+        "The shared secret of HS256.",
+    )
+    .key(
+        "keys_file",
+        OptionalPath,
+        |d| &mut d.rooms.identity.jwt.keys_file,
+        "A file with public keys, as a JSON Web Key Set.",
+    )
+    .key(
+        "keys_url",
+        url(),
+        |d| &mut d.rooms.identity.jwt.keys_url,
+        "Where such a set is published: https, or http on this machine.",
+    )
+    .key(
+        "keys_refresh_ms",
+        millis(SECOND, DAY),
+        |d| &mut d.rooms.identity.jwt.keys_refresh,
+        "How long a set is believed before it is read again.",
+    )
+    .key(
+        "keys_retry_ms",
+        millis(10, HOUR),
+        |d| &mut d.rooms.identity.jwt.keys_retry,
+        "The pause between two looks for a key that the set does not have.",
+    )
+    .key(
+        "keys_timeout_ms",
+        millis(10, MINUTE),
+        |d| &mut d.rooms.identity.jwt.keys_timeout,
+        "How long a fetch of the set may take.",
+    )
+    .key(
+        "issuers",
+        names(),
+        |d| &mut d.rooms.identity.jwt.issuers,
+        "Who may have issued a token (`iss`); empty for anybody with a key.",
+    )
+    .key(
+        "audiences",
+        names(),
+        |d| &mut d.rooms.identity.jwt.audiences,
+        "Whom a token has to be meant for (`aud`), one of them; empty for anybody.",
+    )
+    .key(
+        "leeway_ms",
+        millis(0, 10 * MINUTE),
+        |d| &mut d.rooms.identity.jwt.leeway,
+        "How far the clock of whoever issues tokens may differ from ours.",
+    )
+}
+
+fn claims() -> Section {
+    Section::new(
+        "identity.claims",
+        "Which claims of a token mean what; empty where none does. What they do not say of manager and \
+         device, the client's query says.",
+    )
+    .key(
+        "user",
+        user_claim(),
+        |d| &mut d.rooms.identity.claims.user,
+        "The user.",
+    )
+    .key(
+        "key",
+        name_or_none(),
+        |d| &mut d.rooms.identity.claims.key,
+        "The manager.",
+    )
+    .key(
+        "device",
+        name_or_none(),
+        |d| &mut d.rooms.identity.claims.device,
+        "The device.",
+    )
+    .key(
+        "class",
+        name_or_none(),
+        |d| &mut d.rooms.identity.claims.class,
+        "The class of the user, or a list of them.",
+    )
+    .key(
+        "priority",
+        name_or_none(),
+        |d| &mut d.rooms.identity.claims.priority,
+        "The priority of the manager; higher is more important.",
+    )
+    .key(
+        "managers",
+        name_or_none(),
+        |d| &mut d.rooms.identity.claims.managers,
+        "How many managers the user may hold, in place of `limits.managers_per_user`.",
+    )
+}
+
+fn user_claim() -> Parsed<String> {
+    Parsed {
+        accepts: "the name of a claim",
+        parse: |text| match text {
+            "" => Err("there is no user without a claim that says who".to_owned()),
+            _ => (name_or_none().parse)(text),
+        },
+        write: Clone::clone,
+        samples: &["sub", "email", "https://example/claims/user"],
+    }
+}
+
+fn hook() -> Section {
+    Section::new(
+        "identity.hook",
+        "The service that is asked, with a GET. It answers 200 and JSON with `user`, and if it likes \
+         `key`, `device`, `class`, `priority`, `managers`, `expires_unix_s`; or 401 or 403. Whatever \
+         else happens, nobody is let in.",
+    )
+    .key(
+        "url",
+        url(),
+        |d| &mut d.rooms.identity.hook.url,
+        "Where it is.",
+    )
+    .key(
+        "timeout_ms",
+        millis(10, MINUTE),
+        |d| &mut d.rooms.identity.hook.timeout,
+        "How long it has to answer.",
+    )
+    .key(
+        "cache_ms",
+        millis(0, HOUR),
+        |d| &mut d.rooms.identity.hook.cache,
+        "How long a yes to the same question is remembered; a no never is.",
+    )
+    .key(
+        "cache_entries_max",
+        count(1, 10_000_000),
+        |d| &mut d.rooms.identity.hook.cache_entries_max,
+        "Answers that are remembered at once.",
+    )
+    .key(
+        "headers",
+        headers(),
+        |d| &mut d.rooms.identity.hook.headers,
+        "Headers that it gets besides Authorization, Cookie, Origin, User-Agent and \
+         Sec-WebSocket-Protocol.",
+    )
+}
+
+fn proxies() -> Section {
+    Section::new(
+        "identity.headers",
+        "By which headers the proxies of `gateway.trusted_proxies` say who somebody is. They have to \
+         remove them from what clients send.",
+    )
+    .key(
+        "user",
+        header_or_none(),
+        |d| &mut d.rooms.identity.headers.user,
+        "The user.",
+    )
+    .key(
+        "key",
+        header_or_none(),
+        |d| &mut d.rooms.identity.headers.key,
+        "The manager; where it is empty, the client's query says it.",
+    )
+    .key(
+        "device",
+        header_or_none(),
+        |d| &mut d.rooms.identity.headers.device,
+        "The device; where it is empty, the client's query says it.",
+    )
+    .key(
+        "class",
+        header_or_none(),
+        |d| &mut d.rooms.identity.headers.class,
+        "The class of the user.",
+    )
+}

@@ -1,0 +1,164 @@
+//! Shapes of what strangers meet: networks, origins, backends, names of headers and claims.
+
+use axum::http::HeaderName;
+use ipnet::IpNet;
+
+use super::parsed::{ListOf, Optional, Parsed};
+use crate::gateway::origin::is_origin;
+use crate::gateway::upstream::Upstream;
+use crate::types::ids::NAME_BYTES_MAX;
+
+/// Networks.
+pub(in crate::config) const fn networks() -> ListOf<IpNet> {
+    ListOf(Parsed {
+        accepts: "an IP address, or a network such as 10.0.0.0/8",
+        parse: |text| {
+            let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
+            let network = address.or_else(|_| text.parse::<IpNet>());
+            network.map_err(|_| format!("{text:?} is no IP address or network"))
+        },
+        write: ToString::to_string,
+        samples: &["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"],
+    })
+}
+
+/// Origins of pages.
+pub(in crate::config) const fn origins() -> ListOf<String> {
+    ListOf(Parsed {
+        accepts: "an origin as browsers send it, such as https://app.example:8443, or `*`",
+        parse: |text| {
+            if is_origin(text) {
+                Ok(text.to_owned())
+            } else {
+                Err(format!(
+                    "{text:?} is no origin: scheme, host and port in lower case, nothing behind it"
+                ))
+            }
+        },
+        write: Clone::clone,
+        samples: &["https://app.example", "http://localhost:3000", "*"],
+    })
+}
+
+/// Backends.
+pub(in crate::config) const fn upstreams() -> ListOf<Upstream> {
+    ListOf(Parsed {
+        accepts: "a ws://HOST[:PORT][/PATH] or wss://",
+        parse: |text| {
+            text.parse()
+                .map_err(|error: crate::gateway::upstream::BadUpstream| error.to_string())
+        },
+        write: ToString::to_string,
+        samples: &[
+            "ws://backend:8000/chat",
+            "wss://chat.example",
+            "ws://[::1]:9000",
+        ],
+    })
+}
+
+/// Names that somebody else chose: of claims, classes, issuers.
+pub(in crate::config) const fn names() -> ListOf<String> {
+    ListOf(name())
+}
+
+/// Such a name.
+const fn name() -> Parsed<String> {
+    Parsed {
+        accepts: "text without control characters",
+        parse: |text| {
+            if text.is_empty() || text.len() > NAME_BYTES_MAX || text.contains(char::is_control) {
+                return Err(format!(
+                    "{text:?} is empty, too long, or has a control character"
+                ));
+            }
+            Ok(text.to_owned())
+        },
+        write: Clone::clone,
+        samples: &["premium", "https://issuer.example/", "gold é"],
+    }
+}
+
+/// Such a name, or empty text for none.
+pub(in crate::config) const fn name_or_none() -> Parsed<String> {
+    Parsed {
+        accepts: "text without control characters, or \"\" for none",
+        parse: |text| {
+            if text.is_empty() {
+                Ok(String::new())
+            } else {
+                (name().parse)(text)
+            }
+        },
+        write: Clone::clone,
+        samples: &["", "sub", "https://example/claims/user"],
+    }
+}
+
+/// A word of letters that may stand in headers, cookies and queries.
+pub(in crate::config) const fn word() -> Parsed<String> {
+    Parsed {
+        accepts: "a name of letters, digits, `-`, `_` and `.`",
+        parse: |text| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.bytes().all(fits) {
+                return Err(format!("{text:?} is no such name"));
+            }
+            Ok(text.to_owned())
+        },
+        write: Clone::clone,
+        samples: &["token", "session-id", "acme.bearer."],
+    }
+}
+
+fn header(text: &str) -> Result<String, String> {
+    let name = HeaderName::from_bytes(text.as_bytes());
+    let name = name.map_err(|_| format!("{text:?} is no name of a header"))?;
+    Ok(name.as_str().to_owned())
+}
+
+/// The name of a header, or empty text for none.
+pub(in crate::config) const fn header_or_none() -> Parsed<String> {
+    Parsed {
+        accepts: "the name of a header, or \"\" for none",
+        parse: |text| {
+            if text.is_empty() {
+                Ok(String::new())
+            } else {
+                header(text)
+            }
+        },
+        write: Clone::clone,
+        samples: &["x-user", "", "remote-user"],
+    }
+}
+
+/// Names of headers.
+pub(in crate::config) const fn headers() -> ListOf<String> {
+    ListOf(Parsed {
+        accepts: "the name of a header",
+        parse: header,
+        write: Clone::clone,
+        samples: &["x-tenant", "accept-language"],
+    })
+}
+
+/// Where something is asked for over HTTP.
+pub(in crate::config) const fn url() -> Optional<String> {
+    Optional(Parsed {
+        accepts: "an https:// URL, or http:// for a machine that you trust",
+        parse: |text| {
+            let url = reqwest::Url::parse(text)
+                .map_err(|error| format!("{text:?} is no URL ({error})"))?;
+            if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+                return Err(format!("{text:?} is no http:// or https:// URL"));
+            }
+            Ok(text.to_owned())
+        },
+        write: Clone::clone,
+        samples: &[
+            "https://auth.example/check",
+            "http://127.0.0.1:9000/who?x=1",
+        ],
+    })
+}

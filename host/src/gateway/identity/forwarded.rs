@@ -1,0 +1,104 @@
+//! Headers by which a proxy in front says who somebody is, after it has checked that itself. Believed
+//! of the proxies that were named, and of nobody else: anybody can send a header.
+
+use axum::http::request::Parts;
+use ipnet::IpNet;
+use serde_json::{Map, Value};
+
+use super::claims::{self, Reader};
+use super::{Identified, Identify, Identity, Unidentified};
+use crate::gateway::peer;
+
+/// Which header says what. An empty name is never said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The user. `x-user`.
+    pub user: String,
+    /// The manager; where it is not said, the client's query says it. Empty.
+    pub key: String,
+    /// The device; where it is not said, the client's query says it. Empty.
+    pub device: String,
+    /// The class of the user. `x-user-class`.
+    pub class: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            user: "x-user".to_owned(),
+            key: String::new(),
+            device: String::new(),
+            class: "x-user-class".to_owned(),
+        }
+    }
+}
+
+/// Identifies by what proxies say.
+#[derive(Debug)]
+pub struct Forwarded {
+    config: super::Config,
+    proxies: Vec<IpNet>,
+}
+
+impl Forwarded {
+    /// By these headers, of these proxies.
+    #[must_use]
+    pub fn new(config: &super::Config, proxies: Vec<IpNet>) -> Self {
+        Self {
+            config: config.clone(),
+            proxies,
+        }
+    }
+
+    fn who(&self, parts: &Parts) -> Result<Identity, Unidentified> {
+        let proxy = peer::socket(parts);
+        let is_named = |proxy| self.proxies.iter().any(|net| net.contains(&proxy));
+        if !proxy.is_some_and(is_named) {
+            return Err(Unidentified::Forbidden(
+                "connections are taken from the proxies in front only".to_owned(),
+            ));
+        }
+        let headers = &self.config.headers;
+        let mut said = Map::new();
+        for name in [&headers.user, &headers.key, &headers.device, &headers.class] {
+            if name.is_empty() {
+                continue;
+            }
+            let mut values = parts.headers.get_all(name).iter();
+            let value = values.next().and_then(|value| value.to_str().ok());
+            if values.next().is_some() {
+                return Err(Unidentified::Rejected(format!(
+                    "header `{name}` occurs more than once"
+                )));
+            }
+            if let Some(value) = value {
+                said.insert(name.clone(), Value::from(value));
+            }
+        }
+        if !said.contains_key(&headers.user) {
+            return Err(Unidentified::Rejected(format!(
+                "header `{}` is missing",
+                headers.user
+            )));
+        }
+        let names = claims::Config {
+            user: headers.user.clone(),
+            key: headers.key.clone(),
+            device: headers.device.clone(),
+            class: headers.class.clone(),
+            priority: String::new(),
+            managers: String::new(),
+        };
+        let reader = Reader {
+            config: &names,
+            protected_classes: &self.config.protected_classes,
+        };
+        reader.read(&said, &parts.uri)
+    }
+}
+
+impl Identify for Forwarded {
+    fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
+        Box::pin(std::future::ready(self.who(parts)))
+    }
+}

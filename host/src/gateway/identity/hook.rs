@@ -1,0 +1,215 @@
+//! A service that is asked over HTTP who somebody is.
+//!
+//! It gets the request's credentials and address, and answers 200 with JSON, or 401 or 403. Whatever
+//! else happens, nobody is let in: a service that cannot be asked is no reason to believe anybody.
+//! A yes is remembered for a while; a no never is.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::http::header::{
+    AUTHORIZATION, COOKIE, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL, USER_AGENT,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use quick_cache::sync::Cache;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::claims::Reader;
+use super::{Identified, Identify, Identity, Unidentified};
+use crate::gateway::peer;
+use crate::types::{Clock, Timestamp, provide_cryptography};
+
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 64 * 1_024;
+/// What is always handed on of the request.
+const HANDED_ON: [HeaderName; 5] = [
+    AUTHORIZATION,
+    COOKIE,
+    ORIGIN,
+    USER_AGENT,
+    SEC_WEBSOCKET_PROTOCOL,
+];
+
+/// The service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it is. It gets a GET.
+    pub url: Option<String>,
+    /// How long it has to answer. 2 s.
+    pub timeout: Duration,
+    /// How long a yes is remembered; zero to ask every time. 10 s.
+    pub cache: Duration,
+    /// Answers that are remembered at once. 10,000.
+    pub cache_entries_max: usize,
+    /// Headers that it gets besides `Authorization`, `Cookie`, `Origin`, `User-Agent` and
+    /// `Sec-WebSocket-Protocol`. None.
+    pub headers: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout: Duration::from_secs(2),
+            cache: Duration::from_secs(10),
+            cache_entries_max: 10_000,
+            headers: Vec::new(),
+        }
+    }
+}
+
+type Digested = [u8; 32];
+
+/// Identifies by asking.
+pub struct Hook {
+    config: super::Config,
+    headers: Vec<HeaderName>,
+    client: reqwest::Client,
+    /// What was answered to what, and when.
+    answers: Cache<Digested, (Timestamp, Map<String, Value>)>,
+    clock: Clock,
+}
+
+impl Hook {
+    /// With a client of its own.
+    ///
+    /// # Errors
+    /// When that cannot be made.
+    pub fn new(config: &super::Config, clock: Clock) -> Result<Self, reqwest::Error> {
+        provide_cryptography();
+        let client = reqwest::Client::builder()
+            .timeout(config.hook.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let named = config.hook.headers.iter();
+        let named = named.filter_map(|name| name.parse().ok());
+        Ok(Self {
+            headers: HANDED_ON.into_iter().chain(named).collect(),
+            answers: Cache::new(config.hook.cache_entries_max),
+            config: config.clone(),
+            client,
+            clock,
+        })
+    }
+
+    async fn who(&self, parts: &mut Parts) -> Result<Identity, Unidentified> {
+        let asked = self.question(parts);
+        let digest = digest(&asked);
+        let now = self.clock.now();
+        let known = self.answers.get(&digest);
+        let known = known.filter(|(at, _)| now.since(*at) < self.config.hook.cache);
+        let answer = match known {
+            Some((_, answer)) => answer,
+            None => {
+                let answer = self.ask(asked).await?;
+                if !self.config.hook.cache.is_zero() {
+                    self.answers.insert(digest, (now, answer.clone()));
+                }
+                answer
+            }
+        };
+        let token = self.config.token.take(parts);
+        let reader = Reader {
+            config: &super::claims::Config {
+                user: "user".to_owned(),
+                key: "key".to_owned(),
+                device: "device".to_owned(),
+                class: "class".to_owned(),
+                priority: "priority".to_owned(),
+                managers: "managers".to_owned(),
+            },
+            protected_classes: &self.config.protected_classes,
+        };
+        let identity = reader.read(&answer, &parts.uri).map_err(|error| {
+            tracing::error!(%error, "the authorisation hook's answer cannot be used");
+            Unidentified::Unavailable
+        })?;
+        let expires = answer.get("expires_unix_s").and_then(Value::as_u64);
+        Ok(Identity {
+            expires_unix_ms: expires.map(|seconds| seconds.saturating_mul(1_000)),
+            by_token: token.is_some_and(|(_, source)| !source.is_sent_unasked()),
+            ..identity
+        })
+    }
+
+    /// What of the request the service is told.
+    fn question(&self, parts: &Parts) -> HeaderMap {
+        let mut asked = HeaderMap::new();
+        for name in &self.headers {
+            for value in parts.headers.get_all(name) {
+                asked.append(name.clone(), value.clone());
+            }
+        }
+        let target = HeaderValue::from_str(&parts.uri.to_string());
+        if let Ok(target) = target {
+            asked.insert("x-original-uri", target);
+        }
+        let client = peer::client(parts).map(|address| address.to_string());
+        if let Some(Ok(client)) = client.map(HeaderValue::try_from) {
+            asked.insert("x-forwarded-for", client);
+        }
+        asked
+    }
+
+    async fn ask(&self, headers: HeaderMap) -> Result<Map<String, Value>, Unidentified> {
+        let url = self.config.hook.url.as_deref().unwrap_or_default();
+        let unavailable = |why: String| {
+            tracing::warn!(
+                why,
+                "the authorisation hook gave no answer; a client is refused"
+            );
+            Unidentified::Unavailable
+        };
+        let response = self.client.get(url).headers(headers).send().await;
+        let mut response = response.map_err(|error| {
+            let error = error.without_url();
+            let cause = std::error::Error::source(&error);
+            unavailable(cause.map_or_else(|| error.to_string(), ToString::to_string))
+        })?;
+        match response.status().as_u16() {
+            200 => {}
+            401 => return Err(Unidentified::Rejected("not authorised".to_owned())),
+            403 => return Err(Unidentified::Forbidden("not allowed".to_owned())),
+            status => return Err(unavailable(format!("it answered {status}"))),
+        }
+        let mut bytes = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return Err(unavailable(error.without_url().to_string())),
+            }
+            if bytes.len() > ANSWER_BYTES_MAX {
+                return Err(unavailable(format!("more than {ANSWER_BYTES_MAX} bytes")));
+            }
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|error| unavailable(format!("no JSON object: {error}")))
+    }
+}
+
+/// One number for everything that the answer may depend on.
+fn digest(asked: &HeaderMap) -> Digested {
+    let mut digest = Sha256::new();
+    for (name, value) in asked {
+        for part in [name.as_str().as_bytes(), value.as_bytes()] {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part);
+        }
+    }
+    digest.finalize().into()
+}
+
+impl Identify for Hook {
+    fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
+        Box::pin(self.who(parts))
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").finish_non_exhaustive()
+    }
+}

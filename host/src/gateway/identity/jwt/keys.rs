@@ -1,0 +1,252 @@
+//! The keys that tokens are signed with: a secret, and a set that is read again from time to time.
+//!
+//! Rotation: a set is read again when it is old, and early when a token names a key that is not in
+//! it, though not more often than every `keys_retry`: tokens with made-up names must not make us
+//! hammer whoever publishes the set. A set that cannot be read again stays in use.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio::sync::Mutex;
+
+use super::Config;
+use crate::types::{Clock, Timestamp, provide_cryptography};
+
+/// Bytes of a set that are read.
+const SET_BYTES_MAX: usize = 1024 * 1_024;
+/// Keys of a set that are used.
+const KEYS_MAX: usize = 64;
+
+/// Why keys cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The URL cannot be fetched.
+    #[error("the set cannot be fetched")]
+    Fetch(#[source] reqwest::Error),
+    /// It is answered with something else.
+    #[error("the set's address answered {0}")]
+    Status(reqwest::StatusCode),
+    /// It has too many bytes.
+    #[error("the set has more than {SET_BYTES_MAX} bytes")]
+    TooLarge,
+    /// It is no set of keys.
+    #[error("it is no JSON Web Key Set: {0}")]
+    Json(#[source] serde_json::Error),
+    /// It has none that can be used.
+    #[error("the set has no key for signatures by RSA, P-256 or Ed25519")]
+    Empty,
+    /// The shared secret is none.
+    #[error("the shared secret is empty")]
+    Secret,
+    /// An HTTP client cannot be made.
+    #[error("an HTTP client cannot be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why there is no key for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoKey {
+    /// The set does not have it.
+    Unknown,
+    /// There is no set.
+    Unavailable,
+}
+
+enum Source {
+    Nowhere,
+    File(PathBuf),
+    Url(reqwest::Client, String),
+}
+
+struct Known {
+    id: Option<String>,
+    algorithm: Option<KeyAlgorithm>,
+    key: DecodingKey,
+}
+
+struct Set {
+    keys: Vec<Known>,
+    read_at: Timestamp,
+}
+
+/// All keys.
+pub(super) struct Keys {
+    secret: Option<DecodingKey>,
+    source: Source,
+    set: ArcSwapOption<Set>,
+    /// When a set was last asked for. Held while it is read, so that it is read once.
+    asked: Mutex<Option<Timestamp>>,
+    refresh: Duration,
+    retry: Duration,
+    clock: Clock,
+}
+
+impl Keys {
+    pub(super) fn new(config: &Config, clock: Clock) -> Result<Self, KeysError> {
+        let secret = if config.secret.is_empty() {
+            None
+        } else {
+            let secret = config.secret.reveal().as_bytes();
+            Some(DecodingKey::from_secret(secret).map_err(|_| KeysError::Secret)?)
+        };
+        let source = match (&config.keys_file, &config.keys_url) {
+            (Some(path), _) => Source::File(path.clone()),
+            (None, Some(url)) => {
+                provide_cryptography();
+                let client = reqwest::Client::builder()
+                    .timeout(config.keys_timeout)
+                    .redirect(reqwest::redirect::Policy::none());
+                Source::Url(client.build().map_err(KeysError::Client)?, url.clone())
+            }
+            (None, None) => Source::Nowhere,
+        };
+        let keys = Self {
+            secret,
+            source,
+            set: ArcSwapOption::empty(),
+            asked: Mutex::new(None),
+            refresh: config.keys_refresh,
+            retry: config.keys_retry,
+            clock,
+        };
+        // A mistake in a file is told at the start; a publisher may be started after us.
+        if let Source::File(path) = &keys.source {
+            keys.keep(&read_file(path)?)?;
+        }
+        Ok(keys)
+    }
+
+    /// The keys that may have signed a token with this header: the one of that name, or all of that
+    /// kind where it names none.
+    pub(super) async fn find(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<DecodingKey>, NoKey> {
+        if algorithm == Algorithm::HS256 {
+            return Ok(vec![self.secret.clone().ok_or(NoKey::Unknown)?]);
+        }
+        let is_fresh = |set: &Arc<Set>| self.clock.now().since(set.read_at) < self.refresh;
+        if let Some(set) = self.set.load_full().filter(is_fresh) {
+            let keys = set.find(id, algorithm);
+            if !keys.is_empty() {
+                return Ok(keys);
+            }
+        }
+        if matches!(self.source, Source::Nowhere) {
+            return Err(NoKey::Unknown);
+        }
+        self.read_again().await;
+        let set = self.set.load_full().ok_or(NoKey::Unavailable)?;
+        let keys = set.find(id, algorithm);
+        if keys.is_empty() {
+            Err(NoKey::Unknown)
+        } else {
+            Ok(keys)
+        }
+    }
+
+    async fn read_again(&self) {
+        let mut asked = self.asked.lock().await;
+        let now = self.clock.now();
+        if asked.is_some_and(|asked| now.since(asked) < self.retry) {
+            return;
+        }
+        *asked = Some(now);
+        let read = match &self.source {
+            Source::Nowhere => return,
+            Source::File(path) => read_file(path),
+            Source::Url(client, url) => fetch(client, url).await,
+        };
+        if let Err(error) = read.and_then(|bytes| self.keep(&bytes)) {
+            let why = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, why, "the keys of tokens could not be read again; the old ones stay");
+        }
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Result<(), KeysError> {
+        let set: JwkSet = serde_json::from_slice(bytes).map_err(KeysError::Json)?;
+        let keys: Vec<Known> = set.keys.iter().filter_map(known).take(KEYS_MAX).collect();
+        if keys.is_empty() {
+            return Err(KeysError::Empty);
+        }
+        let read_at = self.clock.now();
+        self.set.store(Some(Arc::new(Set { keys, read_at })));
+        Ok(())
+    }
+}
+
+impl Set {
+    fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
+        let fits = |known: &&Known| {
+            let named = id.is_none() || known.id.as_deref() == id;
+            let kind = known.key.family() == algorithm.family();
+            let meant = known
+                .algorithm
+                .is_none_or(|meant| format!("{meant:?}") == format!("{algorithm:?}"));
+            named && kind && meant
+        };
+        let keys = self.keys.iter().filter(fits);
+        keys.map(|known| known.key.clone()).collect()
+    }
+}
+
+/// A key that may check signatures. Secrets have no place in a set that is published.
+fn known(jwk: &Jwk) -> Option<Known> {
+    use jsonwebtoken::AlgorithmFamily;
+    let encrypts = jwk.common.public_key_use == Some(PublicKeyUse::Encryption);
+    let key = DecodingKey::from_jwk(jwk).ok().filter(|_| !encrypts)?;
+    (key.family() != AlgorithmFamily::Hmac).then(|| Known {
+        id: jwk.common.key_id.clone(),
+        algorithm: jwk.common.key_algorithm,
+        key,
+    })
+}
+
+fn read_file(path: &PathBuf) -> Result<Vec<u8>, KeysError> {
+    let error = |source| KeysError::File {
+        path: path.clone(),
+        source,
+    };
+    let length = std::fs::metadata(path).map_err(error)?.len();
+    if length > SET_BYTES_MAX as u64 {
+        return Err(KeysError::TooLarge);
+    }
+    std::fs::read(path).map_err(error)
+}
+
+async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<u8>, KeysError> {
+    let response = client.get(url).send().await;
+    let mut response = response.map_err(|error| KeysError::Fetch(error.without_url()))?;
+    if !response.status().is_success() {
+        return Err(KeysError::Status(response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(KeysError::Fetch)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > SET_BYTES_MAX {
+            return Err(KeysError::TooLarge);
+        }
+    }
+    Ok(bytes)
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
