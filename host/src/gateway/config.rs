@@ -49,7 +49,8 @@ pub struct Config {
     pub upstream: Vec<Upstream>,
     /// Which of several backends gets a connection. The one with the fewest.
     pub upstream_balance: Balance,
-    /// Between two looks whether backends can be reached; zero for none but by connections. 5 s.
+    /// Between two looks whether backends that are away are back; zero to learn it from connections
+    /// only. 5 s.
     pub upstream_check: Duration,
     /// Certificate authorities of backends, PEM; none for those of the system.
     pub upstream_authorities: Option<PathBuf>,

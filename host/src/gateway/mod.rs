@@ -145,7 +145,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Looks whether backends can be reached, over and over.
+    /// Looks whether backends that are away are back, over and over.
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {
             let rules = self.rules.load_full();

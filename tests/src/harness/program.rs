@@ -79,9 +79,17 @@ impl Program {
     /// # Panics
     /// If it is not there any more.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, by its name without `SIG`.
+    ///
+    /// # Panics
+    /// If it is not there any more.
+    pub fn signal(&self, name: &str) {
         let told = Command::new("sh")
             .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
+            .arg(format!("kill -{name} {}", self.child.id()))
             .status();
         assert!(told.unwrap().success());
     }

@@ -215,6 +215,11 @@ impl Server {
         http::ask(self.admin, "POST", path, Some(body)).await
     }
 
+    /// Sets something by the operators' API.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        http::ask(self.admin, "PUT", path, Some(body)).await
+    }
+
     /// Uploads a policy to the operators' API; `query` is what comes behind the `?`.
     pub async fn upload(&self, name: &str, query: &str, bytes: &[u8]) -> Reply {
         http::put(

@@ -75,7 +75,9 @@ async fn publisher(published: Arc<Published>) -> String {
         published.asked.fetch_add(1, Ordering::Relaxed);
         axum::Json(json!({ "keys": *published.keys.lock() }))
     };
-    let router = Router::new().route("/keys", get(answer)).with_state(published);
+    let router = Router::new()
+        .route("/keys", get(answer))
+        .with_state(published);
     format!("http://{}/keys", service(router).await)
 }
 
@@ -112,20 +114,35 @@ async fn a_token_says_who_wherever_it_is_and_nothing_else_does() {
         .unwrap();
     echo(&mut by_header, "here").await;
     let origin = ("origin", "https://anywhere.example");
-    let by_item = knock(at, "/ws?key=b", &[("sec-websocket-protocol", &item), origin]).await;
+    let by_item = knock(
+        at,
+        "/ws?key=b",
+        &[("sec-websocket-protocol", &item), origin],
+    )
+    .await;
     // The client library refuses an answer without a subprotocol that it offered, as browsers do.
     let ours = format!("{item}, wastegate.v1");
     assert!(by_item.is_err());
-    let by_item = knock(at, "/ws?key=b", &[("sec-websocket-protocol", &ours), origin]).await;
+    let by_item = knock(
+        at,
+        "/ws?key=b",
+        &[("sec-websocket-protocol", &ours), origin],
+    )
+    .await;
     let _by_item = by_item.unwrap();
-    let _by_query = knock(at, &format!("/ws?token={ann}&key=c"), &[]).await.unwrap();
+    let _by_query = knock(at, &format!("/ws?token={ann}&key=c"), &[])
+        .await
+        .unwrap();
     until("three managers of ann", || server.held("ann") == 3).await;
     assert_eq!(server.held("mallory"), 0);
 
     // A cookie comes along with pages of other origins: those have to be of this host.
     let foreign = [("cookie", &*cookie), ("origin", "https://evil.example")];
     assert_eq!(status(knock(at, "/ws?key=d", &foreign).await), 403);
-    assert_eq!(status(knock(at, "/ws?key=d", &[("cookie", &cookie)]).await), 403);
+    assert_eq!(
+        status(knock(at, "/ws?key=d", &[("cookie", &cookie)]).await),
+        403
+    );
     let here = format!("http://{at}");
     let own = [("cookie", &*cookie), ("origin", &here)];
     let _by_cookie = knock(at, "/ws?key=d", &own).await.unwrap();
@@ -139,9 +156,15 @@ async fn a_token_says_who_wherever_it_is_and_nothing_else_does() {
         assert!(!body.contains("x.y.z"), "{body}");
     }
     let old = format!("Bearer {}", issuer.token(&json!({ "sub": "ann" }), -1.0));
-    let (code, body) = knock(at, "/ws", &[("authorization", &old)]).await.unwrap_err();
+    let (code, body) = knock(at, "/ws", &[("authorization", &old)])
+        .await
+        .unwrap_err();
     assert!(code == 401 && body.contains("expired"), "{body}");
-    assert_eq!(published.asked.load(Ordering::Relaxed), 1, "the set is kept");
+    assert_eq!(
+        published.asked.load(Ordering::Relaxed),
+        1,
+        "the set is kept"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +217,10 @@ async fn without_keys_nobody_is_let_in() {
     let url = format!("http://{}/keys", nobody.local_addr().unwrap());
     drop(nobody);
     let server = by_tokens(url).await;
-    let bearer = format!("Bearer {}", Issuer::new("one").token(&json!({ "sub": "ann" }), 60.0));
+    let bearer = format!(
+        "Bearer {}",
+        Issuer::new("one").token(&json!({ "sub": "ann" }), 60.0)
+    );
     let refused = knock(server.address, "/ws", &[("authorization", &bearer)]).await;
     assert_eq!(status(refused), 503);
     assert_eq!(server.held("ann"), 0);
@@ -211,11 +237,14 @@ async fn a_service_is_asked_and_its_silence_is_no_yes() {
     let asked = Arc::new(Asked::default());
     let answer = |State(asked): State<Arc<Asked>>, headers: HeaderMap| async move {
         asked.times.fetch_add(1, Ordering::Relaxed);
-        let token = headers.get("authorization").map(|it| it.to_str().unwrap().to_owned());
+        let token = headers
+            .get("authorization")
+            .map(|it| it.to_str().unwrap().to_owned());
         asked.heads.lock().push(headers);
         match token.as_deref() {
             Some("Bearer ann") => {
-                let who = json!({ "user": "ann", "class": "premium", "managers": 1, "device": "d" });
+                let who =
+                    json!({ "user": "ann", "class": "premium", "managers": 1, "device": "d" });
                 (StatusCode::OK, who.to_string())
             }
             Some("Bearer odd") => (StatusCode::OK, "[]".to_owned()),
@@ -228,7 +257,9 @@ async fn a_service_is_asked_and_its_silence_is_no_yes() {
             _ => (StatusCode::UNAUTHORIZED, String::new()),
         }
     };
-    let router = Router::new().route("/who", get(answer)).with_state(asked.clone());
+    let router = Router::new()
+        .route("/who", get(answer))
+        .with_state(asked.clone());
     let url = format!("http://{}/who", service(router).await);
     let server = Setup::new()
         .with(|config| {
@@ -240,13 +271,20 @@ async fn a_service_is_asked_and_its_silence_is_no_yes() {
         .start()
         .await;
     let at = server.address;
-    let headers = [("authorization", "Bearer ann"), ("x-tenant", "blue"), ("x-secret", "no")];
+    let headers = [
+        ("authorization", "Bearer ann"),
+        ("x-tenant", "blue"),
+        ("x-secret", "no"),
+    ];
     let mut ann = knock(at, "/ws?key=a", &headers).await.unwrap();
     echo(&mut ann, "here").await;
     let reply = server.get("/v1/users/ann").await.json();
     assert_eq!(reply["limit"], json!(1));
     let head = asked.heads.lock().first().cloned().unwrap();
-    assert_eq!((&head["x-tenant"], &head["x-original-uri"]), (&"blue".parse().unwrap(), &"/ws?key=a".parse().unwrap()));
+    assert_eq!(
+        (&head["x-tenant"], &head["x-original-uri"]),
+        (&"blue".parse().unwrap(), &"/ws?key=a".parse().unwrap())
+    );
     assert!(head.get("x-secret").is_none());
     // The same question has the same answer for a while; a no is asked for again.
     let again = knock(at, "/ws?key=a", &headers).await.unwrap();
@@ -260,7 +298,11 @@ async fn a_service_is_asked_and_its_silence_is_no_yes() {
         ("Bearer odd", 503),
         ("Bearer slow", 503),
     ] {
-        assert_eq!(status(knock(at, "/ws", &[("authorization", token)]).await), expected, "{token}");
+        assert_eq!(
+            status(knock(at, "/ws", &[("authorization", token)]).await),
+            expected,
+            "{token}"
+        );
     }
     assert_eq!(asked.times.load(Ordering::Relaxed), 7);
 }
@@ -276,9 +318,14 @@ async fn headers_of_proxies_are_believed_of_proxies() {
     };
     let behind = server("127.0.0.0/8").start().await;
     let said = [("x-user", "ann"), ("x-user-class", "premium")];
-    let _ann = knock(behind.address, "/ws?key=a&user=mallory", &said).await.unwrap();
+    let _ann = knock(behind.address, "/ws?key=a&user=mallory", &said)
+        .await
+        .unwrap();
     until("ann's manager", || behind.held("ann") == 1).await;
-    assert_eq!(status(knock(behind.address, "/ws?user=ann", &[]).await), 401);
+    assert_eq!(
+        status(knock(behind.address, "/ws?user=ann", &[]).await),
+        401
+    );
     let twice = [("x-user", "ann"), ("x-user", "mallory")];
     assert_eq!(status(knock(behind.address, "/ws", &twice).await), 401);
     let elsewhere = server("10.0.0.0/8").start().await;

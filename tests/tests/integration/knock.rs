@@ -21,7 +21,9 @@ pub(crate) async fn over<S: AsyncRead + AsyncWrite + Unpin>(
     target: &str,
     headers: &[(&str, &str)],
 ) -> Knocked<S> {
-    let mut request = format!("ws://{host}{target}").into_client_request().unwrap();
+    let mut request = format!("ws://{host}{target}")
+        .into_client_request()
+        .unwrap();
     for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();
         request.headers_mut().append(name, value.parse().unwrap());
@@ -30,7 +32,10 @@ pub(crate) async fn over<S: AsyncRead + AsyncWrite + Unpin>(
         Ok((client, _)) => Ok(client),
         Err(Error::Http(response)) => {
             let body = response.body().clone().unwrap_or_default();
-            Err((response.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
+            Err((
+                response.status().as_u16(),
+                String::from_utf8_lossy(&body).into_owned(),
+            ))
         }
         Err(error) => Err((0, error.to_string())),
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod authoring;
 #[cfg(test)]
+mod behind;
+#[cfg(test)]
 mod breaker;
 #[cfg(test)]
 mod browser;
@@ -16,6 +18,8 @@ mod crowds;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod edge;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod experiments;
@@ -23,11 +27,15 @@ mod experiments;
 mod gateway;
 mod guests;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod inspecting;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod kept;
+#[cfg(test)]
+mod knock;
 #[cfg(test)]
 mod languages;
 #[cfg(test)]
@@ -78,6 +86,8 @@ mod swaps;
 mod tidy;
 #[cfg(test)]
 mod tiers;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]

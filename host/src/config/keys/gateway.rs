@@ -90,7 +90,8 @@ pub(super) fn sections() -> Vec<Section> {
                 "upstream_check_ms",
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.upstream_check,
-                "Between two looks whether they can be reached; 0 for none but by connections.",
+                "Between two looks whether one that could not be reached is back; 0 to learn it from \
+                 connections only. One that is there is left in peace.",
             )
             .key(
                 "upstream_authorities",
@@ -108,7 +109,7 @@ pub(super) fn sections() -> Vec<Section> {
                 "drain_spread_ms",
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.drain_spread,
-                "Over which time clients are told to go (1012) when the server stops.",
+                "Over which time clients are told to connect again when the server stops.",
             )
             .key(
                 "drain_ms",
@@ -182,8 +183,8 @@ fn caps() -> Section {
 fn flap() -> Section {
     Section::new(
         "gateway.flap",
-        "Clients that come and go over and over. Counted by user and address; an end with a Close of \
-         1000, or by us, does not count.",
+        "Clients that come and go over and over. Counted by user and address; a polite Close, or an \
+         end by us, does not count.",
     )
     .key(
         "lives_max",

@@ -35,7 +35,7 @@ fn whole() -> Section {
             "expiry_grace_ms",
             millis(0, DAY),
             |d| &mut d.rooms.identity.expiry_grace,
-            "How long a connection outlives the token that it came with; then it is closed with 4005.",
+            "How long a connection outlives the token that it came with; then it is told so and closed.",
         )
         .key(
             "protected_classes",

@@ -153,6 +153,8 @@ impl Lane {
             self.sent += sent;
         }
         if self.sent > 0 {
+            // TLS may hold back what it has taken.
+            ready!(Pin::new(to).poll_flush(cx))?;
             // An idle connection holds no buffer.
             (self.waiting, self.sent) = (Vec::new(), 0);
         }

@@ -206,14 +206,13 @@ impl Upstreams {
         Err(failed)
     }
 
-    /// Looks once whether each backend can be reached.
+    /// Looks once whether backends that are away are back. Those that are there are left in peace: a
+    /// connection that says nothing is a line in somebody's log.
     pub(in crate::gateway) async fn look(&self, timeout: Duration, clock: &Clock) {
-        for member in &self.members {
+        let away = |member: &&Arc<Member>| member.failures.load(Ordering::Relaxed) > 0;
+        for member in self.members.iter().filter(away) {
             if member.upstream.is_there(timeout).await {
-                // What it does with an upgrade is known from upgrades only.
-                if member.is_away(clock.now()) {
-                    member.answered();
-                }
+                member.answered();
             } else {
                 member.failed(clock.now());
             }
