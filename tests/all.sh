@@ -45,6 +45,8 @@ say "tests";   cargo nextest run --workspace --locked --no-fail-fast
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"
 cargo nextest run --package wastegate --lib --features model-check --locked 'registry::model'
+say "conformance"
+WASTEGATE=target/debug/wastegate-under-test bash tests/conformance/run.sh --quick --check
 say "frames, fuzzed for a while"
 bash tests/fuzz/run.sh 30
 say "all green"
