@@ -19,6 +19,7 @@ say "toolchain"
 # Where rustup may install by itself this is done already; elsewhere it is the one thing to ask for.
 rustup target add wasm32-unknown-unknown wasm32-wasip2
 need cc gcc
+need c++ g++ # builds the fuzzer's engine
 need python3 python3
 need docker-registry docker-registry
 need npm npm # brings Node.js along
@@ -44,4 +45,8 @@ say "tests";   cargo nextest run --workspace --locked --no-fail-fast
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"
 cargo nextest run --package wastegate --lib --features model-check --locked 'registry::model'
+say "conformance"
+WASTEGATE=target/debug/wastegate-under-test bash tests/conformance/run.sh --quick --check
+say "frames, fuzzed for a while"
+bash tests/fuzz/run.sh 30
 say "all green"

@@ -18,7 +18,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use wastegate::manager::NoApplication;
 use wastegate::types::Tasks;
 use wastegate_tests::harness::program::{python, script};
-use wastegate_tests::harness::{Program, Server, Setup, until};
+use wastegate_tests::harness::{Program, Server, Setup, until, within};
 
 type Client = WebSocketStream<TcpStream>;
 
@@ -291,6 +291,48 @@ async fn a_client_that_breaks_the_protocol_is_told_so() {
     assert_eq!(text(&mut other).await, "on");
     drop(half);
     server.holds("ann", 1).await;
+}
+
+/// Whoever breaks the protocol is not waited for: what it still sends does not count, not even a Close.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_broke_the_protocol_is_hung_up_on() {
+    let server = Setup::new()
+        .application(Arc::new(NoApplication))
+        .with(|config| config.connection.close_deadline = Duration::from_secs(600));
+    let backend = backend().await;
+    let server = server
+        .with(|config| config.gateway.upstream = Some(format!("ws://{backend}").parse().unwrap()))
+        .start()
+        .await;
+    let mut client = connect(&server, "a").await;
+    let stream = client.get_mut();
+    stream.write_all(b"\x81\x05hello").await.unwrap();
+    let mut heard = Vec::new();
+    let read = stream.read_to_end(&mut heard);
+    within("the end of the connection", read).await.unwrap();
+    assert_eq!(heard.get(..4), Some(&[0x88, 0x1d, 0x03, 0xea][..]));
+    drop(client);
+    server.holds("ann", 0).await;
+}
+
+/// A backend is told what it did wrong, as a client would tell it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_breaks_the_protocol_is_told_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let told = Tasks::new().spawn("backend", async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        // Masked, as only clients do.
+        let stream = socket.get_mut();
+        stream.write_all(b"\x81\x82abcdhi").await.unwrap();
+        close(&mut socket).await
+    });
+    let server = in_front_of(address, 4).await;
+    let mut client = connect(&server, "a").await;
+    assert_eq!(close(&mut client).await.0, 1_011);
+    assert_eq!(told.await.unwrap().0, 1_002);
+    server.holds("ann", 0).await;
 }
 
 /// A real server and a real client in another language, with compression negotiated between them.

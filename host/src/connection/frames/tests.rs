@@ -4,47 +4,17 @@ use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control as Other, Data, OpCode};
 
-use super::control::masked;
 use super::*;
+
+mod reference;
+
+use reference::{parsed, scan};
 
 const LIMITS: Limits = Limits {
     frame_bytes_max: 70_000,
     message_bytes_max: 100_000,
     fragments_max: 8,
 };
-
-/// What a scanner made of a stream.
-#[derive(Debug, Default, PartialEq)]
-struct Seen {
-    /// What is handed on if nothing is swallowed.
-    handed_on: Vec<u8>,
-    controls: Vec<(ControlKind, Vec<u8>)>,
-    ended: Option<Violation>,
-}
-
-fn scan(scanner: &mut Scanner, chunks: &[&[u8]]) -> Seen {
-    let mut seen = Seen::default();
-    for chunk in chunks {
-        let mut left = *chunk;
-        loop {
-            match scanner.next(&mut left) {
-                Ok(Piece::Nothing) => break,
-                Ok(Piece::Data(bytes)) => seen.handed_on.extend(bytes),
-                Ok(Piece::Header(header)) => seen.handed_on.extend(header.bytes()),
-                Ok(Piece::Control(control)) => {
-                    seen.handed_on.extend(control.bytes());
-                    seen.controls.push((control.kind, control.payload));
-                }
-                Err(violation) => {
-                    seen.ended = Some(violation);
-                    return seen;
-                }
-            }
-        }
-        assert!(left.is_empty(), "everything is taken");
-    }
-    seen
-}
 
 fn cut<'a>(bytes: &'a [u8], at: &[usize]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = at.iter().map(|at| at % (bytes.len() + 1)).collect();
@@ -66,115 +36,6 @@ fn frame(opcode: OpCode, last: bool, payload: &[u8], mask: Option<[u8; 4]>) -> V
     let mut bytes = Vec::new();
     frame.format(&mut bytes).unwrap();
     bytes
-}
-
-/// A parser that sees everything at once: the straightforward reading of section 5.2.
-fn parsed(stream: &[u8], masks: bool, compresses: bool) -> Seen {
-    let (mut seen, mut at, mut open) = (Seen::default(), 0, None::<(u64, u32)>);
-    let fail = |mut seen: Seen, violation| {
-        seen.ended = Some(violation);
-        seen
-    };
-    while let Some(head) = stream.get(at..at + 2) {
-        let (mut size, short) = (2, u64::from(head[1] & 127));
-        let wide = match short {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        let is_masked = head[1] & 128 != 0;
-        let whole = 2 + wide + if is_masked { 4 } else { 0 };
-        let Some(header) = stream.get(at..at + whole) else {
-            break;
-        };
-        let mut length = short;
-        if wide > 0 {
-            length = header[2..2 + wide]
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-            size += wide;
-            let least = if wide == 2 { 126 } else { 65_536 };
-            if length < least || length >> 63 != 0 {
-                return fail(seen, Violation::Length);
-            }
-        }
-        let (last, reserved, opcode) = (head[0] & 128 != 0, head[0] >> 4 & 7, head[0] & 15);
-        if matches!(opcode, 3..=7 | 11..=15) {
-            return fail(seen, Violation::Opcode(opcode));
-        }
-        if is_masked != masks {
-            return fail(seen, Violation::Mask);
-        }
-        if reserved != 0 && !(reserved == 4 && compresses && matches!(opcode, 1 | 2)) {
-            return fail(seen, Violation::Reserved);
-        }
-        let is_control = opcode >= 8;
-        if is_control && (!last || length > 125) {
-            return fail(seen, Violation::Control);
-        }
-        if !is_control {
-            let before = match (opcode, open) {
-                (0, Some(open)) => open,
-                (1 | 2, None) => (0, 0),
-                _ => return fail(seen, Violation::Order),
-            };
-            let max = LIMITS.frame_bytes_max;
-            if length > max {
-                return fail(seen, Violation::FrameTooLong { bytes: length, max });
-            }
-            let now = (before.0 + length, before.1 + 1);
-            if now.0 > LIMITS.message_bytes_max {
-                let max = LIMITS.message_bytes_max;
-                return fail(seen, Violation::MessageTooLong { max });
-            }
-            if now.1 > LIMITS.fragments_max {
-                let max = LIMITS.fragments_max;
-                return fail(seen, Violation::TooManyFragments { max });
-            }
-            open = (!last).then_some(now);
-        }
-        let from = at + whole;
-        let until = from + usize::try_from(length).unwrap();
-        let Some(payload) = stream.get(from..until) else {
-            if !is_control {
-                seen.handed_on.extend(&stream[at..]);
-            }
-            break;
-        };
-        if is_control {
-            let mut plain = payload.to_vec();
-            if is_masked {
-                let mask = [0, 1, 2, 3].map(|place| header[size + place]);
-                plain = masked(payload, mask).collect();
-            }
-            let kind = match opcode {
-                8 => ControlKind::Close,
-                9 => ControlKind::Ping,
-                _ => ControlKind::Pong,
-            };
-            if kind == ControlKind::Close && !plain.is_empty() {
-                let code = plain
-                    .get(..2)
-                    .map(|code| u16::from_be_bytes([code[0], code[1]]));
-                let may = |code| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-                if !code.is_some_and(may) {
-                    return fail(seen, Violation::CloseCode(code));
-                }
-                if std::str::from_utf8(&plain[2..]).is_err() {
-                    return fail(seen, Violation::CloseReason);
-                }
-            }
-            seen.handed_on.extend(&stream[at..until]);
-            seen.controls.push((kind, plain));
-            if kind == ControlKind::Close {
-                break;
-            }
-        } else {
-            seen.handed_on.extend(&stream[at..until]);
-        }
-        at = until;
-    }
-    seen
 }
 
 /// Streams of frames that are mostly right, so that deep states are reached.
@@ -219,7 +80,7 @@ proptest! {
         cuts in proptest::collection::vec(any::<usize>(), 0..40),
     ) {
         let sender = if masks { Sender::Client } else { Sender::Server };
-        let expected = parsed(&bytes, masks, compresses);
+        let expected = parsed(&bytes, masks, compresses, LIMITS);
         let seen = scan(&mut Scanner::new(sender, compresses, LIMITS), &cut(&bytes, &cuts));
         prop_assert_eq!(&seen.controls, &expected.controls);
         prop_assert_eq!(seen.ended, expected.ended);
@@ -236,7 +97,7 @@ proptest! {
         let sender = if masks { Sender::Client } else { Sender::Server };
         let seen = scan(&mut Scanner::new(sender, true, LIMITS), &cut(&bytes, &cuts));
         prop_assert!(bytes.starts_with(&seen.handed_on));
-        prop_assert_eq!(seen, parsed(&bytes, masks, true));
+        prop_assert_eq!(seen, parsed(&bytes, masks, true, LIMITS));
     }
 }
 

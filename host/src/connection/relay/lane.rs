@@ -130,6 +130,11 @@ impl Lane {
         self.waiting.is_empty()
     }
 
+    /// Whether what came was no frame: nothing more is read of it.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Whether our Close is on its way, so that nothing more has to be read for this lane.
     pub(super) const fn is_sealed(&self) -> bool {
         self.sealed

@@ -7,9 +7,12 @@
 mod lane;
 mod step;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWrite;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -207,7 +210,13 @@ impl Relay {
             self.down.seal(&encode(ControlKind::Close, &payload, None));
         }
         if !relayed || reason == CloseReason::ClientGone {
-            let (code, _) = (self.session.close_code)(reason);
+            // A backend that sends what is no frame hears so; the client is not to blame for it.
+            let to_backend = if self.down.is_broken() {
+                CloseReason::ProtocolError
+            } else {
+                reason
+            };
+            let (code, _) = (self.session.close_code)(to_backend);
             let mask = self.heartbeat.fresh_nonce();
             let mask = mask.first_chunk::<4>().copied().unwrap_or_default();
             let close = encode(ControlKind::Close, &code.to_be_bytes(), Some(mask));
@@ -226,13 +235,14 @@ impl Relay {
 
     /// Moves on until both have said what they had to; true if the client answered a Close.
     async fn goodbye(&mut self, reason: CloseReason) -> bool {
-        let mut backend_gone = reason == CloseReason::UpstreamGone;
+        let mut backend_gone = reason == CloseReason::UpstreamGone && !self.down.is_broken();
+        let mut hung_up = false;
         if backend_gone {
             self.up.discard();
         }
         if reason == CloseReason::ClientGone {
             // Nobody is left to hear anything but the backend.
-            let _ = std::future::poll_fn(|cx| self.up.poll_send(&mut self.backend, cx)).await;
+            let _ = poll_fn(|cx| self.up.poll_send(&mut self.backend, cx)).await;
             return false;
         }
         loop {
@@ -240,6 +250,15 @@ impl Relay {
             let is_over = both || (self.closed_by_client && backend_gone);
             if is_over && self.up.is_empty() && self.down.is_empty() {
                 return self.closed_by_client;
+            }
+            let has_said_all = self.down.is_sealed() && self.down.is_empty();
+            if self.up.is_broken() && has_said_all && !hung_up {
+                // Of a client that broke the protocol nothing is read any more, not even its Close
+                // (RFC 6455, section 7.1.7): it is us who end the connection. Only the sending half,
+                // because a reset for what it still sends could overtake our Close.
+                hung_up = true;
+                let client = &mut self.client;
+                let _ = poll_fn(|cx| Pin::new(&mut *client).poll_shutdown(cx)).await;
             }
             match self.moved_to_end(backend_gone).await {
                 Moved::Gone(Side::Client) => return self.closed_by_client && both,

@@ -51,9 +51,19 @@ impl Relay {
         poll_fn(|cx| self.poll_move(cx, true)).await
     }
 
-    /// The same at the end, when a backend may be gone and nothing more of it is wanted.
+    /// The same at the end, when a backend may be gone and nothing more of it is wanted. Also over once
+    /// a lane has nothing left to say: that may have been the last.
     pub(super) async fn moved_to_end(&mut self, backend_gone: bool) -> Moved {
-        poll_fn(|cx| self.poll_move(cx, !backend_gone)).await
+        let before = (self.up.is_empty(), self.down.is_empty());
+        poll_fn(|cx| {
+            let moved = self.poll_move(cx, !backend_gone);
+            let is_news = (self.up.is_empty(), self.down.is_empty()) != before;
+            if moved.is_pending() && is_news {
+                return Poll::Ready(Moved::Some);
+            }
+            moved
+        })
+        .await
     }
 
     fn poll_move(&mut self, cx: &mut Context<'_>, backend: bool) -> Poll<Moved> {
