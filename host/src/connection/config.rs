@@ -9,6 +9,8 @@ pub struct Config {
     pub frame_bytes_max: usize,
     /// The largest message a client may send, bytes of payload. 1 MiB.
     pub message_bytes_max: usize,
+    /// Frames that a client may cut a message into on its way to a backend. 4,096.
+    pub fragments_max: u32,
     /// The read buffer of one connection, bytes. 4 KiB.
     pub read_buffer_bytes: usize,
     /// Bytes that may wait for a client before it is a slow consumer. 1 MiB.
@@ -26,6 +28,7 @@ impl Default for Config {
         Self {
             frame_bytes_max: 64 * 1_024,
             message_bytes_max: 1_024 * 1_024,
+            fragments_max: 4_096,
             read_buffer_bytes: 4 * 1_024,
             outbox_bytes_max: 1_024 * 1_024,
             stall_max: Duration::from_secs(30),

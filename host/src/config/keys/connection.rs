@@ -19,6 +19,12 @@ pub(super) fn sections() -> Vec<Section> {
                 "The largest message that a client may send, its payload.",
             )
             .key(
+                "fragments_max",
+                count(1, 100_000_000),
+                |d| &mut d.rooms.connection.fragments_max,
+                "Frames that a client may cut a message into on its way to a backend.",
+            )
+            .key(
                 "read_buffer_bytes",
                 bytes(KIB, MIB),
                 |d| &mut d.rooms.connection.read_buffer_bytes,

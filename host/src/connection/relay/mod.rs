@@ -27,9 +27,6 @@ use crate::observe::Event;
 use crate::registry::Attachment;
 use crate::types::{CloseReason, Timestamp};
 
-/// Frames that a client may cut a message into.
-const FRAGMENTS_MAX: u32 = 4_096;
-
 /// The backend's side.
 pub struct Far {
     /// Its bytes.
@@ -53,7 +50,7 @@ pub async fn relay(
     let limits = Limits {
         frame_bytes_max: session.config.frame_bytes_max as u64,
         message_bytes_max: session.config.message_bytes_max as u64,
-        fragments_max: FRAGMENTS_MAX,
+        fragments_max: session.config.fragments_max,
     };
     // The backend is the operator's own.
     let trusted = Limits {
