@@ -87,7 +87,7 @@ async fn a_held_back_connection_closes_in_time() {
     });
     assert_eq!(
         (report.reason, close.unwrap().0),
-        (CloseReason::Shutdown, 1_001)
+        (CloseReason::Shutdown, 1_012)
     );
     assert!(report.echoed_after.is_some());
 }
