@@ -1,11 +1,12 @@
 //! The bytes below the frames: a TCP stream that others may look at, and an ear for every byte.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::manager::Port;
@@ -39,7 +40,76 @@ impl Transport {
 pub fn abort_on_drop(socket: &Weak<TcpStream>) {
     if let Some(socket) = socket.upgrade() {
         // If it fails the socket ends politely, a little later.
-        let _ = socket2::SockRef::from(&*socket).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&*socket).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+impl Transport {
+    /// Reads what is there, once there is something.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => loop {
+                ready!(stream.poll_read_ready(cx))?;
+                if let Some(read) = read_now(stream, buffer).transpose() {
+                    return Poll::Ready(read);
+                }
+            },
+            Self::Other(stream) => {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
+        }
+    }
+
+    /// Sends as much as is taken at once. Whatever the matter is if nothing is, `poll_write` tells.
+    pub(super) fn send_now(&self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Tcp(stream) => write_now(stream, bytes).ok().flatten().unwrap_or(0),
+            Self::Other(_) => 0,
+        }
+    }
+}
+
+/// Reads; none if nothing is there. A read that does not fill the buffer has emptied the socket, and
+/// by saying so we are spared the next one, which would only find out (the kernel tells of new bytes).
+fn read_now(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    let mut read = None;
+    let tried = stream.try_io(Interest::READABLE, || {
+        let bytes = (&*SockRef::from(stream)).read(buffer)?;
+        read = Some(bytes);
+        drained(bytes, buffer.len())
+    });
+    outcome(tried, read)
+}
+
+/// Writes; none if nothing is taken. A write that is taken in part has filled the socket.
+fn write_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
+    let mut sent = None;
+    let tried = stream.try_io(Interest::WRITABLE, || {
+        let taken = (&*SockRef::from(stream)).write(bytes)?;
+        sent = Some(taken);
+        drained(taken, bytes.len())
+    });
+    outcome(tried, sent)
+}
+
+/// Whether the socket has to become ready again first; zero bytes are an end, which stays ready.
+fn drained(moved: usize, wanted: usize) -> io::Result<()> {
+    if (1..wanted).contains(&moved) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    Ok(())
+}
+
+fn outcome(tried: io::Result<()>, moved: Option<usize>) -> io::Result<Option<usize>> {
+    match tried {
+        Err(error) if moved.is_none() && error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(moved),
     }
 }
 
@@ -50,18 +120,12 @@ impl AsyncRead for Transport {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => loop {
-                ready!(stream.poll_read_ready(cx))?;
-                match stream.try_read(buf.initialize_unfilled()) {
-                    Ok(read) => {
-                        buf.advance(read);
-                        return Poll::Ready(Ok(()));
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
-            },
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buf),
+            tcp @ Self::Tcp(_) => {
+                let read = ready!(tcp.poll_fill(cx, buf.initialize_unfilled()))?;
+                buf.advance(read);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
@@ -75,9 +139,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => loop {
                 ready!(stream.poll_write_ready(cx))?;
-                match stream.try_write(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    done => return Poll::Ready(done),
+                if let Some(sent) = write_now(stream, bytes).transpose() {
+                    return Poll::Ready(sent);
                 }
             },
             Self::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -95,7 +158,7 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => {
-                Poll::Ready(socket2::SockRef::from(&**stream).shutdown(std::net::Shutdown::Write))
+                Poll::Ready(SockRef::from(&**stream).shutdown(std::net::Shutdown::Write))
             }
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }

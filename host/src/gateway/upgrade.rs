@@ -3,6 +3,8 @@
 //! What is held on the way (a permit, a place in the queue, a connection slot) is owned by the
 //! future or task that works on it, so a client that goes away gives all of it back.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -31,7 +33,7 @@ use super::upstream::{Asked, Leg};
 use super::{Gateway, SUBPROTOCOL, close, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
 use crate::connection::{self, Transport};
-use crate::manager::{Message, Port};
+use crate::manager::{EndReport, Message, Port};
 use crate::observe::metrics::Label;
 use crate::registry::Permit;
 use crate::types::CloseReason;
@@ -101,6 +103,13 @@ struct Incoming {
     _slot: Option<ConnectionSlot>,
 }
 
+/// A connection that runs, and what it holds until it has ended.
+struct Running {
+    gateway: Arc<Gateway>,
+    connection: Pin<Box<dyn Future<Output = EndReport> + Send>>,
+    _slot: Option<ConnectionSlot>,
+}
+
 /// With what a connection is upgraded.
 enum Entry {
     Permit(Permit),
@@ -160,44 +169,59 @@ impl Incoming {
             leg.answer(headers);
         }
         let tasks = self.gateway.tasks.clone();
-        tasks.spawn("connection", self.run(entry));
+        // In memory of its own, which is given back once the connection runs: most of a connection's
+        // life it does nothing, and all that it costs then is what its task holds.
+        let begun = Box::pin(self.begin(entry));
+        tasks.spawn("connection", async move {
+            let Some(mut running) = begun.await else {
+                return;
+            };
+            let report = running.connection.as_mut().await;
+            let closed = &running.gateway.metrics.closed;
+            closed.get_or_create(&Label(report.reason)).inc();
+        });
         response
     }
 
-    async fn run(mut self, entry: Entry) {
+    /// Until the connection runs, or has come to nothing.
+    async fn begin(mut self, entry: Entry) -> Option<Running> {
         let upgraded = match (&mut self.upgrade).await {
             Ok(upgraded) => upgraded,
             Err(error) => {
                 self.gateway.metrics.upgrades_failed.inc();
                 tracing::debug!(%error, "the upgrade was not completed");
-                return;
+                return None;
             }
         };
         let (transport, leftover) = transport(upgraded);
         match entry {
             Entry::Permit(permit) => self.attach(transport, leftover, permit, None).await,
             Entry::Through(permit, leg) => {
-                self.attach(transport, leftover, permit, Some(*leg)).await;
+                self.attach(transport, leftover, permit, Some(*leg)).await
             }
             Entry::Denied(denied) => {
                 let (code, reason) = close::refusal(denied.why);
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;
+                None
             }
             Entry::Ticket(ticket) => {
                 let socket = self.socket(transport, leftover).await;
-                self.queue(socket, ticket).await;
+                let (socket, permit) = self.queue(socket, ticket).await?;
+                // Between two frames, so nothing but what the socket itself holds is lost.
+                let transport = socket.into_inner();
+                self.attach(transport, Bytes::new(), permit, None).await
             }
         }
     }
 
     async fn attach(
-        &self,
+        self,
         transport: Transport,
         leftover: Bytes,
         permit: Permit,
         leg: Option<Leg>,
-    ) {
+    ) -> Option<Running> {
         let session = &self.gateway.session;
         let port = Port::new(
             self.identity.device.clone(),
@@ -213,30 +237,35 @@ impl Incoming {
         match permit.attach(port) {
             Ok(attachment) => {
                 let session = session.clone();
-                let report = match leg {
-                    None => connection::run(session, transport, leftover, attachment).await,
+                let connection: Pin<Box<dyn Future<Output = EndReport> + Send>> = match leg {
+                    None => Box::pin(connection::run(session, transport, leftover, attachment)),
                     Some(leg) => {
-                        let far = leg.into_far();
-                        connection::relay(session, (transport, leftover), far, attachment).await
+                        let (near, far) = ((transport, leftover), leg.into_far());
+                        Box::pin(connection::relay(session, near, far, attachment))
                     }
                 };
-                self.gateway
-                    .metrics
-                    .closed
-                    .get_or_create(&Label(report.reason))
-                    .inc();
+                Some(Running {
+                    gateway: self.gateway,
+                    connection,
+                    _slot: self._slot,
+                })
             }
             Err(error) => {
                 tracing::debug!(%error, "could not attach");
                 let (code, reason) = close::not_attached(error);
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;
+                None
             }
         }
     }
 
     /// Tells a client its place until it is its turn. One that leaves meanwhile frees its place.
-    async fn queue(&self, mut socket: WebSocketStream<Transport>, ticket: Ticket) {
+    async fn queue(
+        &self,
+        mut socket: WebSocketStream<Transport>,
+        ticket: Ticket,
+    ) -> Option<(WebSocketStream<Transport>, Permit)> {
         let mut places = ticket.positions();
         let gateway = self.gateway.clone();
         let Identity { user, key, .. } = &self.identity;
@@ -247,7 +276,7 @@ impl Incoming {
             if position != told {
                 told = position;
                 if !self.tell(&mut socket, &Notice::Queued { position }).await {
-                    return;
+                    return None;
                 }
             }
             tokio::select! {
@@ -258,23 +287,22 @@ impl Incoming {
                     Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
                     Some(Ok(Frame::Text(_) | Frame::Binary(_))) => {
                         let (code, reason) = close::code(CloseReason::PolicyViolation);
-                        return self.close_refused(socket, code, reason).await;
+                        self.close_refused(socket, code, reason).await;
+                        return None;
                     }
-                    _ => return,
+                    _ => return None,
                 },
             }
         };
         match result {
             Ok(permit) => {
-                if self.tell(&mut socket, &Notice::Admitted).await {
-                    // Between two frames, so nothing but what the socket itself holds is lost.
-                    self.attach(socket.into_inner(), Bytes::new(), permit, None)
-                        .await;
-                }
+                let told = self.tell(&mut socket, &Notice::Admitted).await;
+                told.then_some((socket, permit))
             }
             Err(denied) => {
                 let (code, reason) = close::refusal(denied.why);
                 self.close_refused(socket, code, reason).await;
+                None
             }
         }
     }
@@ -333,7 +361,7 @@ pub(super) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
         Ok(parts) => {
             return (
                 Transport::Tcp(Arc::new(parts.io.into_inner())),
-                parts.read_buf,
+                leftover(&parts.read_buf),
             );
         }
         Err(upgraded) => upgraded,
@@ -341,11 +369,16 @@ pub(super) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     match auto::upgrade::downcast::<Io>(upgraded) {
         Ok(parts) => (
             Transport::Tcp(Arc::new(parts.io.into_inner())),
-            parts.read_buf,
+            leftover(&parts.read_buf),
         ),
         Err(upgraded) => (
             Transport::Other(Box::new(TokioIo::new(upgraded))),
             Bytes::new(),
         ),
     }
+}
+
+/// What is left of a read buffer, without the buffer: a slice would keep all of it, even an empty one.
+fn leftover(buffer: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(buffer)
 }
