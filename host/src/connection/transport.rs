@@ -1,11 +1,12 @@
 //! The bytes below the frames: a TCP stream that others may look at, and an ear for every byte.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -65,7 +66,82 @@ impl Transport {
 pub fn abort_on_drop(socket: &Weak<TcpStream>) {
     if let Some(socket) = socket.upgrade() {
         // If it fails the socket ends politely, a little later.
-        let _ = socket2::SockRef::from(&*socket).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&*socket).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+impl Transport {
+    /// Reads what is there, once there is something.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Self::Tcp(stream) = self {
+            return stream.poll_fill(cx, buffer);
+        }
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Sends as much as is taken at once. Whatever the matter is if nothing is, `poll_write` tells.
+    pub(super) fn send_now(&self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Tcp(stream) => stream.write_now(bytes).ok().flatten().unwrap_or(0),
+            // What is taken there may still have to be pushed out.
+            Self::Tls(_) | Self::Other(_) => 0,
+        }
+    }
+}
+
+impl Plain {
+    fn poll_fill(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            if let Some(read) = self.read_now(buffer).transpose() {
+                return Poll::Ready(read);
+            }
+        }
+    }
+
+    /// Reads; none if nothing is there. A read that does not fill the buffer has emptied the socket,
+    /// and by saying so we are spared the next one, which would only find out (the kernel tells of new
+    /// bytes).
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut read = None;
+        let tried = self.0.try_io(Interest::READABLE, || {
+            let bytes = (&*SockRef::from(&*self.0)).read(buffer)?;
+            read = Some(bytes);
+            drained(bytes, buffer.len())
+        });
+        outcome(tried, read)
+    }
+
+    /// Writes; none if nothing is taken. A write that is taken in part has filled the socket.
+    fn write_now(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let mut sent = None;
+        let tried = self.0.try_io(Interest::WRITABLE, || {
+            let taken = (&*SockRef::from(&*self.0)).write(bytes)?;
+            sent = Some(taken);
+            drained(taken, bytes.len())
+        });
+        outcome(tried, sent)
+    }
+}
+
+/// Whether the socket has to become ready again first; zero bytes are an end, which stays ready.
+fn drained(moved: usize, wanted: usize) -> io::Result<()> {
+    if (1..wanted).contains(&moved) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    Ok(())
+}
+
+fn outcome(tried: io::Result<()>, moved: Option<usize>) -> io::Result<Option<usize>> {
+    match tried {
+        Err(error) if moved.is_none() && error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(moved),
     }
 }
 
@@ -75,17 +151,9 @@ impl AsyncRead for Plain {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf.initialize_unfilled()) {
-                Ok(read) => {
-                    buf.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let read = ready!(self.poll_fill(cx, buf.initialize_unfilled()))?;
+        buf.advance(read);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -97,9 +165,8 @@ impl AsyncWrite for Plain {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
+            if let Some(sent) = self.write_now(bytes).transpose() {
+                return Poll::Ready(sent);
             }
         }
     }
@@ -110,7 +177,7 @@ impl AsyncWrite for Plain {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
+        Poll::Ready(SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
     }
 }
 

@@ -4,6 +4,7 @@
 //! future or task that works on it, so a client that goes away gives all of it back.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,14 +27,14 @@ use super::handshake::Handshake;
 use super::identity::Identity;
 use super::listener::{ConnectionSlot, Knocking};
 use super::peer::Origin;
-use super::upstream::{Asked, Leg};
+use super::upstream::{Asked, Leg, Load};
 use super::{Gateway, Rules, SUBPROTOCOL, close, origin, peer, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
 use crate::connection::{self, Transport};
 use crate::manager::{EndReport, Port};
 use crate::observe::metrics::Label;
 use crate::registry::Permit;
-use crate::types::{CloseReason, Timestamp};
+use crate::types::{CloseReason, Timestamp, UserId};
 
 /// Answers one request.
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
@@ -130,6 +131,21 @@ pub(super) struct Incoming {
     _slot: Option<ConnectionSlot>,
 }
 
+/// A connection that runs.
+type Connection = Pin<Box<dyn Future<Output = EndReport> + Send>>;
+
+/// One that runs, and what it holds until it has ended.
+struct Running {
+    gateway: Arc<Gateway>,
+    user: UserId,
+    /// Where it comes from, as far as that is known.
+    from: Option<Origin>,
+    begun: Timestamp,
+    connection: Connection,
+    _load: Option<Load>,
+    _slot: Option<ConnectionSlot>,
+}
+
 /// With what a connection is upgraded.
 enum Entry {
     Permit(Permit),
@@ -192,44 +208,58 @@ impl Incoming {
             leg.answer(headers);
         }
         let tasks = self.gateway.tasks.clone();
-        tasks.spawn("connection", self.run(entry));
+        // In memory of its own, which is given back once the connection runs: most of a connection's
+        // life it does nothing, and all that it costs then is what its task holds.
+        let begun = Box::pin(self.begin(entry));
+        tasks.spawn("connection", async move {
+            let Some(mut running) = begun.await else {
+                return;
+            };
+            let report = running.connection.as_mut().await;
+            running.ended(report.reason);
+        });
         response
     }
 
-    async fn run(mut self, entry: Entry) {
+    /// Until the connection runs, or has come to nothing.
+    async fn begin(mut self, entry: Entry) -> Option<Running> {
         let upgraded = match (&mut self.upgrade).await {
             Ok(upgraded) => upgraded,
             Err(error) => {
                 self.gateway.metrics.upgrades_failed.inc();
                 tracing::debug!(%error, "the upgrade was not completed");
-                return;
+                return None;
             }
         };
         let (transport, leftover) = transport(upgraded);
         match entry {
             Entry::Permit(permit) => self.attach(transport, leftover, permit, None).await,
             Entry::Through(permit, leg) => {
-                self.attach(transport, leftover, permit, Some(*leg)).await;
+                self.attach(transport, leftover, permit, Some(*leg)).await
             }
             Entry::Denied(denied) => {
                 let (code, reason) = close::refusal(denied.why);
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;
+                None
             }
             Entry::Ticket(ticket) => {
                 let socket = self.socket(transport, leftover).await;
-                self.queue(socket, ticket).await;
+                let (socket, permit) = self.queue(socket, ticket).await?;
+                // Between two frames, so nothing but what the socket itself holds is lost.
+                let transport = socket.into_inner();
+                self.attach(transport, Bytes::new(), permit, None).await
             }
         }
     }
 
-    pub(super) async fn attach(
-        &self,
+    async fn attach(
+        self,
         transport: Transport,
         leftover: Bytes,
         permit: Permit,
         leg: Option<Leg>,
-    ) {
+    ) -> Option<Running> {
         let session = &self.gateway.session;
         let port = Port::new(
             self.identity.device.clone(),
@@ -252,57 +282,76 @@ impl Incoming {
             Ok(attachment) => {
                 let session = session.clone();
                 let begun = session.clock.now();
-                let report = match leg {
+                let client = (transport, leftover);
+                let (connection, load): (Connection, _) = match leg {
                     None => {
+                        let (transport, leftover) = client;
                         let run = connection::run(session, transport, leftover, attachment);
-                        self.until_expiry(&port, run).await
+                        (self.until_expiry(port, run), None)
                     }
                     Some(leg) => {
-                        let (far, _load) = leg.into_far();
-                        let client = (transport, leftover);
+                        let (far, load) = leg.into_far();
                         let run = connection::relay(session, client, far, attachment);
-                        self.until_expiry(&port, run).await
+                        (self.until_expiry(port, run), load)
                     }
                 };
-                self.ended(report.reason, begun);
+                Some(Running {
+                    gateway: self.gateway,
+                    user: self.identity.user,
+                    from: self.from,
+                    begun,
+                    connection,
+                    _load: load,
+                    _slot: self._slot,
+                })
             }
             Err(error) => {
                 tracing::debug!(%error, "could not attach");
                 let (code, reason) = close::not_attached(error);
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;
+                None
             }
         }
     }
 
-    /// Runs a connection, and asks it to close when what proves who it is has expired.
-    async fn until_expiry(&self, port: &Port, run: impl Future<Output = EndReport>) -> EndReport {
+    /// A connection that is asked to close when what proves who it is has expired.
+    fn until_expiry(
+        &self,
+        port: Arc<Port>,
+        run: impl Future<Output = EndReport> + Send + 'static,
+    ) -> Connection {
         let Some(expires) = self.identity.expires_unix_ms else {
-            return run.await;
+            return Box::pin(run);
         };
         let clock = &self.gateway.session.clock;
         let left = expires.saturating_sub(clock.unix_ms(clock.now()));
         let left = Duration::from_millis(left).saturating_add(self.rules.expiry_grace);
-        let mut run = std::pin::pin!(run);
-        tokio::select! {
-            report = run.as_mut() => return report,
-            () = tokio::time::sleep(left) => port.close(CloseReason::Expired),
-        }
-        run.await
+        let mut run = Box::pin(run);
+        Box::pin(async move {
+            tokio::select! {
+                report = run.as_mut() => return report,
+                () = tokio::time::sleep(left) => port.close(CloseReason::Expired),
+            }
+            run.await
+        })
     }
+}
 
-    /// Takes note of the end of a connection.
-    fn ended(&self, reason: CloseReason, begun: Timestamp) {
+impl Running {
+    /// Takes note of the end.
+    fn ended(&self, reason: CloseReason) {
         let closed = &self.gateway.metrics.closed;
         closed.get_or_create(&Label(reason)).inc();
         let now = self.gateway.session.clock.now();
-        if let Some(from) = self.from {
-            let who = (&self.identity.user, from);
-            let flap = &self.rules.config.flap;
-            let flapping = &self.gateway.flapping;
-            if flapping.ended(who, reason, now.since(begun), flap, now) {
-                tracing::warn!("a client comes and goes; it has to stay away for a while");
-            }
+        let Some(from) = self.from else {
+            return;
+        };
+        let (lasted, config) = (now.since(self.begun), self.gateway.config());
+        let who = (&self.user, from);
+        let flapping = &self.gateway.flapping;
+        if flapping.ended(who, reason, lasted, &config.flap, now) {
+            tracing::warn!("a client comes and goes; it has to stay away for a while");
         }
     }
 }

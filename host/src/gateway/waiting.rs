@@ -14,11 +14,16 @@ use crate::admission::Ticket;
 use crate::connection::Transport;
 use crate::manager::Message;
 use crate::observe::metrics::Label;
+use crate::registry::Permit;
 use crate::types::CloseReason;
 
 impl Incoming {
     /// Tells a client its place until it is its turn. One that leaves meanwhile frees its place.
-    pub(super) async fn queue(&self, mut socket: WebSocketStream<Transport>, ticket: Ticket) {
+    pub(super) async fn queue(
+        &self,
+        mut socket: WebSocketStream<Transport>,
+        ticket: Ticket,
+    ) -> Option<(WebSocketStream<Transport>, Permit)> {
         let mut places = ticket.positions();
         let gateway = self.gateway.clone();
         let Identity { user, key, .. } = &self.identity;
@@ -29,7 +34,7 @@ impl Incoming {
             if position != told {
                 told = position;
                 if !self.tell(&mut socket, &Notice::Queued { position }).await {
-                    return;
+                    return None;
                 }
             }
             tokio::select! {
@@ -40,23 +45,22 @@ impl Incoming {
                     Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
                     Some(Ok(Frame::Text(_) | Frame::Binary(_))) => {
                         let (code, reason) = close::code(CloseReason::PolicyViolation);
-                        return self.close_refused(socket, code, reason).await;
+                        self.close_refused(socket, code, reason).await;
+                        return None;
                     }
-                    _ => return,
+                    _ => return None,
                 },
             }
         };
         match result {
             Ok(permit) => {
-                if self.tell(&mut socket, &Notice::Admitted).await {
-                    // Between two frames, so nothing but what the socket itself holds is lost.
-                    self.attach(socket.into_inner(), Bytes::new(), permit, None)
-                        .await;
-                }
+                let told = self.tell(&mut socket, &Notice::Admitted).await;
+                told.then_some((socket, permit))
             }
             Err(denied) => {
                 let (code, reason) = close::refusal(denied.why);
                 self.close_refused(socket, code, reason).await;
+                None
             }
         }
     }

@@ -150,7 +150,14 @@ impl Mailbox {
                     queue.messages -= 1;
                     queue.bytes -= message.len();
                 }
-                Letter::Attached(_) | Letter::Detached(..) | Letter::Noop(_) => queue.events -= 1,
+                Letter::Attached(_) | Letter::Detached(..) | Letter::Noop(_) => {
+                    queue.events -= 1;
+                    // A manager that has no messages, as behind a gateway, keeps no queue for its
+                    // first letter; one that has some keeps it for the next.
+                    if queue.letters.is_empty() {
+                        queue.letters = VecDeque::new();
+                    }
+                }
             }
             letter
         };

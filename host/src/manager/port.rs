@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::application::Message;
 use super::outbox::{Outbox, Refused};
@@ -42,7 +42,9 @@ pub struct Port {
     superseded: AtomicBool,
     close: OnceLock<CloseReason>,
     close_asked: Notify,
-    ended: watch::Sender<Option<EndReport>>,
+    ended: OnceLock<EndReport>,
+    // Not a `watch`: that has room for eight crowds of waiters, which every idle connection would pay for.
+    ended_told: Notify,
 }
 
 impl Port {
@@ -65,7 +67,8 @@ impl Port {
             superseded: AtomicBool::new(false),
             close: OnceLock::new(),
             close_asked: Notify::new(),
-            ended: watch::Sender::new(None),
+            ended: OnceLock::new(),
+            ended_told: Notify::new(),
         })
     }
 
@@ -123,30 +126,24 @@ impl Port {
     pub fn report_end(&self, report: EndReport) {
         self.outbox.close();
         let _ = self.close.set(report.reason);
-        self.ended.send_if_modified(|ended| {
-            let first = ended.is_none();
-            if first {
-                *ended = Some(report);
-            }
-            first
-        });
+        let _ = self.ended.set(report);
+        self.ended_told.notify_waiters();
     }
 
     /// Waits for its end.
     pub async fn ended(&self) -> EndReport {
-        let mut ended = self.ended.subscribe();
         loop {
-            if let Some(report) = *ended.borrow_and_update() {
+            let told = self.ended_told.notified();
+            if let Some(report) = self.end() {
                 return report;
             }
-            // The sender is part of `self`, so it cannot be gone.
-            let _ = ended.changed().await;
+            told.await;
         }
     }
 
     /// How it ended, if it has.
     #[must_use]
     pub fn end(&self) -> Option<EndReport> {
-        *self.ended.borrow()
+        self.ended.get().copied()
     }
 }

@@ -50,10 +50,11 @@ impl HeaderBytes {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
+    fn extend(&mut self, part: &[u8]) {
+        let end = self.len + part.len();
+        if let Some(place) = self.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(part);
+            self.len = end;
         }
     }
 }
@@ -245,12 +246,20 @@ impl Scanner {
 
 /// Takes what is missing of a header; the header, once it is whole.
 fn fill(begun: &mut HeaderBytes, bytes: &mut &[u8]) -> Result<Option<Header>, Violation> {
-    while size(begun.bytes()).is_none_or(|size| begun.len < size) {
-        let Some((&byte, rest)) = bytes.split_first() else {
+    // How long it is is told by its first two bytes.
+    loop {
+        let whole = size(begun.bytes());
+        let missing = whole.unwrap_or(2).saturating_sub(begun.len);
+        if whole.is_some() && missing == 0 {
+            return Header::parse(begun.bytes());
+        }
+        let Some((part, rest)) = bytes.split_at_checked(missing.min(bytes.len())) else {
             return Ok(None);
         };
-        begun.push(byte);
+        if part.is_empty() {
+            return Ok(None);
+        }
+        begun.extend(part);
         *bytes = rest;
     }
-    Header::parse(begun.bytes())
 }

@@ -51,49 +51,88 @@ impl Lane {
         }
     }
 
-    /// Takes what came in; `ours` says which control frames are for us alone.
+    /// Takes what came in; `ours` says which control frames are for us alone. What nothing has to go
+    /// before is handed to `send` as it is, which says how much of it was taken; the rest waits.
     pub(super) fn take(
         &mut self,
-        mut bytes: &[u8],
+        bytes: &[u8],
         mut ours: impl FnMut(&Control) -> bool,
+        mut send: impl FnMut(&[u8]) -> usize,
     ) -> Result<Taken, Violation> {
         let mut taken = Taken::default();
         if self.broken {
             return Ok(taken);
         }
+        let mut left = bytes;
+        // What is to be handed on in one piece: most often everything.
+        let mut run = 0..0;
         loop {
-            match self.scanner.next(&mut bytes) {
-                Ok(Piece::Nothing) => return Ok(taken),
+            let piece = self.scanner.next(&mut left);
+            let at = bytes.len() - left.len();
+            match piece {
                 Ok(Piece::Data(data)) => {
                     taken.data_bytes += data.len();
-                    self.hand_on(data);
+                    run.end = at;
                 }
                 Ok(Piece::Header(header)) => {
-                    taken.data_bytes += header.bytes().len();
-                    self.hand_on(header.bytes());
+                    let header = header.bytes();
+                    taken.data_bytes += header.len();
+                    // One that began in an earlier read is not among these bytes as a whole.
+                    if at < header.len() {
+                        self.queue(header);
+                        run = at..at;
+                    }
+                    run.end = at;
                 }
                 Ok(Piece::Control(control)) => {
                     taken.controls += 1;
                     if control.kind == ControlKind::Close {
                         taken.close = control.close().ok().map(|(code, _)| code);
                     }
+                    self.hand_on(bytes.get(run), &mut send);
+                    run = at..at;
                     if !ours(&control) {
-                        self.hand_on(&control.bytes());
+                        self.queue(&control.bytes());
                     }
                 }
+                Ok(Piece::Nothing) => {
+                    self.hand_on(bytes.get(run), &mut send);
+                    return Ok(taken);
+                }
                 Err(violation) => {
+                    self.hand_on(bytes.get(run), &mut send);
                     self.broken = true;
                     return Err(violation);
                 }
             }
+            if self.has_own() && self.scanner.is_between_frames() {
+                self.hand_on(bytes.get(run), &mut send);
+                run = at..at;
+                self.put_in();
+            }
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8]) {
+    fn hand_on(&mut self, bytes: Option<&[u8]>, send: &mut impl FnMut(&[u8]) -> usize) {
+        let bytes = bytes.filter(|bytes| !bytes.is_empty() && !self.sealed);
+        let Some(bytes) = bytes else { return };
+        let sent = if self.waiting.is_empty() {
+            send(bytes)
+        } else {
+            0
+        };
+        self.queue(bytes.get(sent..).unwrap_or_default());
+    }
+
+    fn queue(&mut self, bytes: &[u8]) {
         if !self.sealed {
             self.waiting.extend_from_slice(bytes);
         }
-        self.put_in();
+    }
+
+    /// Whether something of our own is to be put in.
+    fn has_own(&self) -> bool {
+        !self.own.is_empty() || self.sealing != self.sealed
     }
 
     /// Sends a control frame of our own at the next boundary.

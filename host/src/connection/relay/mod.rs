@@ -7,9 +7,13 @@
 mod lane;
 mod step;
 
-use std::future::poll_fn;
-use std::pin::Pin;
+#[cfg(test)]
+mod tests;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
@@ -39,14 +43,16 @@ pub struct Far {
 
 /// Runs a connection that has been upgraded on both sides and attached, until it has ended.
 /// `leftover` is what the client sent behind its request head.
-pub async fn relay(
+///
+/// Not an `async fn`: what it is given would be kept a second time beside what is made of it, and most
+/// of what a gateway's idle connections cost is this future.
+pub fn relay(
     session: Arc<Session>,
     (client, leftover): (Transport, Bytes),
     far: Far,
     attachment: Attachment,
-) -> EndReport {
+) -> impl Future<Output = EndReport> + Send + 'static {
     let port = attachment.port().clone();
-    let socket = client.socket();
     let limits = Limits {
         frame_bytes_max: session.config.frame_bytes_max as u64,
         message_bytes_max: session.config.message_bytes_max as u64,
@@ -78,18 +84,34 @@ pub async fn relay(
     };
     let early = relay
         .take(Side::Client, &leftover)
-        .or_else(|| relay.take(Side::Backend, &far.leftover));
-    let reason = match early.and_then(|moved| relay.ends(moved)) {
-        Some(reason) => reason,
-        None => relay.pump().await,
-    };
-    let report = relay.finish(reason).await;
-    if report.aborted {
-        abort_on_drop(&socket);
+        .or_else(|| relay.take(Side::Backend, &far.leftover))
+        .and_then(|moved| relay.ends(moved));
+    async move {
+        let reason = match early {
+            Some(reason) => reason,
+            None => relay.pump().await,
+        };
+        // Boxed, for it is needed once and short.
+        let report = Box::pin(relay.finish(reason)).await;
+        if report.aborted {
+            abort_on_drop(&relay.client.socket());
+        }
+        relay.port.report_end(report);
+        relay.attachment.leave(report.reason);
+        report
     }
-    relay.port.report_end(report);
-    relay.attachment.leave(report.reason);
-    report
+}
+
+/// What a relay waited for.
+enum Next {
+    /// Somebody asked it to close.
+    End(CloseReason),
+    /// Somebody asked for a ping.
+    Ping,
+    /// Something was moved.
+    Moved(Moved),
+    /// It is time to look.
+    Look,
 }
 
 struct Relay {
@@ -114,6 +136,11 @@ struct Relay {
 impl Relay {
     /// Until there is a reason to end.
     async fn pump(&mut self) -> CloseReason {
+        let port = self.port.clone();
+        let mut close = pin!(port.close_asked());
+        let mut ping = pin!(port.vitals.ping_asked());
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut alarm_at = None;
         loop {
             let now = self.session.clock.now();
             let stall_max = self.session.config.stall_max;
@@ -127,20 +154,36 @@ impl Relay {
                 self.ping(&nonce, now);
             }
             let wake = self.wake_in(now);
-            let (port, session) = (self.port.clone(), self.session.clone());
-            tokio::select! {
-                biased;
-                reason = port.close_asked() => return reason,
-                () = port.vitals.ping_asked() => {
-                    let nonce = self.heartbeat.fresh_nonce();
-                    self.ping(&nonce, session.clock.now());
+            // A timer is set when there is another moment to wait for, not whenever we look.
+            if alarm_at != Some(now.after(wake)) {
+                alarm_at = Some(now.after(wake));
+                alarm.set(tokio::time::sleep(wake));
+            }
+            let next = poll_fn(|cx| {
+                if let Poll::Ready(reason) = close.as_mut().poll(cx) {
+                    return Poll::Ready(Next::End(reason));
                 }
-                moved = self.moved() => {
+                if ping.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Ping);
+                }
+                if let Poll::Ready(moved) = self.poll_move(cx, true) {
+                    return Poll::Ready(Next::Moved(moved));
+                }
+                alarm.as_mut().poll(cx).map(|()| Next::Look)
+            });
+            match next.await {
+                Next::End(reason) => return reason,
+                Next::Ping => {
+                    ping.set(port.vitals.ping_asked());
+                    let nonce = self.heartbeat.fresh_nonce();
+                    self.ping(&nonce, self.session.clock.now());
+                }
+                Next::Moved(moved) => {
                     if let Some(reason) = self.ends(moved) {
                         return reason;
                     }
                 }
-                () = tokio::time::sleep(wake) => {}
+                Next::Look => alarm_at = None,
             }
         }
     }

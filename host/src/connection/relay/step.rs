@@ -2,19 +2,14 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, ReadBuf};
-
 use super::Relay;
-use crate::connection::frames::{ControlKind, Violation};
-use crate::connection::transport::Transport;
+use crate::connection::frames::{Control, ControlKind, Violation};
 use crate::observe::Event;
 
 /// Bytes that are read at a time.
-const READ_BYTES: usize = 16 * 1_024;
+const READ_BYTES: usize = 64 * 1_024;
 /// Reads after which others have their turn.
 const READS_MAX: usize = 16;
 
@@ -46,13 +41,9 @@ pub(super) enum Moved {
 }
 
 impl Relay {
-    /// Waits until something can be moved, and moves it. May be dropped at any time.
-    pub(super) async fn moved(&mut self) -> Moved {
-        poll_fn(|cx| self.poll_move(cx, true)).await
-    }
-
-    /// The same at the end, when a backend may be gone and nothing more of it is wanted. Also over once
-    /// a lane has nothing left to say: that may have been the last.
+    /// Waits until something can be moved, and moves it; at the end, when a backend may be gone and
+    /// nothing more of it is wanted. Also over once a lane has nothing left to say: that may have been
+    /// the last.
     pub(super) async fn moved_to_end(&mut self, backend_gone: bool) -> Moved {
         let before = (self.up.is_empty(), self.down.is_empty());
         poll_fn(|cx| {
@@ -66,7 +57,8 @@ impl Relay {
         .await
     }
 
-    fn poll_move(&mut self, cx: &mut Context<'_>, backend: bool) -> Poll<Moved> {
+    /// Moves what can be moved. Pending once nothing can.
+    pub(super) fn poll_move(&mut self, cx: &mut Context<'_>, backend: bool) -> Poll<Moved> {
         for _ in 0..READS_MAX {
             if backend && let Poll::Ready(Err(_)) = self.up.poll_send(&mut self.backend, cx) {
                 return Poll::Ready(Moved::Gone(Side::Backend));
@@ -103,7 +95,7 @@ impl Relay {
                 Side::Client => &mut self.client,
                 Side::Backend => &mut self.backend,
             };
-            let read = ready!(poll_into(transport, buffer, cx));
+            let read = ready!(transport.poll_fill(cx, buffer));
             let bytes = read.ok().and_then(|read| buffer.get(..read));
             let bytes = bytes.filter(|bytes| !bytes.is_empty());
             Poll::Ready(bytes.map_or(Moved::Gone(from), |bytes| {
@@ -121,7 +113,11 @@ impl Relay {
         match from {
             Side::Client => self.take_from_client(bytes, now),
             Side::Backend => {
-                let taken = match self.down.take(bytes, |_| false) {
+                let client = &self.client;
+                let taken = self
+                    .down
+                    .take(bytes, |_| false, |bytes| client.send_now(bytes));
+                let taken = match taken {
                     Ok(taken) => taken,
                     Err(violation) => return Some(Moved::Broken(from, violation)),
                 };
@@ -141,6 +137,7 @@ impl Relay {
     fn take_from_client(&mut self, bytes: &[u8], now: crate::types::Timestamp) -> Option<Moved> {
         let Self {
             up,
+            backend,
             heartbeat,
             port,
             attachment,
@@ -148,7 +145,7 @@ impl Relay {
             ..
         } = self;
         port.vitals.hear(now);
-        let taken = up.take(bytes, |control| {
+        let ours = |control: &Control| {
             if control.kind != ControlKind::Pong {
                 return false;
             }
@@ -158,7 +155,8 @@ impl Relay {
                 manager.note(now, Some(&peer.device), Event::Pong);
             }
             is_ours
-        });
+        };
+        let taken = up.take(bytes, ours, |bytes| backend.send_now(bytes));
         let taken = match taken {
             Ok(taken) => taken,
             Err(violation) => return Some(Moved::Broken(Side::Client, violation)),
@@ -176,14 +174,4 @@ impl Relay {
         let flood = (0..taken.controls).any(|_| self.control.count(now) > most);
         flood.then_some(Moved::Flood)
     }
-}
-
-fn poll_into(
-    from: &mut Transport,
-    buffer: &mut [u8],
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let mut buffer = ReadBuf::new(buffer);
-    ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
-    Poll::Ready(Ok(buffer.filled().len()))
 }

@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::http::uri::{Authority, Uri};
 
 pub(super) use open::{Asked, Leg};
+pub(super) use pool::Load;
 pub use pool::{Balance, Upstreams, View};
 
 /// A backend.
