@@ -18,7 +18,7 @@ use self::step::{Moved, Side};
 use super::frames::{ControlKind, Limits, Scanner, Sender, Violation, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::pump::Session;
-use super::transport::{Transport, abort_on_drop};
+use super::transport::{Transport, abort_on_drop, give_up_on_silence};
 use crate::manager::{EndReport, Peer, Port};
 use crate::observe::Event;
 use crate::registry::Attachment;
@@ -46,7 +46,9 @@ pub async fn relay(
     attachment: Attachment,
 ) -> EndReport {
     let port = attachment.port().clone();
-    let socket = client.socket();
+    let (socket, far_socket) = (client.socket(), far.transport.socket());
+    let health = &session.health;
+    give_up_on_silence(&far_socket, health.ping_interval, health.dead_after);
     let limits = Limits {
         frame_bytes_max: session.config.frame_bytes_max as u64,
         message_bytes_max: session.config.message_bytes_max as u64,
@@ -69,8 +71,10 @@ pub async fn relay(
         },
         heartbeat: Heartbeat::new(session.clock.now()),
         control: ControlRate::default(),
-        blocked: None,
-        closed_by_client: false,
+        client_blocked: None,
+        backend_blocked: None,
+        backend_heard: session.clock.now(),
+        client_closed_at: None,
         closed_by_backend: false,
         attachment,
         session,
@@ -86,6 +90,9 @@ pub async fn relay(
     let report = relay.finish(reason).await;
     if report.aborted {
         abort_on_drop(&socket);
+    }
+    if !relay.up.is_empty() {
+        abort_on_drop(&far_socket);
     }
     relay.port.report_end(report);
     relay.attachment.leave(report.reason);
@@ -106,8 +113,13 @@ struct Relay {
     heartbeat: Heartbeat,
     control: ControlRate,
     /// Since when the client has not taken what waits for it.
-    blocked: Option<Timestamp>,
-    closed_by_client: bool,
+    client_blocked: Option<Timestamp>,
+    /// Since when the backend has not.
+    backend_blocked: Option<Timestamp>,
+    /// When the backend said something last.
+    backend_heard: Timestamp,
+    /// When the client sent its Close, or its answer to ours.
+    client_closed_at: Option<Timestamp>,
     closed_by_backend: bool,
 }
 
@@ -116,12 +128,8 @@ impl Relay {
     async fn pump(&mut self) -> CloseReason {
         loop {
             let now = self.session.clock.now();
-            let stall_max = self.session.config.stall_max;
-            if self
-                .blocked
-                .is_some_and(|since| now.since(since) >= stall_max)
-            {
-                return CloseReason::SlowConsumer;
+            if let Some(reason) = self.stalled(now) {
+                return reason;
             }
             if let Some(nonce) = self.heartbeat.due(&self.port, &self.session.health, now) {
                 self.ping(&nonce, now);
@@ -146,19 +154,51 @@ impl Relay {
     }
 
     fn ping(&mut self, nonce: &[u8], now: Timestamp) {
+        self.down.ping(&encode(ControlKind::Ping, nonce, None));
+        if self.down.own_waits() {
+            // In the middle of a frame of the backend: the client is not asked yet.
+            self.note_silence(true);
+            return;
+        }
+        self.asked(now);
+    }
+
+    /// Our ping is on its way to the client.
+    fn asked(&self, now: Timestamp) {
         self.port.vitals.ping_sent(now);
         self.attachment
             .manager()
             .note(now, Some(&self.peer.device), Event::Ping);
-        self.down.send_own(&encode(ControlKind::Ping, nonce, None));
+    }
+
+    /// Since when somebody keeps the connection from going on, and who.
+    fn stalls(&self) -> impl Iterator<Item = (Timestamp, CloseReason)> {
+        // Whoever has begun a frame and does not go on keeps us from asking the client anything.
+        let inside = self.down.own_waits() && self.client_blocked.is_none();
+        let client = self
+            .client_blocked
+            .map(|at| (at, CloseReason::SlowConsumer));
+        let backend = self.backend_blocked;
+        let backend = backend.or(inside.then_some(self.backend_heard));
+        let backend = backend.map(|at| (at, CloseReason::UpstreamGone));
+        client.into_iter().chain(backend)
+    }
+
+    /// Whether that lasts for too long.
+    fn stalled(&self, now: Timestamp) -> Option<CloseReason> {
+        let stall_max = self.session.config.stall_max;
+        self.stalls()
+            .find(|(at, _)| now.since(*at) >= stall_max)
+            .map(|(_, reason)| reason)
     }
 
     /// When to look again if nothing happens.
     fn wake_in(&self, now: Timestamp) -> Duration {
         let beat = self.heartbeat.next(&self.session.health, now);
         let stall_max = self.session.config.stall_max;
-        let stall = self.blocked.map(|since| since.after(stall_max).since(now));
-        stall.map_or(beat, |stall| stall.min(beat))
+        self.stalls()
+            .map(|(at, _)| at.after(stall_max).since(now))
+            .fold(beat, Duration::min)
     }
 
     /// Whether that is the end, and why.
@@ -207,25 +247,28 @@ impl Relay {
             self.down.seal(&encode(ControlKind::Close, &payload, None));
         }
         if !relayed || reason == CloseReason::ClientGone {
-            let (code, _) = (self.session.close_code)(reason);
+            // A client that vanished went away; it did not say that all is well (1000).
+            let (code, _) = match reason {
+                CloseReason::ClientGone => (CloseCode::Away.into(), ""),
+                _ => (self.session.close_code)(reason),
+            };
             let mask = self.heartbeat.fresh_nonce();
             let mask = mask.first_chunk::<4>().copied().unwrap_or_default();
             let close = encode(ControlKind::Close, &code.to_be_bytes(), Some(mask));
             self.up.seal(&close);
         }
-        let echo = tokio::time::timeout(deadline, self.goodbye(reason)).await;
+        let ended = tokio::time::timeout(deadline, self.goodbye(reason)).await;
+        let answered = self.client_closed_at;
         EndReport {
             reason,
-            echoed_after: match echo {
-                Ok(true) if !relayed => Some(self.session.clock.now().since(start)),
-                _ => None,
-            },
-            aborted: echo.is_err() && !reason.is_clients(),
+            // Whether it answered, and not whether the backend let us finish.
+            echoed_after: answered.filter(|_| !relayed).map(|at| at.since(start)),
+            aborted: ended.is_err() && answered.is_none() && !reason.is_clients(),
         }
     }
 
-    /// Moves on until both have said what they had to; true if the client answered a Close.
-    async fn goodbye(&mut self, reason: CloseReason) -> bool {
+    /// Moves on until both have said what they had to.
+    async fn goodbye(&mut self, reason: CloseReason) {
         let mut backend_gone = reason == CloseReason::UpstreamGone;
         if backend_gone {
             self.up.discard();
@@ -233,21 +276,24 @@ impl Relay {
         if reason == CloseReason::ClientGone {
             // Nobody is left to hear anything but the backend.
             let _ = std::future::poll_fn(|cx| self.up.poll_send(&mut self.backend, cx)).await;
-            return false;
+            return;
         }
         loop {
-            let both = self.closed_by_client && (self.closed_by_backend || self.down.is_sealed());
-            let is_over = both || (self.closed_by_client && backend_gone);
-            if is_over && self.up.is_empty() && self.down.is_empty() {
-                return self.closed_by_client;
+            let sealed = self.down.is_sealed();
+            let answered = self.client_closed_at.is_some()
+                && (self.closed_by_backend || backend_gone || sealed);
+            // A frame that the backend does not end leaves no place for a Close.
+            let speechless = backend_gone && !self.closed_by_backend && !sealed;
+            if (answered || speechless) && self.up.is_empty() && self.down.is_empty() {
+                return;
             }
             match self.moved_to_end(backend_gone).await {
-                Moved::Gone(Side::Client) => return self.closed_by_client && both,
+                Moved::Gone(Side::Client) => return,
                 Moved::Gone(Side::Backend) | Moved::Broken(Side::Backend, _) => {
                     backend_gone = true;
                     self.up.discard();
                     if reason.is_clients() {
-                        return true;
+                        return;
                     }
                 }
                 _ => {}
