@@ -65,7 +65,7 @@ impl Scene {
     }
 
     /// Only the bystander is left: its manager, its task, its socket and its backend's.
-    async fn is_back(mut self) {
+    async fn comes_back(mut self) {
         self.server.holds("ann", 0).await;
         let Self {
             server,

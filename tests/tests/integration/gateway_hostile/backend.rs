@@ -81,10 +81,10 @@ async fn serve(
         }
     }
     let head = String::from_utf8(head).unwrap();
-    let key = head
+    let mut key = head
         .split(['=', '&', ' '])
         .skip_while(|word| *word != "key");
-    let key = key.skip(1).next().unwrap().to_owned();
+    let key = key.nth(1).unwrap().to_owned();
     if let Some(answer) = refusal(&key) {
         // The gateway may have heard enough before all of it is said.
         let _ = stream.write_all(answer.as_bytes()).await;

@@ -35,7 +35,7 @@ async fn a_backend_that_does_not_upgrade_is_a_status() {
         }
     }
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// Late, but within its deadline: its client waits, and is let in like any other.
@@ -53,7 +53,7 @@ async fn a_slow_backend_is_waited_for() {
     client.send(Message::text("at last")).await.unwrap();
     assert_eq!(text(&mut client).await, "at last");
     drop(client);
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// A process that is killed, and one that comes back at its place.
@@ -132,7 +132,7 @@ async fn a_hung_backend_slows_its_client_down_and_is_given_up() {
     scene.ended("upstream-gone", 1.0).await;
     drop((says, hears));
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// A client that is there is known to be, although its backend does not let it finish.
@@ -167,7 +167,7 @@ async fn a_hung_backend_does_not_make_its_client_look_dead() {
     );
     drop((says, hears));
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// Bytes that are no frames, and the end of a connection in the middle of one.
@@ -179,7 +179,7 @@ async fn a_backend_that_sends_no_frames_is_given_up() {
     assert_eq!(close(&mut client).await.0, 1_011);
     scene.ended("upstream-gone", 1.0).await;
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// There is no place for our ping inside of a frame, so who receives a long one is not taken for dead.
@@ -229,7 +229,7 @@ async fn a_backend_that_never_ends_its_frame_is_given_up() {
     assert_eq!(all.len(), 504);
     scene.ended("upstream-gone", 1.0).await;
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// Its machine is gone, and nothing ever comes of it again: not even while nobody says anything.
@@ -241,7 +241,7 @@ async fn a_backend_that_vanishes_without_a_word_is_noticed() {
     assert_eq!(told.0, 1_011);
     scene.ended("upstream-gone", 1.0).await;
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// A backend that says why and hangs up at once, in the middle of what its client says.
@@ -268,5 +268,5 @@ async fn the_last_words_of_a_backend_are_handed_on() {
     }
     scene.undisturbed().await;
     scene.ended("upstream-closed", 20.0).await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }

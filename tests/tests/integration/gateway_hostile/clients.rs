@@ -36,7 +36,7 @@ async fn a_message_in_as_many_pieces_as_may_be_passes_and_one_more_does_not() {
     client.get_mut().write_all(&pieces).await.unwrap();
     assert_eq!(close(&mut client).await.0, 1_008);
     scene.ended("policy-violation", 1.0).await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,7 +49,7 @@ async fn a_flood_of_pings_is_ended() {
     assert_eq!(close(&mut client).await.0, 1_008);
     scene.ended("policy-violation", 1.0).await;
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// It answers no ping from inside of its frame, so it is who goes when room is needed.
@@ -74,7 +74,7 @@ async fn half_a_frame_for_ever_goes_when_room_is_needed() {
     healthy.leave().await;
     third.leave().await;
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// What it is sent does not pile up here: its backend is slowed down until it is given up.
@@ -87,7 +87,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
     scene.ended("slow-consumer", 1.0).await;
     drop(client);
     scene.undisturbed().await;
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// No FIN and no reset, as from a phone without a network: nothing is ever acknowledged.
@@ -107,7 +107,7 @@ async fn a_client_that_vanishes_without_a_word_is_noticed() {
     assert!(heard.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
     scene.undisturbed().await;
     drop(client);
-    scene.is_back().await;
+    scene.comes_back().await;
 }
 
 /// All of them at once, over and over.
@@ -136,5 +136,5 @@ async fn all_of_them_at_once_leave_nothing() {
         drop(clients);
         until("all to be gone", || server.registry.total() == 1).await;
     }
-    scene.is_back().await;
+    scene.comes_back().await;
 }
