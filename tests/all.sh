@@ -35,6 +35,17 @@ if ! "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
 fi
 export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
 
+say "node backend"
+# A real server in another language, in the same way.
+node=target/node
+if ! cmp --silent tests/node/package-lock.json "$node/installed.json"; then
+    mkdir -p "$node"
+    cp tests/node/package*.json "$node/"
+    npm ci --prefix "$node" --loglevel=error --no-audit --no-fund
+    cp tests/node/package-lock.json "$node/installed.json"
+fi
+export NODE_PATH="$PWD/$node/node_modules"
+
 say "policies in other languages"
 bash policies/examples/build.sh --with-tests
 

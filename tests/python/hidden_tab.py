@@ -4,19 +4,15 @@
 
 Prints one JSON object: how the page was shown when it was evicted, what the gateway made of it while no
 script of the page ran, and what the page hears of it afterwards.
-Speaks the DevTools protocol over a WebSocket, so it needs nothing but `websockets`.
 """
 
 import asyncio
-import itertools
 import json
-import pathlib
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 
+from devtools import browser
 from websockets.asyncio.client import connect
 
 PATIENCE_S = 50
@@ -26,44 +22,6 @@ window.state = "connecting";
 socket.onopen = () => { window.state = "open"; };
 socket.onclose = event => { window.state = "closed " + event.code; };
 """
-
-
-class DevTools:
-    """The browser's own protocol, one command at a time."""
-
-    def __init__(self, socket):
-        self.socket = socket
-        self.ids = itertools.count(1)
-
-    async def ask(self, method, session=None, **params):
-        number = next(self.ids)
-        command = {"id": number, "method": method, "params": params}
-        if session:
-            command["sessionId"] = session
-        await self.socket.send(json.dumps(command))
-        while True:
-            answer = json.loads(await self.socket.recv())
-            if answer.get("id") == number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
-                return answer["result"]
-
-    async def value(self, session, expression):
-        answer = await self.ask("Runtime.evaluate", session, expression=expression)
-        return answer["result"].get("value")
-
-    async def until(self, session, expression, wanted):
-        while (value := await self.value(session, expression)) != wanted:
-            await asyncio.sleep(0.02)
-        return value
-
-
-async def endpoint(profile):
-    """Where the browser listens, once it has written it down."""
-    port = pathlib.Path(profile) / "DevToolsActivePort"
-    while not (port.exists() and len(lines := port.read_text().split()) == 2):
-        await asyncio.sleep(0.02)
-    return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
 
 
 def labelled(admin):
@@ -77,14 +35,10 @@ def labelled(admin):
         time.sleep(0.02)
 
 
-async def story(profile, url, admin, lifecycle):
-    async with connect(await endpoint(profile), max_size=None) as socket:
-        tools = DevTools(socket)
+async def story(chromium, url, admin, lifecycle):
+    async with browser(chromium) as tools:
         # Any page of this machine: one of nowhere may not reach it.
-        page = await tools.ask("Target.createTarget", url=f"{admin}/healthz")
-        attached = await tools.ask("Target.attachToTarget", targetId=page["targetId"], flatten=True)
-        session = attached["sessionId"]
-        await tools.until(session, "location.pathname + document.readyState", "/healthzcomplete")
+        session = await tools.open(f"{admin}/healthz")
         await tools.value(session, SCRIPT % json.dumps(f"{url}?user=ann&key=tab"))
         await tools.until(session, "window.state", "open")
         # Another tab in front of it: the first one is hidden.
@@ -104,18 +58,8 @@ async def story(profile, url, admin, lifecycle):
         print(json.dumps({"was": hidden, "live_kills": label, "page": page}))
 
 
-async def main(chromium, url, admin, lifecycle):
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"]
-        browser = subprocess.Popen(
-            [chromium, *flags, f"--user-data-dir={profile}", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        try:
-            await asyncio.wait_for(story(profile, url, admin, lifecycle), PATIENCE_S)
-        finally:
-            browser.kill()
-            browser.wait()
+async def main(*arguments):
+    await asyncio.wait_for(story(*arguments), PATIENCE_S)
 
 
 asyncio.run(main(*sys.argv[1:]))

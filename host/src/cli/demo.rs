@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::Terminal;
 use super::serve::{EX_UNAVAILABLE, chain};
 use crate::demo::{self, DemoError, Options};
+use crate::gateway::upstream::BadUpstream;
 
 /// `EX_USAGE` of `sysexits.h`: the arguments make no sense together.
 const EX_USAGE: u8 = 64;
@@ -22,6 +23,9 @@ pub struct Args {
     /// Which of them: the same seed, the same choice.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Show it in front of this WebSocket server instead of the built-in application.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
     /// Print one JSON object instead of the story.
     #[arg(long)]
     json: bool,
@@ -33,10 +37,19 @@ impl Args {
     /// # Errors
     /// When the terminal cannot be written to, or the runtime cannot be started.
     pub fn run(self, mut terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let upstream = match self.upstream.as_deref().map(str::parse).transpose() {
+            Ok(upstream) => upstream,
+            Err(error) => {
+                let error: BadUpstream = error;
+                writeln!(terminal.err, "error: --upstream: {error}")?;
+                return Ok(ExitCode::from(EX_USAGE));
+            }
+        };
         let options = Options {
             managers: self.managers,
             silent: self.silent,
             seed: self.seed,
+            upstream,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -55,6 +55,11 @@ impl Heartbeat {
         })
     }
 
+    /// The last ping had to wait for its place, and went out only now.
+    pub(super) fn sent(&mut self, now: Timestamp) {
+        self.waiting = Some(now);
+    }
+
     /// A pong came; whether it answers our ping.
     pub(super) fn pong(&mut self, port: &Port, nonce: &[u8], now: Timestamp) -> bool {
         let is_ours = self.nonce.as_deref() == Some(nonce);

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -66,7 +67,28 @@ impl Transport {
 pub fn abort_on_drop(socket: &Weak<TcpStream>) {
     if let Some(socket) = socket.upgrade() {
         // If it fails the socket ends politely, a little later.
-        let _ = SockRef::from(&*socket).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&*socket).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Has the kernel notice a peer that vanished without a word: one that says nothing is asked at an
+/// interval, and one that acknowledges nothing for `dead_after` is given up.
+pub(super) fn give_up_on_silence(
+    socket: &Weak<TcpStream>,
+    interval: Duration,
+    dead_after: Duration,
+) {
+    if let Some(socket) = socket.upgrade() {
+        let socket = SockRef::from(&*socket);
+        // The kernel counts in seconds, and less than one it does not take.
+        let interval = interval.max(Duration::from_secs(1));
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(interval)
+            .with_interval(interval);
+        // Either failing costs patience, never correctness.
+        let _ = socket.set_tcp_keepalive(&keepalive);
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(dead_after));
     }
 }
 

@@ -13,8 +13,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::types::Tasks;
 
-/// Echoes that may wait to be looked at.
-const ECHOES_MAX: usize = 16;
+/// Answers that may wait to be looked at.
+const ANSWERS_MAX: usize = 16;
 
 /// A WebSocket client with a name.
 #[derive(Debug)]
@@ -22,7 +22,18 @@ pub(super) struct Client {
     key: String,
     sink: SplitSink<WebSocketStream<TcpStream>, Message>,
     reading: Reading,
+    asking: Asking,
     tasks: Tasks,
+}
+
+/// How it finds out whether there is still somebody at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// By a text, of which the built-in application sends the echo.
+    Echo,
+    /// By a ping, which goes through to the backend: every WebSocket server answers, whatever it says
+    /// otherwise.
+    Ping,
 }
 
 #[derive(Debug)]
@@ -52,6 +63,7 @@ impl Client {
         address: SocketAddr,
         user: &str,
         key: &str,
+        asking: Asking,
     ) -> Result<Self, ClientError> {
         let url = format!("ws://{address}/ws?user={user}&key={key}&device={key}");
         let stream = TcpStream::connect(address).await?;
@@ -64,6 +76,7 @@ impl Client {
             key: key.to_owned(),
             sink,
             reading,
+            asking,
             tasks: Tasks::new(),
         })
     }
@@ -77,12 +90,13 @@ impl Client {
     pub(super) fn keep_reading(&mut self) {
         match std::mem::replace(&mut self.reading, Reading::Starting) {
             Reading::Not(mut stream) => {
-                let (echoes, received) = mpsc::channel(ECHOES_MAX);
+                let (answers, received) = mpsc::channel(ANSWERS_MAX);
+                let asking = self.asking;
                 self.tasks.spawn("demo-client", async move {
                     while let Some(Ok(message)) = stream.next().await {
-                        // Nobody looks at more echoes than were asked for.
-                        if let Message::Text(text) = message {
-                            let _ = echoes.try_send(text.to_string());
+                        // Nobody looks at more answers than were asked for.
+                        if let Some(answer) = asking.answer(message) {
+                            let _ = answers.try_send(answer);
                         }
                     }
                 });
@@ -92,23 +106,37 @@ impl Client {
         }
     }
 
-    /// Says something and waits for its echo.
+    /// Asks, and waits for the answer.
     pub(super) async fn answers(&mut self, within: Duration) -> bool {
         const QUESTION: &str = "still here?";
+        let question = match self.asking {
+            Asking::Echo => Message::text(QUESTION),
+            Asking::Ping => Message::Ping(QUESTION.into()),
+        };
         let conversation = async {
-            self.sink.send(Message::text(QUESTION)).await.ok()?;
+            self.sink.send(question).await.ok()?;
             match &mut self.reading {
-                Reading::Not(stream) => stream
-                    .next()
-                    .await?
-                    .ok()?
-                    .into_text()
-                    .ok()
-                    .map(|t| t.to_string()),
-                Reading::Always(echoes) => echoes.recv().await,
+                Reading::Not(stream) => loop {
+                    // What a backend says of itself is no answer.
+                    if let Some(answer) = self.asking.answer(stream.next().await?.ok()?) {
+                        return Some(answer);
+                    }
+                },
+                Reading::Always(answers) => answers.recv().await,
                 Reading::Starting => None,
             }
         };
-        matches!(timeout(within, conversation).await, Ok(Some(echo)) if echo == QUESTION)
+        matches!(timeout(within, conversation).await, Ok(Some(answer)) if answer == QUESTION)
+    }
+}
+
+impl Asking {
+    /// What a message answers, if it may be an answer.
+    fn answer(self, message: Message) -> Option<String> {
+        match (self, message) {
+            (Self::Echo, Message::Text(text)) => Some(text.to_string()),
+            (Self::Ping, Message::Pong(payload)) => String::from_utf8(payload.to_vec()).ok(),
+            _ => None,
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Everything is real: a gateway in this process with the policy that ships, a listener on a free
 //! port, one TCP connection a client. The silent clients stop reading their sockets for good, which
-//! is what a crashed tab, a sleeping laptop or a lost phone look like from here.
+//! is what a crashed tab, a sleeping laptop or a lost phone look like from here. Behind the gateway is
+//! the built-in application, or any WebSocket server that is running already.
 
 mod client;
 mod story;
@@ -20,10 +21,12 @@ use crate::cleanup::TierRun;
 use crate::config::{AdminListener, Config};
 use crate::decision::VictimOutcome;
 use crate::gateway::DevIdentity;
+use crate::gateway::upstream::Upstream;
+use crate::manager::{Application, NoApplication};
 use crate::playground::Playground;
 use crate::types::{Clock, SplitMix64, Tasks};
 
-use client::{Client, ClientError};
+use client::{Asking, Client, ClientError};
 use story::Story;
 
 /// The most managers that the demonstration opens; each takes two descriptors.
@@ -34,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const USER: &str = "ann";
 
 /// What to show.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The user's limit, all of which is taken. 1 to [`MANAGERS_MAX`].
     pub managers: u32,
@@ -42,6 +45,17 @@ pub struct Options {
     pub silent: u32,
     /// Which of them.
     pub seed: u64,
+    /// The server behind the gateway; the built-in application if there is none.
+    pub upstream: Option<Upstream>,
+}
+
+impl Options {
+    fn asking(&self) -> Asking {
+        match self.upstream {
+            None => Asking::Echo,
+            Some(_) => Asking::Ping,
+        }
+    }
 }
 
 /// What came of it.
@@ -65,6 +79,8 @@ pub struct Summary {
     pub silent: u32,
     /// See [`Options::seed`].
     pub seed: u64,
+    /// See [`Options::upstream`].
+    pub upstream: Option<String>,
 }
 
 impl Summary {
@@ -87,6 +103,9 @@ pub enum DemoError {
     /// The gateway could not be put together.
     #[error("the gateway cannot be started")]
     App(#[from] AppError),
+    /// The server behind the gateway does not take connections.
+    #[error("no client gets through to {0}")]
+    Upstream(Upstream, #[source] ClientError),
     /// A client failed where none may.
     #[error("a client failed")]
     Client(#[from] ClientError),
@@ -112,12 +131,12 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     };
     config.server.listen.set_port(0);
     config.limits.managers_per_user = options.managers;
-    let app = App::build(
-        config,
-        Arc::new(Playground),
-        Arc::new(DevIdentity::default()),
-    )
-    .await?;
+    config.gateway.upstream = options.upstream.iter().cloned().collect();
+    let application: Arc<dyn Application> = match options.upstream {
+        None => Arc::new(Playground),
+        Some(_) => Arc::new(NoApplication),
+    };
+    let app = App::build(config, application, Arc::new(DevIdentity::default())).await?;
     let address = app.address()?;
     let mut events = app.core().recording().watch();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -128,12 +147,13 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     });
 
     let mut story = Story::new(out);
-    let (mut live, silent) = open(address, options).await?;
-    story.begin(options, address)?;
+    let (mut live, silent) = open(address, &options).await?;
+    story.begin(&options, address)?;
 
     let clock = Clock::system();
     let knocked = clock.now();
-    let newcomer = timeout(PATIENCE, Client::connect(address, USER, "newcomer")).await;
+    let newcomer = Client::connect(address, USER, "newcomer", options.asking());
+    let newcomer = timeout(PATIENCE, newcomer).await;
     let admission = clock.now().since(knocked);
     let newcomer = newcomer.map_err(|_| DemoError::Waited("the newcomer's answer"))?;
     let admitted = newcomer.is_ok();
@@ -162,6 +182,7 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
         managers: options.managers,
         silent: options.silent,
         seed: options.seed,
+        upstream: options.upstream.as_ref().map(ToString::to_string),
     };
     story.end(&summary)?;
     drop((live, silent, newcomer, stop));
@@ -175,16 +196,24 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
 /// Opens the user's managers, and has the seed's choice of them go silent.
 async fn open(
     address: std::net::SocketAddr,
-    options: Options,
+    options: &Options,
 ) -> Result<(Vec<Client>, Vec<Client>), DemoError> {
     let mut numbers: Vec<u32> = (1..=options.managers).collect();
     shuffle(&mut numbers, options.seed);
     let chosen = numbers.split_off((options.managers - options.silent) as usize);
     let (mut live, mut silent) = (Vec::new(), Vec::new());
     for number in 1..=options.managers {
-        let mut client = Client::connect(address, USER, &format!("chat-{number:02}")).await?;
+        let key = format!("chat-{number:02}");
+        let client = Client::connect(address, USER, &key, options.asking()).await;
+        let mut client = match (client, &options.upstream) {
+            // The gateway lets it in: nobody is there yet, so it is the server behind it.
+            (Err(error @ ClientError::Refused(_)), Some(upstream)) => {
+                return Err(DemoError::Upstream(upstream.clone(), error));
+            }
+            (client, _) => client?,
+        };
         if !client.answers(PATIENCE).await {
-            return Err(DemoError::Waited("a client's first echo"));
+            return Err(DemoError::Waited("a client's first answer"));
         }
         // A silent client is kept open and never read again; a live one has a task that reads.
         if chosen.contains(&number) {

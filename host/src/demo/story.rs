@@ -30,16 +30,23 @@ impl<'a> Story<'a> {
         out.flush()
     }
 
-    pub(super) fn begin(&mut self, options: Options, address: SocketAddr) -> io::Result<()> {
+    pub(super) fn begin(&mut self, options: &Options, address: SocketAddr) -> io::Result<()> {
         let Options {
             managers,
             silent,
             seed,
+            upstream,
         } = options;
         let live = managers - silent;
-        self.say(format_args!(
-            "wastegate demo (seed {seed}): a gateway on {address}"
-        ))?;
+        match upstream {
+            None => self.say(format_args!(
+                "wastegate demo (seed {seed}): a gateway on {address}"
+            ))?,
+            Some(upstream) => self.say(format_args!(
+                "wastegate demo (seed {seed}): a gateway on {address}, in front of {upstream}, which \
+                 knows nothing of it"
+            ))?,
+        }
         self.say(format_args!(
             "`{USER}` may hold {managers} managers and holds {managers}: {live} are alive, {silent} \
              went silent for good (their sockets are open and nobody reads them)."
@@ -143,9 +150,13 @@ impl<'a> Story<'a> {
             ..
         } = summary;
         let live = summary.managers - summary.silent;
+        let answer = match summary.upstream {
+            None => "answer",
+            Some(_) => "talk to the server behind it",
+        };
         self.say(format_args!(
             "Evicted: {silent_evicted} silent, {live_evicted} live. \
-             {live_answering} of {live} live ones still answer."
+             {live_answering} of {live} live ones still {answer}."
         ))
     }
 }

@@ -112,6 +112,15 @@ impl Program {
         std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap()
     }
 
+    /// What the kernel says of it, memory included.
+    ///
+    /// # Panics
+    /// If it is not there any more.
+    #[must_use]
+    pub fn status(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap()
+    }
+
     /// How many descriptors it has open.
     #[must_use]
     pub fn descriptors(&self) -> usize {
@@ -160,4 +169,31 @@ pub fn python() -> OsString {
         python.display()
     );
     python
+}
+
+/// A Node.js script of `tests/node`.
+#[must_use]
+pub fn node_script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("node")
+        .join(name)
+}
+
+/// Node.js, with the `ws` package where `NODE_PATH` says.
+///
+/// # Panics
+/// If there is none, with the command that installs it.
+#[must_use]
+pub fn node() -> &'static str {
+    let check = Command::new("node")
+        .args(["-e", "require('ws')"])
+        .stderr(Stdio::null())
+        .status();
+    let there = check.is_ok_and(|status| status.success());
+    assert!(
+        there,
+        "node has no `ws` package: install Node.js and the packages of tests/node/package.json, and set \
+         NODE_PATH to the node_modules that has them (tests/all.sh prepares target/node)"
+    );
+    "node"
 }

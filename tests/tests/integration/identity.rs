@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use wastegate::gateway::identity::Mode;
 use wastegate::gateway::identity::token::Source;
-use wastegate::types::Tasks;
+use wastegate::types::{Clock, Tasks};
 use wastegate_tests::harness::{Server, Setup, until};
 
 use crate::knock::{closed, echo, knock, status};
@@ -43,7 +43,8 @@ impl Issuer {
     /// A token of these claims that expires in so many seconds.
     fn token(&self, claims: &Value, in_s: f64) -> String {
         let mut claims = claims.clone();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let clock = Clock::system();
+        let now = Duration::from_millis(clock.unix_ms(clock.now()));
         claims["exp"] = json!(now.as_secs_f64() + in_s);
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = json!({ "alg": "EdDSA", "kid": self.name });

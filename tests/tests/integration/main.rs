@@ -25,6 +25,10 @@ mod evidence;
 mod experiments;
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod gateway_hostile;
+#[cfg(test)]
+mod gateway_peers;
 mod guests;
 #[cfg(test)]
 mod identity;

@@ -90,7 +90,7 @@ async fn tls_on_both_sides_with_a_certificate_that_is_replaced() {
     });
     let upstream = format!("wss://localhost:{}", backend.port());
     let files = |name: &str| Some(folder.path().join(name));
-    let server = in_front_of(&[upstream.clone()])
+    let server = in_front_of(std::slice::from_ref(&upstream))
         .with(|config| {
             config.gateway.tls.certificate = files("cert.pem");
             config.gateway.tls.key = files("key.pem");

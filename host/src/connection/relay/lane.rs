@@ -23,6 +23,7 @@ pub(super) struct Lane {
     /// The last of our own frames is a Close: nothing goes out behind it.
     sealing: bool,
     sealed: bool,
+    discarded: bool,
     /// The stream cannot be read any more; what comes of it is dropped.
     broken: bool,
 }
@@ -47,6 +48,7 @@ impl Lane {
             own: Vec::new(),
             sealing: false,
             sealed: false,
+            discarded: false,
             broken: false,
         }
     }
@@ -135,19 +137,28 @@ impl Lane {
         !self.own.is_empty() || self.sealing != self.sealed
     }
 
-    /// Sends a control frame of our own at the next boundary.
-    pub(super) fn send_own(&mut self, frame: &[u8]) {
+    /// Sends a ping of our own at the next boundary, instead of one that still waits for it: only the
+    /// youngest is waited for. Inside a long frame there is no such place for as long as that takes.
+    pub(super) fn ping(&mut self, ping: &[u8]) {
         if !self.sealing {
-            self.own.extend_from_slice(frame);
+            self.own.clear();
+            self.own.extend_from_slice(ping);
             self.put_in();
         }
     }
 
+    /// Whether something of our own waits for a frame to end.
+    pub(super) const fn own_waits(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// Sends a Close of our own at the next boundary, and nothing after it.
     pub(super) fn seal(&mut self, close: &[u8]) {
-        self.send_own(close);
-        self.sealing = true;
-        self.put_in();
+        if !self.sealing {
+            self.own.extend_from_slice(close);
+            self.sealing = true;
+            self.put_in();
+        }
     }
 
     fn put_in(&mut self) {
@@ -161,7 +172,12 @@ impl Lane {
     /// Nobody is left to send to.
     pub(super) fn discard(&mut self) {
         (self.waiting, self.sent, self.own) = (Vec::new(), 0, Vec::new());
-        (self.sealing, self.sealed) = (true, true);
+        (self.sealing, self.sealed, self.discarded) = (true, true, true);
+    }
+
+    /// Whether nobody is left to send to.
+    pub(super) const fn is_discarded(&self) -> bool {
+        self.discarded
     }
 
     /// Whether nothing waits to go out.
@@ -172,6 +188,12 @@ impl Lane {
     /// Whether what came was no frame: nothing more is read of it.
     pub(super) const fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether our Close waits for the end of a frame, or is on its way: no more than the rest of that
+    /// frame is taken, however much comes.
+    pub(super) const fn is_sealing(&self) -> bool {
+        self.sealing
     }
 
     /// Whether our Close is on its way, so that nothing more has to be read for this lane.

@@ -25,7 +25,7 @@ use self::step::{Moved, Side};
 use super::frames::{ControlKind, Limits, Scanner, Sender, Violation, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::pump::Session;
-use super::transport::{Transport, abort_on_drop};
+use super::transport::{Transport, abort_on_drop, give_up_on_silence};
 use crate::manager::{EndReport, Peer, Port};
 use crate::observe::Event;
 use crate::registry::Attachment;
@@ -53,6 +53,12 @@ pub fn relay(
     attachment: Attachment,
 ) -> impl Future<Output = EndReport> + Send + 'static {
     let port = attachment.port().clone();
+    let health = &session.health;
+    give_up_on_silence(
+        &far.transport.socket(),
+        health.ping_interval,
+        health.dead_after,
+    );
     let limits = Limits {
         frame_bytes_max: session.config.frame_bytes_max as u64,
         message_bytes_max: session.config.message_bytes_max as u64,
@@ -75,8 +81,10 @@ pub fn relay(
         },
         heartbeat: Heartbeat::new(session.clock.now()),
         control: ControlRate::default(),
-        blocked: None,
-        closed_by_client: false,
+        client_blocked: None,
+        backend_blocked: None,
+        backend_heard: session.clock.now(),
+        client_closed_at: None,
         closed_by_backend: false,
         attachment,
         session,
@@ -95,6 +103,9 @@ pub fn relay(
         let report = Box::pin(relay.finish(reason)).await;
         if report.aborted {
             abort_on_drop(&relay.client.socket());
+        }
+        if !relay.up.is_empty() {
+            abort_on_drop(&relay.backend.socket());
         }
         relay.port.report_end(report);
         relay.attachment.leave(report.reason);
@@ -128,8 +139,13 @@ struct Relay {
     heartbeat: Heartbeat,
     control: ControlRate,
     /// Since when the client has not taken what waits for it.
-    blocked: Option<Timestamp>,
-    closed_by_client: bool,
+    client_blocked: Option<Timestamp>,
+    /// Since when the backend has not.
+    backend_blocked: Option<Timestamp>,
+    /// When the backend said something last.
+    backend_heard: Timestamp,
+    /// When the client sent its Close, or its answer to ours.
+    client_closed_at: Option<Timestamp>,
     closed_by_backend: bool,
 }
 
@@ -143,12 +159,8 @@ impl Relay {
         let mut alarm_at = None;
         loop {
             let now = self.session.clock.now();
-            let stall_max = self.session.config.stall_max;
-            if self
-                .blocked
-                .is_some_and(|since| now.since(since) >= stall_max)
-            {
-                return CloseReason::SlowConsumer;
+            if let Some(reason) = self.stalled(now) {
+                return reason;
             }
             if let Some(nonce) = self.heartbeat.due(&self.port, &self.session.health, now) {
                 self.ping(&nonce, now);
@@ -189,19 +201,51 @@ impl Relay {
     }
 
     fn ping(&mut self, nonce: &[u8], now: Timestamp) {
+        self.down.ping(&encode(ControlKind::Ping, nonce, None));
+        if self.down.own_waits() {
+            // In the middle of a frame of the backend: the client is not asked yet.
+            self.note_silence(true);
+            return;
+        }
+        self.asked(now);
+    }
+
+    /// Our ping is on its way to the client.
+    fn asked(&self, now: Timestamp) {
         self.port.vitals.ping_sent(now);
         self.attachment
             .manager()
             .note(now, Some(&self.peer.device), Event::Ping);
-        self.down.send_own(&encode(ControlKind::Ping, nonce, None));
+    }
+
+    /// Since when somebody keeps the connection from going on, and who.
+    fn stalls(&self) -> impl Iterator<Item = (Timestamp, CloseReason)> {
+        // Whoever has begun a frame and does not go on keeps us from asking the client anything.
+        let inside = self.down.own_waits() && self.client_blocked.is_none();
+        let client = self
+            .client_blocked
+            .map(|at| (at, CloseReason::SlowConsumer));
+        let backend = self.backend_blocked;
+        let backend = backend.or(inside.then_some(self.backend_heard));
+        let backend = backend.map(|at| (at, CloseReason::UpstreamGone));
+        client.into_iter().chain(backend)
+    }
+
+    /// Whether that lasts for too long.
+    fn stalled(&self, now: Timestamp) -> Option<CloseReason> {
+        let stall_max = self.session.config.stall_max;
+        self.stalls()
+            .find(|(at, _)| now.since(*at) >= stall_max)
+            .map(|(_, reason)| reason)
     }
 
     /// When to look again if nothing happens.
     fn wake_in(&self, now: Timestamp) -> Duration {
         let beat = self.heartbeat.next(&self.session.health, now);
         let stall_max = self.session.config.stall_max;
-        let stall = self.blocked.map(|since| since.after(stall_max).since(now));
-        stall.map_or(beat, |stall| stall.min(beat))
+        self.stalls()
+            .map(|(at, _)| at.after(stall_max).since(now))
+            .fold(beat, Duration::min)
     }
 
     /// Whether that is the end, and why.
@@ -250,31 +294,30 @@ impl Relay {
             self.down.seal(&encode(ControlKind::Close, &payload, None));
         }
         if !relayed || reason == CloseReason::ClientGone {
-            // A backend that sends what is no frame hears so; the client is not to blame for it.
-            let to_backend = if self.down.is_broken() {
-                CloseReason::ProtocolError
-            } else {
-                reason
+            // A client that vanished went away; it did not say that all is well (1000). A backend that
+            // sends what is no frame hears so; the client is not to blame for it.
+            let (code, _) = match reason {
+                CloseReason::ClientGone => (CloseCode::Away.into(), ""),
+                _ if self.down.is_broken() => (self.session.close_code)(CloseReason::ProtocolError),
+                _ => (self.session.close_code)(reason),
             };
-            let (code, _) = (self.session.close_code)(to_backend);
             let mask = self.heartbeat.fresh_nonce();
             let mask = mask.first_chunk::<4>().copied().unwrap_or_default();
             let close = encode(ControlKind::Close, &code.to_be_bytes(), Some(mask));
             self.up.seal(&close);
         }
-        let echo = tokio::time::timeout(deadline, self.goodbye(reason)).await;
+        let ended = tokio::time::timeout(deadline, self.goodbye(reason)).await;
+        let answered = self.client_closed_at;
         EndReport {
             reason,
-            echoed_after: match echo {
-                Ok(true) if !relayed => Some(self.session.clock.now().since(start)),
-                _ => None,
-            },
-            aborted: echo.is_err() && !reason.is_clients(),
+            // Whether it answered, and not whether the backend let us finish.
+            echoed_after: answered.filter(|_| !relayed).map(|at| at.since(start)),
+            aborted: ended.is_err() && answered.is_none() && !reason.is_clients(),
         }
     }
 
-    /// Moves on until both have said what they had to; true if the client answered a Close.
-    async fn goodbye(&mut self, reason: CloseReason) -> bool {
+    /// Moves on until both have said what they had to.
+    async fn goodbye(&mut self, reason: CloseReason) {
         let mut backend_gone = reason == CloseReason::UpstreamGone && !self.down.is_broken();
         let mut hung_up = false;
         if backend_gone {
@@ -283,13 +326,16 @@ impl Relay {
         if reason == CloseReason::ClientGone {
             // Nobody is left to hear anything but the backend.
             let _ = poll_fn(|cx| self.up.poll_send(&mut self.backend, cx)).await;
-            return false;
+            return;
         }
         loop {
-            let both = self.closed_by_client && (self.closed_by_backend || self.down.is_sealed());
-            let is_over = both || (self.closed_by_client && backend_gone);
-            if is_over && self.up.is_empty() && self.down.is_empty() {
-                return self.closed_by_client;
+            let sealed = self.down.is_sealed();
+            let answered = self.client_closed_at.is_some()
+                && (self.closed_by_backend || backend_gone || sealed);
+            // A frame that the backend does not end leaves no place for a Close.
+            let speechless = backend_gone && !self.closed_by_backend && !sealed;
+            if (answered || speechless) && self.up.is_empty() && self.down.is_empty() {
+                return;
             }
             let has_said_all = self.down.is_sealed() && self.down.is_empty();
             if self.up.is_broken() && has_said_all && !hung_up {
@@ -301,12 +347,12 @@ impl Relay {
                 let _ = poll_fn(|cx| Pin::new(&mut *client).poll_shutdown(cx)).await;
             }
             match self.moved_to_end(backend_gone).await {
-                Moved::Gone(Side::Client) => return self.closed_by_client && both,
+                Moved::Gone(Side::Client) => return,
                 Moved::Gone(Side::Backend) | Moved::Broken(Side::Backend, _) => {
                     backend_gone = true;
                     self.up.discard();
                     if reason.is_clients() {
-                        return true;
+                        return;
                     }
                 }
                 _ => {}

@@ -60,20 +60,14 @@ impl Relay {
     /// Moves what can be moved. Pending once nothing can.
     pub(super) fn poll_move(&mut self, cx: &mut Context<'_>, backend: bool) -> Poll<Moved> {
         for _ in 0..READS_MAX {
-            if backend && let Poll::Ready(Err(_)) = self.up.poll_send(&mut self.backend, cx) {
-                return Poll::Ready(Moved::Gone(Side::Backend));
+            if backend {
+                self.poll_send(Side::Backend, cx);
             }
-            match self.down.poll_send(&mut self.client, cx) {
-                Poll::Ready(Ok(())) => self.blocked = None,
-                Poll::Ready(Err(_)) => return Poll::Ready(Moved::Gone(Side::Client)),
-                Poll::Pending => {
-                    let now = self.session.clock.now();
-                    self.blocked.get_or_insert(now);
-                }
-            }
-            // Whoever is slow to take is not heard faster than it takes.
-            let takes_more = self.up.is_empty() || !backend;
-            self.port.vitals.set_read_paused(!takes_more);
+            self.poll_send(Side::Client, cx);
+            // Whoever is slow to take is not heard faster than it takes. At the end the answer to our
+            // Close is, whoever it was that did not take.
+            let takes_more = self.up.is_empty() || self.up.is_sealing() || !backend;
+            self.note_silence(!takes_more);
             let mut read = Poll::Pending;
             if takes_more {
                 read = self.poll_read(Side::Client, cx);
@@ -87,6 +81,33 @@ impl Relay {
             }
         }
         Poll::Ready(Moved::Some)
+    }
+
+    /// Sends what waits for one side, and keeps since when it does not take it. One that cannot be sent
+    /// to may have said something before, its reason for example, so it is read to its end.
+    fn poll_send(&mut self, to: Side, cx: &mut Context<'_>) {
+        let (lane, transport, blocked) = match to {
+            Side::Client => (&mut self.down, &mut self.client, &mut self.client_blocked),
+            Side::Backend => (&mut self.up, &mut self.backend, &mut self.backend_blocked),
+        };
+        match lane.poll_send(transport, cx) {
+            Poll::Ready(Ok(())) if !lane.is_discarded() => *blocked = None,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => {
+                lane.discard();
+                blocked.get_or_insert(self.session.clock.now());
+            }
+            Poll::Pending => {
+                blocked.get_or_insert(self.session.clock.now());
+            }
+        }
+    }
+
+    /// Silence says nothing of a client that we do not read, or could not ask: inside a long frame of
+    /// the backend there is no place for a ping.
+    pub(super) fn note_silence(&self, paused: bool) {
+        let unheard = paused || self.down.own_waits();
+        self.port.vitals.set_read_paused(unheard);
     }
 
     fn poll_read(&mut self, from: Side, cx: &mut Context<'_>) -> Poll<Moved> {
@@ -113,6 +134,8 @@ impl Relay {
         match from {
             Side::Client => self.take_from_client(bytes, now),
             Side::Backend => {
+                self.backend_heard = now;
+                let held = self.down.own_waits();
                 let client = &self.client;
                 let taken = self
                     .down
@@ -121,6 +144,10 @@ impl Relay {
                     Ok(taken) => taken,
                     Err(violation) => return Some(Moved::Broken(from, violation)),
                 };
+                if held && !self.down.own_waits() {
+                    self.heartbeat.sent(now);
+                    self.asked(now);
+                }
                 if taken.data_bytes > 0 {
                     self.port.vitals.count_out(taken.data_bytes);
                     let bytes = taken.data_bytes as u64;
@@ -167,7 +194,7 @@ impl Relay {
             manager.touch(now, &peer.device, taken.data_bytes);
         }
         if let Some(close) = taken.close {
-            self.closed_by_client = true;
+            self.client_closed_at = Some(now);
             return Some(Moved::Close(Side::Client, Some(close)));
         }
         let most = self.session.config.control_frames_per_s_max;
