@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `wastegate serve --upstream` beside nginx and HAProxy as WebSocket proxies, in one run:
 #
-#     bash tests/bench/run.sh            # everything, about ten minutes after the build
+#     bash tests/bench/run.sh            # everything, about six minutes after the build
 #     ROUNDS=3 ONLY=idle bash tests/bench/run.sh
 #
 # The proxy has core 0 and one thread; the load and the echo server behind the proxy have core 1. In every
@@ -9,7 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-rounds=${ROUNDS:-7}
+rounds=${ROUNDS:-5}
+span=(--seconds "${SPAN:-2}" --warmup 0.5)
 only=${ONLY:-}
 peers=${PEERS:-direct nginx haproxy wastegate}
 out=${OUT:-tests/bench/results.md}
@@ -32,7 +33,9 @@ ulimit -n "$(ulimit -Hn)"
 [ "$(ulimit -n)" -ge $((2 * connections + 500)) ] ||
     { echo "error: $(ulimit -n) descriptors are too few for $connections connections; set CONNECTIONS" >&2; exit 1; }
 
-cargo build --release --locked -p wastegate -p wastegate-bench ${CARGO_FLAGS:-}
+# One after the other: built together they would share features, and the gateway be another one.
+cargo build --release --locked -p wastegate ${CARGO_FLAGS:-}
+cargo build --release --locked -p wastegate-bench ${CARGO_FLAGS:-}
 wastegate=target/release/wastegate
 bench=target/release/wastegate-bench
 
@@ -120,14 +123,22 @@ start() { # start PEER
         direct) proxy=; at=$backend_at; pids=; return ;;
         nginx) at=127.0.0.1:18901; taskset -c 0 nginx -p "$dir" -c "$dir/nginx.conf" & ;;
         haproxy) at=127.0.0.1:18902; taskset -c 0 haproxy -db -q -f "$dir/haproxy.cfg" & ;;
-        wastegate)
+        wastegate*)
+            # The second is an operator's choice for one worker: glibc then keeps one heap instead of
+            # one for each thread.
+            [ "$1" = wastegate ] || export MALLOC_ARENA_MAX=1
             at=127.0.0.1:18903
             TOKIO_WORKER_THREADS=1 WASTEGATE_LIMITS__CONNECTIONS_TOTAL=15000 \
                 taskset -c 0 "$wastegate" serve --upstream "ws://$backend_at" --listen "$at" \
                 --set admin.listen=127.0.0.1:18904 >"$dir/wastegate.log" 2>&1 & ;;
     esac
     proxy=$!
+    unset MALLOC_ARENA_MAX
     await "$at" "$proxy"
+    # nginx listens before its worker is there, and the worker is what is measured.
+    until [ "$1" != nginx ] || pgrep -P "$proxy" >/dev/null; do
+        kill -0 "$proxy" || { echo "error: nginx has gone; see above" >&2; exit 1; }
+    done
     pids=$(echo "$proxy" $(pgrep -P "$proxy" || true) | tr ' ' ,)
 }
 
@@ -148,15 +159,15 @@ measure() { # measure MODE [OPTION...]
 for round in $(seq "$rounds"); do
     # Each round begins with another one.
     for peer in $peers; do
-        measure throughput --bytes 64 --connections 64 --window 16
-        measure throughput --bytes 16384 --connections 64 --window 4
-        measure latency --rate 5000 --connections 100
-        measure rate
+        measure throughput --bytes 64 --connections 64 --window 16 "${span[@]}"
+        measure throughput --bytes 16384 --connections 64 --window 4 "${span[@]}"
+        measure latency --rate 5000 --connections 100 "${span[@]}"
+        measure rate "${span[@]}"
     done
     peers="${peers#* } ${peers%% *}"
 done
 for round in 1 2 3; do
-    for peer in $peers; do
+    for peer in $peers wastegate-one-arena; do
         measure idle --connections "$connections"
     done
 done

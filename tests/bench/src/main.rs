@@ -74,11 +74,15 @@ impl Target {
         let mut line = serde_json::Map::new();
         line.insert("peer".to_owned(), self.peer.clone().into());
         line.insert("run".to_owned(), variant.into());
-        let values = values.iter().map(|&(name, value)| (name, value.into()));
-        let values: serde_json::Map<String, serde_json::Value> = values
-            .map(|(name, value)| (name.to_owned(), value))
+        // What was not measured is not said; and a proxy that took no time was another process.
+        let proxys = |(name, _): &&(&str, f64)| name.starts_with("proxy");
+        let idle = values.iter().filter(proxys).any(|&(_, value)| value <= 0.0);
+        anyhow::ensure!(self.pids.is_empty() || !idle, "these are not its processes");
+        let said = values.iter();
+        let said: Vec<_> = said
+            .filter(|value| !self.pids.is_empty() || !proxys(value))
             .collect();
-        line.insert("values".to_owned(), values.into());
+        line.insert("values".to_owned(), serde_json::json!(said));
         let line = serde_json::Value::Object(line);
         writeln!(std::io::stdout(), "{line}")?;
         Ok(())

@@ -49,17 +49,22 @@ impl Results {
             text.map(ToOwned::to_owned).context("not a result")
         };
         let (peer, run) = (text("peer")?, text("run")?);
-        let values = line.get("values").and_then(|values| values.as_object());
+        let values = line.get("values").and_then(|values| values.as_array());
         if !self.peers.contains(&peer) {
             self.peers.push(peer.clone());
         }
-        for (name, value) in values.context("no values")? {
+        for pair in values.context("no values")? {
+            let (name, value) = (pair.get(0), pair.get(1));
+            let name = name.and_then(serde_json::Value::as_str);
+            let name = name.context("no name")?.to_owned();
             let row = (run.clone(), name.clone());
             if !self.order.contains(&row) {
                 self.order.push(row);
             }
-            let value = value.as_f64().context("not a number")?;
-            let key = (run.clone(), name.clone(), peer.clone());
+            let value = value
+                .and_then(serde_json::Value::as_f64)
+                .context("not a number")?;
+            let key = (run.clone(), name, peer.clone());
             self.values.entry(key).or_default().push(value);
         }
         Ok(())
@@ -109,7 +114,7 @@ impl Results {
         let others = self
             .peers
             .iter()
-            .filter(|peer| ![OURS, NONE].contains(&peer.as_str()));
+            .filter(|peer| !peer.starts_with(OURS) && *peer != NONE);
         let others = others.filter_map(|peer| Some(self.median(run, name, peer)?.1));
         let best = others.reduce(if *more { f64::max } else { f64::min })?;
         Some(ours / best)
@@ -142,7 +147,7 @@ mod tests {
             for value in values {
                 for name in ["messages/s", "p99, µs"] {
                     let line =
-                        format!(r#"{{"peer":"{peer}","run":"r","values":{{"{name}":{value}}}}}"#);
+                        format!(r#"{{"peer":"{peer}","run":"r","values":[["{name}",{value}]]}}"#);
                     results.add(&line).unwrap();
                 }
             }

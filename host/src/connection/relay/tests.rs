@@ -19,8 +19,8 @@ fn relayed(
         config: crate::connection::Config::default(),
         health: world.health.clone(),
         clock: world.clock.clone(),
-        close_code: crate::gateway::close::code,
-        notice: crate::gateway::notice::farewell,
+        close_code: |_| (1_000, ""),
+        notice: |_| None,
     });
     let (near, client) = tokio::io::duplex(64 * 1_024);
     let (far, backend) = tokio::io::duplex(64 * 1_024);
@@ -63,7 +63,7 @@ async fn an_idle_connection_is_small() {
 async fn what_is_handed_on_is_what_came() {
     let world = Setup::default().build();
     let (relay, mut client, mut backend) = relayed(&world);
-    let running = tokio::spawn(relay);
+    let running = world.tasks.spawn("relay", relay);
     let mut sent = Vec::new();
     for length in [0_usize, 1, 125, 126, 60_000] {
         sent.push(0x82);
