@@ -82,9 +82,9 @@ impl Core {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let mut config = config;
         if !config.gateway.upstream.is_empty() {
-            // A manager's state is in the backend's connection, which ends with the client's: a manager
-            // without one would hold a slot for nothing.
-            config.manager.reconnect_grace = Duration::ZERO;
+            // A manager's state is in the backend's connection: a manager without one would hold a slot
+            // for nothing.
+            config.manager.reconnect_grace = config.gateway.upstream_grace;
         }
         let notes = Notes::open(&config, &policies, &clock, &mut metrics).await?;
         let experiments = notes.experiments.clone();

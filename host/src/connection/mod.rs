@@ -20,5 +20,5 @@ mod tests;
 
 pub use config::Config;
 pub use pump::{Session, run};
-pub use relay::{Far, relay};
+pub use relay::{Far, Keeper, Kept, relay};
 pub use transport::{Plain, Transport, abort_on_drop};

@@ -47,6 +47,10 @@ pub struct Config {
     pub flap: flap::Config,
     /// The backends that connections are handed on to; none for the built-in application.
     pub upstream: Vec<Upstream>,
+    /// How long a backend's connection is kept for a client that was lost; zero for not at all. 0.
+    pub upstream_grace: Duration,
+    /// What it may say meanwhile, bytes, before it is given up. 64 KiB.
+    pub upstream_held_bytes_max: usize,
     /// Which of several backends gets a connection. The one with the fewest.
     pub upstream_balance: Balance,
     /// Between two looks whether backends that are away are back; zero to learn it from connections
@@ -78,6 +82,8 @@ impl Default for Config {
             caps: caps::Config::default(),
             flap: flap::Config::default(),
             upstream: Vec::new(),
+            upstream_grace: Duration::ZERO,
+            upstream_held_bytes_max: 64 * 1_024,
             upstream_balance: Balance::LeastConnections,
             upstream_check: Duration::from_secs(5),
             upstream_authorities: None,

@@ -23,8 +23,10 @@ mod door;
 mod hello;
 mod listener;
 mod metrics;
+mod parking;
 mod peer;
 mod refuse;
+mod resume;
 mod upgrade;
 mod waiting;
 
@@ -39,6 +41,7 @@ use axum::routing::get;
 
 use self::caps::Caps;
 use self::flap::Flapping;
+use self::parking::Parking;
 use self::tls::TlsError;
 use self::upstream::Upstreams;
 use crate::admission::Admission;
@@ -62,6 +65,7 @@ pub struct Gateway {
     rules: ArcSwap<Rules>,
     caps: Arc<Caps>,
     flapping: Flapping,
+    parking: Arc<Parking>,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -118,6 +122,7 @@ impl Gateway {
             }),
             caps,
             flapping: Flapping::default(),
+            parking: Arc::default(),
             tasks,
             metrics: Metrics::default(),
         }))

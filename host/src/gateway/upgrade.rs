@@ -121,7 +121,7 @@ async fn welcome(
 /// A client whose request is not answered yet.
 pub(super) struct Incoming {
     pub(super) gateway: Arc<Gateway>,
-    rules: Arc<Rules>,
+    pub(super) rules: Arc<Rules>,
     pub(super) identity: Identity,
     /// Where it comes from, as far as that is known.
     from: Option<Origin>,
@@ -162,6 +162,9 @@ impl Incoming {
         let Some(upstreams) = self.rules.upstreams.clone() else {
             return self.accept(handshake, Entry::Permit(permit));
         };
+        if let Some(leg) = self.resume(&parts, &permit).await {
+            return self.accept(handshake, Entry::Through(permit, Box::new(leg)));
+        }
         let asked = Asked {
             parts: &parts,
             identity: &self.identity,
@@ -290,7 +293,12 @@ impl Incoming {
                         (self.until_expiry(port, run), None)
                     }
                     Some(leg) => {
-                        let (far, load) = leg.into_far();
+                        let agreed = leg.agreed();
+                        let (mut far, mut load) = leg.into_far();
+                        if let Some(headers) = agreed.filter(|_| self.keeps()) {
+                            let manager = attachment.manager().clone();
+                            far.keeper = Some(self.keeper(manager, headers, load.take()));
+                        }
                         let run = connection::relay(session, client, far, attachment);
                         (self.until_expiry(port, run), load)
                     }

@@ -227,6 +227,27 @@ impl Manager {
         left
     }
 
+    /// Completes once it has ended.
+    pub async fn ended(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Asks the connection of a device to make room for a newer one, if it has one.
+    pub fn take_over(&self, device: &DeviceId) -> bool {
+        let port = {
+            let state = self.state.lock();
+            state
+                .ports
+                .iter()
+                .find(|port| port.device == *device)
+                .cloned()
+        };
+        if let Some(port) = &port {
+            port.close(CloseReason::TakenOver);
+        }
+        port.is_some()
+    }
+
     /// Ends the manager: it takes nothing any more, and its connections are asked to close. The
     /// first reason stands. Returns the connections that were still there.
     pub fn close(&self, reason: CloseReason) -> Vec<Arc<Port>> {

@@ -351,10 +351,10 @@ impl Registry {
     }
 
     /// A connection left its manager.
-    fn left(&self, manager: &Arc<Manager>, port: &Port, reason: CloseReason) {
+    fn left(&self, manager: &Arc<Manager>, port: &Port, reason: CloseReason, for_good: bool) {
         let left = manager.detach(port.id, reason);
         let grace = self.surroundings.config.reconnect_grace;
-        if left.empty && (left.for_good || grace.is_zero()) {
+        if left.empty && (left.for_good || for_good || grace.is_zero()) {
             self.release_if(manager, Manager::is_empty);
         }
     }

@@ -44,6 +44,7 @@ impl Permit {
                     manager,
                     port,
                     reason: CloseReason::ClientGone,
+                    for_good: false,
                 })
             }
             Err(error) => {
@@ -70,6 +71,7 @@ pub struct Attachment {
     manager: Arc<Manager>,
     port: Arc<Port>,
     reason: CloseReason,
+    for_good: bool,
 }
 
 impl Attachment {
@@ -89,6 +91,12 @@ impl Attachment {
     pub fn leave(mut self, reason: CloseReason) {
         self.reason = reason;
     }
+
+    /// Ends the attachment with a reason, and nobody can come back to what it was.
+    pub fn leave_for_good(mut self, reason: CloseReason) {
+        self.for_good = true;
+        self.leave(reason);
+    }
 }
 
 impl Drop for Attachment {
@@ -99,6 +107,7 @@ impl Drop for Attachment {
             echoed_after: None,
             aborted: false,
         });
-        self.registry.left(&self.manager, &self.port, self.reason);
+        self.registry
+            .left(&self.manager, &self.port, self.reason, self.for_good);
     }
 }

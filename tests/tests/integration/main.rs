@@ -26,6 +26,8 @@ mod experiments;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod gateway_grace;
+#[cfg(test)]
 mod gateway_hostile;
 #[cfg(test)]
 mod gateway_peers;

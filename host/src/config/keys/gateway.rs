@@ -1,6 +1,6 @@
 //! `[gateway]`: HTTP in, upgraded socket out.
 
-use super::{DAY, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
+use super::{DAY, GIB, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
 use crate::config::shape::edge::{networks, origins, upstreams};
 use crate::config::shape::{OptionalPath, Route, Switch, Word, bytes, count, millis};
 use crate::gateway::RefusalStyle;
@@ -76,8 +76,21 @@ pub(super) fn sections() -> Vec<Section> {
                 upstreams(),
                 |d| &mut d.rooms.gateway.upstream,
                 "The WebSocket servers that connections are handed on to. Without one, a small \
-                 built-in application answers. With one, managers end with their last connection: \
-                 `manager.reconnect_grace_ms` does not apply.",
+                 built-in application answers. With one, `upstream_grace_ms` stands in for \
+                 `manager.reconnect_grace_ms`.",
+            )
+            .key(
+                "upstream_grace_ms",
+                millis(0, HOUR),
+                |d| &mut d.rooms.gateway.upstream_grace,
+                "How long the server's connection is kept for a client that was lost, so that it can \
+                 go on; 0 for not at all. Not where compression was negotiated.",
+            )
+            .key(
+                "upstream_held_bytes_max",
+                bytes(KIB, GIB),
+                |d| &mut d.rooms.gateway.upstream_held_bytes_max,
+                "What the server may say meanwhile before it is given up.",
             )
             .key(
                 "upstream_balance",

@@ -111,6 +111,15 @@ impl Scanner {
         self.is_between_frames() && self.message.is_none()
     }
 
+    /// Whether nothing at all has begun: the next byte is the first of a message or control frame.
+    #[must_use]
+    pub const fn is_at_start(&self) -> bool {
+        match &self.state {
+            State::Header(header) => header.len == 0 && self.message.is_none(),
+            State::Payload(_) | State::Control(..) | State::Closed => false,
+        }
+    }
+
     /// Whether a close came.
     #[must_use]
     pub const fn is_closed(&self) -> bool {

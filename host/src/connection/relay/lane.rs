@@ -196,6 +196,16 @@ impl Lane {
         self.sealing
     }
 
+    /// Whether the sender is between two messages, and whatever it said is out.
+    pub(super) const fn is_at_rest(&self) -> bool {
+        self.scanner.is_at_start() && self.waiting.is_empty() && !self.broken && !self.sealing
+    }
+
+    /// Where the stream is, for whoever goes on with it. What waits is dropped.
+    pub(super) fn into_scanner(self) -> Scanner {
+        self.scanner
+    }
+
     /// Whether our Close is on its way, so that nothing more has to be read for this lane.
     pub(super) const fn is_sealed(&self) -> bool {
         self.sealed

@@ -4,6 +4,8 @@
 //! and nothing piles up here. What we say ourselves (pings, a Close) goes between frames; the pongs to
 //! our pings stay here, all others are handed on.
 
+mod ending;
+mod kept;
 mod lane;
 mod step;
 
@@ -11,15 +13,15 @@ mod step;
 mod tests;
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::AsyncWrite;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+pub use self::kept::{Keeper, Kept};
 use self::lane::Lane;
 use self::step::{Moved, Side};
 use super::frames::{ControlKind, Limits, Scanner, Sender, Violation, encode};
@@ -39,6 +41,8 @@ pub struct Far {
     pub leftover: Bytes,
     /// permessage-deflate was negotiated, end to end.
     pub compresses: bool,
+    /// Who keeps it if its client is lost, if anybody.
+    pub keeper: Option<Keeper>,
 }
 
 /// Runs a connection that has been upgraded on both sides and attached, until it has ended.
@@ -86,6 +90,7 @@ pub fn relay(
         backend_heard: session.clock.now(),
         client_closed_at: None,
         closed_by_backend: false,
+        keeper: far.keeper,
         attachment,
         session,
         port,
@@ -99,6 +104,10 @@ pub fn relay(
             Some(reason) => reason,
             None => relay.pump().await,
         };
+        let may_come_back = relay.keeper.is_some();
+        if let Some(keeper) = relay.keeper.take().filter(|_| relay.may_be_kept(reason)) {
+            return relay.hand_over(reason, keeper);
+        }
         // Boxed, for it is needed once and short.
         let report = Box::pin(relay.finish(reason)).await;
         if report.aborted {
@@ -108,7 +117,12 @@ pub fn relay(
             abort_on_drop(&relay.backend.socket());
         }
         relay.port.report_end(report);
-        relay.attachment.leave(report.reason);
+        if may_come_back {
+            // The backend's side is gone, so there is nothing to come back to.
+            relay.attachment.leave_for_good(report.reason);
+        } else {
+            relay.attachment.leave(report.reason);
+        }
         report
     }
 }
@@ -147,6 +161,8 @@ struct Relay {
     /// When the client sent its Close, or its answer to ours.
     client_closed_at: Option<Timestamp>,
     closed_by_backend: bool,
+    /// Who keeps the backend's side if the client is lost, if anybody.
+    keeper: Option<Keeper>,
 }
 
 impl Relay {
@@ -278,84 +294,6 @@ impl Relay {
                     }
                     (Side::Client, _) => CloseReason::ProtocolError,
                 })
-            }
-        }
-    }
-
-    /// Says goodbye to both within the deadline, and learns on the way whether the client was there.
-    async fn finish(&mut self, reason: CloseReason) -> EndReport {
-        let start = self.session.clock.now();
-        let deadline = self.session.config.close_deadline;
-        let relayed = reason.is_clients() || reason == CloseReason::UpstreamClosed;
-        if !relayed {
-            let (code, text) = (self.session.close_code)(reason);
-            let mut payload = code.to_be_bytes().to_vec();
-            payload.extend(text.as_bytes());
-            self.down.seal(&encode(ControlKind::Close, &payload, None));
-        }
-        if !relayed || reason == CloseReason::ClientGone {
-            // A client that vanished went away; it did not say that all is well (1000). A backend that
-            // sends what is no frame hears so; the client is not to blame for it.
-            let (code, _) = match reason {
-                CloseReason::ClientGone => (CloseCode::Away.into(), ""),
-                _ if self.down.is_broken() => (self.session.close_code)(CloseReason::ProtocolError),
-                _ => (self.session.close_code)(reason),
-            };
-            let mask = self.heartbeat.fresh_nonce();
-            let mask = mask.first_chunk::<4>().copied().unwrap_or_default();
-            let close = encode(ControlKind::Close, &code.to_be_bytes(), Some(mask));
-            self.up.seal(&close);
-        }
-        let ended = tokio::time::timeout(deadline, self.goodbye(reason)).await;
-        let answered = self.client_closed_at;
-        EndReport {
-            reason,
-            // Whether it answered, and not whether the backend let us finish.
-            echoed_after: answered.filter(|_| !relayed).map(|at| at.since(start)),
-            aborted: ended.is_err() && answered.is_none() && !reason.is_clients(),
-        }
-    }
-
-    /// Moves on until both have said what they had to.
-    async fn goodbye(&mut self, reason: CloseReason) {
-        let mut backend_gone = reason == CloseReason::UpstreamGone && !self.down.is_broken();
-        let mut hung_up = false;
-        if backend_gone {
-            self.up.discard();
-        }
-        if reason == CloseReason::ClientGone {
-            // Nobody is left to hear anything but the backend.
-            let _ = poll_fn(|cx| self.up.poll_send(&mut self.backend, cx)).await;
-            return;
-        }
-        loop {
-            let sealed = self.down.is_sealed();
-            let answered = self.client_closed_at.is_some()
-                && (self.closed_by_backend || backend_gone || sealed);
-            // A frame that the backend does not end leaves no place for a Close.
-            let speechless = backend_gone && !self.closed_by_backend && !sealed;
-            if (answered || speechless) && self.up.is_empty() && self.down.is_empty() {
-                return;
-            }
-            let has_said_all = self.down.is_sealed() && self.down.is_empty();
-            if self.up.is_broken() && has_said_all && !hung_up {
-                // Of a client that broke the protocol nothing is read any more, not even its Close
-                // (RFC 6455, section 7.1.7): it is us who end the connection. Only the sending half,
-                // because a reset for what it still sends could overtake our Close.
-                hung_up = true;
-                let client = &mut self.client;
-                let _ = poll_fn(|cx| Pin::new(&mut *client).poll_shutdown(cx)).await;
-            }
-            match self.moved_to_end(backend_gone).await {
-                Moved::Gone(Side::Client) => return,
-                Moved::Gone(Side::Backend) | Moved::Broken(Side::Backend, _) => {
-                    backend_gone = true;
-                    self.up.discard();
-                    if reason.is_clients() {
-                        return;
-                    }
-                }
-                _ => {}
             }
         }
     }

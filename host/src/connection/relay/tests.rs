@@ -29,6 +29,7 @@ fn relayed(
     let port = Port::new(device, 1_024, false, near.socket(), world.clock.now());
     let attachment = world.permit("ann", 0).attach(port).unwrap();
     let far = Far {
+        keeper: None,
         transport: Transport::Other(Box::new(far)),
         leftover: Bytes::new(),
         compresses: false,

@@ -76,8 +76,16 @@ impl Names {
     }
 }
 
+/// What the name of a device begins with that nobody named.
+const ANONYMOUS: &str = "anonymous-";
+
 /// A device that nobody named.
 fn anonymous() -> Result<DeviceId, Unidentified> {
     let number = crate::types::ConnectionId::next();
-    Ok(DeviceId::new(&format!("anonymous-{number}"))?)
+    Ok(DeviceId::new(&format!("{ANONYMOUS}{number}"))?)
+}
+
+/// Whether nobody named it, so that it cannot come back.
+pub(in crate::gateway) fn is_anonymous(device: &DeviceId) -> bool {
+    device.as_str().starts_with(ANONYMOUS)
 }

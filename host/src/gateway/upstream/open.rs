@@ -19,6 +19,7 @@ use super::pool::Load;
 use super::{Upstream, UpstreamError, head};
 use crate::connection::{Far, Plain, Transport};
 use crate::gateway::identity::Identity;
+use crate::gateway::parking::Parked;
 use crate::gateway::upgrade::transport;
 use crate::types::Tasks;
 
@@ -153,6 +154,35 @@ fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
 }
 
 impl Leg {
+    /// One that was kept for its client, if that speaks what was agreed with the backend.
+    pub(in crate::gateway) fn resumed(parked: Parked, parts: &Parts) -> Option<Self> {
+        let Parked {
+            kept,
+            headers,
+            load,
+        } = parked;
+        let agreed = headers.get(SEC_WEBSOCKET_PROTOCOL);
+        let agreed = agreed.and_then(|protocol| protocol.to_str().ok());
+        let offered = head::protocols(&parts.headers);
+        if agreed.is_some_and(|agreed| !offered.iter().any(|offered| offered == agreed)) {
+            return None;
+        }
+        let (transport, leftover) = kept.into_parts();
+        Some(Self {
+            transport,
+            leftover,
+            headers,
+            load,
+        })
+    }
+
+    /// What was agreed, if the connection can be kept for another of the client's: not if they agreed on
+    /// an extension, whose state is in the two ends.
+    pub(in crate::gateway) fn agreed(&self) -> Option<HeaderMap> {
+        let extended = self.headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
+        (!extended).then(|| self.headers.clone())
+    }
+
     pub(super) fn counted(self, load: Load) -> Self {
         Self {
             load: Some(load),
@@ -189,6 +219,7 @@ impl Leg {
             transport: self.transport,
             leftover: self.leftover,
             compresses,
+            keeper: None,
         };
         (far, self.load)
     }

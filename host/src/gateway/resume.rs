@@ -1,0 +1,62 @@
+//! Clients that were lost and come back to the backend's connection that they had.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::identity::is_anonymous;
+use super::parking::{Parked, Terms};
+use super::upgrade::Incoming;
+use super::upstream::{Leg, Load};
+use crate::connection::{Keeper, Kept};
+use crate::manager::Manager;
+use crate::registry::Permit;
+
+impl Incoming {
+    /// Whether the backend's connection is kept if this client is lost: one whose device has no name
+    /// cannot come back.
+    pub(super) fn keeps(&self) -> bool {
+        !self.rules.config.upstream_grace.is_zero() && !is_anonymous(&self.identity.device)
+    }
+
+    /// The backend's connection of this device, if it is kept, or held by a connection that the client
+    /// has lost and we have not.
+    pub(super) async fn resume(&self, parts: &Parts, permit: &Permit) -> Option<Leg> {
+        let manager = permit.manager().filter(|_| self.keeps())?;
+        let (parking, device) = (&self.gateway.parking, &self.identity.device);
+        let parked = match parking.claim(manager.id, device).await {
+            None if manager.take_over(device) => {
+                let within = self.gateway.session.config.close_deadline;
+                parking.await_claim(manager.id, device, within).await
+            }
+            parked => parked,
+        };
+        Leg::resumed(parked?, parts)
+    }
+
+    /// Who keeps this client's backend if the client is lost.
+    pub(super) fn keeper(
+        &self,
+        manager: Arc<Manager>,
+        headers: HeaderMap,
+        load: Option<Load>,
+    ) -> Keeper {
+        let gateway = self.gateway.clone();
+        let device = self.identity.device.clone();
+        let terms = Terms {
+            grace: self.rules.config.upstream_grace,
+            held_bytes_max: self.rules.config.upstream_held_bytes_max,
+            goodbye: gateway.session.config.close_deadline,
+        };
+        Box::new(move |kept: Kept| {
+            let parked = Parked {
+                kept,
+                headers,
+                load,
+            };
+            let (parking, tasks) = (&gateway.parking, &gateway.tasks);
+            parking.park(manager, device, parked, terms, tasks);
+        })
+    }
+}
