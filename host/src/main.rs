@@ -7,6 +7,10 @@ use clap::Parser;
 use wastegate::cli::{Cli, Terminal};
 use wastegate::config::Environment;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> anyhow::Result<ExitCode> {
     // Not locked: other threads log to them.
     let (mut out, mut err) = (stdout(), stderr());
