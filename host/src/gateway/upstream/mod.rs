@@ -1,6 +1,7 @@
 //! The backend's side of a connection: from a client's checked upgrade to one of our own.
 //!
-//! Only configured backends are ever connected to; which of several, [`pool`] says. It has to answer with 101 and the right
+//! Only configured backends are ever connected to; which of several, [`Balance`] says. One has to
+//! answer with 101 and the right
 //! `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is answered; anything else is a
 //! refusal, and its connection is never used again.
 
