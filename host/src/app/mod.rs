@@ -31,7 +31,7 @@ use crate::config::{AdminListener, Config};
 use crate::gateway::identity::{self, IdentityError};
 use crate::gateway::{self, Door, Identify, Serving, tls};
 use crate::manager::Application;
-use crate::types::Clock;
+use crate::types::{Clock, chain};
 
 /// A gateway with its listeners bound. Nothing is accepted before [`App::run`].
 pub struct App {
@@ -173,19 +173,6 @@ impl App {
         }
         core.stop().await
     }
-}
-
-/// An error with everything below it, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }
 
 /// Connections that operators may have at once.

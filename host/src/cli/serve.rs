@@ -11,13 +11,13 @@ use serde_json::json;
 
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
-pub(super) use crate::app::chain;
 use crate::app::{self, App, AppError};
 use crate::config::{self, Config, Override, Sources};
 use crate::gateway::Identify;
 use crate::manager::{Application, NoApplication};
 use crate::observe::logging;
 use crate::playground::Playground;
+pub(super) use crate::types::chain;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
 pub const EX_UNAVAILABLE: u8 = 69;

@@ -21,9 +21,8 @@ mod tests {
     fn every_shipped_policy_passes_the_kit_and_has_room_to_spare() {
         let engine = engine();
         for (name, bytes) in table() {
-            let policy = load::policy(&engine, bytes, &Params::new()).unwrap_or_else(|error| {
-                panic!("{name}: {}", crate::policy::testing::chain(&error))
-            });
+            let policy = load::policy(&engine, bytes, &Params::new())
+                .unwrap_or_else(|error| panic!("{name}: {}", crate::types::chain(&error)));
             assert_eq!(&*policy.about().name, *name);
             let share = policy.report().fuel_share;
             assert!(share < 0.9, "{name} uses {share} of its fuel");
@@ -37,9 +36,8 @@ mod tests {
         let (_, lrfu) = table().iter().find(|(name, _)| *name == "lrfu").unwrap();
         for half_life in [60_000.0, 600_000.0, 2_592_000_000.0] {
             let params = Params::from([("half-life-ms".to_owned(), half_life)]);
-            let policy = load::policy(&engine, lrfu, &params).unwrap_or_else(|error| {
-                panic!("{half_life}: {}", crate::policy::testing::chain(&error))
-            });
+            let policy = load::policy(&engine, lrfu, &params)
+                .unwrap_or_else(|error| panic!("{half_life}: {}", crate::types::chain(&error)));
             let share = policy.report().fuel_share;
             assert!(share < 0.95, "{half_life}: {share}");
         }

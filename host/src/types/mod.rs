@@ -3,6 +3,7 @@
 //! Nothing here does input or output, and nothing here decides. A type earns its place by being
 //! needed in more than one room.
 
+pub mod chain;
 pub mod health;
 pub mod ids;
 pub mod limits;
@@ -16,6 +17,7 @@ pub mod task;
 pub mod tier;
 pub mod time;
 
+pub use chain::chain;
 pub use health::{Evidence, EvidenceSource, Health};
 pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};
 pub use limits::Limits;

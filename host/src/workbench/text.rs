@@ -1,6 +1,6 @@
 //! How figures and errors are put into words, the same in every report of this room.
 
-use std::error::Error;
+pub use crate::types::chain;
 
 /// A whole number with its thousands apart: `1,048,576`.
 #[must_use]
@@ -26,19 +26,6 @@ pub fn bytes(number: u64) -> String {
         KIB..MIB => format!("{} KiB", number.div_ceil(KIB)),
         _ => format!("{}.{} MiB", number / MIB, number % MIB * 10 / MIB),
     }
-}
-
-/// An error and all that it came from.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }
 
 /// A text with every line but the first indented by so many spaces.

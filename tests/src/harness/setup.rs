@@ -11,7 +11,7 @@ use wastegate::decision::{Take, TierRule, TierTable};
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
 use wastegate::playground::Playground;
-use wastegate::types::Tier;
+use wastegate::types::{Tier, chain};
 
 use super::server::Server;
 
@@ -188,17 +188,4 @@ impl Setup {
         let app = App::build(config, application, identify).await?;
         Ok(Server::run(app, files))
     }
-}
-
-/// An error with everything below it, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }

@@ -3,9 +3,9 @@
 
 use wastegate::config::PolicySource;
 use wastegate::policy::{Params, Pick};
+use wastegate::types::chain;
 use wastegate_tests::guests::{self, guest, raw};
 use wastegate_tests::harness::Setup;
-use wastegate_tests::harness::setup::chain;
 
 use crate::refusals::{KIT, NO_ANSWER, REFUSED, REFUSED_RAW};
 use crate::{sleepers, wrapped};

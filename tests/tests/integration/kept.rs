@@ -16,8 +16,8 @@ use wastegate::decision::{Fault, Ranking};
 use wastegate::policy::engine::ENGINE_VERSION;
 use wastegate::policy::load::{self, digest};
 use wastegate::policy::{Config, Engine, Params, Policy};
+use wastegate::types::chain;
 use wastegate::types::{Clock, DecisionId};
-use wastegate_tests::harness::setup::chain;
 
 use self::questions::Question;
 use crate::reading::root;

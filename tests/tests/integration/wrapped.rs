@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use wastegate::policy::call::Input;
 use wastegate::policy::{Config, Engine, Params, Policy, load};
+use wastegate::types::chain;
 use wastegate::types::{Clock, Scope, Signal, Tier};
 use wastegate_tests::guests::guest;
-use wastegate_tests::harness::setup::chain;
 
 pub(crate) const ACCEPTED: [&str; 2] = ["wrapped-blend", "wrapped-protect"];
 

@@ -1,9 +1,8 @@
 //! The backend's side of a connection: from a client's checked upgrade to one of our own.
 //!
 //! Only configured backends are ever connected to; which of several, [`Balance`] says. One has to
-//! answer with 101 and the right
-//! `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is answered; anything else is a
-//! refusal, and its connection is never used again.
+//! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
+//! answered; anything else is a refusal, and its connection is never used again.
 
 mod head;
 mod open;

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::policy::shipped;
-use crate::policy::testing::{Guest, chain, engine};
+use crate::policy::testing::{Guest, engine};
+use crate::types::chain;
 
 fn pick(name: &str) -> Pick {
     Pick::Shipped(name.to_owned())

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
-use crate::policy::testing::chain;
+use crate::types::chain;
 
 fn directory() -> (tempfile::TempDir, CompiledDir) {
     let temporary = tempfile::tempdir().unwrap();

@@ -29,14 +29,6 @@ pub(crate) fn config() -> Config {
     }
 }
 
-/// The whole chain of an error, as the log shows it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
-}
-
 /// Rows of one user, least recently active first.
 pub(crate) fn question(scope: Scope, rows: u32) -> Arc<Question> {
     Arc::new(Question {

@@ -139,7 +139,7 @@ async fn a_source_that_is_away_costs_nothing_but_a_word() {
         .with(|config| config.ranking.source = wastegate::config::PolicySource::File(file.clone()))
         .try_start()
         .await;
-    let told = wastegate_tests::harness::setup::chain(&refused.err().unwrap());
+    let told = wastegate::types::chain(&refused.err().unwrap());
     assert!(told.contains("cannot read the policy in"), "{told}");
 }
 
@@ -197,7 +197,7 @@ async fn two_servers_cannot_have_one_state_directory() {
     let state = TempDir::new().unwrap();
     let server = setup(&state).start().await;
     let second = setup(&state).try_start().await;
-    let told = wastegate_tests::harness::setup::chain(&second.err().unwrap());
+    let told = wastegate::types::chain(&second.err().unwrap());
     assert!(told.contains("is in use by another process"), "{told}");
     server.stop().await;
     let _free: Value = setup(&state).start().await.get("/v1/policies").await.json();

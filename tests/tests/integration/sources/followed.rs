@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use wastegate::config::Config;
 use wastegate::policy::load::digest;
+use wastegate::types::chain;
 use wastegate_tests::guests::shipped;
-use wastegate_tests::harness::setup::chain;
 use wastegate_tests::harness::{PATIENCE, Registry, Setup};
 
 use super::registry::{Files, publish, variant};

@@ -2,7 +2,8 @@
 
 mod properties;
 
-use crate::policy::testing::{Guest, LOOP, chain};
+use crate::policy::testing::{Guest, LOOP};
+use crate::types::chain;
 
 fn refusal(guest: &Guest) -> String {
     let text = chain(&guest.load().unwrap_err());

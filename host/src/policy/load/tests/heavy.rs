@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::policy::heavy::Why;
-use crate::policy::testing::{Guest, chain, config, input};
+use crate::policy::testing::{Guest, config, input};
 use crate::policy::{Config, Engine, HeavySettings, Params, Policy, Weight, load};
 use crate::types::Scope;
+use crate::types::chain;
 use crate::types::time::Clock;
 
 /// Pages of 64 KiB, more than a small call gets.

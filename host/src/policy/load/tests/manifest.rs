@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::policy::manifest::Parameter;
-use crate::policy::testing::{LOOP, chain};
+use crate::policy::testing::LOOP;
+use crate::types::chain;
 
 #[test]
 fn describe_is_called_under_limits() {

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::transport::Transport;
 use super::{Config, Found, Reference, RegistryError, Session};
 use crate::rollout::source::{Fetched, Receive, Received, Sighting};
+use crate::types::chain;
 
 /// Who looks.
 pub struct Poller {
@@ -156,13 +157,5 @@ impl Poller {
             tracing::warn!(%reference, reason, "registry gives no policy; what is in charge stays");
             state.trouble = Some(said);
         }
-    }
-}
-
-/// An error with what is below it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
