@@ -19,6 +19,7 @@ say "toolchain"
 # Where rustup may install by itself this is done already; elsewhere it is the one thing to ask for.
 rustup target add wasm32-unknown-unknown wasm32-wasip2
 need cc gcc
+need make make # builds the allocator
 need c++ g++ # builds the fuzzer's engine
 need python3 python3
 need docker-registry docker-registry
