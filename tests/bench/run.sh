@@ -123,17 +123,15 @@ start() { # start PEER
         direct) proxy=; at=$backend_at; pids=; return ;;
         nginx) at=127.0.0.1:18901; taskset -c 0 nginx -p "$dir" -c "$dir/nginx.conf" & ;;
         haproxy) at=127.0.0.1:18902; taskset -c 0 haproxy -db -q -f "$dir/haproxy.cfg" & ;;
-        wastegate*)
-            # The second is an operator's choice for one worker: glibc then keeps one heap instead of
-            # one for each thread.
-            [ "$1" = wastegate ] || export MALLOC_ARENA_MAX=1
+        wastegate)
             at=127.0.0.1:18903
+            # Clients that come and go are what is measured here, and no reason for a ban.
             TOKIO_WORKER_THREADS=1 WASTEGATE_LIMITS__CONNECTIONS_TOTAL=15000 \
+                WASTEGATE_GATEWAY__FLAP__LIVES_MAX=0 \
                 taskset -c 0 "$wastegate" serve --upstream "ws://$backend_at" --listen "$at" \
                 --set admin.listen=127.0.0.1:18904 >"$dir/wastegate.log" 2>&1 & ;;
     esac
     proxy=$!
-    unset MALLOC_ARENA_MAX
     await "$at" "$proxy"
     # nginx listens before its worker is there, and the worker is what is measured.
     until [ "$1" != nginx ] || pgrep -P "$proxy" >/dev/null; do
@@ -167,7 +165,7 @@ for round in $(seq "$rounds"); do
     peers="${peers#* } ${peers%% *}"
 done
 for round in 1 2 3; do
-    for peer in $peers wastegate-one-arena; do
+    for peer in $peers; do
         measure idle --connections "$connections"
     done
 done
