@@ -109,7 +109,8 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// 200 while new connections are taken, 503 once the server is stopping.
+/// 200 while new connections are taken, 503 once the server is stopping; with how many managers there
+/// are, so that a stop can be watched.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let ready = !admin.tasks.stopping().is_cancelled();
     let status = if ready {
@@ -117,7 +118,12 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({ "ready": ready }))).into_response()
+    let managers = admin.registry.total();
+    (
+        status,
+        Json(json!({ "ready": ready, "managers": managers })),
+    )
+        .into_response()
 }
 
 async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {

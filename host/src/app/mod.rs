@@ -17,6 +17,7 @@ mod recording;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -31,7 +32,7 @@ use crate::config::{AdminListener, Config};
 use crate::gateway::identity::{self, IdentityError};
 use crate::gateway::{self, Door, Identify, Serving, tls};
 use crate::manager::Application;
-use crate::types::{Clock, chain};
+use crate::types::{Clock, Tasks, chain};
 
 /// A gateway with its listeners bound. Nothing is accepted before [`App::run`].
 pub struct App {
@@ -125,7 +126,9 @@ impl App {
         } = self;
         core.start();
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
-        let serving = |router: Router, places, door| Serving {
+        // Operators are served to the end: they want to see it come.
+        let operators = Tasks::new();
+        let serving = |router: Router, places, door, tasks: &Tasks| Serving {
             router,
             config: gateway.config(),
             places: Arc::new(Semaphore::new(places)),
@@ -135,11 +138,12 @@ impl App {
         };
         let places = core.registry().limits().connections_total;
         let door = Some(Door::new(gateway.clone(), tls.clone()));
-        let public = serving(gateway.router(), places, door);
+        let public = serving(gateway.router(), places, door, &tasks);
         tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(admin) = admin {
-            let operators = serving(core.admin_router(), ADMIN_CONNECTIONS_MAX, None);
-            tasks.spawn("listener", gateway::serve(admin, operators));
+            let router = core.admin_router();
+            let serving = serving(router, ADMIN_CONNECTIONS_MAX, None, &operators);
+            operators.spawn("listener", gateway::serve(admin, serving));
         }
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -171,10 +175,15 @@ impl App {
                 }
             }
         }
-        core.stop().await
+        let drained = core.stop().await;
+        operators.stop();
+        operators.wait(OPERATORS_GRACE).await;
+        drained
     }
 }
 
+/// How long operators' last requests may take once everybody else has gone.
+const OPERATORS_GRACE: Duration = Duration::from_secs(1);
 /// Connections that operators may have at once.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 

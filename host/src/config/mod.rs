@@ -104,7 +104,17 @@ impl Config {
                 "policy",
                 self.ranking == other.ranking && self.policy == other.policy,
             ),
+            (
+                "policy sources",
+                self.rollout == other.rollout && self.sources == other.sources,
+            ),
+            ("observe", self.observe == other.observe),
             ("gateway.path", self.gateway.path == other.gateway.path),
+            ("gateway.tls", self.gateway.tls == other.gateway.tls),
+            (
+                "gateway.upstream_grace_ms",
+                self.gateway.upstream_grace == other.gateway.upstream_grace,
+            ),
         ];
         let changed = same.into_iter().filter(|(_, same)| !same);
         changed.map(|(section, _)| section).collect()

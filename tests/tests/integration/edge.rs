@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wastegate::gateway::upstream::Balance;
-use wastegate_tests::harness::{Program, Setup, until, within};
+use wastegate_tests::harness::{Program, Setup, http, until, within};
 
 use crate::behind::{backend, greeting, in_front_of};
 use crate::knock::{closed, echo, knock, over, status};
@@ -214,7 +214,7 @@ async fn a_running_program_reads_its_settings_again_and_stops_in_order() {
         "--listen",
         "127.0.0.1:0",
         "--admin",
-        "off",
+        "127.0.0.1:0",
     ];
     let mut server = Program::start(program, &arguments);
     let welcome: serde_json::Value = serde_json::from_str(&server.line().await).unwrap();
@@ -238,6 +238,14 @@ async fn a_running_program_reads_its_settings_again_and_stops_in_order() {
     }
     echo(&mut old, "not touched").await;
     server.terminate();
+    // Operators see it come: nobody here answers the Close yet.
+    let admin: SocketAddr = welcome["admin"].as_str().unwrap().parse().unwrap();
+    let ready = async || http::ask(admin, "GET", "/readyz", None).await;
+    let mut told = ready().await;
+    while told.status == 200 {
+        told = ready().await;
+    }
+    assert_eq!((told.status, &told.json()["ready"]), (503, &json!(false)));
     let told = async { tokio::join!(closed(&mut old), closed(&mut new)) };
     assert_eq!(told.await, (1_012, 1_012));
     assert!(server.finish().await.0.success());
