@@ -59,6 +59,20 @@ impl CloseReason {
         )
     }
 
+    /// Whether it was us who wanted it to go, and nothing was wrong with what it sent.
+    #[must_use]
+    pub const fn is_our_wish(self) -> bool {
+        matches!(
+            self,
+            Self::Evicted(_)
+                | Self::TakenOver
+                | Self::SlowConsumer
+                | Self::Expired
+                | Self::ManagerClosed
+                | Self::Shutdown
+        )
+    }
+
     /// Whether one side meant the end, so that nobody is expected to come back to the same.
     #[must_use]
     pub const fn is_for_good(self) -> bool {

@@ -200,3 +200,18 @@ async fn what_cannot_be_kept_is_told_to_the_backend() {
     let mut client = connect(&server, "phone").await;
     assert_eq!(ask(&mut client, "two").await, "2 two");
 }
+
+/// Why a client has to go is between it and us: its backend hears what every library takes for an
+/// ordinary end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_is_not_told_why_its_client_had_to_go() {
+    let backend = Backend::new().await;
+    let server = in_front_of(&backend, Duration::ZERO).await;
+    let mut client = connect(&server, "phone").await;
+    assert_eq!(ask(&mut client, "one").await, "1 one");
+    let nothing = serde_json::json!({});
+    let path = "/v1/users/ann/managers/k/evict";
+    assert_eq!(server.post(path, &nothing).await.status, 200);
+    assert_eq!(closed(&mut client).await, 4_003);
+    until("the backend to be told", || backend.ended(1) == Some(1_001)).await;
+}

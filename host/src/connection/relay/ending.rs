@@ -54,11 +54,14 @@ impl Relay {
             self.down.seal(&encode(ControlKind::Close, &payload, None));
         }
         if !relayed || reason == CloseReason::ClientGone {
-            // A client that vanished went away; it did not say that all is well (1000). A backend that
-            // sends what is no frame hears so; the client is not to blame for it.
             let (code, _) = match reason {
-                CloseReason::ClientGone => (CloseCode::Away.into(), ""),
+                // A backend that sends what is no frame hears so; the client is not to blame for it.
                 _ if self.down.is_broken() => (self.session.close_code)(CloseReason::ProtocolError),
+                // Why a client has to go is between it and us: for a backend it went away, which
+                // libraries take for an ordinary end. It did not say that all is well (1000).
+                _ if reason.is_our_wish() || reason == CloseReason::ClientGone => {
+                    (CloseCode::Away.into(), "")
+                }
                 _ => (self.session.close_code)(reason),
             };
             let mask = self.heartbeat.fresh_nonce();
