@@ -287,6 +287,11 @@ async fn a_service_is_asked_and_its_silence_is_no_yes() {
         (&"blue".parse().unwrap(), &"/ws?key=a".parse().unwrap())
     );
     assert!(head.get("x-secret").is_none());
+    // A page can make up a token, and have the browser send the cookie that the service goes by.
+    let foreign = ("origin", "https://evil.example");
+    let forged = [headers[0], ("cookie", "sid=1"), foreign];
+    assert_eq!(status(knock(at, "/ws?key=b", &forged).await), 403);
+    asked.times.fetch_sub(1, Ordering::Relaxed);
     // The same question has the same answer for a while; a no is asked for again.
     let again = knock(at, "/ws?key=a", &headers).await.unwrap();
     assert_eq!(asked.times.load(Ordering::Relaxed), 1);

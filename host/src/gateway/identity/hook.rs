@@ -111,6 +111,9 @@ impl Hook {
             }
         };
         let token = self.config.token.take(parts);
+        // Which of the two the service went by is its secret: a foreign page can make up a token, and
+        // have the browser send the cookie that counts.
+        let cookies = parts.headers.contains_key(COOKIE);
         let reader = Reader {
             config: &super::claims::Config {
                 user: "user".to_owned(),
@@ -129,7 +132,7 @@ impl Hook {
         let expires = answer.get("expires_unix_s").and_then(Value::as_u64);
         Ok(Identity {
             expires_unix_ms: expires.map(|seconds| seconds.saturating_mul(1_000)),
-            by_token: token.is_some_and(|(_, source)| !source.is_sent_unasked()),
+            by_token: !cookies && token.is_some_and(|(_, source)| !source.is_sent_unasked()),
             ..identity
         })
     }
