@@ -16,6 +16,7 @@ use crate::decision::tiers::InvalidTable;
 use crate::gateway::identity::Mode;
 use crate::gateway::identity::jwt::Algorithm;
 use crate::types::Tier;
+use crate::types::host::is_loopback;
 
 /// One key that must not pass another.
 pub(super) struct Order {
@@ -377,10 +378,7 @@ fn is_plain_and_far(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let near = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    url.scheme() == "http" && !near
+    url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default())
 }
 
 /// Whether two addresses cannot both be listened on.

@@ -3,6 +3,7 @@
 //! Strict on purpose: proxies in front that are lenient are how upgrades get smuggled, so a request
 //! that is not exactly an upgrade is not one.
 
+use axum::http::header::AsHeaderName;
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     TRANSFER_ENCODING, UPGRADE,
@@ -104,15 +105,19 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     values.next().is_none().then_some(value)
 }
 
+/// The items of a comma-separated header (RFC 9110, section 5.6.1), of all its lines.
+pub(super) fn items(
+    headers: &HeaderMap,
+    name: impl AsHeaderName,
+) -> impl DoubleEndedIterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
 /// Whether a comma-separated header has a token, in any case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(token))
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(token))
 }
 
 /// 22 characters of base64 and two of padding are what 16 bytes come to.

@@ -10,6 +10,7 @@ use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::uri::Uri;
 
 use super::identity::Identity;
+use crate::types::host::is_loopback;
 
 /// Stands for every origin in the list.
 pub const ANY: &str = "*";
@@ -82,11 +83,6 @@ fn is_same_host(origin: &str, headers: &HeaderMap) -> bool {
     let (page, here) = (without_port(authority), without_port(host));
     let local = |name: &Option<String>| name.as_deref().is_some_and(is_loopback);
     authority.eq_ignore_ascii_case(host) || (local(&page) && local(&here))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use ipnet::IpNet;
 
+use super::handshake::items;
+
 /// The header in which every proxy adds whom it speaks for.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -57,13 +59,7 @@ pub(super) fn find(parts: &mut Parts, proxies: &[IpNet]) {
     };
     let mut client = nearest.to_canonical();
     if is_proxy(&client) {
-        let values = parts.headers.get_all(FORWARDED_FOR).iter();
-        let hops: Vec<&str> = values
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .collect();
-        for hop in hops.into_iter().rev() {
+        for hop in items(&parts.headers, FORWARDED_FOR).rev() {
             let Ok(address) = hop.parse::<IpAddr>() else {
                 break;
             };

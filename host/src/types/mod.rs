@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod health;
+pub mod host;
 pub mod ids;
 pub mod limits;
 pub mod protection;

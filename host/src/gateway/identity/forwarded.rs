@@ -36,7 +36,9 @@ impl Default for Config {
 /// Identifies by what proxies say.
 #[derive(Debug)]
 pub struct Forwarded {
-    config: super::Config,
+    /// The headers, by what they say.
+    names: claims::Config,
+    protected_classes: Vec<String>,
     proxies: Vec<IpNet>,
 }
 
@@ -44,8 +46,17 @@ impl Forwarded {
     /// By these headers, of these proxies.
     #[must_use]
     pub fn new(config: &super::Config, proxies: Vec<IpNet>) -> Self {
+        let headers = config.headers.clone();
         Self {
-            config: config.clone(),
+            names: claims::Config {
+                user: headers.user,
+                key: headers.key,
+                device: headers.device,
+                class: headers.class,
+                priority: String::new(),
+                managers: String::new(),
+            },
+            protected_classes: config.protected_classes.clone(),
             proxies,
         }
     }
@@ -58,7 +69,7 @@ impl Forwarded {
                 "connections are taken from the proxies in front only".to_owned(),
             ));
         }
-        let headers = &self.config.headers;
+        let headers = &self.names;
         let mut said = Map::new();
         for name in [&headers.user, &headers.key, &headers.device, &headers.class] {
             if name.is_empty() {
@@ -81,17 +92,9 @@ impl Forwarded {
                 headers.user
             )));
         }
-        let names = claims::Config {
-            user: headers.user.clone(),
-            key: headers.key.clone(),
-            device: headers.device.clone(),
-            class: headers.class.clone(),
-            priority: String::new(),
-            managers: String::new(),
-        };
         let reader = Reader {
-            config: &names,
-            protected_classes: &self.config.protected_classes,
+            config: &self.names,
+            protected_classes: &self.protected_classes,
         };
         reader.read(&said, &parts.uri)
     }

@@ -16,10 +16,10 @@ use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::claims::Reader;
-use super::{Identified, Identify, Identity, Unidentified};
+use super::claims::{self, Reader};
+use super::{Identified, Identify, Identity, Unidentified, http};
 use crate::gateway::peer;
-use crate::types::{Clock, Timestamp, provide_cryptography};
+use crate::types::{Clock, Timestamp};
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1_024;
@@ -66,6 +66,8 @@ type Digested = [u8; 32];
 pub struct Hook {
     config: super::Config,
     headers: Vec<HeaderName>,
+    /// What the fields of an answer are called.
+    fields: claims::Config,
     client: reqwest::Client,
     /// What was answered to what, and when.
     answers: Cache<Digested, (Timestamp, Map<String, Value>)>,
@@ -78,15 +80,17 @@ impl Hook {
     /// # Errors
     /// When that cannot be made.
     pub fn new(config: &super::Config, clock: Clock) -> Result<Self, reqwest::Error> {
-        provide_cryptography();
-        let client = reqwest::Client::builder()
-            .timeout(config.hook.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let client = http::client(config.hook.timeout)?;
         let named = config.hook.headers.iter();
         let named = named.filter_map(|name| name.parse().ok());
         Ok(Self {
             headers: HANDED_ON.into_iter().chain(named).collect(),
+            fields: claims::Config {
+                user: "user".to_owned(),
+                key: "key".to_owned(),
+                device: "device".to_owned(),
+                ..claims::Config::default()
+            },
             answers: Cache::new(config.hook.cache_entries_max),
             config: config.clone(),
             client,
@@ -115,14 +119,7 @@ impl Hook {
         // have the browser send the cookie that counts.
         let cookies = parts.headers.contains_key(COOKIE);
         let reader = Reader {
-            config: &super::claims::Config {
-                user: "user".to_owned(),
-                key: "key".to_owned(),
-                device: "device".to_owned(),
-                class: "class".to_owned(),
-                priority: "priority".to_owned(),
-                managers: "managers".to_owned(),
-            },
+            config: &self.fields,
             protected_classes: &self.config.protected_classes,
         };
         let identity = reader.read(&answer, &parts.uri).map_err(|error| {
@@ -166,7 +163,7 @@ impl Hook {
             Unidentified::Unavailable
         };
         let response = self.client.get(url).headers(headers).send().await;
-        let mut response = response.map_err(|error| {
+        let response = response.map_err(|error| {
             let error = error.without_url();
             let cause = std::error::Error::source(&error);
             unavailable(cause.map_or_else(|| error.to_string(), ToString::to_string))
@@ -177,17 +174,11 @@ impl Hook {
             403 => return Err(Unidentified::Forbidden("not allowed".to_owned())),
             status => return Err(unavailable(format!("it answered {status}"))),
         }
-        let mut bytes = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => return Err(unavailable(error.without_url().to_string())),
-            }
-            if bytes.len() > ANSWER_BYTES_MAX {
-                return Err(unavailable(format!("more than {ANSWER_BYTES_MAX} bytes")));
-            }
-        }
+        let bytes = match http::body(response, ANSWER_BYTES_MAX).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(unavailable(format!("more than {ANSWER_BYTES_MAX} bytes"))),
+            Err(error) => return Err(unavailable(error.to_string())),
+        };
         serde_json::from_slice(&bytes)
             .map_err(|error| unavailable(format!("no JSON object: {error}")))
     }

@@ -11,6 +11,7 @@ mod config;
 mod dev;
 pub mod forwarded;
 pub mod hook;
+mod http;
 pub mod jwt;
 mod names;
 pub mod token;

@@ -11,6 +11,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue, SEC_WEBSOCKET_PROTO
 use axum::http::request::Parts;
 use axum::http::uri::{PathAndQuery, Uri};
 
+use crate::gateway::handshake::items;
 use crate::types::Secret;
 
 /// The longest token, bytes.
@@ -93,11 +94,8 @@ impl Config {
     }
 
     fn subprotocol(&self, parts: &mut Parts) -> Option<String> {
-        let values = parts.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let items: Vec<String> = values
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(|item| item.trim().to_owned())
+        let items: Vec<String> = items(&parts.headers, SEC_WEBSOCKET_PROTOCOL)
+            .map(ToOwned::to_owned)
             .collect();
         let token = items
             .iter()

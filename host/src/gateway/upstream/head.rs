@@ -10,6 +10,7 @@ use axum::http::uri::Authority;
 use axum::http::{Method, Request};
 
 use super::Asked;
+use crate::gateway::handshake::items;
 use crate::gateway::listener::Encrypted;
 use crate::gateway::{SUBPROTOCOL, peer};
 
@@ -41,13 +42,9 @@ pub(super) fn is_ours(name: &HeaderName) -> bool {
 
 /// The subprotocols that a client offers to the backend: all but our own.
 pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let items = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    let items = items.map(|item| item.trim().to_owned());
-    items
-        .filter(|item| !item.is_empty() && item != SUBPROTOCOL)
+    items(headers, SEC_WEBSOCKET_PROTOCOL)
+        .filter(|item| !item.is_empty() && *item != SUBPROTOCOL)
+        .map(ToOwned::to_owned)
         .collect()
 }
 
@@ -63,11 +60,8 @@ pub(super) fn request(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
     *request.uri_mut() = target.parse().unwrap_or_default();
     let headers = request.headers_mut();
     // What `Connection` names is of one hop too.
-    let named = asked.parts.headers.get_all(CONNECTION).iter();
-    let named: Vec<String> = named
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
+    let named: Vec<String> = items(&asked.parts.headers, CONNECTION)
+        .map(str::to_ascii_lowercase)
         .collect();
     for (name, value) in &asked.parts.headers {
         let is_named = named.iter().any(|named| named == name.as_str());

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 
 use super::Config;
-use crate::types::{Clock, Timestamp, provide_cryptography};
+use crate::gateway::identity::http;
+use crate::types::{Clock, Timestamp};
 
 /// Bytes of a set that are read.
 const SET_BYTES_MAX: usize = 1024 * 1_024;
@@ -74,7 +75,8 @@ enum Source {
 
 struct Known {
     id: Option<String>,
-    algorithm: Option<KeyAlgorithm>,
+    /// The one that it is meant for, if it says so.
+    algorithm: Option<Algorithm>,
     key: DecodingKey,
 }
 
@@ -106,11 +108,8 @@ impl Keys {
         let source = match (&config.keys_file, &config.keys_url) {
             (Some(path), _) => Source::File(path.clone()),
             (None, Some(url)) => {
-                provide_cryptography();
-                let client = reqwest::Client::builder()
-                    .timeout(config.keys_timeout)
-                    .redirect(reqwest::redirect::Policy::none());
-                Source::Url(client.build().map_err(KeysError::Client)?, url.clone())
+                let client = http::client(config.keys_timeout).map_err(KeysError::Client)?;
+                Source::Url(client, url.clone())
             }
             (None, None) => Source::Nowhere,
         };
@@ -195,9 +194,7 @@ impl Set {
         let fits = |known: &&Known| {
             let named = id.is_none() || known.id.as_deref() == id;
             let kind = known.key.family() == algorithm.family();
-            let meant = known
-                .algorithm
-                .is_none_or(|meant| format!("{meant:?}") == format!("{algorithm:?}"));
+            let meant = known.algorithm.is_none_or(|meant| meant == algorithm);
             named && kind && meant
         };
         let keys = self.keys.iter().filter(fits);
@@ -210,9 +207,14 @@ fn known(jwk: &Jwk) -> Option<Known> {
     use jsonwebtoken::AlgorithmFamily;
     let encrypts = jwk.common.public_key_use == Some(PublicKeyUse::Encryption);
     let key = DecodingKey::from_jwk(jwk).ok().filter(|_| !encrypts)?;
+    let algorithm = match jwk.common.key_algorithm {
+        None => None,
+        // The names are the same; a key for what is no signature is none for us.
+        Some(meant) => Some(format!("{meant:?}").parse().ok()?),
+    };
     (key.family() != AlgorithmFamily::Hmac).then(|| Known {
         id: jwk.common.key_id.clone(),
-        algorithm: jwk.common.key_algorithm,
+        algorithm,
         key,
     })
 }
@@ -231,18 +233,12 @@ fn read_file(path: &PathBuf) -> Result<Vec<u8>, KeysError> {
 
 async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<u8>, KeysError> {
     let response = client.get(url).send().await;
-    let mut response = response.map_err(|error| KeysError::Fetch(error.without_url()))?;
+    let response = response.map_err(|error| KeysError::Fetch(error.without_url()))?;
     if !response.status().is_success() {
         return Err(KeysError::Status(response.status()));
     }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(KeysError::Fetch)? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > SET_BYTES_MAX {
-            return Err(KeysError::TooLarge);
-        }
-    }
-    Ok(bytes)
+    let bytes = http::body(response, SET_BYTES_MAX).await;
+    bytes.map_err(KeysError::Fetch)?.ok_or(KeysError::TooLarge)
 }
 
 impl fmt::Debug for Keys {

@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::types::host::{is_loopback, literal};
+
 use crate::rollout::source::PolicyName;
 
 /// The longest reference, bytes.
@@ -142,11 +144,6 @@ impl fmt::Debug for Reference {
     }
 }
 
-/// Whether a host, without its port, is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    host == "localhost" || literal(host).is_some_and(|address| address.is_loopback())
-}
-
 /// Whether a host is an address that means nothing outside of some network.
 pub(super) fn is_inside(host: &str) -> bool {
     is_loopback(host)
@@ -169,13 +166,6 @@ pub(super) fn is_inside(host: &str) -> bool {
                     || v6.is_unicast_link_local()
             }
         })
-}
-
-fn literal(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::error::RegistryError;
-use super::reference::{Reference, is_inside, is_loopback};
+use super::reference::{Reference, is_inside};
 use super::{ATTEMPTS_MAX, REDIRECTS_MAX};
+use crate::types::host::is_loopback;
 use crate::types::provide_cryptography;
 
 /// Between two attempts; four times as long each time.
