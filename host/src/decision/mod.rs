@@ -8,6 +8,7 @@
 //! WASM, and anything that changes a manager.
 
 pub mod builtin;
+pub mod displaced;
 pub mod guard;
 pub mod question;
 pub mod ranker;
@@ -15,6 +16,7 @@ pub mod record;
 pub mod snapshot;
 pub mod tiers;
 
+pub use displaced::{Displaced, Hold};
 pub use guard::{Plan, Refusal, Struck, Victim};
 pub use question::Question;
 pub use ranker::{Answer, Choice, Explored, Fault, PolicyRef, Ranked, Ranker, Ranking};

@@ -71,9 +71,13 @@ pub(super) fn upstream(error: &UpstreamError) -> Response {
 /// Not now. The body has everything that the refusal knows.
 pub(super) fn denied(denied: &Denied) -> Response {
     let status = match denied.why {
-        Why::RateLimited | Why::UserLimit | Why::QueueFull | Why::QueueTimeout => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        Why::RateLimited
+        | Why::UserLimit
+        | Why::QueueFull
+        | Why::QueueTimeout
+        | Why::ManagerConnections
+        | Why::Displaced
+        | Why::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
         Why::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = (status, Json(denied)).into_response();

@@ -12,6 +12,7 @@ mod config;
     reason = "TCP_INFO has no safe wrapper in a maintained crate"
 )]
 mod kernel;
+mod lasting;
 mod phi;
 mod probe;
 mod verdict;
@@ -20,6 +21,7 @@ mod verdict;
 mod tests;
 
 pub use config::Config;
+pub use lasting::lost_since;
 pub use kernel::{TcpView, tcp_view};
 pub use phi::phi;
 pub use probe::{Round, probe_round};

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::pool::Load;
 use super::{Upstream, UpstreamError, head};
-use crate::connection::{Far, Plain, Transport};
+use crate::connection::{Far, Kept, Plain, Transport};
 use crate::gateway::identity::Identity;
 use crate::gateway::parking::Parked;
 use crate::gateway::upgrade::transport;
@@ -174,6 +174,11 @@ impl Leg {
             headers,
             load,
         })
+    }
+
+    /// Tells the backend that its client will not come.
+    pub(in crate::gateway) async fn dismiss(self, within: Duration) {
+        Kept::fresh(self.transport).dismiss(within).await;
     }
 
     /// What was agreed, if the connection can be kept for another of the client's: not if they agreed on
