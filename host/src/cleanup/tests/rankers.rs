@@ -142,7 +142,7 @@ fn nudged() -> (World, UserId) {
 #[tokio::test(start_paused = true)]
 async fn who_became_active_is_spared_and_force_looks_again() {
     let (world, ann) = nudged();
-    let cleanup = world.cleaner.make_room(&ann, Pass::BelowForce).await;
+    let cleanup = world.cleaner.make_room(&ann, Pass::Force).await;
     let force: Vec<_> = cleanup
         .runs
         .iter()
