@@ -183,30 +183,6 @@ name!(
 nameless!(ManagerKey, "key");
 nameless!(DeviceId, "device");
 
-/// STOPGAP-BEGIN
-const UNNAMED: &str = "anonymous-";
-
-macro_rules! unnamed {
-    ($type:ident) => {
-        impl $type {
-            /// A name of its own for what has none.
-            #[must_use]
-            pub fn unnamed() -> Self {
-                Self(format!("{UNNAMED}{}", ConnectionId::next()).into())
-            }
-
-            /// Whether nobody named it.
-            #[must_use]
-            pub fn is_unnamed(&self) -> bool {
-                self.0.starts_with(UNNAMED)
-            }
-        }
-    };
-}
-
-unnamed!(ManagerKey);
-unnamed!(DeviceId);
-
 macro_rules! number {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
