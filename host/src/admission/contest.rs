@@ -121,8 +121,14 @@ mod tests {
         );
         assert_eq!(contests.take_over(device("e"), &config, at(60_000)), Ok(()));
         // Quiet for a window after its last wait: as at first.
-        assert_eq!(contests.take_over(device("d"), &config, at(300_000)), Ok(()));
-        assert_eq!(contests.take_over(device("d"), &config, at(300_010)), Ok(()));
+        assert_eq!(
+            contests.take_over(device("d"), &config, at(300_000)),
+            Ok(())
+        );
+        assert_eq!(
+            contests.take_over(device("d"), &config, at(300_010)),
+            Ok(())
+        );
     }
 
     #[test]

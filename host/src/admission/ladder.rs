@@ -19,7 +19,7 @@ use super::rate::Rate;
 use super::room::{Look, Out, Step};
 use super::seat::{Admitted, Asked, Displace, Newcomer, Promise, Seat};
 use super::watch::Watch;
-use crate::cleanup::{Cleaner, Cleanup, TierRun};
+use crate::cleanup::{Cleaner, Cleanup, Displacement, TierRun};
 use crate::registry::{Entrance, Permit, Registry};
 use crate::types::{Clock, ManagerKey, Timestamp, UserId};
 
@@ -47,6 +47,8 @@ pub(super) struct Way {
     pub(super) look_until: Timestamp,
     /// The tiers that ran, each once.
     pub(super) tiers: Vec<TierRun>,
+    /// The tiers below `force` ran for this newcomer a moment ago, and freed nothing.
+    pub(super) has_looked: bool,
     /// The place is a temporary slot.
     pub(super) lent: bool,
     /// Until when no temporary slots are lent.
@@ -60,6 +62,7 @@ impl Way {
             deadline,
             look_until: deadline,
             tiers: Vec::new(),
+            has_looked: false,
             lent: false,
             cool_down: None,
         }
@@ -170,13 +173,13 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when that is not possible any more.
-    pub async fn redeem(
-        &self,
-        promise: Promise,
-        newcomer: Newcomer<'_>,
-    ) -> Result<Permit, Denied> {
-        let deadline = self.clock.now().after(self.config.budget);
-        let mut way = Way::new(promise.since, deadline);
+    pub async fn redeem(&self, promise: Promise, newcomer: Newcomer<'_>) -> Result<Permit, Denied> {
+        let now = self.clock.now();
+        let mut way = Way::new(promise.since, now.after(self.config.budget));
+        let evidence_age = self.cleaner.health().evidence_age;
+        way.has_looked = promise
+            .looked_at
+            .is_some_and(|at| now.since(at) < evidence_age);
         let step = self.find_room(newcomer, Displace::Now, &mut way).await;
         let given = match step {
             Step::In(permit) => self.seated(permit, newcomer, way).await,
@@ -194,6 +197,7 @@ impl Admission {
     pub fn lost(&self) -> Promise {
         Promise {
             since: self.clock.now(),
+            looked_at: None,
         }
     }
 
@@ -226,9 +230,16 @@ impl Admission {
                 let permit = self.seated(permit, newcomer, way).await?;
                 Ok(Asked::Seat(Seat::Free(permit)))
             }
-            Step::Promised => Ok(Asked::Seat(Seat::Promised(Promise { since: start }))),
+            Step::Promised => Ok(Asked::Seat(self.promise(start))),
             Step::Out(out) => self.line_up(user, out, way),
         }
+    }
+
+    fn promise(&self, since: Timestamp) -> Seat {
+        Seat::Promised(Promise {
+            since,
+            looked_at: Some(self.clock.now()),
+        })
     }
 
     /// What a user at its limit is refused with.
@@ -271,8 +282,8 @@ impl Admission {
 
     /// The queue, if it is the user's own limit and there is a queue; else a refusal.
     fn line_up(&self, user: &UserId, out: Out, way: Way) -> Result<Asked, Denied> {
-        let waits = matches!(out.why, Why::UserLimit | Why::Displaced);
-        if !waits || self.config.queue_length_max == 0 {
+        // One that is held back would keep those behind it waiting.
+        if out.why != Why::UserLimit || self.config.queue_length_max == 0 {
             return Err(self.refuse(user, out, way));
         }
         let Some(ticket) = self.queues.join(user, self.config.queue_length_max) else {
@@ -355,6 +366,7 @@ impl Admission {
                     }
                     // A slot that becomes free meanwhile is not kept waiting for the probes.
                     Entrance::UserFull { .. } => tokio::select! {
+                        biased;
                         look = self.look(user, key, displace, &mut way) => look,
                         () = changed.as_mut() => Look::Again,
                     },
@@ -362,7 +374,16 @@ impl Admission {
                 };
                 match look {
                     Look::Again => continue,
-                    Look::Promised => return Ok(Seat::Promised(Promise { since: start })),
+                    Look::Promised => return Ok(self.promise(start)),
+                    // One that is held back does not keep those behind it waiting.
+                    Look::Nothing {
+                        displacement: displacement @ Displacement::Held,
+                        ..
+                    } => {
+                        let mut out = self.full_now(user);
+                        self.explain(newcomer, displacement, &mut out, &way, true);
+                        return Err(self.refuse(user, out, way));
+                    }
                     Look::Nothing { .. } => {}
                 }
             }

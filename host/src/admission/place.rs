@@ -55,16 +55,15 @@ impl Admission {
         let answers = manager.ports().iter().any(|port| {
             port.device == *device
                 && !port.is_closing()
-                && matches!(judge(port, health, now).health, Health::Alive | Health::Unknown)
+                && matches!(
+                    judge(port, health, now).health,
+                    Health::Alive | Health::Unknown
+                )
         });
         if !answers {
             return Ok(());
         }
-        let contested = (
-            newcomer.user.clone(),
-            newcomer.key.clone(),
-            device.clone(),
-        );
+        let contested = (newcomer.user.clone(), newcomer.key.clone(), device.clone());
         self.contests.take_over(contested, &self.config, now)
     }
 }

@@ -121,12 +121,18 @@ impl Admission {
             newborns,
             displacement,
         };
-        let Some(cleanup) = self.pass(user, below, way).await else {
-            return nothing(false);
-        };
-        if helped(&cleanup) {
-            return Look::Again;
+        let mut newborns = false;
+        // Whoever was promised a place a moment ago has seen these tiers fail.
+        if !(may && way.has_looked) {
+            let Some(cleanup) = self.pass(user, below, way).await else {
+                return nothing(false);
+            };
+            if helped(&cleanup) {
+                return Look::Again;
+            }
+            newborns = cleanup.newborns;
         }
+        way.has_looked = false;
         let order = self.registry.limits().temporary_slots_order;
         if order == LendOrder::BeforeForce && self.lend(user, way) {
             return Look::Again;
@@ -134,7 +140,6 @@ impl Admission {
         if may && displace == Displace::Later && self.cleaner.could_displace(user) {
             return Look::Promised;
         }
-        let mut newborns = cleanup.newborns;
         if may && displace == Displace::Now {
             let Some(cleanup) = self.pass(user, Pass::Force, way).await else {
                 return nothing(false);
@@ -212,7 +217,7 @@ impl Admission {
     }
 
     /// Says why `force` was of no help, and when that may be different.
-    fn explain(
+    pub(super) fn explain(
         &self,
         newcomer: Newcomer<'_>,
         displacement: Displacement,

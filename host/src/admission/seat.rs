@@ -59,4 +59,6 @@ pub enum Seat {
 pub struct Promise {
     /// When the newcomer was first heard.
     pub(super) since: Timestamp,
+    /// When the tiers below `force` had been tried for it; none if they were not.
+    pub(super) looked_at: Option<Timestamp>,
 }

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde::Serialize;
 
-use super::budget::ForceBudget;
 use super::config::Config;
 use super::decide::{Patience, Terms};
 use super::evict::Recorder;
@@ -18,7 +17,9 @@ use super::flight::{Flights, Wish};
 use super::metrics::Metrics;
 use super::pass::Pass;
 use super::pressure::PressureBook;
-use crate::decision::{Class, Displaced, Probe, Question, Ranker, Snapshot, Standing, TierTable};
+use crate::decision::{
+    Class, Displaced, ForceBudget, Probe, Question, Ranker, Snapshot, Standing, TierTable,
+};
 use crate::health;
 use crate::registry::Registry;
 use crate::types::{

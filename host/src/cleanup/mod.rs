@@ -6,7 +6,6 @@
 //!
 //! Not here: WASM, HTTP, experiments, who is let in, and what a good victim is.
 
-mod budget;
 mod config;
 mod decide;
 mod displace;
@@ -23,7 +22,6 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use budget::ForceBudget;
 pub use config::Config;
 pub use displace::Displacement;
 pub use driver::{Cleaner, Cleanup, Parts, TierRun};

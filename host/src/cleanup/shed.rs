@@ -55,7 +55,11 @@ impl Cleaner {
     pub(super) fn shed_dead(&self, manager: &Manager) {
         let now = self.clock.now();
         let dead = |health| health == Health::Dead;
-        let open = manager.ports().iter().filter(|port| !port.is_closing()).count();
+        let open = manager
+            .ports()
+            .iter()
+            .filter(|port| !port.is_closing())
+            .count();
         let gone = self.bad_ports(manager, dead, now);
         if open > 1 && gone.len() < open {
             for (port, _) in gone {

@@ -24,6 +24,8 @@ const USERS_MAX: usize = 10_000;
 const KEYS_MAX: usize = 256;
 /// For how long after its last one a user's returns lengthen its holds.
 const STRIKES_FOR: Duration = Duration::from_secs(3_600);
+/// The shortest wait that makes sense to a client.
+const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Doublings after which nothing grows any more.
 const DOUBLINGS_MAX: u32 = 16;
 
@@ -151,12 +153,14 @@ impl Displaced {
         now: Timestamp,
     ) -> Duration {
         let mut users = self.users.lock();
-        let entry = users.get_mut(user).and_then(|of| of.keys.get_mut(&name(key)));
+        let entry = users
+            .get_mut(user)
+            .and_then(|of| of.keys.get_mut(&name(key)));
         let Some(entry) = entry else { return first };
         let left = entry.until.since(now);
-        let wait = doubled(first, entry.refusals, left);
+        let wait = doubled(first, entry.refusals, left).min(left);
         entry.refusals = entry.refusals.saturating_add(1);
-        wait.min(left)
+        wait.max(WAIT_MIN)
     }
 
     /// A manager of that key displaced another one. If it had been displaced itself, the user's next
@@ -240,7 +244,11 @@ mod tests {
     fn what_has_no_name_is_held_together() {
         let (displaced, ann, key) = displaced();
         displaced.record(&ann, &ManagerKey::unnamed(), s(0));
-        assert!(displaced.held_for(&ann, &ManagerKey::unnamed(), s(1)).is_some());
+        assert!(
+            displaced
+                .held_for(&ann, &ManagerKey::unnamed(), s(1))
+                .is_some()
+        );
         assert!(displaced.held_for(&ann, &key("a"), s(1)).is_none());
     }
 

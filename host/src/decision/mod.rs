@@ -7,6 +7,7 @@
 //! Not here: clocks (moments arrive as data), randomness (seeds arrive as data), waiting, sockets,
 //! WASM, and anything that changes a manager.
 
+mod budget;
 pub mod builtin;
 pub mod displaced;
 pub mod guard;
@@ -16,6 +17,7 @@ pub mod record;
 pub mod snapshot;
 pub mod tiers;
 
+pub use budget::ForceBudget;
 pub use displaced::{Displaced, Hold};
 pub use guard::{Plan, Refusal, Struck, Victim};
 pub use question::Question;

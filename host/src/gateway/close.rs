@@ -34,9 +34,10 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::Displaced(EvictionCause::Cleanup(_)) => {
             (4501, "evicted: its user has too many that are in use")
         }
-        CloseReason::Displaced(EvictionCause::TemporarySlotExpired) => {
-            (4502, "evicted: its temporary slot expired, and all others are in use")
-        }
+        CloseReason::Displaced(EvictionCause::TemporarySlotExpired) => (
+            4502,
+            "evicted: its temporary slot expired, and all others are in use",
+        ),
         CloseReason::Displaced(EvictionCause::Requested) => (4503, "evicted on request"),
         CloseReason::Unresponsive => (4006, "did not answer, and its place was needed"),
         CloseReason::SlowConsumer => (4004, "does not read fast enough"),

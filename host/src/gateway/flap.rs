@@ -60,7 +60,9 @@ impl Who {
     /// The client of an identity at an address.
     #[must_use]
     pub fn new(identity: &Identity, from: Origin) -> Self {
-        let Identity { user, key, device, .. } = identity;
+        let Identity {
+            user, key, device, ..
+        } = identity;
         let device = (!device.is_unnamed()).then(|| device.clone());
         let key = (device.is_none() && !key.is_unnamed()).then(|| key.clone());
         Self {
@@ -170,14 +172,23 @@ mod tests {
 
     fn live(flapping: &Flapping, user: &str, reason: CloseReason, lasted: u64, now: u64) -> bool {
         let lasted = Duration::from_secs(lasted);
-        flapping.ended(who(user, "d", "192.0.2.1"), reason, lasted, &config(), at(now))
+        flapping.ended(
+            who(user, "d", "192.0.2.1"),
+            reason,
+            lasted,
+            &config(),
+            at(now),
+        )
     }
 
     fn who(user: &str, device: &str, address: &str) -> Who {
         let from = Origin::from(address.parse::<IpAddr>().unwrap());
         let key = ManagerKey::new("k").unwrap();
         let device = DeviceId::new(device).unwrap();
-        Who::new(&Identity::new(UserId::new(user).unwrap(), key, device), from)
+        Who::new(
+            &Identity::new(UserId::new(user).unwrap(), key, device),
+            from,
+        )
     }
 
     fn banned(flapping: &Flapping, user: &str, address: &str, now: u64) -> Option<u64> {

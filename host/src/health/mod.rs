@@ -21,8 +21,8 @@ mod verdict;
 mod tests;
 
 pub use config::Config;
-pub use lasting::lost_since;
 pub use kernel::{TcpView, tcp_view};
+pub use lasting::lost_since;
 pub use phi::phi;
 pub use probe::{Round, probe_round};
 pub use verdict::{Assessment, LinkQuality, assess, judge};

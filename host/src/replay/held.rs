@@ -23,7 +23,7 @@ pub(super) struct Held {
     pub(super) next_ms: u64,
     /// Since when its peer says nothing any more, as the trace knows and the gateway does not.
     pub(super) silent_from: Option<Timestamp>,
-    key: ManagerKey,
+    pub(super) key: ManagerKey,
     activity: Activity,
     hints: Hints,
     /// Devices that are attached, the latest last; a device that is not named counts as one.

@@ -98,10 +98,7 @@ mod tests {
         let s = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
         assert_eq!(budget.allow(&ann, 3, s(0)), 2);
         assert_eq!(budget.allow(&ann, 1, s(59)), 0);
-        assert_eq!(
-            budget.spent_for(&ann, s(59)),
-            Some(Duration::from_secs(1))
-        );
+        assert_eq!(budget.spent_for(&ann, s(59)), Some(Duration::from_secs(1)));
         assert_eq!(budget.spent_for(&ann, s(60)), None);
         assert_eq!(budget.spent_for(&bob, s(59)), None);
         assert_eq!(budget.allow(&bob, 1, s(59)), 1);
