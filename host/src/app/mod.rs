@@ -5,6 +5,7 @@
 //! own; [`App`] is the core with ours.
 
 mod audit;
+mod check;
 mod core;
 mod drain;
 mod error;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub use self::audit::Auditor;
+pub use self::check::check;
 pub use self::core::Core;
 pub use error::AppError;
 pub use recording::{Event, Recording};
@@ -70,8 +72,7 @@ impl App {
             AdminListener::On(address) => Some(bind("admin.listen", address).await?),
             AdminListener::Off => None,
         };
-        let tls = config.gateway.tls.files().map(tls::Acceptor::new);
-        let tls = tls.transpose()?;
+        let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
         Ok(Self {
             core,
@@ -165,9 +166,7 @@ impl App {
             }
             if let Some((config, identify)) = is_asked.then(&settings).flatten() {
                 match core.reload(&config, identify) {
-                    Ok(()) => {
-                        tracing::info!("the settings of `gateway` and `identity` were read again")
-                    }
+                    Ok(()) => tracing::info!("the settings were read again"),
                     Err(error) => tracing::error!(
                         error = chain(&error),
                         "the settings cannot be used; the old ones stay"
@@ -180,6 +179,12 @@ impl App {
         operators.wait(OPERATORS_GRACE).await;
         drained
     }
+}
+
+/// What speaks TLS on the public listener, if anything does.
+fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, tls::TlsError> {
+    let files = config.gateway.tls.files();
+    files.map(tls::Acceptor::new).transpose()
 }
 
 /// How long operators' last requests may take once everybody else has gone.

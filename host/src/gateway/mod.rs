@@ -26,6 +26,7 @@ mod metrics;
 mod parking;
 mod peer;
 mod refuse;
+mod refused;
 mod resume;
 mod upgrade;
 mod waiting;
@@ -42,6 +43,7 @@ use axum::routing::get;
 use self::caps::Caps;
 use self::flap::Flapping;
 use self::parking::Parking;
+use self::refused::Refusals;
 use self::tls::TlsError;
 use self::upstream::Upstreams;
 use crate::admission::Admission;
@@ -66,6 +68,7 @@ pub struct Gateway {
     caps: Arc<Caps>,
     flapping: Flapping,
     parking: Arc<Parking>,
+    refusals: Refusals,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -123,9 +126,18 @@ impl Gateway {
             caps,
             flapping: Flapping::default(),
             parking: Arc::default(),
+            refusals: Refusals::default(),
             tasks,
             metrics: Metrics::default(),
         }))
+    }
+
+    /// Whether a gateway could be made by these settings.
+    ///
+    /// # Errors
+    /// [`TlsError`] when backends want TLS and their authorities cannot be used.
+    pub fn check(config: &Config) -> Result<(), TlsError> {
+        Upstreams::of(config, None).map(drop)
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
@@ -148,6 +160,14 @@ impl Gateway {
             upstreams,
         }));
         Ok(())
+    }
+
+    /// Asks every backend once whether it takes a connection, all at once: for a report at the start,
+    /// which nothing else depends on.
+    pub async fn ask_upstreams(&self, within: Duration) -> Vec<upstream::Seen> {
+        let upstreams = self.config().upstream.clone();
+        let asked = upstreams.iter().map(|upstream| upstream.seen(within));
+        futures_util::future::join_all(asked).await
     }
 
     /// Looks whether backends that are away are back, over and over.
@@ -178,7 +198,10 @@ impl Gateway {
     /// gateway: `Router::new().route("/ws", get(move |request| gateway.clone().upgrade(request)))`.
     /// The server behind it must serve HTTP/1.1 with upgrades, as `axum::serve` does.
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
-        upgrade::answer(self, request).await
+        let gateway = self.clone();
+        let response = upgrade::answer(self, request).await;
+        gateway.refusals.note(&response, &gateway.session.clock);
+        response
     }
 
     /// A router that upgrades at the configured path and answers 404 elsewhere.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::handshake::BadHandshake;
 use super::identity::Unidentified;
 use super::origin::BadOrigin;
+use super::refused::Refused;
 use super::upstream::UpstreamError;
 use crate::admission::{Denied, Why};
 
@@ -23,7 +24,7 @@ pub(super) fn bad_handshake(error: &BadHandshake) -> Response {
             .headers_mut()
             .insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
-    response
+    noted(response, "bad-handshake", error.to_string())
 }
 
 /// Nobody.
@@ -36,18 +37,26 @@ pub(super) fn unidentified(error: &Unidentified) -> Response {
         Unidentified::Rejected(_) => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // RFC 9110, section 15.5.2 asks for a challenge; that of draft-broyer-http-cookie-auth.
+        Unidentified::NoSession(name) => {
+            let challenge = format!("Cookie cookie-name={name:?}");
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+        }
         Unidentified::Unavailable => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         _ => {}
     }
-    response
+    noted(response, "unidentified", error.to_string())
 }
 
 /// A page that may not.
 pub(super) fn origin(error: &BadOrigin) -> Response {
     let body = Json(json!({ "error": "origin", "message": error.to_string() }));
-    (StatusCode::FORBIDDEN, body).into_response()
+    let response = (StatusCode::FORBIDDEN, body).into_response();
+    noted(response, "origin", error.to_string())
 }
 
 /// Not before it has calmed down.
@@ -59,13 +68,14 @@ pub(super) fn flapping(left: Duration) -> Response {
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     retry_after(&mut response, left);
-    response
+    noted(response, "flapping", "it comes and goes".to_owned())
 }
 
 /// The backend does not.
 pub(super) fn upstream(error: &UpstreamError) -> Response {
     let body = Json(json!({ "error": "upstream", "message": error.told() }));
-    (error.status(), body).into_response()
+    let response = (error.status(), body).into_response();
+    noted(response, "upstream", error.to_string())
 }
 
 /// Not now. The body has everything that the refusal knows.
@@ -82,6 +92,13 @@ pub(super) fn denied(denied: &Denied) -> Response {
     };
     let mut response = (status, Json(denied)).into_response();
     retry_after(&mut response, denied.retry_after);
+    let why = format!("{} of {} are held", denied.held, denied.limit);
+    noted(response, denied.why.name(), why)
+}
+
+/// With what the log says of it.
+fn noted(mut response: Response, reason: &'static str, why: String) -> Response {
+    response.extensions_mut().insert(Refused { reason, why });
     response
 }
 

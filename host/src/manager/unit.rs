@@ -83,7 +83,7 @@ pub enum AttachError {
 pub struct Left {
     /// Nobody is attached and nobody is on the way.
     pub empty: bool,
-    /// Its client said goodbye in due form, so nobody will come back.
+    /// Its client ended it in due form, or gave it no name: no connection can come back to it.
     pub for_good: bool,
 }
 impl Manager {
@@ -220,7 +220,9 @@ impl Manager {
                 port,
                 Left {
                     empty,
-                    for_good: reason.is_for_good() || self.config().reconnect_grace.is_zero(),
+                    for_good: reason.is_for_good()
+                        || self.key.is_unnamed()
+                        || self.config().reconnect_grace.is_zero(),
                 },
             )
         };

@@ -101,6 +101,8 @@ mod wire;
 #[cfg(test)]
 mod world_promises;
 #[cfg(test)]
+mod world_who;
+#[cfg(test)]
 mod wrapped;
 #[cfg(test)]
 mod zombies;

@@ -4,6 +4,7 @@ use axum::http::HeaderName;
 use ipnet::IpNet;
 
 use super::parsed::{ListOf, Optional, Parsed};
+use crate::gateway::identity::place::Place;
 use crate::gateway::origin::is_origin;
 use crate::gateway::upstream::Upstream;
 use crate::types::ids::NAME_BYTES_MAX;
@@ -54,6 +55,19 @@ pub(in crate::config) const fn upstreams() -> ListOf<Upstream> {
             "wss://chat.example",
             "ws://[::1]:9000",
         ],
+    })
+}
+
+/// Places where a client names its manager or device.
+pub(in crate::config) const fn places() -> ListOf<Place> {
+    ListOf(Parsed {
+        accepts: "`query:NAME`, `header:NAME`, `cookie:NAME`, `path:N` or `claim:NAME`",
+        parse: |text| {
+            text.parse()
+                .map_err(|error: crate::gateway::identity::place::BadPlace| error.to_string())
+        },
+        write: Place::written,
+        samples: &["query:key", "header:x-client", "path:2"],
     })
 }
 
@@ -108,6 +122,22 @@ pub(in crate::config) const fn word() -> Parsed<String> {
         },
         write: Clone::clone,
         samples: &["token", "session-id", "acme.bearer."],
+    }
+}
+
+/// Such a word, or empty text for none.
+pub(in crate::config) const fn word_or_none() -> Parsed<String> {
+    Parsed {
+        accepts: "a name of letters, digits, `-`, `_` and `.`, or \"\" for none",
+        parse: |text| {
+            if text.is_empty() {
+                Ok(String::new())
+            } else {
+                (word().parse)(text)
+            }
+        },
+        write: Clone::clone,
+        samples: &["", "sessionid", "connect.sid"],
     }
 }
 

@@ -7,6 +7,7 @@
 mod head;
 mod open;
 mod pool;
+mod seen;
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +19,7 @@ use axum::http::uri::{Authority, Uri};
 pub(super) use open::{Asked, Leg};
 pub(super) use pool::Load;
 pub use pool::{Balance, Upstreams, View};
+pub use seen::Seen;
 
 /// A backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,14 @@ pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
     #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
     Url(String),
+    /// It is the URL of one but for its scheme.
+    #[error("{text:?} is not a WebSocket URL; did you mean `{meant}`?")]
+    Scheme {
+        /// As given.
+        text: String,
+        /// What was probably meant.
+        meant: String,
+    },
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
@@ -86,7 +96,13 @@ impl FromStr for Upstream {
     type Err = BadUpstream;
 
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = || BadUpstream::Url(text.to_owned());
+        let bad = || match meant(text) {
+            Some(meant) => BadUpstream::Scheme {
+                text: text.to_owned(),
+                meant,
+            },
+            None => BadUpstream::Url(text.to_owned()),
+        };
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let encrypted = match uri.scheme_str() {
             Some("ws") => false,
@@ -107,6 +123,23 @@ impl FromStr for Upstream {
             path: path.map(ToOwned::to_owned),
         })
     }
+}
+
+/// The URL that a text with another scheme, or with none, was probably meant to be.
+fn meant(text: &str) -> Option<String> {
+    let meant = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" | "tcp" => format!("ws://{rest}"),
+            "https" | "wss" => format!("wss://{rest}"),
+            _ => return None,
+        },
+        // `localhost:8000` alone: a host with a port, or at least a name with a dot.
+        None if text.contains([':', '.']) || text.starts_with("localhost") => {
+            format!("ws://{}", text.trim_start_matches('/'))
+        }
+        None => return None,
+    };
+    (meant != text && meant.parse::<Upstream>().is_ok()).then_some(meant)
 }
 
 impl Upstream {
