@@ -56,14 +56,12 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let slot = parts.extensions.get::<ConnectionSlot>().cloned();
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
-        let mut response = Response::new(Body::from("this server cannot upgrade connections"));
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        return response;
+        return refuse::cannot_upgrade();
     };
     // Nothing of ours is said inside of a protocol between others.
     let notices = handshake.notices && rules.upstreams.is_none();
     let incoming = Incoming {
-        from: peer::client(&parts).map(Origin::from),
+        from: peer::origin(&parts),
         gateway,
         rules,
         identity,
@@ -101,13 +99,13 @@ async fn welcome(
         gateway.metrics.unidentified.inc();
         Box::new(refuse::unidentified(&error))
     })?;
-    let checked = origin::check(&parts.headers, &identity, &rules.config.origins);
+    let checked = origin::check(parts, &identity, &rules.config);
     checked.map_err(|error| {
         gateway.metrics.origins_refused.inc();
         Box::new(refuse::origin(&error))
     })?;
     let now = gateway.session.clock.now();
-    let from = peer::client(parts).map(Origin::from);
+    let from = peer::origin(parts);
     let banned = from.and_then(|from| gateway.flapping.banned(&identity.user, from, now));
     match banned {
         None => Ok(identity),
@@ -169,6 +167,7 @@ impl Incoming {
             parts: &parts,
             identity: &self.identity,
             accept: &handshake.accept,
+            host: self.rules.config.upstream_host,
         };
         let timeout = self.rules.config.upstream_timeout;
         let Gateway { tasks, session, .. } = &*self.gateway;
@@ -179,7 +178,7 @@ impl Incoming {
             Ok(leg) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
             Err(error) => {
                 self.gateway.metrics.upstream_failed.inc();
-                refuse::upstream(&error)
+                refuse::upstream(error)
             }
         }
     }
