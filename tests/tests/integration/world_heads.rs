@@ -1,5 +1,4 @@
-//! What a backend sees of a client, and what a client gets of a backend: heads both ways, refusals,
-//! extensions, sizes.
+//! What a backend sees of a client: heads, forwarding headers, extensions, sizes.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +11,7 @@ use wastegate_tests::harness::{Program, Server, Setup, within};
 
 use crate::behind::{backend, greeting, in_front_of};
 use crate::knock::{closed, echo, over, status};
-use crate::scripted::{Scripted, Seen, all, answer, switching, upgrade, upgrade_of, upgraded};
+use crate::scripted::{Scripted, Seen, answer, upgrade, upgrade_of, upgraded};
 
 /// A gateway in front of a backend that upgrades.
 async fn upgrading() -> (Scripted, Server) {
