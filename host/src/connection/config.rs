@@ -5,8 +5,9 @@ use std::time::Duration;
 /// Sizes and deadlines of one WebSocket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The largest frame a client may send, bytes of payload. 64 KiB.
-    pub frame_bytes_max: usize,
+    /// The largest frame a client may send, bytes of payload; none for what the ends can take: 64 KiB
+    /// for the built-in application, 1 MiB in front of a backend, never more than a message. None.
+    pub frame_bytes_max: Option<usize>,
     /// The largest message a client may send, bytes of payload. 1 MiB.
     pub message_bytes_max: usize,
     /// Frames that a client may cut a message into on its way to a backend. 4,096.
@@ -26,7 +27,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            frame_bytes_max: 64 * 1_024,
+            frame_bytes_max: None,
             message_bytes_max: 1_024 * 1_024,
             fragments_max: 4_096,
             read_buffer_bytes: 4 * 1_024,
@@ -35,5 +36,29 @@ impl Default for Config {
             close_deadline: Duration::from_secs(2),
             control_frames_per_s_max: 50,
         }
+    }
+}
+
+/// The largest frame of a client of the built-in application, bytes, where no setting says it.
+const OWN_FRAME_BYTES_MAX: usize = 64 * 1_024;
+/// The largest frame of a backend's client, bytes, where no setting says it: what common servers take.
+const RELAYED_FRAME_BYTES_MAX: usize = 1_024 * 1_024;
+
+impl Config {
+    /// The largest frame that a client of the built-in application may send, bytes of payload.
+    #[must_use]
+    pub fn own_frame_bytes_max(&self) -> usize {
+        self.frame_or(OWN_FRAME_BYTES_MAX)
+    }
+
+    /// The largest frame that a client may send on its way to a backend, bytes of payload.
+    #[must_use]
+    pub fn relayed_frame_bytes_max(&self) -> usize {
+        self.frame_or(RELAYED_FRAME_BYTES_MAX)
+    }
+
+    fn frame_or(&self, usual: usize) -> usize {
+        let usual = usual.min(self.message_bytes_max);
+        self.frame_bytes_max.unwrap_or(usual)
     }
 }

@@ -99,7 +99,7 @@ impl Config {
             .write_buffer_size(0)
             .max_write_buffer_size(self.outbox_bytes_max + CONTROL_BYTES)
             .max_message_size(Some(self.message_bytes_max))
-            .max_frame_size(Some(self.frame_bytes_max))
+            .max_frame_size(Some(self.own_frame_bytes_max()))
     }
 }
 

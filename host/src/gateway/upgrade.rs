@@ -60,14 +60,12 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let slot = parts.extensions.get::<ConnectionSlot>().cloned();
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
-        let mut response = Response::new(Body::from("this server cannot upgrade connections"));
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        return response;
+        return refuse::cannot_upgrade();
     };
     // Nothing of ours is said inside of a protocol between others.
     let notices = handshake.notices && rules.upstreams.is_none();
     let incoming = Incoming {
-        from: peer::client(&parts).map(Origin::from),
+        from: peer::origin(&parts),
         gateway,
         rules,
         identity,
@@ -108,13 +106,13 @@ async fn welcome(
         gateway.metrics.unidentified.inc();
         Box::new(refuse::unidentified(&error))
     })?;
-    let checked = origin::check(&parts.headers, &identity, &rules.config.origins);
+    let checked = origin::check(parts, &identity, &rules.config);
     checked.map_err(|error| {
         gateway.metrics.origins_refused.inc();
         Box::new(refuse::origin(&error))
     })?;
     let now = gateway.session.clock.now();
-    let from = peer::client(parts).map(Origin::from);
+    let from = peer::origin(parts);
     let who = from.map(|from| flap::Who::new(&identity, from));
     let banned = who.and_then(|who| gateway.flapping.banned(&who, now));
     match banned {
@@ -202,6 +200,7 @@ impl Incoming {
             parts: &parts,
             identity: &self.identity,
             accept: &handshake.accept,
+            host: self.rules.config.upstream_host,
         };
         let timeout = self.rules.config.upstream_timeout;
         let Gateway { tasks, session, .. } = &*self.gateway;
@@ -215,7 +214,7 @@ impl Incoming {
             },
             Err(error) => {
                 self.gateway.metrics.upstream_failed.inc();
-                refuse::upstream(&error)
+                refuse::upstream(error)
             }
         }
     }

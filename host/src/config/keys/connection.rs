@@ -1,16 +1,18 @@
 //! `[connection]`: sizes and deadlines of one WebSocket.
 
 use super::{GIB, HOUR, KIB, MIB, MINUTE, Section};
-use crate::config::shape::{bytes, count, millis};
+use crate::config::shape::{auto, bytes, count, millis};
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
         Section::new("connection", "Sizes and deadlines of one WebSocket.")
             .key(
                 "frame_bytes_max",
-                bytes(125, GIB),
+                auto(bytes(125, GIB)),
                 |d| &mut d.rooms.connection.frame_bytes_max,
-                "The largest frame that a client may send, its payload.",
+                "The largest frame that a client may send, its payload. `auto` is 65536 for the \
+                 built-in application and 1048576 in front of a backend, but no more than \
+                 `message_bytes_max`.",
             )
             .key(
                 "message_bytes_max",

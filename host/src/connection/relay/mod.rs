@@ -64,7 +64,7 @@ pub fn relay(
         health.dead_after,
     );
     let limits = Limits {
-        frame_bytes_max: session.config.frame_bytes_max as u64,
+        frame_bytes_max: session.config.relayed_frame_bytes_max() as u64,
         message_bytes_max: session.config.message_bytes_max as u64,
         fragments_max: session.config.fragments_max,
     };

@@ -4,9 +4,12 @@
 //! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
 //! answered; anything else is a refusal, and its connection is never used again.
 
+mod extensions;
+mod forwarding;
 mod head;
 mod open;
 mod pool;
+mod refusal;
 mod seen;
 
 use std::fmt;
@@ -19,7 +22,18 @@ use axum::http::uri::{Authority, Uri};
 pub(super) use open::{Asked, Leg};
 pub(super) use pool::Load;
 pub use pool::{Balance, Upstreams, View};
+pub use refusal::Refusal;
 pub use seen::Seen;
+
+/// Which host a backend is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpstreamHost {
+    /// The client's, so that a backend can compare it with the origin of a page.
+    #[default]
+    Client,
+    /// The backend's own, as it is configured: for one that many hosts share.
+    Backend,
+}
 
 /// A backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,29 +78,30 @@ pub enum UpstreamError {
     /// It does not speak HTTP, or said too much.
     #[error("its answer is no HTTP that can be used: {0}")]
     Http(#[source] hyper::Error),
-    /// It refused.
-    #[error("it answered {0}")]
-    Status(StatusCode),
+    /// It refused; the client gets that answer.
+    #[error("it answered {}", .0.status())]
+    Refused(Box<Refusal>),
     /// It said yes in a way that no WebSocket server does.
     #[error("its 101 is none: {0}")]
     Handshake(&'static str),
 }
 
 impl UpstreamError {
-    /// The status that the client hears: the backend's own where it refused.
-    pub(super) fn status(&self) -> StatusCode {
+    /// The status of an answer of our own.
+    pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Status(status) if status.is_client_error() || status.is_server_error() => *status,
             _ => StatusCode::BAD_GATEWAY,
         }
     }
 
     /// What a client is told: nothing of the backend's address or answer.
-    pub(super) fn told(&self) -> &'static str {
+    pub(super) const fn told(&self) -> &'static str {
         match self {
             Self::Timeout(_) => "the server behind the gateway did not answer in time",
-            Self::Status(_) => "the server behind the gateway refused the connection",
+            Self::Http(_) | Self::Handshake(_) => {
+                "the server behind the gateway gave no answer that can be used"
+            }
             _ => "the server behind the gateway cannot be reached",
         }
     }
