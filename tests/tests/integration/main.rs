@@ -99,6 +99,8 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_answering;
+#[cfg(test)]
 mod wrapped;
 #[cfg(test)]
 mod zombies;

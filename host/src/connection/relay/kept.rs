@@ -91,13 +91,14 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::frames::{Limits, Sender};
+    use crate::connection::frames::{Limits, Sender, Unmasked};
 
     fn kept(before: &[u8]) -> Kept {
         let limits = Limits {
             frame_bytes_max: u64::MAX,
             message_bytes_max: u64::MAX,
             fragments_max: u32::MAX,
+            unmasked: Unmasked::Refuse,
         };
         let mut scanner = Scanner::new(Sender::Server, false, limits);
         let mut before = before;
