@@ -78,12 +78,11 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     if vitals.read_paused() {
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
-    let answering = answering(vitals, config);
-    let acknowledged = (answering != Answering::Answers && vitals.missed_at().is_some())
-        .then(|| acknowledges(port))
-        .flatten();
-    if answering == Answering::Ignores && acknowledged != Some(false) {
-        return ignoring(vitals, config, acknowledged, now);
+    if answering(vitals, config) == Answering::Ignores {
+        let acknowledged = acknowledges(port);
+        if acknowledged != Some(false) {
+            return ignoring(vitals, config, acknowledged, now);
+        }
     }
     let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
     let at = failed.max(vitals.missed_at()).unwrap_or(now);
@@ -94,9 +93,7 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     if missed >= config.half_open_after_misses
         || (missed >= config.suspect_after_misses && failed.is_some())
     {
-        // One that has spoken and never answered a ping may be of those who never do.
-        let may_ignore = acknowledged == Some(true) && vitals.bytes().0 > 0;
-        let dead = silence >= config.dead_after && !may_ignore;
+        let dead = silence >= config.dead_after;
         return verdict(
             if dead { Health::Dead } else { Health::HalfOpen },
             at,

@@ -158,7 +158,7 @@ async fn b11_a_client_that_never_answers_pings_stays() {
             client.echo(&format!("{number}")).await;
             number += 1;
             // It talks, at the pace of a person who types fast.
-            let _ = tokio::time::timeout(Duration::from_millis(50), client.hear()).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(view(&server, "k").await["health"], "alive");
         is_judged(&server, "k", "unknown").await;
@@ -190,7 +190,7 @@ async fn b11_who_cannot_be_asked_goes_between_the_stopped_and_the_answering() {
         let mut mute = Odd::enter(&server, "mute", Pongs::Never).await;
         while *mute.pinged.borrow() < 3 {
             mute.echo("hello").await;
-            let _ = tokio::time::timeout(Duration::from_millis(50), mute.hear()).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         is_judged(&server, "mute", "unknown").await;
         let mut answering = Odd::enter(&server, "answering", Pongs::Good).await;
@@ -199,7 +199,7 @@ async fn b11_who_cannot_be_asked_goes_between_the_stopped_and_the_answering() {
         answering.pinged(1).await;
         stopped.echo("hello").await;
         stopped.stop();
-        is_judged(&server, "stopped", "half-open").await;
+        is_judged(&server, "stopped", "suspect").await;
         let first = Odd::enter(&server, "first", Pongs::Good).await;
         assert_eq!(server.keys("ann"), ["answering", "first", "mute"]);
         let second = Odd::enter(&server, "second", Pongs::Good).await;
@@ -224,13 +224,12 @@ async fn b11_a_client_that_answers_late_stays_and_is_not_taken_for_a_stopped_one
         let mut slow = Odd::enter(&server, "slow", Pongs::Late(late)).await;
         let mut answering = Odd::enter(&server, "answering", Pongs::Good).await;
         let mut stopped = Odd::enter(&server, "stopped", Pongs::Good).await;
-        slow.pinged(2).await;
         answering.pinged(1).await;
         stopped.pinged(1).await;
-        let measured = async || view(&server, "slow").await["signals"]["rtt-ms"].is_number();
-        until_async("a pong of the slow one", measured).await;
         stopped.echo("hello").await;
         stopped.stop();
+        let measured = async || view(&server, "slow").await["signals"]["rtt-ms"].is_number();
+        until_async("a pong of the slow one", measured).await;
         let (first, took) = timed(Odd::enter(&server, "first", Pongs::Good)).await;
         assert!(took < Duration::from_secs(2), "{took:?}");
         assert_eq!(server.keys("ann"), ["answering", "first", "slow"]);
@@ -252,7 +251,7 @@ async fn b11_a_client_inside_a_long_frame_of_its_own_stays() {
         let bytes = frame(TEXT, text.as_bytes(), true);
         for byte in bytes {
             client.send(vec![byte]).await;
-            let _ = tokio::time::timeout(Duration::from_millis(25), client.hear()).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
         assert_eq!(view(&server, "k").await["health"], "alive");
         let refusal = server.refused("ann", "other").await;

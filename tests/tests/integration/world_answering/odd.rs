@@ -143,12 +143,13 @@ async fn read(
 ) {
     loop {
         let frame = tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => {
-                // It is held open until the test is over.
-                heard.closed().await;
-                return;
-            }
-            frame = next(&mut stream) => frame,
+            told = stopped.wait_for(|stopped| *stopped) => told.map(|_| None).unwrap_or_default(),
+            frame = next(&mut stream) => Some(frame),
+        };
+        let Some(frame) = frame else {
+            // It is held open until the test is over.
+            heard.closed().await;
+            return;
         };
         let Ok((first, payload)) = frame else { return };
         if first != PING {
