@@ -6,6 +6,7 @@
 //!
 //! Not here: what follows from a verdict. This room evicts nobody and closes nothing.
 
+mod answering;
 mod config;
 #[expect(
     unsafe_code,
@@ -20,6 +21,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use answering::ignores_pings;
 pub use config::Config;
 pub use kernel::{TcpView, tcp_view};
 pub use lasting::lost_since;

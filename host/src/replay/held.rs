@@ -304,7 +304,8 @@ impl Held {
             f64::NAN
         };
         signals[Signal::Health] = health.code();
-        signals[Signal::ProbeAgeMs] = since(self.probe_failed_at.or(self.pong_at));
+        let probed = self.probe_failed_at.or(self.pong_at);
+        signals[Signal::ProbeAgeMs] = since(probed.filter(|_| health != Health::Unknown));
         signals[Signal::Connections] = connections;
         let gone = matches!(health, Health::HalfOpen | Health::Dead);
         signals[Signal::ConnectionsAlive] = if gone { 0.0 } else { connections };

@@ -101,6 +101,8 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_answering;
+#[cfg(test)]
 mod world_answers;
 #[cfg(test)]
 mod world_heads;

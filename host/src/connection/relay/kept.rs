@@ -12,7 +12,9 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::connection::frames::{ControlKind, Limits, Piece, Scanner, Sender, encode};
+use crate::connection::frames::{
+    ControlKind, Limits, Piece, Scanner, Sender, Unmasked, encode,
+};
 use crate::connection::transport::Transport;
 
 /// Bytes that are read at a time.
@@ -47,6 +49,7 @@ impl Kept {
             frame_bytes_max: 0,
             message_bytes_max: 0,
             fragments_max: 0,
+            unmasked: Unmasked::Refuse,
         };
         Self::new(backend, Scanner::new(Sender::Server, false, nothing))
     }
@@ -108,6 +111,7 @@ mod tests {
             frame_bytes_max: u64::MAX,
             message_bytes_max: u64::MAX,
             fragments_max: u32::MAX,
+            unmasked: Unmasked::Refuse,
         };
         let mut scanner = Scanner::new(Sender::Server, false, limits);
         let mut before = before;
