@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{self, assess, probe_round};
+use crate::health::{self, assess, could_answer, probe_round};
 use crate::manager::Manager;
 use crate::quality::Quality;
 use crate::quality::audit::{Audited, drawn};
@@ -70,7 +70,7 @@ impl Auditor {
             .filter_map(|(manager, believed)| {
                 let ports = manager.ports();
                 // It left while it was asked: nothing is known.
-                if ports.is_empty() || ports.iter().any(|port| port.vitals.read_paused()) {
+                if ports.is_empty() || !ports.iter().all(|port| could_answer(port, started, None)) {
                     return None;
                 }
                 let answered = ports.iter().any(|port| port.vitals.heard_at() >= started);

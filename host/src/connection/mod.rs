@@ -9,7 +9,11 @@
 
 mod config;
 pub mod frames;
+mod goodbye;
 mod heartbeat;
+mod linger;
+mod patience;
+mod progress;
 mod pump;
 mod relay;
 mod transport;

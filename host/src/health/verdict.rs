@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::backlog::stalled;
 use super::config::Config;
 use super::phi::phi;
 use crate::manager::{Manager, Port};
@@ -64,21 +65,22 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     if let Some(at) = vitals.gone_at() {
         return verdict(Health::Dead, at, EvidenceSource::Kernel);
     }
-    if port
-        .outbox
-        .queued()
-        .head_since
-        .is_some_and(|since| now.since(since) >= config.stalled_after)
-    {
-        return verdict(Health::Stalled, now, EvidenceSource::Outbox);
+    if port.has_said_goodbye() {
+        // Only what was said before it is still to be delivered.
+        return verdict(Health::Dead, now, EvidenceSource::Closed);
     }
     let heard = vitals.heard_at();
     let silence = now.since(heard);
+    let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
+    let at = failed.max(vitals.missed_at()).unwrap_or(now);
+    let silent_for_long =
+        missed >= config.half_open_after_misses && silence >= config.dead_after;
+    if let Some((since, source)) = stalled(port, config, now).filter(|_| !silent_for_long) {
+        return verdict(Health::Stalled, since, source);
+    }
     if vitals.read_paused() {
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
-    let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
-    let at = failed.max(vitals.missed_at()).unwrap_or(now);
     if missed >= config.half_open_after_misses
         || (missed >= config.suspect_after_misses && failed.is_some())
     {

@@ -99,6 +99,12 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_backend;
+#[cfg(test)]
+mod world_endings;
+#[cfg(test)]
+mod world_taking;
+#[cfg(test)]
 mod wrapped;
 #[cfg(test)]
 mod zombies;
