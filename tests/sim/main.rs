@@ -82,7 +82,7 @@ fn stopped_readers(part: u64) {
     println!("{tally:?}");
     assert!(failed.is_empty(), "these seeds broke a promise: {failed:?}");
     for what in ["evicted stalled", "evicted responsive"] {
-        assert!(tally.of(what) > STOPPED_READERS / 40, "{what}: {tally:?}");
+        assert!(tally.of(what) > STOPPED_READERS / 100, "{what}: {tally:?}");
     }
 }
 

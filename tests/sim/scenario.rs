@@ -130,8 +130,9 @@ impl Scenario {
         let rng = &mut scenario.rng;
         scenario.crowd = Crowd {
             users: 1,
-            lasting: Duration::from_secs(20),
-            pause_ms: 300,
+            keys: 6,
+            lasting: Duration::from_secs(9),
+            pause_ms: 150,
             faults: rng.between(15, 30),
             trouble: 0,
             latency_ms: *rng.pick(&[1, 30]),
@@ -140,7 +141,9 @@ impl Scenario {
         scenario.mind = Mind::BuiltIn;
         scenario.limits.managers_total = 1_000;
         scenario.limits.temporary_slots = 0;
-        scenario.health.stalled_after = rng.millis(1_000, 3_000);
+        scenario.limits.managers_per_user = rng.few(2, 3);
+        scenario.rules.managers_per_user = scenario.limits.managers_per_user;
+        scenario.health.stalled_after = rng.millis(500, 1_500);
         // Nobody is closed for it before that is over: those who stopped are held.
         scenario.connection.stall_max = Duration::from_secs(60);
         scenario.ending = Ending::Shutdown;

@@ -49,7 +49,9 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
                     port.vitals.gone(start);
                     round.gone += 1;
                 }
-                Opening::Ask(_) if asked.len() >= config.probe_connections_max => round.left_out += 1,
+                Opening::Ask(_) if asked.len() >= config.probe_connections_max => {
+                    round.left_out += 1
+                }
                 Opening::Ask(acked) => {
                     port.vitals.ask_for_ping();
                     asked.push((port.clone(), acked));

@@ -73,8 +73,7 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     let silence = now.since(heard);
     let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
     let at = failed.max(vitals.missed_at()).unwrap_or(now);
-    let silent_for_long =
-        missed >= config.half_open_after_misses && silence >= config.dead_after;
+    let silent_for_long = missed >= config.half_open_after_misses && silence >= config.dead_after;
     if let Some((since, source)) = stalled(port, config, now).filter(|_| !silent_for_long) {
         return verdict(Health::Stalled, since, source);
     }

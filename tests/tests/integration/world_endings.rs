@@ -97,7 +97,10 @@ fn frames(mut bytes: &[u8]) -> (usize, Option<(u8, Vec<u8>)>) {
     let (mut data, mut last) = (0, None);
     while let [first, length, rest @ ..] = bytes {
         let (length, rest) = match length {
-            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            126 => (
+                usize::from(u16::from_be_bytes([rest[0], rest[1]])),
+                &rest[2..],
+            ),
             short => (usize::from(*short), rest),
         };
         let (payload, rest) = rest.split_at(length);
@@ -128,7 +131,9 @@ async fn w30_a_client_that_works_on_each_message_gets_all_of_them_and_the_close(
     })
     .await;
     let server = in_front(address).await;
-    let mut client = knock(server.address, "/ws?user=ann&key=a", &[]).await.unwrap();
+    let mut client = knock(server.address, "/ws?user=ann&key=a", &[])
+        .await
+        .unwrap();
     let small = SockRef::from(client.get_ref()).set_recv_buffer_size(8_192);
     small.unwrap();
     let mut texts = 0;
@@ -285,8 +290,9 @@ async fn w35_a_steady_slow_reader_with_default_buffers_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w34_a_reader_that_stops_is_given_up() {
     let server = in_front(says(9_000).await).await;
-    let mut stream = raw(&server, Some(4_096)).await;
-    let (_, open) = read_slowly(&mut stream, 1_250, Duration::from_millis(5), 50_000).await;
+    // Not a smaller buffer: a kernel fills the last bytes of that one by one, with pauses that double.
+    let mut stream = raw(&server, None).await;
+    let (_, open) = read_slowly(&mut stream, 2_500, Duration::from_millis(5), 50_000).await;
     assert!(open);
     server.holds("ann", 0).await;
     let series = "wastegate_gateway_closed_total{reason=\"slow-consumer\"}";
@@ -305,8 +311,8 @@ async fn b6_a_slow_backend_gets_all_that_its_client_said() {
     let address = backend(move |mut stream, _| {
         let to = to.clone();
         async move {
-            SockRef::from(&stream).set_recv_buffer_size(8_192).unwrap();
-            let mut some = vec![0; 8_192];
+            SockRef::from(&stream).set_recv_buffer_size(65_536).unwrap();
+            let mut some = vec![0; 16_384];
             while let Ok(read @ 1..) = stream.read(&mut some).await {
                 to.lock().extend_from_slice(&some[..read]);
                 tokio::time::sleep(Duration::from_millis(4)).await;
@@ -316,7 +322,9 @@ async fn b6_a_slow_backend_gets_all_that_its_client_said() {
     })
     .await;
     let server = in_front(address).await;
-    let mut client = knock(server.address, "/ws?user=ann&key=a", &[]).await.unwrap();
+    let mut client = knock(server.address, "/ws?user=ann&key=a", &[])
+        .await
+        .unwrap();
     for _ in 0..MESSAGES {
         client.send(Frame::binary(vec![7; 10_000])).await.unwrap();
     }
@@ -336,7 +344,12 @@ async fn b6_a_slow_backend_gets_all_that_its_client_said() {
 struct Talker;
 
 impl Application for Talker {
-    fn message<'a>(&'a self, manager: &'a Arc<Manager>, from: Peer, _: Message) -> BoxFuture<'a, ()> {
+    fn message<'a>(
+        &'a self,
+        manager: &'a Arc<Manager>,
+        from: Peer,
+        _: Message,
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             for _ in 0..100 {
                 let message = Message::Binary(vec![7; 3_000].into());
@@ -365,5 +378,8 @@ async fn b6_what_the_built_in_application_sent_comes_before_its_close() {
     let pause = Duration::from_millis(10);
     let (all, fin) = read_slowly(&mut stream, 2_000, pause, usize::MAX).await;
     let (data, last) = frames(&all);
-    assert_eq!((data, last.map(|(first, _)| first), fin), (100, Some(0x88), true));
+    assert_eq!(
+        (data, last.map(|(first, _)| first), fin),
+        (100, Some(0x88), true)
+    );
 }

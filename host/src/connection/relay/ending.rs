@@ -171,10 +171,9 @@ impl Relay {
             });
             match step.await {
                 // An eviction or a stop of the server cannot wait for a slow reader.
-                Step::Hurry => farewell.hurry(
-                    self.session.clock.now(),
-                    self.session.config.close_deadline,
-                ),
+                Step::Hurry => {
+                    farewell.hurry(self.session.clock.now(), self.session.config.close_deadline)
+                }
                 Step::Moved(Moved::Gone(Side::Client)) => {
                     farewell.reads.client = false;
                     if !farewell.delivers() {

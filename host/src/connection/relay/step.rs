@@ -84,8 +84,8 @@ impl Relay {
             }
             // For a client that is gone it is read and dropped: a backend that cannot say what it has
             // to say may not take what its client said last.
-            let wanted = self.down.is_discarded()
-                || (self.down.is_empty() && !self.down.is_sealed());
+            let wanted =
+                self.down.is_discarded() || (self.down.is_empty() && !self.down.is_sealed());
             if read.is_pending() && reads.backend && wanted {
                 read = self.poll_read(Side::Backend, cx);
             }
