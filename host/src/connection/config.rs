@@ -17,7 +17,8 @@ pub struct Config {
     pub outbox_bytes_max: usize,
     /// How long a client may take nothing of what waits for it before it is a slow consumer. Taken is
     /// what its kernel acknowledges. Also how long either end may take nothing of the last words of
-    /// the other. 30 s.
+    /// the other. A reader of 5 kB/s with a kernel's default buffer lets us see nothing for 28 s at a
+    /// time. 60 s.
     pub stall_max: Duration,
     /// How long a client has to answer a Close, from when it has all that comes before it; how long a
     /// client that we end has in all; and how long an ended socket is read from until its peer ends
@@ -38,7 +39,7 @@ impl Default for Config {
             fragments_max: 4_096,
             read_buffer_bytes: 4 * 1_024,
             outbox_bytes_max: 1_024 * 1_024,
-            stall_max: Duration::from_secs(30),
+            stall_max: Duration::from_secs(60),
             close_deadline: Duration::from_secs(2),
             backend_close: Duration::from_secs(10),
             control_frames_per_s_max: 50,
