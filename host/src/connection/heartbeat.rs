@@ -52,7 +52,9 @@ impl Heartbeat {
                 self.waiting = None;
             } else if now.since(since) >= config.pong_deadline {
                 self.waiting = None;
-                port.vitals.miss(now);
+                if health::could_answer(port, since, None) {
+                    port.vitals.miss(now);
+                }
             }
         }
         let next_at = self

@@ -105,6 +105,10 @@ mod world_answering;
 #[cfg(test)]
 mod world_answers;
 #[cfg(test)]
+mod world_backend;
+#[cfg(test)]
+mod world_endings;
+#[cfg(test)]
 mod world_heads;
 #[cfg(test)]
 mod world_origins;
@@ -112,6 +116,8 @@ mod world_origins;
 mod world_promises;
 #[cfg(test)]
 mod world_refusals;
+#[cfg(test)]
+mod world_taking;
 #[cfg(test)]
 mod world_who;
 #[cfg(test)]

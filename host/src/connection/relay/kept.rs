@@ -12,9 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::connection::frames::{
-    ControlKind, Limits, Piece, Scanner, Sender, Unmasked, encode,
-};
+use crate::connection::frames::{ControlKind, Limits, Piece, Scanner, Sender, Unmasked, encode};
 use crate::connection::transport::Transport;
 
 /// Bytes that are read at a time.
