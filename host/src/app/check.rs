@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::error::AppError;
+use super::notes::{ACTIVITY, DECISIONS};
 use super::policies::Policies;
 use super::{acceptor, identify, key};
 use crate::config::Config;
@@ -37,9 +38,14 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
     problems.extend(acceptor(config).err().map(AppError::from));
     let files = config.rollout.state_dir.as_deref();
     problems.extend(files.and_then(|folder| state(folder).err()));
-    let journals = [&config.observe.decisions, &config.observe.activity];
-    let journals = journals.into_iter().flatten();
-    problems.extend(journals.filter_map(|journal| writable(journal).err()));
+    let journals = [
+        (DECISIONS, &config.observe.decisions),
+        (ACTIVITY, &config.observe.activity),
+    ];
+    for (key, journal) in journals {
+        let refused = journal.as_ref().and_then(|journal| writable(journal).err());
+        problems.extend(refused.map(|source| AppError::Journal { key, source }));
+    }
 
     let dry = without_files(config);
     let (clock, mut metrics) = (Clock::system(), Metrics::new());
@@ -76,8 +82,8 @@ fn state(folder: &Path) -> Result<(), AppError> {
     key::check(folder)
 }
 
-fn writable(config: &JournalConfig) -> Result<(), AppError> {
-    journal::check(config).map_err(AppError::Observe)?;
+fn writable(config: &JournalConfig) -> Result<(), observe::Error> {
+    journal::check(config)?;
     let path = &config.path;
     let opened = match OpenOptions::new().append(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -88,7 +94,7 @@ fn writable(config: &JournalConfig) -> Result<(), AppError> {
     };
     opened.map_err(|source| {
         let path = path.clone();
-        AppError::Observe(observe::Error::JournalOpen { path, source })
+        observe::Error::JournalOpen { path, source }
     })
 }
 

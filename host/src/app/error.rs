@@ -29,6 +29,14 @@ pub enum AppError {
     /// A journal, the log or the random source does not work.
     #[error("cannot set up what is written down")]
     Observe(#[source] observe::Error),
+    /// A journal cannot be written.
+    #[error("what happens cannot be written down (`{key}`)")]
+    Journal {
+        /// The key that names its file.
+        key: &'static str,
+        /// Why.
+        source: observe::Error,
+    },
     /// The state directory cannot be used.
     #[error("cannot use {} (`policy.rollout.state_dir`)", .path.display())]
     State {

@@ -30,7 +30,8 @@ impl Default for Setup {
 
 impl Setup {
     /// The defaults of the product, except that nothing happens that a test did not ask for: no
-    /// temporary slots, no background pass, ports of the system's choice, patience with policies.
+    /// temporary slots, no background pass, no waiting at a stop, ports of the system's choice,
+    /// patience with policies.
     #[must_use]
     pub fn new() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -40,6 +41,8 @@ impl Setup {
         };
         config.server.listen = any;
         config.limits.temporary_slots = 0;
+        config.gateway.drain_readyz = Duration::ZERO;
+        config.gateway.drain_spread = Duration::ZERO;
         config.cleanup.sweep_interval = Duration::from_secs(3_600);
         config.cleanup.proactive_from = f64::INFINITY;
         // The wall clock of a busy machine says nothing about a policy; fuel ends it in any case.

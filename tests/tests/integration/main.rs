@@ -99,7 +99,15 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_drain;
+#[cfg(test)]
+mod world_embed;
+#[cfg(test)]
+mod world_samples;
+#[cfg(test)]
 mod world_who;
+#[cfg(test)]
+mod world_words;
 #[cfg(test)]
 mod wrapped;
 #[cfg(test)]

@@ -102,9 +102,12 @@ pub(super) fn request(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
     for (name, value) in [
         ("x-wastegate-user", identity.user.as_str()),
         ("x-wastegate-key", identity.key.as_str()),
-        ("x-wastegate-device", identity.device.as_str()),
     ] {
         say(HeaderName::from_static(name), value);
+    }
+    if !identity.device.is_unnamed() {
+        let name = HeaderName::from_static("x-wastegate-device");
+        say(name, identity.device.as_str());
     }
     request
 }
