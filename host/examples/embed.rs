@@ -19,7 +19,7 @@ use wastegate::types::{DeviceId, ManagerId, ManagerKey, UserId};
 
 /// Rooms: every message goes to all connections of all users in the room.
 #[derive(Default)]
-pub struct Chat {
+pub(crate) struct Chat {
     /// Who is in a room, by its name: the managers of its users.
     rooms: Mutex<HashMap<String, Members>>,
 }
@@ -76,7 +76,7 @@ impl Application for Chat {
 }
 
 /// Takes the user from a bearer token and the room from the path.
-pub struct Tokens;
+pub(crate) struct Tokens;
 
 impl Identify for Tokens {
     fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
@@ -106,7 +106,7 @@ impl Tokens {
 }
 
 /// The gateway, and the routes of a server that embeds it.
-pub async fn build() -> anyhow::Result<(Core, Router)> {
+pub(crate) async fn build() -> anyhow::Result<(Core, Router)> {
     let mut config = Config::default();
     config.limits.managers_per_user = 5;
     let core = Core::build(config, Arc::new(Chat::default()), Arc::new(Tokens)).await?;

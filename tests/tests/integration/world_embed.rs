@@ -189,7 +189,7 @@ async fn w79_the_example_is_a_room_of_many_users() {
     // A manager is in the room once the application has heard of it: what bob says he hears nobody
     // miss once each has been heard.
     for (from, said) in [(0, "from ann"), (1, "from her tab"), (2, "from bob")] {
-        let mut all = [&mut ann, &mut tab, &mut bob];
+        let all = [&mut ann, &mut tab, &mut bob];
         all[from].send(Frame::text(said)).await.unwrap();
         for (at, client) in all.into_iter().enumerate() {
             if at == from {

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
@@ -16,6 +16,7 @@ use wastegate_tests::harness::{Program, until, within};
 use crate::behind::backend;
 use crate::cli::{PROGRAM, run};
 use crate::knock::{closed, knock, status};
+use crate::world_drain::Since;
 
 /// A server as a process whose log is a file.
 struct Served {
@@ -295,7 +296,7 @@ async fn w76_a_check_beside_a_running_server_is_fine() {
 async fn w77_refusals_leave_a_throttled_line() {
     let mut served = Served::start(&["--json", "--set", "manager.connections_max=1"]);
     let address = listens(&served.json().await);
-    let start = Instant::now();
+    let start = Since::now();
     for _ in 0..50 {
         assert_eq!(status(knock(address, "/ws", &[]).await), 401);
     }
