@@ -5,6 +5,8 @@
 //! of one room, so the limit is the number of rooms that a user has open; the room itself is the
 //! application's.
 
+#![allow(clippy::print_stderr, reason = "an example for people at a terminal")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

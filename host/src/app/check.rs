@@ -13,12 +13,13 @@ use super::error::AppError;
 use super::notes::{ACTIVITY, DECISIONS};
 use super::policies::Policies;
 use super::{acceptor, identify, key};
-use crate::config::Config;
+use crate::config::{Config, PolicySource};
 use crate::gateway::{DevIdentity, Gateway};
 use crate::manager::Application;
 use crate::observe::config::JournalConfig;
 use crate::observe::metrics::Metrics;
 use crate::observe::{self, journal};
+use crate::rollout::StartError;
 use crate::types::Clock;
 
 /// A file that is made to see whether one can be, and removed.
@@ -55,11 +56,28 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
             problems.extend(built.await.err());
         }
         Err(error) => {
-            problems.push(error);
+            problems.push(named(error, config));
             problems.extend(Gateway::check(&config.gateway).err().map(AppError::from));
         }
     }
     problems
+}
+
+/// A policy's refusal with the key that names the policy; other errors say theirs.
+fn named(error: AppError, config: &Config) -> AppError {
+    let source = match error {
+        AppError::Rollout(source @ StartError::Policy(_)) => source,
+        error => return error,
+    };
+    let registry = &config.sources.registry.reference;
+    let (key, value) = match (&config.ranking.source, registry) {
+        (PolicySource::File(path), _) => ("policy.file", path.display().to_string()),
+        (PolicySource::Shipped(_), Some(reference)) => {
+            ("policy.registry.reference", reference.to_string())
+        }
+        (PolicySource::Shipped(name), None) => ("policy.name", name.clone()),
+    };
+    AppError::Policy { key, value, source }
 }
 
 /// The same settings for a server that keeps nothing.

@@ -139,7 +139,9 @@ impl Core {
             clock: clock.clone(),
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
+            faults: crate::connection::Faults::default(),
         });
+        session.faults.register(metrics.room("connection"));
         let gateway = Gateway::new(gateway::Parts {
             admission: admission.clone(),
             identify,

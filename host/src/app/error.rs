@@ -20,6 +20,16 @@ pub enum AppError {
     /// There is no policy to start with, or no place to keep them.
     #[error(transparent)]
     Rollout(#[from] rollout::StartError),
+    /// The policy that the settings name is not taken.
+    #[error("`{key}` names {value}")]
+    Policy {
+        /// The key.
+        key: &'static str,
+        /// What it is set to.
+        value: String,
+        /// Why not.
+        source: rollout::StartError,
+    },
     /// The WASM engine cannot be started.
     #[error("the WASM engine cannot be started")]
     Engine(#[source] policy::EngineError),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::upstream::{Balance, Upstream};
+use super::origin::{AllowedOrigin, MissingOrigin};
+use super::upstream::{Balance, Upstream, UpstreamHost};
 use super::{caps, flap, tls};
 
 /// How a refusal reaches the client.
@@ -31,9 +32,11 @@ pub struct Config {
     pub headers_max: usize,
     /// How a refusal reaches the client. HTTP.
     pub refusal: RefusalStyle,
-    /// Origins whose pages may connect, exactly, or `*`; empty for pages of the same host only, and
-    /// for whoever has a token that no foreign page has. None.
-    pub origins: Vec<String>,
+    /// Origins whose pages may connect besides the gateway's own; empty also lets in every client with
+    /// a token that no foreign page has. None.
+    pub origins: Vec<AllowedOrigin>,
+    /// What a request is answered that has a cookie and no `Origin`. A refusal.
+    pub origin_missing: MissingOrigin,
     /// Addresses of proxies that are believed when they say for whom they speak, and are not counted
     /// like one client. Loopback.
     pub trusted_proxies: Vec<IpNet>,
@@ -47,6 +50,8 @@ pub struct Config {
     pub flap: flap::Config,
     /// The backends that connections are handed on to; none for the built-in application.
     pub upstream: Vec<Upstream>,
+    /// Which host they are asked for. The client's.
+    pub upstream_host: UpstreamHost,
     /// How long a backend's connection is kept for a client that was lost; zero for not at all. 0.
     pub upstream_grace: Duration,
     /// What it may say meanwhile, bytes, before it is given up. 64 KiB.
@@ -79,12 +84,14 @@ impl Default for Config {
             headers_max: 64,
             refusal: RefusalStyle::Http,
             origins: Vec::new(),
+            origin_missing: MissingOrigin::RefuseWithCookie,
             trusted_proxies: loopback(),
             proxy_protocol: false,
             tls: tls::Config::default(),
             caps: caps::Config::default(),
             flap: flap::Config::default(),
             upstream: Vec::new(),
+            upstream_host: UpstreamHost::Client,
             upstream_grace: Duration::ZERO,
             upstream_held_bytes_max: 64 * 1_024,
             upstream_balance: Balance::LeastConnections,

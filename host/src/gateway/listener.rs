@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::StatusCode;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
@@ -20,19 +21,26 @@ use super::config::Config;
 use super::door::Door;
 use super::hello;
 use super::peer::Said;
+use super::refuse;
 use crate::connection::{Plain, Transport};
 use crate::types::Tasks;
 
 /// How long the loop rests when the machine is out of descriptors or memory.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// The answer to a socket that the node has no place for.
-const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
-content-type: application/json\r\ncontent-length: 29\r\nconnection: close\r\n\r\n\
-{\"error\":\"connection-limit\"}\n";
+static NO_PLACE: LazyLock<String> = LazyLock::new(|| {
+    let message = "this server has no place for another connection; wait";
+    refuse::at_the_door(StatusCode::SERVICE_UNAVAILABLE, "connection-limit", message)
+});
 /// The answer to a socket that is over a cap.
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\n\
-content-type: application/json\r\ncontent-length: 31\r\nconnection: close\r\n\r\n\
-{\"error\":\"too-many-handshakes\"}";
+static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
+    let message = "too many connections begin here, or from this address; wait";
+    refuse::at_the_door(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-handshakes",
+        message,
+    )
+});
 
 /// A place among the node's connections, from accept to the end of the upgraded connection.
 #[derive(Debug, Clone)]
@@ -123,12 +131,12 @@ impl Serving {
             }
         };
         let Ok(permit) = self.places.clone().try_acquire_owned() else {
-            return refuse(stream, NO_PLACE);
+            return refuse(stream, NO_PLACE.as_bytes());
         };
         let half_open = match self.door.as_ref().map(|door| door.knock(peer.ip())) {
             None => None,
             Some(Ok(half_open)) => Some(half_open),
-            Some(Err(())) => return refuse(stream, TOO_MANY),
+            Some(Err(())) => return refuse(stream, TOO_MANY.as_bytes()),
         };
         let slot = ConnectionSlot {
             _permit: Arc::new(permit),

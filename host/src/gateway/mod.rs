@@ -18,16 +18,20 @@ pub mod origin;
 pub mod tls;
 pub mod upstream;
 
+mod authority;
 mod config;
 mod door;
 mod hello;
+mod hop;
 mod listener;
+mod lists;
 mod metrics;
 mod parking;
 mod peer;
 mod refuse;
 mod refused;
 mod resume;
+mod site;
 mod upgrade;
 mod waiting;
 
@@ -38,7 +42,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::any;
 
 use self::caps::Caps;
 use self::flap::Flapping;
@@ -207,8 +211,10 @@ impl Gateway {
     /// A router that upgrades at the configured path and answers 404 elsewhere.
     pub fn router(self: &Arc<Self>) -> Router {
         let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.upgrade(request);
+        let path = self.config().path.clone();
         Router::new()
-            .route(&self.config().path, get(handler))
+            .route(&path, any(handler))
+            .fallback(move || std::future::ready(refuse::nowhere(&path)))
             .with_state(self.clone())
     }
 

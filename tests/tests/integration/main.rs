@@ -81,6 +81,8 @@ mod scaffolding;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod shadows;
 #[cfg(test)]
 mod sleepers;
@@ -99,9 +101,21 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_answering;
+#[cfg(test)]
+mod world_answers;
+#[cfg(test)]
 mod world_drain;
 #[cfg(test)]
 mod world_embed;
+#[cfg(test)]
+mod world_heads;
+#[cfg(test)]
+mod world_origins;
+#[cfg(test)]
+mod world_promises;
+#[cfg(test)]
+mod world_refusals;
 #[cfg(test)]
 mod world_samples;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::parsed::{ListOf, Optional, Parsed};
 use crate::gateway::identity::place::Place;
-use crate::gateway::origin::is_origin;
+use crate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use crate::gateway::upstream::Upstream;
 use crate::types::ids::NAME_BYTES_MAX;
 
@@ -24,20 +24,23 @@ pub(in crate::config) const fn networks() -> ListOf<IpNet> {
 }
 
 /// Origins of pages.
-pub(in crate::config) const fn origins() -> ListOf<String> {
+pub(in crate::config) const fn origins() -> ListOf<AllowedOrigin> {
     ListOf(Parsed {
-        accepts: "an origin as browsers send it, such as https://app.example:8443, or `*`",
+        accepts: "an origin as browsers send it, such as https://app.example:8443 or `null`, \
+                  https://*.example for its subdomains, or `*`",
         parse: |text| {
-            if is_origin(text) {
-                Ok(text.to_owned())
-            } else {
-                Err(format!(
-                    "{text:?} is no origin: scheme, host and port in lower case, nothing behind it"
-                ))
-            }
+            text.parse()
+                .map_err(|error: BadAllowedOrigin| error.to_string())
         },
-        write: Clone::clone,
-        samples: &["https://app.example", "http://localhost:3000", "*"],
+        write: ToString::to_string,
+        samples: &[
+            "https://app.example",
+            "http://localhost:3000",
+            "https://*.example:8443",
+            "capacitor://localhost",
+            "null",
+            "*",
+        ],
     })
 }
 

@@ -4,9 +4,12 @@
 //! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
 //! answered; anything else is a refusal, and its connection is never used again.
 
+mod extensions;
+mod forwarding;
 mod head;
 mod open;
 mod pool;
+mod refusal;
 mod seen;
 
 use std::fmt;
@@ -19,7 +22,18 @@ use axum::http::uri::{Authority, Uri};
 pub(super) use open::{Asked, Leg};
 pub(super) use pool::Load;
 pub use pool::{Balance, Upstreams, View};
+pub use refusal::Refusal;
 pub use seen::Seen;
+
+/// Which host a backend is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpstreamHost {
+    /// The client's, so that a backend can compare it with the origin of a page.
+    #[default]
+    Client,
+    /// The backend's own, as it is configured: for one that many hosts share.
+    Backend,
+}
 
 /// A backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,16 +48,8 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
+    #[error("{0:?} is not a WebSocket URL{}", hint(.0))]
     Url(String),
-    /// It is the URL of one but for its scheme.
-    #[error("{text:?} is not a WebSocket URL; did you mean `{meant}`?")]
-    Scheme {
-        /// As given.
-        text: String,
-        /// What was probably meant.
-        meant: String,
-    },
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
@@ -64,29 +70,30 @@ pub enum UpstreamError {
     /// It does not speak HTTP, or said too much.
     #[error("its answer is no HTTP that can be used: {0}")]
     Http(#[source] hyper::Error),
-    /// It refused.
-    #[error("it answered {0}")]
-    Status(StatusCode),
+    /// It refused; the client gets that answer.
+    #[error("it answered {}", .0.status())]
+    Refused(Box<Refusal>),
     /// It said yes in a way that no WebSocket server does.
     #[error("its 101 is none: {0}")]
     Handshake(&'static str),
 }
 
 impl UpstreamError {
-    /// The status that the client hears: the backend's own where it refused.
-    pub(super) fn status(&self) -> StatusCode {
+    /// The status of an answer of our own.
+    pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Status(status) if status.is_client_error() || status.is_server_error() => *status,
             _ => StatusCode::BAD_GATEWAY,
         }
     }
 
     /// What a client is told: nothing of the backend's address or answer.
-    pub(super) fn told(&self) -> &'static str {
+    pub(super) const fn told(&self) -> &'static str {
         match self {
             Self::Timeout(_) => "the server behind the gateway did not answer in time",
-            Self::Status(_) => "the server behind the gateway refused the connection",
+            Self::Http(_) | Self::Handshake(_) => {
+                "the server behind the gateway gave no answer that can be used"
+            }
             _ => "the server behind the gateway cannot be reached",
         }
     }
@@ -96,13 +103,7 @@ impl FromStr for Upstream {
     type Err = BadUpstream;
 
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = || match meant(text) {
-            Some(meant) => BadUpstream::Scheme {
-                text: text.to_owned(),
-                meant,
-            },
-            None => BadUpstream::Url(text.to_owned()),
-        };
+        let bad = || BadUpstream::Url(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let encrypted = match uri.scheme_str() {
             Some("ws") => false,
@@ -122,6 +123,14 @@ impl FromStr for Upstream {
             authority,
             path: path.map(ToOwned::to_owned),
         })
+    }
+}
+
+/// What to write instead of a text that is no URL of a backend.
+fn hint(text: &str) -> String {
+    match meant(text) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => ", such as ws://127.0.0.1:8000 or wss://chat.example".to_owned(),
     }
 }
 
@@ -194,6 +203,15 @@ mod tests {
         }
         for text in ["ws://a:b@backend", "ws://backend?x=1", "ws://backend/#x"] {
             assert!(matches!(bad(text), BadUpstream::More(_)), "{text}");
+        }
+        for (text, hint) in [
+            ("http://backend", "; did you mean `ws://backend`?"),
+            ("HTTPS://backend:1/x", "; did you mean `wss://backend:1/x`?"),
+            ("backend:8000", "; did you mean `ws://backend:8000`?"),
+            ("/ws", ", such as ws://127.0.0.1:8000 or wss://chat.example"),
+        ] {
+            let said = bad(text).to_string();
+            assert_eq!(said, format!("{text:?} is not a WebSocket URL{hint}"));
         }
     }
 }
