@@ -107,6 +107,10 @@ mod world_answers;
 #[cfg(test)]
 mod world_backend;
 #[cfg(test)]
+mod world_drain;
+#[cfg(test)]
+mod world_embed;
+#[cfg(test)]
 mod world_endings;
 #[cfg(test)]
 mod world_heads;
@@ -117,9 +121,13 @@ mod world_promises;
 #[cfg(test)]
 mod world_refusals;
 #[cfg(test)]
+mod world_samples;
+#[cfg(test)]
 mod world_taking;
 #[cfg(test)]
 mod world_who;
+#[cfg(test)]
+mod world_words;
 #[cfg(test)]
 mod wrapped;
 #[cfg(test)]

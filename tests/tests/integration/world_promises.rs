@@ -354,7 +354,7 @@ async fn newcomers_cost_nobody(mood: Mood, count: usize) {
         async move { dial.connect().await }
     });
     for answer in join_all(newcomers).await {
-        let refusal = answer.err().expect("its backend takes nobody");
+        let refusal = answer.expect_err("its backend takes nobody");
         assert!((500..600).contains(&refusal.reply.status), "{refusal:?}");
     }
     assert_eq!(server.held("ann"), 20);

@@ -48,16 +48,8 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
+    #[error("{0:?} is not a WebSocket URL{}", hint(.0))]
     Url(String),
-    /// It is the URL of one but for its scheme.
-    #[error("{text:?} is not a WebSocket URL; did you mean `{meant}`?")]
-    Scheme {
-        /// As given.
-        text: String,
-        /// What was probably meant.
-        meant: String,
-    },
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
@@ -111,13 +103,7 @@ impl FromStr for Upstream {
     type Err = BadUpstream;
 
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = || match meant(text) {
-            Some(meant) => BadUpstream::Scheme {
-                text: text.to_owned(),
-                meant,
-            },
-            None => BadUpstream::Url(text.to_owned()),
-        };
+        let bad = || BadUpstream::Url(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let encrypted = match uri.scheme_str() {
             Some("ws") => false,
@@ -137,6 +123,14 @@ impl FromStr for Upstream {
             authority,
             path: path.map(ToOwned::to_owned),
         })
+    }
+}
+
+/// What to write instead of a text that is no URL of a backend.
+fn hint(text: &str) -> String {
+    match meant(text) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => ", such as ws://127.0.0.1:8000 or wss://chat.example".to_owned(),
     }
 }
 
@@ -209,6 +203,15 @@ mod tests {
         }
         for text in ["ws://a:b@backend", "ws://backend?x=1", "ws://backend/#x"] {
             assert!(matches!(bad(text), BadUpstream::More(_)), "{text}");
+        }
+        for (text, hint) in [
+            ("http://backend", "; did you mean `ws://backend`?"),
+            ("HTTPS://backend:1/x", "; did you mean `wss://backend:1/x`?"),
+            ("backend:8000", "; did you mean `ws://backend:8000`?"),
+            ("/ws", ", such as ws://127.0.0.1:8000 or wss://chat.example"),
+        ] {
+            let said = bad(text).to_string();
+            assert_eq!(said, format!("{text:?} is not a WebSocket URL{hint}"));
         }
     }
 }
