@@ -43,12 +43,12 @@ use self::caps::Caps;
 use self::flap::Flapping;
 use self::parking::Parking;
 use self::tls::TlsError;
-use self::upstream::Upstreams;
+use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
 use crate::connection::Session;
 use crate::types::Tasks;
 
-pub use config::{Config, RefusalStyle};
+pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
 pub use identity::{DevIdentity, Identified, Identify, Identity, Unidentified};
 pub use listener::{ConnectionSlot, Serving, serve};
@@ -56,6 +56,9 @@ pub use metrics::Metrics;
 
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";
+
+/// Between two looks whether backends are back, at the least.
+const UPSTREAM_CHECK_MIN: Duration = Duration::from_secs(1);
 
 /// Everything an upgrade needs.
 pub struct Gateway {
@@ -66,6 +69,8 @@ pub struct Gateway {
     caps: Arc<Caps>,
     flapping: Flapping,
     parking: Arc<Parking>,
+    /// All backends that there are connections of, also those that the settings do not name any more.
+    members: Members,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -109,7 +114,8 @@ impl Gateway {
             config,
             tasks,
         } = parts;
-        let upstreams = Upstreams::of(&config, None)?;
+        let members = Members::default();
+        let upstreams = Upstreams::of(&config, &members, session.clock.now())?;
         let caps = Caps::new(&config.caps, session.clock.now());
         Ok(Arc::new(Self {
             admission,
@@ -123,6 +129,7 @@ impl Gateway {
             caps,
             flapping: Flapping::default(),
             parking: Arc::default(),
+            members,
             tasks,
             metrics: Metrics::default(),
         }))
@@ -139,8 +146,8 @@ impl Gateway {
         identify: Arc<dyn Identify>,
         expiry_grace: Duration,
     ) -> Result<(), TlsError> {
-        let old = self.rules.load_full();
-        let upstreams = Upstreams::of(&config, old.upstreams.as_deref())?;
+        let now = self.session.clock.now();
+        let upstreams = Upstreams::of(&config, &self.members, now)?;
         self.rules.store(Arc::new(Rules {
             config: Arc::new(config),
             identify,
@@ -153,16 +160,32 @@ impl Gateway {
     /// Looks whether backends that are away are back, over and over.
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {
-            let rules = self.rules.load_full();
-            let check = rules.config.upstream_check;
-            if let Some(upstreams) = rules.upstreams.as_ref().filter(|_| !check.is_zero()) {
-                upstreams
-                    .look(rules.config.upstream_timeout, &self.session.clock)
-                    .await;
-            }
-            drop(rules);
-            tokio::time::sleep(check.max(Duration::from_secs(1))).await;
+            let config = self.config();
+            self.look_at_upstreams(config.upstream_timeout).await;
+            tokio::time::sleep(config.upstream_check.max(UPSTREAM_CHECK_MIN)).await;
         }
+    }
+
+    /// Looks once whether backends that nobody asked yet, or that could not be reached, can be; within
+    /// `timeout`, and not at all where the settings leave that to clients.
+    pub async fn look_at_upstreams(&self, timeout: Duration) {
+        let rules = self.rules.load_full();
+        let timeout = timeout.min(rules.config.upstream_timeout);
+        if !rules.config.upstream_check.is_zero()
+            && let Some(upstreams) = &rules.upstreams
+        {
+            upstreams.look(timeout, &self.session.clock).await;
+        }
+    }
+
+    /// Whether there is a backend that is not known to be away; also where there are none at all,
+    /// because the built-in application answers.
+    #[must_use]
+    pub fn has_backend(&self) -> bool {
+        let rules = self.rules.load();
+        let now = self.session.clock.now();
+        let upstreams = rules.upstreams.as_ref();
+        upstreams.is_none_or(|upstreams| upstreams.is_there(now))
     }
 
     /// The backends, as they are.

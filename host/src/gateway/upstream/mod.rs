@@ -4,7 +4,9 @@
 //! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
 //! answered; anything else is a refusal, and its connection is never used again.
 
+mod blame;
 mod head;
+mod member;
 mod open;
 mod pool;
 
@@ -15,9 +17,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::uri::{Authority, Uri};
 
+pub use member::View;
+pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
-pub(super) use pool::Load;
-pub use pool::{Balance, Upstreams, View};
+pub use pool::{Availability, Balance, Upstreams};
 
 /// A backend.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! One backend's connection: TCP, TLS where it is asked for, and an upgrade that is really one.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use super::pool::Load;
+use super::member::Load;
 use super::{Upstream, UpstreamError, head};
 use crate::connection::{Far, Plain, Transport};
 use crate::gateway::identity::Identity;
@@ -62,9 +63,13 @@ impl Upstream {
     }
 
     /// Whether it can be reached at all.
-    pub(super) async fn is_there(&self, timeout: Duration) -> bool {
+    pub(super) async fn is_there(&self, timeout: Duration) -> Result<(), UpstreamError> {
         let reached = TcpStream::connect((self.host(), self.port()));
-        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+        match tokio::time::timeout(timeout, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(UpstreamError::Connect(error)),
+            Err(_) => Err(UpstreamError::Connect(ErrorKind::TimedOut.into())),
+        }
     }
 
     async fn reach(&self, tls: Option<&TlsConnector>) -> Result<Transport, UpstreamError> {
@@ -183,11 +188,8 @@ impl Leg {
         (!extended).then(|| self.headers.clone())
     }
 
-    pub(super) fn counted(self, load: Load) -> Self {
-        Self {
-            load: Some(load),
-            ..self
-        }
+    pub(super) fn counted(self, load: Option<Load>) -> Self {
+        Self { load, ..self }
     }
 
     /// Tells the client what the backend answered, but what is of one hop and what is for us.
