@@ -27,7 +27,7 @@ pub struct Admission {
     pub(super) registry: Arc<Registry>,
     pub(super) cleaner: Arc<Cleaner>,
     pub(super) clock: Clock,
-    config: Config,
+    pub(super) config: Config,
     rate: Rate,
     queues: Arc<Queues>,
     pub(super) metrics: Metrics,

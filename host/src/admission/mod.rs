@@ -8,6 +8,7 @@
 
 mod answer;
 mod config;
+mod connections;
 mod denied;
 mod ladder;
 mod metrics;

@@ -8,6 +8,7 @@
 
 mod budget;
 mod config;
+mod connections;
 mod decide;
 mod driver;
 mod evict;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use budget::ForceBudget;
 pub use config::Config;
+pub use connections::Waiting;
 pub use driver::{Cleaner, Cleanup, Parts, TierRun};
 pub use evict::{Decided, Recorder, chooser};
 pub use metrics::Metrics;

@@ -177,7 +177,7 @@ fn welcome(
     if json {
         let line = json!({
             "listen": address, "url": url, "admin": admin, "policy": policy,
-            "managers_per_user": limit,
+            "managers_per_user": limit, "upstreams": app.core().gateway().upstreams(),
         });
         writeln!(out, "{line}")?;
         return out.flush();
@@ -192,20 +192,15 @@ fn welcome(
         out,
         "            e.g. python3 -m websockets '{url}?user=ann&key=chat-1'"
     )?;
-    let upstreams: Vec<String> = app
-        .core()
-        .gateway()
-        .upstreams()
-        .into_iter()
-        .map(|upstream| upstream.url)
-        .collect();
-    match upstreams.as_slice() {
-        [] => writeln!(
+    let upstreams = app.core().gateway().upstreams();
+    if upstreams.is_empty() {
+        writeln!(
             out,
             "            it echoes; send /help for its control lines"
-        )?,
-        [one] => writeln!(out, "  backend   {one}, which answers")?,
-        some => writeln!(out, "  backends  {}, which answer", some.join(", "))?,
+        )?;
+    }
+    for upstream in upstreams {
+        writeln!(out, "  backend   {}, {}", upstream.url, upstream.words())?;
     }
     writeln!(
         out,

@@ -25,8 +25,10 @@ mod listener;
 mod metrics;
 mod parking;
 mod peer;
+mod places;
 mod refuse;
 mod resume;
+mod spare;
 mod upgrade;
 mod waiting;
 
@@ -51,8 +53,9 @@ use crate::types::Tasks;
 pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
 pub use identity::{DevIdentity, Identified, Identify, Identity, Unidentified};
-pub use listener::{ConnectionSlot, Serving, serve};
+pub use listener::{Serving, serve};
 pub use metrics::Metrics;
+pub use places::{ConnectionSlot, Places};
 
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";

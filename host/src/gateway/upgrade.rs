@@ -25,8 +25,9 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::Identity;
-use super::listener::{ConnectionSlot, Knocking};
+use super::listener::Knocking;
 use super::peer::Origin;
+use super::places::ConnectionSlot;
 use super::upstream::{Asked, Leg, Load};
 use super::{Gateway, Rules, SUBPROTOCOL, close, origin, peer, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
@@ -271,6 +272,9 @@ impl Incoming {
             transport.socket(),
             session.clock.now(),
         );
+        if let Some(slot) = &self._slot {
+            port.leaves(slot.place());
+        }
         if let Some(manager) = permit.manager() {
             manager.set_protected_class(self.identity.protected);
             manager.set_device_class(self.identity.device_class);

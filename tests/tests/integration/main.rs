@@ -99,6 +99,12 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_backends;
+#[cfg(test)]
+mod world_places;
+#[cfg(test)]
+mod world_process;
+#[cfg(test)]
 mod wrapped;
 #[cfg(test)]
 mod zombies;
