@@ -107,6 +107,8 @@ mod world_answers;
 #[cfg(test)]
 mod world_backend;
 #[cfg(test)]
+mod world_backends;
+#[cfg(test)]
 mod world_drain;
 #[cfg(test)]
 mod world_embed;
@@ -116,6 +118,10 @@ mod world_endings;
 mod world_heads;
 #[cfg(test)]
 mod world_origins;
+#[cfg(test)]
+mod world_places;
+#[cfg(test)]
+mod world_process;
 #[cfg(test)]
 mod world_promises;
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
 //! answered; anything else is a refusal, and its connection is never used again.
 
+mod blame;
 mod extensions;
 mod forwarding;
 mod head;
+mod member;
 mod open;
 mod pool;
 mod refusal;
@@ -19,9 +21,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::uri::{Authority, Uri};
 
+pub use member::View;
+pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
-pub(super) use pool::Load;
-pub use pool::{Balance, Upstreams, View};
+pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::Refusal;
 pub use seen::Seen;
 
@@ -48,7 +51,7 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL{}", hint(.0))]
+    #[error("{url:?} is not a WebSocket URL{hint}", url = .0, hint = hint(.0))]
     Url(String),
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
