@@ -53,6 +53,8 @@ mod measured;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod moody;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod proposals;
@@ -126,6 +128,8 @@ mod world_process;
 mod world_promises;
 #[cfg(test)]
 mod world_refusals;
+#[cfg(test)]
+mod world_rotation;
 #[cfg(test)]
 mod world_samples;
 #[cfg(test)]

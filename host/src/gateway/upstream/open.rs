@@ -117,7 +117,9 @@ impl Upstream {
             .await
             .map_err(UpstreamError::Http)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Refused(Box::new(Refusal::new(response.map(Body::new)))));
+            return Err(UpstreamError::Refused(Box::new(Refusal::new(
+                response.map(Body::new),
+            ))));
         }
         if response.version() != Version::HTTP_11 {
             return Err(UpstreamError::Handshake("it is not of HTTP/1.1"));

@@ -191,7 +191,9 @@ async fn an_answer_for_the_client_is_no_failure_and_ends_the_search() {
     let pool = pool(Balance::LeastConnections, &["strict", "good"]);
     let (client, _) = client(&pool, &clock).await;
     let unauthorized = StatusCode::UNAUTHORIZED;
-    assert!(matches!(client, Err(UpstreamError::Refused(refusal)) if refusal.status() == unauthorized));
+    assert!(
+        matches!(client, Err(UpstreamError::Refused(refusal)) if refusal.status() == unauthorized)
+    );
     assert_eq!(pool.view(clock.now())[0].failures, 0);
 }
 
