@@ -126,6 +126,7 @@ impl Pump {
                 let backlog = &self.port.vitals.backlog;
                 health::look(backlog, self.port.socket.upgrade().as_deref(), now);
                 backlog.grew(now);
+                self.control.expect(1);
                 self.writer.ping(nonce);
             }
             let wake = self.wake_in(now);
@@ -135,6 +136,7 @@ impl Pump {
                 reason = self.port.close_asked() => return reason,
                 () = self.port.vitals.ping_asked() => {
                     let nonce = self.heartbeat.fresh_nonce(self.session.clock.now());
+                    self.control.expect(1);
                     self.writer.ping(nonce);
                 }
                 delivered = manager.mailbox.deliver_held(now, &mut self.held_back),
@@ -169,7 +171,9 @@ impl Pump {
                 let manager = self.attachment.manager();
                 manager.note(now, Some(&self.peer.device), Event::Pong);
                 self.heartbeat.pong(&self.port, &nonce, now);
-                return self.control_flood(now);
+                // However often a round asks, its answers are no flood.
+                let unasked = self.control.unexpected(1) > 0;
+                return unasked.then(|| self.control_flood(now)).flatten();
             }
             Some(Ok(Frame::Ping(_) | Frame::Frame(_))) => return self.control_flood(now),
             Some(Ok(Frame::Close(frame))) => {

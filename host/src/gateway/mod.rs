@@ -28,10 +28,12 @@ mod lists;
 mod metrics;
 mod parking;
 mod peer;
+mod places;
 mod refuse;
 mod refused;
 mod resume;
 mod site;
+mod spare;
 mod upgrade;
 mod waiting;
 
@@ -49,19 +51,23 @@ use self::flap::Flapping;
 use self::parking::Parking;
 use self::refused::Refusals;
 use self::tls::TlsError;
-use self::upstream::Upstreams;
+use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
 use crate::connection::Session;
-use crate::types::Tasks;
+use crate::types::{Tasks, Timestamp};
 
-pub use config::{Config, RefusalStyle};
+pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
 pub use identity::{DevIdentity, Identified, Identify, Identity, Unidentified};
-pub use listener::{ConnectionSlot, Serving, serve};
+pub use listener::{Serving, serve};
 pub use metrics::Metrics;
+pub use places::{ConnectionSlot, Places};
 
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";
+
+/// Between two looks whether backends are back, at the least.
+const UPSTREAM_CHECK_MIN: Duration = Duration::from_secs(1);
 
 /// Everything an upgrade needs.
 pub struct Gateway {
@@ -73,6 +79,8 @@ pub struct Gateway {
     flapping: Flapping,
     parking: Arc<Parking>,
     refusals: Refusals,
+    /// All backends that there are connections of, also those that the settings do not name any more.
+    members: Members,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -116,7 +124,8 @@ impl Gateway {
             config,
             tasks,
         } = parts;
-        let upstreams = Upstreams::of(&config, None)?;
+        let members = Members::default();
+        let upstreams = Upstreams::of(&config, &members, session.clock.now())?;
         let caps = Caps::new(&config.caps, session.clock.now());
         Ok(Arc::new(Self {
             admission,
@@ -131,6 +140,7 @@ impl Gateway {
             flapping: Flapping::default(),
             parking: Arc::default(),
             refusals: Refusals::default(),
+            members,
             tasks,
             metrics: Metrics::default(),
         }))
@@ -141,7 +151,7 @@ impl Gateway {
     /// # Errors
     /// [`TlsError`] when backends want TLS and their authorities cannot be used.
     pub fn check(config: &Config) -> Result<(), TlsError> {
-        Upstreams::of(config, None).map(drop)
+        Upstreams::of(config, &Members::default(), Timestamp::ZERO).map(drop)
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
@@ -155,8 +165,8 @@ impl Gateway {
         identify: Arc<dyn Identify>,
         expiry_grace: Duration,
     ) -> Result<(), TlsError> {
-        let old = self.rules.load_full();
-        let upstreams = Upstreams::of(&config, old.upstreams.as_deref())?;
+        let now = self.session.clock.now();
+        let upstreams = Upstreams::of(&config, &self.members, now)?;
         self.rules.store(Arc::new(Rules {
             config: Arc::new(config),
             identify,
@@ -177,16 +187,32 @@ impl Gateway {
     /// Looks whether backends that are away are back, over and over.
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {
-            let rules = self.rules.load_full();
-            let check = rules.config.upstream_check;
-            if let Some(upstreams) = rules.upstreams.as_ref().filter(|_| !check.is_zero()) {
-                upstreams
-                    .look(rules.config.upstream_timeout, &self.session.clock)
-                    .await;
-            }
-            drop(rules);
-            tokio::time::sleep(check.max(Duration::from_secs(1))).await;
+            let config = self.config();
+            self.look_at_upstreams(config.upstream_timeout).await;
+            tokio::time::sleep(config.upstream_check.max(UPSTREAM_CHECK_MIN)).await;
         }
+    }
+
+    /// Looks once whether backends that nobody asked yet, or that could not be reached, can be; within
+    /// `timeout`, and not at all where the settings leave that to clients.
+    pub async fn look_at_upstreams(&self, timeout: Duration) {
+        let rules = self.rules.load_full();
+        let timeout = timeout.min(rules.config.upstream_timeout);
+        if !rules.config.upstream_check.is_zero()
+            && let Some(upstreams) = &rules.upstreams
+        {
+            upstreams.look(timeout, &self.session.clock).await;
+        }
+    }
+
+    /// Whether there is a backend that is not known to be away; also where there are none at all,
+    /// because the built-in application answers.
+    #[must_use]
+    pub fn has_backend(&self) -> bool {
+        let rules = self.rules.load();
+        let now = self.session.clock.now();
+        let upstreams = rules.upstreams.as_ref();
+        upstreams.is_none_or(|upstreams| upstreams.is_there(now))
     }
 
     /// The backends, as they are.

@@ -30,6 +30,6 @@ pub use config::Config;
 pub use hints::{DeviceClass, Hints, Pin, Work};
 pub use mailbox::{Delivery, Mailbox, NoopProbe};
 pub use outbox::{Outbox, Queued, Refused};
-pub use port::{EndReport, Port};
+pub use port::{EndReport, Place, Port};
 pub use unit::{AttachError, Left, Manager, Surroundings};
 pub use vitals::{PongStats, Vitals};

@@ -23,6 +23,12 @@ pub struct EndReport {
     pub aborted: bool,
 }
 
+/// What a connection has a place of, such as the node.
+pub trait Place: std::fmt::Debug + Send + Sync {
+    /// The connection was asked to close: what comes next may have its place from now on.
+    fn leave(&self);
+}
+
 /// One connection, as its manager and everybody above it sees it.
 #[derive(Debug)]
 pub struct Port {
@@ -39,6 +45,8 @@ pub struct Port {
     /// The socket, for the kernel's account of it. Weak: the descriptor belongs to the
     /// connection's task alone and goes with it. Empty where the transport is not plain TCP.
     pub socket: Weak<TcpStream>,
+    /// Weak: the place goes with the connection's task.
+    place: OnceLock<Weak<dyn Place>>,
     superseded: AtomicBool,
     said_goodbye: AtomicBool,
     close: OnceLock<CloseReason>,
@@ -65,6 +73,7 @@ impl Port {
             vitals: Vitals::new(now),
             notices,
             socket,
+            place: OnceLock::new(),
             superseded: AtomicBool::new(false),
             said_goodbye: AtomicBool::new(false),
             close: OnceLock::new(),
@@ -92,8 +101,17 @@ impl Port {
 
     /// Asks the connection to close. The first reason stands.
     pub fn close(&self, reason: CloseReason) {
-        let _ = self.close.set(reason);
+        if self.close.set(reason).is_ok()
+            && let Some(place) = self.place.get().and_then(Weak::upgrade)
+        {
+            place.leave();
+        }
         self.close_asked.notify_one();
+    }
+
+    /// Gives the connection's place away as soon as it is asked to close, and not only when it has ended.
+    pub fn leaves(&self, place: Weak<dyn Place>) {
+        let _ = self.place.set(place);
     }
 
     /// Waits until somebody asks it to close, and says why. For the connection's own task.

@@ -219,7 +219,8 @@ impl Relay {
     }
 
     /// Our ping is on its way to the client.
-    fn asked(&self, now: Timestamp) {
+    fn asked(&mut self, now: Timestamp) {
+        self.control.expect(1);
         self.port.vitals.ping_sent(now);
         health::note_ping(&self.port, self.client.tcp(), now, self.down.pending());
         self.attachment
