@@ -272,7 +272,7 @@ async fn evict(
 impl Admin {
     /// The manager that a path names; none if there is none, or no manager could have that name.
     fn find(&self, user: &str, key: &str) -> Option<Arc<Manager>> {
-        let (user, key) = (UserId::new(user).ok()?, ManagerKey::new(key).ok()?);
+        let (user, key) = (UserId::new(user).ok()?, ManagerKey::held(key).ok()?);
         self.registry.get(&user, &key)
     }
 }

@@ -75,8 +75,9 @@ mod tests {
         );
         assert_eq!(identify("user=ann&device=d").unwrap().key.as_str(), "d");
         let (one, two) = (identify("user=ann").unwrap(), identify("user=ann").unwrap());
-        assert_eq!(one.key, two.key);
+        assert_ne!(one.key, two.key);
         assert_ne!(one.device, two.device);
+        assert!(one.key.is_unnamed() && one.device.is_unnamed());
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
 
 pub use config::{Config, Mode};
 pub use dev::DevIdentity;
-pub(in crate::gateway) use names::{Names, is_anonymous};
+pub(in crate::gateway) use names::Names;
 
 /// A verified client.
 #[derive(Debug, Clone, PartialEq, Eq)]

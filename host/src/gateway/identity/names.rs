@@ -48,14 +48,18 @@ impl Names {
         }
     }
 
-    /// The manager and the device. Without a `device` every connection is a device of its own;
-    /// without a `key` the manager is named after the device, or `default`.
+    /// The manager and the device, as far as the client names them. Without a `device` none is
+    /// assumed; without a `key` the manager is named after the device, and where there is none either,
+    /// the connection is a manager of its own.
     pub(super) fn key_and_device(&self) -> Result<(ManagerKey, DeviceId), Unidentified> {
         let device = self.value("device")?;
-        let key = ManagerKey::new(self.value("key")?.or(device).unwrap_or("default"))?;
+        let key = match self.value("key")?.or(device) {
+            Some(key) => ManagerKey::new(key)?,
+            None => ManagerKey::unnamed(),
+        };
         let device = match device {
             Some(device) => DeviceId::new(device)?,
-            None => anonymous()?,
+            None => DeviceId::unnamed(),
         };
         Ok((key, device))
     }
@@ -74,18 +78,4 @@ impl Names {
             }
         })
     }
-}
-
-/// What the name of a device begins with that nobody named.
-const ANONYMOUS: &str = "anonymous-";
-
-/// A device that nobody named.
-fn anonymous() -> Result<DeviceId, Unidentified> {
-    let number = crate::types::ConnectionId::next();
-    Ok(DeviceId::new(&format!("{ANONYMOUS}{number}"))?)
-}
-
-/// Whether nobody named it, so that it cannot come back.
-pub(in crate::gateway) fn is_anonymous(device: &DeviceId) -> bool {
-    device.as_str().starts_with(ANONYMOUS)
 }
