@@ -104,11 +104,11 @@ async fn serve(
     out: &mut dyn io::Write,
     stop: impl Future<Output = ()>,
 ) -> Result<bool, Failed> {
-    let path = config.gateway.path.clone();
-    let application: Arc<dyn Application> = if config.gateway.upstream.is_empty() {
-        Arc::new(Playground)
-    } else {
+    let path = config.gateway.entry().to_owned();
+    let application: Arc<dyn Application> = if config.gateway.hands_on() {
         Arc::new(NoApplication)
+    } else {
+        Arc::new(Playground)
     };
     let identify = app::identify(&config).map_err(|error| Failed::App(error.into()))?;
     let app = App::build(config.clone(), application, identify)
@@ -134,10 +134,10 @@ fn read_again(sources: &Sources, running: &Mutex<Config>) -> Option<(Config, Arc
         }
     };
     let mut running = running.lock();
-    if config.gateway.upstream.is_empty() != running.gateway.upstream.is_empty() {
+    if config.gateway.hands_on() != running.gateway.hands_on() {
         tracing::error!(
-            "whether there is a `gateway.upstream` cannot change while the server runs; the old \
-             settings stay"
+            "whether there are backends (`gateway.upstream`, `gateway.route`) cannot change while the \
+             server runs; the old settings stay"
         );
         return None;
     }

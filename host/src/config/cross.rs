@@ -159,14 +159,16 @@ pub(super) fn check(
         draft,
         origins,
         broken,
+        mode_key: "identity.mode".to_owned(),
         problems: Vec::new(),
     };
     for order in &ORDERS {
         check.order(order);
     }
     check.listeners();
-    check.identity();
+    check.identities();
     check.edge();
+    check.routes();
     for tier in Tier::ALL {
         check.tier(tier);
     }
@@ -176,11 +178,13 @@ pub(super) fn check(
 /// A token that is shorter can be guessed.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     table: &'a Table,
-    draft: &'a mut Draft,
+    pub(super) draft: &'a mut Draft,
     origins: &'a BTreeMap<String, Origin>,
     broken: Vec<&'a str>,
+    /// The key by which the mode that is looked at was chosen: a route may have its own.
+    pub(super) mode_key: String,
     problems: Vec<Problem>,
 }
 
@@ -214,7 +218,7 @@ impl Check<'_> {
         }
     }
 
-    fn identity(&mut self) {
+    pub(super) fn identity(&mut self) {
         let identity = &self.draft.rooms.identity;
         match identity.mode {
             Mode::Dev if !self.draft.rooms.server.listen.ip().is_loopback() => self.conflict(
@@ -338,7 +342,8 @@ impl Check<'_> {
     fn value(&mut self, path: &str) -> Option<Value> {
         match self.table.find(path) {
             Found::Key(key) => Some(key.get(self.draft)),
-            Found::Named(_) | Found::Section { .. } | Found::Unknown { .. } => None,
+            Found::Named(key) => Some(key.get(self.draft)),
+            Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => None,
         }
     }
 
@@ -350,7 +355,14 @@ impl Check<'_> {
         }
     }
 
-    fn conflict(&mut self, keys: &[&str], reason: &str, remedy: &str) {
+    pub(super) fn conflict(&mut self, keys: &[&str], reason: &str, remedy: &str) {
+        let mode_key = self.mode_key.clone();
+        let chosen = |key: &&str| match *key {
+            "identity.mode" => mode_key.clone(),
+            key => key.to_owned(),
+        };
+        let keys: Vec<String> = keys.iter().map(chosen).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         if keys.iter().any(|key| self.broken.contains(key)) {
             return;
         }
@@ -368,7 +380,11 @@ impl Check<'_> {
             .value(path)
             .map(|value| value.to_string())
             .unwrap_or_default();
-        let origin = self.origins.get(path).unwrap_or(&Origin::Default);
+        // A key that a table leaves out is missing there.
+        let table = path.rsplit_once('.').map(|(table, _)| table);
+        let origin = self.origins.get(path);
+        let origin = origin.or_else(|| self.origins.get(table?));
+        let origin = origin.unwrap_or(&Origin::Default);
         format!("`{path}` is {value} ({origin})")
     }
 }

@@ -31,6 +31,7 @@ mod key;
 mod keys;
 mod load;
 mod raw;
+mod routes;
 mod shape;
 mod show;
 
@@ -109,7 +110,6 @@ impl Config {
                 self.rollout == other.rollout && self.sources == other.sources,
             ),
             ("observe", self.observe == other.observe),
-            ("gateway.path", self.gateway.path == other.gateway.path),
             ("gateway.tls", self.gateway.tls == other.gateway.tls),
             (
                 "gateway.upstream_grace_ms",

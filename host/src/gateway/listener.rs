@@ -14,6 +14,7 @@ use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caps::HalfOpen;
@@ -53,6 +54,10 @@ pub struct ConnectionSlot {
 pub(super) struct Knocking {
     _half_open: Arc<HalfOpen>,
 }
+
+/// By which a connection is ended at once, whatever it is in the middle of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cut(pub(super) CancellationToken);
 
 /// That a request came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -200,11 +205,14 @@ impl Serving {
         let is_tls = transport.is_tls();
         // The first request takes it along; later ones of the same connection are no strangers.
         let knocking = Arc::new(parking_lot::Mutex::new(knocking));
+        let cut = Cut::default();
         let service = self.router.map_request({
             let knocking = knocking.clone();
+            let cut = cut.clone();
             move |mut request: axum::http::Request<hyper::body::Incoming>| {
                 let extensions = request.extensions_mut();
                 extensions.insert(slot.clone());
+                extensions.insert(cut.clone());
                 extensions.insert(ConnectInfo(peer));
                 if let Some(knocking) = knocking.lock().take() {
                     extensions.insert(knocking);
@@ -229,9 +237,13 @@ impl Serving {
         let stop = self.tasks.stopping();
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = cut.0.cancelled() => return,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = cut.0.cancelled() => return,
+                }
             }
         };
         if let Err(error) = ended {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
@@ -24,9 +23,10 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
-use super::identity::Identity;
+use super::identity::{Identity, Unidentified};
 use super::listener::{ConnectionSlot, Knocking};
 use super::peer::Origin;
+use super::route::{Route, is_reserved};
 use super::upstream::{Asked, Leg, Load};
 use super::{Gateway, Rules, SUBPROTOCOL, close, origin, peer, refuse};
 use crate::admission::{Admitted, Denied, Ticket};
@@ -36,9 +36,13 @@ use crate::observe::metrics::Label;
 use crate::registry::Permit;
 use crate::types::{CloseReason, Timestamp, UserId};
 
-/// Answers one request.
-pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+/// Answers one request that leads to a route.
+pub(super) async fn answer(
+    gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    route: Arc<Route>,
+    mut parts: Parts,
+) -> Response {
     let handshake = match Handshake::check(&parts) {
         Ok(handshake) => handshake,
         Err(error) => {
@@ -46,8 +50,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
             return refuse::bad_handshake(&error);
         }
     };
-    let rules = gateway.rules.load_full();
-    let identity = match welcome(&gateway, &rules, &mut parts).await {
+    let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
     };
@@ -59,19 +62,23 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         return refuse::cannot_upgrade();
     };
     // Nothing of ours is said inside of a protocol between others.
-    let notices = handshake.notices && rules.upstreams.is_none();
+    let notices = handshake.notices && route.upstreams.is_none();
+    route.cut(&mut parts.uri);
     let incoming = Incoming {
         from: peer::origin(&parts),
         gateway,
         rules,
+        route,
         identity,
         notices,
         upgrade,
         _slot: slot,
     };
-    let Identity { user, key, .. } = &incoming.identity;
+    let scope = &incoming.route.scope;
+    let (user, key) = scope.names(&incoming.identity);
+    let (user, key) = (&user.into_owned(), &key.into_owned());
     let admission = &incoming.gateway.admission;
-    admission.set_limit(user, incoming.identity.managers_max);
+    admission.set_limit(user, scope.limit(&incoming.identity));
     match admission.admit(user, key).await {
         Ok(Admitted::Now(permit)) => incoming.enter(&handshake, parts, permit).await,
         // A client that understands notices is told its place; for others the answer waits.
@@ -92,10 +99,15 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
 async fn welcome(
     gateway: &Gateway,
     rules: &Rules,
+    route: &Route,
     parts: &mut Parts,
 ) -> Result<Identity, Box<Response>> {
     peer::find(parts, &rules.config.trusted_proxies);
-    let identity = rules.identify.identify(parts).await.map_err(|error| {
+    let identified = route.identify.identify(parts).await.and_then(|identity| {
+        let reserved = is_reserved(&identity).filter(|_| rules.routes.has_scopes());
+        reserved.map_or(Ok(identity), |name| Err(Unidentified::OfRoute(name)))
+    });
+    let identity = identified.map_err(|error| {
         gateway.metrics.unidentified.inc();
         Box::new(refuse::unidentified(&error))
     })?;
@@ -120,6 +132,7 @@ async fn welcome(
 pub(super) struct Incoming {
     pub(super) gateway: Arc<Gateway>,
     pub(super) rules: Arc<Rules>,
+    pub(super) route: Arc<Route>,
     pub(super) identity: Identity,
     /// Where it comes from, as far as that is known.
     from: Option<Origin>,
@@ -157,7 +170,7 @@ impl Incoming {
     /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
     /// failure as of any other, by a status.
     async fn enter(self, handshake: &Handshake, parts: Parts, permit: Permit) -> Response {
-        let Some(upstreams) = self.rules.upstreams.clone() else {
+        let Some(upstreams) = self.route.upstreams.clone() else {
             return self.accept(handshake, Entry::Permit(permit));
         };
         if let Some(leg) = self.resume(&parts, &permit).await {
@@ -262,7 +275,7 @@ impl Incoming {
         permit: Permit,
         leg: Option<Leg>,
     ) -> Option<Running> {
-        let session = &self.gateway.session;
+        let session = &self.route.session;
         let port = Port::new(
             self.identity.device.clone(),
             session.config.outbox_bytes_max,

@@ -12,8 +12,9 @@ pub(super) fn sections() -> Vec<Section> {
     vec![whole(), token(), jwt(), claims(), hook(), proxies()]
 }
 
-fn whole() -> Section {
-    let mode = Word {
+/// How users prove who they are.
+pub(super) fn mode() -> Word<Mode> {
+    Word {
         what: "mode",
         words: vec![
             ("dev", Mode::Dev),
@@ -21,11 +22,14 @@ fn whole() -> Section {
             ("hook", Mode::Hook),
             ("headers", Mode::Headers),
         ],
-    };
+    }
+}
+
+fn whole() -> Section {
     Section::new("identity", "How users prove who they are.")
         .key(
             "mode",
-            mode,
+            mode(),
             |d| &mut d.rooms.identity.mode,
             "`dev` believes the name that a client gives, so it needs a loopback `server.listen`; `jwt` \
              checks a signed token; `hook` asks a service; `headers` believes the proxies of \

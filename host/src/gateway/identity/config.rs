@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{claims, forwarded, hook, jwt, token};
 
 /// Who vouches for clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Mode {
     /// Nobody: the name a client gives is believed. On loopback addresses only.
     #[default]

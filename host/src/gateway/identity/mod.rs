@@ -12,6 +12,7 @@ mod dev;
 pub mod forwarded;
 pub mod hook;
 mod http;
+mod identifiers;
 pub mod jwt;
 mod names;
 pub mod token;
@@ -29,6 +30,7 @@ use crate::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
 
 pub use config::{Config, Mode};
 pub use dev::DevIdentity;
+pub use identifiers::Identifiers;
 pub(in crate::gateway) use names::Names;
 
 /// A verified client.
@@ -101,6 +103,9 @@ pub enum Unidentified {
     /// The query is not one.
     #[error("the query is not valid percent-encoded UTF-8")]
     Query,
+    /// A name could be taken for one of another route.
+    #[error("`{0}` has `@@`, which stands between names and routes here; choose another name")]
+    OfRoute(&'static str),
     /// What proves it is missing or does not.
     #[error("{0}")]
     Rejected(String),

@@ -111,7 +111,66 @@ impl Member {
     }
 }
 
+/// What a client wants of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum Purpose {
+    /// Another request than an upgrade.
+    Plain,
+}
+
+/// The backends that one request is tried with, in order.
+pub(in crate::gateway) struct Tries {
+    left: std::vec::IntoIter<Arc<Member>>,
+    clock: Clock,
+}
+
+/// One request at one backend.
+pub(in crate::gateway) struct Attempt {
+    member: Arc<Member>,
+    clock: Clock,
+}
+
+impl Tries {
+    /// The next backend to try, if there is one.
+    pub(in crate::gateway) fn next(&mut self) -> Option<Attempt> {
+        let clock = self.clock.clone();
+        self.left.next().map(|member| Attempt { member, clock })
+    }
+}
+
+impl Attempt {
+    /// Which backend.
+    pub(in crate::gateway) fn upstream(&self) -> &Upstream {
+        &self.member.upstream
+    }
+
+    /// It answered.
+    pub(in crate::gateway) fn answered(self) {}
+
+    /// It failed for a reason of the backend.
+    pub(in crate::gateway) fn failed(self, _error: &UpstreamError) {
+        self.member.failed(self.clock.now());
+    }
+}
+
 impl Upstreams {
+    /// The backends to try for one request.
+    pub(in crate::gateway) fn tries(
+        &self,
+        _purpose: Purpose,
+        _identity: Option<&Identity>,
+        clock: &Clock,
+    ) -> Tries {
+        let now = clock.now();
+        let mut members = self.members.clone();
+        members.sort_by_key(|member| member.is_away(now));
+        members.truncate(TRIES_MAX);
+        Tries {
+            left: members.into_iter(),
+            clock: clock.clone(),
+        }
+    }
+
     /// Those of a configuration; what is known of a backend that was there before stays known.
     pub(in crate::gateway) fn of(
         config: &Config,
