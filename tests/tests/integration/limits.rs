@@ -24,6 +24,7 @@ async fn refused_at(limit: u32) {
     let tier = |tier: &str| json!({ "tier": tier, "eligible": 0, "freed": 0, "fault": false });
     let told = json!({
         "error": "user-limit", "user": "ann", "limit": limit, "held": limit,
+        "message": format!("this user holds {limit} of {limit}, and none of them can go"),
         "retry_after_ms": 5_000,
         "tiers": [tier("conservative"), tier("moderate"), tier("aggressive")],
     });

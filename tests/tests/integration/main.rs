@@ -81,6 +81,8 @@ mod scaffolding;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod shadows;
 #[cfg(test)]
 mod sleepers;
@@ -98,6 +100,14 @@ mod tls;
 mod traces;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod world_answers;
+#[cfg(test)]
+mod world_heads;
+#[cfg(test)]
+mod world_origins;
+#[cfg(test)]
+mod world_refusals;
 #[cfg(test)]
 mod wrapped;
 #[cfg(test)]

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn w56_w57_what_a_trusted_proxy_says_is_kept_and_extended() {
         let lines = [
-            ("x-forwarded-for", &b"203.0.113.7:4711"[..]),
+            ("x-forwarded-for", &b"203.0.113.7:50711"[..]),
             ("x-forwarded-for", b"\xff, [2001:db8::1]:443, _x"),
             ("x-forwarded-proto", b"https"),
             ("x-forwarded-host", b"chat.example"),
