@@ -105,7 +105,11 @@ mod world_answers;
 #[cfg(test)]
 mod world_heads;
 #[cfg(test)]
+mod world_http;
+#[cfg(test)]
 mod world_origins;
+#[cfg(test)]
+mod world_paths;
 #[cfg(test)]
 mod world_refusals;
 #[cfg(test)]

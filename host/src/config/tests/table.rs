@@ -53,7 +53,7 @@ fn every_field_of_every_room_has_a_key() {
     let made = [
         "rooms.identity",
         "rooms.gateway.routes",
-        "routes",
+        ".routes",
         "rooms.cleanup.table.rules",
         "rooms.ranking",
         "rooms.observe.decisions",
