@@ -145,7 +145,7 @@ async fn w50_a_route_is_found_by_host_and_path_and_a_404_says_where_there_is_one
     let reply = exchange(server.address, plain).await.unwrap();
     assert_eq!((reply.status, &reply.json()["error"]), (404, &json!("not-found")));
     let seen = server.get("/v1/upstreams").await.json();
-    let routes: Vec<_> = seen["upstreams"].as_array().unwrap().iter();
+    let routes = seen["upstreams"].as_array().unwrap().iter();
     let routes: Vec<_> = routes.map(|it| it["route"].clone()).collect();
     assert_eq!(routes, ["*.example/", "/chat", "/api"]);
 }
