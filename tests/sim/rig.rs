@@ -83,6 +83,7 @@ impl Rig {
             clock,
             close_code: close::code,
             notice: notice::farewell,
+            faults: connection::Faults::default(),
         });
         Arc::new(Self {
             world,

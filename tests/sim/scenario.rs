@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use wastegate::decision::TierTable;
+use wastegate::decision::{Hold, TierTable};
 use wastegate::registry::Limits;
 use wastegate::types::Tier;
 use wastegate::{admission, cleanup, connection, health, manager};
@@ -156,6 +156,18 @@ fn health(rng: &mut Rng, budget: Duration) -> health::Config {
     }
 }
 
+/// Half of the runs hold displaced managers back, for shorter than a run lasts.
+fn hold(rng: &mut Rng) -> Hold {
+    if rng.chance(50) {
+        return Hold::OFF;
+    }
+    let first = rng.millis(1_000, 20_000);
+    Hold {
+        first,
+        max: first * 4,
+    }
+}
+
 fn cleanup(rng: &mut Rng, limits: &Limits) -> (cleanup::Config, Rules) {
     let base = TierTable::default();
     let mut rules = base.rules();
@@ -185,6 +197,7 @@ fn cleanup(rng: &mut Rng, limits: &Limits) -> (cleanup::Config, Rules) {
         node_last_tier: told.node_last_tier,
         sweep_interval: rng.millis(1_000, 5_000),
         force_per_user_max,
+        displaced: hold(rng),
         close_deadline: rng.millis(500, 2_000),
         ..cleanup::Config::default()
     };

@@ -10,6 +10,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::stats::Stats;
 use crate::admission::Admission;
@@ -52,7 +53,9 @@ pub struct Admin {
     pub shadows: Arc<Shadows>,
     /// Background workers.
     pub supervisor: Supervisor,
-    /// Whether the server is on its way out.
+    /// Cancelled once the server is on its way out, before anybody else notices.
+    pub leaving: CancellationToken,
+    /// What runs for it.
     pub tasks: Tasks,
     /// Where connections lead.
     pub gateway: Arc<Gateway>,
@@ -110,10 +113,10 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// 200 while new connections are taken, 503 once the server is stopping; with how many managers there
-/// are, so that a stop can be watched.
+/// 200 while new connections are wanted, 503 once the server is about to stop; with how many managers
+/// there are, so that a stop can be watched.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    let ready = !admin.tasks.stopping().is_cancelled();
+    let ready = !admin.leaving.is_cancelled() && !admin.tasks.stopping().is_cancelled();
     let status = if ready {
         StatusCode::OK
     } else {

@@ -8,11 +8,15 @@
 
 mod answer;
 mod config;
+mod contest;
 mod denied;
 mod ladder;
 mod metrics;
+mod place;
 mod queue;
 mod rate;
+mod room;
+mod seat;
 mod watch;
 
 #[cfg(test)]
@@ -20,7 +24,8 @@ mod tests;
 
 pub use config::Config;
 pub use denied::{Denied, Why};
-pub use ladder::{Admission, Admitted};
+pub use ladder::Admission;
 pub use metrics::Metrics;
 pub use queue::Ticket;
+pub use seat::{Admitted, Asked, Displace, Newcomer, Promise, Seat};
 pub use watch::{Ended, Watch};

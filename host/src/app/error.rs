@@ -43,7 +43,7 @@ pub enum AppError {
     )]
     Key(std::path::PathBuf),
     /// The certificate of the listener, or the authorities of backends, cannot be used.
-    #[error("TLS cannot be spoken (`gateway.tls`, `gateway.upstream_authorities`)")]
+    #[error("TLS cannot be spoken")]
     Tls(#[from] crate::gateway::tls::TlsError),
     /// Nobody can be identified by such settings.
     #[error(transparent)]
@@ -51,4 +51,20 @@ pub enum AppError {
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
+}
+
+impl AppError {
+    /// The keys that its text names, for whoever shows them elsewhere.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let text = crate::types::chain(self);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let is_key = |text: &&str| {
+            let fits = |byte: u8| byte.is_ascii_lowercase() || b"._".contains(&byte);
+            text.contains('.') && text.bytes().all(fits)
+        };
+        let mut keys: Vec<String> = quoted.filter(is_key).map(str::to_owned).collect();
+        keys.dedup();
+        keys
+    }
 }

@@ -14,6 +14,7 @@ use crate::observe::config::JournalConfig;
 use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::pseudonym::Pseudonymizer;
+use crate::registry::LendOrder;
 use crate::types::Clock;
 
 /// By which rules everything comes about, for whoever reads the activity stream later.
@@ -34,6 +35,15 @@ pub(super) fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
         "ping_interval_ms": ms(config.health.ping_interval),
         "pong_deadline_ms": ms(config.health.pong_deadline),
         "dead_after_ms": ms(config.health.dead_after),
+        "temporary_slots": config.limits.temporary_slots,
+        "temporary_slots_for_ms": ms(config.limits.temporary_slots_for),
+        "temporary_slots_cool_down_ms": ms(config.limits.temporary_slots_cool_down),
+        "temporary_slots_after_force":
+            config.limits.temporary_slots_order == LendOrder::AfterForce,
+        "displaced_hold_ms": ms(config.cleanup.displaced.first),
+        "displaced_hold_max_ms": ms(config.cleanup.displaced.max),
+        "force_per_user_max": config.cleanup.force_per_user_max,
+        "force_window_ms": ms(config.cleanup.force_window),
         "policy": about,
     })
 }

@@ -2,17 +2,14 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use serde_json::json;
-
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
+use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
-use crate::config::{self, Config, Override, Sources};
+use crate::config::{self, Config, Loaded, Override, Sources};
 use crate::gateway::Identify;
 use crate::manager::{Application, NoApplication};
 use crate::observe::logging;
@@ -62,24 +59,29 @@ impl Args {
             .filter_map(|(key, flag, value)| Some(Override::shorthand(flag, key, value?)))
             .collect();
         let sources = self.sources.sources(terminal.environment, overrides);
-        let config = match config::load(sources.clone()) {
-            Ok(loaded) => loaded.config,
+        let loaded = match config::load(sources.clone()) {
+            Ok(loaded) => loaded,
             Err(error) => return refuse(&error, terminal.err),
         };
-        if let Err(error) = logging::init(&config.observe.log.filter, config.observe.log.format) {
+        let log = &loaded.config.observe.log;
+        if let Err(error) = logging::init(&log.filter, log.format) {
             writeln!(terminal.err, "error: {}", chain(&error))?;
             return Ok(ExitCode::from(EX_UNAVAILABLE));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let served = runtime.block_on(serve(
-            config,
-            sources,
-            self.json,
-            terminal.out,
-            stop_signal(),
-        ));
+        let served = runtime.block_on(async {
+            tokio::select! {
+                served = serve(loaded, sources, self.json, terminal.out, stop_signal()) => served,
+                () = second_stop_signal() => {
+                    tracing::warn!("a second signal: ending at once");
+                    Ok(false)
+                }
+            }
+        });
+        // What still runs has had its time, or is not waited for.
+        runtime.shutdown_background();
         match served {
             Ok(true) => Ok(ExitCode::SUCCESS),
             Ok(false) => Ok(ExitCode::FAILURE),
@@ -98,50 +100,58 @@ enum Failed {
 }
 
 async fn serve(
-    config: Config,
+    started: Loaded,
     sources: Sources,
     json: bool,
     out: &mut dyn io::Write,
     stop: impl Future<Output = ()>,
 ) -> Result<bool, Failed> {
-    let path = config.gateway.entry().to_owned();
-    let application: Arc<dyn Application> = if config.gateway.hands_on() {
-        Arc::new(NoApplication)
-    } else {
-        Arc::new(Playground)
-    };
-    let identify = app::identify(&config).map_err(|error| Failed::App(error.into()))?;
-    let app = App::build(config.clone(), application, identify)
+    let config = &started.config;
+    let identify = app::identify(config).map_err(|error| Failed::App(error.into()))?;
+    let app = App::build(config.clone(), application(config), identify)
         .await
         .map_err(Failed::App)?;
-    let address = app.address().map_err(Failed::Io)?;
-    let admin = app.admin_address().map_err(Failed::Io)?;
-    welcome(&app, &path, address, admin, json, out).map_err(Failed::Io)?;
+    let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
+    let said = if json {
+        welcome.json(out)
+    } else {
+        welcome.lines(out)
+    };
+    said.map_err(Failed::Io)?;
     let hangup = Hangup::new();
-    let running = Mutex::new(config);
-    let settings = || read_again(&sources, &running);
+    let settings = || read_again(&sources, &started);
     let asked = || hangup.next();
     Ok(app.run_reloading(stop, asked, settings).await)
 }
 
-/// The settings that there are now, if they can be used; what of them needs a restart is said.
-fn read_again(sources: &Sources, running: &Mutex<Config>) -> Option<(Config, Arc<dyn Identify>)> {
-    let config = match config::load(sources.clone()) {
-        Ok(loaded) => loaded.config,
+/// What runs behind the gateway.
+pub(super) fn application(config: &Config) -> Arc<dyn Application> {
+    if config.gateway.hands_on() {
+        Arc::new(NoApplication)
+    } else {
+        Arc::new(Playground)
+    }
+}
+
+/// The settings that there are now, if they can be used. Those that need a restart are named at each
+/// time, as long as they differ from what the server was `started` with.
+fn read_again(sources: &Sources, started: &Loaded) -> Option<(Config, Arc<dyn Identify>)> {
+    let loaded = match config::load(sources.clone()) {
+        Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!(%error, "the settings cannot be used; the old ones stay");
             return None;
         }
     };
-    let mut running = running.lock();
-    if config.gateway.hands_on() != running.gateway.hands_on() {
+    let config = &loaded.config;
+    if config.gateway.hands_on() != started.config.gateway.hands_on() {
         tracing::error!(
             "whether there are backends (`gateway.upstream`, `gateway.route`) cannot change while the \
              server runs; the old settings stay"
         );
         return None;
     }
-    let identify = match app::identify(&config) {
+    let identify = match app::identify(config) {
         Ok(identify) => identify,
         Err(error) => {
             let error = chain(&error);
@@ -149,76 +159,12 @@ fn read_again(sources: &Sources, running: &Mutex<Config>) -> Option<(Config, Arc
             return None;
         }
     };
-    let need_a_restart = running.others_than_reloadable(&config);
+    let need_a_restart = loaded.needing_a_restart(started);
     if !need_a_restart.is_empty() {
         let keys = need_a_restart.join(", ");
         tracing::warn!(keys, "these settings changed and need a restart");
     }
-    running.gateway.clone_from(&config.gateway);
-    running.identity.clone_from(&config.identity);
-    Some((config, identify))
-}
-
-/// Says where it listens and how to connect.
-fn welcome(
-    app: &App,
-    path: &str,
-    address: SocketAddr,
-    admin: Option<SocketAddr>,
-    json: bool,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    let policy = app.core().catalog().current();
-    let policy = policy
-        .as_ref()
-        .map_or("builtin", |policy| &*policy.about().name);
-    let limit = app.core().registry().limits().managers_per_user;
-    let url = format!("ws://{address}{path}");
-    if json {
-        let line = json!({
-            "listen": address, "url": url, "admin": admin, "policy": policy,
-            "managers_per_user": limit,
-        });
-        writeln!(out, "{line}")?;
-        return out.flush();
-    }
-    writeln!(
-        out,
-        "wastegate {} is listening on {url}",
-        env!("CARGO_PKG_VERSION")
-    )?;
-    writeln!(out, "  connect   {url}?user=ann&key=chat-1&device=laptop")?;
-    writeln!(
-        out,
-        "            e.g. python3 -m websockets '{url}?user=ann&key=chat-1'"
-    )?;
-    let upstreams: Vec<String> = app
-        .core()
-        .gateway()
-        .upstreams()
-        .into_iter()
-        .map(|upstream| upstream.url)
-        .collect();
-    match upstreams.as_slice() {
-        [] => writeln!(
-            out,
-            "            it echoes; send /help for its control lines"
-        )?,
-        [one] => writeln!(out, "  backend   {one}, which answers")?,
-        some => writeln!(out, "  backends  {}, which answer", some.join(", "))?,
-    }
-    writeln!(
-        out,
-        "  limit     {limit} managers per user, ranked by policy `{policy}`"
-    )?;
-    if let Some(admin) = admin {
-        writeln!(
-            out,
-            "  operators http://{admin}/v1/stats  /metrics  /healthz"
-        )?;
-    }
-    writeln!(out, "  see it work: wastegate demo      stop: ctrl-c")?;
-    out.flush()
+    Some((loaded.config, identify))
 }
 
 /// SIGHUP, by which operators ask for another look at the settings.
@@ -244,18 +190,48 @@ impl Hangup {
 
 /// Completes at SIGINT or SIGTERM.
 pub(super) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Without a handler the signal ends the process by itself.
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+    Stops::new().next().await;
+}
+
+/// Completes at the second of them: whoever asks twice does not want to wait.
+async fn second_stop_signal() {
+    let mut stops = Stops::new();
+    stops.next().await;
+    stops.next().await;
+}
+
+/// SIGINT and SIGTERM.
+struct Stops([Option<tokio::signal::unix::Signal>; 2]);
+
+impl Stops {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Without a handler a signal ends the process by itself.
+        Self(
+            [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
+                let signal = signal(kind);
+                if let Err(error) = &signal {
+                    tracing::warn!(%error, "cannot listen for a signal to stop");
+                }
+                signal.ok()
+            }),
+        )
+    }
+
+    async fn next(&mut self) {
+        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
+            let asked = match signal {
+                Some(signal) => signal.recv().await.is_some(),
+                None => false,
+            };
+            if !asked {
+                std::future::pending().await
             }
         }
-        Err(error) => {
-            tracing::warn!(%error, "cannot listen for SIGTERM");
-            let _ = tokio::signal::ctrl_c().await;
+        let Self([terminate, interrupt]) = self;
+        tokio::select! {
+            () = one(terminate) => {}
+            () = one(interrupt) => {}
         }
     }
 }

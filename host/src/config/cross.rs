@@ -13,10 +13,7 @@ use super::error::Problem;
 use super::keys::{Found, Table};
 use super::raw::{Origin, Value};
 use crate::decision::tiers::InvalidTable;
-use crate::gateway::identity::Mode;
-use crate::gateway::identity::jwt::Algorithm;
 use crate::types::Tier;
-use crate::types::host::is_loopback;
 
 /// One key that must not pass another.
 pub(super) struct Order {
@@ -218,81 +215,6 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn identity(&mut self) {
-        let identity = &self.draft.rooms.identity;
-        match identity.mode {
-            Mode::Dev if !self.draft.rooms.server.listen.ip().is_loopback() => self.conflict(
-                &["identity.mode", "server.listen"],
-                "`dev` believes whatever name a client gives, so nobody else may reach it",
-                "listen on a loopback address such as 127.0.0.1:8080, or set `identity.mode`",
-            ),
-            Mode::Hook if identity.hook.url.is_none() => self.conflict(
-                &["identity.mode", "identity.hook.url"],
-                "`hook` needs a service to ask",
-                "set `identity.hook.url`",
-            ),
-            Mode::Headers if identity.headers.user.is_empty() => self.conflict(
-                &["identity.mode", "identity.headers.user"],
-                "`headers` needs a header that says who somebody is",
-                "set `identity.headers.user`",
-            ),
-            Mode::Jwt => self.tokens(),
-            Mode::Dev | Mode::Hook | Mode::Headers => {}
-        }
-    }
-
-    fn tokens(&mut self) {
-        let jwt = &self.draft.rooms.identity.jwt;
-        let shares = jwt.algorithms.contains(&Algorithm::Hs256);
-        let public = jwt.algorithms.iter().any(|it| *it != Algorithm::Hs256);
-        let keys = jwt.keys_file.is_some() || jwt.keys_url.is_some();
-        let (secret_length, both) = (
-            jwt.secret.reveal().len(),
-            jwt.keys_file.is_some() && jwt.keys_url.is_some(),
-        );
-        let is_plain = jwt.keys_url.as_deref().is_some_and(is_plain_and_far);
-        // RFC 7518, section 3.2: a key as long as the hash at least.
-        if shares && secret_length < 32 {
-            self.conflict(
-                &["identity.jwt.algorithms", "identity.jwt.secret"],
-                "HS256 needs a secret of at least 32 bytes",
-                "set `identity.jwt.secret`, or take HS256 out",
-            );
-        }
-        if public && !keys {
-            self.conflict(
-                &[
-                    "identity.jwt.algorithms",
-                    "identity.jwt.keys_file",
-                    "identity.jwt.keys_url",
-                ],
-                "there are no keys to check signatures by",
-                "set one of the two, or leave HS256 alone in `identity.jwt.algorithms`",
-            );
-        }
-        if both {
-            self.conflict(
-                &["identity.jwt.keys_file", "identity.jwt.keys_url"],
-                "keys come from one place",
-                "set one of the two",
-            );
-        }
-        if is_plain {
-            self.conflict(
-                &["identity.jwt.keys_url"],
-                "whoever stands between could send keys of its own",
-                "use https",
-            );
-        }
-        if self.draft.rooms.identity.token.sources.is_empty() {
-            self.conflict(
-                &["identity.mode", "identity.token.sources"],
-                "there is no place where a token may be",
-                "name one in `identity.token.sources`",
-            );
-        }
-    }
-
     /// What is reachable from outside is not open to everybody, and TLS has both of its files.
     fn edge(&mut self) {
         let rooms = &self.draft.rooms;
@@ -387,14 +309,6 @@ impl Check<'_> {
         let origin = origin.unwrap_or(&Origin::Default);
         format!("`{path}` is {value} ({origin})")
     }
-}
-
-/// Whether a URL is not encrypted and not of this machine.
-fn is_plain_and_far(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else {
-        return false;
-    };
-    url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default())
 }
 
 /// Whether two addresses cannot both be listened on.

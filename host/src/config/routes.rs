@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::cross::Check;
-use crate::gateway::identity::Mode;
 
 /// Routes of a configuration: each request looks through them in turn.
 const ROUTES_MAX: usize = 256;
@@ -40,7 +39,11 @@ impl Check<'_> {
                 };
                 let frame = key(at, "frame_bytes_max");
                 let remedy = format!("set `{frame}` to at most `{whole}`");
-                self.conflict(&[&frame, &whole], "a message is at least one frame", &remedy);
+                self.conflict(
+                    &[&frame, &whole],
+                    "a message is at least one frame",
+                    &remedy,
+                );
             }
             let total = self.draft.rooms.limits.managers_total;
             if route.managers_per_user.is_some_and(|own| own > total) {
@@ -50,28 +53,5 @@ impl Check<'_> {
                 self.conflict(&[&own, "limits.managers_total"], reason, &remedy);
             }
         }
-    }
-
-    /// What each proof of identity needs, for every one that is wanted somewhere.
-    pub(super) fn identities(&mut self) {
-        self.identity();
-        let usual = self.draft.rooms.identity.mode;
-        let mut seen: Vec<Mode> = vec![usual];
-        let routes: Vec<_> = self.draft.routes.iter().collect();
-        let wanted: Vec<_> = routes
-            .into_iter()
-            .filter_map(|(at, route)| Some((*at, route.identity?)))
-            .collect();
-        for (at, mode) in wanted {
-            if seen.contains(&mode) {
-                continue;
-            }
-            seen.push(mode);
-            self.draft.rooms.identity.mode = mode;
-            self.mode_key = format!("gateway.route[{at}].identity");
-            self.identity();
-        }
-        self.draft.rooms.identity.mode = usual;
-        self.mode_key = "identity.mode".to_owned();
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::frames::{Limits, Unmasked};
+
 /// Sizes and deadlines of one WebSocket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -10,7 +12,7 @@ pub struct Config {
     pub frame_bytes_max: Option<usize>,
     /// The largest message a client may send, bytes of payload. 1 MiB.
     pub message_bytes_max: usize,
-    /// Frames that a client may cut a message into on its way to a backend. 4,096.
+    /// Frames that a client may cut a message into. 4,096.
     pub fragments_max: u32,
     /// The read buffer of one connection, bytes. 4 KiB.
     pub read_buffer_bytes: usize,
@@ -22,6 +24,20 @@ pub struct Config {
     pub close_deadline: Duration,
     /// Control frames (pings, pongs) a client may send in one second. 50.
     pub control_frames_per_s_max: u32,
+    /// Which frames of a client may come without a mask. Its pongs and its Closes.
+    pub unmasked_frames: Unmasked,
+}
+
+impl Config {
+    /// What a client may send, as a scanner of its frames takes it.
+    pub(super) const fn limits(&self, frame_bytes_max: usize) -> Limits {
+        Limits {
+            frame_bytes_max: frame_bytes_max as u64,
+            message_bytes_max: self.message_bytes_max as u64,
+            fragments_max: self.fragments_max,
+            unmasked: self.unmasked_frames,
+        }
+    }
 }
 
 impl Default for Config {
@@ -35,6 +51,7 @@ impl Default for Config {
             stall_max: Duration::from_secs(30),
             close_deadline: Duration::from_secs(2),
             control_frames_per_s_max: 50,
+            unmasked_frames: Unmasked::Answers,
         }
     }
 }

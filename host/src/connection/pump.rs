@@ -12,8 +12,11 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::config::Config;
+use super::ear::Ear;
+use super::faults::{Fault, Faults, Side};
+use super::frames::{Unmasked, Violation};
 use super::heartbeat::{ControlRate, Heartbeat};
-use super::transport::{Ear, Transport, abort_on_drop};
+use super::transport::{Transport, abort_on_drop};
 use super::writer::Writer;
 use crate::health;
 use crate::manager::{Delivery, EndReport, Message, Peer, Port};
@@ -33,6 +36,8 @@ pub struct Session {
     pub close_code: fn(CloseReason) -> (u16, &'static str),
     /// The last message to a client that understands our notices, before it is closed.
     pub notice: fn(CloseReason) -> Option<Message>,
+    /// What peers did that may not be done, counted.
+    pub faults: Faults,
 }
 
 impl Session {
@@ -45,6 +50,7 @@ impl Session {
             clock: self.clock.clone(),
             close_code: self.close_code,
             notice: self.notice,
+            faults: self.faults.clone(),
         }
     }
 }
@@ -59,18 +65,9 @@ pub async fn run(
 ) -> EndReport {
     let port = attachment.port().clone();
     let socket = transport.socket();
-    let ear = Ear {
-        transport,
-        port: port.clone(),
-        clock: session.clock.clone(),
-    };
-    let stream = WebSocketStream::from_partially_read(
-        ear,
-        leftover.into(),
-        Role::Server,
-        Some(session.config.websocket()),
-    )
-    .await;
+    let ear = Ear::new(transport, leftover, port.clone(), &session);
+    let limits = Some(session.config.websocket());
+    let stream = WebSocketStream::from_raw_socket(ear, Role::Server, limits).await;
     let (sink, frames) = stream.split();
     let mut pump = Pump {
         writer: Writer::new(
@@ -114,6 +111,8 @@ impl Config {
             .max_write_buffer_size(self.outbox_bytes_max + CONTROL_BYTES)
             .max_message_size(Some(self.message_bytes_max))
             .max_frame_size(Some(self.own_frame_bytes_max()))
+            // Which of them may come, the ear knows; a client that waits for its place may say nothing.
+            .accept_unmasked_frames(self.unmasked_frames != Unmasked::Refuse)
     }
 }
 
@@ -147,7 +146,7 @@ impl Pump {
                 biased;
                 reason = self.port.close_asked() => return reason,
                 () = self.port.vitals.ping_asked() => {
-                    let nonce = self.heartbeat.fresh_nonce();
+                    let nonce = self.heartbeat.fresh_nonce(self.session.clock.now());
                     self.writer.ping(nonce);
                 }
                 delivered = manager.mailbox.deliver_held(now, &mut self.held_back),
@@ -221,22 +220,31 @@ impl Pump {
 
     fn control_flood(&mut self, now: Timestamp) -> Option<CloseReason> {
         let flood = self.control.count(now) > self.session.config.control_frames_per_s_max;
-        flood.then_some(CloseReason::PolicyViolation)
+        flood.then(|| self.at_fault(Fault::ControlRate))
     }
 
     fn failed(&self, error: &Error) -> CloseReason {
-        let reason = match error {
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseReason::MessageTooBig,
-            Error::Utf8(_) => CloseReason::InvalidPayload,
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CloseReason::ClientGone,
-            Error::Protocol(_) | Error::Capacity(_) => CloseReason::ProtocolError,
-            _ => CloseReason::ClientGone,
+        let fault = match error {
+            Error::Io(error) => broken_by(error).map(Fault::of),
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(Fault::MessageSize),
+            Error::Utf8(_) => Some(Fault::Utf8),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+            Error::Protocol(_) | Error::Capacity(_) => Some(Fault::Protocol),
+            _ => None,
         };
-        if reason != CloseReason::ClientGone {
-            self.port.vitals.count_error();
-        }
-        tracing::debug!(connection = %self.port.id, %error, reason = reason.name(), "connection failed");
-        reason
+        tracing::debug!(connection = %self.port.id, %error, ?fault, "connection failed");
+        let Some(fault) = fault else {
+            return CloseReason::ClientGone;
+        };
+        self.port.vitals.count_error();
+        self.at_fault(fault)
+    }
+
+    /// Takes note of what the client did, and says what its connection ends with for it.
+    fn at_fault(&self, fault: Fault) -> CloseReason {
+        let Session { faults, clock, .. } = &*self.session;
+        faults.note(fault, Side::Client, self.port.id, clock.now());
+        fault.reason()
     }
 
     fn stalled(&self, now: Timestamp) -> bool {
@@ -287,4 +295,9 @@ impl Pump {
             Err(_) => report(None, true),
         }
     }
+}
+
+/// What broke a stream of frames, if that is what an error of its transport is about.
+fn broken_by(error: &std::io::Error) -> Option<Violation> {
+    error.get_ref()?.downcast_ref::<Violation>().copied()
 }

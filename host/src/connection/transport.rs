@@ -1,4 +1,4 @@
-//! The bytes below the frames: a TCP stream that others may look at, and an ear for every byte.
+//! The bytes below the frames: a TCP stream that others may look at, TLS over it, or anything else.
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -10,9 +10,6 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
-
-use crate::manager::Port;
-use crate::types::Clock;
 
 /// Anything that carries bytes both ways.
 pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -244,45 +241,5 @@ impl AsyncWrite for Transport {
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-/// A transport that takes note of every byte that comes in: half a frame is a sign of life too.
-pub(super) struct Ear {
-    pub(super) transport: Transport,
-    pub(super) port: Arc<Port>,
-    pub(super) clock: Clock,
-}
-
-impl AsyncRead for Ear {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.transport).poll_read(cx, buf);
-        if read.is_ready() && buf.filled().len() > before {
-            self.port.vitals.hear(self.clock.now());
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Ear {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }

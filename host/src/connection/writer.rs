@@ -13,7 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
-use super::transport::Ear;
+use super::ear::Ear;
 use crate::manager::{Manager, Message, Port};
 use crate::observe::Event;
 use crate::types::Clock;
@@ -27,7 +27,7 @@ pub(super) struct Writer {
     /// The size of the message that is on its way to the socket, if one is.
     writing: Option<usize>,
     /// A ping that has to go out next.
-    ping: Option<Bytes>,
+    ping: Option<[u8; 8]>,
 }
 
 impl Writer {
@@ -48,7 +48,7 @@ impl Writer {
     }
 
     /// Sends a ping before anything else that waits.
-    pub(super) fn ping(&mut self, nonce: Bytes) {
+    pub(super) fn ping(&mut self, nonce: [u8; 8]) {
         self.ping = Some(nonce);
     }
 
@@ -69,7 +69,8 @@ impl Writer {
             // Before it goes out: on a fast link the pong is here before the next step.
             self.port.vitals.ping_sent(self.clock.now());
             self.note(Event::Ping);
-            return Pin::new(&mut self.sink).start_send(Frame::Ping(nonce));
+            return Pin::new(&mut self.sink)
+                .start_send(Frame::Ping(Bytes::copy_from_slice(&nonce)));
         }
         let Some(message) = self.port.outbox.take() else {
             self.port.outbox.changed().await;

@@ -71,8 +71,11 @@ pub struct Config {
     pub upstream_authorities: Option<PathBuf>,
     /// How long the backend has to take a connection and to answer its upgrade. 5 s.
     pub upstream_timeout: Duration,
-    /// Over which time clients are told to go when the server stops, so that they do not all come
-    /// back to another one at once. A few go at once however long it is. 5 s.
+    /// How long `/readyz` answers 503 before the first client is asked to go when the server stops,
+    /// if there are connections. New clients are let in meanwhile. 1 s.
+    pub drain_readyz: Duration,
+    /// Over which time clients are asked to go when the server stops, evenly, so that they do not all
+    /// come back to another one at once. 5 s.
     pub drain_spread: Duration,
     /// How long connections have to end after that. 10 s.
     pub drain: Duration,
@@ -103,6 +106,7 @@ impl Default for Config {
             upstream_check: Duration::from_secs(5),
             upstream_authorities: None,
             upstream_timeout: Duration::from_secs(5),
+            drain_readyz: Duration::from_secs(1),
             drain_spread: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }

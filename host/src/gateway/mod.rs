@@ -32,6 +32,7 @@ mod metrics;
 mod parking;
 mod peer;
 mod refuse;
+mod refused;
 mod resume;
 mod site;
 mod upgrade;
@@ -49,6 +50,7 @@ use self::caps::Caps;
 use self::flap::Flapping;
 use self::http::{Client, Requests};
 use self::parking::Parking;
+use self::refused::Refusals;
 use self::route::Routes;
 use self::tls::TlsError;
 use self::upstream::Upstreams;
@@ -76,6 +78,7 @@ pub struct Gateway {
     parking: Arc<Parking>,
     /// Requests under way that are no upgrade.
     requests: Arc<Requests>,
+    refusals: Refusals,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -130,9 +133,18 @@ impl Gateway {
             flapping: Flapping::default(),
             parking: Arc::default(),
             requests: Arc::default(),
+            refusals: Refusals::default(),
             tasks,
             metrics: Metrics::default(),
         }))
+    }
+
+    /// Whether a gateway could be made by these settings.
+    ///
+    /// # Errors
+    /// [`TlsError`] when backends want TLS and their authorities cannot be used.
+    pub fn check(config: &Config) -> Result<(), TlsError> {
+        Client::of(config).map(drop)
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
@@ -150,6 +162,15 @@ impl Gateway {
         let rules = Rules::of(config, identify, expiry_grace, &self.session, Some(&old))?;
         self.rules.store(Arc::new(rules));
         Ok(())
+    }
+
+    /// Asks every backend once whether it takes a connection, all at once: for a report at the start,
+    /// which nothing else depends on.
+    pub async fn ask_upstreams(&self, within: Duration) -> Vec<upstream::Seen> {
+        let config = self.config();
+        let asked = config.upstreams().into_iter();
+        let asked = asked.map(|upstream| upstream.seen(within));
+        futures_util::future::join_all(asked).await
     }
 
     /// Looks whether backends that are away are back, over and over.
@@ -188,7 +209,9 @@ impl Gateway {
             let views = route.upstreams.as_ref().map(|it| it.view(now));
             let name = route.name().to_owned();
             let views = views.into_iter().flatten();
-            views.map(move |view| (name.clone(), view)).collect::<Vec<_>>()
+            views
+                .map(move |view| (name.clone(), view))
+                .collect::<Vec<_>>()
         };
         rules.routes.all().flat_map(views).collect()
     }
@@ -197,14 +220,24 @@ impl Gateway {
     /// gateway: `Router::new().route("/ws", get(move |request| gateway.clone().upgrade(request)))`.
     /// The server behind it must serve HTTP/1.1 with upgrades, as `axum::serve` does.
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
-        front::upgrade(self, request).await
+        let gateway = self.clone();
+        let response = front::upgrade(self, request).await;
+        gateway.refusals.note(&response, &gateway.session.clock);
+        response
+    }
+
+    /// Answers any request, by the route that it takes.
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let gateway = self.clone();
+        let response = front::answer(self, request).await;
+        gateway.refusals.note(&response, &gateway.session.clock);
+        response
     }
 
     /// A router that answers every request by the routes of the configuration: hands it on, upgrades,
     /// or says where the gateway listens.
     pub fn router(self: &Arc<Self>) -> Router {
-        let handler =
-            |State(gateway): State<Arc<Self>>, request: Request| front::answer(gateway, request);
+        let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.answer(request);
         Router::new().fallback(handler).with_state(self.clone())
     }
 
@@ -245,6 +278,8 @@ impl Rules {
 
     /// The backends of each route that has some.
     fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstreams>> {
-        self.routes.all().filter_map(|route| route.upstreams.as_ref())
+        self.routes
+            .all()
+            .filter_map(|route| route.upstreams.as_ref())
     }
 }

@@ -15,6 +15,7 @@ use super::handshake::BadHandshake;
 use super::http::Full;
 use super::identity::Unidentified;
 use super::origin::BadOrigin;
+use super::refused::Refused;
 use super::upstream::UpstreamError;
 use crate::admission::{Denied, Why};
 
@@ -48,24 +49,34 @@ pub(super) fn bad_handshake(error: &BadHandshake) -> Response {
         }
         BadHandshake::Header { .. } | BadHandshake::Body(_) => {}
     }
-    response
+    noted(response, "bad-handshake", error.to_string())
 }
 
 /// Nobody.
 pub(super) fn unidentified(error: &Unidentified) -> Response {
     let mut response = answer(error.status(), "unidentified", &error.to_string());
-    match error.status() {
-        // RFC 6750, section 3; RFC 9110, section 15.5.2, wants one in every 401.
-        StatusCode::UNAUTHORIZED => set(response.headers_mut(), WWW_AUTHENTICATE, "Bearer"),
-        StatusCode::SERVICE_UNAVAILABLE => later(&mut response),
+    match error {
+        // RFC 9110, section 15.5.2 asks for a challenge; that of draft-broyer-http-cookie-auth.
+        Unidentified::NoSession(name) => {
+            let challenge = format!("Cookie cookie-name={name:?}");
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        // RFC 6750, section 3.
+        error if error.status() == StatusCode::UNAUTHORIZED => {
+            set(response.headers_mut(), WWW_AUTHENTICATE, "Bearer");
+        }
+        error if error.status() == StatusCode::SERVICE_UNAVAILABLE => later(&mut response),
         _ => {}
     }
-    response
+    noted(response, "unidentified", error.to_string())
 }
 
 /// A page that may not.
 pub(super) fn origin(error: &BadOrigin) -> Response {
-    answer(StatusCode::FORBIDDEN, "origin", &error.to_string())
+    let response = answer(StatusCode::FORBIDDEN, "origin", &error.to_string());
+    noted(response, "origin", error.to_string())
 }
 
 /// No route leads anywhere from there: these are the places that one does from.
@@ -111,7 +122,7 @@ pub(super) fn busy(full: Full) -> Response {
     };
     let mut response = answer(status, error, message);
     later(&mut response);
-    response
+    noted(response, error, message.to_owned())
 }
 
 /// The client began a body and did not go on.
@@ -145,18 +156,18 @@ pub(super) fn flapping(left: Duration) -> Response {
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     retry_after(&mut response, left);
-    response
+    noted(response, "flapping", "it comes and goes".to_owned())
 }
 
 /// The backend does not: its own answer where it gave one, else ours.
 pub(super) fn upstream(error: UpstreamError) -> Response {
-    let (status, message) = (error.status(), error.told());
+    let (status, message, why) = (error.status(), error.told(), error.to_string());
     if let UpstreamError::Refused(refusal) = error {
         return refusal.into_response();
     }
     let mut response = answer(status, "upstream", message);
     later(&mut response);
-    response
+    noted(response, "upstream", why)
 }
 
 /// A backend was reached and gave no answer.
@@ -170,9 +181,13 @@ pub(super) fn no_answer() -> Response {
 /// Not now. The body has everything that the refusal knows.
 pub(super) fn denied(denied: &Denied) -> Response {
     let status = match denied.why {
-        Why::RateLimited | Why::UserLimit | Why::QueueFull | Why::QueueTimeout => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        Why::RateLimited
+        | Why::UserLimit
+        | Why::QueueFull
+        | Why::QueueTimeout
+        | Why::ManagerConnections
+        | Why::Displaced
+        | Why::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
         Why::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut body = json!(denied);
@@ -181,6 +196,13 @@ pub(super) fn denied(denied: &Denied) -> Response {
     }
     let mut response = (status, Json(body)).into_response();
     retry_after(&mut response, denied.retry_after);
+    let why = format!("{} of {} are held", denied.held, denied.limit);
+    noted(response, denied.why.name(), why)
+}
+
+/// With what the log says of it.
+fn noted(mut response: Response, reason: &'static str, why: String) -> Response {
+    response.extensions_mut().insert(Refused { reason, why });
     response
 }
 
@@ -188,6 +210,19 @@ pub(super) fn denied(denied: &Denied) -> Response {
 fn meaning(denied: &Denied) -> String {
     let Denied { limit, held, .. } = denied;
     match denied.why {
+        Why::ManagerConnections => format!(
+            "this manager has {} connections, its limit, and all of them answer",
+            denied.held
+        ),
+        Why::Displaced => {
+            "this manager was evicted a moment ago because its user has too many in use; close one of \
+             the others, or wait"
+                .to_owned()
+        }
+        Why::DeviceContested => {
+            "two connections of this device replace each other; give each client a device name of its own"
+                .to_owned()
+        }
         Why::RateLimited => "this user connects too often; wait".to_owned(),
         Why::UserLimit => format!("this user holds {held} of {limit}, and none of them can go"),
         Why::NodeLimit => format!("this server holds {held} of {limit}, and none of them can go"),

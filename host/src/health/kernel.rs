@@ -32,6 +32,12 @@ impl TcpView {
     pub const fn is_gone(&self) -> bool {
         !self.established
     }
+
+    /// Whether the other end acknowledges what is sent: nothing had to be sent again.
+    #[must_use]
+    pub const fn acknowledges(&self) -> bool {
+        self.established && self.backoff == 0
+    }
 }
 
 /// Asks the kernel. None where it does not tell.

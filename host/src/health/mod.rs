@@ -6,12 +6,14 @@
 //!
 //! Not here: what follows from a verdict. This room evicts nobody and closes nothing.
 
+mod answering;
 mod config;
 #[expect(
     unsafe_code,
     reason = "TCP_INFO has no safe wrapper in a maintained crate"
 )]
 mod kernel;
+mod lasting;
 mod phi;
 mod probe;
 mod verdict;
@@ -19,8 +21,10 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use answering::ignores_pings;
 pub use config::Config;
 pub use kernel::{TcpView, tcp_view};
+pub use lasting::lost_since;
 pub use phi::phi;
 pub use probe::{Round, probe_round};
 pub use verdict::{Assessment, LinkQuality, assess, judge};

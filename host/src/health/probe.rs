@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use super::answering::ignores_pings;
 use super::config::Config;
 use super::kernel::tcp_view;
 use super::verdict::judge;
@@ -22,6 +23,8 @@ pub struct Round {
     pub gone: usize,
     /// Connections that were found silent a moment ago.
     pub fresh: usize,
+    /// Connections whose client is known to answer no ping: only the kernel was asked.
+    pub unaskable: usize,
     /// Connections left out because the round's budget was spent.
     pub left_out: usize,
 }
@@ -48,6 +51,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
                     port.vitals.gone(start);
                     round.gone += 1;
                 }
+                Opening::Unaskable => round.unaskable += 1,
                 Opening::Ask if asked.len() >= config.probe_connections_max => round.left_out += 1,
                 Opening::Ask => {
                     port.vitals.ask_for_ping();
@@ -77,6 +81,8 @@ enum Opening {
     Fresh,
     /// The kernel knows better than any ping.
     Gone,
+    /// Its client answers no ping, so that a round would only wait for it.
+    Unaskable,
     /// It has to be asked.
     Ask,
 }
@@ -93,6 +99,8 @@ fn open(port: &Port, config: &Config, now: Timestamp) -> Opening {
     let view = port.socket.upgrade().and_then(|socket| tcp_view(&socket));
     if view.is_some_and(|view| view.is_gone()) {
         Opening::Gone
+    } else if ignores_pings(port, config) {
+        Opening::Unaskable
     } else {
         Opening::Ask
     }

@@ -30,6 +30,14 @@ impl Permit {
         self.manager.as_ref()
     }
 
+    /// Whether its manager has not ended meanwhile.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.manager
+            .as_ref()
+            .is_some_and(|manager| manager.end().is_none())
+    }
+
     /// Attaches the connection.
     ///
     /// # Errors

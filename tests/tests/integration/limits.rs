@@ -192,7 +192,7 @@ async fn temporary_slots_open_once_and_their_surplus_leaves_with_a_reason() {
     clients.push(guest);
     let gone = clients.iter().position(|client| !client.is_open()).unwrap();
     let mut gone = clients.swap_remove(gone);
-    assert_eq!(gone.closed().await, 4002);
+    assert_eq!(gone.closed().await, 4502);
     untouched(&mut clients).await;
     // The cool-down has begun.
     let refusal = server.refused("ann", "again").await;

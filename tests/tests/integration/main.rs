@@ -101,6 +101,8 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_answering;
+#[cfg(test)]
 mod world_answers;
 #[cfg(test)]
 mod world_heads;
@@ -111,7 +113,11 @@ mod world_origins;
 #[cfg(test)]
 mod world_paths;
 #[cfg(test)]
+mod world_promises;
+#[cfg(test)]
 mod world_refusals;
+#[cfg(test)]
+mod world_who;
 #[cfg(test)]
 mod wrapped;
 #[cfg(test)]

@@ -45,7 +45,9 @@ async fn serving(router: Router) -> String {
 async fn ask(server: &Server, line: &str, lines: &str, body: &str) -> Reply {
     let request =
         format!("{line} HTTP/1.1\r\nhost: chat.example\r\nconnection: close\r\n{lines}\r\n{body}");
-    exchange(server.address, request.as_bytes()).await.expect("an answer")
+    exchange(server.address, request.as_bytes())
+        .await
+        .expect("an answer")
 }
 
 async fn node_behind() -> (Program, Server) {
@@ -62,7 +64,10 @@ async fn w66_a_page_an_api_and_a_websocket_share_a_port() {
     let (_node, server) = node_behind().await;
     let page = ask(&server, "GET /a%2Fb//c?x=%20&y=", "cookie: sid=1\r\n", "").await;
     let got = page.json();
-    assert_eq!((page.status, &got["url"]), (200, &json!("/a%2Fb//c?x=%20&y=")));
+    assert_eq!(
+        (page.status, &got["url"]),
+        (200, &json!("/a%2Fb//c?x=%20&y="))
+    );
     let headers = &got["headers"];
     assert_eq!(headers["host"], "chat.example");
     assert_eq!(headers["cookie"], "sid=1");
@@ -74,7 +79,10 @@ async fn w66_a_page_an_api_and_a_websocket_share_a_port() {
         let line = format!("{method} /api");
         let reply = ask(&server, &line, "content-length: 5\r\n", "hello").await;
         let got = reply.json();
-        assert_eq!((&got["method"], &got["body"]), (&json!(method), &json!("hello")));
+        assert_eq!(
+            (&got["method"], &got["body"]),
+            (&json!(method), &json!("hello"))
+        );
     }
     assert_eq!(server.registry.created().0, 0);
     let mut client = knock(server.address, "/live?user=ann", &[]).await.unwrap();
@@ -108,13 +116,18 @@ async fn w66_a_server_of_http_1_0_is_no_matter() {
         folder.path().as_os_str().to_owned(),
     ];
     let mut files = Program::start("python3", &arguments);
-    let server = in_front_of(&[format!("ws://{}", files.line().await)]).start().await;
+    let server = in_front_of(&[format!("ws://{}", files.line().await)])
+        .start()
+        .await;
     for _ in 0..3 {
         let page = ask(&server, "GET /page.html", "", "").await;
         assert_eq!((page.status, page.body.as_str()), (200, "<p>page"));
     }
     let head = ask(&server, "HEAD /page.html", "", "").await;
-    assert_eq!((head.status, head.header("content-length")), (200, Some("7")));
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, Some("7"))
+    );
     assert_eq!(ask(&server, "GET /missing", "", "").await.status, 404);
 }
 
@@ -134,12 +147,25 @@ async fn w67_headers_of_one_hop_are_not_handed_on() {
         x-forwarded-for: 203.0.113.9\r\n\r\n";
     let reply = exchange(server.address, request).await.unwrap();
     let seen = backend.seen().await;
-    for gone in ["keep-alive", "proxy-connection", "te", "x-mine", "upgrade", "x-wastegate-user"] {
+    for gone in [
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "x-mine",
+        "upgrade",
+        "x-wastegate-user",
+    ] {
         assert_eq!(seen.all(gone), Vec::<&str>::new(), "{gone}");
     }
     assert_eq!((seen.one("x-end"), seen.one("host")), ("2", "chat.example"));
     assert_eq!((reply.status, reply.body.as_str()), (200, "ok"));
-    for gone in ["keep-alive", "proxy-connection", "x-hop", "trailer", "x-wastegate-in-flight"] {
+    for gone in [
+        "keep-alive",
+        "proxy-connection",
+        "x-hop",
+        "trailer",
+        "x-wastegate-in-flight",
+    ] {
         assert_eq!(reply.header(gone), None, "{gone}");
     }
     assert_eq!(reply.header("x-end"), Some("2"));
@@ -149,9 +175,15 @@ async fn w67_headers_of_one_hop_are_not_handed_on() {
         "GET /ws?user=ann HTTP/1.1",
         "host: h\r\nkeep-alive: timeout=5\r\nproxy-connection: keep-alive\r\n",
     );
-    assert_eq!(exchange(server.address, &upgrade).await.unwrap().status, 403);
+    assert_eq!(
+        exchange(server.address, &upgrade).await.unwrap().status,
+        403
+    );
     let seen = backend.seen().await;
-    assert_eq!((seen.one("keep-alive"), seen.one("proxy-connection")), ("", ""));
+    assert_eq!(
+        (seen.one("keep-alive"), seen.one("proxy-connection")),
+        ("", "")
+    );
 }
 
 /// Both bodies stream, whole and in order, with a length and without one.
@@ -170,7 +202,8 @@ async fn w66_large_bodies_go_through_both_ways() {
             } else {
                 format!("content-length: {BYTES}")
             };
-            let head = format!("POST /echo HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{framing}\r\n\r\n");
+            let head =
+                format!("POST /echo HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{framing}\r\n\r\n");
             writer.write_all(head.as_bytes()).await.unwrap();
             for part in sent.chunks(100_000) {
                 if chunked {
@@ -224,7 +257,10 @@ fn events() -> (Router, mpsc::Sender<&'static str>) {
         async move {
             let parts = stream::unfold(heard.lock_owned().await, |mut heard| async move {
                 let part = heard.recv().await?;
-                Some((Ok::<_, Infallible>(Bytes::from_static(part.as_bytes())), heard))
+                Some((
+                    Ok::<_, Infallible>(Bytes::from_static(part.as_bytes())),
+                    heard,
+                ))
             });
             let body = Body::from_stream(parts.boxed());
             let response = Response::builder().header("content-type", "text/event-stream");
@@ -272,7 +308,9 @@ async fn w66_events_stream_as_they_come() {
     until_async("the backend to have noticed", async || {
         let _ = say.try_send("data: again\n\n");
         let heard = hears(&mut next, "data: again\n\n");
-        tokio::time::timeout(Duration::from_millis(100), heard).await.unwrap_or(false)
+        tokio::time::timeout(Duration::from_millis(100), heard)
+            .await
+            .unwrap_or(false)
     })
     .await;
 }
@@ -302,7 +340,9 @@ async fn w66_a_stream_ends_when_nothing_moves_or_the_server_stops() {
     until_async("a first event", async || {
         let _ = say.try_send("tock\n");
         let heard = hears(&mut stream, "tock\n");
-        tokio::time::timeout(Duration::from_millis(100), heard).await.unwrap_or(false)
+        tokio::time::timeout(Duration::from_millis(100), heard)
+            .await
+            .unwrap_or(false)
     })
     .await;
     let (stopped, heard) = tokio::join!(server.stop(), hears(&mut stream, "never"));
@@ -328,7 +368,9 @@ async fn w66_a_client_that_does_not_read_is_let_go() {
     let stuck = listening(&server).await;
     until_async("its place", async || {
         let mut next = listening(&server).await;
-        within("a head", read_head(&mut next)).await.is_some_and(|head| head.status == 200)
+        within("a head", read_head(&mut next))
+            .await
+            .is_some_and(|head| head.status == 200)
     })
     .await;
     drop(stuck);
@@ -339,14 +381,21 @@ async fn w66_heads_lengths_and_empty_answers_are_as_the_backend_says() {
     let server = before(
         Router::new()
             .route("/five", get(|| async { "12345" }))
-            .route("/none", get(|| async { axum::http::StatusCode::NO_CONTENT }))
-            .route("/same", get(|| async {
-                (axum::http::StatusCode::NOT_MODIFIED, [("etag", "\"1\"")])
-            })),
+            .route(
+                "/none",
+                get(|| async { axum::http::StatusCode::NO_CONTENT }),
+            )
+            .route(
+                "/same",
+                get(|| async { (axum::http::StatusCode::NOT_MODIFIED, [("etag", "\"1\"")]) }),
+            ),
     )
     .await;
     let head = ask(&server, "HEAD /five", "", "").await;
-    assert_eq!((head.status, head.header("content-length")), (200, Some("5")));
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, Some("5"))
+    );
     assert_eq!(head.body, "");
     let none = ask(&server, "GET /none", "", "").await;
     assert_eq!((none.status, none.header("content-length")), (204, None));
@@ -363,16 +412,19 @@ async fn w66_heads_lengths_and_empty_answers_are_as_the_backend_says() {
         }
     })
     .await;
-    let old = exchange(server.address, b"GET /five HTTP/1.0\r\n\r\n").await.unwrap();
+    let old = exchange(server.address, b"GET /five HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
     assert_eq!((old.status, old.body.as_str()), (200, "12345"));
 }
 
 /// A client that asks first is told to go on; and one that is refused before it sends is told that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w66_expect_100_continue_is_answered() {
-    let server = before(Router::new().route("/length", post(|body: Bytes| async move {
-        body.len().to_string()
-    })))
+    let server = before(Router::new().route(
+        "/length",
+        post(|body: Bytes| async move { body.len().to_string() }),
+    ))
     .await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = b"POST /length HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
@@ -382,9 +434,14 @@ async fn w66_expect_100_continue_is_answered() {
     assert_eq!(go_on.status, 100);
     stream.write_all(b"hello").await.unwrap();
     let mut rest = Vec::new();
-    within("the answer", stream.read_to_end(&mut rest)).await.unwrap();
+    within("the answer", stream.read_to_end(&mut rest))
+        .await
+        .unwrap();
     let rest = String::from_utf8_lossy(&rest);
-    assert!(rest.starts_with("HTTP/1.1 200") && rest.ends_with("\r\n\r\n5"), "{rest}");
+    assert!(
+        rest.starts_with("HTTP/1.1 200") && rest.ends_with("\r\n\r\n5"),
+        "{rest}"
+    );
 }
 
 /// What is no HTTP of ours to hand on, and a WebSocket that is badly made, reach no backend.
@@ -394,7 +451,13 @@ async fn w66_what_is_broken_is_refused_here() {
     let server = in_front_of(&[backend.url()]).start().await;
     let told = async |request: &str| {
         let reply = exchange(server.address, request.as_bytes()).await.unwrap();
-        (reply.status, reply.json()["error"].as_str().unwrap_or_default().to_owned())
+        (
+            reply.status,
+            reply.json()["error"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        )
     };
     let bad = "GET /ws HTTP/1.1\r\nhost: h\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: short\r\n\r\n";
@@ -402,7 +465,11 @@ async fn w66_what_is_broken_is_refused_here() {
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let hosts = "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n";
     for request in [bad, stripped, hosts] {
-        assert_eq!(told(request).await, (400, "bad-handshake".to_owned()), "{request}");
+        assert_eq!(
+            told(request).await,
+            (400, "bad-handshake".to_owned()),
+            "{request}"
+        );
     }
     for method in ["TRACE /", "CONNECT a.example:443"] {
         let request = format!("{method} HTTP/1.1\r\nhost: h\r\n\r\n");
@@ -411,7 +478,9 @@ async fn w66_what_is_broken_is_refused_here() {
     }
     let coded = "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(told(coded).await.0, 501);
-    let fine = exchange(server.address, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    let fine = exchange(server.address, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await
+        .unwrap();
     assert_eq!(fine.body, "hi");
     assert_eq!(server.metric("wastegate_gateway_requests_total").await, 1.0);
 }
@@ -424,7 +493,12 @@ async fn w66_refuse_is_as_if_there_were_nothing_but_websockets() {
         .start()
         .await;
     assert_eq!(ask(&server, "GET /page", "", "").await.status, 400);
-    assert_eq!(ask(&server, "POST /page", "content-length: 0\r\n", "").await.status, 405);
+    assert_eq!(
+        ask(&server, "POST /page", "content-length: 0\r\n", "")
+            .await
+            .status,
+        405
+    );
     let head = ask(&server, "HEAD /page", "", "").await;
     assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
 }
@@ -449,7 +523,11 @@ async fn w66_a_backend_that_fails_is_a_502_or_a_504() {
             .start()
             .await;
         let reply = ask(&server, "GET /", "", "").await;
-        assert_eq!((reply.status, &reply.json()["error"]), (code, &json!("upstream")), "{upstream}");
+        assert_eq!(
+            (reply.status, &reply.json()["error"]),
+            (code, &json!("upstream")),
+            "{upstream}"
+        );
         assert_eq!(reply.header("retry-after"), Some("5"));
     }
 }
@@ -459,7 +537,9 @@ async fn w66_a_backend_that_fails_is_a_502_or_a_504() {
 async fn w66_the_next_backend_is_asked_where_one_is_away() {
     let echo = any(|body: Bytes| async move { body });
     let there = serving(Router::new().fallback(echo)).await;
-    let server = in_front_of(&["ws://127.0.0.1:1".to_owned(), there]).start().await;
+    let server = in_front_of(&["ws://127.0.0.1:1".to_owned(), there])
+        .start()
+        .await;
     for _ in 0..4 {
         let reply = ask(&server, "POST /", "content-length: 4\r\n", "body").await;
         assert_eq!((reply.status, reply.body.as_str()), (200, "body"));
@@ -475,7 +555,10 @@ async fn w66_a_client_that_stops_sending_is_told_so() {
         .start()
         .await;
     let reply = ask(&server, "POST /", "content-length: 4\r\n", "bo").await;
-    assert_eq!((reply.status, &reply.json()["error"]), (408, &json!("upload-stalled")));
+    assert_eq!(
+        (reply.status, &reply.json()["error"]),
+        (408, &json!("upload-stalled"))
+    );
 }
 
 /// One more than may be under way is told to wait; when one is over, the next is in. WebSockets are not
@@ -497,7 +580,10 @@ async fn w66_requests_under_way_are_limited_in_all_and_by_address() {
         })
         .await;
         let refused = ask(&server, "GET /", "", "").await;
-        assert_eq!((refused.status, refused.header("retry-after")), (code, Some("5")));
+        assert_eq!(
+            (refused.status, refused.header("retry-after")),
+            (code, Some("5"))
+        );
         drop(first);
         until_async("a place", async || {
             let next = listening(&server).await;
@@ -532,7 +618,9 @@ async fn w66_a_backend_with_tls_is_asked_with_tls() {
                 continue;
             };
             let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+            while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0
+            {
+            }
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecret";
             let _ = stream.write_all(answer).await;
             let _ = stream.shutdown().await;

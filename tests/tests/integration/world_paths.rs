@@ -101,18 +101,29 @@ async fn w50_a_backend_with_a_path_is_asked_for_that_and_the_query() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w50_the_built_in_application_has_its_path_and_nothing_else_and_says_so() {
     let server = Setup::new().start().await;
-    assert_eq!(status(knock(server.address, "/ws?user=ann", &[]).await), 101);
+    assert_eq!(
+        status(knock(server.address, "/ws?user=ann", &[]).await),
+        101
+    );
     for target in ["/ws/", "/", "//ws", "/ws/x", "/WS"] {
         let (code, body) = knock(server.address, target, &[]).await.unwrap_err();
         let body: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((code, &body["error"]), (404, &json!("not-found")), "{target}");
+        assert_eq!(
+            (code, &body["error"]),
+            (404, &json!("not-found")),
+            "{target}"
+        );
         assert_eq!(body["listens_at"], json!(["/ws"]));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w50_a_route_is_found_by_host_and_path_and_a_404_says_where_there_is_one() {
-    let (one, two, three) = (backend("one").await, backend("two").await, backend("three").await);
+    let (one, two, three) = (
+        backend("one").await,
+        backend("two").await,
+        backend("three").await,
+    );
     let stripped = route::Config {
         strip_prefix: true,
         ..to("/api", None, &two)
@@ -143,7 +154,10 @@ async fn w50_a_route_is_found_by_host_and_path_and_a_404_says_where_there_is_one
     // A request that is no upgrade is answered the same.
     let plain = b"GET /nowhere HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
     let reply = exchange(server.address, plain).await.unwrap();
-    assert_eq!((reply.status, &reply.json()["error"]), (404, &json!("not-found")));
+    assert_eq!(
+        (reply.status, &reply.json()["error"]),
+        (404, &json!("not-found"))
+    );
     let seen = server.get("/v1/upstreams").await.json();
     let routes = seen["upstreams"].as_array().unwrap().iter();
     let routes: Vec<_> = routes.map(|it| it["route"].clone()).collect();
@@ -161,7 +175,10 @@ async fn w50_what_no_route_takes_goes_to_the_upstream() {
         })
         .start()
         .await;
-    assert_eq!(asked(&server, "h", "/app?user=a").await, "usual /app?user=a");
+    assert_eq!(
+        asked(&server, "h", "/app?user=a").await,
+        "usual /app?user=a"
+    );
     assert_eq!(
         asked(&server, "h", "/app/chat/x?user=a").await,
         "chat /app/chat/x?user=a"
@@ -173,16 +190,24 @@ async fn w50_what_no_route_takes_goes_to_the_upstream() {
 /// manager on another route.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w50_a_route_counts_apart_where_it_has_a_limit_of_its_own() {
-    let (one, two, own) = (backend("one").await, backend("two").await, backend("own").await);
+    let (one, two, own) = (
+        backend("one").await,
+        backend("two").await,
+        backend("own").await,
+    );
     let limited = route::Config {
         managers_per_user: Some(1),
         ..to("/own", None, &own)
     };
-    let server = with_routes(vec![to("/one", None, &one), to("/two", None, &two), limited])
-        .limit(2)
-        .without_force()
-        .start()
-        .await;
+    let server = with_routes(vec![
+        to("/one", None, &one),
+        to("/two", None, &two),
+        limited,
+    ])
+    .limit(2)
+    .without_force()
+    .start()
+    .await;
     let get_in = async |path: &str, key: &str| {
         let target = format!("{path}?user=ann&key={key}&device=d");
         knock(server.address, &target, &[]).await
@@ -251,11 +276,24 @@ async fn w51_a_path_that_is_checked_is_served() {
         std::fs::write(&file, text).unwrap();
         let file = file.display().to_string();
         let arguments = [verb, &["--config", &file]].concat();
-        Program::start(under_test(), &arguments).finish().await.0.code()
+        Program::start(under_test(), &arguments)
+            .finish()
+            .await
+            .0
+            .code()
     };
     let upstream = "upstream = \"ws://127.0.0.1:9\"";
     let serve = ["serve", "--listen", "127.0.0.1:0", "--admin", "off"];
-    for path in ["/ws/*", "/ws/:id", "/*", "/ws/*rest", "/{id}", "/ws/{*rest}", "/%zz", "ws"] {
+    for path in [
+        "/ws/*",
+        "/ws/:id",
+        "/*",
+        "/ws/*rest",
+        "/{id}",
+        "/ws/{*rest}",
+        "/%zz",
+        "ws",
+    ] {
         for text in [
             format!("[gateway]\npath = \"{path}\"\n"),
             format!("[gateway]\npath = \"{path}\"\n{upstream}\n"),
@@ -291,7 +329,14 @@ async fn w50_routes_are_read_again() {
     std::fs::write(&file, route("/a", &one)).unwrap();
     let config = file.display().to_string();
     let arguments = [
-        "serve", "--json", "--config", &config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+        "serve",
+        "--json",
+        "--config",
+        &config,
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
     ];
     let mut program = Program::start(under_test(), &arguments);
     let welcome: Value = serde_json::from_str(&program.line().await).unwrap();
@@ -307,8 +352,13 @@ async fn w50_routes_are_read_again() {
     .await;
     assert_eq!(status(knock(at("listen"), "/a?user=ann", &[]).await), 404);
     echo(&mut old, "not touched").await;
-    let seen = http::ask(at("admin"), "GET", "/v1/upstreams", None).await.json();
+    let seen = http::ask(at("admin"), "GET", "/v1/upstreams", None)
+        .await
+        .json();
     let upstreams = seen["upstreams"].as_array().unwrap();
     let at_c = upstreams.iter().find(|it| it["route"] == "/c").unwrap();
-    assert_eq!((&at_c["url"], &at_c["connections"]), (&json!(one), &json!(1)));
+    assert_eq!(
+        (&at_c["url"], &at_c["connections"]),
+        (&json!(one), &json!(1))
+    );
 }

@@ -1,7 +1,8 @@
 //! `[connection]`: sizes and deadlines of one WebSocket.
 
 use super::{GIB, HOUR, KIB, MIB, MINUTE, Section};
-use crate::config::shape::{auto, bytes, count, millis};
+use crate::config::shape::{Word, auto, bytes, count, millis};
+use crate::connection::frames::Unmasked;
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
@@ -24,7 +25,7 @@ pub(super) fn sections() -> Vec<Section> {
                 "fragments_max",
                 count(1, 100_000_000),
                 |d| &mut d.rooms.connection.fragments_max,
-                "Frames that a client may cut a message into on its way to a backend.",
+                "Frames that a client may cut a message into.",
             )
             .key(
                 "read_buffer_bytes",
@@ -54,7 +55,20 @@ pub(super) fn sections() -> Vec<Section> {
                 "control_frames_per_s_max",
                 count(1, 1_000_000),
                 |d| &mut d.rooms.connection.control_frames_per_s_max,
-                "Pings and pongs that a client may send in one second.",
+                "Pings and pongs that a client may send in one second; pongs that its backend asked for do not count.",
+            )
+            .key(
+                "unmasked_frames",
+                Word {
+                    what: "treatment of unmasked frames",
+                    words: vec![
+                        ("refuse", Unmasked::Refuse),
+                        ("answers", Unmasked::Answers),
+                        ("accept", Unmasked::Accept),
+                    ],
+                },
+                |d| &mut d.rooms.connection.unmasked_frames,
+                "Which frames of a client may come without the mask that RFC 6455 asks for: none, pongs and Closes (some libraries forget it there), or all. A backend gets them masked.",
             ),
     ]
 }

@@ -199,7 +199,21 @@ pub(super) fn sections() -> Vec<Section> {
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.drain,
                 "How long connections have to end after that.",
-            ),
+            )
+            .key(
+                "drain_readyz_ms",
+                millis(0, HOUR),
+                |d| &mut d.rooms.gateway.drain_readyz,
+                "How long `/readyz` answers 503 before the first of them is told, so that a balancer \
+                 sends no more; new clients are let in meanwhile. Longer than the balancer takes to \
+                 notice. Without connections the server stops at once.",
+            )
+            .live_except(&[
+                "header_timeout_ms",
+                "header_bytes_max",
+                "headers_max",
+                "upstream_grace_ms",
+            ]),
         tls(),
         caps(),
         flap(),
@@ -229,6 +243,7 @@ fn tls() -> Section {
         |d| &mut d.rooms.gateway.tls.rescan,
         "Between two looks whether they were replaced.",
     )
+    .live_except(&["certificate", "key"])
 }
 
 fn caps() -> Section {
@@ -261,6 +276,7 @@ fn caps() -> Section {
         |d| &mut d.rooms.gateway.caps.per_address_per_s_max,
         "The same of one address.",
     )
+    .live_except(&[])
 }
 
 fn flap() -> Section {
@@ -299,4 +315,5 @@ fn flap() -> Section {
         |d| &mut d.rooms.gateway.flap.ban_max,
         "How long any ban lasts at most, and how long somebody has to be quiet to be forgotten.",
     )
+    .live_except(&[])
 }

@@ -69,6 +69,7 @@ pub(super) fn section(at: usize) -> Section {
             move |d| &mut route(d, at).message_bytes_max,
             "The largest message that a client may send here, its payload.",
         )
+        .live_except(&[])
 }
 
 fn route(draft: &mut Draft, at: usize) -> &mut Config {

@@ -4,6 +4,7 @@ use axum::http::HeaderName;
 use ipnet::IpNet;
 
 use super::parsed::{ListOf, Optional, Parsed};
+use crate::gateway::identity::place::Place;
 use crate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use crate::gateway::upstream::Upstream;
 use crate::types::ids::NAME_BYTES_MAX;
@@ -60,6 +61,19 @@ pub(in crate::config) const fn upstreams() -> ListOf<Upstream> {
     })
 }
 
+/// Places where a client names its manager or device.
+pub(in crate::config) const fn places() -> ListOf<Place> {
+    ListOf(Parsed {
+        accepts: "`query:NAME`, `header:NAME`, `cookie:NAME`, `path:N` or `claim:NAME`",
+        parse: |text| {
+            text.parse()
+                .map_err(|error: crate::gateway::identity::place::BadPlace| error.to_string())
+        },
+        write: Place::written,
+        samples: &["query:key", "header:x-client", "path:2"],
+    })
+}
+
 /// Names that somebody else chose: of claims, classes, issuers.
 pub(in crate::config) const fn names() -> ListOf<String> {
     ListOf(name())
@@ -111,6 +125,22 @@ pub(in crate::config) const fn word() -> Parsed<String> {
         },
         write: Clone::clone,
         samples: &["token", "session-id", "acme.bearer."],
+    }
+}
+
+/// Such a word, or empty text for none.
+pub(in crate::config) const fn word_or_none() -> Parsed<String> {
+    Parsed {
+        accepts: "a name of letters, digits, `-`, `_` and `.`, or \"\" for none",
+        parse: |text| {
+            if text.is_empty() {
+                Ok(String::new())
+            } else {
+                (word().parse)(text)
+            }
+        },
+        write: Clone::clone,
+        samples: &["", "sessionid", "connect.sid"],
     }
 }
 

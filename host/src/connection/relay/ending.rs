@@ -6,9 +6,11 @@ use std::pin::Pin;
 use tokio::io::AsyncWrite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::step::{Moved, Side};
+use super::step::Moved;
 use super::{Keeper, Kept, Relay};
+use crate::connection::faults::Side;
 use crate::connection::frames::{ControlKind, encode};
+use crate::connection::heartbeat::random;
 use crate::manager::EndReport;
 use crate::types::CloseReason;
 
@@ -64,8 +66,7 @@ impl Relay {
                 }
                 _ => (self.session.close_code)(reason),
             };
-            let mask = self.heartbeat.fresh_nonce();
-            let mask = mask.first_chunk::<4>().copied().unwrap_or_default();
+            let mask = random().first_chunk::<4>().copied().unwrap_or_default();
             let close = encode(ControlKind::Close, &code.to_be_bytes(), Some(mask));
             self.up.seal(&close);
         }

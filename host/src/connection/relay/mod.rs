@@ -23,8 +23,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 pub use self::kept::{Keeper, Kept};
 use self::lane::Lane;
-use self::step::{Moved, Side};
-use super::frames::{ControlKind, Limits, Scanner, Sender, Violation, encode};
+use self::step::Moved;
+use super::faults::{Fault, Side};
+use super::frames::{ControlKind, Limits, Scanner, Sender, Unmasked, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::pump::Session;
 use super::transport::{Transport, abort_on_drop, give_up_on_silence};
@@ -63,16 +64,15 @@ pub fn relay(
         health.ping_interval,
         health.dead_after,
     );
-    let limits = Limits {
-        frame_bytes_max: session.config.relayed_frame_bytes_max() as u64,
-        message_bytes_max: session.config.message_bytes_max as u64,
-        fragments_max: session.config.fragments_max,
-    };
+    let limits = session
+        .config
+        .limits(session.config.relayed_frame_bytes_max());
     // The backend is the operator's own.
     let trusted = Limits {
         frame_bytes_max: u64::MAX,
         message_bytes_max: u64::MAX,
         fragments_max: u32::MAX,
+        unmasked: Unmasked::Refuse,
     };
     let mut relay = Relay {
         up: Lane::new(Scanner::new(Sender::Client, far.compresses, limits)),
@@ -203,8 +203,9 @@ impl Relay {
                 Next::End(reason) => return reason,
                 Next::Ping => {
                     ping.set(port.vitals.ping_asked());
-                    let nonce = self.heartbeat.fresh_nonce();
-                    self.ping(&nonce, self.session.clock.now());
+                    let now = self.session.clock.now();
+                    let nonce = self.heartbeat.fresh_nonce(now);
+                    self.ping(&nonce, now);
                 }
                 Next::Moved(moved) => {
                     if let Some(reason) = self.ends(moved) {
@@ -264,6 +265,16 @@ impl Relay {
             .fold(beat, Duration::min)
     }
 
+    /// Takes note of what one side did, and says what the connection ends with for it.
+    fn at_fault(&self, side: Side, fault: Fault) -> CloseReason {
+        let Session { faults, clock, .. } = &*self.session;
+        faults.note(fault, side, self.port.id, clock.now());
+        match side {
+            Side::Client => fault.reason(),
+            Side::Backend => CloseReason::UpstreamGone,
+        }
+    }
+
     /// Whether that is the end, and why.
     fn ends(&self, moved: Moved) -> Option<CloseReason> {
         match moved {
@@ -279,21 +290,11 @@ impl Relay {
             Moved::Close(Side::Backend, _) => Some(CloseReason::UpstreamClosed),
             Moved::Gone(Side::Client) => Some(CloseReason::ClientGone),
             Moved::Gone(Side::Backend) => Some(CloseReason::UpstreamGone),
-            Moved::Flood => Some(CloseReason::PolicyViolation),
+            Moved::Flood => Some(self.at_fault(Side::Client, Fault::ControlRate)),
             Moved::Broken(side, violation) => {
                 tracing::debug!(connection = %self.port.id, %violation, "the stream cannot go on");
                 self.port.vitals.count_error();
-                Some(match (side, violation) {
-                    (Side::Backend, _) => CloseReason::UpstreamGone,
-                    (
-                        Side::Client,
-                        Violation::FrameTooLong { .. } | Violation::MessageTooLong { .. },
-                    ) => CloseReason::MessageTooBig,
-                    (Side::Client, Violation::TooManyFragments { .. }) => {
-                        CloseReason::PolicyViolation
-                    }
-                    (Side::Client, _) => CloseReason::ProtocolError,
-                })
+                Some(self.at_fault(side, Fault::of(violation)))
             }
         }
     }

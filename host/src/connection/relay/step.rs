@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use super::Relay;
+use crate::connection::faults::Side;
 use crate::connection::frames::{Control, ControlKind, Violation};
 use crate::observe::Event;
 
@@ -16,13 +17,6 @@ const READS_MAX: usize = 16;
 thread_local! {
     /// What is read into, one for all connections of a thread: it is used between two awaits only.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
-}
-
-/// One of the two ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Client,
-    Backend,
 }
 
 /// What a move came to.
@@ -144,6 +138,7 @@ impl Relay {
                     Ok(taken) => taken,
                     Err(violation) => return Some(Moved::Broken(from, violation)),
                 };
+                self.control.expect(taken.pings);
                 if held && !self.down.own_waits() {
                     self.heartbeat.sent(now);
                     self.asked(now);
@@ -198,7 +193,9 @@ impl Relay {
             return Some(Moved::Close(Side::Client, Some(close)));
         }
         let most = self.session.config.control_frames_per_s_max;
-        let flood = (0..taken.controls).any(|_| self.control.count(now) > most);
+        let pongs = taken.controls - taken.pings;
+        let unasked = taken.pings + self.control.unexpected(pongs);
+        let flood = (0..unasked).any(|_| self.control.count(now) > most);
         flood.then_some(Moved::Flood)
     }
 }

@@ -54,8 +54,7 @@ pub(in crate::gateway) struct Client(legacy::Client<Connector, Upload>);
 impl Client {
     /// For the backends of a configuration.
     pub(in crate::gateway) fn of(config: &Config) -> Result<Self, TlsError> {
-        let routed = config.routes.iter().flat_map(|route| &route.upstream);
-        let encrypted = config.upstream.iter().chain(routed).any(Upstream::is_encrypted);
+        let encrypted = config.upstreams().into_iter().any(Upstream::is_encrypted);
         let authorities = config.upstream_authorities.as_deref();
         let connector = Connector {
             tls: encrypted.then(|| tls::connector(authorities)).transpose()?,

@@ -50,7 +50,9 @@ pub(super) async fn pass(
         return refuse::method();
     };
     peer::find(&mut parts, &rules.config.trusted_proxies);
-    let place = gateway.requests.take(peer::origin(&parts), &rules.config.http);
+    let place = gateway
+        .requests
+        .take(peer::origin(&parts), &rules.config.http);
     let place = match place {
         Ok(place) => place,
         Err(full) => {
@@ -73,7 +75,9 @@ pub(super) async fn pass(
     };
     match exchange.run(&rules, upstreams, &gateway).await {
         Ok(response) => {
-            let done = exchange.watch.streaming(&gateway.tasks, progress.clone(), &cut);
+            let done = exchange
+                .watch
+                .streaming(&gateway.tasks, progress.clone(), &cut);
             let is_head = parts.method == Method::HEAD;
             handed_back(response, is_head, |body| Download {
                 body,
@@ -118,7 +122,8 @@ impl Exchange<'_> {
         gateway: &Gateway,
     ) -> Result<Response<Incoming>, Failure> {
         let mut tries = upstreams.tries(Purpose::Plain, None, &gateway.session.clock);
-        let mut failed = Failure::Unreachable(UpstreamError::Timeout(rules.config.upstream_timeout));
+        let mut failed =
+            Failure::Unreachable(UpstreamError::Timeout(rules.config.upstream_timeout));
         while let Some(attempt) = tries.next() {
             failed = match self.ask(&attempt, rules).await {
                 Ok(response) => {
@@ -186,8 +191,11 @@ fn handed_back(
     download: impl FnOnce(Incoming) -> Download,
 ) -> Response {
     let (head, body) = response.into_parts();
-    let has_no_body =
-        is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let has_no_body = is_head
+        || matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
     let body = if has_no_body {
         // Not of length 0: that would be said in a header, and what a GET has is not known.
         Body::new(body::Nothing)

@@ -1,11 +1,14 @@
 //! Who is it. Whatever proves it stays in here; what comes out is checked and typed.
 //!
 //! [`Identify`] is the seam: [`DevIdentity`] believes everybody, [`jwt`] checks tokens by keys,
-//! [`hook`] asks a service, [`forwarded`] believes headers of named proxies. How a client hands its
-//! token over is [`token`]'s matter, what claims mean is [`claims`]'.
+//! [`hook`] asks a service, [`forwarded`] believes headers of named proxies, [`session`] takes an
+//! application's own cookie, [`address`] the client's address. How a client hands its token over is
+//! [`token`]'s matter, what claims mean is [`claims`]', and where a client names its manager and
+//! device is a list of [`place`]s.
 //!
 //! Not here: whether it may enter (`admission`).
 
+pub mod address;
 pub mod claims;
 mod config;
 mod dev;
@@ -15,6 +18,8 @@ mod http;
 mod identifiers;
 pub mod jwt;
 mod names;
+pub mod place;
+pub mod session;
 pub mod token;
 
 use std::fmt;
@@ -31,7 +36,7 @@ use crate::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
 pub use config::{Config, Mode};
 pub use dev::DevIdentity;
 pub use identifiers::Identifiers;
-pub(in crate::gateway) use names::Names;
+pub use names::Naming;
 
 /// A verified client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +88,17 @@ pub enum Unidentified {
         "query parameter `{0}` is missing; connect to e.g. `/ws?user=ann&key=chat-1&device=laptop`"
     )]
     Missing(&'static str),
-    /// It says so twice.
-    #[error("query parameter `{0}` is given more than once")]
-    Repeated(&'static str),
+    /// It says two things in one place.
+    #[error("{0} is given more than once")]
+    Repeated(String),
     /// It says something else too.
-    #[error("query parameter `{0}` is unknown; known are {known}", known = names::PARAMETERS.join(", "))]
-    Unknown(String),
+    #[error("query parameter `{name}` is unknown; known are {known}", known = known.join(", "))]
+    Unknown {
+        /// The parameter.
+        name: String,
+        /// Those that are understood.
+        known: Vec<String>,
+    },
     /// A value is not one of those that are known.
     #[error("query parameter `{name}` must be one of {known}", known = known.join(", "))]
     Value {
@@ -106,6 +116,9 @@ pub enum Unidentified {
     /// A name could be taken for one of another route.
     #[error("`{0}` has `@@`, which stands between names and routes here; choose another name")]
     OfRoute(&'static str),
+    /// The session's cookie is missing.
+    #[error("cookie `{0}` is missing; sign in first")]
+    NoSession(String),
     /// What proves it is missing or does not.
     #[error("{0}")]
     Rejected(String),
@@ -118,11 +131,16 @@ pub enum Unidentified {
 }
 
 impl Unidentified {
+    /// A query parameter says two things.
+    fn repeated(name: &str) -> Self {
+        Self::Repeated(format!("query parameter `{name}`"))
+    }
+
     /// The status it is answered with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Missing(_) | Self::Rejected(_) => StatusCode::UNAUTHORIZED,
+            Self::Missing(_) | Self::NoSession(_) | Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -157,34 +175,45 @@ pub enum IdentityError {
     },
 }
 
-/// Whoever identifies by these settings. `proxies` are believed in their headers; `foreign_queries`
-/// are those of a backend: parameters that nobody here knows are let through.
+/// Whoever identifies by these settings. `proxies` are believed in their headers; a request that is
+/// `shared` is a backend's too: what nobody here understands is let through.
 ///
 /// # Errors
 /// [`IdentityError`] with the key to mend.
 pub fn by(
     config: &Config,
     proxies: &[IpNet],
-    foreign_queries: bool,
+    shared: bool,
     clock: Clock,
 ) -> Result<Arc<dyn Identify>, IdentityError> {
+    let naming = Naming {
+        key: config.key.clone(),
+        device: config.device.clone(),
+        shared,
+    };
+    let proxies = proxies.to_vec();
     Ok(match config.mode {
-        Mode::Dev => Arc::new(DevIdentity { foreign_queries }),
-        Mode::Jwt => Arc::new(jwt::Jwt::new(config, clock).map_err(|error| match error {
-            jwt::KeysError::Client(source) => IdentityError::Client {
-                key: "identity.jwt.keys_url",
-                source,
+        Mode::Dev => Arc::new(DevIdentity { naming }),
+        Mode::Address => Arc::new(address::Address::new(naming, proxies)),
+        Mode::Cookie => Arc::new(session::Session::new(&config.cookie, naming, proxies)),
+        Mode::Jwt => Arc::new(jwt::Jwt::new(config, naming, clock).map_err(
+            |error| match error {
+                jwt::KeysError::Client(source) => IdentityError::Client {
+                    key: "identity.jwt.keys_url",
+                    source,
+                },
+                error => IdentityError::Keys(error),
             },
-            error => IdentityError::Keys(error),
-        })?),
+        )?),
         Mode::Hook => {
-            let hook = hook::Hook::new(config, clock).map_err(|source| IdentityError::Client {
-                key: "identity.hook.url",
-                source,
-            })?;
+            let hook =
+                hook::Hook::new(config, naming, clock).map_err(|source| IdentityError::Client {
+                    key: "identity.hook.url",
+                    source,
+                })?;
             Arc::new(hook)
         }
-        Mode::Headers => Arc::new(forwarded::Forwarded::new(config, proxies.to_vec())),
+        Mode::Headers => Arc::new(forwarded::Forwarded::new(config, naming, proxies)),
     })
 }
 

@@ -82,15 +82,18 @@ impl FromStr for Prefix {
             return Err(BadPrefix::NotAbsolute(text.to_owned()));
         }
         // What routers call wildcards and parameters: `*`, `*rest`, `:id`, `{id}`, `<id>`.
-        let is_pattern = |segment: &str| {
-            segment.contains('*') || segment.starts_with([':', '{', '<'])
-        };
+        let is_pattern =
+            |segment: &str| segment.contains('*') || segment.starts_with([':', '{', '<']);
         if text.split('/').any(is_pattern) {
             let plain = text.split('/').take_while(|segment| !is_pattern(segment));
             let prefix = plain.collect::<Vec<_>>().join("/");
             return Err(BadPrefix::Pattern {
                 text: text.to_owned(),
-                prefix: if prefix.is_empty() { "/".to_owned() } else { prefix },
+                prefix: if prefix.is_empty() {
+                    "/".to_owned()
+                } else {
+                    prefix
+                },
             });
         }
         let is_encoded = text.split('%').skip(1).all(|rest| {
@@ -197,9 +200,8 @@ mod tests {
 
     #[test]
     fn a_prefix_covers_whole_segments() {
-        let beneath = |prefix: &str, path: &'static str| {
-            prefix.parse::<Prefix>().unwrap().beneath(path)
-        };
+        let beneath =
+            |prefix: &str, path: &'static str| prefix.parse::<Prefix>().unwrap().beneath(path);
         assert_eq!(beneath("/", "/"), Some("/"));
         assert_eq!(beneath("/", "//ws"), Some("//ws"));
         assert_eq!(beneath("/ws", "/ws"), Some(""));
@@ -242,16 +244,25 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_everything_beneath_one() {
-        let covers = |pattern: &str, host: &str| {
-            pattern.parse::<HostPattern>().unwrap().covers(host)
-        };
+        let covers =
+            |pattern: &str, host: &str| pattern.parse::<HostPattern>().unwrap().covers(host);
         assert!(covers("chat.example", "chat.example"));
         assert!(covers("Chat.Example.", "chat.example."));
         assert!(!covers("chat.example", "a.chat.example"));
         assert!(covers("*.example", "a.example") && covers("*.example", "a.b.example"));
         assert!(!covers("*.example", "example") && !covers("*.example", "badexample"));
         assert!(covers("[::1]", "[::1]"));
-        for text in ["", "*", "a.*", "https://a", "a:80", "a/b", "u@a", "a b", "*."] {
+        for text in [
+            "",
+            "*",
+            "a.*",
+            "https://a",
+            "a:80",
+            "a/b",
+            "u@a",
+            "a b",
+            "*.",
+        ] {
             assert!(text.parse::<HostPattern>().is_err(), "{text}");
         }
     }

@@ -18,7 +18,7 @@ use super::config::Config as GatewayConfig;
 use super::identity::{Identifiers, Identify};
 use super::site;
 use super::tls::TlsError;
-use super::upstream::Upstreams;
+use super::upstream::{Upstream, Upstreams};
 use crate::connection::Session;
 
 /// The path of the built-in application where no setting says it.
@@ -196,11 +196,38 @@ impl GatewayConfig {
         !self.upstream.is_empty() || !self.routes.is_empty()
     }
 
-    /// A path where a client gets in that is not of a route of its own.
+    /// A path where a client gets in: where no route of its own does, if there is such a place.
     #[must_use]
     pub fn entry(&self) -> &str {
-        let usual = if self.hands_on() { "/" } else { BUILT_IN_PATH };
-        self.path.as_ref().map_or(usual, Prefix::as_str)
+        match (&self.path, self.routes.first()) {
+            (_, Some(route)) if self.upstream.is_empty() => route.path.as_str(),
+            (Some(path), _) => path.as_str(),
+            (None, _) if self.hands_on() => "/",
+            (None, _) => BUILT_IN_PATH,
+        }
+    }
+
+    /// Where it listens: paths, behind a host where there is one.
+    #[must_use]
+    pub fn listens_at(&self) -> Vec<String> {
+        let mut places: Vec<String> = self.routes.iter().map(Config::name).collect();
+        if self.routes.is_empty() || !self.upstream.is_empty() {
+            places.push(self.entry().to_owned());
+        }
+        places
+    }
+
+    /// All backends, each once.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<&Upstream> {
+        let routed = self.routes.iter().flat_map(|route| &route.upstream);
+        let mut all: Vec<&Upstream> = Vec::new();
+        for upstream in self.upstream.iter().chain(routed) {
+            if !all.contains(&upstream) {
+                all.push(upstream);
+            }
+        }
+        all
     }
 }
 

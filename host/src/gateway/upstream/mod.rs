@@ -10,6 +10,7 @@ mod head;
 mod open;
 mod pool;
 mod refusal;
+mod seen;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +24,7 @@ pub(super) use open::{Asked, Leg};
 pub(super) use pool::{Attempt, Load, Purpose};
 pub use pool::{Balance, Upstreams, View};
 pub use refusal::Refusal;
+pub use seen::Seen;
 
 /// Which host a backend is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +51,14 @@ pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
     #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
     Url(String),
+    /// It is the URL of one but for its scheme.
+    #[error("{text:?} is not a WebSocket URL; did you mean `{meant}`?")]
+    Scheme {
+        /// As given.
+        text: String,
+        /// What was probably meant.
+        meant: String,
+    },
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
@@ -102,7 +112,13 @@ impl FromStr for Upstream {
     type Err = BadUpstream;
 
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = || BadUpstream::Url(text.to_owned());
+        let bad = || match meant(text) {
+            Some(meant) => BadUpstream::Scheme {
+                text: text.to_owned(),
+                meant,
+            },
+            None => BadUpstream::Url(text.to_owned()),
+        };
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let encrypted = match uri.scheme_str() {
             Some("ws") => false,
@@ -125,6 +141,23 @@ impl FromStr for Upstream {
     }
 }
 
+/// The URL that a text with another scheme, or with none, was probably meant to be.
+fn meant(text: &str) -> Option<String> {
+    let meant = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" | "tcp" => format!("ws://{rest}"),
+            "https" | "wss" => format!("wss://{rest}"),
+            _ => return None,
+        },
+        // `localhost:8000` alone: a host with a port, or at least a name with a dot.
+        None if text.contains([':', '.']) || text.starts_with("localhost") => {
+            format!("ws://{}", text.trim_start_matches('/'))
+        }
+        None => return None,
+    };
+    (meant != text && meant.parse::<Upstream>().is_ok()).then_some(meant)
+}
+
 impl Upstream {
     /// Whether it wants TLS.
     pub(super) const fn is_encrypted(&self) -> bool {
@@ -140,7 +173,11 @@ impl Upstream {
     /// WebSockets, so it is none for these.
     pub(super) fn target(&self, client: &Uri) -> Uri {
         let mut parts = client.clone().into_parts();
-        let scheme = if self.encrypted { Scheme::HTTPS } else { Scheme::HTTP };
+        let scheme = if self.encrypted {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
         parts.scheme = Some(scheme);
         parts.authority = Some(self.authority.clone());
         let path = parts.path_and_query.take();

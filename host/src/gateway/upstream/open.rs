@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::pool::Load;
 use super::{Refusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
-use crate::connection::{Far, Plain, Transport};
+use crate::connection::{Far, Kept, Plain, Transport};
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::items;
 use crate::gateway::parking::Parked;
@@ -72,7 +72,10 @@ impl Upstream {
     }
 
     /// Opens a connection to it, with TLS where it wants that.
-    pub(in crate::gateway) async fn reach(&self, tls: Option<&TlsConnector>) -> Result<Transport, UpstreamError> {
+    pub(in crate::gateway) async fn reach(
+        &self,
+        tls: Option<&TlsConnector>,
+    ) -> Result<Transport, UpstreamError> {
         let stream = TcpStream::connect((self.host(), self.port()))
             .await
             .map_err(UpstreamError::Connect)?;
@@ -192,6 +195,11 @@ impl Leg {
             headers,
             load,
         })
+    }
+
+    /// Tells the backend that its client will not come.
+    pub(in crate::gateway) async fn dismiss(self, within: Duration) {
+        Kept::fresh(self.transport).dismiss(within).await;
     }
 
     /// What was agreed, if the connection can be kept for another of the client's: not if they agreed on
