@@ -128,6 +128,15 @@ impl Admission {
         self.queues.len()
     }
 
+    /// Whether room would have to be made for a newcomer: its user is at its limit, and has no manager of
+    /// its key.
+    #[must_use]
+    pub fn is_full_for(&self, newcomer: Newcomer<'_>) -> bool {
+        let Newcomer { user, key, .. } = newcomer;
+        let limit = self.registry.limit(user, self.clock.now());
+        self.registry.held(user) >= limit && self.registry.get(user, key).is_none()
+    }
+
     /// Sets how many managers a user may hold, as whoever vouches for it says; none for as many as
     /// everybody.
     pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {

@@ -8,6 +8,7 @@
 
 mod answer;
 mod config;
+mod connections;
 mod contest;
 mod denied;
 mod ladder;

@@ -10,14 +10,16 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::error::AppError;
+use super::notes::{ACTIVITY, DECISIONS};
 use super::policies::Policies;
 use super::{acceptor, identify, key};
-use crate::config::Config;
+use crate::config::{Config, PolicySource};
 use crate::gateway::{DevIdentity, Gateway};
 use crate::manager::Application;
 use crate::observe::config::JournalConfig;
 use crate::observe::metrics::Metrics;
 use crate::observe::{self, journal};
+use crate::rollout::StartError;
 use crate::types::Clock;
 
 /// A file that is made to see whether one can be, and removed.
@@ -37,9 +39,14 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
     problems.extend(acceptor(config).err().map(AppError::from));
     let files = config.rollout.state_dir.as_deref();
     problems.extend(files.and_then(|folder| state(folder).err()));
-    let journals = [&config.observe.decisions, &config.observe.activity];
-    let journals = journals.into_iter().flatten();
-    problems.extend(journals.filter_map(|journal| writable(journal).err()));
+    let journals = [
+        (DECISIONS, &config.observe.decisions),
+        (ACTIVITY, &config.observe.activity),
+    ];
+    for (key, journal) in journals {
+        let refused = journal.as_ref().and_then(|journal| writable(journal).err());
+        problems.extend(refused.map(|source| AppError::Journal { key, source }));
+    }
 
     let dry = without_files(config);
     let (clock, mut metrics) = (Clock::system(), Metrics::new());
@@ -49,11 +56,28 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
             problems.extend(built.await.err());
         }
         Err(error) => {
-            problems.push(error);
+            problems.push(named(error, config));
             problems.extend(Gateway::check(&config.gateway).err().map(AppError::from));
         }
     }
     problems
+}
+
+/// A policy's refusal with the key that names the policy; other errors say theirs.
+fn named(error: AppError, config: &Config) -> AppError {
+    let source = match error {
+        AppError::Rollout(source @ StartError::Policy(_)) => source,
+        error => return error,
+    };
+    let registry = &config.sources.registry.reference;
+    let (key, value) = match (&config.ranking.source, registry) {
+        (PolicySource::File(path), _) => ("policy.file", path.display().to_string()),
+        (PolicySource::Shipped(_), Some(reference)) => {
+            ("policy.registry.reference", reference.to_string())
+        }
+        (PolicySource::Shipped(name), None) => ("policy.name", name.clone()),
+    };
+    AppError::Policy { key, value, source }
 }
 
 /// The same settings for a server that keeps nothing.
@@ -76,8 +100,8 @@ fn state(folder: &Path) -> Result<(), AppError> {
     key::check(folder)
 }
 
-fn writable(config: &JournalConfig) -> Result<(), AppError> {
-    journal::check(config).map_err(AppError::Observe)?;
+fn writable(config: &JournalConfig) -> Result<(), observe::Error> {
+    journal::check(config)?;
     let path = &config.path;
     let opened = match OpenOptions::new().append(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -88,7 +112,7 @@ fn writable(config: &JournalConfig) -> Result<(), AppError> {
     };
     opened.map_err(|source| {
         let path = path.clone();
-        AppError::Observe(observe::Error::JournalOpen { path, source })
+        observe::Error::JournalOpen { path, source }
     })
 }
 

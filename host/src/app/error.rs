@@ -20,6 +20,16 @@ pub enum AppError {
     /// There is no policy to start with, or no place to keep them.
     #[error(transparent)]
     Rollout(#[from] rollout::StartError),
+    /// The policy that the settings name is not taken.
+    #[error("`{key}` names {value}")]
+    Policy {
+        /// The key.
+        key: &'static str,
+        /// What it is set to.
+        value: String,
+        /// Why not.
+        source: rollout::StartError,
+    },
     /// The WASM engine cannot be started.
     #[error("the WASM engine cannot be started")]
     Engine(#[source] policy::EngineError),
@@ -29,6 +39,14 @@ pub enum AppError {
     /// A journal, the log or the random source does not work.
     #[error("cannot set up what is written down")]
     Observe(#[source] observe::Error),
+    /// A journal cannot be written.
+    #[error("what happens cannot be written down (`{key}`)")]
+    Journal {
+        /// The key that names its file.
+        key: &'static str,
+        /// Why.
+        source: observe::Error,
+    },
     /// The state directory cannot be used.
     #[error("cannot use {} (`policy.rollout.state_dir`)", .path.display())]
     State {

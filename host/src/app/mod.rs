@@ -12,6 +12,7 @@ mod error;
 mod experiments;
 mod key;
 mod notes;
+mod places;
 mod policies;
 mod recording;
 
@@ -23,11 +24,11 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 pub use self::audit::Auditor;
 pub use self::check::check;
 pub use self::core::Core;
+use self::places::Places;
 pub use error::AppError;
 pub use recording::{Event, Recording};
 
@@ -43,7 +44,11 @@ pub struct App {
     listener: TcpListener,
     tls: Option<Arc<tls::Acceptor>>,
     admin: Option<TcpListener>,
+    places: Places,
 }
+
+/// How long backends have to take a first connection before the start goes on.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Whoever identifies clients as the configuration says, for [`App::build`] and [`Core::reload`].
 ///
@@ -81,6 +86,8 @@ impl App {
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
+        let mut config = config;
+        let places = Places::claim(&mut config);
         let listener = bind("server.listen", config.server.listen).await?;
         let admin = match config.admin {
             AdminListener::On(address) => Some(bind("admin.listen", address).await?),
@@ -88,11 +95,14 @@ impl App {
         };
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
+        // Before anybody is told that they are there.
+        core.gateway().look_at_upstreams(FIRST_LOOK_MAX).await;
         Ok(Self {
             core,
             listener,
             tls,
             admin,
+            places,
         })
     }
 
@@ -138,6 +148,7 @@ impl App {
             listener,
             tls,
             admin,
+            places,
         } = self;
         core.start();
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
@@ -146,18 +157,19 @@ impl App {
         let serving = |router: Router, places, door, tasks: &Tasks| Serving {
             router,
             config: gateway.config(),
-            places: Arc::new(Semaphore::new(places)),
+            places,
             user_timeout: core.health().dead_after,
             door,
             tasks: tasks.clone(),
         };
-        let places = core.registry().limits().connections_total;
+        let clients = gateway::Places::new(places.connections, places.beside);
         let door = Some(Door::new(gateway.clone(), tls.clone()));
-        let public = serving(gateway.router(), places, door, &tasks);
+        let public = serving(gateway.router(), clients, door, &tasks);
         tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(admin) = admin {
             let router = core.admin_router();
-            let serving = serving(router, ADMIN_CONNECTIONS_MAX, None, &operators);
+            let own = gateway::Places::new(places.operators, places.operators_beside);
+            let serving = serving(router, own, None, &operators);
             operators.spawn("listener", gateway::serve(admin, serving));
         }
         let mut shutdown = std::pin::pin!(shutdown);
@@ -203,8 +215,6 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, tls::TlsError
 
 /// How long operators' last requests may take once everybody else has gone.
 const OPERATORS_GRACE: Duration = Duration::from_secs(1);
-/// Connections that operators may have at once.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address)

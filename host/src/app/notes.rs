@@ -48,6 +48,11 @@ pub(super) fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
     })
 }
 
+/// The key of the file of decisions.
+pub(super) const DECISIONS: &str = "observe.decisions.path";
+/// The key of the file of activity.
+pub(super) const ACTIVITY: &str = "observe.activity.path";
+
 /// Everything that writes down.
 pub(super) struct Notes {
     pub(super) recording: Arc<Recording>,
@@ -68,18 +73,18 @@ impl Notes {
         let (experiments, shadows) =
             experiments::open(config, policies, clock, &pseudonyms).await?;
         let mut threads = Vec::new();
-        let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
+        let mut open = |journal: Option<&JournalConfig>, room, key| -> Result<Journal, AppError> {
             let Some(journal) = journal else {
                 return Ok(Journal::disabled());
             };
-            let (journal, thread) =
-                Journal::open(journal, clock.clone()).map_err(AppError::Observe)?;
+            let (journal, thread) = Journal::open(journal, clock.clone())
+                .map_err(|source| AppError::Journal { key, source })?;
             journal.register(metrics.room(room));
             threads.push(thread);
             Ok(journal)
         };
-        let decisions = open(config.observe.decisions.as_ref(), "decisions")?;
-        let activity = open(config.observe.activity.as_ref(), "activity")?;
+        let decisions = open(config.observe.decisions.as_ref(), "decisions", DECISIONS)?;
+        let activity = open(config.observe.activity.as_ref(), "activity", ACTIVITY)?;
         let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
         let node = &config.server.node;
         let recording = Recording::new(

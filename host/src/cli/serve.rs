@@ -1,6 +1,5 @@
 //! `wastegate serve`, also the default verb: the gateway until it is told to stop.
 
-use std::future::Future;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -72,9 +71,11 @@ impl Args {
             .enable_all()
             .build()?;
         let served = runtime.block_on(async {
+            // Both hear of every signal from now on.
+            let (first, mut second) = (Stops::new(), Stops::new());
             tokio::select! {
-                served = serve(loaded, sources, self.json, terminal.out, stop_signal()) => served,
-                () = second_stop_signal() => {
+                served = serve(loaded, sources, self.json, terminal.out, first) => served,
+                () = second.second() => {
                     tracing::warn!("a second signal: ending at once");
                     Ok(false)
                 }
@@ -104,13 +105,16 @@ async fn serve(
     sources: Sources,
     json: bool,
     out: &mut dyn io::Write,
-    stop: impl Future<Output = ()>,
+    mut stops: Stops,
 ) -> Result<bool, Failed> {
     let config = &started.config;
     let identify = app::identify(config).map_err(|error| Failed::App(error.into()))?;
-    let app = App::build(config.clone(), application(config), identify)
-        .await
-        .map_err(Failed::App)?;
+    let app = tokio::select! {
+        app = App::build(config.clone(), application(config), identify) => app,
+        // Nobody is connected yet: there is nothing to drain.
+        () = stops.next() => return Ok(true),
+    };
+    let app = app.map_err(Failed::App)?;
     let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
     let said = if json {
         welcome.json(out)
@@ -121,7 +125,7 @@ async fn serve(
     let hangup = Hangup::new();
     let settings = || read_again(&sources, &started);
     let asked = || hangup.next();
-    Ok(app.run_reloading(stop, asked, settings).await)
+    Ok(app.run_reloading(stops.next(), asked, settings).await)
 }
 
 /// What runs behind the gateway.
@@ -193,13 +197,6 @@ pub(super) async fn stop_signal() {
     Stops::new().next().await;
 }
 
-/// Completes at the second of them: whoever asks twice does not want to wait.
-async fn second_stop_signal() {
-    let mut stops = Stops::new();
-    stops.next().await;
-    stops.next().await;
-}
-
 /// SIGINT and SIGTERM.
 struct Stops([Option<tokio::signal::unix::Signal>; 2]);
 
@@ -216,6 +213,12 @@ impl Stops {
                 signal.ok()
             }),
         )
+    }
+
+    /// Completes at the second of them: two say not to wait.
+    async fn second(&mut self) {
+        self.next().await;
+        self.next().await;
     }
 
     async fn next(&mut self) {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::origin::{AllowedOrigin, MissingOrigin};
@@ -17,6 +18,15 @@ pub enum RefusalStyle {
     Http,
     /// The upgrade is answered, then closed with a code and reason that scripts can read.
     Close,
+}
+
+/// What `/readyz` says while every backend is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutBackend {
+    /// 503: a balancer sends clients elsewhere.
+    Fail,
+    /// 200: clients come here and are refused.
+    Pass,
 }
 
 /// The public listener.
@@ -64,13 +74,19 @@ pub struct Config {
     pub upstream_held_bytes_max: usize,
     /// Which of several backends gets a connection. The one with the fewest.
     pub upstream_balance: Balance,
-    /// Between two looks whether backends that are away are back; zero to learn it from connections
-    /// only. 5 s.
+    /// Between two looks whether backends that could not be reached can be now; zero to learn it from
+    /// clients only. 5 s.
     pub upstream_check: Duration,
     /// Certificate authorities of backends, PEM; none for those of the system.
     pub upstream_authorities: Option<PathBuf>,
-    /// How long the backend has to take a connection and to answer its upgrade. 5 s.
+    /// How long backends have to take a connection and to answer its upgrade, all that are tried for one
+    /// client together. 5 s.
     pub upstream_timeout: Duration,
+    /// Answers to an upgrade that say that a backend is sick: it is left alone for a while, and the next
+    /// one is asked. 502, 503, 504.
+    pub upstream_unhealthy_statuses: Vec<StatusCode>,
+    /// What `/readyz` says while every backend is away. 503.
+    pub readyz_without_backend: WithoutBackend,
     /// How long `/readyz` answers 503 before the first client is asked to go when the server stops,
     /// if there are connections. New clients are let in meanwhile. 1 s.
     pub drain_readyz: Duration,
@@ -107,6 +123,12 @@ impl Default for Config {
             upstream_authorities: None,
             upstream_timeout: Duration::from_secs(5),
             drain_readyz: Duration::from_secs(1),
+            upstream_unhealthy_statuses: vec![
+                StatusCode::BAD_GATEWAY,
+                StatusCode::SERVICE_UNAVAILABLE,
+                StatusCode::GATEWAY_TIMEOUT,
+            ],
+            readyz_without_backend: WithoutBackend::Fail,
             drain_spread: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }

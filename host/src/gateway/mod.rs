@@ -31,10 +31,12 @@ mod lists;
 mod metrics;
 mod parking;
 mod peer;
+mod places;
 mod refuse;
 mod refused;
 mod resume;
 mod site;
+mod spare;
 mod upgrade;
 mod waiting;
 
@@ -53,19 +55,23 @@ use self::parking::Parking;
 use self::refused::Refusals;
 use self::route::Routes;
 use self::tls::TlsError;
-use self::upstream::Upstreams;
+use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
 use crate::connection::Session;
 use crate::types::Tasks;
 
-pub use config::{Config, RefusalStyle};
+pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
 pub use identity::{DevIdentity, Identified, Identifiers, Identify, Identity, Unidentified};
-pub use listener::{ConnectionSlot, Serving, serve};
+pub use listener::{Serving, serve};
 pub use metrics::Metrics;
+pub use places::{ConnectionSlot, Places};
 
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";
+
+/// Between two looks whether backends are back, at the least.
+const UPSTREAM_CHECK_MIN: Duration = Duration::from_secs(1);
 
 /// Everything an upgrade needs.
 pub struct Gateway {
@@ -79,6 +85,8 @@ pub struct Gateway {
     /// Requests under way that are no upgrade.
     requests: Arc<Requests>,
     refusals: Refusals,
+    /// All backends that there are connections of, also those that the settings do not name any more.
+    members: Members,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -123,7 +131,8 @@ impl Gateway {
             config,
             tasks,
         } = parts;
-        let rules = Rules::of(config, &identify, expiry_grace, &session, None)?;
+        let members = Members::default();
+        let rules = Rules::of(config, &identify, expiry_grace, &session, &members)?;
         let caps = Caps::new(&rules.config.caps, session.clock.now());
         Ok(Arc::new(Self {
             admission,
@@ -134,6 +143,7 @@ impl Gateway {
             parking: Arc::default(),
             requests: Arc::default(),
             refusals: Refusals::default(),
+            members,
             tasks,
             metrics: Metrics::default(),
         }))
@@ -158,8 +168,7 @@ impl Gateway {
         identify: &Identifiers,
         expiry_grace: Duration,
     ) -> Result<(), TlsError> {
-        let old = self.rules.load_full();
-        let rules = Rules::of(config, identify, expiry_grace, &self.session, Some(&old))?;
+        let rules = Rules::of(config, identify, expiry_grace, &self.session, &self.members)?;
         self.rules.store(Arc::new(rules));
         Ok(())
     }
@@ -176,16 +185,31 @@ impl Gateway {
     /// Looks whether backends that are away are back, over and over.
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {
-            let rules = self.rules.load_full();
-            let check = rules.config.upstream_check;
-            for upstreams in rules.upstreams().filter(|_| !check.is_zero()) {
-                upstreams
-                    .look(rules.config.upstream_timeout, &self.session.clock)
-                    .await;
-            }
-            drop(rules);
-            tokio::time::sleep(check.max(Duration::from_secs(1))).await;
+            let config = self.config();
+            self.look_at_upstreams(config.upstream_timeout).await;
+            tokio::time::sleep(config.upstream_check.max(UPSTREAM_CHECK_MIN)).await;
         }
+    }
+
+    /// Looks once whether backends that nobody asked yet, or that could not be reached, can be; within
+    /// `timeout`, and not at all where the settings leave that to clients.
+    pub async fn look_at_upstreams(&self, timeout: Duration) {
+        let rules = self.rules.load_full();
+        let timeout = timeout.min(rules.config.upstream_timeout);
+        let checks = !rules.config.upstream_check.is_zero();
+        let looks = rules.upstreams().filter(|_| checks);
+        let looks = looks.map(|upstreams| upstreams.look(timeout, &self.session.clock));
+        futures_util::future::join_all(looks).await;
+    }
+
+    /// Whether there is a backend, of any route, that is not known to be away; also where there are none at all,
+    /// because the built-in application answers.
+    #[must_use]
+    pub fn has_backend(&self) -> bool {
+        let rules = self.rules.load();
+        let now = self.session.clock.now();
+        let mut upstreams = rules.upstreams();
+        !rules.config.hands_on() || upstreams.any(|upstreams| upstreams.is_there(now))
     }
 
     /// The backends, as they are, each once.
@@ -261,11 +285,11 @@ impl Rules {
         identify: &Identifiers,
         expiry_grace: Duration,
         session: &Arc<Session>,
-        before: Option<&Self>,
+        members: &Members,
     ) -> Result<Self, TlsError> {
-        let known: Vec<_> = before.map_or_else(Vec::new, |before| before.upstreams().collect());
+        let now = session.clock.now();
         let routes = Routes::of(&config, identify, session, |config| {
-            Upstreams::of(config, known.first().map(|known| &***known))
+            Upstreams::of(config, members, now)
         })?;
         let http = config.hands_on().then(|| Client::of(&config)).transpose()?;
         Ok(Self {

@@ -178,6 +178,15 @@ pub(super) fn no_answer() -> Response {
     response
 }
 
+/// No backend is there, and room would have to be made for this client.
+pub(super) fn no_backend(left: Duration) -> Response {
+    let message = "the server behind the gateway cannot be reached";
+    let mut response = answer(StatusCode::BAD_GATEWAY, "upstream", message);
+    retry_after(&mut response, left.max(Duration::from_secs(1)));
+    let why = "no backend is there, and nobody is evicted for that".to_owned();
+    noted(response, "upstream", why)
+}
+
 /// Not now. The body has everything that the refusal knows.
 pub(super) fn denied(denied: &Denied) -> Response {
     let status = match denied.why {

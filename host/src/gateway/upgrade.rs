@@ -24,10 +24,11 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::{Identity, Unidentified};
-use super::listener::{ConnectionSlot, Knocking};
+use super::listener::Knocking;
 use super::peer::Origin;
+use super::places::ConnectionSlot;
 use super::route::{Route, is_reserved};
-use super::upstream::{Asked, Leg, Load};
+use super::upstream::{Asked, Availability, Leg, Load};
 use super::{Gateway, Rules, SUBPROTOCOL, close, flap, origin, peer, refuse};
 use crate::admission::{self, Denied, Displace, Newcomer, Seat, Ticket};
 use crate::connection::{self, Transport};
@@ -85,6 +86,9 @@ pub(super) async fn answer(
     let admission = incoming.gateway.admission.clone();
     let limit = incoming.route.scope.limit(&incoming.identity);
     admission.set_limit(&incoming.user, limit);
+    if let Some(left) = incoming.hopeless() {
+        return refuse::no_backend(left);
+    }
     let displace = incoming.displace();
     let asked = admission.ask(incoming.newcomer(), displace).await;
     let seat = match asked {
@@ -187,6 +191,18 @@ impl Incoming {
             key: &self.key,
             device: Some(&self.identity.device),
         }
+    }
+
+    /// How long no backend is asked, where room would have to be made for this client: a backend that is
+    /// known to be away is no reason to clean up. A client that finds a free place may try all the same.
+    fn hopeless(&self) -> Option<Duration> {
+        let now = self.gateway.session.clock.now();
+        let upstreams = self.route.upstreams.as_ref()?;
+        let Availability::Away { until } = upstreams.availability(now) else {
+            return None;
+        };
+        let full = self.gateway.admission.is_full_for(self.newcomer());
+        full.then(|| until.since(now))
     }
 
     /// Nothing irreversible before what can still fail: a backend has to answer before a manager that
@@ -345,6 +361,9 @@ impl Incoming {
             transport.socket(),
             session.clock.now(),
         );
+        if let Some(slot) = &self._slot {
+            port.leaves(slot.place());
+        }
         let in_flight = leg.as_ref().and_then(Leg::in_flight);
         match self.attach_somewhere(permit, &port, in_flight).await {
             Ok(attachment) => {

@@ -30,8 +30,8 @@ impl Default for Setup {
 
 impl Setup {
     /// The defaults of the product, except that nothing happens that a test did not ask for: no
-    /// temporary slots, no background pass, no ration and no holds of evictions by force, ports of the
-    /// system's choice, patience with policies.
+    /// temporary slots, no background pass, no ration and no holds of evictions by force, no waiting
+    /// at a stop, ports of the system's choice, patience with policies.
     #[must_use]
     pub fn new() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -41,6 +41,8 @@ impl Setup {
         };
         config.server.listen = any;
         config.limits.temporary_slots = 0;
+        config.gateway.drain_readyz = Duration::ZERO;
+        config.gateway.drain_spread = Duration::ZERO;
         config.cleanup.force_per_user_max = 0;
         config.cleanup.displaced = Hold::OFF;
         config.admission.takeovers_max = 0;

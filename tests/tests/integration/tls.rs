@@ -48,7 +48,7 @@ impl Authority {
     }
 }
 
-async fn encrypted(
+pub(crate) async fn encrypted(
     authority: &Authority,
     address: SocketAddr,
 ) -> tokio_rustls::client::TlsStream<TcpStream> {

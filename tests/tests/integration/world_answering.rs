@@ -265,7 +265,7 @@ async fn b11_a_client_inside_a_long_frame_of_its_own_stays() {
 async fn b11_faults_are_counted_by_kind() {
     let prepare = |setup: Setup| {
         setup.with(|config| {
-            config.connection.frame_bytes_max = 100;
+            config.connection.frame_bytes_max = Some(100);
             config.connection.message_bytes_max = 150;
             config.connection.fragments_max = 4;
             config.connection.control_frames_per_s_max = 10;

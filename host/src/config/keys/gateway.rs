@@ -1,13 +1,13 @@
 //! `[gateway]`: HTTP in, upgraded socket out.
 
 use super::{DAY, GIB, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
-use crate::config::shape::edge::{networks, origins, upstreams};
+use crate::config::shape::edge::{Statuses, networks, origins, upstreams};
 use crate::config::shape::route::path;
 use crate::config::shape::{OptionalPath, Switch, Word, auto, bytes, count, millis};
-use crate::gateway::RefusalStyle;
 use crate::gateway::http::Style;
 use crate::gateway::origin::MissingOrigin;
 use crate::gateway::upstream::{Balance, UpstreamHost};
+use crate::gateway::{RefusalStyle, WithoutBackend};
 
 pub(super) fn sections() -> Vec<Section> {
     let refusal = vec![("http", RefusalStyle::Http), ("close", RefusalStyle::Close)];
@@ -16,6 +16,14 @@ pub(super) fn sections() -> Vec<Section> {
         words: vec![
             ("least-connections", Balance::LeastConnections),
             ("by-key", Balance::ByKey),
+            ("by-address", Balance::ByAddress),
+        ],
+    };
+    let without_backend = Word {
+        what: "word",
+        words: vec![
+            ("fail", WithoutBackend::Fail),
+            ("pass", WithoutBackend::Pass),
         ],
     };
     vec![
@@ -167,14 +175,16 @@ pub(super) fn sections() -> Vec<Section> {
                 balance,
                 |d| &mut d.rooms.gateway.upstream_balance,
                 "Which of several gets a connection: the one with the fewest, or always the same for \
-                 a user's key.",
+                 a user's key or a client's address. `by-address` is for clients that begin with \
+                 requests that are no upgrade, such as Socket.IO: those go by address in any case.",
             )
             .key(
                 "upstream_check_ms",
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.upstream_check,
-                "Between two looks whether one that could not be reached is back; 0 to learn it from \
-                 connections only. One that is there is left in peace.",
+                "Between two looks whether one that could not be reached takes connections again, and \
+                 whether one that no client was sent to yet does; 0 to learn it from clients only. One \
+                 that upgrades is left in peace.",
             )
             .key(
                 "upstream_authorities",
@@ -186,7 +196,23 @@ pub(super) fn sections() -> Vec<Section> {
                 "upstream_timeout_ms",
                 millis(10, MINUTE),
                 |d| &mut d.rooms.gateway.upstream_timeout,
-                "How long that server has to take a connection and to answer its upgrade.",
+                "How long those servers have to take a connection and to answer its upgrade, all that \
+                 are tried for one client together. One that has said nothing in its share of it is \
+                 not waited for alone: the next is asked beside it.",
+            )
+            .key(
+                "upstream_unhealthy_statuses",
+                Statuses,
+                |d| &mut d.rooms.gateway.upstream_unhealthy_statuses,
+                "Answers to an upgrade that say that a server is sick, as a refused connection or no \
+                 answer does: it is left alone for a while, and the next is asked. Others are handed \
+                 on to the client.",
+            )
+            .key(
+                "readyz_without_backend",
+                without_backend,
+                |d| &mut d.rooms.gateway.readyz_without_backend,
+                "What `/readyz` says while every server is away: `fail` is 503, `pass` is 200.",
             )
             .key(
                 "drain_spread_ms",

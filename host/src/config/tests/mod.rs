@@ -58,6 +58,10 @@ pub(super) fn as_text(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::List(words) => words.join(","),
+        Value::Wholes(numbers) => {
+            let words: Vec<String> = numbers.iter().map(u64::to_string).collect();
+            words.join(",")
+        }
         other => other.to_string(),
     }
 }

@@ -89,6 +89,28 @@ impl Client {
     }
 }
 
+/// Why the connector reached nothing. Of the reasons of an upgrade, those that are of connecting.
+#[derive(Debug, thiserror::Error)]
+enum Unreached {
+    #[error("no connection")]
+    Connect(#[source] io::Error),
+    #[error("no TLS")]
+    Tls(#[source] io::Error),
+    #[error("no connection within {} ms", .0.as_millis())]
+    Timeout(Duration),
+}
+
+impl From<UpstreamError> for Unreached {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Connect(error) => Self::Connect(error),
+            UpstreamError::Tls(error) => Self::Tls(error),
+            UpstreamError::Timeout(timeout) => Self::Timeout(timeout),
+            other => Self::Connect(io::Error::other(other.to_string())),
+        }
+    }
+}
+
 /// What the connector said.
 fn unreachable(error: &legacy::Error) -> UpstreamError {
     let again = |error: &io::Error| {
@@ -96,11 +118,11 @@ fn unreachable(error: &legacy::Error) -> UpstreamError {
         code.unwrap_or_else(|| io::Error::new(error.kind(), error.to_string()))
     };
     let source = std::error::Error::source(error);
-    match source.and_then(|source| source.downcast_ref::<UpstreamError>()) {
-        Some(UpstreamError::Connect(error)) => UpstreamError::Connect(again(error)),
-        Some(UpstreamError::Tls(error)) => UpstreamError::Tls(again(error)),
-        Some(UpstreamError::Timeout(timeout)) => UpstreamError::Timeout(*timeout),
-        _ => UpstreamError::Connect(io::Error::other(crate::types::chain(error))),
+    match source.and_then(|source| source.downcast_ref::<Unreached>()) {
+        Some(Unreached::Connect(error)) => UpstreamError::Connect(again(error)),
+        Some(Unreached::Tls(error)) => UpstreamError::Tls(again(error)),
+        Some(Unreached::Timeout(timeout)) => UpstreamError::Timeout(*timeout),
+        None => UpstreamError::Connect(io::Error::other(crate::types::chain(error))),
     }
 }
 
@@ -127,10 +149,10 @@ struct Connector {
 
 impl tower::Service<Uri> for Connector {
     type Response = Wire;
-    type Error = UpstreamError;
-    type Future = BoxFuture<'static, Result<Wire, UpstreamError>>;
+    type Error = Unreached;
+    type Future = BoxFuture<'static, Result<Wire, Unreached>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unreached>> {
         Poll::Ready(Ok(()))
     }
 

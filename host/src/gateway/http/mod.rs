@@ -121,7 +121,12 @@ impl Exchange<'_> {
         upstreams: &Upstreams,
         gateway: &Gateway,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut tries = upstreams.tries(Purpose::Plain, None, &gateway.session.clock);
+        let mut tries = upstreams.tries(
+            Purpose::Plain,
+            None,
+            peer::client(self.parts),
+            &gateway.session.clock,
+        );
         let mut failed =
             Failure::Unreachable(UpstreamError::Timeout(rules.config.upstream_timeout));
         while let Some(attempt) = tries.next() {

@@ -4,7 +4,8 @@ use axum::http::Request;
 
 use super::*;
 use crate::gateway::identity::DevIdentity;
-use crate::types::Clock;
+use crate::gateway::upstream::Members;
+use crate::types::{Clock, Timestamp};
 
 fn session() -> Arc<Session> {
     Arc::new(Session {
@@ -22,7 +23,7 @@ fn routes(change: impl FnOnce(&mut GatewayConfig)) -> Routes {
     change(&mut config);
     let identify = Identifiers::from(Arc::new(DevIdentity::default()) as Arc<dyn Identify>);
     Routes::of(&config, &identify, &session(), |config| {
-        Upstreams::of(config, None)
+        Upstreams::of(config, &Members::default(), Timestamp::ZERO)
     })
     .unwrap()
 }

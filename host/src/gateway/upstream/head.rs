@@ -15,6 +15,7 @@ use super::{Asked, UpstreamHost, extensions, forwarding};
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::{items, texts};
 use crate::gateway::{SUBPROTOCOL, site};
+use crate::types::DeviceId;
 
 /// Headers of one hop (RFC 9110, section 7.6.1), which are never handed on, whatever `Connection` names.
 const HOP: [HeaderName; 11] = [
@@ -33,6 +34,8 @@ const HOP: [HeaderName; 11] = [
 ];
 /// What names of headers between us and backends begin with.
 const OURS: &str = "x-wastegate-";
+/// The device, where the client named one.
+const DEVICE: &str = "x-wastegate-device";
 
 /// What a backend tells us of a client's work when it takes the connection.
 pub(super) const IN_FLIGHT: &str = "x-wastegate-in-flight";
@@ -71,10 +74,16 @@ impl Onward<'_> {
             [
                 ("x-wastegate-user", identity.user.as_str()),
                 ("x-wastegate-key", identity.key.as_str()),
-                ("x-wastegate-device", identity.device.as_str()),
+                (DEVICE, identity.device.as_str()),
             ]
         });
-        for (name, value) in names.into_iter().flatten() {
+        // What the client did not name has no name there either.
+        let is_unnamed = |name| {
+            let device = identity.map(|identity| &identity.device);
+            name == DEVICE && device.is_some_and(DeviceId::is_unnamed)
+        };
+        let names = names.into_iter().flatten();
+        for (name, value) in names.filter(|(name, _)| !is_unnamed(*name)) {
             say(
                 &mut headers,
                 HeaderName::from_static(name),

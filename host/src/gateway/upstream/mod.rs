@@ -4,9 +4,11 @@
 //! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
 //! answered; anything else is a refusal, and its connection is never used again.
 
+mod blame;
 mod extensions;
 mod forwarding;
 mod head;
+mod member;
 mod open;
 mod pool;
 mod refusal;
@@ -20,9 +22,11 @@ use axum::http::StatusCode;
 use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 pub(super) use head::{Onward, answer};
+pub use member::View;
+pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
-pub(super) use pool::{Attempt, Load, Purpose};
-pub use pool::{Balance, Upstreams, View};
+pub(super) use pool::{Attempt, Purpose};
+pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::Refusal;
 pub use seen::Seen;
 
@@ -49,16 +53,8 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
+    #[error("{url:?} is not a WebSocket URL{hint}", url = .0, hint = hint(.0))]
     Url(String),
-    /// It is the URL of one but for its scheme.
-    #[error("{text:?} is not a WebSocket URL; did you mean `{meant}`?")]
-    Scheme {
-        /// As given.
-        text: String,
-        /// What was probably meant.
-        meant: String,
-    },
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
@@ -112,13 +108,7 @@ impl FromStr for Upstream {
     type Err = BadUpstream;
 
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = || match meant(text) {
-            Some(meant) => BadUpstream::Scheme {
-                text: text.to_owned(),
-                meant,
-            },
-            None => BadUpstream::Url(text.to_owned()),
-        };
+        let bad = || BadUpstream::Url(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let encrypted = match uri.scheme_str() {
             Some("ws") => false,
@@ -138,6 +128,14 @@ impl FromStr for Upstream {
             authority,
             path: path.map(ToOwned::to_owned),
         })
+    }
+}
+
+/// What to write instead of a text that is no URL of a backend.
+fn hint(text: &str) -> String {
+    match meant(text) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => ", such as ws://127.0.0.1:8000 or wss://chat.example".to_owned(),
     }
 }
 
@@ -241,6 +239,15 @@ mod tests {
         }
         for text in ["ws://a:b@backend", "ws://backend?x=1", "ws://backend/#x"] {
             assert!(matches!(bad(text), BadUpstream::More(_)), "{text}");
+        }
+        for (text, hint) in [
+            ("http://backend", "; did you mean `ws://backend`?"),
+            ("HTTPS://backend:1/x", "; did you mean `wss://backend:1/x`?"),
+            ("backend:8000", "; did you mean `ws://backend:8000`?"),
+            ("/ws", ", such as ws://127.0.0.1:8000 or wss://chat.example"),
+        ] {
+            let said = bad(text).to_string();
+            assert_eq!(said, format!("{text:?} is not a WebSocket URL{hint}"));
         }
     }
 }
