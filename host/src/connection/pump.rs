@@ -41,6 +41,21 @@ pub struct Session {
     pub faults: Arc<Faults>,
 }
 
+impl Session {
+    /// The same with other sizes and deadlines.
+    #[must_use]
+    pub fn with(&self, config: Config) -> Self {
+        Self {
+            config,
+            health: self.health.clone(),
+            clock: self.clock.clone(),
+            close_code: self.close_code,
+            notice: self.notice,
+            faults: self.faults.clone(),
+        }
+    }
+}
+
 /// Runs a connection that has been upgraded and attached, until it has ended. `leftover` is what
 /// the client sent behind its request head.
 pub async fn run(

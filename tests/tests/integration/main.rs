@@ -119,7 +119,11 @@ mod world_endings;
 #[cfg(test)]
 mod world_heads;
 #[cfg(test)]
+mod world_http;
+#[cfg(test)]
 mod world_origins;
+#[cfg(test)]
+mod world_paths;
 #[cfg(test)]
 mod world_places;
 #[cfg(test)]
