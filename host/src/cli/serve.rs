@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::json;
@@ -21,6 +22,9 @@ pub(super) use crate::types::chain;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
 pub const EX_UNAVAILABLE: u8 = 69;
+
+/// How long backends have to take a first connection before the start goes on.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Arguments of `wastegate serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -116,6 +120,9 @@ async fn serve(
         .map_err(Failed::App)?;
     let address = app.address().map_err(Failed::Io)?;
     let admin = app.admin_address().map_err(Failed::Io)?;
+    // Before anybody reads that they are there.
+    let gateway = app.core().gateway();
+    gateway.look_at_upstreams(true, FIRST_LOOK_MAX).await;
     welcome(&app, &path, address, admin, json, out).map_err(Failed::Io)?;
     let hangup = Hangup::new();
     let running = Mutex::new(config);

@@ -164,20 +164,20 @@ impl Gateway {
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {
             let config = self.config();
-            self.look_at_upstreams(config.upstream_timeout).await;
+            self.look_at_upstreams(false, config.upstream_timeout).await;
             tokio::time::sleep(config.upstream_check.max(UPSTREAM_CHECK_MIN)).await;
         }
     }
 
-    /// Looks once whether backends that nobody asked yet, or that could not be reached, can be; within
-    /// `timeout`, and not at all where the settings leave that to clients.
-    pub async fn look_at_upstreams(&self, timeout: Duration) {
+    /// Looks once whether backends that could not be reached can be, the `first` time also those that no
+    /// client was sent to yet; within `timeout`, and not at all where the settings leave that to clients.
+    pub async fn look_at_upstreams(&self, first: bool, timeout: Duration) {
         let rules = self.rules.load_full();
         let timeout = timeout.min(rules.config.upstream_timeout);
         if !rules.config.upstream_check.is_zero()
             && let Some(upstreams) = &rules.upstreams
         {
-            upstreams.look(timeout, &self.session.clock).await;
+            upstreams.look(first, timeout, &self.session.clock).await;
         }
     }
 

@@ -9,6 +9,7 @@ mod head;
 mod member;
 mod open;
 mod pool;
+mod tries;
 
 use std::fmt;
 use std::str::FromStr;
