@@ -131,6 +131,8 @@ mod world_promises;
 #[cfg(test)]
 mod world_refusals;
 #[cfg(test)]
+mod world_requests;
+#[cfg(test)]
 mod world_samples;
 #[cfg(test)]
 mod world_taking;
