@@ -6,7 +6,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -383,27 +382,5 @@ impl Serving {
         if let Err(error) = ended {
             tracing::debug!(%error, "http connection failed");
         }
-    }
-}
-
-/// Whether a connection is between two requests: it has had one, and has none.
-#[derive(Debug, Default)]
-struct Resting {
-    begun: AtomicU32,
-    ended: AtomicU32,
-}
-
-impl Resting {
-    fn begin(&self) {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn is_resting(&self) -> bool {
-        let ended = self.ended.load(Ordering::Relaxed);
-        ended > 0 && ended == self.begun.load(Ordering::Relaxed)
     }
 }

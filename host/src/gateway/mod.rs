@@ -34,6 +34,7 @@ mod peer;
 mod places;
 mod refuse;
 mod refused;
+mod resting;
 mod resume;
 mod site;
 mod spare;

@@ -133,6 +133,8 @@ mod world_promises;
 #[cfg(test)]
 mod world_refusals;
 #[cfg(test)]
+mod world_requests;
+#[cfg(test)]
 mod world_rotation;
 #[cfg(test)]
 mod world_samples;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -29,7 +29,6 @@ async fn backend(name: &'static str) -> String {
 }
 
 async fn serve(name: &'static str, stream: TcpStream) {
-    use futures_util::StreamExt as _;
     let mut target = String::new();
     #[expect(clippy::result_large_err, reason = "it is what the library asks for")]
     let note = |request: &Request, response: Response| {
@@ -55,6 +54,15 @@ async fn asked(server: &Server, host: &str, target: &str) -> String {
         Ok(mut client) => greeting(&mut client).await,
         Err((status, body)) => format!("{status} {body}"),
     }
+}
+
+/// A client that answers pings, as long as what is returned is not ended.
+fn answering(
+    mut client: tokio_tungstenite::WebSocketStream<TcpStream>,
+) -> tokio::task::JoinHandle<()> {
+    Tasks::new().spawn("client", async move {
+        while let Some(Ok(_)) = client.next().await {}
+    })
 }
 
 fn to(path: &str, host: Option<&str>, backend: &str) -> route::Config {
@@ -219,10 +227,12 @@ async fn w50_a_route_counts_apart_where_it_has_a_limit_of_its_own() {
     // The same device and key elsewhere take nothing over.
     echo(&mut first, "still there").await;
     server.holds("ann", 2).await;
+    let _answering = [answering(first), answering(second)];
     assert_eq!(status(get_in("/one", "other").await), 429);
     // And a route with a limit of its own has its own place, and one only.
     let mut third = get_in("/own", "k").await.unwrap();
     assert!(greeting(&mut third).await.starts_with("own "));
+    let _third = answering(third);
     let (code, body) = get_in("/own", "more").await.unwrap_err();
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((code, &body["limit"]), (429, &json!(1)), "{body}");
