@@ -27,6 +27,7 @@ use super::hello;
 use super::peer::Said;
 use super::places::{ConnectionSlot, Places};
 use super::refuse;
+use super::resting::Resting;
 use crate::connection::{Plain, Transport};
 use crate::observe::Throttle;
 use crate::types::{Clock, Tasks};

@@ -20,6 +20,7 @@ pub mod route;
 pub mod tls;
 pub mod upstream;
 
+mod attach;
 mod authority;
 mod config;
 mod door;

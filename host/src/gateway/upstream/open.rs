@@ -20,10 +20,10 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::member::Load;
 use super::{Refusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
 use crate::connection::{Far, Kept, Plain, Transport};
+use crate::gateway::attach::transport;
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::items;
 use crate::gateway::parking::Parked;
-use crate::gateway::upgrade::transport;
 use crate::types::Tasks;
 
 /// Bytes of a backend's response head.
