@@ -48,7 +48,7 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL{}", hint(.0))]
+    #[error("{text:?} is not a WebSocket URL{hint}", text = .0, hint = hint(.0))]
     Url(String),
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
