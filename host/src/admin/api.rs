@@ -17,7 +17,8 @@ use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
 use crate::experiment::{Experiments, Shadows};
-use crate::gateway::Gateway;
+use crate::gateway::upstream::View;
+use crate::gateway::{Gateway, WithoutBackend};
 use crate::health;
 use crate::manager::Manager;
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
@@ -96,7 +97,8 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         .into_response()
 }
 
-/// 200 while every background worker runs, 503 with the names of those that do not.
+/// 200 while every background worker runs, 503 with the names of those that do not. Backends that are
+/// away make it degraded, and still 200: a restart of this process would bring none of them back.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     let down = admin.supervisor.down();
     let status = if down.is_empty() {
@@ -104,18 +106,26 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let upstreams = admin.gateway.upstreams();
+    let away = upstreams.iter().filter(|it| it.up == Some(false)).count();
     let body = json!({
         "ok": down.is_empty(),
+        "degraded": away > 0,
+        "upstreams_away": away,
         "workers_down": down,
         "worker_restarts": admin.supervisor.restarts(),
     });
     (status, Json(body)).into_response()
 }
 
-/// 200 while new connections are wanted, 503 once the server is about to stop; with how many managers
-/// there are, so that a stop can be watched.
+/// 200 while new connections are wanted, 503 once the server is about to stop, and while no backend is
+/// there unless `gateway.readyz_without_backend` passes that; with how many managers there are, so that
+/// a stop can be watched.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    let ready = !admin.leaving.is_cancelled() && !admin.tasks.stopping().is_cancelled();
+    let backend = admin.gateway.has_backend();
+    let passes = admin.gateway.config().readyz_without_backend == WithoutBackend::Pass;
+    let stays = !admin.leaving.is_cancelled() && !admin.tasks.stopping().is_cancelled();
+    let ready = stays && (backend || passes);
     let status = if ready {
         StatusCode::OK
     } else {
@@ -124,7 +134,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let managers = admin.registry.total();
     (
         status,
-        Json(json!({ "ready": ready, "managers": managers })),
+        Json(json!({ "ready": ready, "managers": managers, "backend": backend })),
     )
         .into_response()
 }
@@ -242,9 +252,22 @@ async fn in_flight(
     Json(json!({ "units": request.units })).into_response()
 }
 
-/// The backends, as they are.
+/// A backend with the route that leads to it.
+#[derive(Serialize)]
+struct RoutedView {
+    /// Where the route listens.
+    route: String,
+    #[serde(flatten)]
+    backend: View,
+}
+
+/// The backends of every route, as they are.
 async fn upstreams(State(admin): State<Arc<Admin>>) -> Response {
-    Json(json!({ "upstreams": admin.gateway.upstreams() })).into_response()
+    let views = admin.gateway.routed_upstreams().into_iter();
+    let views: Vec<_> = views
+        .map(|(route, backend)| RoutedView { route, backend })
+        .collect();
+    Json(json!({ "upstreams": views })).into_response()
 }
 
 async fn unpin(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::admission::Admission;
 use crate::cleanup::{Cleaner, NodePressure};
 use crate::health::{self, LinkQuality};
-use crate::observe::process;
+use crate::observe::{descriptors, process};
 use crate::registry::Registry;
 use crate::types::{Health, Timestamp};
 
@@ -85,8 +85,10 @@ pub struct LimitStats {
     pub managers_per_user: u32,
     /// Managers of the node.
     pub managers_total: u32,
-    /// Connections of the node.
+    /// Connections of the node: as many as are configured, or as there are descriptors for.
     pub connections_total: usize,
+    /// Descriptors that the process may have open; null where the system does not tell.
+    pub open_fds: Option<u64>,
     /// Temporary slots of one user.
     pub temporary_slots: u32,
 }
@@ -132,6 +134,7 @@ impl Stats {
                 managers_per_user: limits.managers_per_user,
                 managers_total: limits.managers_total,
                 connections_total: limits.connections_total,
+                open_fds: descriptors::limit(),
                 temporary_slots: limits.temporary_slots,
             },
             per_user: BTreeMap::new(),

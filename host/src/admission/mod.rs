@@ -8,6 +8,7 @@
 
 mod answer;
 mod config;
+mod connections;
 mod contest;
 mod denied;
 mod ladder;
@@ -18,6 +19,7 @@ mod rate;
 mod room;
 mod seat;
 mod watch;
+mod way;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{self, assess, probe_round};
+use crate::health::{self, assess, could_answer, probe_round};
 use crate::manager::{Manager, Port};
 use crate::quality::Quality;
 use crate::quality::audit::{Audited, drawn};
@@ -70,7 +70,7 @@ impl Auditor {
             .filter_map(|(manager, believed)| {
                 let ports = manager.ports();
                 let untold = |port: &Arc<Port>| {
-                    port.vitals.read_paused() || health::ignores_pings(port, &self.health)
+                    !could_answer(port, started, None) || health::ignores_pings(port, &self.health)
                 };
                 // It left while it was asked, or its silence says nothing: nothing is known.
                 if ports.is_empty() || ports.iter().any(untold) {

@@ -12,9 +12,11 @@ mod error;
 mod experiments;
 mod key;
 mod notes;
+mod places;
 mod policies;
 mod recording;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,17 +24,17 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 pub use self::audit::Auditor;
 pub use self::check::check;
 pub use self::core::Core;
+use self::places::Places;
 pub use error::AppError;
 pub use recording::{Event, Recording};
 
 use crate::config::{AdminListener, Config};
 use crate::gateway::identity::{self, IdentityError};
-use crate::gateway::{self, Door, Identify, Serving, tls};
+use crate::gateway::{self, Door, Identifiers, Identify, Serving, tls};
 use crate::manager::Application;
 use crate::types::{Clock, Tasks, chain};
 
@@ -42,6 +44,8 @@ pub struct App {
     listener: TcpListener,
     tls: Option<Arc<tls::Acceptor>>,
     admin: Option<TcpListener>,
+    clients: Arc<gateway::Places>,
+    operators: Arc<gateway::Places>,
 }
 
 /// Whoever identifies clients as the configuration says, for [`App::build`] and [`Core::reload`].
@@ -52,9 +56,22 @@ pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
     identity::by(
         &config.identity,
         &config.gateway.trusted_proxies,
-        !config.gateway.upstream.is_empty(),
+        config.gateway.hands_on(),
         Clock::system(),
     )
+}
+
+/// What identifies clients on every route: `usual`, and what routes of other modes want.
+fn identifiers(config: &Config, usual: Arc<dyn Identify>) -> Result<Identifiers, IdentityError> {
+    let mut identifiers = Identifiers::from(usual);
+    let modes = config.gateway.routes.iter().filter_map(|it| it.identity);
+    let modes: BTreeSet<_> = modes.filter(|mode| *mode != config.identity.mode).collect();
+    for mode in modes {
+        let mut theirs = config.clone();
+        theirs.identity.mode = mode;
+        identifiers = identifiers.with(mode, identify(&theirs)?);
+    }
+    Ok(identifiers)
 }
 
 impl App {
@@ -67,6 +84,8 @@ impl App {
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
+        let mut config = config;
+        let places = Places::claim(&mut config);
         let listener = bind("server.listen", config.server.listen).await?;
         let admin = match config.admin {
             AdminListener::On(address) => Some(bind("admin.listen", address).await?),
@@ -74,11 +93,14 @@ impl App {
         };
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
+        places.tell();
         Ok(Self {
             core,
             listener,
             tls,
             admin,
+            clients: gateway::Places::new(places.connections, places.beside),
+            operators: gateway::Places::new(places.operators, places.operators_beside),
         })
     }
 
@@ -124,6 +146,8 @@ impl App {
             listener,
             tls,
             admin,
+            clients,
+            operators: desks,
         } = self;
         core.start();
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
@@ -132,18 +156,17 @@ impl App {
         let serving = |router: Router, places, door, tasks: &Tasks| Serving {
             router,
             config: gateway.config(),
-            places: Arc::new(Semaphore::new(places)),
+            places,
             user_timeout: core.health().dead_after,
             door,
             tasks: tasks.clone(),
         };
-        let places = core.registry().limits().connections_total;
         let door = Some(Door::new(gateway.clone(), tls.clone()));
-        let public = serving(gateway.router(), places, door, &tasks);
+        let public = serving(gateway.router(), clients, door, &tasks);
         tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(admin) = admin {
             let router = core.admin_router();
-            let serving = serving(router, ADMIN_CONNECTIONS_MAX, None, &operators);
+            let serving = serving(router, desks, None, &operators);
             operators.spawn("listener", gateway::serve(admin, serving));
         }
         let mut shutdown = std::pin::pin!(shutdown);
@@ -189,8 +212,6 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, tls::TlsError
 
 /// How long operators' last requests may take once everybody else has gone.
 const OPERATORS_GRACE: Duration = Duration::from_secs(1);
-/// Connections that operators may have at once.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address)

@@ -20,7 +20,8 @@ pub struct Config {
     pub sweep_interval: Duration,
     /// Users looked at in one background pass. 10,000.
     pub sweep_users_max: usize,
-    /// Resident memory from which on the node is under pressure, bytes; 0 for no limit. 0.
+    /// Resident memory from which on the node is under pressure, bytes; 0 for nine tenths of what the
+    /// control group may use, and for no limit where it has none. 0.
     pub memory_bytes_max: u64,
     /// How much of a node-scope limit is freed below it, as a share, so that the next one need
     /// not clean up again. 0.01.

@@ -70,6 +70,7 @@ pub struct Cleaner {
     pub(super) displaced: Displaced,
     pub(super) flights: Flights<(UserId, Pass)>,
     pub(super) node_flights: Flights<Pass>,
+    pub(super) connection_flights: Flights<()>,
     /// The table by which the surplus leaves when temporary slots end.
     pub(super) surplus_table: TierTable,
     /// How many users the background pass has looked at so far.
@@ -135,6 +136,7 @@ impl Cleaner {
             metrics: Metrics::default(),
             flights: Flights::default(),
             node_flights: Flights::default(),
+            connection_flights: Flights::default(),
             surplus_table,
             swept: AtomicUsize::new(0),
             look: tokio::sync::Notify::new(),

@@ -7,6 +7,7 @@
 //! Not here: WASM, HTTP, experiments, who is let in, and what a good victim is.
 
 mod config;
+mod connections;
 mod decide;
 mod displace;
 mod driver;
@@ -23,6 +24,7 @@ mod sweep;
 mod tests;
 
 pub use config::Config;
+pub use connections::Waiting;
 pub use displace::Displacement;
 pub use driver::{Cleaner, Cleanup, Parts, TierRun};
 pub use evict::{Decided, Recorder, chooser};

@@ -167,6 +167,8 @@ pub enum Value {
     Text(String),
     /// Words of a closed list.
     List(Vec<String>),
+    /// Whole numbers.
+    Wholes(Vec<u64>),
     /// Something that is never shown: `set` or `not set`.
     Secret(&'static str),
 }
@@ -182,6 +184,7 @@ impl fmt::Display for Value {
                 let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
                 write!(f, "[{}]", words.join(", "))
             }
+            Self::Wholes(numbers) => write!(f, "{numbers:?}"),
             Self::Secret(state) => f.write_str(state),
         }
     }

@@ -51,6 +51,11 @@ impl Ear {
         }
     }
 
+    /// What is below it.
+    pub(super) fn into_transport(self) -> Transport {
+        self.transport
+    }
+
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.leftover.is_empty() {
             return Pin::new(&mut self.transport).poll_read(cx, buf);
@@ -109,7 +114,16 @@ impl AsyncWrite for Ear {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.transport).poll_write(cx, bytes);
+        let (backlog, now) = (&self.port.vitals.backlog, self.clock.now());
+        match written {
+            // What a kernel takes it has, and not the peer yet.
+            Poll::Ready(Ok(taken)) if self.transport.tcp().is_none() => {
+                backlog.shrank(now, taken < bytes.len());
+            }
+            _ => backlog.grew(now),
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -52,7 +52,9 @@ impl Heartbeat {
                 self.waiting = None;
             } else if now.since(since) >= config.pong_deadline {
                 self.waiting = None;
-                port.vitals.miss(now);
+                if health::could_answer(port, since, None) {
+                    port.vitals.miss(now);
+                }
             }
         }
         let next_at = self
@@ -130,7 +132,7 @@ pub(super) fn random() -> [u8; 8] {
 pub(super) struct ControlRate {
     second: u64,
     count: u32,
-    /// Pongs that a client owes to its backend: those are not its own idea.
+    /// Pongs that a client owes to us or to its backend: those are not its own idea.
     expected: u32,
 }
 
@@ -144,12 +146,12 @@ impl ControlRate {
         self.count
     }
 
-    /// The backend sent so many pings, each of which will be answered.
+    /// So many pings are on their way to the client, each of which will be answered.
     pub(super) const fn expect(&mut self, pings: u32) {
         self.expected = self.expected.saturating_add(pings);
     }
 
-    /// How many of these pongs answer nothing of the backend's.
+    /// How many of these pongs answer no ping.
     pub(super) const fn unexpected(&mut self, pongs: u32) -> u32 {
         let left = pongs.saturating_sub(self.expected);
         self.expected = self.expected.saturating_sub(pongs);

@@ -53,6 +53,15 @@ impl Transport {
         }
     }
 
+    /// The socket below, where there is one.
+    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(&stream.0),
+            Self::Tls(stream) => Some(&stream.get_ref().0.0),
+            Self::Other(_) => None,
+        }
+    }
+
     /// Whether it is encrypted, as far as is known here.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
@@ -68,24 +77,47 @@ pub fn abort_on_drop(socket: &Weak<TcpStream>) {
     }
 }
 
-/// Has the kernel notice a peer that vanished without a word: one that says nothing is asked at an
-/// interval, and one that acknowledges nothing for `dead_after` is given up.
+/// How long the kernel waits for a peer that does not take what is sent to it; none for as long as it
+/// acknowledges that it is there.
+///
+/// While a connection runs it has to be none: the kernel counts the time since the peer's window was
+/// last wide open (tcp(7), `TCP_USER_TIMEOUT`), so it ends a slow reader that takes a little all the
+/// time. The connection's own task counts from the last progress instead. Afterwards it bounds what
+/// the kernel still has for the peer.
+pub(super) fn set_kernel_patience(socket: Option<&TcpStream>, patience: Option<Duration>) {
+    #[cfg(target_os = "linux")]
+    if let Some(socket) = socket {
+        // Failing costs patience, never correctness.
+        let _ = SockRef::from(socket).set_tcp_user_timeout(patience);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (socket, patience);
+}
+
+/// Has the kernel ask a peer that says nothing whether it is there, at an interval, and give it up
+/// once it has not answered for `dead_after`. It asks only while nothing waits for the peer; what
+/// waits and is not taken, the connection's own task counts.
 pub(super) fn give_up_on_silence(
-    socket: &Weak<TcpStream>,
+    socket: Option<&TcpStream>,
     interval: Duration,
     dead_after: Duration,
 ) {
-    if let Some(socket) = socket.upgrade() {
-        let socket = SockRef::from(&*socket);
+    if let Some(socket) = socket {
         // The kernel counts in seconds, and less than one it does not take.
         let interval = interval.max(Duration::from_secs(1));
+        let asked = (dead_after.as_secs_f64() / interval.as_secs_f64()).ceil();
         let keepalive = socket2::TcpKeepalive::new()
             .with_time(interval)
             .with_interval(interval);
-        // Either failing costs patience, never correctness.
-        let _ = socket.set_tcp_keepalive(&keepalive);
         #[cfg(target_os = "linux")]
-        let _ = socket.set_tcp_user_timeout(Some(dead_after));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and the kernel's limit"
+        )]
+        let keepalive = keepalive.with_retries(asked.clamp(1.0, 127.0) as u32);
+        // Failing costs patience, never correctness.
+        let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive);
     }
 }
 

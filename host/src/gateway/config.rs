@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::origin::{AllowedOrigin, MissingOrigin};
 use super::upstream::{Balance, Upstream, UpstreamHost};
-use super::{caps, flap, tls};
+use super::{caps, flap, http, route, tls};
 
 /// How a refusal reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +20,22 @@ pub enum RefusalStyle {
     Close,
 }
 
+/// What `/readyz` says while every backend is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutBackend {
+    /// 503: a balancer sends clients elsewhere.
+    Fail,
+    /// 200: clients come here and are refused.
+    Pass,
+}
+
 /// The public listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The path that upgrades. `/ws`.
-    pub path: String,
+    /// The paths that are served: of the built-in application this one, in front of backends it and
+    /// everything beneath it. None for `/ws` of the application, and for all paths in front of
+    /// backends. None.
+    pub path: Option<route::Prefix>,
     /// How long a client has to send its request head. 5 s.
     pub header_timeout: Duration,
     /// The largest request head, bytes. 16 KiB.
@@ -50,6 +62,10 @@ pub struct Config {
     pub flap: flap::Config,
     /// The backends that connections are handed on to; none for the built-in application.
     pub upstream: Vec<Upstream>,
+    /// Routes with backends and settings of their own. None.
+    pub routes: Vec<route::Config>,
+    /// Requests that are no upgrade.
+    pub http: http::Config,
     /// Which host they are asked for. The client's.
     pub upstream_host: UpstreamHost,
     /// How long a backend's connection is kept for a client that was lost; zero for not at all. 0.
@@ -58,13 +74,19 @@ pub struct Config {
     pub upstream_held_bytes_max: usize,
     /// Which of several backends gets a connection. The one with the fewest.
     pub upstream_balance: Balance,
-    /// Between two looks whether backends that are away are back; zero to learn it from connections
-    /// only. 5 s.
+    /// Between two looks whether backends that could not be reached can be now; zero to learn it from
+    /// clients only. 5 s.
     pub upstream_check: Duration,
     /// Certificate authorities of backends, PEM; none for those of the system.
     pub upstream_authorities: Option<PathBuf>,
-    /// How long the backend has to take a connection and to answer its upgrade. 5 s.
+    /// How long backends have to take a connection and to answer its upgrade, all that are tried for one
+    /// client together. 5 s.
     pub upstream_timeout: Duration,
+    /// Answers to an upgrade that say that a backend is sick: it is left alone for a while, and the next
+    /// one is asked. 502, 503, 504.
+    pub upstream_unhealthy_statuses: Vec<StatusCode>,
+    /// What `/readyz` says while every backend is away. 503.
+    pub readyz_without_backend: WithoutBackend,
     /// How long `/readyz` answers 503 before the first client is asked to go when the server stops,
     /// if there are connections. New clients are let in meanwhile. 1 s.
     pub drain_readyz: Duration,
@@ -78,7 +100,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            path: "/ws".to_owned(),
+            path: None,
             header_timeout: Duration::from_secs(5),
             header_bytes_max: 16 * 1_024,
             headers_max: 64,
@@ -91,6 +113,8 @@ impl Default for Config {
             caps: caps::Config::default(),
             flap: flap::Config::default(),
             upstream: Vec::new(),
+            routes: Vec::new(),
+            http: http::Config::default(),
             upstream_host: UpstreamHost::Client,
             upstream_grace: Duration::ZERO,
             upstream_held_bytes_max: 64 * 1_024,
@@ -99,6 +123,12 @@ impl Default for Config {
             upstream_authorities: None,
             upstream_timeout: Duration::from_secs(5),
             drain_readyz: Duration::from_secs(1),
+            upstream_unhealthy_statuses: vec![
+                StatusCode::BAD_GATEWAY,
+                StatusCode::SERVICE_UNAVAILABLE,
+                StatusCode::GATEWAY_TIMEOUT,
+            ],
+            readyz_without_backend: WithoutBackend::Fail,
             drain_spread: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }

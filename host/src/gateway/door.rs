@@ -9,6 +9,7 @@ use super::Gateway;
 use super::caps::HalfOpen;
 use super::peer::Origin;
 use super::tls;
+use crate::admission::Admission;
 use crate::observe::metrics::Label;
 
 /// The public listener's door.
@@ -47,6 +48,11 @@ impl Door {
     pub(super) fn hears_proxies(&self, address: IpAddr) -> bool {
         let config = self.gateway.config();
         config.proxy_protocol && config.is_trusted(address.to_canonical())
+    }
+
+    /// Who is asked when a connection finds no place.
+    pub(super) fn admission(&self) -> &Arc<Admission> {
+        &self.gateway.admission
     }
 
     pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {

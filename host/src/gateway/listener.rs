@@ -1,19 +1,24 @@
 //! The accept loop: nothing a client does, and no passing shortage, ends it.
+//!
+//! A socket that has no place is answered 503, and so is one that there is not even a descriptor for: a
+//! spare one is kept open for that, given up to accept with, and taken back when the refused socket is
+//! closed. So a client never waits in a backlog that nobody empties.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caps::HalfOpen;
@@ -21,12 +26,21 @@ use super::config::Config;
 use super::door::Door;
 use super::hello;
 use super::peer::Said;
+use super::places::{ConnectionSlot, Places};
 use super::refuse;
 use crate::connection::{Plain, Transport};
-use crate::types::Tasks;
+use crate::observe::Throttle;
+use crate::types::{Clock, Tasks};
 
-/// How long the loop rests when the machine is out of descriptors or memory.
+/// How long the loop rests when the machine has nothing left to accept with.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How long a refused client has to take its answer.
+const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
+/// What it may have sent by then that is read, bytes: a socket that is closed with something unread is
+/// reset, and its answer lost.
+const REFUSED_BYTES_MAX: u64 = 64 * 1_024;
+/// Between two log lines about the same shortage.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// The answer to a socket that the node has no place for.
 static NO_PLACE: LazyLock<String> = LazyLock::new(|| {
     let message = "this server has no place for another connection; wait";
@@ -42,17 +56,15 @@ static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A place among the node's connections, from accept to the end of the upgraded connection.
-#[derive(Debug, Clone)]
-pub struct ConnectionSlot {
-    _permit: Arc<OwnedSemaphorePermit>,
-}
-
 /// That a request's handshake is not done yet; dropped once it is known who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Knocking {
     _half_open: Arc<HalfOpen>,
 }
+
+/// By which a connection is ended at once, whatever it is in the middle of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cut(pub(super) CancellationToken);
 
 /// That a request came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +78,7 @@ pub struct Serving {
     /// Sizes and deadlines of requests.
     pub config: Arc<Config>,
     /// Places for connections.
-    pub places: Arc<Semaphore>,
+    pub places: Arc<Places>,
     /// How long data may stay unacknowledged before the kernel gives up.
     pub user_timeout: Duration,
     /// What strangers meet first; none on a listener for operators.
@@ -75,10 +87,31 @@ pub struct Serving {
     pub tasks: Tasks,
 }
 
+/// What a listener is short of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Short {
+    /// Places for connections.
+    Places,
+    /// Something of the system's, descriptors first of all.
+    System,
+}
+
+/// Tells of shortages, a line for many.
+struct Shortages {
+    clock: Clock,
+    told: Throttle<Short>,
+}
+
 /// Serves a listener until the tasks stop.
 pub async fn serve(listener: TcpListener, serving: Serving) {
     let stop = serving.tasks.stopping();
+    let mut spare = serving.places.spare();
+    let shortages = Arc::new(Shortages {
+        clock: Clock::system(),
+        told: Throttle::new(TOLD_EVERY),
+    });
     loop {
+        spare.keep();
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
@@ -87,12 +120,36 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
             Ok(accepted) => accepted,
             Err(error) if is_the_clients(&error) => continue,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept; resting");
-                tokio::time::sleep(ACCEPT_REST).await;
+                shortages.of_system(&error);
+                let refused = spare.accept(&listener).await;
+                match refused {
+                    Some(stream) => serving.refuse_at_once(&stream, NO_PLACE.as_bytes()),
+                    None => tokio::time::sleep(ACCEPT_REST).await,
+                }
                 continue;
             }
         };
-        serving.take(stream, peer);
+        serving.take(stream, peer, &shortages);
+    }
+}
+
+impl Shortages {
+    fn of_system(&self, error: &io::Error) {
+        if let Some(suppressed) = self.told.pass(self.clock.now(), Short::System) {
+            let refused = suppressed.saturating_add(1);
+            tracing::warn!(%error, refused, "cannot accept; connections are refused");
+        }
+    }
+
+    fn of_places(&self, places: &Places) {
+        if let Some(suppressed) = self.told.pass(self.clock.now(), Short::Places) {
+            let (refused, places) = (suppressed.saturating_add(1), places.count());
+            tracing::warn!(
+                refused,
+                places,
+                "no place for a connection; refused (`limits.connections_total`, or the limit of open files)"
+            );
+        }
     }
 }
 
@@ -113,40 +170,111 @@ fn prepare(stream: &TcpStream, user_timeout: Duration) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout));
 }
 
-async fn turn_away(mut stream: TcpStream, words: &'static [u8], within: Duration) {
+/// Answers a socket that is not served. What it has sent is read, so that it is not reset with the answer
+/// on its way.
+async fn turn_away(mut stream: TcpStream, words: &'static [u8]) {
+    let answered = async {
+        stream.write_all(words).await?;
+        stream.shutdown().await?;
+        let mut rest = (&mut stream).take(REFUSED_BYTES_MAX);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
     // The client may not even read it; it is gone either way.
-    let _ = tokio::time::timeout(within, stream.write_all(words)).await;
+    let _ = tokio::time::timeout(REFUSAL_WITHIN, answered).await;
 }
 
 impl Serving {
-    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+    fn take(&self, stream: TcpStream, peer: SocketAddr, shortages: &Arc<Shortages>) {
         prepare(&stream, self.user_timeout);
-        let within = self.config.header_timeout;
-        // Words that are not encrypted would be noise to who expects TLS.
-        let encrypts = self.door.as_ref().is_some_and(|door| door.encrypts());
-        let refuse = |stream, words| {
-            if !encrypts {
-                self.tasks
-                    .spawn("no-place", turn_away(stream, words, within));
-            }
-        };
-        let Ok(permit) = self.places.clone().try_acquire_owned() else {
-            return refuse(stream, NO_PLACE.as_bytes());
-        };
         let half_open = match self.door.as_ref().map(|door| door.knock(peer.ip())) {
             None => None,
             Some(Ok(half_open)) => Some(half_open),
-            Some(Err(())) => return refuse(stream, TOO_MANY.as_bytes()),
+            Some(Err(())) => return self.refuse(stream, TOO_MANY.as_bytes()),
         };
-        let slot = ConnectionSlot {
-            _permit: Arc::new(permit),
+        let Some(slot) = self.places.take() else {
+            return self.wait(stream, peer, half_open, shortages.clone());
         };
         let serving = self.clone();
         self.tasks.spawn("http", async move {
-            if let Err(error) = serving.greet(stream, peer, slot, half_open).await {
-                tracing::debug!(%error, "a connection ended before its first request");
+            serving.meet(stream, peer, slot, half_open).await;
+        });
+    }
+
+    /// Holds a socket that found no place until there is one, or it is clear that there is none.
+    fn wait(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        half_open: Option<HalfOpen>,
+        shortages: Arc<Shortages>,
+    ) {
+        let Some(beside) = self.places.step_aside() else {
+            shortages.of_places(&self.places);
+            return self.refuse_at_once(&stream, NO_PLACE.as_bytes());
+        };
+        let serving = self.clone();
+        self.tasks.spawn("place", async move {
+            let places = &serving.places;
+            let found = match &serving.door {
+                Some(door) => places.wait(door.admission()).await,
+                None => places.wait_for_idle().await,
+            };
+            match found {
+                Some(slot) => {
+                    drop(beside);
+                    serving.meet(stream, peer, slot, half_open).await;
+                }
+                None => {
+                    shortages.of_places(places);
+                    drop(half_open);
+                    if !serving.encrypts() {
+                        turn_away(stream, NO_PLACE.as_bytes()).await;
+                    }
+                }
             }
         });
+    }
+
+    /// Words that are not encrypted would be noise to who expects TLS.
+    fn encrypts(&self) -> bool {
+        self.door.as_ref().is_some_and(|door| door.encrypts())
+    }
+
+    fn refuse(&self, stream: TcpStream, words: &'static [u8]) {
+        match self.places.step_aside() {
+            Some(beside) if !self.encrypts() => {
+                self.tasks.spawn("refusal", async move {
+                    turn_away(stream, words).await;
+                    drop(beside);
+                });
+            }
+            _ => self.refuse_at_once(&stream, words),
+        }
+    }
+
+    /// The same without waiting for anything: where there is no room even for sockets that are refused.
+    fn refuse_at_once(&self, stream: &TcpStream, words: &'static [u8]) {
+        if self.encrypts() {
+            return;
+        }
+        let socket = SockRef::from(stream);
+        // A new socket takes so little at once; if not, it is closed without a word.
+        let _ = socket.send(words);
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+        let mut rest = [std::mem::MaybeUninit::uninit(); 4_096];
+        let _ = socket.recv(&mut rest);
+    }
+
+    async fn meet(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        slot: ConnectionSlot,
+        half_open: Option<HalfOpen>,
+    ) {
+        if let Err(error) = self.greet(stream, peer, slot, half_open).await {
+            tracing::debug!(%error, "a connection ended before its first request");
+        }
     }
 
     /// What comes before HTTP, within the deadline of a request's head.
@@ -199,23 +327,30 @@ impl Serving {
     ) {
         let is_tls = transport.is_tls();
         // The first request takes it along; later ones of the same connection are no strangers.
-        let knocking = Arc::new(parking_lot::Mutex::new(knocking));
-        let service = self.router.map_request({
-            let knocking = knocking.clone();
-            move |mut request: axum::http::Request<hyper::body::Incoming>| {
-                let extensions = request.extensions_mut();
-                extensions.insert(slot.clone());
-                extensions.insert(ConnectInfo(peer));
-                if let Some(knocking) = knocking.lock().take() {
-                    extensions.insert(knocking);
-                }
-                if let Some(said) = said {
-                    extensions.insert(Said(said));
-                }
-                if is_tls {
-                    extensions.insert(Encrypted);
-                }
-                request
+        let knocking = parking_lot::Mutex::new(knocking);
+        let resting = Resting::default();
+        let cut = Cut::default();
+        let service = service_fn(|mut request: axum::http::Request<hyper::body::Incoming>| {
+            let extensions = request.extensions_mut();
+            extensions.insert(slot.clone());
+            extensions.insert(cut.clone());
+            extensions.insert(ConnectInfo(peer));
+            if let Some(knocking) = knocking.lock().take() {
+                extensions.insert(knocking);
+            }
+            if let Some(said) = said {
+                extensions.insert(Said(said));
+            }
+            if is_tls {
+                extensions.insert(Encrypted);
+            }
+            let answered = self.router.clone().oneshot(request);
+            resting.begin();
+            let resting = &resting;
+            async move {
+                let answer = answered.await;
+                resting.end();
+                answer
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
@@ -223,19 +358,52 @@ impl Serving {
             .header_read_timeout(self.config.header_timeout)
             .max_buf_size(self.config.header_bytes_max)
             .max_headers(self.config.headers_max)
-            .serve_connection(TokioIo::new(transport), TowerToHyperService::new(service))
+            .serve_connection(TokioIo::new(transport), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let stop = self.tasks.stopping();
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                () = cut.0.cancelled() => return,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection => break ended,
+                        () = cut.0.cancelled() => return,
+                    }
+                }
+                () = self.places.needed() => {
+                    if resting.is_resting() {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
             }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "http connection failed");
         }
+    }
+}
+
+/// Whether a connection is between two requests: it has had one, and has none.
+#[derive(Debug, Default)]
+struct Resting {
+    begun: AtomicU32,
+    ended: AtomicU32,
+}
+
+impl Resting {
+    fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_resting(&self) -> bool {
+        let ended = self.ended.load(Ordering::Relaxed);
+        ended > 0 && ended == self.begun.load(Ordering::Relaxed)
     }
 }

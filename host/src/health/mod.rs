@@ -2,11 +2,13 @@
 //!
 //! The ladder of a probe, cheapest first: the kernel's account of the connection (no frame sent),
 //! a ping with a nonce (the peer), a command that does nothing (our own side). All managers are
-//! probed in parallel under one deadline. What cannot be probed is `unknown`, never dead.
+//! probed in parallel under one deadline. What cannot be probed is `unknown`, never dead. Bytes that
+//! wait for a peer that takes none of them are evidence too: it is `stalled`.
 //!
 //! Not here: what follows from a verdict. This room evicts nobody and closes nothing.
 
 mod answering;
+mod backlog;
 mod config;
 #[expect(
     unsafe_code,
@@ -22,6 +24,7 @@ mod verdict;
 mod tests;
 
 pub use answering::ignores_pings;
+pub use backlog::{could_answer, look, look_interval, note_ping};
 pub use config::Config;
 pub use kernel::{TcpView, tcp_view};
 pub use lasting::lost_since;

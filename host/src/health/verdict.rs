@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::answering::{Answering, acknowledges, answering, may_be_late};
+use super::backlog::stalled;
 use super::config::Config;
 use super::phi::phi;
 use crate::manager::{Manager, Port, Vitals};
@@ -65,16 +66,18 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     if let Some(at) = vitals.gone_at() {
         return verdict(Health::Dead, at, EvidenceSource::Kernel);
     }
-    if port
-        .outbox
-        .queued()
-        .head_since
-        .is_some_and(|since| now.since(since) >= config.stalled_after)
-    {
-        return verdict(Health::Stalled, now, EvidenceSource::Outbox);
+    if port.has_said_goodbye() {
+        // Only what was said before it is still to be delivered.
+        return verdict(Health::Dead, now, EvidenceSource::Closed);
     }
     let heard = vitals.heard_at();
     let silence = now.since(heard);
+    let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
+    let at = failed.max(vitals.missed_at()).unwrap_or(now);
+    let silent_for_long = missed >= config.half_open_after_misses && silence >= config.dead_after;
+    if let Some((since, source)) = stalled(port, config, now).filter(|_| !silent_for_long) {
+        return verdict(Health::Stalled, since, source);
+    }
     if vitals.read_paused() {
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
@@ -84,8 +87,6 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
             return ignoring(vitals, config, acknowledged, now);
         }
     }
-    let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
-    let at = failed.max(vitals.missed_at()).unwrap_or(now);
     if missed < config.suspect_after_misses && failed.is_some() && may_be_late(vitals, now) {
         // Less time went by than this client's answers take.
         return verdict(Health::Unknown, at, EvidenceSource::Ping);

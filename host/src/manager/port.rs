@@ -23,6 +23,12 @@ pub struct EndReport {
     pub aborted: bool,
 }
 
+/// What a connection has a place of, such as the node.
+pub trait Place: std::fmt::Debug + Send + Sync {
+    /// The connection was asked to close: what comes next may have its place from now on.
+    fn leave(&self);
+}
+
 /// One connection, as its manager and everybody above it sees it.
 #[derive(Debug)]
 pub struct Port {
@@ -39,7 +45,10 @@ pub struct Port {
     /// The socket, for the kernel's account of it. Weak: the descriptor belongs to the
     /// connection's task alone and goes with it. Empty where the transport is not plain TCP.
     pub socket: Weak<TcpStream>,
+    /// Weak: the place goes with the connection's task.
+    place: OnceLock<Weak<dyn Place>>,
     superseded: AtomicBool,
+    said_goodbye: AtomicBool,
     close: OnceLock<CloseReason>,
     close_asked: Notify,
     ended: OnceLock<EndReport>,
@@ -64,7 +73,9 @@ impl Port {
             vitals: Vitals::new(now),
             notices,
             socket,
+            place: OnceLock::new(),
             superseded: AtomicBool::new(false),
+            said_goodbye: AtomicBool::new(false),
             close: OnceLock::new(),
             close_asked: Notify::new(),
             ended: OnceLock::new(),
@@ -90,8 +101,17 @@ impl Port {
 
     /// Asks the connection to close. The first reason stands.
     pub fn close(&self, reason: CloseReason) {
-        let _ = self.close.set(reason);
+        if self.close.set(reason).is_ok()
+            && let Some(place) = self.place.get().and_then(Weak::upgrade)
+        {
+            place.leave();
+        }
         self.close_asked.notify_one();
+    }
+
+    /// Gives the connection's place away as soon as it is asked to close, and not only when it has ended.
+    pub fn leaves(&self, place: Weak<dyn Place>) {
+        let _ = self.place.set(place);
     }
 
     /// Waits until somebody asks it to close, and says why. For the connection's own task.
@@ -120,6 +140,22 @@ impl Port {
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Relaxed)
+    }
+
+    /// Its client sent a Close or is gone, and will not answer any more; what remains is to deliver
+    /// what was said before.
+    pub fn say_goodbye(&self, for_good: bool, now: Timestamp) {
+        if for_good {
+            self.said_goodbye.store(true, Relaxed);
+        } else {
+            self.vitals.probe_failed(now);
+        }
+    }
+
+    /// Whether its client is gone for good, so that nothing is lost if its place is taken.
+    #[must_use]
+    pub fn has_said_goodbye(&self) -> bool {
+        self.said_goodbye.load(Relaxed)
     }
 
     /// Tells everyone who waits how it ended. The first report stands.

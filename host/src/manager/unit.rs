@@ -170,7 +170,10 @@ impl Manager {
                 return Err(AttachError::Closed);
             }
             // Looked at once: a connection may begin to close at any moment, also in between.
-            let staying = state.ports.iter().filter(|other| !other.is_closing());
+            let staying = state
+                .ports
+                .iter()
+                .filter(|other| !other.is_closing() && !other.has_said_goodbye());
             let (older, others): (Vec<_>, Vec<_>) = staying
                 .cloned()
                 .partition(|other| other.device == port.device);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::backlog::Backlog;
 use crate::types::Timestamp;
 
 /// No such moment yet.
@@ -21,6 +22,9 @@ pub struct Vitals {
     ping_sent_at: AtomicU64,
     /// The oldest ping that no pong came for, nor for any after it.
     asked_since: AtomicU64,
+    /// The kernel's count of acknowledged bytes from which on the last ping has arrived;
+    /// [`NEVER`] while that ping waits for its place between two frames.
+    ping_end: AtomicU64,
     ping_wanted: AtomicBool,
     pong_at: AtomicU64,
     rtt_us: AtomicU64,
@@ -29,6 +33,8 @@ pub struct Vitals {
     probe_failed_at: AtomicU64,
     gone_at: AtomicU64,
     read_paused: AtomicBool,
+    /// What waits for the peer.
+    pub backlog: Backlog,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     errors: AtomicU32,
@@ -67,6 +73,7 @@ impl Vitals {
             heard_at: AtomicU64::new(now.micros()),
             ping_sent_at: AtomicU64::new(NEVER),
             asked_since: AtomicU64::new(NEVER),
+            ping_end: AtomicU64::new(0),
             ping_wanted: AtomicBool::new(false),
             pong_at: AtomicU64::new(NEVER),
             rtt_us: AtomicU64::new(NEVER),
@@ -75,6 +82,7 @@ impl Vitals {
             probe_failed_at: AtomicU64::new(NEVER),
             gone_at: AtomicU64::new(NEVER),
             read_paused: AtomicBool::new(false),
+            backlog: Backlog::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             errors: AtomicU32::new(0),
@@ -99,6 +107,16 @@ impl Vitals {
         let since = &self.asked_since;
         // If there is an older one, that stands.
         let _ = since.compare_exchange(NEVER, now.micros(), Relaxed, Relaxed);
+    }
+
+    /// Where our ping ends, by the kernel's count of acknowledged bytes; 0 where that is not counted.
+    pub fn ping_ends_at(&self, acked: u64) {
+        self.ping_end.store(acked, Relaxed);
+    }
+
+    /// Our ping waits for its place between two frames.
+    pub fn ping_held(&self) {
+        self.ping_end.store(NEVER, Relaxed);
     }
 
     /// The pong to our youngest ping came in.
@@ -162,7 +180,8 @@ impl Vitals {
         }
     }
 
-    /// While reading is paused for backpressure, silence says nothing about the peer.
+    /// While we do not read from the peer, because who its bytes are for takes nothing, its silence
+    /// says nothing about it.
     pub fn set_read_paused(&self, paused: bool) {
         self.read_paused.store(paused, Relaxed);
     }
@@ -198,6 +217,13 @@ impl Vitals {
     #[must_use]
     pub fn asked_since(&self) -> Option<Timestamp> {
         moment(&self.asked_since)
+    }
+
+    /// The kernel's count of acknowledged bytes from which on the last ping has arrived; none while
+    /// that ping waits for its place between two frames.
+    #[must_use]
+    pub fn ping_end(&self) -> Option<u64> {
+        Some(self.ping_end.load(Relaxed)).filter(|&end| end != NEVER)
     }
 
     /// When the last pong came.

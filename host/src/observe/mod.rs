@@ -14,7 +14,9 @@
 
 pub mod activity;
 pub mod alerts;
+pub mod cgroup;
 pub mod config;
+pub mod descriptors;
 pub mod error;
 pub mod journal;
 pub mod logging;

@@ -95,6 +95,12 @@ impl Attachment {
         &self.port
     }
 
+    /// Whether nobody is expected to come back to the manager after an end for this reason.
+    #[must_use]
+    pub fn is_for_good(&self, reason: CloseReason) -> bool {
+        reason.is_for_good() || self.manager.config().reconnect_grace.is_zero()
+    }
+
     /// Ends the attachment with a reason.
     pub fn leave(mut self, reason: CloseReason) {
         self.reason = reason;

@@ -121,6 +121,12 @@ impl Program {
         std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap()
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many descriptors it has open.
     #[must_use]
     pub fn descriptors(&self) -> usize {

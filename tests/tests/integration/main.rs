@@ -53,6 +53,8 @@ mod measured;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod moody;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod proposals;
@@ -105,19 +107,37 @@ mod world_answering;
 #[cfg(test)]
 mod world_answers;
 #[cfg(test)]
+mod world_backend;
+#[cfg(test)]
+mod world_backends;
+#[cfg(test)]
 mod world_drain;
 #[cfg(test)]
 mod world_embed;
 #[cfg(test)]
+mod world_endings;
+#[cfg(test)]
 mod world_heads;
 #[cfg(test)]
+mod world_http;
+#[cfg(test)]
 mod world_origins;
+#[cfg(test)]
+mod world_paths;
+#[cfg(test)]
+mod world_places;
+#[cfg(test)]
+mod world_process;
 #[cfg(test)]
 mod world_promises;
 #[cfg(test)]
 mod world_refusals;
 #[cfg(test)]
+mod world_rotation;
+#[cfg(test)]
 mod world_samples;
+#[cfg(test)]
+mod world_taking;
 #[cfg(test)]
 mod world_who;
 #[cfg(test)]

@@ -103,7 +103,8 @@ fn node() -> Section {
             "memory_bytes_max",
             bytes(0, 1 << 50),
             |d| &mut d.rooms.cleanup.memory_bytes_max,
-            "Resident memory from which on the node is under pressure; 0 for no limit.",
+            "Resident memory from which on the node is under pressure; 0 for nine tenths of the control \
+             group's limit, and for none where it has none.",
         )
         .key(
             "reserve",

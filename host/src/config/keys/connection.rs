@@ -43,13 +43,19 @@ pub(super) fn sections() -> Vec<Section> {
                 "stall_max_ms",
                 millis(10, HOUR),
                 |d| &mut d.rooms.connection.stall_max,
-                "How long the head of an outbox may wait before its client is a slow consumer.",
+                "How long a client may take nothing of what waits for it before it is a slow consumer; taken is what its kernel acknowledges. Also how long either end may take nothing of the last words of the other.",
             )
             .key(
                 "close_deadline_ms",
                 millis(1, MINUTE),
                 |d| &mut d.rooms.connection.close_deadline,
-                "How long a client has to answer our Close before it is cut off.",
+                "How long a client has to answer a Close, from when it has all that comes before it; how long one that is evicted has in all.",
+            )
+            .key(
+                "backend_close_ms",
+                millis(1, HOUR),
+                |d| &mut d.rooms.connection.backend_close,
+                "How long a backend may take to answer the Close of its client; what it says meanwhile is delivered.",
             )
             .key(
                 "control_frames_per_s_max",

@@ -1,11 +1,13 @@
 //! `[gateway]`: HTTP in, upgraded socket out.
 
 use super::{DAY, GIB, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
-use crate::config::shape::edge::{networks, origins, upstreams};
-use crate::config::shape::{OptionalPath, Route, Switch, Word, bytes, count, millis};
-use crate::gateway::RefusalStyle;
+use crate::config::shape::edge::{Statuses, networks, origins, upstreams};
+use crate::config::shape::route::path;
+use crate::config::shape::{OptionalPath, Switch, Word, auto, bytes, count, millis};
+use crate::gateway::http::Style;
 use crate::gateway::origin::MissingOrigin;
 use crate::gateway::upstream::{Balance, UpstreamHost};
+use crate::gateway::{RefusalStyle, WithoutBackend};
 
 pub(super) fn sections() -> Vec<Section> {
     let refusal = vec![("http", RefusalStyle::Http), ("close", RefusalStyle::Close)];
@@ -14,15 +16,25 @@ pub(super) fn sections() -> Vec<Section> {
         words: vec![
             ("least-connections", Balance::LeastConnections),
             ("by-key", Balance::ByKey),
+            ("by-address", Balance::ByAddress),
+        ],
+    };
+    let without_backend = Word {
+        what: "word",
+        words: vec![
+            ("fail", WithoutBackend::Fail),
+            ("pass", WithoutBackend::Pass),
         ],
     };
     vec![
         Section::new("gateway", "What the public listener takes.")
             .key(
                 "path",
-                Route,
+                auto(path()),
                 |d| &mut d.rooms.gateway.path,
-                "The path that upgrades.",
+                "The path that is served: of the built-in application this one, in front of servers it \
+                 and everything beneath it. `auto` is `/ws` for the application and every path in \
+                 front of servers.",
             )
             .key(
                 "header_timeout_ms",
@@ -91,8 +103,9 @@ pub(super) fn sections() -> Vec<Section> {
                 "upstream",
                 upstreams(),
                 |d| &mut d.rooms.gateway.upstream,
-                "The WebSocket servers that connections are handed on to. Without one, a small \
-                 built-in application answers. With one, `upstream_grace_ms` stands in for \
+                "The WebSocket servers that connections are handed on to. Without one, and without \
+                 routes, a small built-in application answers. The path of one is that of its \
+                 WebSockets, whatever path the client asks for; without a path the client's is kept. With one, `upstream_grace_ms` stands in for \
                  `manager.reconnect_grace_ms`.",
             )
             .key(
@@ -107,6 +120,42 @@ pub(super) fn sections() -> Vec<Section> {
                 |d| &mut d.rooms.gateway.upstream_host,
                 "Which `Host` they are asked for: the client's, so that they can compare it with the \
                  origin of a page, or their own as it stands in `upstream`.",
+            )
+            .key(
+                "http",
+                Word {
+                    what: "word",
+                    words: vec![("pass", Style::Pass), ("refuse", Style::Refuse)],
+                },
+                |d| &mut d.rooms.gateway.http.style,
+                "What happens to requests that are no upgrade, where there is a server: `pass` hands \
+                 them on to it, `refuse` answers them with an error. They hold no manager and prove no \
+                 identity here.",
+            )
+            .key(
+                "http_head_timeout_ms",
+                millis(10, DAY),
+                |d| &mut d.rooms.gateway.http.head_timeout,
+                "How long that server has to begin its answer to such a request; then it is answered \
+                 504.",
+            )
+            .key(
+                "http_idle_ms",
+                millis(10, DAY),
+                |d| &mut d.rooms.gateway.http.idle,
+                "How long nothing may move of a body on its way, up or down; then it is cut off.",
+            )
+            .key(
+                "http_requests_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.requests_max,
+                "Such requests under way at once; one more is answered 503. 0 for no limit.",
+            )
+            .key(
+                "http_requests_per_address_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.requests_per_address_max,
+                "The same of one address; one more is answered 429. 0 for no limit.",
             )
             .key(
                 "upstream_grace_ms",
@@ -126,14 +175,16 @@ pub(super) fn sections() -> Vec<Section> {
                 balance,
                 |d| &mut d.rooms.gateway.upstream_balance,
                 "Which of several gets a connection: the one with the fewest, or always the same for \
-                 a user's key.",
+                 a user's key or a client's address. `by-address` is for clients that begin with \
+                 requests that are no upgrade, such as Socket.IO: those go by address in any case.",
             )
             .key(
                 "upstream_check_ms",
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.upstream_check,
-                "Between two looks whether one that could not be reached is back; 0 to learn it from \
-                 connections only. One that is there is left in peace.",
+                "Between two looks whether one that could not be reached takes connections again, and \
+                 whether one that no client was sent to yet does; 0 to learn it from clients only. One \
+                 that upgrades is left in peace.",
             )
             .key(
                 "upstream_authorities",
@@ -145,7 +196,23 @@ pub(super) fn sections() -> Vec<Section> {
                 "upstream_timeout_ms",
                 millis(10, MINUTE),
                 |d| &mut d.rooms.gateway.upstream_timeout,
-                "How long that server has to take a connection and to answer its upgrade.",
+                "How long those servers have to take a connection and to answer its upgrade, all that \
+                 are tried for one client together. One that has said nothing in its share of it is \
+                 not waited for alone: the next is asked beside it.",
+            )
+            .key(
+                "upstream_unhealthy_statuses",
+                Statuses,
+                |d| &mut d.rooms.gateway.upstream_unhealthy_statuses,
+                "Answers to an upgrade that say that a server is sick, as a refused connection or no \
+                 answer does: it is left alone for a while, and the next is asked. Others are handed \
+                 on to the client.",
+            )
+            .key(
+                "readyz_without_backend",
+                without_backend,
+                |d| &mut d.rooms.gateway.readyz_without_backend,
+                "What `/readyz` says while every server is away: `fail` is 503, `pass` is 200.",
             )
             .key(
                 "drain_spread_ms",
@@ -168,7 +235,6 @@ pub(super) fn sections() -> Vec<Section> {
                  notice. Without connections the server stops at once.",
             )
             .live_except(&[
-                "path",
                 "header_timeout_ms",
                 "header_bytes_max",
                 "headers_max",

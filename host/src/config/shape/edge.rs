@@ -1,9 +1,11 @@
 //! Shapes of what strangers meet: networks, origins, backends, names of headers and claims.
 
-use axum::http::HeaderName;
+use axum::http::{HeaderName, StatusCode};
 use ipnet::IpNet;
 
+use super::Shape;
 use super::parsed::{ListOf, Optional, Parsed};
+use crate::config::raw::{Raw, Value};
 use crate::gateway::identity::place::Place;
 use crate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use crate::gateway::upstream::Upstream;
@@ -72,6 +74,44 @@ pub(in crate::config) const fn places() -> ListOf<Place> {
         write: Place::written,
         samples: &["query:key", "header:x-client", "path:2"],
     })
+}
+
+/// Statuses of refusals.
+pub(in crate::config) struct Statuses;
+
+/// Of what answers say that a server cannot serve.
+const STATUSES: std::ops::RangeInclusive<u16> = 400..=599;
+
+impl Shape<Vec<StatusCode>> for Statuses {
+    fn accepts(&self) -> String {
+        "a list, each a status from 400 to 599".to_owned()
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Vec<StatusCode>, String> {
+        let items = raw.as_list();
+        let items = items.ok_or_else(|| format!("{raw} is not a list"))?;
+        let mut statuses = Vec::new();
+        for item in &items {
+            let status = item.as_whole().and_then(|whole| u16::try_from(whole).ok());
+            let status = status.filter(|status| STATUSES.contains(status));
+            let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+            let status = status.ok_or_else(|| format!("{item} is no such status"))?;
+            if statuses.contains(&status) {
+                return Err(format!("{item} is named twice"));
+            }
+            statuses.push(status);
+        }
+        Ok(statuses)
+    }
+
+    fn show(&self, value: &Vec<StatusCode>) -> Value {
+        Value::Wholes(value.iter().map(|status| status.as_u16().into()).collect())
+    }
+
+    #[cfg(test)]
+    fn sample(&self, seed: u64) -> Value {
+        Value::Wholes((500..500 + seed % 5).collect())
+    }
 }
 
 /// Names that somebody else chose: of claims, classes, issuers.

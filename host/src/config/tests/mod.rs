@@ -4,6 +4,7 @@ mod generated;
 mod layers;
 mod malformed;
 mod round_trip;
+mod routes;
 mod table;
 
 use super::*;
@@ -57,6 +58,10 @@ pub(super) fn as_text(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::List(words) => words.join(","),
+        Value::Wholes(numbers) => {
+            let words: Vec<String> = numbers.iter().map(u64::to_string).collect();
+            words.join(",")
+        }
         other => other.to_string(),
     }
 }

@@ -184,6 +184,11 @@ impl Lane {
         self.discarded
     }
 
+    /// Bytes that wait to go out.
+    pub(super) fn pending(&self) -> usize {
+        self.waiting.len() - self.sent
+    }
+
     /// Whether nothing waits to go out.
     pub(super) const fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -208,6 +213,11 @@ impl Lane {
     /// Where the stream is, for whoever goes on with it. What waits is dropped.
     pub(super) fn into_scanner(self) -> Scanner {
         self.scanner
+    }
+
+    /// Whether our Close waits for the end of a frame.
+    pub(super) const fn is_close_held(&self) -> bool {
+        self.sealing && !self.sealed
     }
 
     /// Whether our Close is on its way, so that nothing more has to be read for this lane.

@@ -4,26 +4,32 @@
 //! answer with 101 and the right `Sec-WebSocket-Accept` (RFC 6455, section 4.1) before the client is
 //! answered; anything else is a refusal, and its connection is never used again.
 
+mod blame;
 mod extensions;
 mod forwarding;
 mod head;
+mod member;
 mod open;
 mod pool;
 mod refusal;
 mod seen;
+mod tries;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::uri::{Authority, Uri};
+use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
+pub(super) use head::{Onward, answer};
+pub use member::View;
+pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
-pub(super) use pool::Load;
-pub use pool::{Balance, Upstreams, View};
+pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::Refusal;
 pub use seen::Seen;
+pub(super) use tries::{Attempt, Purpose};
 
 /// Which host a backend is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +54,7 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{text:?} is not a WebSocket URL{hint}", text = .0, hint = hint(.0))]
+    #[error("{url:?} is not a WebSocket URL{hint}", url = .0, hint = hint(.0))]
     Url(String),
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
@@ -155,6 +161,37 @@ impl Upstream {
     /// Whether it wants TLS.
     pub(super) const fn is_encrypted(&self) -> bool {
         self.encrypted
+    }
+
+    /// Its host and port.
+    pub(super) const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Where it is asked for what a request that is no upgrade wants. Its own path is that of its
+    /// WebSockets, so it is none for these.
+    pub(super) fn target(&self, client: &Uri) -> Uri {
+        let mut parts = client.clone().into_parts();
+        let scheme = if self.encrypted {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
+        parts.scheme = Some(scheme);
+        parts.authority = Some(self.authority.clone());
+        let path = parts.path_and_query.take();
+        parts.path_and_query = path.or_else(|| Some(PathAndQuery::from_static("/")));
+        // All three are there, and each is what it should be.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    /// The backend of such a target.
+    pub(super) fn of_target(target: &Uri) -> Option<Self> {
+        Some(Self {
+            encrypted: target.scheme() == Some(&Scheme::HTTPS),
+            authority: target.authority()?.clone(),
+            path: None,
+        })
     }
 
     fn host(&self) -> &str {

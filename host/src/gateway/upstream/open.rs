@@ -1,5 +1,6 @@
 //! One backend's connection: TCP, TLS where it is asked for, and an upgrade that is really one.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use super::pool::Load;
+use super::member::Load;
 use super::{Refusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
 use crate::connection::{Far, Kept, Plain, Transport};
 use crate::gateway::identity::Identity;
@@ -66,12 +67,20 @@ impl Upstream {
     }
 
     /// Whether it can be reached at all.
-    pub(super) async fn is_there(&self, timeout: Duration) -> bool {
+    pub(super) async fn is_there(&self, timeout: Duration) -> Result<(), UpstreamError> {
         let reached = TcpStream::connect((self.host(), self.port()));
-        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+        match tokio::time::timeout(timeout, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(UpstreamError::Connect(error)),
+            Err(_) => Err(UpstreamError::Connect(ErrorKind::TimedOut.into())),
+        }
     }
 
-    async fn reach(&self, tls: Option<&TlsConnector>) -> Result<Transport, UpstreamError> {
+    /// Opens a connection to it, with TLS where it wants that.
+    pub(in crate::gateway) async fn reach(
+        &self,
+        tls: Option<&TlsConnector>,
+    ) -> Result<Transport, UpstreamError> {
         let stream = TcpStream::connect((self.host(), self.port()))
             .await
             .map_err(UpstreamError::Connect)?;
@@ -112,7 +121,9 @@ impl Upstream {
             .await
             .map_err(UpstreamError::Http)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Refused(Box::new(Refusal::new(response))));
+            return Err(UpstreamError::Refused(Box::new(Refusal::new(
+                response.map(Body::new),
+            ))));
         }
         if response.version() != Version::HTTP_11 {
             return Err(UpstreamError::Handshake("it is not of HTTP/1.1"));
@@ -205,11 +216,8 @@ impl Leg {
         (!extended).then(|| self.headers.clone())
     }
 
-    pub(super) fn counted(self, load: Load) -> Self {
-        Self {
-            load: Some(load),
-            ..self
-        }
+    pub(super) fn counted(self, load: Option<Load>) -> Self {
+        Self { load, ..self }
     }
 
     /// Tells the client what the backend answered, but what is of one hop and what is for us.

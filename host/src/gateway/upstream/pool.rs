@@ -1,32 +1,43 @@
-//! Several backends: which one gets a connection, and which are away.
+//! Several backends: which one gets a client, and what happens when it does not upgrade.
 //!
-//! A backend that cannot be reached is left alone for a while that doubles with each failure, and
-//! another one is tried before the client hears of it. If all are away all are tried: a wrong guess
-//! must not lock anybody out. Nothing was sent to a backend that could not be reached, so trying
-//! another one repeats nothing.
+//! A client is tried with one backend after another within one deadline. Each has its share of it: when
+//! that is over and the backend has said nothing, the next one is asked beside it, and the first that
+//! upgrades has the client. So one that is stuck makes a client late, and backends that are all slow
+//! still let it in. An upgrade request is a GET without a body, so asking again repeats nothing (RFC
+//! 9110, section 9.2.2), also where a backend may have read it.
+//!
+//! Backends that failed are left alone ([`member`](super::member)). If all are, all are tried, the one
+//! that failed longest ago first: a wrong guess must not lock anybody out. Failing fast makes no backend
+//! the least loaded, because recent failures weigh like connections.
 
-use std::hash::Hasher;
+use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
-use siphasher::sip::SipHasher13;
+use axum::http::StatusCode;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio_rustls::TlsConnector;
 
+use super::blame::{Blame, Shortage};
+use super::member::{Member, Members, Use, View};
 use super::open::{Asked, Leg};
+use super::tries::{Asking, Attempt, Purpose, Tries};
 use super::{Upstream, UpstreamError};
 use crate::gateway::config::Config;
 use crate::gateway::identity::Identity;
+use crate::gateway::peer;
 use crate::gateway::tls::{self, TlsError};
+use crate::observe::Throttle;
 use crate::types::{Clock, Tasks, Timestamp};
 
-/// Backends that one client is tried with.
-const TRIES_MAX: usize = 3;
-/// How long a backend is left alone after its first failure.
-const AWAY_FIRST: Duration = Duration::from_secs(1);
-/// How long at most.
-const AWAY_MAX: Duration = Duration::from_secs(30);
+/// Backends known to be away that one client is tried with.
+const AWAY_TRIES_MAX: usize = 8;
+/// How much longer than a backend's own timeout its end is waited for.
+const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
+/// Between two log lines about a shortage of ours.
+const SHORTAGE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Which of several backends gets a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,133 +47,125 @@ pub enum Balance {
     LeastConnections,
     /// Always the same for a user's manager, as long as it is there (rendezvous hashing).
     ByKey,
+    /// Always the same for a client's address, as long as it is there, for upgrades as for what comes
+    /// before them.
+    ByAddress,
 }
 
-/// The backends of a gateway.
+/// Whether a client may hope for a backend at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// At least one upgrades, was not asked yet, or is due for a trial, which the next client makes.
+    Available,
+    /// All failed, and one client finds out whether that is over.
+    Trying,
+    /// All failed, and none is asked before then unless a client insists.
+    Away {
+        /// When the first of them may be tried again.
+        until: Timestamp,
+    },
+}
+
+/// The backends of a gateway, or of one of its routes.
 pub struct Upstreams {
     members: Vec<Arc<Member>>,
     balance: Balance,
+    /// Answers that say that a backend is sick.
+    unhealthy: Vec<StatusCode>,
+    /// Backends out of reach are looked for in the background.
+    checked: bool,
     tls: Option<TlsConnector>,
+    shortages: Throttle<Shortage>,
 }
 
-struct Member {
-    upstream: Upstream,
-    connections: AtomicU32,
-    failures: AtomicU32,
-    /// Until when it is left alone, microseconds of our clock.
-    away_until: AtomicU64,
-}
+/// What a client is told in the end: of several failures the most telling, of equals the first.
+#[derive(Default)]
+struct Failed(Option<UpstreamError>);
 
-/// One more connection of a backend, as long as this lives.
-pub(in crate::gateway) struct Load(Arc<Member>);
-
-/// A backend as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct View {
-    /// Its address.
-    pub url: String,
-    /// It can be reached, as far as is known.
-    pub up: bool,
-    /// Connections that it has of ours.
-    pub connections: u32,
-    /// Failures in a row.
-    pub failures: u32,
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Member {
-    fn is_away(&self, now: Timestamp) -> bool {
-        now.micros() < self.away_until.load(Ordering::Relaxed)
-    }
-
-    fn failed(&self, now: Timestamp) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-        let away = AWAY_FIRST
-            .saturating_mul(1 << failures.min(10))
-            .min(AWAY_MAX);
-        let until = now.after(away).micros();
-        self.away_until.store(until, Ordering::Relaxed);
-        if failures == 0 {
-            tracing::warn!(upstream = %self.upstream, "a backend cannot be reached");
+impl Failed {
+    fn add(&mut self, error: UpstreamError) {
+        let is_better = |known: &UpstreamError| error.telling() > known.telling();
+        if self.0.as_ref().is_none_or(is_better) {
+            self.0 = Some(error);
         }
-    }
-
-    fn answered(&self) {
-        self.away_until.store(0, Ordering::Relaxed);
-        if self.failures.swap(0, Ordering::Relaxed) > 0 {
-            tracing::info!(upstream = %self.upstream, "a backend can be reached again");
-        }
-    }
-
-    /// How much this backend is the one for a manager.
-    fn affinity(&self, identity: &Identity) -> u64 {
-        let mut hasher = SipHasher13::new();
-        let names = [identity.user.as_str(), identity.key.as_str()];
-        for part in names.into_iter().chain([&*self.upstream.to_string()]) {
-            hasher.write_usize(part.len());
-            hasher.write(part.as_bytes());
-        }
-        hasher.finish()
     }
 }
 
 impl Upstreams {
-    /// Those of a configuration; what is known of a backend that was there before stays known.
+    /// Those of a configuration; what is known of a backend that is there already stays known.
     pub(in crate::gateway) fn of(
         config: &Config,
-        before: Option<&Self>,
+        members: &Members,
+        now: Timestamp,
     ) -> Result<Option<Arc<Self>>, TlsError> {
         if config.upstream.is_empty() {
             return Ok(None);
         }
-        let known = |upstream: &Upstream| {
-            let before = before?.members.iter();
-            before
-                .clone()
-                .find(|member| member.upstream == *upstream)
-                .cloned()
-        };
-        let fresh = |upstream: &Upstream| {
-            Arc::new(Member {
-                upstream: upstream.clone(),
-                connections: AtomicU32::new(0),
-                failures: AtomicU32::new(0),
-                away_until: AtomicU64::new(0),
-            })
-        };
-        let upstreams = config.upstream.iter();
-        let members = upstreams.map(|upstream| known(upstream).unwrap_or_else(|| fresh(upstream)));
         let encrypted = config.upstream.iter().any(Upstream::is_encrypted);
         let authorities = config.upstream_authorities.as_deref();
         let tls = encrypted.then(|| tls::connector(authorities)).transpose()?;
+        let upstreams = config.upstream.iter();
         Ok(Some(Arc::new(Self {
-            members: members.collect(),
+            members: upstreams.map(|it| members.find(it, now)).collect(),
             balance: config.upstream_balance,
+            unhealthy: config.upstream_unhealthy_statuses.clone(),
+            checked: !config.upstream_check.is_zero(),
             tls,
+            shortages: Throttle::new(SHORTAGE_TOLD_EVERY),
         })))
     }
 
-    /// The backends in the order in which a client is tried with them.
-    fn order(&self, identity: &Identity, now: Timestamp) -> Vec<Arc<Member>> {
-        let mut members = self.members.clone();
-        match self.balance {
-            Balance::LeastConnections => {
-                members.sort_by_key(|member| member.connections.load(Ordering::Relaxed));
+    /// The backends to try for one request, those for whom it may hope first. `identity` chooses among
+    /// them where the same manager always goes to the same backend; `client` where the same address
+    /// does, and for what is no upgrade: a session that begins by polling stays where it is. Whoever takes an [`Attempt`] reports
+    /// what came of it, or drops it.
+    pub(in crate::gateway) fn tries(
+        &self,
+        purpose: Purpose,
+        identity: Option<&Identity>,
+        client: Option<IpAddr>,
+        clock: &Clock,
+    ) -> Tries {
+        let now = clock.now();
+        let may = |member: &&Arc<Member>| {
+            let usable = member.usable(now);
+            usable == Use::Open || (purpose == Purpose::Upgrade && usable == Use::Trial)
+        };
+        let (mut open, mut away): (Vec<_>, Vec<_>) = self.members.iter().partition(may);
+        let sticks = purpose == Purpose::Plain || self.balance == Balance::ByAddress;
+        let client = client.filter(|_| sticks).map(|client| client.to_string());
+        match (self.balance, identity, client) {
+            (_, _, Some(client)) => open.sort_by_key(|member| member.affinity(&[&client])),
+            (Balance::ByKey, Some(identity), None) => {
+                let names = [identity.user.as_str(), identity.key.as_str()];
+                open.sort_by_key(|member| member.affinity(&names));
             }
-            Balance::ByKey => {
-                members.sort_by_key(|member| std::cmp::Reverse(member.affinity(identity)));
+            // A trial comes first, or a backend with failures would never have one.
+            (Balance::LeastConnections | Balance::ByKey | Balance::ByAddress, ..) => {
+                let rank = |member: &Member| {
+                    let burden = member.burden(now);
+                    (member.usable(now) != Use::Trial, burden)
+                };
+                let order = |one: &&Arc<Member>, other: &&Arc<Member>| {
+                    let (one, other) = (rank(one), rank(other));
+                    one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
+                };
+                open.sort_by(order);
+                open.reverse();
             }
         }
-        members.sort_by_key(|member| member.is_away(now));
-        members
+        away.sort_by_key(|member| member.failed_at());
+        away.truncate(AWAY_TRIES_MAX);
+        away.reverse();
+        Tries {
+            open: open.into_iter().cloned().collect(),
+            away: away.into_iter().cloned().collect(),
+            purpose,
+            clock: clock.clone(),
+        }
     }
 
-    /// Opens a connection as the client asked for it.
+    /// Opens a connection as the client asked for it, within `timeout` in all.
     pub(in crate::gateway) async fn connect(
         &self,
         asked: Asked<'_>,
@@ -170,130 +173,133 @@ impl Upstreams {
         tasks: &Tasks,
         clock: &Clock,
     ) -> Result<Leg, UpstreamError> {
-        let order = self.order(asked.identity, clock.now());
-        let mut failed = UpstreamError::Timeout(timeout);
-        for member in order.into_iter().take(TRIES_MAX) {
-            member.connections.fetch_add(1, Ordering::Relaxed);
-            let load = Load(member.clone());
-            let upstream = &member.upstream;
-            match upstream
-                .connect(asked, self.tls.as_ref(), timeout, tasks)
-                .await
-            {
-                Ok(leg) => {
-                    member.answered();
-                    return Ok(leg.counted(load));
-                }
-                Err(error) => {
-                    tracing::warn!(%upstream, %error, "the upstream did not take a connection");
-                    let is_away = matches!(
-                        error,
-                        UpstreamError::Connect(_)
-                            | UpstreamError::Tls(_)
-                            | UpstreamError::Timeout(_)
-                    );
-                    if is_away {
-                        member.failed(clock.now());
-                    }
-                    let may_go_on = matches!(error, UpstreamError::Connect(_));
-                    failed = error;
-                    if !may_go_on {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(failed)
+        let mut tries = self.tries(
+            Purpose::Upgrade,
+            Some(asked.identity),
+            peer::client(asked.parts),
+            clock,
+        );
+        let ask = |upstream: Upstream, within| async move {
+            let tls = self.tls.as_ref();
+            upstream.connect(asked, tls, within, tasks).await
+        };
+        let (leg, attempt) = self.race(&mut tries, ask, timeout, clock).await?;
+        Ok(leg.counted(attempt.succeeded()))
     }
 
-    /// Looks once whether backends that are away are back. Those that are there are left in peace: a
-    /// connection that says nothing is a line in somebody's log.
-    pub(in crate::gateway) async fn look(&self, timeout: Duration, clock: &Clock) {
-        let away = |member: &&Arc<Member>| member.failures.load(Ordering::Relaxed) > 0;
-        for member in self.members.iter().filter(away) {
-            if member.upstream.is_there(timeout).await {
-                member.answered();
+    /// Tries one backend after another, each beside those that have not answered in their share. Returns
+    /// what the first had that succeeded.
+    async fn race<T, F: Future<Output = Result<T, UpstreamError>>>(
+        &self,
+        tries: &mut Tries,
+        ask: impl Fn(Upstream, Duration) -> F,
+        timeout: Duration,
+        clock: &Clock,
+    ) -> Result<(T, Attempt), UpstreamError> {
+        let deadline = clock.now().after(timeout);
+        let mut asked = Asking::default();
+        let mut answers = FuturesUnordered::new();
+        let mut failed = Failed::default();
+        loop {
+            let left = deadline.since(clock.now());
+            let next = (!left.is_zero()).then(|| tries.next()).flatten();
+            let wait = if let Some(attempt) = next {
+                let share = left / (tries.left() + 1);
+                let answer = ask(attempt.upstream().clone(), left);
+                let number = asked.add(attempt, share);
+                answers.push(async move { (number, answer.await) });
+                share
+            } else if answers.is_empty() {
+                return Err(failed.0.unwrap_or(UpstreamError::Timeout(timeout)));
             } else {
-                member.failed(clock.now());
+                // Each has a timeout of its own, which is over before.
+                left + TIMEOUT_SLACK
+            };
+            let Ok(Some((number, answer))) = tokio::time::timeout(wait, answers.next()).await
+            else {
+                continue;
+            };
+            let Some(attempt) = asked.take(number) else {
+                continue;
+            };
+            let error = match answer {
+                Ok(success) => {
+                    asked.overtaken();
+                    return Ok((success, attempt));
+                }
+                Err(error) => error,
+            };
+            match error.blame(&self.unhealthy) {
+                Blame::Answer => {
+                    attempt.answered();
+                    asked.overtaken();
+                    return Err(error);
+                }
+                Blame::Backend => attempt.failed(&error),
+                Blame::Ours(shortage) => {
+                    self.tell(shortage, attempt.upstream(), clock.now());
+                    attempt.short();
+                }
+            }
+            failed.add(error);
+        }
+    }
+
+    fn tell(&self, shortage: Shortage, upstream: &Upstream, now: Timestamp) {
+        if let Some(suppressed) = self.shortages.pass(now, shortage) {
+            let words = shortage.words();
+            tracing::error!(%upstream, suppressed, "cannot connect to a backend, which is not to blame: {words}");
+        }
+    }
+
+    /// Whether a client may hope for a backend now. A hint for who would do harm to let it in:
+    /// [`connect`](Self::connect) tries backends that are away too when there is no other.
+    #[must_use]
+    pub fn availability(&self, now: Timestamp) -> Availability {
+        let mut soonest = None;
+        let mut trying = false;
+        for member in &self.members {
+            match member.usable(now) {
+                Use::Open | Use::Trial => return Availability::Available,
+                Use::Trying => trying = true,
+                Use::Away { until } => {
+                    soonest = Some(soonest.map_or(until, |soonest: Timestamp| soonest.min(until)));
+                }
             }
         }
+        match soonest {
+            _ if trying => Availability::Trying,
+            Some(until) => Availability::Away { until },
+            None => Availability::Available,
+        }
+    }
+
+    /// Whether a balancer should send clients here: at least one backend is not known to be away.
+    pub(in crate::gateway) fn is_there(&self, now: Timestamp) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| member.is_there(self.checked, now))
+    }
+
+    /// Looks once whether backends that could not be reached are back; the `first` look of a start also
+    /// whether those that nobody asked yet can be. Others are left in peace: a connection that says
+    /// nothing is a line in somebody's log.
+    pub(in crate::gateway) async fn look(&self, first: bool, timeout: Duration, clock: &Clock) {
+        let members = self.members.iter();
+        let wanted = members.filter(|member| member.wants_a_look(first));
+        let looks = wanted.map(|member| async move {
+            let reached = member.upstream.is_there(timeout).await;
+            match &reached {
+                Err(error) if matches!(error.blame(&[]), Blame::Ours(_)) => {}
+                _ => member.looked_at(reached, clock.now()),
+            }
+        });
+        futures_util::future::join_all(looks).await;
     }
 
     pub(in crate::gateway) fn view(&self, now: Timestamp) -> Vec<View> {
-        let view = |member: &Arc<Member>| View {
-            url: member.upstream.to_string(),
-            up: !member.is_away(now),
-            connections: member.connections.load(Ordering::Relaxed),
-            failures: member.failures.load(Ordering::Relaxed),
-        };
-        self.members.iter().map(view).collect()
+        self.members.iter().map(|member| member.view(now)).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::{DeviceId, ManagerKey, UserId};
-
-    fn pool(balance: Balance, names: &[&str]) -> Arc<Upstreams> {
-        let upstreams = names
-            .iter()
-            .map(|name| format!("ws://{name}").parse().unwrap());
-        let config = Config {
-            upstream: upstreams.collect(),
-            upstream_balance: balance,
-            ..Config::default()
-        };
-        Upstreams::of(&config, None).unwrap().unwrap()
-    }
-
-    fn of(key: &str) -> Identity {
-        let (user, key) = (UserId::new("ann").unwrap(), ManagerKey::new(key).unwrap());
-        Identity::new(user, key, DeviceId::new("d").unwrap())
-    }
-
-    fn first(pool: &Upstreams, key: &str, now: Timestamp) -> String {
-        pool.order(&of(key), now)[0].upstream.to_string()
-    }
-
-    #[test]
-    fn the_one_with_the_fewest_comes_first_and_who_is_away_last() {
-        let pool = pool(Balance::LeastConnections, &["a", "b", "c"]);
-        let now = Timestamp::from_millis(1_000);
-        pool.members[0].connections.store(2, Ordering::Relaxed);
-        pool.members[1].connections.store(1, Ordering::Relaxed);
-        assert_eq!(first(&pool, "k", now), "ws://c");
-        pool.members[2].failed(now);
-        assert_eq!(first(&pool, "k", now), "ws://b");
-        // A second failure in a row keeps it away twice as long.
-        pool.members[2].failed(now);
-        let later = |ms: u64| Timestamp::from_millis(1_000 + ms);
-        assert_eq!(first(&pool, "k", later(1_999)), "ws://b");
-        assert_eq!(first(&pool, "k", later(2_000)), "ws://c");
-    }
-
-    /// A backend that leaves moves its own managers and nobody else's.
-    #[test]
-    fn a_manager_stays_where_it_is_as_long_as_that_is_there() {
-        let (all, fewer) = (
-            pool(Balance::ByKey, &["a", "b", "c"]),
-            pool(Balance::ByKey, &["a", "c"]),
-        );
-        let mut seen = std::collections::BTreeMap::new();
-        for number in 0..300 {
-            let key = format!("k{number}");
-            let home = first(&all, &key, Timestamp::ZERO);
-            assert_eq!(home, first(&all, &key, Timestamp::ZERO));
-            let moved = first(&fewer, &key, Timestamp::ZERO);
-            assert!(
-                moved == home || home == "ws://b",
-                "{key}: {home} to {moved}"
-            );
-            *seen.entry(home).or_insert(0) += 1;
-        }
-        assert!(
-            seen.len() == 3 && seen.values().all(|count| *count > 50),
-            "{seen:?}"
-        );
-    }
-}
+mod tests;

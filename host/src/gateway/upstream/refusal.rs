@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use axum::http::{Response, StatusCode};
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::head;
@@ -22,11 +22,11 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A backend's answer that is no upgrade.
 pub struct Refusal {
-    response: Response<Incoming>,
+    response: Response<Body>,
 }
 
 impl Refusal {
-    pub(super) const fn new(response: Response<Incoming>) -> Self {
+    pub(super) const fn new(response: Response<Body>) -> Self {
         Self { response }
     }
 
@@ -71,7 +71,7 @@ impl fmt::Debug for Refusal {
 
 /// A body that is cut off where it is too long or takes too long.
 struct Bounded {
-    body: Incoming,
+    body: Body,
     left: u64,
     end: Pin<Box<Sleep>>,
 }

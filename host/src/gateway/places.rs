@@ -1,0 +1,202 @@
+//! Places for the connections of one listener, and what stands beside them: sockets that wait for a
+//! place, that are refused, or that give theirs up before they are closed.
+//!
+//! Whatever stands beside is bounded too, because each is a descriptor; the reserve of descriptors is
+//! made for it. A socket that finds no place waits at most as long as an admission may take, while
+//! managers that are gone are asked for theirs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::spare::Spare;
+use crate::admission::Admission;
+use crate::manager::Place;
+
+/// How long a socket still waits once nobody is left that could be asked for a place.
+const LAST_WAIT: Duration = Duration::from_millis(100);
+
+/// Places of one listener.
+#[derive(Debug)]
+pub struct Places {
+    free: Arc<Semaphore>,
+    /// For sockets without a place.
+    beside: Arc<Semaphore>,
+    /// Sockets that wait for a place now.
+    waiting: AtomicU32,
+    /// Connections between two requests end when this fires: somebody needs a place.
+    needed: Notify,
+    count: usize,
+    /// A lock, because the accept loop takes it out of what is shared; held for that once.
+    spare: Mutex<Option<Spare>>,
+}
+
+/// A place among the node's connections, from accept to the end of the upgraded connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionSlot(Arc<Held>);
+
+/// What a socket holds.
+#[derive(Debug)]
+struct Held {
+    /// A lock, because any task may ask the connection to close; held for one exchange.
+    permit: Mutex<OwnedSemaphorePermit>,
+    places: Arc<Places>,
+}
+
+/// A socket that waits, counted.
+struct Waiter(Arc<Places>);
+
+impl Waiter {
+    fn new(places: &Arc<Places>) -> Self {
+        places.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(places.clone())
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Places {
+    /// So many places, and so many sockets beside them.
+    #[must_use]
+    pub fn new(count: usize, beside: usize) -> Arc<Self> {
+        let bounded = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self {
+            free: bounded(count),
+            beside: bounded(beside),
+            waiting: AtomicU32::new(0),
+            needed: Notify::new(),
+            count,
+            spare: Mutex::new(Some(Spare::new())),
+        })
+    }
+
+    /// How many there are, taken ones included.
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The spare descriptor, for the accept loop.
+    pub(super) fn spare(&self) -> Spare {
+        self.spare.lock().take().unwrap_or_else(Spare::new)
+    }
+
+    /// A place, if one is free and no other socket waits for it.
+    pub(super) fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
+        let permit = self.free.clone().try_acquire_owned().ok()?;
+        Some(self.slot(permit))
+    }
+
+    /// Leave to stand beside the places for a while.
+    pub(super) fn step_aside(&self) -> Option<OwnedSemaphorePermit> {
+        self.beside.clone().try_acquire_owned().ok()
+    }
+
+    /// Completes when a socket needs a place.
+    pub(super) async fn needed(&self) {
+        self.needed.notified().await;
+    }
+
+    /// Waits for a place: connections between two requests end, and managers that are gone give theirs up.
+    /// None if that came to nothing.
+    pub(super) async fn wait(
+        self: &Arc<Self>,
+        admission: &Arc<Admission>,
+    ) -> Option<ConnectionSlot> {
+        let waiter = Waiter::new(self);
+        self.needed.notify_waiters();
+        let waiting = {
+            let places = self.clone();
+            Arc::new(move || places.waiting.load(Ordering::Relaxed))
+        };
+        let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
+        let freed = async {
+            // One that comes after a cleanup began has one of its own.
+            while admission.make_room_for_connections(waiting.clone()).await {}
+        };
+        let found = tokio::time::timeout(admission.budget(), async {
+            tokio::select! {
+                biased;
+                permit = permit.as_mut() => return permit.ok(),
+                () = freed => {}
+            }
+            // Connections between two requests are about to end.
+            let last = tokio::time::timeout(LAST_WAIT, permit).await;
+            last.ok()?.ok()
+        });
+        let permit = found.await.ok().flatten()?;
+        drop(waiter);
+        Some(self.slot(permit))
+    }
+
+    /// The same on a listener that no manager is behind: only connections between two requests end.
+    pub(super) async fn wait_for_idle(self: &Arc<Self>) -> Option<ConnectionSlot> {
+        self.needed.notify_waiters();
+        let permit = self.free.clone().acquire_owned();
+        let permit = tokio::time::timeout(LAST_WAIT, permit).await.ok()?.ok()?;
+        Some(self.slot(permit))
+    }
+
+    fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionSlot {
+        ConnectionSlot(Arc::new(Held {
+            permit: Mutex::new(permit),
+            places: self.clone(),
+        }))
+    }
+}
+
+impl ConnectionSlot {
+    /// For the port of the connection that has the place.
+    pub(super) fn place(&self) -> std::sync::Weak<dyn Place> {
+        let held: Arc<dyn Place> = self.0.clone();
+        Arc::downgrade(&held)
+    }
+}
+
+impl Place for Held {
+    /// The place is free at once, and the socket stands beside it until it is closed. Where too many do,
+    /// the place is free when it is closed.
+    fn leave(&self) {
+        if let Some(beside) = self.places.step_aside() {
+            let place = std::mem::replace(&mut *self.permit.lock(), beside);
+            drop(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_as_soon_as_its_connection_is_asked_to_close() {
+        let places = Places::new(1, 1);
+        let first = places.take().unwrap();
+        assert!(places.take().is_none());
+        first.0.leave();
+        let second = places.take().unwrap();
+        // The first has not been closed yet: the next one has to be.
+        second.0.leave();
+        assert!(places.take().is_none());
+        drop(first);
+        assert!(places.take().is_none() && places.step_aside().is_some());
+        drop(second);
+        assert!(places.take().is_some());
+    }
+
+    #[test]
+    fn a_place_is_given_up_once() {
+        let places = Places::new(2, 2);
+        let one = places.take().unwrap();
+        one.0.leave();
+        one.0.leave();
+        let (_a, _b) = (places.take().unwrap(), places.take().unwrap());
+        assert!(places.take().is_none());
+    }
+}
