@@ -51,7 +51,7 @@ impl Application for Chat {
     fn message<'a>(
         &'a self,
         manager: &'a Arc<Manager>,
-        from: Peer,
+        _from: Peer,
         message: Message,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
@@ -60,7 +60,7 @@ impl Application for Chat {
             let members: Vec<Arc<Manager>> =
                 self.in_room(&manager.key, |members| members.values().cloned().collect());
             for member in members {
-                member.broadcast(&message, Some(from.connection));
+                member.broadcast(&message, None);
             }
         })
     }
@@ -128,7 +128,7 @@ async fn main() -> anyhow::Result<()> {
     core.start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     let url = "ws://127.0.0.1:3000/chat/general";
-    eprintln!("Open three terminals; what one says the other two hear:");
+    eprintln!("Open three terminals; what one says all three hear:");
     for user in ["ann", "ann", "bob"] {
         eprintln!("  npx wscat -c {url} -H 'Authorization: Bearer {user}'");
     }

@@ -163,7 +163,7 @@ pub(super) fn flapping(left: Duration) -> Response {
 pub(super) fn upstream(error: UpstreamError) -> Response {
     let (status, message, why) = (error.status(), error.told(), error.to_string());
     if let UpstreamError::Refused(refusal) = error {
-        return refusal.into_response();
+        return noted(refusal.into_response(), "backend", why);
     }
     let mut response = answer(status, "upstream", message);
     later(&mut response);
@@ -205,8 +205,7 @@ pub(super) fn denied(denied: &Denied) -> Response {
     }
     let mut response = (status, Json(body)).into_response();
     retry_after(&mut response, denied.retry_after);
-    let why = format!("{} of {} are held", denied.held, denied.limit);
-    noted(response, denied.why.name(), why)
+    noted(response, denied.why.name(), meaning(denied))
 }
 
 /// With what the log says of it.

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use wastegate::types::Tasks;
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{Program, until, within};
 
 use crate::behind::backend;
 use crate::cli::{PROGRAM, run};
-use crate::knock::{closed, knock, status};
+use crate::knock::{closed, echo, knock, status};
 use crate::world_drain::Since;
 
 /// A server as a process whose log is a file.
@@ -294,25 +296,34 @@ async fn w76_a_check_beside_a_running_server_is_fine() {
 /// One line a second and reason, with the number of those that were left out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w77_refusals_leave_a_throttled_line() {
-    let mut served = Served::start(&["--json", "--set", "manager.connections_max=1"]);
+    let mut served = Served::start(&[
+        "--json",
+        "--set",
+        "manager.connections_max=1",
+        "--set",
+        "gateway.refusal=close",
+    ]);
     let address = listens(&served.json().await);
     let start = Since::now();
     for _ in 0..50 {
         assert_eq!(status(knock(address, "/ws", &[]).await), 401);
     }
     let foreign = [("origin", "https://evil.example")];
-    assert_eq!(status(knock(address, "/ws?user=ann", &foreign).await), 403);
-    let _one = knock(address, "/ws?user=ann&key=k&device=a", &[])
-        .await
-        .unwrap();
-    until("a place to be taken", || {
-        served.log().contains("403") && start.elapsed() > Duration::from_millis(1_100)
+    let foreign = knock(address, "/ws?user=ann", &foreign).await;
+    assert_eq!(status(foreign), 403);
+    let target = |device: &str| format!("/ws?user=ann&key=k&device={device}");
+    let mut one = knock(address, &target("a"), &[]).await.unwrap();
+    echo(&mut one, "here").await;
+    let one = Tasks::new().spawn("client", async move {
+        while let Some(Ok(_)) = one.next().await {}
+    });
+    until("a second to pass", || {
+        start.elapsed() > Duration::from_millis(1_100)
     })
     .await;
-    let mut two = knock(address, "/ws?user=ann&key=k&device=b", &[])
-        .await
-        .unwrap();
-    assert_eq!(closed(&mut two).await, 4_434);
+    let mut two = knock(address, &target("b"), &[]).await.unwrap();
+    assert_eq!(within("a Close", closed(&mut two)).await, 4_434);
+    one.abort();
     assert_eq!(status(knock(address, "/ws", &[]).await), 401);
     served.says("4434").await;
     until("the next line", || !left_out(&served.log()).is_empty()).await;
@@ -323,11 +334,13 @@ async fn w77_refusals_leave_a_throttled_line() {
     let lines = lines.count();
     let seconds = usize::try_from(start.elapsed().as_secs()).unwrap();
     assert!(lines >= 4 && lines <= 4 + 3 * (seconds + 1), "{log}");
-    assert!(log.contains("query parameter `user` is missing"), "{log}");
-    assert!(
-        log.contains("pages of this origin may not connect"),
-        "{log}"
-    );
+    for why in [
+        "query parameter `user` is missing",
+        "pages of this origin may not connect",
+        "status=403",
+    ] {
+        assert!(log.contains(why), "{why}: {log}");
+    }
 }
 
 /// The numbers of lines that were left out, where there were any.
@@ -365,12 +378,11 @@ async fn w82_a_reload_names_the_keys_that_need_a_restart() {
     served.json().await;
     fs::write(
         &file,
-        "[limits]\nmanagers_per_user = 6\n[gateway]\nheader_timeout_ms = 700\npath = \"/x\"\n\
+        "[limits]\nmanagers_per_user = 6\n[gateway]\nheader_timeout_ms = 700\nheaders_max = 70\n\
          origins = [\"https://app.example\"]\n[policy.params]\nw-idle = 2.0\n",
     )
     .unwrap();
-    let keys =
-        "gateway.header_timeout_ms, gateway.path, limits.managers_per_user, policy.params.w-idle";
+    let keys = "gateway.header_timeout_ms, gateway.headers_max, limits.managers_per_user, policy.params.w-idle";
     let times = |what: &str| served.log().matches(what).count();
     for round in 1..=2 {
         served.program.signal("HUP");

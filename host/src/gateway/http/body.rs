@@ -41,7 +41,7 @@ impl Source {
         Upload {
             source: self.body.clone(),
             body: None,
-            hint: self.hint.clone(),
+            hint: self.hint,
             is_empty: self.is_empty,
             is_sent: self.is_sent.clone(),
             progress: self.progress.clone(),
@@ -95,7 +95,7 @@ impl hyper::body::Body for Upload {
 
     fn size_hint(&self) -> SizeHint {
         let left = self.body.as_ref().map(hyper::body::Body::size_hint);
-        left.unwrap_or_else(|| self.hint.clone())
+        left.unwrap_or(self.hint)
     }
 }
 

@@ -162,7 +162,7 @@ pub trait Identify: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file of keys cannot be used.
-    #[error("identity.jwt.keys_file: {0}")]
+    #[error("the keys of `identity.jwt.keys_file` cannot be used")]
     Keys(#[source] jwt::KeysError),
     /// An HTTP client cannot be made.
     #[error("an HTTP client for `{key}` cannot be made")]
