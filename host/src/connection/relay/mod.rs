@@ -176,14 +176,18 @@ impl Relay {
                 if let Poll::Ready(moved) = self.poll_move(cx, Reads::BOTH) {
                     return Poll::Ready(Next::Moved(moved));
                 }
+                if alarm_at.is_some() && alarm.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Look);
+                }
                 // After the move, which may have left something that has to be looked at earlier. A
                 // timer is set when there is another moment to wait for, not whenever we look.
                 let now = self.session.clock.now();
                 let wake = self.wake_in(now);
-                if alarm_at != Some(now.after(wake)) {
-                    alarm_at = Some(now.after(wake));
-                    alarm.set(tokio::time::sleep(wake));
+                if alarm_at == Some(now.after(wake)) {
+                    return Poll::Pending;
                 }
+                alarm_at = Some(now.after(wake));
+                alarm.set(tokio::time::sleep(wake));
                 alarm.as_mut().poll(cx).map(|()| Next::Look)
             });
             match next.await {
