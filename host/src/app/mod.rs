@@ -16,6 +16,7 @@ mod places;
 mod policies;
 mod recording;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub use recording::{Event, Recording};
 
 use crate::config::{AdminListener, Config};
 use crate::gateway::identity::{self, IdentityError};
-use crate::gateway::{self, Door, Identify, Serving, tls};
+use crate::gateway::{self, Door, Identifiers, Identify, Serving, tls};
 use crate::manager::Application;
 use crate::types::{Clock, Tasks, chain};
 
@@ -43,11 +44,9 @@ pub struct App {
     listener: TcpListener,
     tls: Option<Arc<tls::Acceptor>>,
     admin: Option<TcpListener>,
-    places: Places,
+    clients: Arc<gateway::Places>,
+    operators: Arc<gateway::Places>,
 }
-
-/// How long backends have to take a first connection before the start goes on.
-const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Whoever identifies clients as the configuration says, for [`App::build`] and [`Core::reload`].
 ///
@@ -57,9 +56,22 @@ pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
     identity::by(
         &config.identity,
         &config.gateway.trusted_proxies,
-        !config.gateway.upstream.is_empty(),
+        config.gateway.hands_on(),
         Clock::system(),
     )
+}
+
+/// What identifies clients on every route: `usual`, and what routes of other modes want.
+fn identifiers(config: &Config, usual: Arc<dyn Identify>) -> Result<Identifiers, IdentityError> {
+    let mut identifiers = Identifiers::from(usual);
+    let modes = config.gateway.routes.iter().filter_map(|it| it.identity);
+    let modes: BTreeSet<_> = modes.filter(|mode| *mode != config.identity.mode).collect();
+    for mode in modes {
+        let mut theirs = config.clone();
+        theirs.identity.mode = mode;
+        identifiers = identifiers.with(mode, identify(&theirs)?);
+    }
+    Ok(identifiers)
 }
 
 impl App {
@@ -81,14 +93,14 @@ impl App {
         };
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
-        // Before anybody is told that they are there.
-        core.gateway().look_at_upstreams(FIRST_LOOK_MAX).await;
+        places.tell();
         Ok(Self {
             core,
             listener,
             tls,
             admin,
-            places,
+            clients: gateway::Places::new(places.connections, places.beside),
+            operators: gateway::Places::new(places.operators, places.operators_beside),
         })
     }
 
@@ -134,7 +146,8 @@ impl App {
             listener,
             tls,
             admin,
-            places,
+            clients,
+            operators: desks,
         } = self;
         core.start();
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
@@ -148,14 +161,12 @@ impl App {
             door,
             tasks: tasks.clone(),
         };
-        let clients = gateway::Places::new(places.connections, places.beside);
         let door = Some(Door::new(gateway.clone(), tls.clone()));
         let public = serving(gateway.router(), clients, door, &tasks);
         tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(admin) = admin {
             let router = core.admin_router();
-            let own = gateway::Places::new(places.operators, places.operators_beside);
-            let serving = serving(router, own, None, &operators);
+            let serving = serving(router, desks, None, &operators);
             operators.spawn("listener", gateway::serve(admin, serving));
         }
         let mut shutdown = std::pin::pin!(shutdown);

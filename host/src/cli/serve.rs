@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
@@ -17,6 +18,9 @@ pub(super) use crate::types::chain;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
 pub const EX_UNAVAILABLE: u8 = 69;
+
+/// How long backends have to take a first connection before the start goes on.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Arguments of `wastegate serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -115,6 +119,9 @@ async fn serve(
         () = stops.next() => return Ok(true),
     };
     let app = app.map_err(Failed::App)?;
+    // Before the welcome says that they are there.
+    let gateway = app.core().gateway();
+    gateway.look_at_upstreams(true, FIRST_LOOK_MAX).await;
     let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
     let said = if json {
         welcome.json(out)
@@ -130,10 +137,10 @@ async fn serve(
 
 /// What runs behind the gateway.
 pub(super) fn application(config: &Config) -> Arc<dyn Application> {
-    if config.gateway.upstream.is_empty() {
-        Arc::new(Playground)
-    } else {
+    if config.gateway.hands_on() {
         Arc::new(NoApplication)
+    } else {
+        Arc::new(Playground)
     }
 }
 
@@ -148,10 +155,10 @@ fn read_again(sources: &Sources, started: &Loaded) -> Option<(Config, Arc<dyn Id
         }
     };
     let config = &loaded.config;
-    if config.gateway.upstream.is_empty() != started.config.gateway.upstream.is_empty() {
+    if config.gateway.hands_on() != started.config.gateway.hands_on() {
         tracing::error!(
-            "whether there is a `gateway.upstream` cannot change while the server runs; the old \
-             settings stay"
+            "whether there are backends (`gateway.upstream`, `gateway.route`) cannot change while the \
+             server runs; the old settings stay"
         );
         return None;
     }

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caps::HalfOpen;
@@ -27,7 +28,6 @@ use super::hello;
 use super::peer::Said;
 use super::places::{ConnectionSlot, Places};
 use super::refuse;
-use super::spare::Spare;
 use crate::connection::{Plain, Transport};
 use crate::observe::Throttle;
 use crate::types::{Clock, Tasks};
@@ -61,6 +61,10 @@ static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
 pub(super) struct Knocking {
     _half_open: Arc<HalfOpen>,
 }
+
+/// By which a connection is ended at once, whatever it is in the middle of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cut(pub(super) CancellationToken);
 
 /// That a request came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -101,12 +105,13 @@ struct Shortages {
 /// Serves a listener until the tasks stop.
 pub async fn serve(listener: TcpListener, serving: Serving) {
     let stop = serving.tasks.stopping();
-    let mut spare = Spare::new();
+    let mut spare = serving.places.spare();
     let shortages = Arc::new(Shortages {
         clock: Clock::system(),
         told: Throttle::new(TOLD_EVERY),
     });
     loop {
+        spare.keep();
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
@@ -324,9 +329,11 @@ impl Serving {
         // The first request takes it along; later ones of the same connection are no strangers.
         let knocking = parking_lot::Mutex::new(knocking);
         let resting = Resting::default();
+        let cut = Cut::default();
         let service = service_fn(|mut request: axum::http::Request<hyper::body::Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(slot.clone());
+            extensions.insert(cut.clone());
             extensions.insert(ConnectInfo(peer));
             if let Some(knocking) = knocking.lock().take() {
                 extensions.insert(knocking);
@@ -358,9 +365,13 @@ impl Serving {
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
+                () = cut.0.cancelled() => return,
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    break connection.await;
+                    tokio::select! {
+                        ended = connection => break ended,
+                        () = cut.0.cancelled() => return,
+                    }
                 }
                 () = self.places.needed() => {
                     if resting.is_resting() {

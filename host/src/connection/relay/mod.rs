@@ -183,6 +183,10 @@ impl Relay {
                 // timer is set when there is another moment to wait for, not whenever we look.
                 let now = self.session.clock.now();
                 let wake = self.wake_in(now);
+                if wake.is_zero() {
+                    // Due while something was moved.
+                    return Poll::Ready(Next::Look);
+                }
                 if alarm_at == Some(now.after(wake)) {
                     return Poll::Pending;
                 }

@@ -92,7 +92,6 @@ mod tests {
         UpstreamError::Refused(Box::new(Refusal::new(response)))
     }
 
-
     fn system(code: i32) -> UpstreamError {
         UpstreamError::Connect(io::Error::from_raw_os_error(code))
     }
@@ -107,10 +106,7 @@ mod tests {
             (UpstreamError::Timeout(Duration::ZERO), Blame::Backend),
             (UpstreamError::Handshake("no"), Blame::Backend),
             (answered(sick[0]), Blame::Backend),
-            (
-                answered(StatusCode::UNAUTHORIZED),
-                Blame::Answer,
-            ),
+            (answered(StatusCode::UNAUTHORIZED), Blame::Answer),
         ] {
             assert_eq!(error.blame(&sick), blame, "{error}");
         }

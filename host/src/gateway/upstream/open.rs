@@ -76,7 +76,11 @@ impl Upstream {
         }
     }
 
-    async fn reach(&self, tls: Option<&TlsConnector>) -> Result<Transport, UpstreamError> {
+    /// Opens a connection to it, with TLS where it wants that.
+    pub(in crate::gateway) async fn reach(
+        &self,
+        tls: Option<&TlsConnector>,
+    ) -> Result<Transport, UpstreamError> {
         let stream = TcpStream::connect((self.host(), self.port()))
             .await
             .map_err(UpstreamError::Connect)?;
@@ -117,7 +121,9 @@ impl Upstream {
             .await
             .map_err(UpstreamError::Http)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Refused(Box::new(Refusal::new(response.map(Body::new)))));
+            return Err(UpstreamError::Refused(Box::new(Refusal::new(
+                response.map(Body::new),
+            ))));
         }
         if response.version() != Version::HTTP_11 {
             return Err(UpstreamError::Handshake("it is not of HTTP/1.1"));
