@@ -176,18 +176,22 @@ impl Relay {
                 if let Poll::Ready(moved) = self.poll_move(cx, Reads::BOTH) {
                     return Poll::Ready(Next::Moved(moved));
                 }
+                if alarm_at.is_some() && alarm.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Look);
+                }
                 // After the move, which may have left something that has to be looked at earlier. A
                 // timer is set when there is another moment to wait for, not whenever we look.
                 let now = self.session.clock.now();
                 let wake = self.wake_in(now);
                 if wake.is_zero() {
-                    // Due while it was waited for: another timer would be set at every turn, and none would fire.
+                    // Due while something was moved.
                     return Poll::Ready(Next::Look);
                 }
-                if alarm_at != Some(now.after(wake)) {
-                    alarm_at = Some(now.after(wake));
-                    alarm.set(tokio::time::sleep(wake));
+                if alarm_at == Some(now.after(wake)) {
+                    return Poll::Pending;
                 }
+                alarm_at = Some(now.after(wake));
+                alarm.set(tokio::time::sleep(wake));
                 alarm.as_mut().poll(cx).map(|()| Next::Look)
             });
             match next.await {
