@@ -28,11 +28,11 @@ need chromium chromium
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"
-# A real client in another language: pinned, and in a folder of its own.
+# Real clients and servers in another language: pinned, and in a folder of their own.
 venv=target/python
-if ! "$venv/bin/python" -c 'import websockets' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import websockets, tornado' 2>/dev/null; then
     python3 -m venv "$venv" || { need pip3 python3-venv; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets==15.0.1'
+    "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets==15.0.1' 'tornado==6.6.1'
 fi
 export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
 

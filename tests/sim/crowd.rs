@@ -247,7 +247,7 @@ impl Visit {
             manager.hints.set_protected_class(rng.chance(5));
         }
         let peer = Peer::new(
-            rig.world.number(),
+            (rig.world.number(), line.taking()),
             up + down,
             rig.scenario.health.probe_deadline,
             clock.now(),

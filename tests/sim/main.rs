@@ -32,6 +32,8 @@ use tally::Tally;
 
 /// Seeds that run every time.
 const SEEDS: u64 = 64;
+/// Seeds of runs in which clients are sent something all the time and stop taking it.
+const STOPPED_READERS: u64 = 2_000;
 /// Seeds that once broke a promise, and run with the others.
 const ONCE_BROKEN: [u64; 1] = [403];
 /// Of so many that are let in, one may be refused because its budget ended before its cleanup.
@@ -63,6 +65,45 @@ fn seeds() {
             "{late} of {all} ran out of time"
         );
     }
+}
+
+/// Runs of stopped readers, in four parts that run side by side.
+fn stopped_readers(part: u64) {
+    let first = part * STOPPED_READERS / 4;
+    let (mut failed, mut tally) = (Vec::new(), Tally::default());
+    for seed in first..first + STOPPED_READERS / 4 {
+        let outcome = run::run_of(scenario::Scenario::of_stopped_readers(seed));
+        tally.add(&outcome.tally);
+        if !outcome.violations.is_empty() {
+            println!("{}", outcome.report());
+            failed.push(seed);
+        }
+    }
+    println!("{tally:?}");
+    assert!(failed.is_empty(), "these seeds broke a promise: {failed:?}");
+    for what in ["evicted stalled", "evicted responsive"] {
+        assert!(tally.of(what) > STOPPED_READERS / 100, "{what}: {tally:?}");
+    }
+}
+
+#[test]
+fn stopped_readers_one() {
+    stopped_readers(0);
+}
+
+#[test]
+fn stopped_readers_two() {
+    stopped_readers(1);
+}
+
+#[test]
+fn stopped_readers_three() {
+    stopped_readers(2);
+}
+
+#[test]
+fn stopped_readers_four() {
+    stopped_readers(3);
 }
 
 /// The same seed gives the same run, event by event.

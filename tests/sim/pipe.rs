@@ -37,6 +37,16 @@ pub(crate) struct End {
     arrival: Option<Pin<Box<Sleep>>>,
 }
 
+/// What becomes of the bytes of one direction.
+pub(crate) struct Taking(Arc<Mutex<Way>>);
+
+impl Taking {
+    /// Since when nothing is taken of what waits, if something waits.
+    pub(crate) fn refused_since(&self) -> Option<Timestamp> {
+        self.0.lock().refused_since
+    }
+}
+
 /// Where the bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -52,6 +62,8 @@ struct Way {
     bytes: usize,
     held: bool,
     cut: bool,
+    /// Since when nothing of what its writer has is taken, if its writer has something.
+    refused_since: Option<Timestamp>,
     reader_gone: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -65,6 +77,7 @@ impl Way {
             bytes: 0,
             held: false,
             cut: false,
+            refused_since: None,
             reader_gone: false,
             reader: None,
             writer: None,
@@ -119,6 +132,11 @@ impl Line {
         let mut way = way.lock();
         way.held = held;
         way.wake();
+    }
+
+    /// What becomes of the bytes to the client, for who keeps the truth.
+    pub(crate) fn taking(&self) -> Taking {
+        Taking(self.down.clone())
     }
 
     /// Resets the connection: both ends learn of it at once.
@@ -186,11 +204,14 @@ impl AsyncWrite for End {
         let taken = bytes
             .len()
             .min(way.shape.bytes_max.saturating_sub(way.bytes));
+        let now = self.clock.now();
         if taken == 0 {
+            way.refused_since.get_or_insert(now);
             way.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        way.send(self.clock.now(), bytes.get(..taken).unwrap_or(bytes));
+        way.refused_since = None;
+        way.send(now, bytes.get(..taken).unwrap_or(bytes));
         Poll::Ready(Ok(taken))
     }
 

@@ -73,6 +73,18 @@ impl Recorder {
             }
         };
         let held = registry.get(&victim.user, &victim.key);
+        let others = match question.scope {
+            Scope::User => registry.of(&victim.user),
+            Scope::Node => registry.all(),
+        };
+        let takes_nothing = others
+            .iter()
+            .filter(|one| one.id != victim.manager && !one.hints.is_pinned(now))
+            .filter_map(|one| {
+                let lasting = world.truths.takes_nothing_for(one.id, now)?;
+                Some((format!("{}/{}", one.user, one.key), lasting))
+            })
+            .collect();
         Some(Evicted {
             tier: question.tier,
             scope: question.scope,
@@ -89,6 +101,7 @@ impl Recorder {
                 .is_some_and(|one| one.standing(now) == Standing::Newborn),
             free,
             knocking,
+            takes_nothing,
             links: world.truths.links(victim.manager),
             still_held: held.is_some_and(|held| held.id == victim.manager),
         })

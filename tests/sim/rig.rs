@@ -3,11 +3,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Bytes;
 use wastegate::admission::{Admission, Admitted, Denied};
 use wastegate::cleanup::{Cleaner, Parts, PressureBook};
-use wastegate::connection::{self, Session, Transport};
+use wastegate::connection::{self, Far, Session, Transport};
 use wastegate::gateway::{close, notice};
 use wastegate::manager::{Port, Surroundings};
 use wastegate::observe::activity::Activity;
@@ -19,10 +20,15 @@ use crate::application::Troubled;
 use crate::mind::Watched;
 use crate::pipe::End;
 use crate::recorder::Recorder;
-use crate::scenario::Scenario;
+use crate::scenario::{Chatter, Scenario};
 use crate::seen::{Answer, Answered, Seen};
 use crate::truth::Peer;
 use crate::world::World;
+
+/// What is sent to everybody all the time, in a scenario that has it.
+pub(crate) const CHATTER_BYTES: usize = 1_024;
+/// Between two of those.
+pub(crate) const CHATTER_PAUSE: Duration = Duration::from_millis(150);
 
 /// Everything that runs.
 pub(crate) struct Rig {
@@ -83,6 +89,7 @@ impl Rig {
             clock,
             close_code: close::code,
             notice: notice::farewell,
+            faults: connection::Faults::default(),
         });
         Arc::new(Self {
             world,
@@ -135,9 +142,16 @@ impl Rig {
         let life = attachment.manager().id;
         world.truths.attach(life, peer);
         world.see(&Seen::Opened { link });
+        let far = (self.scenario.chatter == Some(Chatter::Backend)).then(|| self.backend());
         self.tasks.spawn("connection", async move {
             let transport = Transport::Other(Box::new(end));
-            let report = connection::run(session, transport, Bytes::new(), attachment).await;
+            let report = match far {
+                None => connection::run(session, transport, Bytes::new(), attachment).await,
+                Some(far) => {
+                    let client = (transport, Bytes::new());
+                    connection::relay(session, client, far, attachment).await
+                }
+            };
             world.truths.detach(life, link);
             let (stands, code) = (port.end(), close::code(report.reason).0);
             world.see(&Seen::Ended {
@@ -149,6 +163,40 @@ impl Rig {
             world.sample();
         });
         true
+    }
+
+    /// A backend that sends all the time, and drops what it is sent.
+    fn backend(&self) -> Far {
+        let (near, far) = tokio::io::duplex(64 * 1_024);
+        let stopping = self.crew.stopping();
+        self.crew.spawn("backend", async move {
+            let (mut reads, mut writes) = tokio::io::split(far);
+            let length = u16::try_from(CHATTER_BYTES).unwrap_or(u16::MAX);
+            let mut frame = vec![0x81, 126];
+            frame.extend(length.to_be_bytes());
+            frame.resize(4 + usize::from(length), b'x');
+            let talking = async {
+                while writes.write_all(&frame).await.is_ok() {
+                    tokio::time::sleep(CHATTER_PAUSE).await;
+                }
+            };
+            let hearing = async {
+                let mut some = [0; 1_024];
+                while reads.read(&mut some).await.is_ok_and(|read| read > 0) {}
+            };
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {}
+                () = hearing => {}
+                () = talking => {}
+            }
+        });
+        Far {
+            transport: Transport::Other(Box::new(near)),
+            leftover: Bytes::new(),
+            compresses: false,
+            keeper: None,
+        }
     }
 
     /// Stops the gateway as its composition root does. True if everything ended in time.

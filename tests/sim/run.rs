@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wastegate::health;
+use wastegate::manager::Message;
 
 use crate::check::Violation;
 use crate::crowd::{self, Tabs};
-use crate::rig::Rig;
+use crate::rig::{CHATTER_BYTES, CHATTER_PAUSE, Rig};
 use crate::rng::Rng;
-use crate::scenario::{DRAIN, Ending, Scenario};
+use crate::scenario::{Chatter, DRAIN, Ending, Scenario};
 use crate::seen::{Leftovers, Seen};
 use crate::tally::Tally;
 
@@ -30,12 +31,17 @@ pub(crate) struct Outcome {
 
 /// Runs a seed, in a runtime of its own whose time is nobody's but its.
 pub(crate) fn run(seed: u64) -> Outcome {
+    run_of(Scenario::of(seed))
+}
+
+/// The same of a scenario.
+pub(crate) fn run_of(scenario: Scenario) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime on virtual time");
-    runtime.block_on(simulate(Scenario::of(seed)))
+    runtime.block_on(simulate(scenario))
 }
 
 async fn simulate(scenario: Scenario) -> Outcome {
@@ -48,6 +54,9 @@ async fn simulate(scenario: Scenario) -> Outcome {
     let rig = Rig::start(scenario);
     rig.crew.spawn("sampler", sampler(rig.clone()));
     rig.crew.spawn("prober", prober(rig.clone(), rng.fork()));
+    if rig.scenario.chatter == Some(Chatter::Application) {
+        rig.crew.spawn("chatter", chatter(rig.clone()));
+    }
     let mut everybody = Vec::new();
     for number in 1..=users {
         let tabs = Arc::<Tabs>::default();
@@ -100,6 +109,18 @@ async fn sampler(rig: Arc<Rig>) {
     while !stopping.is_cancelled() {
         rig.world.sample();
         tokio::time::sleep(SAMPLE_INTERVAL).await;
+    }
+}
+
+/// Sends to everybody all the time.
+async fn chatter(rig: Arc<Rig>) {
+    let stopping = rig.crew.stopping();
+    let message = Message::Text("x".repeat(CHATTER_BYTES).into());
+    while !stopping.is_cancelled() {
+        for manager in rig.registry.all() {
+            manager.broadcast(&message, None);
+        }
+        tokio::time::sleep(CHATTER_PAUSE).await;
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use wastegate::decision::TierTable;
+use wastegate::decision::{Hold, TierTable};
 use wastegate::registry::Limits;
 use wastegate::types::Tier;
 use wastegate::{admission, cleanup, connection, health, manager};
@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) admission: admission::Config,
     pub(crate) cleanup: cleanup::Config,
     pub(crate) ending: Ending,
+    /// Everybody is sent something all the time.
+    pub(crate) chatter: Option<Chatter>,
     /// From which the run itself draws.
     pub(crate) rng: Rng,
 }
@@ -53,6 +55,15 @@ pub(crate) struct Crowd {
     pub(crate) trouble: u64,
     /// The longest way of a byte, ms.
     pub(crate) latency_ms: u64,
+}
+
+/// Who sends to everybody all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chatter {
+    /// The application behind each manager.
+    Application,
+    /// A backend behind each connection, through the relay.
+    Backend,
 }
 
 /// How a run ends.
@@ -107,8 +118,37 @@ impl Scenario {
             admission,
             cleanup,
             ending: *rng.pick(&[Ending::EverybodyLeaves, Ending::Shutdown]),
+            chatter: None,
             rng,
         }
+    }
+
+    /// A short run with one user at its limit, whose clients are sent something all the time and stop
+    /// taking it.
+    pub(crate) fn of_stopped_readers(seed: u64) -> Self {
+        let mut scenario = Self::of(seed);
+        let rng = &mut scenario.rng;
+        scenario.crowd = Crowd {
+            users: 1,
+            keys: 6,
+            lasting: Duration::from_secs(9),
+            pause_ms: 150,
+            faults: rng.between(15, 30),
+            trouble: 0,
+            latency_ms: *rng.pick(&[1, 30]),
+            ..scenario.crowd
+        };
+        scenario.mind = Mind::BuiltIn;
+        scenario.limits.managers_total = 1_000;
+        scenario.limits.temporary_slots = 0;
+        scenario.limits.managers_per_user = rng.few(2, 3);
+        scenario.rules.managers_per_user = scenario.limits.managers_per_user;
+        scenario.health.stalled_after = rng.millis(500, 1_500);
+        // Nobody is closed for it before that is over: those who stopped are held.
+        scenario.connection.stall_max = Duration::from_secs(60);
+        scenario.ending = Ending::Shutdown;
+        scenario.chatter = Some(*rng.pick(&[Chatter::Application, Chatter::Backend]));
+        scenario
     }
 }
 
@@ -156,6 +196,18 @@ fn health(rng: &mut Rng, budget: Duration) -> health::Config {
     }
 }
 
+/// Half of the runs hold displaced managers back, for shorter than a run lasts.
+fn hold(rng: &mut Rng) -> Hold {
+    if rng.chance(50) {
+        return Hold::OFF;
+    }
+    let first = rng.millis(1_000, 20_000);
+    Hold {
+        first,
+        max: first * 4,
+    }
+}
+
 fn cleanup(rng: &mut Rng, limits: &Limits) -> (cleanup::Config, Rules) {
     let base = TierTable::default();
     let mut rules = base.rules();
@@ -185,6 +237,7 @@ fn cleanup(rng: &mut Rng, limits: &Limits) -> (cleanup::Config, Rules) {
         node_last_tier: told.node_last_tier,
         sweep_interval: rng.millis(1_000, 5_000),
         force_per_user_max,
+        displaced: hold(rng),
         close_deadline: rng.millis(500, 2_000),
         ..cleanup::Config::default()
     };

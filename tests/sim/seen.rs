@@ -128,6 +128,8 @@ pub(crate) struct Evicted {
     pub(crate) free: u32,
     /// Clients that want one.
     pub(crate) knocking: u32,
+    /// Those that are held, might go, and have taken nothing for so long.
+    pub(crate) takes_nothing: Vec<(String, Duration)>,
     /// Its connections.
     pub(crate) links: Vec<u64>,
     /// The slot is still taken by that very life.

@@ -7,9 +7,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use wastegate::types::{ManagerId, Timestamp};
 
+use crate::pipe::Taking;
+
 /// One client, as it really is.
 pub(crate) struct Peer {
     pub(crate) link: u64,
+    taking: Taking,
     state: Mutex<State>,
 }
 
@@ -30,7 +33,7 @@ pub(crate) struct State {
 impl Peer {
     /// A peer that is there; `round_trip` is what its line takes.
     pub(crate) fn new(
-        link: u64,
+        (link, taking): (u64, Taking),
         round_trip: Duration,
         deadline: Duration,
         now: Timestamp,
@@ -40,6 +43,7 @@ impl Peer {
         let in_time = round_trip + SLACK <= deadline;
         Arc::new(Self {
             link,
+            taking,
             state: Mutex::new(State {
                 reads: true,
                 faults: 0,
@@ -109,6 +113,14 @@ impl Truths {
             .iter()
             .filter_map(|peer| peer.able_for(now))
             .max()
+    }
+
+    /// For how long none of a manager's clients has taken anything of what waits for it.
+    pub(crate) fn takes_nothing_for(&self, life: ManagerId, now: Timestamp) -> Option<Duration> {
+        let attached = self.attached.lock();
+        let refused = |peer: &Arc<Peer>| peer.taking.refused_since();
+        let since: Option<Vec<Timestamp>> = attached.get(&life)?.iter().map(refused).collect();
+        since?.into_iter().max().map(|since| now.since(since))
     }
 
     pub(crate) fn busy_for(&self, life: ManagerId, now: Timestamp) -> Option<Duration> {

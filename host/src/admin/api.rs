@@ -10,6 +10,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::stats::Stats;
 use crate::admission::Admission;
@@ -51,7 +52,9 @@ pub struct Admin {
     pub shadows: Arc<Shadows>,
     /// Background workers.
     pub supervisor: Supervisor,
-    /// Whether the server is on its way out.
+    /// Cancelled once the server is on its way out, before anybody else notices.
+    pub leaving: CancellationToken,
+    /// What runs for it.
     pub tasks: Tasks,
     /// Where connections lead.
     pub gateway: Arc<Gateway>,
@@ -114,13 +117,14 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// 200 while new connections are taken, 503 once the server is stopping, and while no backend is there
-/// unless `gateway.readyz_without_backend` passes that; with how many managers there are, so that a stop
-/// can be watched.
+/// 200 while new connections are wanted, 503 once the server is about to stop, and while no backend is
+/// there unless `gateway.readyz_without_backend` passes that; with how many managers there are, so that
+/// a stop can be watched.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let backend = admin.gateway.has_backend();
     let passes = admin.gateway.config().readyz_without_backend == WithoutBackend::Pass;
-    let ready = !admin.tasks.stopping().is_cancelled() && (backend || passes);
+    let stays = !admin.leaving.is_cancelled() && !admin.tasks.stopping().is_cancelled();
+    let ready = stays && (backend || passes);
     let status = if ready {
         StatusCode::OK
     } else {
@@ -280,7 +284,7 @@ async fn evict(
 impl Admin {
     /// The manager that a path names; none if there is none, or no manager could have that name.
     fn find(&self, user: &str, key: &str) -> Option<Arc<Manager>> {
-        let (user, key) = (UserId::new(user).ok()?, ManagerKey::new(key).ok()?);
+        let (user, key) = (UserId::new(user).ok()?, ManagerKey::held(key).ok()?);
         self.registry.get(&user, &key)
     }
 }

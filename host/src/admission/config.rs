@@ -19,6 +19,11 @@ pub struct Config {
     pub queue_wait: Duration,
     /// What a refused client is told to wait where nothing better is known. 5 s.
     pub retry_after: Duration,
+    /// Takeovers of a connection that answers by a newer one of the same device in `takeover_window`,
+    /// after which each next one has to wait longer; 0 for no limit. 5.
+    pub takeovers_max: u32,
+    /// The window of `takeovers_max`, and the longest such wait. 60 s.
+    pub takeover_window: Duration,
 }
 
 impl Default for Config {
@@ -31,6 +36,8 @@ impl Default for Config {
             queue_length_max: 0,
             queue_wait: Duration::from_secs(30),
             retry_after: Duration::from_secs(5),
+            takeovers_max: 5,
+            takeover_window: Duration::from_secs(60),
         }
     }
 }

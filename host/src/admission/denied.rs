@@ -21,16 +21,26 @@ pub enum Why {
     QueueFull,
     /// The wait in the queue took too long.
     QueueTimeout,
+    /// The manager has as many connections as it may, and all of them answer.
+    ManagerConnections,
+    /// The manager was evicted while it answered a moment ago, and could come back only by evicting
+    /// another one that answers.
+    Displaced,
+    /// Connections of one device took each other's place too often.
+    DeviceContested,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::RateLimited,
         Self::UserLimit,
         Self::NodeLimit,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::ManagerConnections,
+        Self::Displaced,
+        Self::DeviceContested,
     ];
 
     /// Its name in labels, bodies and close reasons.
@@ -42,6 +52,9 @@ impl Why {
             Self::NodeLimit => "node-limit",
             Self::QueueFull => "queue-full",
             Self::QueueTimeout => "queue-timeout",
+            Self::ManagerConnections => "manager-connections",
+            Self::Displaced => "displaced",
+            Self::DeviceContested => "device-contested",
         }
     }
 }
@@ -54,9 +67,9 @@ pub struct Denied {
     pub why: Why,
     /// Who.
     pub user: UserId,
-    /// The limit that was met: the user's or the node's.
+    /// The limit that was met: the user's, the node's, or the manager's connections.
     pub limit: u32,
-    /// How many managers the user, or the node, holds.
+    /// How many the user, the node or the manager holds.
     pub held: u32,
     /// When it may be worth another try.
     #[serde(rename = "retry_after_ms", serialize_with = "as_millis")]

@@ -1,22 +1,26 @@
 //! The way in, step by step.
 //!
-//! 1. A user that knocks too often waits.
-//! 2. A key that has a manager joins it; otherwise a free slot is taken. This is the fast path.
-//! 3. At the limit room is made, by the tiers that the operator enabled. While newborns are about,
-//!    they are waited for: what they turn out to be may help.
-//! 4. If nothing may be evicted: temporary slots, then the queue, then a refusal.
+//! 1. A user that tries too often waits.
+//! 2. A key that has a manager joins it, if that has a place for one more connection; otherwise a free
+//!    slot is taken. This is the fast path.
+//! 3. At the limit room is made (`room`): what does not answer, temporary slots, `force`. While newborns
+//!    are about, they are waited for: what they turn out to be may help.
+//! 4. If nothing may be evicted: the queue, then a refusal.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::config::Config;
+use super::contest::Contests;
 use super::denied::{Denied, Why};
 use super::metrics::{Metrics, Outcome};
 use super::queue::{Queues, Ticket};
 use super::rate::Rate;
+use super::room::{Look, Out, Step};
+use super::seat::{Admitted, Asked, Displace, Newcomer, Promise, Seat};
 use super::watch::Watch;
-use crate::cleanup::{Cleaner, TierRun};
-use crate::registry::{Entrance, Granted, Permit, Registry};
+use crate::cleanup::{Cleaner, Cleanup, Displacement, TierRun};
+use crate::registry::{Entrance, Permit, Registry};
 use crate::types::{Clock, ManagerKey, Timestamp, UserId};
 
 /// How often the head of a queue has the tiers look again: what was in use may be gone.
@@ -30,30 +34,64 @@ pub struct Admission {
     pub(super) config: Config,
     rate: Rate,
     queues: Arc<Queues>,
+    pub(super) contests: Contests,
     pub(super) metrics: Metrics,
     pub(super) watch: OnceLock<Arc<dyn Watch>>,
-}
-
-/// A positive answer.
-#[derive(Debug)]
-pub enum Admitted {
-    /// Come in.
-    Now(Permit),
-    /// Wait here: [`Admission::wait`].
-    Queued(Ticket),
 }
 
 /// What was met on the way.
 pub(super) struct Way {
     pub(super) start: Timestamp,
-    deadline: Timestamp,
+    pub(super) deadline: Timestamp,
+    /// Until when one look for room may last.
+    pub(super) look_until: Timestamp,
+    /// The tiers that ran, each once.
     pub(super) tiers: Vec<TierRun>,
+    /// The tiers below `force` ran for this newcomer a moment ago, and freed nothing.
+    pub(super) has_looked: bool,
+    /// The place is a temporary slot.
+    pub(super) lent: bool,
+    /// Until when no temporary slots are lent.
+    pub(super) cool_down: Option<Timestamp>,
 }
 
-/// Where the tiers left somebody.
-enum Step {
-    In(Permit),
-    Out { why: Why, held: u32, limit: u32 },
+impl Way {
+    fn new(start: Timestamp, deadline: Timestamp) -> Self {
+        Self {
+            start,
+            deadline,
+            look_until: deadline,
+            tiers: Vec::new(),
+            has_looked: false,
+            lent: false,
+            cool_down: None,
+        }
+    }
+
+    /// Adds what a cleanup did. A tier that ran again counts once: what it freed adds up, and what it
+    /// might have touched is what it found last.
+    pub(super) fn note(&mut self, cleanup: &Cleanup) {
+        for run in &cleanup.runs {
+            match self.tiers.iter_mut().find(|known| known.tier == run.tier) {
+                Some(known) => {
+                    known.freed += run.freed;
+                    known.eligible = run.eligible;
+                    known.fault |= run.fault;
+                }
+                None => self.tiers.push(*run),
+            }
+        }
+    }
+
+    const fn outcome(&self) -> Outcome {
+        if self.lent {
+            Outcome::Temporary
+        } else if self.tiers.is_empty() {
+            Outcome::Admitted
+        } else {
+            Outcome::AdmittedByCleanup
+        }
+    }
 }
 
 impl Admission {
@@ -72,6 +110,7 @@ impl Admission {
             config,
             rate: Rate::default(),
             queues: Arc::default(),
+            contests: Contests::default(),
             metrics: Metrics::default(),
             watch: OnceLock::new(),
         })
@@ -89,6 +128,15 @@ impl Admission {
         self.queues.len()
     }
 
+    /// Whether room would have to be made for a newcomer: its user is at its limit, and has no manager of
+    /// its key.
+    #[must_use]
+    pub fn is_full_for(&self, newcomer: Newcomer<'_>) -> bool {
+        let Newcomer { user, key, .. } = newcomer;
+        let limit = self.registry.limit(user, self.clock.now());
+        self.registry.held(user) >= limit && self.registry.get(user, key).is_none()
+    }
+
     /// Sets how many managers a user may hold, as whoever vouches for it says; none for as many as
     /// everybody.
     pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
@@ -100,155 +148,163 @@ impl Admission {
     /// # Errors
     /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
     pub async fn admit(&self, user: &UserId, key: &ManagerKey) -> Result<Admitted, Denied> {
-        let start = self.clock.now();
-        let admitted = self.knock(user, key).await;
-        if let Err(denied) = &admitted {
-            self.turned_away(denied, key, start);
+        let newcomer = Newcomer {
+            user,
+            key,
+            device: None,
+        };
+        match self.ask(newcomer, Displace::Now).await? {
+            Asked::Seat(Seat::Free(permit)) => Ok(Admitted::Now(permit)),
+            // Nothing is promised where it can be given.
+            Asked::Seat(Seat::Promised(promise)) => {
+                self.redeem(promise, newcomer).await.map(Admitted::Now)
+            }
+            Asked::Queued(ticket) => Ok(Admitted::Queued(ticket)),
         }
-        admitted
     }
 
-    async fn knock(&self, user: &UserId, key: &ManagerKey) -> Result<Admitted, Denied> {
+    /// Finds a place for a newcomer, within the budget. With [`Displace::Later`] no manager that answers
+    /// is evicted for it yet: where that would be needed, the place is promised.
+    ///
+    /// # Errors
+    /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
+    pub async fn ask(&self, newcomer: Newcomer<'_>, displace: Displace) -> Result<Asked, Denied> {
         let start = self.clock.now();
-        let deadline = start.after(self.config.budget);
-        let mut way = Way {
-            start,
-            deadline,
-            tiers: Vec::new(),
-        };
-        if let Err(retry_after) = self.rate.attempt(user, &self.config, start) {
-            let (held, limit) = (self.registry.held(user), self.registry.limit(user, start));
-            return Err(self.deny(user, Why::RateLimited, (held, limit), retry_after, way));
+        let asked = self.attempt(newcomer, displace, start).await;
+        if let Err(denied) = &asked {
+            self.turned_away(denied, newcomer.key, start);
         }
-        // Those who wait come first; a key that has a manager needs no slot.
+        asked
+    }
+
+    /// Gives a newcomer the place that it was promised, or found gone: a manager that answers is evicted
+    /// now if that is still needed. Takes the budget at most.
+    ///
+    /// # Errors
+    /// [`Denied`] when that is not possible any more.
+    pub async fn redeem(&self, promise: Promise, newcomer: Newcomer<'_>) -> Result<Permit, Denied> {
+        let now = self.clock.now();
+        let mut way = Way::new(promise.since, now.after(self.config.budget));
+        let evidence_age = self.cleaner.health().evidence_age;
+        way.has_looked = promise
+            .looked_at
+            .is_some_and(|at| now.since(at) < evidence_age);
+        let step = self.find_room(newcomer, Displace::Now, &mut way).await;
+        let given = match step {
+            Step::In(permit) => self.seated(permit, newcomer, way).await,
+            Step::Promised => Err(self.refuse(newcomer.user, self.full_now(newcomer.user), way)),
+            Step::Out(out) => Err(self.refuse(newcomer.user, out, way)),
+        };
+        if let Err(denied) = &given {
+            self.turned_away(denied, newcomer.key, promise.since);
+        }
+        given
+    }
+
+    /// A place that was given and is gone, because its manager ended meanwhile: the newcomer may ask for
+    /// another one.
+    pub fn lost(&self) -> Promise {
+        Promise {
+            since: self.clock.now(),
+            looked_at: None,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        newcomer: Newcomer<'_>,
+        displace: Displace,
+        start: Timestamp,
+    ) -> Result<Asked, Denied> {
+        let Newcomer { user, key, .. } = newcomer;
+        let mut way = Way::new(start, start.after(self.config.budget));
+        if let Err(retry_after) = self.rate.attempt(user, &self.config, start) {
+            let out = Out {
+                why: Why::RateLimited,
+                retry_after: Some(retry_after),
+                ..self.full_now(user)
+            };
+            return Err(self.refuse(user, out, way));
+        }
+        // Those who wait come first; a key that has a manager needs no slot. Nor does a newcomer get the
+        // temporary slot that the first in the queue waits for.
         let overtaking = self.queues.is_waited_for(user) && self.registry.get(user, key).is_none();
         let step = if overtaking {
-            let (held, limit) = (self.registry.held(user), self.registry.limit(user, start));
-            Step::Out {
-                why: Why::UserLimit,
-                held,
-                limit,
-            }
+            Step::Out(self.full_now(user))
         } else {
-            self.find_room(user, key, &mut way).await
+            self.find_room(newcomer, displace, &mut way).await
         };
         match step {
             Step::In(permit) => {
-                let outcome = if way.tiers.is_empty() {
-                    Outcome::Admitted
-                } else {
-                    Outcome::AdmittedByCleanup
-                };
-                Ok(Admitted::Now(self.let_in(permit, outcome, &way)))
+                let permit = self.seated(permit, newcomer, way).await?;
+                Ok(Asked::Seat(Seat::Free(permit)))
             }
-            // Nor does a newcomer get the temporary slot that the first in the queue waits for.
-            Step::Out { why, held, limit } if overtaking => {
-                self.line_up(user, why, (held, limit), self.config.retry_after, way)
-            }
-            Step::Out { why, held, limit } => self.climb(user, key, why, (held, limit), way),
+            Step::Promised => Ok(Asked::Seat(self.promise(start))),
+            Step::Out(out) => self.line_up(user, out, way),
         }
     }
 
-    /// Tries to enter, making room as long as that helps and the budget lasts.
-    async fn find_room(&self, user: &UserId, key: &ManagerKey, way: &mut Way) -> Step {
-        let watch = self.registry.watch(user);
-        loop {
-            // Ask before looking, so that nothing that changes meanwhile is missed.
-            let mut changed = std::pin::pin!(watch.next());
-            changed.as_mut().enable();
-            let now = self.clock.now();
-            let left = way.deadline.since(now);
-            let full = match self.registry.enter(user, key, now) {
-                Entrance::Open(permit) => return Step::In(permit),
-                Entrance::NodeFull { held, limit } => {
-                    let full = Step::Out {
-                        why: Why::NodeLimit,
-                        held,
-                        limit,
-                    };
-                    let room = tokio::time::timeout(left, self.cleaner.make_room_on_node()).await;
-                    let Ok(cleanup) = room else {
-                        return full;
-                    };
-                    way.tiers.extend(&cleanup.runs);
-                    if !(cleanup.enough || cleanup.freed > 0) || self.clock.now() >= way.deadline {
-                        return full;
-                    }
-                    continue;
-                }
-                Entrance::UserFull { held, limit } => Step::Out {
-                    why: Why::UserLimit,
-                    held,
-                    limit,
-                },
-            };
-            let Ok(cleanup) = tokio::time::timeout(left, self.cleaner.make_room(user)).await else {
-                return full;
-            };
-            way.tiers.extend(&cleanup.runs);
-            if cleanup.enough || cleanup.freed > 0 {
-                if self.clock.now() >= way.deadline {
-                    return full;
-                }
-            } else if !cleanup.newborns {
-                return full;
-            } else {
-                // Until something changes, or a newborn's time is up: then it may go.
-                let now = self.clock.now();
-                let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
-                let wait = grown.min(way.deadline).since(now);
-                let changed = tokio::time::timeout(wait, changed).await;
-                if changed.is_err() && self.clock.now() >= way.deadline {
-                    return full;
-                }
-            }
+    fn promise(&self, since: Timestamp) -> Seat {
+        Seat::Promised(Promise {
+            since,
+            looked_at: Some(self.clock.now()),
+        })
+    }
+
+    /// What a user at its limit is refused with.
+    fn full_now(&self, user: &UserId) -> Out {
+        Out {
+            why: Why::UserLimit,
+            held: self.registry.held(user),
+            limit: self.registry.limit(user, self.clock.now()),
+            retry_after: None,
         }
     }
 
-    /// Nothing may be evicted: temporary slots, the queue, a refusal.
-    fn climb(
+    pub(super) const fn retry_after(&self) -> Duration {
+        self.config.retry_after
+    }
+
+    fn refuse(&self, user: &UserId, out: Out, way: Way) -> Denied {
+        let retry_after = out.retry_after.unwrap_or(self.config.retry_after);
+        self.deny(user, out.why, (out.held, out.limit), retry_after, way)
+    }
+
+    /// Gives a slot to a newcomer, if its manager has a place for one more connection.
+    async fn seated(
         &self,
-        user: &UserId,
-        key: &ManagerKey,
-        why: Why,
-        counts: (u32, u32),
+        permit: Permit,
+        newcomer: Newcomer<'_>,
         way: Way,
-    ) -> Result<Admitted, Denied> {
-        let mut retry_after = self.config.retry_after;
-        if why == Why::UserLimit {
-            let (now, limits) = (self.clock.now(), self.registry.limits());
-            match self.registry.temporary().grant(user, limits, now) {
-                Granted::Until(_) | Granted::Running(_) => {
-                    if let Entrance::Open(permit) = self.registry.enter(user, key, now) {
-                        self.cleaner.look();
-                        return Ok(Admitted::Now(self.let_in(permit, Outcome::Temporary, &way)));
-                    }
-                }
-                Granted::CoolingDown(until) => retry_after = retry_after.max(until.since(now)),
-                Granted::Off => {}
+    ) -> Result<Permit, Denied> {
+        match self.place(&permit, newcomer, &way).await {
+            Ok(()) => {
+                let outcome = way.outcome();
+                Ok(self.let_in(permit, outcome, &way))
+            }
+            Err(out) => {
+                drop(permit);
+                Err(self.refuse(newcomer.user, out, way))
             }
         }
-        self.line_up(user, why, counts, retry_after, way)
     }
 
     /// The queue, if it is the user's own limit and there is a queue; else a refusal.
-    fn line_up(
-        &self,
-        user: &UserId,
-        why: Why,
-        counts: (u32, u32),
-        retry_after: Duration,
-        way: Way,
-    ) -> Result<Admitted, Denied> {
-        if why != Why::UserLimit || self.config.queue_length_max == 0 {
-            return Err(self.deny(user, why, counts, retry_after, way));
+    fn line_up(&self, user: &UserId, out: Out, way: Way) -> Result<Asked, Denied> {
+        // One that is held back would keep those behind it waiting.
+        if out.why != Why::UserLimit || self.config.queue_length_max == 0 {
+            return Err(self.refuse(user, out, way));
         }
         let Some(ticket) = self.queues.join(user, self.config.queue_length_max) else {
-            let retry_after = self.config.queue_wait;
-            return Err(self.deny(user, Why::QueueFull, counts, retry_after, way));
+            let out = Out {
+                why: Why::QueueFull,
+                retry_after: Some(self.config.queue_wait),
+                ..out
+            };
+            return Err(self.refuse(user, out, way));
         };
         self.metrics.count(Outcome::Queued);
-        Ok(Admitted::Queued(ticket))
+        Ok(Asked::Queued(ticket))
     }
 
     /// Waits in the queue until it is this client's turn and a slot is free.
@@ -261,62 +317,93 @@ impl Admission {
         user: &UserId,
         key: &ManagerKey,
     ) -> Result<Permit, Denied> {
-        let start = self.clock.now();
-        let admitted = self.stand(ticket, user, key).await;
-        if let Err(denied) = &admitted {
-            self.turned_away(denied, key, start);
+        let newcomer = Newcomer {
+            user,
+            key,
+            device: None,
+        };
+        match self.wait_for_seat(ticket, newcomer, Displace::Now).await? {
+            Seat::Free(permit) => Ok(permit),
+            Seat::Promised(promise) => self.redeem(promise, newcomer).await,
         }
-        admitted
+    }
+
+    /// The same, where a manager that answers may have to be left alone for the time being.
+    ///
+    /// # Errors
+    /// [`Denied`] when that takes longer than the queue may.
+    pub async fn wait_for_seat(
+        &self,
+        ticket: Ticket,
+        newcomer: Newcomer<'_>,
+        displace: Displace,
+    ) -> Result<Seat, Denied> {
+        let start = self.clock.now();
+        let seat = self.stand(ticket, newcomer, displace, start).await;
+        if let Err(denied) = &seat {
+            self.turned_away(denied, newcomer.key, start);
+        }
+        seat
     }
 
     async fn stand(
         &self,
         mut ticket: Ticket,
-        user: &UserId,
-        key: &ManagerKey,
-    ) -> Result<Permit, Denied> {
-        let start = self.clock.now();
+        newcomer: Newcomer<'_>,
+        displace: Displace,
+        start: Timestamp,
+    ) -> Result<Seat, Denied> {
+        let Newcomer { user, key, .. } = newcomer;
         let deadline = start.after(self.config.queue_wait);
-        let mut way = Way {
-            start,
-            deadline,
-            tiers: Vec::new(),
-        };
+        let mut way = Way::new(start, deadline);
         let watch = self.registry.watch(user);
         loop {
             let mut changed = std::pin::pin!(watch.next());
             changed.as_mut().enable();
             let now = self.clock.now();
+            // Also when the time is over: nobody is refused before a last look, which takes no longer
+            // than any admission.
+            way.look_until = now.after(self.config.budget);
             if ticket.position() == 1 {
-                match self.registry.enter(user, key, now) {
+                let look = match self.registry.enter(user, key, now) {
                     Entrance::Open(permit) => {
-                        return Ok(self.let_in(permit, Outcome::AdmittedFromQueue, &way));
+                        self.place(&permit, newcomer, &way)
+                            .await
+                            .map_err(|out| self.refuse(user, out, Way::new(start, deadline)))?;
+                        let permit = self.let_in(permit, Outcome::AdmittedFromQueue, &way);
+                        return Ok(Seat::Free(permit));
                     }
-                    Entrance::UserFull { .. } => {
-                        // A slot that becomes free meanwhile is not kept waiting for the probes.
-                        let look_again = tokio::select! {
-                            helped = self.help_the_first(user) => helped,
-                            () = changed.as_mut() => true,
-                        };
-                        if look_again {
-                            continue;
-                        }
+                    // A slot that becomes free meanwhile is not kept waiting for the probes.
+                    Entrance::UserFull { .. } => tokio::select! {
+                        biased;
+                        look = self.look(user, key, displace, &mut way) => look,
+                        () = changed.as_mut() => Look::Again,
+                    },
+                    Entrance::NodeFull { .. } => self.look_on_node(displace, &mut way).await,
+                };
+                match look {
+                    Look::Again => continue,
+                    Look::Promised => return Ok(self.promise(start)),
+                    // One that is held back does not keep those behind it waiting.
+                    Look::Nothing {
+                        displacement: displacement @ Displacement::Held,
+                        ..
+                    } => {
+                        let mut out = self.full_now(user);
+                        self.explain(newcomer, displacement, &mut out, &way, true);
+                        return Err(self.refuse(user, out, way));
                     }
-                    Entrance::NodeFull { .. } => {
-                        let room = self.cleaner.make_room_on_node();
-                        let room = tokio::time::timeout(self.config.budget, room).await;
-                        if room.is_ok_and(|cleanup| cleanup.freed > 0) {
-                            continue;
-                        }
-                    }
+                    Look::Nothing { .. } => {}
                 }
             }
             let left = deadline.since(self.clock.now());
             if left.is_zero() {
-                let counts = (self.registry.held(user), self.registry.limit(user, now));
                 way.tiers.clear();
-                let retry_after = self.config.retry_after;
-                return Err(self.deny(user, Why::QueueTimeout, counts, retry_after, way));
+                let out = Out {
+                    why: Why::QueueTimeout,
+                    ..self.full_now(user)
+                };
+                return Err(self.refuse(user, out, way));
             }
             tokio::select! {
                 () = changed => {}
@@ -324,23 +411,5 @@ impl Admission {
                 () = tokio::time::sleep(left.min(QUEUE_CLEANUP_INTERVAL)) => {}
             }
         }
-    }
-
-    /// Looks again for the first in a queue: what was in use may be gone, and a cool-down over. Also
-    /// when its time is over: nobody is refused before a last look, which takes no longer than any
-    /// admission.
-    async fn help_the_first(&self, user: &UserId) -> bool {
-        let room = self.cleaner.make_room(user);
-        let cleanup = tokio::time::timeout(self.config.budget, room).await;
-        if cleanup.is_ok_and(|cleanup| cleanup.freed > 0) {
-            return true;
-        }
-        let (now, limits) = (self.clock.now(), self.registry.limits());
-        let granted = self.registry.temporary().grant(user, limits, now);
-        let granted = matches!(granted, Granted::Until(_));
-        if granted {
-            self.cleaner.look();
-        }
-        granted
     }
 }

@@ -103,7 +103,15 @@ impl Metrics {
                 outcome: why.name(),
             })
             .inc();
-        if matches!(why, Why::UserLimit | Why::NodeLimit | Why::QueueFull) {
+        let at_a_limit = matches!(
+            why,
+            Why::UserLimit
+                | Why::NodeLimit
+                | Why::QueueFull
+                | Why::ManagerConnections
+                | Why::Displaced
+        );
+        if at_a_limit {
             self.limit_hits.inc();
             self.triggered.observe(took.as_secs_f64());
         }

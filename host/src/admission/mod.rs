@@ -9,11 +9,15 @@
 mod answer;
 mod config;
 mod connections;
+mod contest;
 mod denied;
 mod ladder;
 mod metrics;
+mod place;
 mod queue;
 mod rate;
+mod room;
+mod seat;
 mod watch;
 
 #[cfg(test)]
@@ -21,7 +25,8 @@ mod tests;
 
 pub use config::Config;
 pub use denied::{Denied, Why};
-pub use ladder::{Admission, Admitted};
+pub use ladder::Admission;
 pub use metrics::Metrics;
 pub use queue::Ticket;
+pub use seat::{Admitted, Asked, Displace, Newcomer, Promise, Seat};
 pub use watch::{Ended, Watch};

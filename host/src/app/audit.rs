@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{self, assess, probe_round};
-use crate::manager::Manager;
+use crate::health::{self, assess, could_answer, probe_round};
+use crate::manager::{Manager, Port};
 use crate::quality::Quality;
 use crate::quality::audit::{Audited, drawn};
 use crate::registry::Registry;
@@ -69,8 +69,11 @@ impl Auditor {
             .zip(believed)
             .filter_map(|(manager, believed)| {
                 let ports = manager.ports();
-                // It left while it was asked: nothing is known.
-                if ports.is_empty() || ports.iter().any(|port| port.vitals.read_paused()) {
+                let untold = |port: &Arc<Port>| {
+                    !could_answer(port, started, None) || health::ignores_pings(port, &self.health)
+                };
+                // It left while it was asked, or its silence says nothing: nothing is known.
+                if ports.is_empty() || ports.iter().any(untold) {
                     return None;
                 }
                 let answered = ports.iter().any(|port| port.vitals.heard_at() >= started);

@@ -29,6 +29,7 @@ use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
 use crate::types::{Clock, Supervisor, Tasks};
+use tokio_util::sync::CancellationToken;
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
@@ -51,6 +52,8 @@ pub struct Core {
     supervisor: Supervisor,
     audit_seed: u64,
     admin: Arc<Admin>,
+    /// Cancelled once the server is on its way out.
+    leaving: CancellationToken,
     /// Threads that write the journals; ended last.
     journals: Mutex<Vec<JournalThread>>,
 }
@@ -71,7 +74,7 @@ impl Core {
         Self::with_policies(config, application, identify, policies, clock, metrics).await
     }
 
-    async fn with_policies(
+    pub(super) async fn with_policies(
         config: Config,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
@@ -136,7 +139,9 @@ impl Core {
             clock: clock.clone(),
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
+            faults: crate::connection::Faults::default(),
         });
+        session.faults.register(metrics.room("connection"));
         let gateway = Gateway::new(gateway::Parts {
             admission: admission.clone(),
             identify,
@@ -151,6 +156,7 @@ impl Core {
         gateway.metrics().register(metrics.room("gateway"));
         crate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
+        let leaving = CancellationToken::new();
         let admin = Arc::new(Admin {
             registry: registry.clone(),
             admission: admission.clone(),
@@ -163,6 +169,7 @@ impl Core {
             experiments: experiments.clone(),
             shadows,
             supervisor: supervisor.clone(),
+            leaving: leaving.clone(),
             tasks: tasks.clone(),
             gateway: gateway.clone(),
             token: config.admin_token,
@@ -182,6 +189,7 @@ impl Core {
             supervisor,
             audit_seed: getrandom::u64().map_err(AppError::Random)?,
             admin,
+            leaving,
             journals: Mutex::new(notes.threads),
         })
     }
@@ -249,11 +257,21 @@ impl Core {
         Ok(())
     }
 
-    /// Takes nobody in any more, closes what is open a part at a time, waits for it at most for the
-    /// drain time, and writes down what is left. True if everything ended by itself.
+    /// Lets balancers see that it ends, takes no new connection any more, closes what is open a part at
+    /// a time, waits for it at most for the drain time, and writes down what is left. True if
+    /// everything ended by itself.
     pub async fn stop(&self) -> bool {
-        self.tasks.stop();
         let config = self.gateway.config();
+        self.leaving.cancel();
+        if self.registry.total() > 0 && !config.drain_readyz.is_zero() {
+            let within = config.drain_readyz;
+            tracing::info!(
+                ?within,
+                "stopping: `/readyz` answers 503 for a balancer to see"
+            );
+            tokio::time::sleep(within).await;
+        }
+        self.tasks.stop();
         let drained = Drain {
             registry: &self.registry,
             tasks: &self.tasks,

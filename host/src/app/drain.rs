@@ -1,5 +1,6 @@
-//! The end of a server: everybody is told to go, a part at a time, so that they do not all come back to
-//! another one at once; then they have a while to be gone.
+//! The end of a server: a balancer sees it first, then clients are asked to connect again, evenly over
+//! a while, so that they do not all come back to another server at once; then they have a while to be
+//! gone.
 
 use std::time::Duration;
 
@@ -7,10 +8,8 @@ use crate::registry::Registry;
 use crate::types::{Clock, CloseReason, Tasks};
 
 /// Between two parts.
-const STEP: Duration = Duration::from_millis(100);
-/// A part has at least so many managers: a small server need not take its time.
-const PART_MIN: usize = 50;
-/// Between two words about how far it is.
+const STEP: Duration = Duration::from_millis(50);
+/// Between two lines about how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// One end.
@@ -25,23 +24,22 @@ pub(super) struct Drain<'a> {
 }
 
 impl Drain<'_> {
-    /// Closes everybody and waits. True if everything ended by itself.
+    /// Closes every manager and waits. True if everything ended by itself.
     pub(super) async fn run(self) -> bool {
-        let held = usize::try_from(self.registry.total()).unwrap_or(usize::MAX);
-        let steps =
-            usize::try_from(self.spread.as_millis() / STEP.as_millis()).unwrap_or(usize::MAX);
-        let part = held.div_ceil(steps.max(1)).max(PART_MIN);
+        let held = self.held();
         tracing::info!(
             managers = held,
-            "stopping: everybody is told to connect again"
+            "stopping: clients are asked to connect again"
         );
         let start = self.clock.now();
         let deadline = start.after(self.spread).after(self.within);
-        let mut told = start;
+        let (mut closed, mut reported) = (0, start);
         loop {
-            // Also those who were on their way in when the last part went by.
-            self.registry.close_some(CloseReason::Shutdown, part);
             let now = self.clock.now();
+            // Also those that were on their way in when the last part was closed.
+            let due = due(closed + self.held(), now.since(start), self.spread);
+            let part = due.saturating_sub(closed);
+            closed += self.registry.close_some(CloseReason::Shutdown, part);
             let left = deadline.since(now);
             if self.tasks.wait(left.min(STEP)).await {
                 return true;
@@ -49,16 +47,51 @@ impl Drain<'_> {
             if left.is_zero() {
                 return false;
             }
-            if now.since(told) >= TOLD_EVERY {
-                told = now;
+            if now.since(reported) >= TOLD_EVERY {
+                reported = now;
                 let (managers, tasks) = (self.registry.total(), self.tasks.running());
                 tracing::info!(
                     managers,
                     tasks,
                     ?left,
-                    "stopping: not everybody is gone yet"
+                    "stopping: not all connections have ended yet"
                 );
             }
         }
+    }
+
+    fn held(&self) -> usize {
+        usize::try_from(self.registry.total()).unwrap_or(usize::MAX)
+    }
+}
+
+/// How many of so many managers are to be closed after a part of the time: the first at once, the last
+/// a step before the end, the others evenly between.
+fn due(all: usize, elapsed: Duration, spread: Duration) -> usize {
+    if elapsed >= spread {
+        return all;
+    }
+    let share = all as u128 * elapsed.as_micros() / spread.as_micros().max(1);
+    usize::try_from(share).map_or(all, |share| (share + 1).min(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// W73: sixty over five seconds are twelve a second, and one alone need not wait.
+    #[test]
+    fn w73_clients_leave_evenly_however_many_they_are() {
+        for (elapsed, expected) in [(0, 1), (999, 12), (2_500, 31), (4_917, 60), (5_000, 60)] {
+            assert_eq!(due(60, ms(elapsed), ms(5_000)), expected, "{elapsed} ms");
+        }
+        assert_eq!(due(1, Duration::ZERO, ms(5_000)), 1);
+        assert_eq!(due(100_000, ms(1), ms(5_000)), 21);
+        assert_eq!(due(7, Duration::ZERO, Duration::ZERO), 7);
+        assert_eq!(due(0, Duration::ZERO, ms(1)), 0);
     }
 }

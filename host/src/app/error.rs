@@ -20,6 +20,16 @@ pub enum AppError {
     /// There is no policy to start with, or no place to keep them.
     #[error(transparent)]
     Rollout(#[from] rollout::StartError),
+    /// The policy that the settings name is not taken.
+    #[error("`{key}` names {value}")]
+    Policy {
+        /// The key.
+        key: &'static str,
+        /// What it is set to.
+        value: String,
+        /// Why not.
+        source: rollout::StartError,
+    },
     /// The WASM engine cannot be started.
     #[error("the WASM engine cannot be started")]
     Engine(#[source] policy::EngineError),
@@ -29,6 +39,14 @@ pub enum AppError {
     /// A journal, the log or the random source does not work.
     #[error("cannot set up what is written down")]
     Observe(#[source] observe::Error),
+    /// A journal cannot be written.
+    #[error("what happens cannot be written down (`{key}`)")]
+    Journal {
+        /// The key that names its file.
+        key: &'static str,
+        /// Why.
+        source: observe::Error,
+    },
     /// The state directory cannot be used.
     #[error("cannot use {} (`policy.rollout.state_dir`)", .path.display())]
     State {
@@ -43,7 +61,7 @@ pub enum AppError {
     )]
     Key(std::path::PathBuf),
     /// The certificate of the listener, or the authorities of backends, cannot be used.
-    #[error("TLS cannot be spoken (`gateway.tls`, `gateway.upstream_authorities`)")]
+    #[error("TLS cannot be spoken")]
     Tls(#[from] crate::gateway::tls::TlsError),
     /// Nobody can be identified by such settings.
     #[error(transparent)]
@@ -51,4 +69,20 @@ pub enum AppError {
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
+}
+
+impl AppError {
+    /// The keys that its text names, for whoever shows them elsewhere.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let text = crate::types::chain(self);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let is_key = |text: &&str| {
+            let fits = |byte: u8| byte.is_ascii_lowercase() || b"._".contains(&byte);
+            text.contains('.') && text.bytes().all(fits)
+        };
+        let mut keys: Vec<String> = quoted.filter(is_key).map(str::to_owned).collect();
+        keys.dedup();
+        keys
+    }
 }

@@ -26,6 +26,14 @@ pub(super) fn of(config: &Config) -> Result<PseudonymKey, AppError> {
     }
 }
 
+/// Whether the kept key can be used, if there is one.
+pub(super) fn check(folder: &Path) -> Result<(), AppError> {
+    match folder.join(FILE_NAME).try_exists() {
+        Ok(true) => kept(folder).map(drop),
+        Ok(false) | Err(_) => Ok(()),
+    }
+}
+
 fn kept(folder: &Path) -> Result<PseudonymKey, AppError> {
     let path = folder.join(FILE_NAME);
     let at = |source: io::Error| AppError::State {

@@ -5,6 +5,7 @@
 //! own; [`App`] is the core with ours.
 
 mod audit;
+mod check;
 mod core;
 mod drain;
 mod error;
@@ -24,6 +25,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 pub use self::audit::Auditor;
+pub use self::check::check;
 pub use self::core::Core;
 use self::places::Places;
 pub use error::AppError;
@@ -75,8 +77,7 @@ impl App {
             AdminListener::On(address) => Some(bind("admin.listen", address).await?),
             AdminListener::Off => None,
         };
-        let tls = config.gateway.tls.files().map(tls::Acceptor::new);
-        let tls = tls.transpose()?;
+        let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
         places.tell();
         Ok(Self {
@@ -174,9 +175,7 @@ impl App {
             }
             if let Some((config, identify)) = is_asked.then(&settings).flatten() {
                 match core.reload(&config, identify) {
-                    Ok(()) => {
-                        tracing::info!("the settings of `gateway` and `identity` were read again")
-                    }
+                    Ok(()) => tracing::info!("the settings were read again"),
                     Err(error) => tracing::error!(
                         error = chain(&error),
                         "the settings cannot be used; the old ones stay"
@@ -189,6 +188,12 @@ impl App {
         operators.wait(OPERATORS_GRACE).await;
         drained
     }
+}
+
+/// What speaks TLS on the public listener, if anything does.
+fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, tls::TlsError> {
+    let files = config.gateway.tls.files();
+    files.map(tls::Acceptor::new).transpose()
 }
 
 /// How long operators' last requests may take once everybody else has gone.

@@ -14,6 +14,7 @@ use crate::observe::config::JournalConfig;
 use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::pseudonym::Pseudonymizer;
+use crate::registry::LendOrder;
 use crate::types::Clock;
 
 /// By which rules everything comes about, for whoever reads the activity stream later.
@@ -34,9 +35,23 @@ pub(super) fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
         "ping_interval_ms": ms(config.health.ping_interval),
         "pong_deadline_ms": ms(config.health.pong_deadline),
         "dead_after_ms": ms(config.health.dead_after),
+        "temporary_slots": config.limits.temporary_slots,
+        "temporary_slots_for_ms": ms(config.limits.temporary_slots_for),
+        "temporary_slots_cool_down_ms": ms(config.limits.temporary_slots_cool_down),
+        "temporary_slots_after_force":
+            config.limits.temporary_slots_order == LendOrder::AfterForce,
+        "displaced_hold_ms": ms(config.cleanup.displaced.first),
+        "displaced_hold_max_ms": ms(config.cleanup.displaced.max),
+        "force_per_user_max": config.cleanup.force_per_user_max,
+        "force_window_ms": ms(config.cleanup.force_window),
         "policy": about,
     })
 }
+
+/// The key of the file of decisions.
+pub(super) const DECISIONS: &str = "observe.decisions.path";
+/// The key of the file of activity.
+pub(super) const ACTIVITY: &str = "observe.activity.path";
 
 /// Everything that writes down.
 pub(super) struct Notes {
@@ -58,18 +73,18 @@ impl Notes {
         let (experiments, shadows) =
             experiments::open(config, policies, clock, &pseudonyms).await?;
         let mut threads = Vec::new();
-        let mut open = |journal: Option<&JournalConfig>, room| -> Result<Journal, AppError> {
+        let mut open = |journal: Option<&JournalConfig>, room, key| -> Result<Journal, AppError> {
             let Some(journal) = journal else {
                 return Ok(Journal::disabled());
             };
-            let (journal, thread) =
-                Journal::open(journal, clock.clone()).map_err(AppError::Observe)?;
+            let (journal, thread) = Journal::open(journal, clock.clone())
+                .map_err(|source| AppError::Journal { key, source })?;
             journal.register(metrics.room(room));
             threads.push(thread);
             Ok(journal)
         };
-        let decisions = open(config.observe.decisions.as_ref(), "decisions")?;
-        let activity = open(config.observe.activity.as_ref(), "activity")?;
+        let decisions = open(config.observe.decisions.as_ref(), "decisions", DECISIONS)?;
+        let activity = open(config.observe.activity.as_ref(), "activity", ACTIVITY)?;
         let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
         let node = &config.server.node;
         let recording = Recording::new(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::decision::TierTable;
+use crate::decision::{Hold, TierTable};
 use crate::types::Tier;
 
 /// Who is cleaned up, when, and how far it may go.
@@ -26,10 +26,16 @@ pub struct Config {
     /// How much of a node-scope limit is freed below it, as a share, so that the next one need
     /// not clean up again. 0.01.
     pub node_reserve: f64,
-    /// Evictions of one user's responsive managers in `force_window`; 0 for no limit. 0.
+    /// Evictions of one user's responsive managers in `force_window`; 0 for no limit. 20.
     pub force_per_user_max: u32,
-    /// The window of `force_per_user_max`. 60 s.
+    /// The window of `force_per_user_max`. 10 min.
     pub force_window: Duration,
+    /// How long a manager that was evicted while it answered may not displace another one that
+    /// answers. 60 s, doubling to 10 min with each one that does after its hold.
+    pub displaced: Hold,
+    /// How long a manager must have been dead, or have taken nothing, to be evicted at any occupancy.
+    /// 60 s.
+    pub dead_for: Duration,
     /// How long a client has to answer our Close; the live-kill label's horizon. 2 s.
     pub close_deadline: Duration,
 }
@@ -45,8 +51,13 @@ impl Default for Config {
             sweep_users_max: 10_000,
             memory_bytes_max: 0,
             node_reserve: 0.01,
-            force_per_user_max: 0,
-            force_window: Duration::from_secs(60),
+            force_per_user_max: 20,
+            force_window: Duration::from_secs(600),
+            displaced: Hold {
+                first: Duration::from_secs(60),
+                max: Duration::from_secs(600),
+            },
+            dead_for: Duration::from_secs(60),
             close_deadline: Duration::from_secs(2),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::decide::{Patience, Terms};
 use super::driver::{Cleaner, Cleanup};
 use super::flight::Wish;
+use super::pass::Pass;
 use crate::decision::Probe;
 use crate::health;
 use crate::types::{EvictionCause, Signal, Tier};
@@ -60,6 +61,7 @@ impl Cleaner {
                 table: &self.config.table,
                 cause: EvictionCause::Cleanup(tier),
                 active_too: false,
+                pass: Pass::BelowForceOnly,
                 needed: &needed,
             };
             let question = self.question(&snapshot, terms.table, tier, needed());

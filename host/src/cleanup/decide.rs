@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::driver::{Cleaner, TierRun};
+use super::pass::Pass;
 use crate::decision::{Fault, PolicyRef, Question, Ranked, TierTable, guard};
 use crate::types::{EvictionCause, Limits, Scope, Tier};
 
@@ -28,6 +29,8 @@ pub(super) struct Terms<'a> {
     pub(super) cause: EvictionCause,
     /// Also responsive managers that became active since the snapshot.
     pub(super) active_too: bool,
+    /// Which tiers this cleanup works through.
+    pub(super) pass: Pass,
     /// How many still have to go. Asked again before each victim of `force`: while a ranking was
     /// on its way, somebody may have left or given up.
     pub(super) needed: &'a (dyn Fn() -> u32 + Sync),
@@ -69,7 +72,7 @@ impl Cleaner {
         };
         if question.most > 0 {
             let answer = self.ask(&question, patience).await;
-            let plan = if self.is_last(question.scope, question.tier) {
+            let plan = if self.is_last(question.scope, question.tier, terms.pass) {
                 guard::last_plan(&question, terms.table, &answer)
             } else {
                 guard::plan(&question, terms.table, &answer)
@@ -82,18 +85,16 @@ impl Cleaner {
     }
 
     /// Whether an admission has nothing left to try in that scope once this tier is over.
-    fn is_last(&self, scope: Scope, tier: Tier) -> bool {
+    fn is_last(&self, scope: Scope, tier: Tier, pass: Pass) -> bool {
         let last = match scope {
             Scope::User => self.config.user_last_tier,
             Scope::Node => self.config.node_last_tier,
         };
-        // Where force is rationed, a user may have had its share.
-        let rationed = scope == Scope::User && self.config.force_per_user_max > 0;
         let next = |other: &Tier| {
             *other > tier
                 && *other <= last
                 && self.config.table.rule(*other).enabled
-                && !(rationed && *other == Tier::Force)
+                && !(pass == Pass::BelowForceOnly && *other == Tier::Force)
         };
         tier != Tier::Proactive && !Tier::ADMISSION.iter().any(next)
     }

@@ -10,14 +10,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde::Serialize;
 
-use super::budget::ForceBudget;
 use super::config::Config;
 use super::decide::{Patience, Terms};
 use super::evict::Recorder;
 use super::flight::{Flights, Wish};
 use super::metrics::Metrics;
+use super::pass::Pass;
 use super::pressure::PressureBook;
-use crate::decision::{Class, Probe, Question, Ranker, Snapshot, Standing, TierTable};
+use crate::decision::{
+    Class, Displaced, ForceBudget, Probe, Question, Ranker, Snapshot, Standing, TierTable,
+};
 use crate::health;
 use crate::registry::Registry;
 use crate::types::{
@@ -65,8 +67,9 @@ pub struct Cleaner {
     pub(super) pressure: PressureBook,
     pub(super) metrics: Metrics,
     pub(super) force_budget: ForceBudget,
-    pub(super) flights: Flights<UserId>,
-    pub(super) node_flights: Flights<()>,
+    pub(super) displaced: Displaced,
+    pub(super) flights: Flights<(UserId, Pass)>,
+    pub(super) node_flights: Flights<Pass>,
     pub(super) connection_flights: Flights<()>,
     /// The table by which the surplus leaves when temporary slots end.
     pub(super) surplus_table: TierTable,
@@ -120,6 +123,7 @@ impl Cleaner {
         let surplus_table = surplus_table(&config.table);
         Arc::new(Self {
             force_budget: ForceBudget::new(config.force_per_user_max, config.force_window),
+            displaced: Displaced::new(config.displaced),
             registry,
             ranker,
             recorder,
@@ -147,44 +151,54 @@ impl Cleaner {
         &self.metrics
     }
 
+    /// How verdicts are made.
+    #[must_use]
+    pub const fn health(&self) -> &health::Config {
+        &self.health
+    }
+
     /// Users' pressure levels.
     #[must_use]
     pub fn pressure(&self) -> &PressureBook {
         &self.pressure
     }
 
-    /// Makes room for one more manager of a user, and for everybody else who asks for the same
-    /// user meanwhile. Ends by itself; whoever stops waiting does not stop it.
-    pub async fn make_room(self: &Arc<Self>, user: &UserId) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(user, Wish::Room);
+    /// Makes room for one more manager of a user by one pass of the tiers, and for everybody else who asks
+    /// for the same meanwhile. Ends by itself; whoever stops waiting does not stop it.
+    pub async fn make_room(self: &Arc<Self>, user: &UserId, pass: Pass) -> Arc<Cleanup> {
+        let (flight, ours) = self.flights.join(&(user.clone(), pass), Wish::Room);
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
             self.tasks.spawn("cleanup", async move {
                 let short = |held: u32, limit: u32| {
                     landing.waiting().saturating_sub(limit.saturating_sub(held))
                 };
-                let cleanup = cleaner.work_through(&user, &short).await;
+                let cleanup = cleaner.work_through(&user, pass, &short).await;
                 landing.land(cleanup);
             });
         }
         flight.landed().await
     }
 
+    /// The tiers of a pass that an admission may run for its own user.
+    fn tiers(&self, pass: Pass) -> impl DoubleEndedIterator<Item = Tier> {
+        Tier::ADMISSION.into_iter().filter(move |tier| {
+            pass.has(*tier)
+                && *tier <= self.config.user_last_tier
+                && self.config.table.rule(*tier).enabled
+        })
+    }
+
     /// Runs the tiers until nothing is short any more.
     async fn work_through(
         &self,
         user: &UserId,
+        pass: Pass,
         short: &(dyn Fn(u32, u32) -> u32 + Sync),
     ) -> Cleanup {
         let mut cleanup = Cleanup::default();
         let mut patience = Patience::default();
-        for tier in Tier::ADMISSION
-            .into_iter()
-            .filter(|tier| *tier <= self.config.user_last_tier)
-        {
-            if !self.config.table.rule(tier).enabled {
-                continue;
-            }
+        for tier in self.tiers(pass) {
             for look in 1..=FORCE_LOOKS {
                 let short = || {
                     let now = self.clock.now();
@@ -205,6 +219,7 @@ impl Cleaner {
                     table: &self.config.table,
                     cause: EvictionCause::Cleanup(tier),
                     active_too: look == FORCE_LOOKS,
+                    pass,
                     needed: &short,
                 };
                 let (run, needed) = self
@@ -218,7 +233,7 @@ impl Cleaner {
             }
         }
         if cleanup.freed == 0 && patience.was_tried() {
-            cleanup.runs.extend(self.last_look(user, short).await);
+            cleanup.runs.extend(self.last_look(user, pass, short).await);
             cleanup.freed = cleanup.runs.last().map_or(0, |run| run.freed);
         }
         let now = self.clock.now();
@@ -237,12 +252,10 @@ impl Cleaner {
     async fn last_look(
         &self,
         user: &UserId,
+        pass: Pass,
         short: &(dyn Fn(u32, u32) -> u32 + Sync),
     ) -> Option<TierRun> {
-        let enabled = |tier: &Tier| {
-            *tier <= self.config.user_last_tier && self.config.table.rule(*tier).enabled
-        };
-        let tier = Tier::ADMISSION.into_iter().rev().find(enabled)?;
+        let tier = self.tiers(pass).next_back()?;
         let short = || {
             let now = self.clock.now();
             short(self.registry.held(user), self.registry.limit(user, now))
@@ -255,6 +268,7 @@ impl Cleaner {
             table: &self.config.table,
             cause: EvictionCause::Cleanup(tier),
             active_too: true,
+            pass,
             needed: &short,
         };
         let mut none_left = Patience::NONE;

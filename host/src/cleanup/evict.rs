@@ -13,7 +13,7 @@ use super::driver::{Cleaner, TierRun};
 use crate::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
-use crate::types::{Eviction, Tier, UserId};
+use crate::types::{Eviction, PeerState, Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -68,10 +68,15 @@ impl Cleaner {
                     Eviction {
                         cause: terms.cause,
                         decision: Some(question.decision),
+                        peer: peer_of(victim),
                     },
                     still,
                 );
                 if ports.is_some() {
+                    if peer_of(victim) == PeerState::Answering {
+                        self.displaced
+                            .record(&victim.user, &victim.key, self.clock.now());
+                    }
                     self.recorder
                         .evicted(&question, victim, &chooser(&answer, victim));
                 }
@@ -114,6 +119,14 @@ impl Cleaner {
             && terms
                 .table
                 .admits(question.tier, question.occupancy(), &row)
+    }
+}
+
+/// What was known of a victim's peer.
+fn peer_of(victim: &Victim) -> PeerState {
+    match victim.class {
+        Class::Responsive => PeerState::Answering,
+        _ => PeerState::Silent,
     }
 }
 

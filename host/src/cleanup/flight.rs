@@ -1,5 +1,5 @@
-//! One cleanup per user at a time, and one of the node: the first to ask starts it, the others wait
-//! for its result.
+//! One cleanup of a kind per user at a time, and one of the node: the first to ask starts it, the others
+//! wait for its result.
 
 use std::collections::HashMap;
 use std::hash::Hash;

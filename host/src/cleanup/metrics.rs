@@ -48,6 +48,7 @@ pub struct Metrics {
     duration: Family<TierLabel, Histogram>,
     evictions: Family<EvictionLabels, Counter>,
     forced_responsive: Counter,
+    held_back: Counter,
     struck: Family<StruckLabel, Counter>,
 }
 
@@ -59,6 +60,7 @@ impl Default for Metrics {
             duration: Family::new_with_constructor(millis),
             evictions: Family::default(),
             forced_responsive: Counter::default(),
+            held_back: Counter::default(),
             struck: Family::default(),
         }
     }
@@ -87,6 +89,11 @@ impl Metrics {
             "forced_responsive",
             "Managers that still answered and were evicted by force",
             self.forced_responsive.clone(),
+        );
+        registry.register(
+            "returns_held_back",
+            "Managers that were evicted while they answered and came back too soon to displace another",
+            self.held_back.clone(),
         );
         registry.register(
             "struck",
@@ -126,6 +133,10 @@ impl Metrics {
         if victim.class == Class::Responsive {
             self.forced_responsive.inc();
         }
+    }
+
+    pub(super) fn held_back(&self) {
+        self.held_back.inc();
     }
 
     pub(super) fn struck(&self, refusals: &[Refusal]) {

@@ -6,26 +6,29 @@
 //!
 //! Not here: WASM, HTTP, experiments, who is let in, and what a good victim is.
 
-mod budget;
 mod config;
 mod connections;
 mod decide;
+mod displace;
 mod driver;
 mod evict;
 mod flight;
 mod metrics;
 mod node;
+mod pass;
 mod pressure;
+mod shed;
 mod sweep;
 
 #[cfg(test)]
 mod tests;
 
-pub use budget::ForceBudget;
 pub use config::Config;
 pub use connections::Waiting;
+pub use displace::Displacement;
 pub use driver::{Cleaner, Cleanup, Parts, TierRun};
 pub use evict::{Decided, Recorder, chooser};
 pub use metrics::Metrics;
 pub use node::NodePressure;
+pub use pass::Pass;
 pub use pressure::{PressureBook, UserPressure};

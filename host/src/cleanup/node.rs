@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::decide::{Patience, Terms};
 use super::driver::{Cleaner, Cleanup, FORCE_LOOKS};
 use super::flight::Wish;
+use super::pass::Pass;
 use crate::decision::Probe;
 use crate::health;
 use crate::observe::process;
@@ -94,7 +95,7 @@ impl Cleaner {
 
     /// Works through the tiers that the node may use, until it is below its limits again and
     /// there is room for all who wait.
-    async fn relieve_node(&self, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
+    async fn relieve_node(&self, pass: Pass, waiting: &(dyn Fn() -> u32 + Sync)) -> Cleanup {
         let mut cleanup = Cleanup::default();
         let mut patience = Patience::default();
         // What still answers is worth more than the convenience of a reserve: it goes for those who
@@ -110,7 +111,7 @@ impl Cleaner {
         };
         for tier in Tier::ADMISSION
             .into_iter()
-            .filter(|tier| *tier <= self.config.node_last_tier)
+            .filter(|tier| pass.has(*tier) && *tier <= self.config.node_last_tier)
         {
             if !self.config.table.rule(tier).enabled {
                 continue;
@@ -135,6 +136,7 @@ impl Cleaner {
                     table: &self.config.table,
                     cause: EvictionCause::Cleanup(tier),
                     active_too: look == FORCE_LOOKS,
+                    pass,
                     needed,
                 };
                 let question = self.question(&snapshot, terms.table, tier, wanted);
@@ -153,18 +155,18 @@ impl Cleaner {
 
     /// Makes room on the node for one more manager, whoever's, and for everybody else who asks
     /// meanwhile. Ends by itself; whoever stops waiting does not stop it.
-    pub async fn make_room_on_node(self: &Arc<Self>) -> Arc<Cleanup> {
-        self.clean_up_node(Wish::Room).await
+    pub async fn make_room_on_node(self: &Arc<Self>, pass: Pass) -> Arc<Cleanup> {
+        self.clean_up_node(Wish::Room, pass).await
     }
 
     /// The same; with [`Wish::Order`] for nobody in particular, so that nothing that answers goes
     /// for the mere fullness of the node.
-    pub(super) async fn clean_up_node(self: &Arc<Self>, wish: Wish) -> Arc<Cleanup> {
-        let (flight, ours) = self.node_flights.join(&(), wish);
+    pub(super) async fn clean_up_node(self: &Arc<Self>, wish: Wish, pass: Pass) -> Arc<Cleanup> {
+        let (flight, ours) = self.node_flights.join(&pass, wish);
         if let Some(landing) = ours {
             let cleaner = self.clone();
             self.tasks.spawn("node-cleanup", async move {
-                let cleanup = cleaner.relieve_node(&|| landing.waiting()).await;
+                let cleanup = cleaner.relieve_node(pass, &|| landing.waiting()).await;
                 landing.land(cleanup);
             });
         }

@@ -8,10 +8,13 @@ use std::time::Duration;
 use super::decide::{Patience, Terms};
 use super::driver::Cleaner;
 use super::flight::Wish;
+use super::pass::Pass;
 use crate::types::{EvictionCause, Tier, UserId};
 
 /// Between two passes at the least, however often somebody says "look".
 const REST_MIN: Duration = Duration::from_millis(100);
+/// Users looked at before others have their turn.
+const USERS_AT_ONCE: usize = 256;
 
 impl Cleaner {
     /// Keeps the background pass running until the tasks stop.
@@ -74,17 +77,37 @@ impl Cleaner {
                     table: &self.config.table,
                     cause: EvictionCause::Cleanup(Tier::Proactive),
                     active_too: false,
+                    pass: Pass::BelowForceOnly,
                     needed: &|| 0,
                 };
                 self.run_tier(user, Tier::Proactive, round, 0, terms, &mut patience)
                     .await;
             }
         }
+        self.let_the_lost_go(&names).await;
         if self.node_pressure().short(self.config.node_reserve) > 0 {
-            self.clean_up_node(Wish::Order).await;
+            self.clean_up_node(Wish::Order, Pass::BelowForce).await;
+            if self.node_pressure().over_memory() {
+                self.clean_up_node(Wish::Order, Pass::Force).await;
+            }
         }
         for user in names.iter().chain(&self.pressure.users()) {
             self.observe_pressure(user);
+        }
+    }
+
+    /// Managers that have had nobody for long, and dead connections beside live ones, leave at any
+    /// occupancy: they hold slots, descriptors and backends' connections for nothing.
+    async fn let_the_lost_go(&self, users: &[UserId]) {
+        for users in users.chunks(USERS_AT_ONCE) {
+            let now = self.clock.now();
+            for user in users {
+                self.registry.release_lost(user, self.config.dead_for, now);
+                for manager in self.registry.of(user) {
+                    self.shed_dead(&manager);
+                }
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -124,6 +147,7 @@ impl Cleaner {
                 table: &self.surplus_table,
                 cause: EvictionCause::TemporarySlotExpired,
                 active_too: true,
+                pass: Pass::Force,
                 needed: &surplus,
             };
             let question = self.question(&snapshot, terms.table, Tier::Force, surplus());

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Terminal;
-use crate::config::{self, ConfigError, Environment, Override, Sources};
+use super::serve::{EX_UNAVAILABLE, application, chain};
+use crate::app::{self, AppError};
+use crate::config::{self, Config, ConfigError, Environment, Override, Sources};
 
 /// `EX_CONFIG` of `sysexits.h`: the configuration was refused.
 pub const EX_CONFIG: u8 = 78;
@@ -24,7 +26,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Say whether the configuration would be taken, and everything that is wrong with it.
+    /// Say whether a server would start with the configuration, and everything that is wrong with it
+    /// and with the files that it names.
     Check(Ask),
     /// Print every value with where it came from.
     Show(Ask),
@@ -89,16 +92,34 @@ impl Ask {
             out,
             err,
         } = terminal;
-        match config::load(self.sources.sources(environment, Vec::new())) {
-            Ok(_) if self.json => writeln!(out, "{}", json!({ "ok": true, "problems": [] }))?,
-            Ok(_) => writeln!(out, "the configuration is fine")?,
+        let loaded = match config::load(self.sources.sources(environment, Vec::new())) {
+            Ok(loaded) => loaded,
             Err(error) if self.json => {
                 writeln!(out, "{}", problems(&error))?;
                 return Ok(ExitCode::from(EX_CONFIG));
             }
             Err(error) => return refuse(&error, err),
+        };
+        let wrong = beyond_settings(&loaded.config)?;
+        if self.json {
+            let problems: Vec<_> = wrong.iter().map(unusable).collect();
+            writeln!(
+                out,
+                "{}",
+                json!({ "ok": wrong.is_empty(), "problems": problems })
+            )?;
+        } else if wrong.is_empty() {
+            writeln!(out, "the configuration is fine")?;
+        } else {
+            for error in &wrong {
+                writeln!(err, "error: {}", chain(error))?;
+            }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if wrong.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(EX_UNAVAILABLE)
+        })
     }
 
     fn show(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
@@ -125,6 +146,20 @@ pub fn refuse(error: &ConfigError, err: &mut dyn io::Write) -> io::Result<ExitCo
         writeln!(err, "error: {problem}")?;
     }
     Ok(ExitCode::from(EX_CONFIG))
+}
+
+/// What is wrong with the files, folders and policies that the settings name, as `serve` finds it.
+fn beyond_settings(config: &Config) -> io::Result<Vec<AppError>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let wrong = runtime.block_on(app::check(config, application(config)));
+    runtime.shutdown_background();
+    Ok(wrong)
+}
+
+fn unusable(error: &AppError) -> serde_json::Value {
+    json!({ "message": chain(error), "keys": error.keys(), "origin": null })
 }
 
 fn problems(error: &ConfigError) -> serde_json::Value {

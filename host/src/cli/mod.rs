@@ -12,6 +12,7 @@ pub mod serve;
 pub mod shadow;
 pub mod trace;
 pub mod tune;
+mod welcome;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,19 +1,14 @@
 //! `wastegate serve`, also the default verb: the gateway until it is told to stop.
 
-use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
-
-use parking_lot::Mutex;
-use serde_json::json;
 
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
+use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
-use crate::config::{self, Config, Override, Sources};
+use crate::config::{self, Config, Loaded, Override, Sources};
 use crate::gateway::Identify;
 use crate::manager::{Application, NoApplication};
 use crate::observe::logging;
@@ -22,9 +17,6 @@ pub(super) use crate::types::chain;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
 pub const EX_UNAVAILABLE: u8 = 69;
-
-/// How long backends have to take a first connection before the start goes on.
-const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Arguments of `wastegate serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -66,24 +58,31 @@ impl Args {
             .filter_map(|(key, flag, value)| Some(Override::shorthand(flag, key, value?)))
             .collect();
         let sources = self.sources.sources(terminal.environment, overrides);
-        let config = match config::load(sources.clone()) {
-            Ok(loaded) => loaded.config,
+        let loaded = match config::load(sources.clone()) {
+            Ok(loaded) => loaded,
             Err(error) => return refuse(&error, terminal.err),
         };
-        if let Err(error) = logging::init(&config.observe.log.filter, config.observe.log.format) {
+        let log = &loaded.config.observe.log;
+        if let Err(error) = logging::init(&log.filter, log.format) {
             writeln!(terminal.err, "error: {}", chain(&error))?;
             return Ok(ExitCode::from(EX_UNAVAILABLE));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let served = runtime.block_on(serve(
-            config,
-            sources,
-            self.json,
-            terminal.out,
-            stop_signal(),
-        ));
+        let served = runtime.block_on(async {
+            // Both hear of every signal from now on.
+            let (first, mut second) = (Stops::new(), Stops::new());
+            tokio::select! {
+                served = serve(loaded, sources, self.json, terminal.out, first) => served,
+                () = second.second() => {
+                    tracing::warn!("a second signal: ending at once");
+                    Ok(false)
+                }
+            }
+        });
+        // What still runs has had its time, or is not waited for.
+        runtime.shutdown_background();
         match served {
             Ok(true) => Ok(ExitCode::SUCCESS),
             Ok(false) => Ok(ExitCode::FAILURE),
@@ -102,53 +101,61 @@ enum Failed {
 }
 
 async fn serve(
-    config: Config,
+    started: Loaded,
     sources: Sources,
     json: bool,
     out: &mut dyn io::Write,
-    stop: impl Future<Output = ()>,
+    mut stops: Stops,
 ) -> Result<bool, Failed> {
-    let path = config.gateway.path.clone();
-    let application: Arc<dyn Application> = if config.gateway.upstream.is_empty() {
+    let config = &started.config;
+    let identify = app::identify(config).map_err(|error| Failed::App(error.into()))?;
+    let app = tokio::select! {
+        app = App::build(config.clone(), application(config), identify) => app,
+        // Nobody is connected yet: there is nothing to drain.
+        () = stops.next() => return Ok(true),
+    };
+    let app = app.map_err(Failed::App)?;
+    let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
+    let said = if json {
+        welcome.json(out)
+    } else {
+        welcome.lines(out)
+    };
+    said.map_err(Failed::Io)?;
+    let hangup = Hangup::new();
+    let settings = || read_again(&sources, &started);
+    let asked = || hangup.next();
+    Ok(app.run_reloading(stops.next(), asked, settings).await)
+}
+
+/// What runs behind the gateway.
+pub(super) fn application(config: &Config) -> Arc<dyn Application> {
+    if config.gateway.upstream.is_empty() {
         Arc::new(Playground)
     } else {
         Arc::new(NoApplication)
-    };
-    let identify = app::identify(&config).map_err(|error| Failed::App(error.into()))?;
-    let app = App::build(config.clone(), application, identify)
-        .await
-        .map_err(Failed::App)?;
-    let address = app.address().map_err(Failed::Io)?;
-    let admin = app.admin_address().map_err(Failed::Io)?;
-    // Before anybody reads that they are there.
-    let gateway = app.core().gateway();
-    gateway.look_at_upstreams(true, FIRST_LOOK_MAX).await;
-    welcome(&app, &path, address, admin, json, out).map_err(Failed::Io)?;
-    let hangup = Hangup::new();
-    let running = Mutex::new(config);
-    let settings = || read_again(&sources, &running);
-    let asked = || hangup.next();
-    Ok(app.run_reloading(stop, asked, settings).await)
+    }
 }
 
-/// The settings that there are now, if they can be used; what of them needs a restart is said.
-fn read_again(sources: &Sources, running: &Mutex<Config>) -> Option<(Config, Arc<dyn Identify>)> {
-    let config = match config::load(sources.clone()) {
-        Ok(loaded) => loaded.config,
+/// The settings that there are now, if they can be used. Those that need a restart are named at each
+/// time, as long as they differ from what the server was `started` with.
+fn read_again(sources: &Sources, started: &Loaded) -> Option<(Config, Arc<dyn Identify>)> {
+    let loaded = match config::load(sources.clone()) {
+        Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!(%error, "the settings cannot be used; the old ones stay");
             return None;
         }
     };
-    let mut running = running.lock();
-    if config.gateway.upstream.is_empty() != running.gateway.upstream.is_empty() {
+    let config = &loaded.config;
+    if config.gateway.upstream.is_empty() != started.config.gateway.upstream.is_empty() {
         tracing::error!(
             "whether there is a `gateway.upstream` cannot change while the server runs; the old \
              settings stay"
         );
         return None;
     }
-    let identify = match app::identify(&config) {
+    let identify = match app::identify(config) {
         Ok(identify) => identify,
         Err(error) => {
             let error = chain(&error);
@@ -156,71 +163,12 @@ fn read_again(sources: &Sources, running: &Mutex<Config>) -> Option<(Config, Arc
             return None;
         }
     };
-    let need_a_restart = running.others_than_reloadable(&config);
+    let need_a_restart = loaded.needing_a_restart(started);
     if !need_a_restart.is_empty() {
         let keys = need_a_restart.join(", ");
         tracing::warn!(keys, "these settings changed and need a restart");
     }
-    running.gateway.clone_from(&config.gateway);
-    running.identity.clone_from(&config.identity);
-    Some((config, identify))
-}
-
-/// Says where it listens and how to connect.
-fn welcome(
-    app: &App,
-    path: &str,
-    address: SocketAddr,
-    admin: Option<SocketAddr>,
-    json: bool,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    let policy = app.core().catalog().current();
-    let policy = policy
-        .as_ref()
-        .map_or("builtin", |policy| &*policy.about().name);
-    let limit = app.core().registry().limits().managers_per_user;
-    let url = format!("ws://{address}{path}");
-    if json {
-        let line = json!({
-            "listen": address, "url": url, "admin": admin, "policy": policy,
-            "managers_per_user": limit, "upstreams": app.core().gateway().upstreams(),
-        });
-        writeln!(out, "{line}")?;
-        return out.flush();
-    }
-    writeln!(
-        out,
-        "wastegate {} is listening on {url}",
-        env!("CARGO_PKG_VERSION")
-    )?;
-    writeln!(out, "  connect   {url}?user=ann&key=chat-1&device=laptop")?;
-    writeln!(
-        out,
-        "            e.g. python3 -m websockets '{url}?user=ann&key=chat-1'"
-    )?;
-    let upstreams = app.core().gateway().upstreams();
-    if upstreams.is_empty() {
-        writeln!(
-            out,
-            "            it echoes; send /help for its control lines"
-        )?;
-    }
-    for upstream in upstreams {
-        writeln!(out, "  backend   {}, {}", upstream.url, upstream.words())?;
-    }
-    writeln!(
-        out,
-        "  limit     {limit} managers per user, ranked by policy `{policy}`"
-    )?;
-    if let Some(admin) = admin {
-        writeln!(
-            out,
-            "  operators http://{admin}/v1/stats  /metrics  /healthz"
-        )?;
-    }
-    writeln!(out, "  see it work: wastegate demo      stop: ctrl-c")?;
-    out.flush()
+    Some((loaded.config, identify))
 }
 
 /// SIGHUP, by which operators ask for another look at the settings.
@@ -246,18 +194,47 @@ impl Hangup {
 
 /// Completes at SIGINT or SIGTERM.
 pub(super) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Without a handler the signal ends the process by itself.
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+    Stops::new().next().await;
+}
+
+/// SIGINT and SIGTERM.
+struct Stops([Option<tokio::signal::unix::Signal>; 2]);
+
+impl Stops {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Without a handler a signal ends the process by itself.
+        Self(
+            [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| {
+                let signal = signal(kind);
+                if let Err(error) = &signal {
+                    tracing::warn!(%error, "cannot listen for a signal to stop");
+                }
+                signal.ok()
+            }),
+        )
+    }
+
+    /// Completes at the second of them: two say not to wait.
+    async fn second(&mut self) {
+        self.next().await;
+        self.next().await;
+    }
+
+    async fn next(&mut self) {
+        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
+            let asked = match signal {
+                Some(signal) => signal.recv().await.is_some(),
+                None => false,
+            };
+            if !asked {
+                std::future::pending().await
             }
         }
-        Err(error) => {
-            tracing::warn!(%error, "cannot listen for SIGTERM");
-            let _ = tokio::signal::ctrl_c().await;
+        let Self([terminate, interrupt]) = self;
+        tokio::select! {
+            () = one(terminate) => {}
+            () = one(interrupt) => {}
         }
     }
 }

@@ -15,6 +15,7 @@ use super::raw::{Origin, Value};
 use crate::decision::tiers::InvalidTable;
 use crate::gateway::identity::Mode;
 use crate::gateway::identity::jwt::Algorithm;
+use crate::gateway::identity::place::Place;
 use crate::types::Tier;
 use crate::types::host::is_loopback;
 
@@ -220,7 +221,8 @@ impl Check<'_> {
             Mode::Dev if !self.draft.rooms.server.listen.ip().is_loopback() => self.conflict(
                 &["identity.mode", "server.listen"],
                 "`dev` believes whatever name a client gives, so nobody else may reach it",
-                "listen on a loopback address such as 127.0.0.1:8080, or set `identity.mode`",
+                "listen on a loopback address such as 127.0.0.1:8080, or set `identity.mode`; `address` \
+                 takes a client's address as its user",
             ),
             Mode::Hook if identity.hook.url.is_none() => self.conflict(
                 &["identity.mode", "identity.hook.url"],
@@ -232,8 +234,34 @@ impl Check<'_> {
                 "`headers` needs a header that says who somebody is",
                 "set `identity.headers.user`",
             ),
+            Mode::Cookie if identity.cookie.name.is_empty() => self.conflict(
+                &["identity.mode", "identity.cookie.name"],
+                "`cookie` needs the name of a cookie",
+                "set `identity.cookie.name`, such as \"sessionid\"",
+            ),
             Mode::Jwt => self.tokens(),
-            Mode::Dev | Mode::Hook | Mode::Headers => {}
+            Mode::Dev | Mode::Hook | Mode::Headers | Mode::Cookie | Mode::Address => {}
+        }
+        self.claimed_names();
+    }
+
+    /// A claim can name something only where there are claims.
+    fn claimed_names(&mut self) {
+        let identity = &self.draft.rooms.identity;
+        if matches!(identity.mode, Mode::Jwt | Mode::Hook) {
+            return;
+        }
+        let is_claim = |place: &Place| matches!(place, Place::Claim(_));
+        let claimed = [
+            ("identity.key", identity.key.iter().any(is_claim)),
+            ("identity.device", identity.device.iter().any(is_claim)),
+        ];
+        for (key, _) in claimed.into_iter().filter(|(_, claimed)| *claimed) {
+            self.conflict(
+                &["identity.mode", key],
+                "only tokens (`jwt`) and answers of a hook (`hook`) have claims",
+                &format!("take `claim:` out of `{key}`, or set `identity.mode`"),
+            );
         }
     }
 

@@ -15,7 +15,17 @@ pub(super) struct Key {
     path: String,
     doc: String,
     secrecy: Secrecy,
+    pickup: Pickup,
     access: Box<dyn Access>,
+}
+
+/// When a changed value takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pickup {
+    /// At the next start.
+    Restart,
+    /// When the settings are read again.
+    Live,
 }
 
 /// Whether a key's value may be seen.
@@ -28,7 +38,7 @@ pub(super) enum Secrecy {
 impl Key {
     pub(super) fn new<T, S, L>(path: String, shape: S, doc: &str, lens: L) -> Self
     where
-        T: 'static,
+        T: PartialEq + 'static,
         S: Shape<T> + 'static,
         L: Fn(&mut Draft) -> &mut T + 'static,
     {
@@ -36,6 +46,7 @@ impl Key {
             path,
             doc: doc.to_owned(),
             secrecy: Secrecy::Open,
+            pickup: Pickup::Restart,
             access: Box::new(Field {
                 shape,
                 lens,
@@ -47,6 +58,21 @@ impl Key {
     pub(super) fn secret(mut self) -> Self {
         self.secrecy = Secrecy::Secret;
         self
+    }
+
+    pub(super) fn live(mut self) -> Self {
+        self.pickup = Pickup::Live;
+        self
+    }
+
+    /// When a changed value takes effect.
+    pub(super) fn pickup(&self) -> Pickup {
+        self.pickup
+    }
+
+    /// Whether two drafts have different values of it.
+    pub(super) fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool {
+        self.access.differs(one, other)
     }
 
     /// The full path, joined by dots.
@@ -108,6 +134,7 @@ impl Key {
 trait Access {
     fn accepts(&self) -> String;
     fn get(&self, draft: &mut Draft) -> Value;
+    fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool;
     fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String>;
     #[cfg(test)]
     fn sample(&self, seed: u64) -> Value;
@@ -121,6 +148,7 @@ struct Field<T, S, L> {
 
 impl<T, S, L> Access for Field<T, S, L>
 where
+    T: PartialEq,
     S: Shape<T>,
     L: Fn(&mut Draft) -> &mut T,
 {
@@ -130,6 +158,10 @@ where
 
     fn get(&self, draft: &mut Draft) -> Value {
         self.shape.show((self.lens)(draft))
+    }
+
+    fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool {
+        (self.lens)(one) != (self.lens)(other)
     }
 
     fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String> {

@@ -1,14 +1,14 @@
 //! From sources to a checked configuration: the layers, one over the other, and every problem of
 //! all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::draft::Draft;
 use super::environment::{self, Environment, variable};
 use super::error::{ConfigError, Problem};
 use super::flags::{self, Override};
-use super::key::{Key, Secrecy};
+use super::key::{Key, Pickup, Secrecy};
 use super::keys::{Found, Table};
 use super::raw::{Entry, Origin, Raw, Value};
 use super::{Config, cross, file};
@@ -34,6 +34,34 @@ pub struct Loaded {
     pub config: Config,
     /// Every key in the order of the table, with what it is set to and who set it.
     pub settings: Vec<Setting>,
+    /// The values themselves, to be compared with others.
+    draft: Draft,
+}
+
+impl Loaded {
+    /// The keys that are set otherwise than in the configuration that a server was `started` with and
+    /// that only a restart takes over. The others take effect when the settings are read again.
+    #[must_use]
+    pub fn needing_a_restart(&self, started: &Self) -> Vec<String> {
+        let table = Table::new();
+        let (mut now, mut then) = (self.draft.clone(), started.draft.clone());
+        let settings = self.settings.iter().chain(&started.settings);
+        let paths: BTreeSet<&str> = settings.map(|setting| setting.key.as_str()).collect();
+        let changed = |path: &&str| {
+            let mut differs =
+                |key: &Key| key.pickup() == Pickup::Restart && key.differs(&mut now, &mut then);
+            match table.find(path) {
+                Found::Key(key) => differs(key),
+                Found::Named(key) => differs(&key),
+                Found::Section { .. } | Found::Unknown { .. } => false,
+            }
+        };
+        paths
+            .into_iter()
+            .filter(changed)
+            .map(str::to_owned)
+            .collect()
+    }
 }
 
 /// What one key is set to.
@@ -72,8 +100,12 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     ConfigError::unless_empty(problems)?;
 
     let settings = settings(&table, &mut draft, &origins);
-    let config = draft.finish()?;
-    Ok(Loaded { config, settings })
+    let config = draft.clone().finish()?;
+    Ok(Loaded {
+        config,
+        settings,
+        draft,
+    })
 }
 
 /// Every layer's entries, lowest layer first.

@@ -83,44 +83,6 @@ pub struct Config {
     pub observe: observe::Config,
 }
 
-impl Config {
-    /// The sections in which another configuration differs, but for those that a server takes over
-    /// while it runs (`gateway`, `identity`).
-    #[must_use]
-    pub fn others_than_reloadable(&self, other: &Self) -> Vec<&'static str> {
-        let same = [
-            ("server", self.server == other.server),
-            (
-                "admin",
-                self.admin == other.admin && self.admin_token == other.admin_token,
-            ),
-            ("limits", self.limits == other.limits),
-            ("manager", self.manager == other.manager),
-            ("health", self.health == other.health),
-            ("connection", self.connection == other.connection),
-            ("admission", self.admission == other.admission),
-            ("cleanup", self.cleanup == other.cleanup),
-            (
-                "policy",
-                self.ranking == other.ranking && self.policy == other.policy,
-            ),
-            (
-                "policy sources",
-                self.rollout == other.rollout && self.sources == other.sources,
-            ),
-            ("observe", self.observe == other.observe),
-            ("gateway.path", self.gateway.path == other.gateway.path),
-            ("gateway.tls", self.gateway.tls == other.gateway.tls),
-            (
-                "gateway.upstream_grace_ms",
-                self.gateway.upstream_grace == other.gateway.upstream_grace,
-            ),
-        ];
-        let changed = same.into_iter().filter(|(_, same)| !same);
-        changed.map(|(section, _)| section).collect()
-    }
-}
-
 /// Where the gateway listens and what it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {

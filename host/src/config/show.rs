@@ -27,8 +27,25 @@ impl Loaded {
                 ""
             };
             let line = format!("{hidden}{name} = {}", setting.value);
-            let _ = writeln!(text, "{line:<40} # {}", setting.origin);
+            let _ = write!(text, "{line:<40} # {}", setting.origin);
+            if let Some(resolved) = self.resolved(&setting.key) {
+                let _ = write!(text, ", {resolved} here");
+            }
+            text.push('\n');
         }
         text
+    }
+
+    /// What a value that goes by others comes to with these.
+    fn resolved(&self, key: &str) -> Option<usize> {
+        let connection = &self.config.connection;
+        if key != "connection.frame_bytes_max" || connection.frame_bytes_max.is_some() {
+            return None;
+        }
+        Some(if self.config.gateway.upstream.is_empty() {
+            connection.own_frame_bytes_max()
+        } else {
+            connection.relayed_frame_bytes_max()
+        })
     }
 }

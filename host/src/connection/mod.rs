@@ -8,8 +8,14 @@
 //! number stands for which reason on the wire (the caller brings that).
 
 mod config;
+mod ear;
+mod faults;
 pub mod frames;
+mod goodbye;
 mod heartbeat;
+mod linger;
+mod patience;
+mod progress;
 mod pump;
 mod relay;
 mod transport;
@@ -19,6 +25,7 @@ mod writer;
 mod tests;
 
 pub use config::Config;
+pub use faults::{Fault, Faults, Side};
 pub use pump::{Session, run};
 pub use relay::{Far, Keeper, Kept, relay};
 pub use transport::{Plain, Transport, abort_on_drop};

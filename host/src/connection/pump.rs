@@ -12,8 +12,12 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::config::Config;
+use super::ear::Ear;
+use super::faults::{Fault, Faults, Side};
+use super::frames::{Unmasked, Violation};
 use super::heartbeat::{ControlRate, Heartbeat};
-use super::transport::{Ear, Transport, abort_on_drop};
+use super::progress::next_look;
+use super::transport::{Transport, set_kernel_patience};
 use super::writer::Writer;
 use crate::health;
 use crate::manager::{Delivery, EndReport, Message, Peer, Port};
@@ -33,6 +37,8 @@ pub struct Session {
     pub close_code: fn(CloseReason) -> (u16, &'static str),
     /// The last message to a client that understands our notices, before it is closed.
     pub notice: fn(CloseReason) -> Option<Message>,
+    /// What peers did that may not be done, counted.
+    pub faults: Faults,
 }
 
 /// Runs a connection that has been upgraded and attached, until it has ended. `leftover` is what
@@ -44,19 +50,10 @@ pub async fn run(
     attachment: Attachment,
 ) -> EndReport {
     let port = attachment.port().clone();
-    let socket = transport.socket();
-    let ear = Ear {
-        transport,
-        port: port.clone(),
-        clock: session.clock.clone(),
-    };
-    let stream = WebSocketStream::from_partially_read(
-        ear,
-        leftover.into(),
-        Role::Server,
-        Some(session.config.websocket()),
-    )
-    .await;
+    set_kernel_patience(transport.tcp(), None);
+    let ear = Ear::new(transport, leftover, port.clone(), &session);
+    let limits = Some(session.config.websocket());
+    let stream = WebSocketStream::from_raw_socket(ear, Role::Server, limits).await;
     let (sink, frames) = stream.split();
     let mut pump = Pump {
         writer: Writer::new(
@@ -78,13 +75,8 @@ pub async fn run(
         port,
     };
     let reason = pump.pump().await;
-    let report = pump.finish(reason).await;
-    if report.aborted {
-        abort_on_drop(&socket);
-    }
-    pump.port.report_end(report);
-    pump.attachment.leave(report.reason);
-    report
+    // Boxed, for it is needed once and most often short.
+    Box::pin(pump.end(reason)).await
 }
 
 impl Config {
@@ -99,17 +91,19 @@ impl Config {
             .write_buffer_size(0)
             .max_write_buffer_size(self.outbox_bytes_max + CONTROL_BYTES)
             .max_message_size(Some(self.message_bytes_max))
-            .max_frame_size(Some(self.frame_bytes_max))
+            .max_frame_size(Some(self.own_frame_bytes_max()))
+            // Which of them may come, the ear knows; a client that waits for its place may say nothing.
+            .accept_unmasked_frames(self.unmasked_frames != Unmasked::Refuse)
     }
 }
 
-struct Pump {
-    session: Arc<Session>,
-    attachment: Attachment,
-    port: Arc<Port>,
+pub(super) struct Pump {
+    pub(super) session: Arc<Session>,
+    pub(super) attachment: Attachment,
+    pub(super) port: Arc<Port>,
     peer: Peer,
-    writer: Writer,
-    frames: SplitStream<WebSocketStream<Ear>>,
+    pub(super) writer: Writer,
+    pub(super) frames: SplitStream<WebSocketStream<Ear>>,
     heartbeat: Heartbeat,
     control: ControlRate,
     /// A message that the manager's mailbox had no space for. While there is one, nothing is read.
@@ -121,10 +115,18 @@ impl Pump {
     async fn pump(&mut self) -> CloseReason {
         loop {
             let now = self.session.clock.now();
-            if self.port.outbox.overflowed() || self.stalled(now) {
+            if self.port.outbox.overflowed() {
                 return CloseReason::SlowConsumer;
             }
+            if let Some(reason) = self.stalled(now) {
+                return reason;
+            }
             if let Some(nonce) = self.heartbeat.due(&self.port, &self.session.health, now) {
+                // It waits from now on, behind what the client has not taken yet.
+                let backlog = &self.port.vitals.backlog;
+                health::look(backlog, self.port.socket.upgrade().as_deref(), now);
+                backlog.grew(now);
+                self.control.expect(1);
                 self.writer.ping(nonce);
             }
             let wake = self.wake_in(now);
@@ -133,7 +135,8 @@ impl Pump {
                 biased;
                 reason = self.port.close_asked() => return reason,
                 () = self.port.vitals.ping_asked() => {
-                    let nonce = self.heartbeat.fresh_nonce();
+                    let nonce = self.heartbeat.fresh_nonce(self.session.clock.now());
+                    self.control.expect(1);
                     self.writer.ping(nonce);
                 }
                 delivered = manager.mailbox.deliver_held(now, &mut self.held_back),
@@ -168,7 +171,9 @@ impl Pump {
                 let manager = self.attachment.manager();
                 manager.note(now, Some(&self.peer.device), Event::Pong);
                 self.heartbeat.pong(&self.port, &nonce, now);
-                return self.control_flood(now);
+                // However often a round asks, its answers are no flood.
+                let unasked = self.control.unexpected(1) > 0;
+                return unasked.then(|| self.control_flood(now)).flatten();
             }
             Some(Ok(Frame::Ping(_) | Frame::Frame(_))) => return self.control_flood(now),
             Some(Ok(Frame::Close(frame))) => {
@@ -207,70 +212,73 @@ impl Pump {
 
     fn control_flood(&mut self, now: Timestamp) -> Option<CloseReason> {
         let flood = self.control.count(now) > self.session.config.control_frames_per_s_max;
-        flood.then_some(CloseReason::PolicyViolation)
+        flood.then(|| self.at_fault(Fault::ControlRate))
     }
 
     fn failed(&self, error: &Error) -> CloseReason {
-        let reason = match error {
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseReason::MessageTooBig,
-            Error::Utf8(_) => CloseReason::InvalidPayload,
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CloseReason::ClientGone,
-            Error::Protocol(_) | Error::Capacity(_) => CloseReason::ProtocolError,
-            _ => CloseReason::ClientGone,
+        let fault = match error {
+            Error::Io(error) => broken_by(error).map(Fault::of),
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(Fault::MessageSize),
+            Error::Utf8(_) => Some(Fault::Utf8),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+            Error::Protocol(_) | Error::Capacity(_) => Some(Fault::Protocol),
+            _ => None,
         };
-        if reason != CloseReason::ClientGone {
-            self.port.vitals.count_error();
-        }
-        tracing::debug!(connection = %self.port.id, %error, reason = reason.name(), "connection failed");
-        reason
+        tracing::debug!(connection = %self.port.id, %error, ?fault, "connection failed");
+        let Some(fault) = fault else {
+            return CloseReason::ClientGone;
+        };
+        self.port.vitals.count_error();
+        self.at_fault(fault)
     }
 
-    fn stalled(&self, now: Timestamp) -> bool {
-        let head = self.port.outbox.queued().head_since;
-        head.is_some_and(|since| now.since(since) >= self.session.config.stall_max)
+    /// Takes note of what the client did, and says what its connection ends with for it.
+    fn at_fault(&self, fault: Fault) -> CloseReason {
+        let Session { faults, clock, .. } = &*self.session;
+        faults.note(fault, Side::Client, self.port.id, clock.now());
+        fault.reason()
+    }
+
+    /// Whether the client takes nothing for too long, and what follows.
+    fn stalled(&self, now: Timestamp) -> Option<CloseReason> {
+        let backlog = &self.port.vitals.backlog;
+        let waited = now.since(backlog.since()?);
+        if waited < health::look_interval(&self.session.health) {
+            return None;
+        }
+        health::look(backlog, self.port.socket.upgrade().as_deref(), now);
+        let waited = now.since(backlog.since()?);
+        let (limit, reason) = self.limit();
+        (waited >= limit).then_some(reason)
+    }
+
+    /// How long the client may take nothing. What waits in the kernel alone holds nothing up; a peer
+    /// that does not acknowledge it for so long has vanished.
+    fn limit(&self) -> (Duration, CloseReason) {
+        if self.port.outbox.queued().messages > 0 {
+            (self.session.config.stall_max, CloseReason::SlowConsumer)
+        } else {
+            (self.session.health.dead_after, CloseReason::ClientGone)
+        }
     }
 
     /// When to look again if nothing happens.
     fn wake_in(&self, now: Timestamp) -> Duration {
-        let beat = self.heartbeat.next(&self.session.health, now);
-        let stall = self
-            .port
-            .outbox
-            .queued()
-            .head_since
-            .map(|since| since.after(self.session.config.stall_max).since(now));
-        stall.map_or(beat, |stall| stall.min(beat))
+        let health = &self.session.health;
+        let beat = self.heartbeat.next(health, now);
+        let Some(since) = self.port.vitals.backlog.since() else {
+            return beat;
+        };
+        let (limit, reason) = self.limit();
+        let over = since.after(limit).since(now).min(beat);
+        match reason {
+            CloseReason::SlowConsumer => over.min(next_look(since, health, now)),
+            _ => over,
+        }
     }
+}
 
-    /// Says goodbye within the deadline, and learns on the way whether the peer was there.
-    async fn finish(&mut self, reason: CloseReason) -> EndReport {
-        let report = |echoed_after, aborted| EndReport {
-            reason,
-            echoed_after,
-            aborted,
-        };
-        let deadline = self.session.config.close_deadline;
-        if reason.is_clients() {
-            // Answers a Close if there was one; a transport that is gone fails at once.
-            let _ = tokio::time::timeout(deadline, self.writer.flush()).await;
-            return report(None, false);
-        }
-        let (code, text) = (self.session.close_code)(reason);
-        let notice = (self.session.notice)(reason).filter(|_| self.port.notices);
-        let start = self.session.clock.now();
-        let goodbye = async {
-            self.writer.close(notice, code, text).await?;
-            while let Some(frame) = self.frames.next().await {
-                if let Frame::Close(_) = frame? {
-                    return Ok(true);
-                }
-            }
-            Ok::<bool, Error>(false)
-        };
-        match tokio::time::timeout(deadline, goodbye).await {
-            Ok(Ok(true)) => report(Some(self.session.clock.now().since(start)), false),
-            Ok(Ok(false) | Err(_)) => report(None, false),
-            Err(_) => report(None, true),
-        }
-    }
+/// What broke a stream of frames, if that is what an error of its transport is about.
+fn broken_by(error: &std::io::Error) -> Option<Violation> {
+    error.get_ref()?.downcast_ref::<Violation>().copied()
 }

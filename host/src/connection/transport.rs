@@ -1,4 +1,4 @@
-//! The bytes below the frames: a TCP stream that others may look at, and an ear for every byte.
+//! The bytes below the frames: a TCP stream that others may look at, TLS over it, or anything else.
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -10,9 +10,6 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
-
-use crate::manager::Port;
-use crate::types::Clock;
 
 /// Anything that carries bytes both ways.
 pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -56,6 +53,15 @@ impl Transport {
         }
     }
 
+    /// The socket below, where there is one.
+    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(&stream.0),
+            Self::Tls(stream) => Some(&stream.get_ref().0.0),
+            Self::Other(_) => None,
+        }
+    }
+
     /// Whether it is encrypted, as far as is known here.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
@@ -71,24 +77,47 @@ pub fn abort_on_drop(socket: &Weak<TcpStream>) {
     }
 }
 
-/// Has the kernel notice a peer that vanished without a word: one that says nothing is asked at an
-/// interval, and one that acknowledges nothing for `dead_after` is given up.
+/// How long the kernel waits for a peer that does not take what is sent to it; none for as long as it
+/// acknowledges that it is there.
+///
+/// While a connection runs it has to be none: the kernel counts the time since the peer's window was
+/// last wide open (tcp(7), `TCP_USER_TIMEOUT`), so it ends a slow reader that takes a little all the
+/// time. The connection's own task counts from the last progress instead. Afterwards it bounds what
+/// the kernel still has for the peer.
+pub(super) fn set_kernel_patience(socket: Option<&TcpStream>, patience: Option<Duration>) {
+    #[cfg(target_os = "linux")]
+    if let Some(socket) = socket {
+        // Failing costs patience, never correctness.
+        let _ = SockRef::from(socket).set_tcp_user_timeout(patience);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (socket, patience);
+}
+
+/// Has the kernel ask a peer that says nothing whether it is there, at an interval, and give it up
+/// once it has not answered for `dead_after`. It asks only while nothing waits for the peer; what
+/// waits and is not taken, the connection's own task counts.
 pub(super) fn give_up_on_silence(
-    socket: &Weak<TcpStream>,
+    socket: Option<&TcpStream>,
     interval: Duration,
     dead_after: Duration,
 ) {
-    if let Some(socket) = socket.upgrade() {
-        let socket = SockRef::from(&*socket);
+    if let Some(socket) = socket {
         // The kernel counts in seconds, and less than one it does not take.
         let interval = interval.max(Duration::from_secs(1));
+        let asked = (dead_after.as_secs_f64() / interval.as_secs_f64()).ceil();
         let keepalive = socket2::TcpKeepalive::new()
             .with_time(interval)
             .with_interval(interval);
-        // Either failing costs patience, never correctness.
-        let _ = socket.set_tcp_keepalive(&keepalive);
         #[cfg(target_os = "linux")]
-        let _ = socket.set_tcp_user_timeout(Some(dead_after));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and the kernel's limit"
+        )]
+        let keepalive = keepalive.with_retries(asked.clamp(1.0, 127.0) as u32);
+        // Failing costs patience, never correctness.
+        let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive);
     }
 }
 
@@ -244,45 +273,5 @@ impl AsyncWrite for Transport {
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-/// A transport that takes note of every byte that comes in: half a frame is a sign of life too.
-pub(super) struct Ear {
-    pub(super) transport: Transport,
-    pub(super) port: Arc<Port>,
-    pub(super) clock: Clock,
-}
-
-impl AsyncRead for Ear {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.transport).poll_read(cx, buf);
-        if read.is_ready() && buf.filled().len() > before {
-            self.port.vitals.hear(self.clock.now());
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Ear {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }

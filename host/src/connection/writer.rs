@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use futures_util::stream::SplitSink;
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{Sink, SinkExt};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,10 +13,15 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
-use super::transport::Ear;
+use super::ear::Ear;
+use super::transport::Transport;
+use crate::health;
 use crate::manager::{Manager, Message, Port};
 use crate::observe::Event;
 use crate::types::Clock;
+
+/// A ping with its nonce of eight bytes.
+const PING_BYTES: usize = 10;
 
 /// The writing half of one connection.
 pub(super) struct Writer {
@@ -27,7 +32,7 @@ pub(super) struct Writer {
     /// The size of the message that is on its way to the socket, if one is.
     writing: Option<usize>,
     /// A ping that has to go out next.
-    ping: Option<Bytes>,
+    ping: Option<[u8; 8]>,
 }
 
 impl Writer {
@@ -48,7 +53,7 @@ impl Writer {
     }
 
     /// Sends a ping before anything else that waits.
-    pub(super) fn ping(&mut self, nonce: Bytes) {
+    pub(super) fn ping(&mut self, nonce: [u8; 8]) {
         self.ping = Some(nonce);
     }
 
@@ -67,9 +72,13 @@ impl Writer {
         poll_fn(|cx| Pin::new(&mut self.sink).poll_ready(cx)).await?;
         if let Some(nonce) = self.ping.take() {
             // Before it goes out: on a fast link the pong is here before the next step.
-            self.port.vitals.ping_sent(self.clock.now());
+            let now = self.clock.now();
+            self.port.vitals.ping_sent(now);
+            let socket = self.port.socket.upgrade();
+            health::note_ping(&self.port, socket.as_deref(), now, PING_BYTES);
             self.note(Event::Ping);
-            return Pin::new(&mut self.sink).start_send(Frame::Ping(nonce));
+            return Pin::new(&mut self.sink)
+                .start_send(Frame::Ping(Bytes::copy_from_slice(&nonce)));
         }
         let Some(message) = self.port.outbox.take() else {
             self.port.outbox.changed().await;
@@ -107,5 +116,14 @@ impl Writer {
     /// Sends what the protocol still has to say, e.g. the answer to a Close.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
         self.sink.flush().await
+    }
+
+    /// What is below both halves.
+    pub(super) fn into_transport(
+        self,
+        frames: SplitStream<WebSocketStream<Ear>>,
+    ) -> Option<Transport> {
+        let socket = self.sink.reunite(frames).ok()?;
+        Some(socket.into_inner().into_transport())
     }
 }

@@ -1,7 +1,7 @@
 //! The host's own ranking: what decides when no policy does.
 //!
 //! Lexicographic, as kubelet and Android's low memory killer rank (class first, then how little it
-//! would be missed): class, protection, hinted priority, visibility, idle time. The order of rows
+//! would be missed): class, protection, whether it answers, hinted priority, visibility, idle time. The order of rows
 //! breaks ties, and rows come least recently active first, so the whole order is total.
 
 use std::cmp::Ordering;
@@ -86,6 +86,7 @@ pub fn order(question: &Question) -> Vec<Choice> {
 struct Key {
     class: Class,
     protected: bool,
+    proven: bool,
     priority: f64,
     visible: bool,
     idle_ms: f64,
@@ -98,6 +99,7 @@ impl Key {
             // A newborn has no class and is never in a question; last is where it would do no harm.
             class: row.class().unwrap_or(Class::Responsive),
             protected: row.protection != Protection::Evictable,
+            proven: !row.is_unproven(),
             priority: or_zero(row.signals[Signal::Priority]),
             visible: row.signals[Signal::Visibility] > 0.5,
             idle_ms: or_zero(row.idle_ms()),
@@ -105,8 +107,8 @@ impl Key {
     }
 
     fn compare(&self, other: &Self) -> Ordering {
-        (self.class, self.protected)
-            .cmp(&(other.class, other.protected))
+        (self.class, self.protected, self.proven)
+            .cmp(&(other.class, other.protected, other.proven))
             .then(self.priority.total_cmp(&other.priority))
             .then(self.visible.cmp(&other.visible))
             .then(other.idle_ms.total_cmp(&self.idle_ms))

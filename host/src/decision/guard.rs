@@ -8,7 +8,8 @@
 //! - at `force`, and at whichever tier is the last ([`last_plan`]), takes what is needed if so many
 //!   may go at all, the built-in ranking filling what the policy left out; at `force` exactly that;
 //! - at `force` takes nothing that still answers while something that does not is left, and nothing
-//!   protected while something unprotected is left, whatever the order of the ranking;
+//!   protected while something unprotected is left, and nothing that did answer while something is left
+//!   of which that cannot be known, whatever the order of the ranking;
 //! - leaves every user one responsive manager where the operator asked for that.
 //!
 //! A [`Plan`] has no public constructor, and `cleanup::evict` takes nothing else: so a ranking that
@@ -330,10 +331,12 @@ fn top_up<'a>(
 }
 
 /// How much harm evicting a row does at force, in bands that no ranking may cross.
-fn harm(row: &Row) -> (bool, bool) {
+fn harm(row: &Row) -> (bool, bool, bool) {
+    let is_responsive = row.class() == Some(Class::Responsive);
     (
-        row.class() == Some(Class::Responsive),
+        is_responsive,
         row.protection != Protection::Evictable,
+        is_responsive && !row.is_unproven(),
     )
 }
 

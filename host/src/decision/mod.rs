@@ -7,7 +7,9 @@
 //! Not here: clocks (moments arrive as data), randomness (seeds arrive as data), waiting, sockets,
 //! WASM, and anything that changes a manager.
 
+mod budget;
 pub mod builtin;
+pub mod displaced;
 pub mod guard;
 pub mod question;
 pub mod ranker;
@@ -15,6 +17,8 @@ pub mod record;
 pub mod snapshot;
 pub mod tiers;
 
+pub use budget::ForceBudget;
+pub use displaced::{Displaced, Hold};
 pub use guard::{Plan, Refusal, Struck, Victim};
 pub use question::Question;
 pub use ranker::{Answer, Choice, Explored, Fault, PolicyRef, Ranked, Ranker, Ranking};

@@ -94,6 +94,13 @@ impl Row {
         })
     }
 
+    /// Whether it was asked, and its silence is no evidence against it: its client answers no ping, or
+    /// later than was waited for. It counts as responsive, and goes before those that did answer.
+    #[must_use]
+    pub fn is_unproven(&self) -> bool {
+        self.health == Health::Unknown && !self.signals[Signal::ProbeAgeMs].is_nan()
+    }
+
     /// Since its user was last active, ms.
     #[must_use]
     pub fn idle_ms(&self) -> f64 {

@@ -131,6 +131,8 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     };
     config.server.listen.set_port(0);
     config.limits.managers_per_user = options.managers;
+    // The story is about the tiers: what is lent for a while would end it before the last of them.
+    config.limits.temporary_slots = 0;
     config.gateway.upstream = options.upstream.iter().cloned().collect();
     let application: Arc<dyn Application> = match options.upstream {
         None => Arc::new(Playground),

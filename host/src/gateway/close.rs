@@ -1,8 +1,9 @@
 //! Which number stands for which reason on the wire. Nobody else knows close codes.
 //!
 //! Codes below 4000 are those of RFC 6455, section 7.4.1 (1004, 1005, 1006 and 1015 are never
-//! sent). Of ours, 4000 to 4499 mean that the client may connect again, after a pause where it was
-//! refused; 4500 to 4999 mean that it should not do so by itself.
+//! sent). Of ours, 4000 to 4499 mean that the client may connect again, after a pause with jitter; 4500
+//! to 4999 mean that it should not do so by itself: a client that was evicted while it answered would
+//! only displace another one.
 
 use crate::admission::Why;
 use crate::manager::AttachError;
@@ -30,6 +31,15 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
             (4002, "evicted: its temporary slot expired")
         }
         CloseReason::Evicted(EvictionCause::Requested) => (4003, "evicted on request"),
+        CloseReason::Displaced(EvictionCause::Cleanup(_)) => {
+            (4501, "evicted: its user has too many that are in use")
+        }
+        CloseReason::Displaced(EvictionCause::TemporarySlotExpired) => (
+            4502,
+            "evicted: its temporary slot expired, and all others are in use",
+        ),
+        CloseReason::Displaced(EvictionCause::Requested) => (4503, "evicted on request"),
+        CloseReason::Unresponsive => (4006, "did not answer, and its place was needed"),
         CloseReason::SlowConsumer => (4004, "does not read fast enough"),
         CloseReason::Expired => (4005, "its token expired"),
         CloseReason::TakenOver => (4500, "taken over by a newer connection of this device"),
@@ -47,6 +57,9 @@ pub fn refusal(why: Why) -> (u16, &'static str) {
         Why::QueueFull => (4431, "queue full"),
         Why::QueueTimeout => (4432, "waited too long in the queue"),
         Why::NodeLimit => (4433, "node limit reached"),
+        Why::ManagerConnections => (4434, "its manager has too many connections"),
+        Why::Displaced => (4435, "was evicted a moment ago; all others are in use"),
+        Why::DeviceContested => (4436, "two connections of one device replace each other"),
     }
 }
 
@@ -55,7 +68,7 @@ pub fn refusal(why: Why) -> (u16, &'static str) {
 pub fn not_attached(error: AttachError) -> (u16, &'static str) {
     match error {
         AttachError::Closed => code(CloseReason::ManagerClosed),
-        AttachError::TooMany(_) => (4434, "its manager has too many connections"),
+        AttachError::TooMany(_) => refusal(Why::ManagerConnections),
     }
 }
 
@@ -74,6 +87,10 @@ mod tests {
             CloseReason::Evicted(EvictionCause::Cleanup(Tier::Force)),
             CloseReason::Evicted(EvictionCause::TemporarySlotExpired),
             CloseReason::Evicted(EvictionCause::Requested),
+            CloseReason::Displaced(EvictionCause::Cleanup(Tier::Force)),
+            CloseReason::Displaced(EvictionCause::TemporarySlotExpired),
+            CloseReason::Displaced(EvictionCause::Requested),
+            CloseReason::Unresponsive,
             CloseReason::TakenOver,
             CloseReason::SlowConsumer,
             CloseReason::Expired,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::upstream::{Balance, Upstream};
+use super::origin::{AllowedOrigin, MissingOrigin};
+use super::upstream::{Balance, Upstream, UpstreamHost};
 use super::{caps, flap, tls};
 
 /// How a refusal reaches the client.
@@ -41,9 +42,11 @@ pub struct Config {
     pub headers_max: usize,
     /// How a refusal reaches the client. HTTP.
     pub refusal: RefusalStyle,
-    /// Origins whose pages may connect, exactly, or `*`; empty for pages of the same host only, and
-    /// for whoever has a token that no foreign page has. None.
-    pub origins: Vec<String>,
+    /// Origins whose pages may connect besides the gateway's own; empty also lets in every client with
+    /// a token that no foreign page has. None.
+    pub origins: Vec<AllowedOrigin>,
+    /// What a request is answered that has a cookie and no `Origin`. A refusal.
+    pub origin_missing: MissingOrigin,
     /// Addresses of proxies that are believed when they say for whom they speak, and are not counted
     /// like one client. Loopback.
     pub trusted_proxies: Vec<IpNet>,
@@ -57,6 +60,8 @@ pub struct Config {
     pub flap: flap::Config,
     /// The backends that connections are handed on to; none for the built-in application.
     pub upstream: Vec<Upstream>,
+    /// Which host they are asked for. The client's.
+    pub upstream_host: UpstreamHost,
     /// How long a backend's connection is kept for a client that was lost; zero for not at all. 0.
     pub upstream_grace: Duration,
     /// What it may say meanwhile, bytes, before it is given up. 64 KiB.
@@ -76,8 +81,11 @@ pub struct Config {
     pub upstream_unhealthy_statuses: Vec<StatusCode>,
     /// What `/readyz` says while every backend is away. 503.
     pub readyz_without_backend: WithoutBackend,
-    /// Over which time clients are told to go when the server stops, so that they do not all come
-    /// back to another one at once. A few go at once however long it is. 5 s.
+    /// How long `/readyz` answers 503 before the first client is asked to go when the server stops,
+    /// if there are connections. New clients are let in meanwhile. 1 s.
+    pub drain_readyz: Duration,
+    /// Over which time clients are asked to go when the server stops, evenly, so that they do not all
+    /// come back to another one at once. 5 s.
     pub drain_spread: Duration,
     /// How long connections have to end after that. 10 s.
     pub drain: Duration,
@@ -92,18 +100,21 @@ impl Default for Config {
             headers_max: 64,
             refusal: RefusalStyle::Http,
             origins: Vec::new(),
+            origin_missing: MissingOrigin::RefuseWithCookie,
             trusted_proxies: loopback(),
             proxy_protocol: false,
             tls: tls::Config::default(),
             caps: caps::Config::default(),
             flap: flap::Config::default(),
             upstream: Vec::new(),
+            upstream_host: UpstreamHost::Client,
             upstream_grace: Duration::ZERO,
             upstream_held_bytes_max: 64 * 1_024,
             upstream_balance: Balance::LeastConnections,
             upstream_check: Duration::from_secs(5),
             upstream_authorities: None,
             upstream_timeout: Duration::from_secs(5),
+            drain_readyz: Duration::from_secs(1),
             upstream_unhealthy_statuses: vec![
                 StatusCode::BAD_GATEWAY,
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -2,7 +2,9 @@
 //! stolen token. After too many short lives in a while they are told to stay away for a time that
 //! grows with every ban.
 //!
-//! Counted by user and address together, so that nobody can have somebody else banned. A life that
+//! Counted by user, device and address together: a device that comes and goes does not keep its owner's
+//! other devices out, and no client can have another one banned. What names no device is counted by its
+//! manager's key, and what names neither by user and address. A life that
 //! ended with a polite Close was meant to be short and does not count; nor does one that we ended.
 
 use std::collections::HashMap;
@@ -10,10 +12,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::identity::Identity;
 use super::peer::Origin;
-use crate::types::{CloseReason, Timestamp, UserId};
+use crate::types::{CloseReason, DeviceId, ManagerKey, Timestamp, UserId};
 
-/// Pairs of user and address that are counted at once. Above it, those who are quiet are forgotten,
+/// Clients that are counted at once. Above it, those who are quiet are forgotten,
 /// and then everybody: a bounded map matters more.
 const FLAPPERS_MAX: usize = 100_000;
 
@@ -44,6 +47,33 @@ impl Default for Config {
     }
 }
 
+/// What is counted as one client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Who {
+    user: UserId,
+    device: Option<DeviceId>,
+    key: Option<ManagerKey>,
+    from: Origin,
+}
+
+impl Who {
+    /// The client of an identity at an address.
+    #[must_use]
+    pub fn new(identity: &Identity, from: Origin) -> Self {
+        let Identity {
+            user, key, device, ..
+        } = identity;
+        let device = (!device.is_unnamed()).then(|| device.clone());
+        let key = (device.is_none() && !key.is_unnamed()).then(|| key.clone());
+        Self {
+            user: user.clone(),
+            device,
+            key,
+            from,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Flapper {
     since: Timestamp,
@@ -63,22 +93,22 @@ impl Flapper {
 #[derive(Debug, Default)]
 pub struct Flapping {
     // Held for a map operation, or for one clean-up of the whole map when it is full.
-    flappers: Mutex<HashMap<(UserId, Origin), Flapper>>,
+    flappers: Mutex<HashMap<Who, Flapper>>,
 }
 
 impl Flapping {
     /// For how long a client has to stay away, if it has to.
     #[must_use]
-    pub fn banned(&self, user: &UserId, from: Origin, now: Timestamp) -> Option<Duration> {
+    pub fn banned(&self, who: &Who, now: Timestamp) -> Option<Duration> {
         let flappers = self.flappers.lock();
-        let until = flappers.get(&(user.clone(), from))?.banned_until;
+        let until = flappers.get(who)?.banned_until;
         Some(until.since(now)).filter(|left| !left.is_zero())
     }
 
     /// Takes note of a life that is over. True if it was one too many.
     pub fn ended(
         &self,
-        (user, from): (&UserId, Origin),
+        who: Who,
         reason: CloseReason,
         lasted: Duration,
         config: &Config,
@@ -104,7 +134,7 @@ impl Flapping {
             bans: 0,
             banned_until: Timestamp::ZERO,
         };
-        let flapper = flappers.entry((user.clone(), from)).or_insert_with(fresh);
+        let flapper = flappers.entry(who).or_insert_with(fresh);
         if flapper.is_quiet(config, now) {
             *flapper = fresh();
         }
@@ -141,21 +171,33 @@ mod tests {
     }
 
     fn live(flapping: &Flapping, user: &str, reason: CloseReason, lasted: u64, now: u64) -> bool {
-        let from = Origin::from("192.0.2.1".parse::<IpAddr>().unwrap());
-        let user = UserId::new(user).unwrap();
         let lasted = Duration::from_secs(lasted);
-        flapping.ended((&user, from), reason, lasted, &config(), at(now))
+        flapping.ended(
+            who(user, "d", "192.0.2.1"),
+            reason,
+            lasted,
+            &config(),
+            at(now),
+        )
+    }
+
+    fn who(user: &str, device: &str, address: &str) -> Who {
+        let from = Origin::from(address.parse::<IpAddr>().unwrap());
+        let key = ManagerKey::new("k").unwrap();
+        let device = DeviceId::new(device).unwrap();
+        Who::new(
+            &Identity::new(UserId::new(user).unwrap(), key, device),
+            from,
+        )
     }
 
     fn banned(flapping: &Flapping, user: &str, address: &str, now: u64) -> Option<u64> {
-        let from = Origin::from(address.parse::<IpAddr>().unwrap());
-        let user = UserId::new(user).unwrap();
-        let left = flapping.banned(&user, from, at(now));
+        let left = flapping.banned(&who(user, "d", address), at(now));
         left.map(|left| left.as_secs())
     }
 
     #[test]
-    fn bans_grow_and_hit_that_user_at_that_address_only() {
+    fn bans_grow_and_hit_that_device_of_that_user_at_that_address_only() {
         let flapping = Flapping::default();
         let gone = CloseReason::ClientGone;
         let thrice = |now| (0..3).map(|_| live(&flapping, "ann", gone, 1, now)).last();
@@ -163,6 +205,8 @@ mod tests {
         assert_eq!(banned(&flapping, "ann", "192.0.2.1", 4), Some(6));
         assert_eq!(banned(&flapping, "ann", "192.0.2.2", 4), None);
         assert_eq!(banned(&flapping, "bob", "192.0.2.1", 4), None);
+        let other_device = flapping.banned(&who("ann", "e", "192.0.2.1"), at(4));
+        assert_eq!(other_device, None, "its owner's other devices may come");
         assert_eq!(banned(&flapping, "ann", "192.0.2.1", 10), None);
         assert_eq!(thrice(11), Some(true));
         assert_eq!(banned(&flapping, "ann", "192.0.2.1", 11), Some(20));

@@ -3,16 +3,17 @@
 //! Strict on purpose: proxies in front that are lenient are how upgrades get smuggled, so a request
 //! that is not exactly an upgrade is not one.
 
-use axum::http::header::AsHeaderName;
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::SUBPROTOCOL;
+use super::authority::Authority;
+use super::lists::items;
+use super::{SUBPROTOCOL, site};
 
 /// The length of a `Sec-WebSocket-Key`: 16 bytes in base64.
 const KEY_LENGTH: usize = 24;
@@ -70,17 +71,36 @@ impl Handshake {
             return Err(BadHandshake::Request(parts.method.clone(), parts.version));
         }
         let headers = &parts.headers;
-        for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
-            if headers.contains_key(&name) {
-                return Err(BadHandshake::Body(name));
-            }
-        }
         let header = |name, must| BadHandshake::Header { name, must };
-        if !has_token(headers, &UPGRADE, "websocket") {
+        if !has_host(parts) {
+            return Err(header(HOST, "occur once, as a host and perhaps a port"));
+        }
+        // Some clients say that there is no body (RFC 9110, section 8.6).
+        let length = headers.get_all(CONTENT_LENGTH).iter();
+        let is_body =
+            |length: &[u8]| length.is_empty() || length.iter().any(|digit| *digit != b'0');
+        if length.into_iter().any(|length| is_body(length.as_bytes())) {
+            return Err(BadHandshake::Body(CONTENT_LENGTH));
+        }
+        if headers.contains_key(TRANSFER_ENCODING) {
+            return Err(BadHandshake::Body(TRANSFER_ENCODING));
+        }
+        // A second protocol could be what somebody behind us chooses.
+        let mut upgrades = items(headers, UPGRADE).filter(|item| !item.is_empty());
+        let is_websocket = upgrades
+            .next()
+            .is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
+        if !is_websocket || upgrades.next().is_some() {
             return Err(header(UPGRADE, "be `websocket`"));
         }
         if !has_token(headers, &CONNECTION, "upgrade") {
             return Err(header(CONNECTION, "contain `upgrade`"));
+        }
+        if items(headers, CONNECTION).any(is_needed) {
+            return Err(header(
+                CONNECTION,
+                "name no header that the handshake needs",
+            ));
         }
         if only(headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
             return Err(BadHandshake::Version);
@@ -105,19 +125,26 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     values.next().is_none().then_some(value)
 }
 
-/// The items of a comma-separated header (RFC 9110, section 5.6.1), of all its lines.
-pub(super) fn items(
-    headers: &HeaderMap,
-    name: impl AsHeaderName,
-) -> impl DoubleEndedIterator<Item = &str> {
-    let values = headers.get_all(name).into_iter();
-    let values = values.filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+/// Whether a request names its host as RFC 9112, section 3.2, wants it: exactly one `Host`, and the host
+/// that counts is one.
+fn has_host(parts: &Parts) -> bool {
+    let is_host = |host: &[u8]| Authority::read(host).is_some();
+    let header = parts.headers.get_all(HOST).iter();
+    let mut header = header.map(|host| host.as_bytes());
+    header.next().is_some_and(is_host)
+        && header.next().is_none()
+        && site::host(parts).is_some_and(is_host)
+}
+
+/// Whether what `Connection` names is no header of one hop, and the upgrade would fail without it.
+fn is_needed(named: &[u8]) -> bool {
+    let named = named.to_ascii_lowercase();
+    named == HOST.as_str().as_bytes() || named.starts_with(b"sec-websocket-")
 }
 
 /// Whether a comma-separated header has a token, in any case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    items(headers, name).any(|item| item.eq_ignore_ascii_case(token))
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// 22 characters of base64 and two of padding are what 16 bytes come to.
@@ -137,6 +164,7 @@ mod tests {
 
     fn parts(change: impl FnOnce(&mut Parts)) -> Parts {
         let request = Request::get("/ws")
+            .header("host", "chat.example")
             .header("upgrade", "websocket")
             .header("connection", "keep-alive, Upgrade")
             .header("sec-websocket-version", "13")
@@ -248,7 +276,7 @@ mod tests {
             );
         }
         assert_eq!(
-            refused(set("content-length", "0")),
+            refused(set("content-length", "2")),
             (
                 400,
                 "an upgrade has no body: leave out `content-length`".to_owned()
@@ -261,5 +289,71 @@ mod tests {
                 "an upgrade has no body: leave out `transfer-encoding`".to_owned()
             )
         );
+    }
+    /// W63: some clients say that there is no body.
+    #[test]
+    fn w63_a_length_of_nothing_is_no_body() {
+        let length = |value: &'static str| {
+            move |parts: &mut Parts| {
+                let value = value.parse().unwrap();
+                parts.headers.insert("content-length", value);
+            }
+        };
+        assert!(Handshake::check(&parts(length("0"))).is_ok());
+        for other in ["", "1", "00 1", "-0"] {
+            assert_eq!(refused(length(other)).0, 400, "{other}");
+        }
+    }
+
+    /// W72, S23: one host, and no nonsense in it.
+    #[test]
+    fn w72_s23_a_request_names_one_host() {
+        let host = |value: &'static [u8]| {
+            move |parts: &mut Parts| {
+                let value = axum::http::HeaderValue::from_bytes(value).unwrap();
+                parts.headers.insert("host", value);
+            }
+        };
+        for good in ["chat.example", "chat.example:8443", "[::1]:80", "127.0.0.1"] {
+            assert!(
+                Handshake::check(&parts(host(good.as_bytes()))).is_ok(),
+                "{good}"
+            );
+        }
+        for bad in [&b""[..], b" ", b"a@b/c d", b"a,b", b"\xff", b"a:b"] {
+            assert_eq!(refused(host(bad)).0, 400, "{bad:?}");
+        }
+        let none = refused(|parts| drop(parts.headers.remove("host")));
+        let message = "header `host` must occur once, as a host and perhaps a port".to_owned();
+        assert_eq!(none, (400, message));
+        let twice = refused(|parts| {
+            parts
+                .headers
+                .append("host", "chat.example".parse().unwrap());
+        });
+        assert_eq!(twice.0, 400);
+    }
+
+    /// S23, S25: nothing beside what we upgrade to, and nothing that is taken out on the way.
+    #[test]
+    fn s23_s25_there_is_one_upgrade_and_its_headers_stay() {
+        for more in ["h2c", "websocket", "\u{e9}"] {
+            let more = |parts: &mut Parts| {
+                let value = axum::http::HeaderValue::from_bytes(more.as_bytes()).unwrap();
+                parts.headers.append("upgrade", value);
+            };
+            assert_eq!(refused(more).0, 400);
+        }
+        let listed = refused(|parts| {
+            let value = "h2c, websocket".parse().unwrap();
+            parts.headers.insert("upgrade", value);
+        });
+        assert_eq!(listed.0, 400);
+        for named in ["Sec-WebSocket-Key", "host", "sec-websocket-version"] {
+            let named = |parts: &mut Parts| {
+                parts.headers.append("connection", named.parse().unwrap());
+            };
+            assert_eq!(refused(named).0, 400);
+        }
     }
 }

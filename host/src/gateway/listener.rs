@@ -6,12 +6,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::StatusCode;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
@@ -25,6 +26,7 @@ use super::door::Door;
 use super::hello;
 use super::peer::Said;
 use super::places::{ConnectionSlot, Places};
+use super::refuse;
 use crate::connection::{Plain, Transport};
 use crate::observe::Throttle;
 use crate::types::{Clock, Tasks};
@@ -39,13 +41,19 @@ const REFUSED_BYTES_MAX: u64 = 64 * 1_024;
 /// Between two log lines about the same shortage.
 const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// The answer to a socket that the node has no place for.
-const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
-content-type: application/json\r\ncontent-length: 29\r\nconnection: close\r\n\r\n\
-{\"error\":\"connection-limit\"}\n";
+static NO_PLACE: LazyLock<String> = LazyLock::new(|| {
+    let message = "this server has no place for another connection; wait";
+    refuse::at_the_door(StatusCode::SERVICE_UNAVAILABLE, "connection-limit", message)
+});
 /// The answer to a socket that is over a cap.
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\n\
-content-type: application/json\r\ncontent-length: 31\r\nconnection: close\r\n\r\n\
-{\"error\":\"too-many-handshakes\"}";
+static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
+    let message = "too many connections begin here, or from this address; wait";
+    refuse::at_the_door(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-handshakes",
+        message,
+    )
+});
 
 /// That a request's handshake is not done yet; dropped once it is known who asks.
 #[derive(Debug, Clone)]
@@ -110,7 +118,7 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
                 shortages.of_system(&error);
                 let refused = spare.accept(&listener).await;
                 match refused {
-                    Some(stream) => serving.refuse_at_once(&stream, NO_PLACE),
+                    Some(stream) => serving.refuse_at_once(&stream, NO_PLACE.as_bytes()),
                     None => tokio::time::sleep(ACCEPT_REST).await,
                 }
                 continue;
@@ -176,7 +184,7 @@ impl Serving {
         let half_open = match self.door.as_ref().map(|door| door.knock(peer.ip())) {
             None => None,
             Some(Ok(half_open)) => Some(half_open),
-            Some(Err(())) => return self.refuse(stream, TOO_MANY),
+            Some(Err(())) => return self.refuse(stream, TOO_MANY.as_bytes()),
         };
         let Some(slot) = self.places.take() else {
             return self.wait(stream, peer, half_open, shortages.clone());
@@ -195,9 +203,9 @@ impl Serving {
         half_open: Option<HalfOpen>,
         shortages: Arc<Shortages>,
     ) {
-        let Some(beside) = self.places.step_aside() else {
+        let Some(waits) = self.places.may_wait() else {
             shortages.of_places(&self.places);
-            return self.refuse_at_once(&stream, NO_PLACE);
+            return self.refuse_at_once(&stream, NO_PLACE.as_bytes());
         };
         let serving = self.clone();
         self.tasks.spawn("place", async move {
@@ -208,15 +216,13 @@ impl Serving {
             };
             match found {
                 Some(slot) => {
-                    drop(beside);
+                    drop(waits);
                     serving.meet(stream, peer, slot, half_open).await;
                 }
                 None => {
                     shortages.of_places(places);
-                    drop(half_open);
-                    if !serving.encrypts() {
-                        turn_away(stream, NO_PLACE).await;
-                    }
+                    drop((half_open, waits));
+                    serving.refuse(stream, NO_PLACE.as_bytes());
                 }
             }
         });
@@ -228,11 +234,11 @@ impl Serving {
     }
 
     fn refuse(&self, stream: TcpStream, words: &'static [u8]) {
-        match self.places.step_aside() {
-            Some(beside) if !self.encrypts() => {
+        match self.places.may_linger() {
+            Some(leaving) if !self.encrypts() => {
                 self.tasks.spawn("refusal", async move {
                     turn_away(stream, words).await;
-                    drop(beside);
+                    drop(leaving);
                 });
             }
             _ => self.refuse_at_once(&stream, words),

@@ -18,16 +18,21 @@ pub mod origin;
 pub mod tls;
 pub mod upstream;
 
+mod authority;
 mod config;
 mod door;
 mod hello;
+mod hop;
 mod listener;
+mod lists;
 mod metrics;
 mod parking;
 mod peer;
 mod places;
 mod refuse;
+mod refused;
 mod resume;
+mod site;
 mod spare;
 mod upgrade;
 mod waiting;
@@ -39,16 +44,17 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::any;
 
 use self::caps::Caps;
 use self::flap::Flapping;
 use self::parking::Parking;
+use self::refused::Refusals;
 use self::tls::TlsError;
 use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
 use crate::connection::Session;
-use crate::types::Tasks;
+use crate::types::{Tasks, Timestamp};
 
 pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
@@ -72,6 +78,7 @@ pub struct Gateway {
     caps: Arc<Caps>,
     flapping: Flapping,
     parking: Arc<Parking>,
+    refusals: Refusals,
     /// All backends that there are connections of, also those that the settings do not name any more.
     members: Members,
     tasks: Tasks,
@@ -132,10 +139,19 @@ impl Gateway {
             caps,
             flapping: Flapping::default(),
             parking: Arc::default(),
+            refusals: Refusals::default(),
             members,
             tasks,
             metrics: Metrics::default(),
         }))
+    }
+
+    /// Whether a gateway could be made by these settings.
+    ///
+    /// # Errors
+    /// [`TlsError`] when backends want TLS and their authorities cannot be used.
+    pub fn check(config: &Config) -> Result<(), TlsError> {
+        Upstreams::of(config, &Members::default(), Timestamp::ZERO).map(drop)
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
@@ -204,14 +220,19 @@ impl Gateway {
     /// gateway: `Router::new().route("/ws", get(move |request| gateway.clone().upgrade(request)))`.
     /// The server behind it must serve HTTP/1.1 with upgrades, as `axum::serve` does.
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
-        upgrade::answer(self, request).await
+        let gateway = self.clone();
+        let response = upgrade::answer(self, request).await;
+        gateway.refusals.note(&response, &gateway.session.clock);
+        response
     }
 
     /// A router that upgrades at the configured path and answers 404 elsewhere.
     pub fn router(self: &Arc<Self>) -> Router {
         let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.upgrade(request);
+        let path = self.config().path.clone();
         Router::new()
-            .route(&self.config().path, get(handler))
+            .route(&path, any(handler))
+            .fallback(move || std::future::ready(refuse::nowhere(&path)))
             .with_state(self.clone())
     }
 

@@ -53,7 +53,7 @@ impl Notice {
 /// The last message before a close, where there is something to say.
 #[must_use]
 pub fn farewell(reason: CloseReason) -> Option<Message> {
-    let CloseReason::Evicted(cause) = reason else {
+    let (CloseReason::Evicted(cause) | CloseReason::Displaced(cause)) = reason else {
         return None;
     };
     let cause = match cause {

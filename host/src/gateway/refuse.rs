@@ -3,51 +3,89 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+    WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::handshake::BadHandshake;
 use super::identity::Unidentified;
 use super::origin::BadOrigin;
+use super::refused::Refused;
 use super::upstream::UpstreamError;
 use crate::admission::{Denied, Why};
 
+/// When it may be worth another try where nothing says better.
+const RETRY_AFTER_S: u64 = 5;
+
+/// An answer whose body says which error it is, and in words what it means.
+fn answer(status: StatusCode, error: &str, message: &str) -> Response {
+    let body = Json(json!({ "error": error, "message": message }));
+    (status, body).into_response()
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
+}
+
 /// Not an upgrade.
 pub(super) fn bad_handshake(error: &BadHandshake) -> Response {
-    let body = Json(json!({ "error": "bad-handshake", "message": error.to_string() }));
-    let mut response = (error.status(), body).into_response();
-    if *error == BadHandshake::Version {
-        response
-            .headers_mut()
-            .insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let mut response = answer(error.status(), "bad-handshake", &error.to_string());
+    let headers = response.headers_mut();
+    match error {
+        // RFC 9110, section 15.5.6.
+        BadHandshake::Request(..) => set(headers, ALLOW, "GET"),
+        // RFC 9110, section 15.5.22, and RFC 6455, section 4.4.
+        BadHandshake::Version => {
+            set(headers, UPGRADE, "websocket");
+            set(headers, CONNECTION, "Upgrade");
+            set(headers, SEC_WEBSOCKET_VERSION, "13");
+        }
+        BadHandshake::Header { .. } | BadHandshake::Body(_) => {}
     }
-    response
+    noted(response, "bad-handshake", error.to_string())
 }
 
 /// Nobody.
 pub(super) fn unidentified(error: &Unidentified) -> Response {
-    let body = Json(json!({ "error": "unidentified", "message": error.to_string() }));
-    let mut response = (error.status(), body).into_response();
-    let headers = response.headers_mut();
+    let mut response = answer(error.status(), "unidentified", &error.to_string());
     match error {
+        // RFC 9110, section 15.5.2 asks for a challenge; that of draft-broyer-http-cookie-auth.
+        Unidentified::NoSession(name) => {
+            let challenge = format!("Cookie cookie-name={name:?}");
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+        }
         // RFC 6750, section 3.
-        Unidentified::Rejected(_) => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        error if error.status() == StatusCode::UNAUTHORIZED => {
+            set(response.headers_mut(), WWW_AUTHENTICATE, "Bearer");
         }
-        Unidentified::Unavailable => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        error if error.status() == StatusCode::SERVICE_UNAVAILABLE => later(&mut response),
         _ => {}
     }
-    response
+    noted(response, "unidentified", error.to_string())
 }
 
 /// A page that may not.
 pub(super) fn origin(error: &BadOrigin) -> Response {
-    let body = Json(json!({ "error": "origin", "message": error.to_string() }));
-    (StatusCode::FORBIDDEN, body).into_response()
+    let response = answer(StatusCode::FORBIDDEN, "origin", &error.to_string());
+    noted(response, "origin", error.to_string())
+}
+
+/// Nothing is served there.
+pub(super) fn nowhere(path: &str) -> Response {
+    let message = format!("nothing is served at this path; WebSockets open at `{path}`");
+    answer(StatusCode::NOT_FOUND, "not-found", &message)
+}
+
+/// A server around us that does not upgrade: only one that embeds us wrongly.
+pub(super) fn cannot_upgrade() -> Response {
+    let message = "this server cannot upgrade connections";
+    answer(StatusCode::NOT_IMPLEMENTED, "cannot-upgrade", message)
 }
 
 /// Not before it has calmed down.
@@ -59,26 +97,97 @@ pub(super) fn flapping(left: Duration) -> Response {
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     retry_after(&mut response, left);
-    response
+    noted(response, "flapping", "it comes and goes".to_owned())
 }
 
-/// The backend does not.
-pub(super) fn upstream(error: &UpstreamError) -> Response {
-    let body = Json(json!({ "error": "upstream", "message": error.told() }));
-    (error.status(), body).into_response()
+/// The backend does not: its own answer where it gave one, else ours.
+pub(super) fn upstream(error: UpstreamError) -> Response {
+    let (status, message, why) = (error.status(), error.told(), error.to_string());
+    if let UpstreamError::Refused(refusal) = error {
+        return refusal.into_response();
+    }
+    let mut response = answer(status, "upstream", message);
+    later(&mut response);
+    noted(response, "upstream", why)
+}
+
+/// No backend is there, and room would have to be made for this client.
+pub(super) fn no_backend(left: Duration) -> Response {
+    let message = "the server behind the gateway cannot be reached";
+    let mut response = answer(StatusCode::BAD_GATEWAY, "upstream", message);
+    retry_after(&mut response, left.max(Duration::from_secs(1)));
+    let why = "no backend is there, and nobody is evicted for that".to_owned();
+    noted(response, "upstream", why)
 }
 
 /// Not now. The body has everything that the refusal knows.
 pub(super) fn denied(denied: &Denied) -> Response {
     let status = match denied.why {
-        Why::RateLimited | Why::UserLimit | Why::QueueFull | Why::QueueTimeout => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        Why::RateLimited
+        | Why::UserLimit
+        | Why::QueueFull
+        | Why::QueueTimeout
+        | Why::ManagerConnections
+        | Why::Displaced
+        | Why::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
         Why::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut response = (status, Json(denied)).into_response();
+    let mut body = json!(denied);
+    if let Value::Object(body) = &mut body {
+        body.insert("message".to_owned(), Value::from(meaning(denied)));
+    }
+    let mut response = (status, Json(body)).into_response();
     retry_after(&mut response, denied.retry_after);
+    let why = format!("{} of {} are held", denied.held, denied.limit);
+    noted(response, denied.why.name(), why)
+}
+
+/// With what the log says of it.
+fn noted(mut response: Response, reason: &'static str, why: String) -> Response {
+    response.extensions_mut().insert(Refused { reason, why });
     response
+}
+
+/// A refusal in words.
+fn meaning(denied: &Denied) -> String {
+    let Denied { limit, held, .. } = denied;
+    match denied.why {
+        Why::ManagerConnections => format!(
+            "this manager has {} connections, its limit, and all of them answer",
+            denied.held
+        ),
+        Why::Displaced => {
+            "this manager was evicted a moment ago because its user has too many in use; close one of \
+             the others, or wait"
+                .to_owned()
+        }
+        Why::DeviceContested => {
+            "two connections of this device replace each other; give each client a device name of its own"
+                .to_owned()
+        }
+        Why::RateLimited => "this user connects too often; wait".to_owned(),
+        Why::UserLimit => format!("this user holds {held} of {limit}, and none of them can go"),
+        Why::NodeLimit => format!("this server holds {held} of {limit}, and none of them can go"),
+        Why::QueueFull => format!("this user holds {held} of {limit}, and the queue is full"),
+        Why::QueueTimeout => {
+            format!("this user holds {held} of {limit}, and none went while this one waited")
+        }
+    }
+}
+
+/// An answer to a connection that no request is read of, before it is closed.
+pub(super) fn at_the_door(status: StatusCode, error: &str, message: &str) -> String {
+    let body = json!({ "error": error, "message": message }).to_string();
+    format!(
+        "HTTP/1.1 {status}\r\nretry-after: {RETRY_AFTER_S}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// After the usual pause.
+fn later(response: &mut Response) {
+    retry_after(response, Duration::from_secs(RETRY_AFTER_S));
 }
 
 /// Whole seconds, rounded up: RFC 9110, section 10.2.3.
@@ -121,6 +230,7 @@ mod tests {
             body,
             json!({
                 "error": "user-limit", "user": "ann", "limit": 20, "held": 20,
+                "message": "this user holds 20 of 20, and none of them can go",
                 "retry_after_ms": 4_001, "tiers": []
             })
         );
@@ -132,11 +242,37 @@ mod tests {
         }
     }
 
-    /// RFC 6455, section 4.4: a version that we do not speak is told the one that we do.
+    /// W70, W71: answers that HTTP wants something of.
     #[test]
-    fn another_version_is_told_ours() {
+    fn w70_w71_an_answer_says_what_to_do_instead() {
         let response = bad_handshake(&BadHandshake::Version);
         assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
-        assert_eq!(response.headers()[SEC_WEBSOCKET_VERSION], "13");
+        let headers = response.headers();
+        assert_eq!(headers[SEC_WEBSOCKET_VERSION], "13");
+        assert_eq!(headers[UPGRADE], "websocket");
+        assert_eq!(headers[CONNECTION], "Upgrade");
+        let post = BadHandshake::Request(axum::http::Method::POST, axum::http::Version::HTTP_11);
+        let response = bad_handshake(&post);
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[ALLOW], "GET");
+    }
+
+    #[test]
+    fn an_answer_at_the_door_is_http() {
+        let said = at_the_door(StatusCode::SERVICE_UNAVAILABLE, "connection-limit", "full");
+        let (head, body) = said.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())),
+            "{head}"
+        );
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(
+            body,
+            json!({ "error": "connection-limit", "message": "full" })
+        );
     }
 }

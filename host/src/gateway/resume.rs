@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::identity::is_anonymous;
 use super::parking::{Parked, Terms};
 use super::upgrade::Incoming;
 use super::upstream::{Leg, Load};
@@ -17,7 +16,7 @@ impl Incoming {
     /// Whether the backend's connection is kept if this client is lost: one whose device has no name
     /// cannot come back.
     pub(super) fn keeps(&self) -> bool {
-        !self.rules.config.upstream_grace.is_zero() && !is_anonymous(&self.identity.device)
+        !self.rules.config.upstream_grace.is_zero() && !self.identity.device.is_unnamed()
     }
 
     /// The backend's connection of this device, if it is kept, or held by a connection that the client

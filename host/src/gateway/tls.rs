@@ -64,8 +64,10 @@ pub struct Files {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read as PEM.
-    #[error("{} cannot be used", path.display())]
+    #[error("{} (`{key}`) cannot be used", path.display())]
     File {
+        /// The key that names it.
+        key: &'static str,
         /// Which.
         path: PathBuf,
         /// Why.
@@ -73,13 +75,18 @@ pub enum TlsError {
         source: rustls::pki_types::pem::Error,
     },
     /// A file has no certificate.
-    #[error("{} has no certificate", path.display())]
+    #[error("{} (`{key}`) has no certificate", path.display())]
     Empty {
+        /// The key that names it.
+        key: &'static str,
         /// Which.
         path: PathBuf,
     },
     /// They do not go together, or are not what they should be.
-    #[error("certificate {} and key {} cannot be used", certificate.display(), key.display())]
+    #[error(
+        "certificate {} (`gateway.tls.certificate`) and key {} (`gateway.tls.key`) cannot be used",
+        certificate.display(), key.display()
+    )]
     Pair {
         /// The certificate's file.
         certificate: PathBuf,
@@ -158,8 +165,9 @@ impl Files {
     }
 
     fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let chain = certificates(&self.certificate)?;
+        let chain = certificates("gateway.tls.certificate", &self.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|source| TlsError::File {
+            key: "gateway.tls.key",
             path: self.key.clone(),
             source,
         })?;
@@ -186,10 +194,11 @@ pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsE
     let mut config = match authorities {
         None => ClientConfig::with_platform_verifier().map_err(TlsError::System)?,
         Some(path) => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(certificates(path)?);
+            let (key, mut roots) = ("gateway.upstream_authorities", RootCertStore::empty());
+            roots.add_parsable_certificates(certificates(key, path)?);
             if roots.is_empty() {
-                return Err(TlsError::Empty { path: path.into() });
+                let path = path.into();
+                return Err(TlsError::Empty { key, path });
             }
             ClientConfig::builder()
                 .with_root_certificates(roots)
@@ -200,8 +209,9 @@ pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsE
     Ok(Arc::new(config).into())
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let error = |source| TlsError::File {
+        key,
         path: path.into(),
         source,
     };
@@ -210,7 +220,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         .collect();
     let chain = chain.map_err(error)?;
     if chain.is_empty() {
-        return Err(TlsError::Empty { path: path.into() });
+        let path = path.into();
+        return Err(TlsError::Empty { key, path });
     }
     Ok(chain)
 }

@@ -28,14 +28,18 @@ use super::identity::Identity;
 use super::listener::Knocking;
 use super::peer::Origin;
 use super::places::ConnectionSlot;
-use super::upstream::{Asked, Leg, Load};
-use super::{Gateway, Rules, SUBPROTOCOL, close, origin, peer, refuse};
-use crate::admission::{Admitted, Denied, Ticket};
+use super::upstream::{Asked, Availability, Leg, Load};
+use super::{Gateway, Rules, SUBPROTOCOL, close, flap, origin, peer, refuse};
+use crate::admission::{self, Denied, Displace, Newcomer, Seat, Ticket};
 use crate::connection::{self, Transport};
-use crate::manager::{EndReport, Port};
+use crate::manager::{AttachError, EndReport, Port};
 use crate::observe::metrics::Label;
-use crate::registry::Permit;
-use crate::types::{CloseReason, Timestamp, UserId};
+use crate::registry::{Attachment, Permit};
+use crate::types::{CloseReason, Timestamp};
+
+/// How often a connection looks for its manager's successor: each time that one ended between the
+/// admission and the first byte.
+const ATTACHES_MAX: usize = 5;
 
 /// Answers one request.
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
@@ -57,14 +61,12 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let slot = parts.extensions.get::<ConnectionSlot>().cloned();
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
-        let mut response = Response::new(Body::from("this server cannot upgrade connections"));
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        return response;
+        return refuse::cannot_upgrade();
     };
     // Nothing of ours is said inside of a protocol between others.
     let notices = handshake.notices && rules.upstreams.is_none();
     let incoming = Incoming {
-        from: peer::client(&parts).map(Origin::from),
+        from: peer::origin(&parts),
         gateway,
         rules,
         identity,
@@ -72,21 +74,27 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         upgrade,
         _slot: slot,
     };
-    let Identity { user, key, .. } = &incoming.identity;
-    let admission = &incoming.gateway.admission;
-    admission.set_limit(user, incoming.identity.managers_max);
-    match admission.admit(user, key).await {
-        Ok(Admitted::Now(permit)) => incoming.enter(&handshake, parts, permit).await,
+    let admission = incoming.gateway.admission.clone();
+    admission.set_limit(&incoming.identity.user, incoming.identity.managers_max);
+    if let Some(left) = incoming.hopeless() {
+        return refuse::no_backend(left);
+    }
+    let displace = incoming.displace();
+    let asked = admission.ask(incoming.newcomer(), displace).await;
+    let seat = match asked {
+        Ok(admission::Asked::Seat(seat)) => Ok(seat),
         // A client that understands notices is told its place; for others the answer waits.
-        Ok(Admitted::Queued(ticket)) if notices => {
-            incoming.accept(&handshake, Entry::Ticket(ticket))
+        Ok(admission::Asked::Queued(ticket)) if notices => {
+            return incoming.accept(&handshake, Entry::Ticket(ticket));
         }
-        Ok(Admitted::Queued(ticket)) => {
-            match incoming.gateway.admission.wait(ticket, user, key).await {
-                Ok(permit) => incoming.enter(&handshake, parts, permit).await,
-                Err(denied) => incoming.refuse(&handshake, denied),
-            }
+        Ok(admission::Asked::Queued(ticket)) => {
+            let newcomer = incoming.newcomer();
+            admission.wait_for_seat(ticket, newcomer, displace).await
         }
+        Err(denied) => Err(denied),
+    };
+    match seat {
+        Ok(seat) => incoming.enter(&handshake, parts, seat).await,
         Err(denied) => incoming.refuse(&handshake, denied),
     }
 }
@@ -102,14 +110,15 @@ async fn welcome(
         gateway.metrics.unidentified.inc();
         Box::new(refuse::unidentified(&error))
     })?;
-    let checked = origin::check(&parts.headers, &identity, &rules.config.origins);
+    let checked = origin::check(parts, &identity, &rules.config);
     checked.map_err(|error| {
         gateway.metrics.origins_refused.inc();
         Box::new(refuse::origin(&error))
     })?;
     let now = gateway.session.clock.now();
-    let from = peer::client(parts).map(Origin::from);
-    let banned = from.and_then(|from| gateway.flapping.banned(&identity.user, from, now));
+    let from = peer::origin(parts);
+    let who = from.map(|from| flap::Who::new(&identity, from));
+    let banned = who.and_then(|who| gateway.flapping.banned(&who, now));
     match banned {
         None => Ok(identity),
         Some(left) => {
@@ -138,9 +147,8 @@ type Connection = Pin<Box<dyn Future<Output = EndReport> + Send>>;
 /// One that runs, and what it holds until it has ended.
 struct Running {
     gateway: Arc<Gateway>,
-    user: UserId,
-    /// Where it comes from, as far as that is known.
-    from: Option<Origin>,
+    /// As what it is counted if it does not last, if it is known where it comes from.
+    who: Option<flap::Who>,
     begun: Timestamp,
     connection: Connection,
     _load: Option<Load>,
@@ -157,19 +165,58 @@ enum Entry {
 }
 
 impl Incoming {
+    /// Who is asking, as admission sees it.
+    pub(super) fn newcomer(&self) -> Newcomer<'_> {
+        Newcomer {
+            user: &self.identity.user,
+            key: &self.identity.key,
+            device: Some(&self.identity.device),
+        }
+    }
+
+    /// How long no backend is asked, where room would have to be made for this client: a backend that is
+    /// known to be away is no reason to clean up. A client that finds a free place may try all the same.
+    fn hopeless(&self) -> Option<Duration> {
+        let now = self.gateway.session.clock.now();
+        let upstreams = self.rules.upstreams.as_ref()?;
+        let Availability::Away { until } = upstreams.availability(now) else {
+            return None;
+        };
+        let full = self.gateway.admission.is_full_for(self.newcomer());
+        full.then(|| until.since(now))
+    }
+
+    /// Nothing irreversible before what can still fail: a backend has to answer before a manager that
+    /// answers is evicted for its new client.
+    fn displace(&self) -> Displace {
+        match self.rules.upstreams {
+            Some(_) => Displace::Later,
+            None => Displace::Now,
+        }
+    }
+
     /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
     /// failure as of any other, by a status.
-    async fn enter(self, handshake: &Handshake, parts: Parts, permit: Permit) -> Response {
+    async fn enter(self, handshake: &Handshake, parts: Parts, seat: Seat) -> Response {
         let Some(upstreams) = self.rules.upstreams.clone() else {
-            return self.accept(handshake, Entry::Permit(permit));
+            return match self.take(seat).await {
+                Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
+                Err(denied) => self.refuse(handshake, denied),
+            };
         };
-        if let Some(leg) = self.resume(&parts, &permit).await {
-            return self.accept(handshake, Entry::Through(permit, Box::new(leg)));
+        if let Seat::Free(permit) = &seat
+            && let Some(leg) = self.resume(&parts, permit).await
+        {
+            return match self.take(seat).await {
+                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
+                Err(denied) => self.dismiss(handshake, leg, denied),
+            };
         }
         let asked = Asked {
             parts: &parts,
             identity: &self.identity,
             accept: &handshake.accept,
+            host: self.rules.config.upstream_host,
         };
         let timeout = self.rules.config.upstream_timeout;
         let Gateway { tasks, session, .. } = &*self.gateway;
@@ -177,12 +224,35 @@ impl Incoming {
             .connect(asked, timeout, tasks, &session.clock)
             .await
         {
-            Ok(leg) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
+            Ok(leg) => match self.take(seat).await {
+                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
+                Err(denied) => self.dismiss(handshake, leg, denied),
+            },
             Err(error) => {
                 self.gateway.metrics.upstream_failed.inc();
-                refuse::upstream(&error)
+                refuse::upstream(error)
             }
         }
+    }
+
+    /// Takes the place that was found, or what was promised: now a manager that answers may go for it. A
+    /// place whose manager ended while the backend was asked is looked for again.
+    async fn take(&self, seat: Seat) -> Result<Permit, Denied> {
+        let admission = &self.gateway.admission;
+        let promise = match seat {
+            Seat::Promised(promise) => promise,
+            Seat::Free(permit) if permit.is_live() => return Ok(permit),
+            Seat::Free(_) => admission.lost(),
+        };
+        admission.redeem(promise, self.newcomer()).await
+    }
+
+    /// Refuses a client whose backend has answered already.
+    fn dismiss(self, handshake: &Handshake, leg: Leg, denied: Denied) -> Response {
+        let within = self.gateway.session.config.close_deadline;
+        let tasks = &self.gateway.tasks;
+        tasks.spawn("dismissed", leg.dismiss(within));
+        self.refuse(handshake, denied)
     }
 
     fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
@@ -275,17 +345,8 @@ impl Incoming {
         if let Some(slot) = &self._slot {
             port.leaves(slot.place());
         }
-        if let Some(manager) = permit.manager() {
-            manager.set_protected_class(self.identity.protected);
-            manager.set_device_class(self.identity.device_class);
-            if let Some(priority) = self.identity.priority {
-                manager.set_priority(priority);
-            }
-            if let Some(units) = leg.as_ref().and_then(Leg::in_flight) {
-                manager.set_in_flight(units);
-            }
-        }
-        match permit.attach(port.clone()) {
+        let in_flight = leg.as_ref().and_then(Leg::in_flight);
+        match self.attach_somewhere(permit, &port, in_flight).await {
             Ok(attachment) => {
                 let session = session.clone();
                 let begun = session.clock.now();
@@ -309,22 +370,54 @@ impl Incoming {
                 };
                 Some(Running {
                     gateway: self.gateway,
-                    user: self.identity.user,
-                    from: self.from,
+                    who: self.from.map(|from| flap::Who::new(&self.identity, from)),
                     begun,
                     connection,
                     _load: load,
                     _slot: self._slot,
                 })
             }
-            Err(error) => {
-                tracing::debug!(%error, "could not attach");
-                let (code, reason) = close::not_attached(error);
+            Err((code, reason)) => {
+                if let Some(leg) = leg {
+                    leg.dismiss(session.config.close_deadline).await;
+                }
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;
                 None
             }
         }
+    }
+
+    /// Attaches a connection to its manager, or, if that ended in the last moment, to its successor: the
+    /// client was let in, and an eviction beside it is no reason to send it away.
+    async fn attach_somewhere(
+        &self,
+        permit: Permit,
+        port: &Arc<Port>,
+        in_flight: Option<u32>,
+    ) -> Result<Attachment, (u16, &'static str)> {
+        let mut permit = permit;
+        for _ in 0..ATTACHES_MAX {
+            if let Some(manager) = permit.manager() {
+                manager.set_protected_class(self.identity.protected);
+                manager.set_device_class(self.identity.device_class);
+                if let Some(priority) = self.identity.priority {
+                    manager.set_priority(priority);
+                }
+                if let Some(units) = in_flight {
+                    manager.set_in_flight(units);
+                }
+            }
+            match permit.attach(port.clone()) {
+                Ok(attachment) => return Ok(attachment),
+                Err(AttachError::Closed) => {}
+                Err(error @ AttachError::TooMany(_)) => return Err(close::not_attached(error)),
+            }
+            let admission = &self.gateway.admission;
+            let again = admission.redeem(admission.lost(), self.newcomer()).await;
+            permit = again.map_err(|denied| close::refusal(denied.why))?;
+        }
+        Err(close::not_attached(AttachError::Closed))
     }
 
     /// A connection that is asked to close when what proves who it is has expired.
@@ -352,15 +445,14 @@ impl Incoming {
 
 impl Running {
     /// Takes note of the end.
-    fn ended(&self, reason: CloseReason) {
+    fn ended(&mut self, reason: CloseReason) {
         let closed = &self.gateway.metrics.closed;
         closed.get_or_create(&Label(reason)).inc();
         let now = self.gateway.session.clock.now();
-        let Some(from) = self.from else {
+        let Some(who) = self.who.take() else {
             return;
         };
         let (lasted, config) = (now.since(self.begun), self.gateway.config());
-        let who = (&self.user, from);
         let flapping = &self.gateway.flapping;
         if flapping.ended(who, reason, lasted, &config.flap, now) {
             tracing::warn!("a client comes and goes; it has to stay away for a while");

@@ -96,6 +96,8 @@ impl Incoming {
         code: u16,
         reason: &'static str,
     ) {
+        let (refusals, clock) = (&self.gateway.refusals, &self.gateway.session.clock);
+        refusals.note_close("close", code, reason, clock);
         let goodbye = async {
             let frame = CloseFrame {
                 code: code.into(),

@@ -15,7 +15,8 @@ pub struct Config {
     pub half_open_after_misses: u32,
     /// How long a peer must have been silent in all for half-open to become dead. 60 s.
     pub dead_after: Duration,
-    /// How long the head of an outbox may wait before its connection counts as stalled. 5 s.
+    /// How long bytes may wait for a client that takes none of them before it counts as stalled.
+    /// Taken is what its kernel acknowledges. 5 s.
     pub stalled_after: Duration,
     /// The deadline of one probe round, for any number of managers. 1 s.
     pub probe_deadline: Duration,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use super::answering::ignores_pings;
+use super::backlog::could_answer;
 use super::config::Config;
 use super::kernel::tcp_view;
 use super::verdict::judge;
@@ -22,6 +24,8 @@ pub struct Round {
     pub gone: usize,
     /// Connections that were found silent a moment ago.
     pub fresh: usize,
+    /// Connections whose client is known to answer no ping: only the kernel was asked.
+    pub unaskable: usize,
     /// Connections left out because the round's budget was spent.
     pub left_out: usize,
 }
@@ -33,7 +37,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
     let start = clock.now();
     let mut round = Round::default();
     let mut waiting = FuturesUnordered::new();
-    let mut asked: Vec<Arc<Port>> = Vec::new();
+    let mut asked: Vec<(Arc<Port>, Option<u64>)> = Vec::new();
     for manager in managers {
         // Our own side: the answer is that the mailbox moves, which the assessment looks at. Where
         // something waits already, that has to move, and however often a manager is probed its
@@ -48,10 +52,13 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
                     port.vitals.gone(start);
                     round.gone += 1;
                 }
-                Opening::Ask if asked.len() >= config.probe_connections_max => round.left_out += 1,
-                Opening::Ask => {
+                Opening::Unaskable => round.unaskable += 1,
+                Opening::Ask(_) if asked.len() >= config.probe_connections_max => {
+                    round.left_out += 1;
+                }
+                Opening::Ask(acked) => {
                     port.vitals.ask_for_ping();
-                    asked.push(port.clone());
+                    asked.push((port.clone(), acked));
                     waiting.push(async move { port.vitals.heard_since(start).await });
                 }
             }
@@ -62,10 +69,10 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
     let _ = tokio::time::timeout(config.probe_deadline, everyone).await;
 
     let now = clock.now();
-    for port in asked {
+    for (port, acked) in asked {
         if port.vitals.heard_at() >= start {
             round.answered += 1;
-        } else if !port.vitals.read_paused() {
+        } else if could_answer(&port, start, acked) {
             port.vitals.probe_failed(now);
         }
     }
@@ -77,8 +84,10 @@ enum Opening {
     Fresh,
     /// The kernel knows better than any ping.
     Gone,
-    /// It has to be asked.
-    Ask,
+    /// Its client answers no ping, so that a round would only wait for it.
+    Unaskable,
+    /// It has to be asked; with the kernel's count of what it has acknowledged until now.
+    Ask(Option<u64>),
 }
 
 fn open(port: &Port, config: &Config, now: Timestamp) -> Opening {
@@ -87,13 +96,20 @@ fn open(port: &Port, config: &Config, now: Timestamp) -> Opening {
     // Good news always is: whoever is there answers within a round trip, and a peer that fell
     // silent a second ago is just what a round is for.
     let bad = !matches!(evidence.health, Health::Alive | Health::Unknown);
-    if port.is_closing() || (bad && now.since(evidence.at) < config.evidence_age) {
+    let age = match evidence.health {
+        // Its kernel was asked just now, however long ago it began; a ping would not get through.
+        Health::Stalled => std::time::Duration::ZERO,
+        _ => now.since(evidence.at),
+    };
+    if port.is_closing() || (bad && age < config.evidence_age) {
         return Opening::Fresh;
     }
     let view = port.socket.upgrade().and_then(|socket| tcp_view(&socket));
     if view.is_some_and(|view| view.is_gone()) {
         Opening::Gone
+    } else if ignores_pings(port, config) {
+        Opening::Unaskable
     } else {
-        Opening::Ask
+        Opening::Ask(view.map(|view| view.acked_bytes))
     }
 }

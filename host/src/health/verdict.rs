@@ -3,9 +3,11 @@
 
 use serde::Serialize;
 
+use super::answering::{Answering, acknowledges, answering, may_be_late};
+use super::backlog::stalled;
 use super::config::Config;
 use super::phi::phi;
-use crate::manager::{Manager, Port};
+use crate::manager::{Manager, Port, Vitals};
 use crate::types::{Evidence, EvidenceSource, Health, Timestamp};
 
 /// What is believed of a manager, and the numbers behind it.
@@ -64,21 +66,31 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     if let Some(at) = vitals.gone_at() {
         return verdict(Health::Dead, at, EvidenceSource::Kernel);
     }
-    if port
-        .outbox
-        .queued()
-        .head_since
-        .is_some_and(|since| now.since(since) >= config.stalled_after)
-    {
-        return verdict(Health::Stalled, now, EvidenceSource::Outbox);
+    if port.has_said_goodbye() {
+        // Only what was said before it is still to be delivered.
+        return verdict(Health::Dead, now, EvidenceSource::Closed);
     }
     let heard = vitals.heard_at();
     let silence = now.since(heard);
+    let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
+    let at = failed.max(vitals.missed_at()).unwrap_or(now);
+    let silent_for_long = missed >= config.half_open_after_misses && silence >= config.dead_after;
+    if let Some((since, source)) = stalled(port, config, now).filter(|_| !silent_for_long) {
+        return verdict(Health::Stalled, since, source);
+    }
     if vitals.read_paused() {
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
-    let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
-    let at = failed.max(vitals.missed_at()).unwrap_or(now);
+    if answering(vitals, config) == Answering::Ignores {
+        let acknowledged = acknowledges(port);
+        if acknowledged != Some(false) {
+            return ignoring(vitals, config, acknowledged, now);
+        }
+    }
+    if missed < config.suspect_after_misses && failed.is_some() && may_be_late(vitals, now) {
+        // Less time went by than this client's answers take.
+        return verdict(Health::Unknown, at, EvidenceSource::Ping);
+    }
     if missed >= config.half_open_after_misses
         || (missed >= config.suspect_after_misses && failed.is_some())
     {
@@ -103,6 +115,27 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
         EvidenceSource::Traffic
     };
     verdict(Health::Alive, heard, source)
+}
+
+/// What is believed of a client that answers no ping, on which the kernel does not give up: pings that it
+/// leaves unanswered say nothing of it. Its traffic does, and the kernel, though that also acknowledges for
+/// a process that has stopped.
+fn ignoring(
+    vitals: &Vitals,
+    config: &Config,
+    acknowledged: Option<bool>,
+    now: Timestamp,
+) -> Evidence {
+    let heard = vitals.heard_at();
+    let silence = now.since(heard);
+    let (health, at, source) = if silence <= config.ping_interval + config.pong_deadline {
+        (Health::Alive, heard, EvidenceSource::Traffic)
+    } else if acknowledged == Some(true) {
+        (Health::Unknown, now, EvidenceSource::Kernel)
+    } else {
+        (Health::Unknown, heard, EvidenceSource::Traffic)
+    };
+    Evidence { health, at, source }
 }
 
 /// What is believed of a manager: its best connection speaks for it, unless it hangs itself.

@@ -60,7 +60,7 @@ pub struct End {
 /// order in which things happened; different managers run side by side. A call that panics ends
 /// its manager and nothing else.
 pub trait Application: Send + Sync + 'static {
-    /// A connection attached to the manager.
+    /// A connection attached to the manager. [`detached`](Self::detached) follows, whatever happens.
     fn attached(&self, manager: &Arc<Manager>, peer: &Peer) {
         let _ = (manager, peer);
     }
@@ -74,7 +74,10 @@ pub trait Application: Send + Sync + 'static {
         message: Message,
     ) -> BoxFuture<'a, ()>;
 
-    /// A connection left the manager.
+    /// A connection left the manager, by itself or with it: exactly once for each call of
+    /// [`attached`](Self::attached), before [`ended`](Self::ended). Where the manager was evicted,
+    /// stopped or ended by a panic, `reason` is that of the manager, and the connection may still be
+    /// closing.
     fn detached(&self, manager: &Arc<Manager>, peer: &Peer, reason: CloseReason) {
         let _ = (manager, peer, reason);
     }

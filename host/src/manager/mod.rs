@@ -9,6 +9,7 @@
 
 mod activity;
 mod application;
+mod backlog;
 mod config;
 mod hints;
 mod mailbox;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use activity::{Activity, HeldBytes};
 pub use application::{Application, BoxFuture, End, Message, NoApplication, Peer};
+pub use backlog::Backlog;
 pub use config::Config;
 pub use hints::{DeviceClass, Hints, Pin, Work};
 pub use mailbox::{Delivery, Mailbox, NoopProbe};

@@ -48,6 +48,7 @@ pub struct Port {
     /// Weak: the place goes with the connection's task.
     place: OnceLock<Weak<dyn Place>>,
     superseded: AtomicBool,
+    said_goodbye: AtomicBool,
     close: OnceLock<CloseReason>,
     close_asked: Notify,
     ended: OnceLock<EndReport>,
@@ -74,6 +75,7 @@ impl Port {
             socket,
             place: OnceLock::new(),
             superseded: AtomicBool::new(false),
+            said_goodbye: AtomicBool::new(false),
             close: OnceLock::new(),
             close_asked: Notify::new(),
             ended: OnceLock::new(),
@@ -138,6 +140,22 @@ impl Port {
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Relaxed)
+    }
+
+    /// Its client sent a Close or is gone, and will not answer any more; what remains is to deliver
+    /// what was said before.
+    pub fn say_goodbye(&self, for_good: bool, now: Timestamp) {
+        if for_good {
+            self.said_goodbye.store(true, Relaxed);
+        } else {
+            self.vitals.probe_failed(now);
+        }
+    }
+
+    /// Whether its client is gone for good, so that nothing is lost if its place is taken.
+    #[must_use]
+    pub fn has_said_goodbye(&self) -> bool {
+        self.said_goodbye.load(Relaxed)
     }
 
     /// Tells everyone who waits how it ended. The first report stands.

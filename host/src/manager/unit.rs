@@ -83,7 +83,7 @@ pub enum AttachError {
 pub struct Left {
     /// Nobody is attached and nobody is on the way.
     pub empty: bool,
-    /// Its client said goodbye in due form, so nobody will come back.
+    /// Its client ended it in due form, or gave it no name: no connection can come back to it.
     pub for_good: bool,
 }
 impl Manager {
@@ -145,6 +145,18 @@ impl Manager {
         state.pending = state.pending.saturating_sub(1);
     }
 
+    /// Whether those that are here and those on their way, one of them of `device`, are more than it may
+    /// have. Connections that are closing, and older ones of the same device, do not count.
+    #[must_use]
+    pub fn is_crowded(&self, device: Option<&DeviceId>) -> bool {
+        let state = self.state.lock();
+        let staying = |other: &&Arc<Port>| {
+            !other.is_closing() && device.is_none_or(|device| other.device != *device)
+        };
+        let here = state.ports.iter().filter(staying).count();
+        here + state.pending > self.surroundings.config.connections_max
+    }
+
     /// A connection that was on its way is here. Older ones of the same device give way to it.
     ///
     /// # Errors
@@ -158,7 +170,10 @@ impl Manager {
                 return Err(AttachError::Closed);
             }
             // Looked at once: a connection may begin to close at any moment, also in between.
-            let staying = state.ports.iter().filter(|other| !other.is_closing());
+            let staying = state
+                .ports
+                .iter()
+                .filter(|other| !other.is_closing() && !other.has_said_goodbye());
             let (older, others): (Vec<_>, Vec<_>) = staying
                 .cloned()
                 .partition(|other| other.device == port.device);
@@ -208,7 +223,9 @@ impl Manager {
                 port,
                 Left {
                     empty,
-                    for_good: reason.is_for_good() || self.config().reconnect_grace.is_zero(),
+                    for_good: reason.is_for_good()
+                        || self.key.is_unnamed()
+                        || self.config().reconnect_grace.is_zero(),
                 },
             )
         };
@@ -256,7 +273,7 @@ impl Manager {
 
     /// The same by an eviction, which the activity stream names by its decision if there is one.
     pub fn evict(&self, eviction: Eviction) -> Vec<Arc<Port>> {
-        self.finish(CloseReason::Evicted(eviction.cause), eviction.decision)
+        self.finish(eviction.reason(), eviction.decision)
     }
 
     fn finish(&self, reason: CloseReason, decision: Option<DecisionId>) -> Vec<Arc<Port>> {
@@ -287,13 +304,15 @@ impl Manager {
 /// How the activity stream calls an end.
 fn end_event(reason: CloseReason, decision: Option<DecisionId>, standing: Standing) -> Event {
     match reason {
-        CloseReason::Evicted(cause) => Event::Evict {
+        CloseReason::Evicted(cause) | CloseReason::Displaced(cause) => Event::Evict {
             tier: match cause {
                 EvictionCause::Cleanup(tier) => Some(tier),
                 EvictionCause::TemporarySlotExpired | EvictionCause::Requested => None,
             },
             decision,
         },
+        // Its peer is gone.
+        CloseReason::Unresponsive => Event::Die,
         // Nobody came back to it: its peer is gone.
         _ if matches!(standing, Standing::Expired | Standing::NeverAttached) => Event::Die,
         _ => Event::Close,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::backlog::Backlog;
 use crate::types::Timestamp;
 
 /// No such moment yet.
@@ -19,6 +20,11 @@ const PONG_WEIGHT: f64 = 1.0 / 64.0;
 pub struct Vitals {
     heard_at: AtomicU64,
     ping_sent_at: AtomicU64,
+    /// The oldest ping that no pong came for, nor for any after it.
+    asked_since: AtomicU64,
+    /// The kernel's count of acknowledged bytes from which on the last ping has arrived;
+    /// [`NEVER`] while that ping waits for its place between two frames.
+    ping_end: AtomicU64,
     ping_wanted: AtomicBool,
     pong_at: AtomicU64,
     rtt_us: AtomicU64,
@@ -27,6 +33,8 @@ pub struct Vitals {
     probe_failed_at: AtomicU64,
     gone_at: AtomicU64,
     read_paused: AtomicBool,
+    /// What waits for the peer.
+    pub backlog: Backlog,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     errors: AtomicU32,
@@ -64,6 +72,8 @@ impl Vitals {
         Self {
             heard_at: AtomicU64::new(now.micros()),
             ping_sent_at: AtomicU64::new(NEVER),
+            asked_since: AtomicU64::new(NEVER),
+            ping_end: AtomicU64::new(0),
             ping_wanted: AtomicBool::new(false),
             pong_at: AtomicU64::new(NEVER),
             rtt_us: AtomicU64::new(NEVER),
@@ -72,6 +82,7 @@ impl Vitals {
             probe_failed_at: AtomicU64::new(NEVER),
             gone_at: AtomicU64::new(NEVER),
             read_paused: AtomicBool::new(false),
+            backlog: Backlog::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             errors: AtomicU32::new(0),
@@ -90,22 +101,40 @@ impl Vitals {
         self.heard.notify_waiters();
     }
 
-    /// A ping of ours went out. Only the youngest is waited for: its nonce replaced the others'.
+    /// A ping of ours went out. Only the youngest is waited for.
     pub fn ping_sent(&self, now: Timestamp) {
         self.ping_sent_at.store(now.micros(), Relaxed);
+        let since = &self.asked_since;
+        // If there is an older one, that stands.
+        let _ = since.compare_exchange(NEVER, now.micros(), Relaxed, Relaxed);
     }
 
-    /// The pong to our ping came in.
+    /// Where our ping ends, by the kernel's count of acknowledged bytes; 0 where that is not counted.
+    pub fn ping_ends_at(&self, acked: u64) {
+        self.ping_end.store(acked, Relaxed);
+    }
+
+    /// Our ping waits for its place between two frames.
+    pub fn ping_held(&self) {
+        self.ping_end.store(NEVER, Relaxed);
+    }
+
+    /// The pong to our youngest ping came in.
     pub fn pong(&self, now: Timestamp) {
-        let sent = self.ping_sent_at.swap(NEVER, Relaxed);
-        self.pong_at.store(now.micros(), Relaxed);
-        if sent != NEVER {
-            self.rtt_us
-                .store(now.micros().saturating_sub(sent), Relaxed);
-            self.pongs
-                .lock()
-                .add(now.ms_since(Timestamp::from_micros(sent)));
+        match self.waiting_since() {
+            Some(sent) => self.pong_to(sent, now),
+            None => self.pong_at.store(now.micros(), Relaxed),
         }
+    }
+
+    /// The pong came in to the ping of ours that went out at `sent`.
+    pub fn pong_to(&self, sent: Timestamp, now: Timestamp) {
+        self.ping_sent_at.store(NEVER, Relaxed);
+        self.asked_since.store(NEVER, Relaxed);
+        self.pong_at.store(now.micros(), Relaxed);
+        let round_trip = now.micros().saturating_sub(sent.micros());
+        self.rtt_us.store(round_trip, Relaxed);
+        self.pongs.lock().add(now.ms_since(sent));
     }
 
     /// A heartbeat's deadline passed with neither its pong nor any other byte.
@@ -151,7 +180,8 @@ impl Vitals {
         }
     }
 
-    /// While reading is paused for backpressure, silence says nothing about the peer.
+    /// While we do not read from the peer, because who its bytes are for takes nothing, its silence
+    /// says nothing about it.
     pub fn set_read_paused(&self, paused: bool) {
         self.read_paused.store(paused, Relaxed);
     }
@@ -181,6 +211,19 @@ impl Vitals {
     #[must_use]
     pub fn waiting_since(&self) -> Option<Timestamp> {
         moment(&self.ping_sent_at)
+    }
+
+    /// Since when pings are unanswered, all of them, whatever else was heard meanwhile.
+    #[must_use]
+    pub fn asked_since(&self) -> Option<Timestamp> {
+        moment(&self.asked_since)
+    }
+
+    /// The kernel's count of acknowledged bytes from which on the last ping has arrived; none while
+    /// that ping waits for its place between two frames.
+    #[must_use]
+    pub fn ping_end(&self) -> Option<u64> {
+        Some(self.ping_end.load(Relaxed)).filter(|&end| end != NEVER)
     }
 
     /// When the last pong came.
@@ -276,6 +319,22 @@ mod tests {
             "an unasked pong measures nothing"
         );
         assert_eq!(vitals.pong_stats().samples, 1);
+    }
+
+    #[test]
+    fn b11_pings_are_unanswered_since_the_first_of_them() {
+        let vitals = Vitals::new(ms(0));
+        assert_eq!(vitals.asked_since(), None);
+        vitals.ping_sent(ms(100));
+        vitals.hear(ms(120));
+        vitals.ping_sent(ms(200));
+        assert_eq!(
+            vitals.asked_since(),
+            Some(ms(100)),
+            "no byte but a pong is an answer"
+        );
+        vitals.pong_to(ms(100), ms(400));
+        assert_eq!((vitals.asked_since(), vitals.rtt_ms()), (None, Some(300.0)));
     }
 
     #[test]

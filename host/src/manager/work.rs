@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 
-use super::application::{End, Message};
+use super::application::{End, Message, Peer};
 use super::hints::{DeviceClass, Work};
 use super::mailbox::Letter;
 use super::outbox::Refused;
@@ -131,7 +132,8 @@ impl Manager {
     /// closes it.
     pub async fn run(self: Arc<Self>) {
         let closed = self.closed.clone();
-        let work = AssertUnwindSafe(self.handle_letters()).catch_unwind();
+        let attached = Attached::default();
+        let work = AssertUnwindSafe(self.handle_letters(&attached)).catch_unwind();
         let panicked = tokio::select! {
             biased;
             () = closed.cancelled() => false,
@@ -145,21 +147,59 @@ impl Manager {
             reason: self.end().unwrap_or(CloseReason::ManagerClosed),
         };
         let application = &self.surroundings.application;
-        if catch_unwind(AssertUnwindSafe(|| application.ended(&self, end))).is_err() {
-            tracing::error!(manager = %self.id, "the application panicked when its manager ended");
+        let call = |what: &mut dyn FnMut()| {
+            if catch_unwind(AssertUnwindSafe(what)).is_err() {
+                tracing::error!(manager = %self.id, "the application panicked when its manager ended");
+            }
+        };
+        // The mailbox is closed, so no letter says any more that these left.
+        for peer in attached.all() {
+            call(&mut || application.detached(&self, &peer, end.reason));
         }
+        call(&mut || application.ended(&self, end));
     }
 
-    async fn handle_letters(self: &Arc<Self>) -> std::convert::Infallible {
+    async fn handle_letters(self: &Arc<Self>, attached: &Attached) -> std::convert::Infallible {
         let application = &self.surroundings.application;
         loop {
             match self.mailbox.next(|| self.now()).await {
-                Letter::Attached(peer) => application.attached(self, &peer),
-                Letter::Detached(peer, reason) => application.detached(self, &peer, reason),
+                Letter::Attached(peer) => {
+                    attached.add(peer.clone());
+                    application.attached(self, &peer);
+                }
+                Letter::Detached(peer, reason) => {
+                    attached.remove(peer.connection);
+                    application.detached(self, &peer, reason);
+                }
                 Letter::Message(from, message) => application.message(self, from, message).await,
                 // Nobody waits any more: the probe's deadline passed.
                 Letter::Noop(answer) => drop(answer.send(())),
             }
         }
+    }
+}
+
+/// The connections that the application knows as attached.
+#[derive(Default)]
+struct Attached(
+    // A lock, because the task's future has to be one that moves between threads; nothing else
+    // takes it.
+    Mutex<Vec<Peer>>,
+);
+
+impl Attached {
+    fn add(&self, peer: Peer) {
+        let mut peers = self.0.lock();
+        // Most managers have one connection.
+        peers.reserve_exact(1);
+        peers.push(peer);
+    }
+
+    fn remove(&self, connection: ConnectionId) {
+        self.0.lock().retain(|peer| peer.connection != connection);
+    }
+
+    fn all(&self) -> Vec<Peer> {
+        std::mem::take(&mut *self.0.lock())
     }
 }

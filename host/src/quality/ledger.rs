@@ -65,6 +65,8 @@ pub(super) struct State {
     pub(super) attempts: u64,
     pub(super) refused: u64,
     pub(super) freed_nothing: u64,
+    /// Managers that answered and were evicted, and those of them that were wanted back within a minute.
+    pub(super) displaced: (u64, u64),
     /// The last admissions that waited for room, ms.
     pub(super) latencies: VecDeque<f64>,
 }
@@ -111,6 +113,7 @@ impl Quality {
             counts.evictions += 1;
             counts.by_device.entry(device).or_default().0 += 1;
         }
+        state.displaced.0 += u64::from(victim.class == Class::Responsive);
         let hasher = state.hasher.clone();
         if let Some(user) = state.user(victim.user) {
             user.evictions += 1;
@@ -121,6 +124,7 @@ impl Quality {
             at: now,
             policy,
             device,
+            answered: victim.class == Class::Responsive,
         };
         let forgotten = state
             .pending
@@ -172,6 +176,7 @@ impl Quality {
         let mut state = self.state.lock();
         let victim = state.pending.take(user, key)?;
         let away_ms = now.millis().saturating_sub(victim.at.millis());
+        state.displaced.1 += u64::from(victim.answered && away_ms <= THRASH_MS);
         let counts = state.counts(victim.policy)?;
         for (place, (count, (horizon_ms, _))) in
             counts.returned.iter_mut().zip(HORIZONS).enumerate()
@@ -184,7 +189,7 @@ impl Quality {
         }
         counts.thrash += u64::from(away_ms <= THRASH_MS);
         drop(state);
-        self.metrics.returned(away_ms);
+        self.metrics.returned(away_ms, victim.answered);
         Some((victim.at, away_ms))
     }
 

@@ -5,8 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::HORIZONS;
 use super::audit::Audited;
+use super::{HORIZONS, THRASH_MS};
 use crate::decision::VictimOutcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -25,6 +25,7 @@ struct HorizonLabel {
 pub struct Metrics {
     victims: Family<AliveLabel, Counter>,
     returns: Family<HorizonLabel, Counter>,
+    rotated: Counter,
     blocked: Counter,
     freed_nothing: Counter,
     audited: Family<AliveLabel, Counter>,
@@ -42,6 +43,11 @@ impl Metrics {
             "returns",
             "Evicted managers whose user came back for them, by how soon; each counts at every horizon it is within",
             self.returns.clone(),
+        );
+        registry.register(
+            "rotated",
+            "Managers that were evicted while they answered and wanted back within a minute",
+            self.rotated.clone(),
         );
         registry.register(
             "blocked",
@@ -70,7 +76,10 @@ impl Metrics {
         self.victims.get_or_create(&AliveLabel { victim }).inc();
     }
 
-    pub(super) fn returned(&self, away_ms: u64) {
+    pub(super) fn returned(&self, away_ms: u64, answered: bool) {
+        if answered && away_ms <= THRASH_MS {
+            self.rotated.inc();
+        }
         for (_, within) in HORIZONS.iter().filter(|(horizon, _)| away_ms <= *horizon) {
             self.returns.get_or_create(&HorizonLabel { within }).inc();
         }

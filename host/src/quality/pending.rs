@@ -18,6 +18,8 @@ pub(super) struct Victim {
     pub(super) policy: usize,
     /// What its client ran on, by code.
     pub(super) device: u8,
+    /// Whether it answered when it was evicted.
+    pub(super) answered: bool,
 }
 
 /// The victims of the last day.

@@ -28,6 +28,8 @@ pub struct Report {
     pub admissions: Admissions,
     /// How evictions fall on users.
     pub fairness: Fairness,
+    /// Managers that displace each other.
+    pub rotation: Rotation,
     /// Runs of a tier that had somebody it might touch and freed nothing.
     pub freed_nothing: u64,
     /// The dead among those who stayed.
@@ -101,6 +103,16 @@ pub struct Admissions {
     pub triggered_p99_ms: Option<f64>,
 }
 
+/// Managers that were evicted while they answered. Where many of them are wanted back at once, users have
+/// more clients than places: raise their limit, or have clients obey the close codes from 4500 on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rotation {
+    /// How many.
+    pub displaced: u64,
+    /// Those of them that were wanted back within a minute.
+    pub wanted_back_60s: u64,
+}
+
 /// How evictions fall on the users who had any.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Fairness {
@@ -169,6 +181,10 @@ pub(super) fn of(state: &State, now: Timestamp) -> Report {
             ping_pong_users: (state.users.values().map(deepest))
                 .filter(|depth| *depth >= PING_PONG_FROM)
                 .count() as u64,
+        },
+        rotation: Rotation {
+            displaced: state.displaced.0,
+            wanted_back_60s: state.displaced.1,
         },
         freed_nothing: state.freed_nothing,
         audit: state.sample.audit(evicted_dead, state.audited_per_hour),

@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+/// Whether temporary slots are lent before a manager that answers is evicted, or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LendOrder {
+    /// Before `force`: no manager that answers is evicted while a temporary slot can be had.
+    #[default]
+    BeforeForce,
+    /// After `force`: slots are lent only where no manager may be evicted.
+    AfterForce,
+}
+
 /// What may be held at once. Exported in the stats, so that nobody believes in another number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -11,12 +21,14 @@ pub struct Limits {
     pub managers_total: u32,
     /// Sockets that the node may hold, those in handshake included. 15,000.
     pub connections_total: usize,
-    /// Slots that a user gets beyond the limit when nothing may be evicted; 0 for none. 25.
+    /// Slots that a user gets beyond the limit before a manager that answers is evicted; 0 for none. 25.
     pub temporary_slots: u32,
     /// How long temporary slots last. 60 s.
     pub temporary_slots_for: Duration,
     /// How long after temporary slots ended a user gets none again. 10 min.
     pub temporary_slots_cool_down: Duration,
+    /// When temporary slots are lent. Before `force`.
+    pub temporary_slots_order: LendOrder,
     /// Keys of evicted managers that are remembered, to count who came back. 100,000.
     pub history_keys_max: usize,
 }
@@ -30,6 +42,7 @@ impl Default for Limits {
             temporary_slots: 25,
             temporary_slots_for: Duration::from_secs(60),
             temporary_slots_cool_down: Duration::from_secs(600),
+            temporary_slots_order: LendOrder::BeforeForce,
             history_keys_max: 100_000,
         }
     }

@@ -52,7 +52,8 @@ impl History {
 
     /// A manager was evicted.
     pub fn evicted(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
-        if self.keys_max == 0 {
+        // What has no name cannot come back.
+        if self.keys_max == 0 || key.is_unnamed() {
             return;
         }
         let hash = self.hash(user, key);

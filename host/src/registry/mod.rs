@@ -33,7 +33,7 @@ use crate::manager::{Manager, Pin, Port, Surroundings};
 use crate::observe::activity::{Event, HintName};
 use crate::types::{CloseReason, Eviction, ManagerId, ManagerKey, Tasks, Timestamp, UserId};
 
-pub use config::Limits;
+pub use config::{LendOrder, Limits};
 pub use freed::{Freed, FreedSlots};
 pub use history::{History, Past};
 pub use permit::{Attachment, Permit};
@@ -191,6 +191,21 @@ impl Registry {
             .count()
     }
 
+    /// Gives up every manager of a user whose connections have all been dead or stalled for so long. No
+    /// policy is asked: nothing is left to be ranked, and a pin keeps it. Returns how many.
+    pub fn release_lost(&self, user: &UserId, lasting: Duration, now: Timestamp) -> usize {
+        let over = |manager: &Manager| {
+            !manager.hints.is_pinned(now)
+                && health::lost_since(manager, &self.health, now)
+                    .is_some_and(|since| now.since(since) >= lasting)
+        };
+        let managers = self.table.of(user);
+        managers
+            .iter()
+            .filter(|manager| over(manager) && self.give_up(manager, over))
+            .count()
+    }
+
     /// Closes so many managers at most, for the end of the server. Returns how many.
     pub fn close_some(&self, reason: CloseReason, most: usize) -> usize {
         let mut all = self.table.all();
@@ -216,12 +231,15 @@ impl Registry {
             .iter()
             .find(|manager| manager.key == *key)
             .ok_or(PinError::NoSuchManager)?;
-        let pinned = managers
-            .iter()
-            .filter(|manager| manager.hints.is_pinned(now))
-            .count();
-        if pinned >= config.pins_per_user_max && !manager.hints.is_pinned(now) {
-            return Err(PinError::BudgetSpent(pinned));
+        let pinned = || managers.iter().filter(|other| other.hints.is_pinned(now));
+        if pinned().count() >= config.pins_per_user_max && !manager.hints.is_pinned(now) {
+            // A pin of a manager that nobody is left in makes room first.
+            let is_lost =
+                |other: &&Arc<Manager>| health::lost_since(other, &self.health, now).is_some();
+            let Some(lost) = pinned().find(is_lost) else {
+                return Err(PinError::BudgetSpent(pinned().count()));
+            };
+            lost.unpin();
         }
         manager.hints.pin(Pin {
             until: now.after(lasting),
@@ -359,12 +377,26 @@ impl Registry {
         }
     }
 
+    /// A manager has nobody left who could answer.
+    fn give_up(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
+        self.remove(manager, CloseReason::Unresponsive, still)
+    }
+
     fn release_if(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
+        self.remove(manager, CloseReason::ManagerClosed, still)
+    }
+
+    fn remove(
+        &self,
+        manager: &Arc<Manager>,
+        reason: CloseReason,
+        still: impl FnOnce(&Manager) -> bool,
+    ) -> bool {
         let removed = self
             .table
             .remove_if(&manager.user, &manager.key, manager.id, still);
         if let Some(manager) = &removed {
-            manager.close(CloseReason::ManagerClosed);
+            manager.close(reason);
             self.freed.notify(&manager.user);
         }
         removed.is_some()

@@ -30,6 +30,14 @@ impl Permit {
         self.manager.as_ref()
     }
 
+    /// Whether its manager has not ended meanwhile.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.manager
+            .as_ref()
+            .is_some_and(|manager| manager.end().is_none())
+    }
+
     /// Attaches the connection.
     ///
     /// # Errors
@@ -85,6 +93,12 @@ impl Attachment {
     #[must_use]
     pub fn port(&self) -> &Arc<Port> {
         &self.port
+    }
+
+    /// Whether nobody is expected to come back to the manager after an end for this reason.
+    #[must_use]
+    pub fn is_for_good(&self, reason: CloseReason) -> bool {
+        reason.is_for_good() || self.manager.config().reconnect_grace.is_zero()
     }
 
     /// Ends the attachment with a reason.

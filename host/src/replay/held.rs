@@ -23,7 +23,7 @@ pub(super) struct Held {
     pub(super) next_ms: u64,
     /// Since when its peer says nothing any more, as the trace knows and the gateway does not.
     pub(super) silent_from: Option<Timestamp>,
-    key: ManagerKey,
+    pub(super) key: ManagerKey,
     activity: Activity,
     hints: Hints,
     /// Devices that are attached, the latest last; a device that is not named counts as one.
@@ -304,7 +304,8 @@ impl Held {
             f64::NAN
         };
         signals[Signal::Health] = health.code();
-        signals[Signal::ProbeAgeMs] = since(self.probe_failed_at.or(self.pong_at));
+        let probed = self.probe_failed_at.or(self.pong_at);
+        signals[Signal::ProbeAgeMs] = since(probed.filter(|_| health != Health::Unknown));
         signals[Signal::Connections] = connections;
         let gone = matches!(health, Health::HalfOpen | Health::Dead);
         signals[Signal::ConnectionsAlive] = if gone { 0.0 } else { connections };

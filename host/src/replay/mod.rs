@@ -18,6 +18,7 @@ mod held;
 mod truth;
 pub mod tune;
 mod user;
+mod yielding;
 
 pub use contestant::{Contestant, Native};
 pub use fidelity::{Fidelity, Parting};
@@ -25,6 +26,7 @@ pub use rules::Rules;
 pub use run::{Keep, Outcome, Progress, Replay, RunError};
 pub use tally::Tally;
 pub use user::Decision;
+pub use yielding::Yielding;
 
 #[cfg(test)]
 mod tests;

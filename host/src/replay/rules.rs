@@ -1,5 +1,6 @@
 //! By what rules a trace is run again.
 
+use super::yielding::Yielding;
 use crate::decision::TierTable;
 use crate::types::Tier;
 use crate::{health, manager};
@@ -19,15 +20,20 @@ pub struct Rules {
     pub manager: manager::Config,
     /// When a silent peer is what.
     pub health: health::Config,
+    /// How reluctantly a manager that answers is evicted.
+    pub yielding: Yielding,
     /// From which every decision's seed is derived.
     pub seed: u64,
 }
 
 impl Rules {
-    /// Whether an admission has nothing left to try once this tier is over.
-    pub(super) fn is_last(&self, tier: Tier) -> bool {
+    /// Whether an admission that `may_displace` or not has nothing left to try once this tier is over.
+    pub(super) fn is_last(&self, tier: Tier, may_displace: bool) -> bool {
         let next = |other: &Tier| {
-            *other > tier && *other <= self.last_tier && self.table.rule(*other).enabled
+            *other > tier
+                && *other <= self.last_tier
+                && self.table.rule(*other).enabled
+                && (may_displace || *other != Tier::Force)
         };
         !Tier::ADMISSION.iter().any(next)
     }

@@ -105,7 +105,7 @@ impl<'a> Replay<'a> {
             keys: trace
                 .sessions
                 .iter()
-                .map(|session| ManagerKey::new(&session.key))
+                .map(|session| ManagerKey::held(&session.key))
                 .collect::<Result<_, _>>()?,
             attaches: trace.events.iter().any(attach),
             begin_ms: trace.events.first().map_or(0, |event| event.at_ms),

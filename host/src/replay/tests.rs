@@ -19,6 +19,7 @@ fn rules(limit: u32) -> Rules {
         proactive_from: 0.6,
         manager: manager::Config::default(),
         health: health::Config::default(),
+        yielding: super::Yielding::default(),
         seed: 1,
     }
 }

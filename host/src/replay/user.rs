@@ -12,7 +12,9 @@ use super::held::{Birth, Held};
 use super::rules::Rules;
 use super::tally::{HEADLINE, HORIZONS_MS, THRASH_MS, Tally, UserTally};
 use super::truth::Truth;
+use super::yielding::State;
 use crate::decision::{Class, Probe, Question, Ranked, Row, Snapshot, guard};
+use crate::registry::LendOrder;
 use crate::trace::{Event, Kind, users::next_wanted};
 use crate::types::{
     DecisionId, ManagerId, ManagerKey, Scope, Signal, SplitMix64, Tier, Timestamp, UserId,
@@ -70,6 +72,7 @@ struct Run<'a> {
     number: u32,
     user: UserId,
     held: Vec<Held>,
+    yielding: State,
     lives: u64,
     calls: u64,
     /// Keys that were lost by eviction: when, ms.
@@ -89,6 +92,7 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Event
     let mut run = Run {
         stage,
         number,
+        yielding: State::new(user.clone(), stage.rules),
         user,
         held: Vec::with_capacity(stage.rules.limit as usize),
         lives: 0,
@@ -130,6 +134,8 @@ impl Run<'_> {
     fn step(&mut self, event: &Event, next_ms: u64, silent_from_ms: Option<u64>) {
         let now = self.at(event.at_ms);
         self.release_expired(now);
+        self.yielding
+            .settle(self.count_held(), self.stage.rules, now);
         self.sweep(event.at_ms, now);
         let mut place = self.place(event.session);
         let theirs = matches!(
@@ -163,11 +169,11 @@ impl Run<'_> {
     /// The background pass, as it would have run since the last event.
     fn sweep(&mut self, at_ms: u64, now: Timestamp) {
         let rules = self.stage.rules;
-        let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        let due = f64::from(held) >= rules.proactive_from * f64::from(rules.limit)
+        let limit = self.yielding.limit(rules, now);
+        let due = f64::from(self.count_held()) >= rules.proactive_from * f64::from(limit)
             && rules.table.rule(Tier::Proactive).enabled;
         if due && self.held.iter().any(|held| !held.is_alive(now)) {
-            self.call(Tier::Proactive, 0, None, at_ms, now);
+            self.call(Tier::Proactive, 0, None, at_ms, now, true);
         }
     }
 
@@ -180,10 +186,10 @@ impl Run<'_> {
     ) -> Option<usize> {
         let key = (self.stage.key)(event.session)?;
         self.tally.attempts += 1;
-        if self.held.len() >= self.stage.rules.limit as usize {
-            self.make_room(event, now);
+        if self.is_full(now) {
+            self.make_room(event, &key, now);
         }
-        if self.held.len() >= self.stage.rules.limit as usize {
+        if self.is_full(now) {
             self.tally.blocked += 1;
             return None;
         }
@@ -209,16 +215,55 @@ impl Run<'_> {
         Some(self.held.len() - 1)
     }
 
-    /// Works through the tiers until one manager has gone.
-    fn make_room(&mut self, event: &Event, now: Timestamp) {
-        for tier in self.stage.rules.tiers() {
-            if self.stage.rules.table.rule(tier).probe == Probe::Round {
+    fn count_held(&self) -> u32 {
+        u32::try_from(self.held.len()).unwrap_or(u32::MAX)
+    }
+
+    fn is_full(&self, now: Timestamp) -> bool {
+        self.count_held() >= self.yielding.limit(self.stage.rules, now)
+    }
+
+    /// Works through the tiers until there is room, as an admission does: what does not answer,
+    /// temporary slots, `force`.
+    fn make_room(&mut self, event: &Event, key: &ManagerKey, now: Timestamp) {
+        let rules = self.stage.rules;
+        let may_displace = self.yielding.may_displace(key, now);
+        for tier in rules.tiers().filter(|tier| *tier != Tier::Force) {
+            if rules.table.rule(tier).probe == Probe::Round {
                 self.held.iter_mut().for_each(|held| held.probe(now));
             }
-            if self.call(tier, 1, Some(event.session), event.at_ms, now) > 0 {
+            if self.call(
+                tier,
+                self.short(now),
+                Some(event.session),
+                event.at_ms,
+                now,
+                may_displace,
+            ) > 0
+            {
                 return;
             }
         }
+        let lend = |run: &Self, turn| run.yielding.lend(turn, run.count_held(), rules, now);
+        if lend(self, LendOrder::BeforeForce) {
+            return;
+        }
+        if may_displace && rules.tiers().any(|tier| tier == Tier::Force) {
+            let needed = self.short(now);
+            let wanted = Some(event.session);
+            let went = self.call(Tier::Force, needed, wanted, event.at_ms, now, true);
+            if went > 0 {
+                let went = u32::try_from(went).unwrap_or(u32::MAX);
+                return self.yielding.forced(key, went, now);
+            }
+        }
+        lend(self, LendOrder::AfterForce);
+    }
+
+    /// How many have to go for one more.
+    fn short(&self, now: Timestamp) -> u32 {
+        let limit = self.yielding.limit(self.stage.rules, now);
+        (self.count_held() + 1).saturating_sub(limit)
     }
 
     /// One tier. Returns how many went.
@@ -229,6 +274,7 @@ impl Run<'_> {
         wanted: Option<u32>,
         at_ms: u64,
         now: Timestamp,
+        may_displace: bool,
     ) -> usize {
         let (rules, contestant) = (self.stage.rules, self.stage.contestant);
         let snapshot = self.snapshot(now);
@@ -255,7 +301,7 @@ impl Run<'_> {
             held.map_or(crate::trace::NEVER, |held| held.next_ms)
         };
         let answer = contestant.rank(&question, &next);
-        let plan = if needed > 0 && rules.is_last(tier) {
+        let plan = if needed > 0 && rules.is_last(tier, may_displace) {
             guard::last_plan(&question, &rules.table, &answer)
         } else {
             guard::plan(&question, &rules.table, &answer)
@@ -289,8 +335,8 @@ impl Run<'_> {
         Snapshot {
             scope: Scope::User,
             now,
-            limit: self.stage.rules.limit,
-            held: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            limit: self.yielding.limit(self.stage.rules, now),
+            held: self.count_held(),
             rows,
         }
         .sorted()
@@ -333,6 +379,9 @@ impl Run<'_> {
         if !matches!(class, Class::Responsive | Class::Detached) {
             tally.zombies.0 += 1;
             tally.zombies.1 += u64::from(!alive);
+        }
+        if class == Class::Responsive {
+            self.yielding.displaced(&held.key, now);
         }
         self.lost.insert(session, at_ms);
         self.past.entry(session).or_default().0 += 1;

@@ -7,8 +7,8 @@ use super::notes::Notes;
 use super::peer::{self, Client, Peer};
 use crate::admission::{self, Admission, Admitted, Denied};
 use crate::cleanup::{self, Cleaner, Parts, PressureBook};
-use crate::decision::Ranker;
 use crate::decision::builtin::BuiltIn;
+use crate::decision::{Hold, Ranker};
 use crate::health;
 use crate::manager::{self, Application, BoxFuture, Manager, Message, Port, Surroundings};
 use crate::observe::activity::Activity;
@@ -29,7 +29,7 @@ impl Application for Silent {
     }
 }
 
-/// What a world is made of. No temporary slots unless asked for.
+/// What a world is made of. No temporary slots, no ration and no holds unless asked for.
 pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) manager: manager::Config,
@@ -49,7 +49,11 @@ impl Default for Setup {
             },
             manager: manager::Config::default(),
             health: health::Config::default(),
-            cleanup: cleanup::Config::default(),
+            cleanup: cleanup::Config {
+                force_per_user_max: 0,
+                displaced: Hold::OFF,
+                ..cleanup::Config::default()
+            },
             admission: admission::Config::default(),
             ranker: Arc::new(BuiltIn),
             application: Arc::new(Silent),

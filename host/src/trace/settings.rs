@@ -40,6 +40,30 @@ pub struct Settings {
     /// How long a half-open peer is silent before it is dead, ms.
     #[serde(default)]
     pub dead_after_ms: Option<u64>,
+    /// Temporary slots of a user.
+    #[serde(default)]
+    pub temporary_slots: Option<u32>,
+    /// How long they lasted, ms.
+    #[serde(default)]
+    pub temporary_slots_for_ms: Option<u64>,
+    /// How long a user got none again, ms.
+    #[serde(default)]
+    pub temporary_slots_cool_down_ms: Option<u64>,
+    /// Whether they were lent only after `force`.
+    #[serde(default)]
+    pub temporary_slots_after_force: Option<bool>,
+    /// How long a displaced manager was held back at first, ms.
+    #[serde(default)]
+    pub displaced_hold_ms: Option<u64>,
+    /// How long at most, ms.
+    #[serde(default)]
+    pub displaced_hold_max_ms: Option<u64>,
+    /// A user's evictions by `force` in the window; 0 for no limit.
+    #[serde(default)]
+    pub force_per_user_max: Option<u32>,
+    /// That window, ms.
+    #[serde(default)]
+    pub force_window_ms: Option<u64>,
     /// Who ranked at its start; none for the built-in ranking.
     #[serde(default)]
     pub policy: Option<RecordedPolicy>,

@@ -18,7 +18,7 @@ pub enum Health {
     Alive,
     /// It missed what it should have answered, though not for long enough to be sure.
     Suspect,
-    /// It is there but does not read: our writes make no progress.
+    /// Bytes wait for it and it takes none of them: nothing of what was sent is acknowledged.
     Stalled,
     /// Our own side of it hangs: the manager does not take commands.
     Stuck,
@@ -84,7 +84,7 @@ pub enum EvidenceSource {
     Ping,
     /// The manager's answer to a command that does nothing, or its absence.
     Noop,
-    /// The state of our write queue.
+    /// The state of our write queue, where there is no kernel to ask.
     Outbox,
     /// The end of every connection.
     Closed,
@@ -95,7 +95,7 @@ pub enum EvidenceSource {
 pub struct Evidence {
     /// What is believed.
     pub health: Health,
-    /// Since when it was last confirmed.
+    /// When it was last confirmed; of a stalled peer, since when it has taken nothing.
     pub at: Timestamp,
     /// What it rests on.
     pub source: EvidenceSource,

@@ -1,16 +1,21 @@
 //! Identifiers, each its own type so that a run id can never be sent to where a user id belongs.
 //!
-//! Names that clients choose are checked once, here, and are cheap to clone afterwards. Numbers
-//! that the host gives out are unique for the life of the process.
+//! Names that clients choose are checked once, here, and are cheap to clone afterwards. A manager
+//! or device without a name of its own gets one that no client can choose. Numbers that the host
+//! gives out are unique for the life of the process.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
 /// The longest user id, key or device name, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
+
+/// What the names begin with that the host makes up; a client cannot choose such a name.
+pub const UNNAMED: &str = "unnamed-";
 
 /// Why a name that a client or operator gave was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +42,14 @@ pub enum InvalidId {
         /// Where, in bytes from the start.
         at: usize,
     },
+    /// The name begins like those that the host makes up.
+    #[error(
+        "`{what}` begins with `{UNNAMED}`, which is reserved; choose another name, or give none"
+    )]
+    Reserved {
+        /// Which name it is.
+        what: &'static str,
+    },
 }
 
 fn check(what: &'static str, name: &str) -> Result<(), InvalidId> {
@@ -62,15 +75,6 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
-            /// Checks and takes a name.
-            ///
-            /// # Errors
-            /// [`InvalidId`] when it is empty, too long, or holds a control character.
-            pub fn new(name: &str) -> Result<Self, InvalidId> {
-                check($what, name)?;
-                Ok(Self(name.into()))
-            }
-
             /// The name as given.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -98,6 +102,69 @@ macro_rules! name {
     };
 }
 
+/// The host's part of a name that it makes up: never given out before, by this process or another.
+fn made_up() -> String {
+    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    // The standard library seeds each of these from the system's randomness.
+    let process = PROCESS.get_or_init(|| RandomState::new().hash_one(std::process::id()));
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{UNNAMED}{process:016x}-{number}")
+}
+
+/// What managers and devices have beyond a name: they can be without one.
+macro_rules! nameless {
+    ($type:ident, $what:literal) => {
+        impl $type {
+            /// Checks and takes a name that a client chose.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when it is empty, too long, holds a control character, or begins with
+            /// [`UNNAMED`].
+            pub fn new(name: &str) -> Result<Self, InvalidId> {
+                let named = Self::held(name)?;
+                if named.is_unnamed() {
+                    return Err(InvalidId::Reserved { what: $what });
+                }
+                Ok(named)
+            }
+
+            /// Checks and takes a name as the host shows it, also one that it made up: for
+            /// operators and for records that are read back.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when it is empty, too long, or holds a control character.
+            pub fn held(name: &str) -> Result<Self, InvalidId> {
+                check($what, name)?;
+                Ok(Self(name.into()))
+            }
+
+            /// A new one without a name of its own: unique, so no later request can mean it.
+            #[must_use]
+            pub fn unnamed() -> Self {
+                Self(made_up().into())
+            }
+
+            /// Whether the client gave no name, so that nothing can come back to it.
+            #[must_use]
+            pub fn is_unnamed(&self) -> bool {
+                self.0.starts_with(UNNAMED)
+            }
+        }
+    };
+}
+
+impl UserId {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when it is empty, too long, or holds a control character.
+    pub fn new(name: &str) -> Result<Self, InvalidId> {
+        check("user", name)?;
+        Ok(Self(name.into()))
+    }
+}
+
 name!(
     /// The authenticated identity that a limit is counted for.
     UserId,
@@ -113,6 +180,8 @@ name!(
     DeviceId,
     "device"
 );
+nameless!(ManagerKey, "key");
+nameless!(DeviceId, "device");
 
 macro_rules! number {
     ($(#[$doc:meta])* $type:ident) => {
@@ -186,6 +255,21 @@ mod tests {
             })
         );
         assert!(UserId::new("用户 10").is_ok());
+    }
+
+    #[test]
+    fn what_has_no_name_is_unique_and_cannot_be_chosen() {
+        let (one, two) = (ManagerKey::unnamed(), ManagerKey::unnamed());
+        assert_ne!(one, two);
+        assert!(one.is_unnamed() && DeviceId::unnamed().is_unnamed());
+        assert!(!ManagerKey::new("tab").unwrap().is_unnamed());
+        let chosen = ManagerKey::new(one.as_str()).unwrap_err();
+        assert_eq!(chosen, InvalidId::Reserved { what: "key" });
+        assert_eq!(
+            chosen.to_string(),
+            "`key` begins with `unnamed-`, which is reserved; choose another name, or give none"
+        );
+        assert_eq!(ManagerKey::held(one.as_str()), Ok(one));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerK
 pub use limits::Limits;
 pub use protection::{Protection, ProtectionReason};
 pub use random::SplitMix64;
-pub use reason::{CloseReason, Eviction, EvictionCause};
+pub use reason::{CloseReason, Eviction, EvictionCause, PeerState};
 pub use revision::{InvalidRevision, RevisionId};
 pub use secret::{Secret, provide_cryptography};
 pub use signal::{Signal, SignalRow};

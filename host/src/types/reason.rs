@@ -17,8 +17,12 @@ pub enum CloseReason {
     ClientLeft,
     /// The transport failed or ended without a Close.
     ClientGone,
-    /// Its manager was evicted.
+    /// Its manager was evicted, and nothing was certain to answer there.
     Evicted(EvictionCause),
+    /// Its manager was evicted although it answered: it was displaced.
+    Displaced(EvictionCause),
+    /// It did not answer, and another connection of its manager needed the place.
+    Unresponsive,
     /// A newer connection of the same user, key and device took its place.
     TakenOver,
     /// It did not read: its outbox passed the byte limit or the stall time.
@@ -65,6 +69,8 @@ impl CloseReason {
         matches!(
             self,
             Self::Evicted(_)
+                | Self::Displaced(_)
+                | Self::Unresponsive
                 | Self::TakenOver
                 | Self::SlowConsumer
                 | Self::Expired
@@ -90,6 +96,8 @@ impl CloseReason {
             Self::ClientLeft => "client-left",
             Self::ClientGone => "client-gone",
             Self::Evicted(_) => "evicted",
+            Self::Displaced(_) => "displaced",
+            Self::Unresponsive => "unresponsive",
             Self::TakenOver => "taken-over",
             Self::SlowConsumer => "slow-consumer",
             Self::Expired => "expired",
@@ -115,6 +123,28 @@ pub struct Eviction {
     pub cause: EvictionCause,
     /// Which decision chose it.
     pub decision: Option<DecisionId>,
+    /// Whether the manager answered, as far as was known.
+    pub peer: PeerState,
+}
+
+/// What was known of an evicted manager's peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerState {
+    /// It answered, or nothing spoke against it. Its client is told not to reconnect by itself.
+    Answering,
+    /// It did not answer, or there was none. If it ever hears of it, it may reconnect.
+    Silent,
+}
+
+impl Eviction {
+    /// What the manager's connections are told.
+    #[must_use]
+    pub const fn reason(self) -> CloseReason {
+        match self.peer {
+            PeerState::Answering => CloseReason::Displaced(self.cause),
+            PeerState::Silent => CloseReason::Evicted(self.cause),
+        }
+    }
 }
 
 impl From<EvictionCause> for Eviction {
@@ -122,6 +152,7 @@ impl From<EvictionCause> for Eviction {
         Self {
             cause,
             decision: None,
+            peer: PeerState::Silent,
         }
     }
 }

@@ -160,7 +160,7 @@ impl Snapshot {
         Some(Row {
             manager: ManagerId::from_raw(place as u64),
             user: UserId::new("snapshot").ok()?,
-            key: ManagerKey::new(&self.label(place)).ok()?,
+            key: ManagerKey::held(&self.label(place)).ok()?,
             last_activity: Timestamp::from_millis(self.now_ms.saturating_sub(idle_ms)),
             standing: manager.standing(),
             health: manager.health(),

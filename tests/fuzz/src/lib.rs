@@ -5,7 +5,7 @@ pub mod frames;
 #[path = "../../../host/src/connection/frames/tests/reference.rs"]
 mod reference;
 
-use frames::{ControlKind, Limits, Piece, Scanner, Sender, Violation};
+use frames::{ControlKind, Limits, Piece, Scanner, Sender, Unmasked, Violation};
 
 /// An input: how the stream is to be read, where it is cut, and the stream.
 ///
@@ -54,10 +54,16 @@ impl<'a> Input<'a> {
             2 => (70_000, 100_000, 8),
             _ => (u64::MAX, u64::MAX, u32::MAX),
         };
+        let unmasked = match self.flags >> 4 & 3 {
+            0 => Unmasked::Refuse,
+            1 => Unmasked::Answers,
+            _ => Unmasked::Accept,
+        };
         Limits {
             frame_bytes_max,
             message_bytes_max,
             fragments_max,
+            unmasked,
         }
     }
 

@@ -12,6 +12,7 @@ mod meta;
 mod policy;
 mod probe;
 mod quiet;
+mod stalled;
 
 use wastegate::types::Timestamp;
 
@@ -48,6 +49,7 @@ impl Checkers {
             Box::new(policy::Completed::of(scenario)),
             Box::new(probe::Probes::of(scenario)),
             Box::new(ending::Endings::of(scenario)),
+            Box::new(stalled::Stalled::of(scenario)),
         ])
     }
 

@@ -156,21 +156,30 @@ pub fn script(name: &str) -> PathBuf {
 /// # Panics
 /// If there is none, with the command that installs it.
 #[must_use]
+pub fn python() -> OsString {
+    python_with("websockets.asyncio.client", "websockets")
+}
+
+/// The Python that has a package, which a module of it shows.
+///
+/// # Panics
+/// If there is none, with the command that installs it.
+#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "tests/all.sh says through the environment which Python it has prepared"
 )]
-pub fn python() -> OsString {
+pub fn python_with(module: &str, package: &str) -> OsString {
     let prepared = std::env::var_os("PYTHON_WITH_WEBSOCKETS");
     let python = prepared.unwrap_or_else(|| "python3".into());
     let check = Command::new(&python)
-        .args(["-c", "import websockets.asyncio.client"])
+        .args(["-c", &format!("import {module}")])
         .stderr(Stdio::null())
         .status();
     let there = check.is_ok_and(|status| status.success());
     assert!(
         there,
-        "{} has no `websockets` package: python3 -m pip install websockets, or set \
+        "{} has no `{package}` package: python3 -m pip install {package}, or set \
          PYTHON_WITH_WEBSOCKETS to a Python that has it (tests/all.sh prepares one)",
         python.display()
     );

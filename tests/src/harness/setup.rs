@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wastegate::app::{App, AppError};
 use wastegate::config::{AdminListener, Config, PolicySource};
-use wastegate::decision::{Take, TierRule, TierTable};
+use wastegate::decision::{Hold, Take, TierRule, TierTable};
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
 use wastegate::playground::Playground;
@@ -30,7 +30,8 @@ impl Default for Setup {
 
 impl Setup {
     /// The defaults of the product, except that nothing happens that a test did not ask for: no
-    /// temporary slots, no background pass, ports of the system's choice, patience with policies.
+    /// temporary slots, no background pass, no ration and no holds of evictions by force, no waiting
+    /// at a stop, ports of the system's choice, patience with policies.
     #[must_use]
     pub fn new() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -40,6 +41,11 @@ impl Setup {
         };
         config.server.listen = any;
         config.limits.temporary_slots = 0;
+        config.gateway.drain_readyz = Duration::ZERO;
+        config.gateway.drain_spread = Duration::ZERO;
+        config.cleanup.force_per_user_max = 0;
+        config.cleanup.displaced = Hold::OFF;
+        config.admission.takeovers_max = 0;
         config.cleanup.sweep_interval = Duration::from_secs(3_600);
         config.cleanup.proactive_from = f64::INFINITY;
         // The wall clock of a busy machine says nothing about a policy; fuel ends it in any case.

@@ -28,7 +28,7 @@ async fn evicted(lifecycle: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hidden_tab_answers_our_close() {
     let told = evicted("hidden").await;
-    let expected = json!({"was": "hidden", "live_kills": [1, 1], "page": "closed 4001"});
+    let expected = json!({"was": "hidden", "live_kills": [1, 1], "page": "closed 4501"});
     assert_eq!(told, expected);
 }
 

@@ -4,9 +4,22 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use wastegate::cleanup::Pass;
 use wastegate::decision::VictimOutcome;
 use wastegate::types::UserId;
-use wastegate_tests::harness::{Client, Setup, until};
+use wastegate_tests::harness::{Client, Server, Setup, until};
+
+async fn make_room(server: &Server, user: &UserId) {
+    for pass in [Pass::BelowForce, Pass::Force] {
+        server.cleaner.make_room(user, pass).await;
+    }
+}
+
+async fn make_room_on_node(server: &Server) {
+    for pass in [Pass::BelowForce, Pass::Force] {
+        server.cleaner.make_room_on_node(pass).await;
+    }
+}
 
 /// R9: cleanups for the user, for the node and in the background at once take nobody twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,8 +43,8 @@ async fn r9_whatever_runs_at_once_each_manager_goes_once() {
     join_all(clients.drain(..4).map(Client::vanish)).await;
     clients[0].silence().await;
     let ann = UserId::new("ann").unwrap();
-    let users = join_all((0..6).map(|_| server.cleaner.make_room(&ann)));
-    let nodes = join_all((0..3).map(|_| server.cleaner.make_room_on_node()));
+    let users = join_all((0..6).map(|_| make_room(&server, &ann)));
+    let nodes = join_all((0..3).map(|_| make_room_on_node(&server)));
     let sweeps = join_all((0..3).map(|_| server.cleaner.sweep()));
     tokio::join!(users, nodes, sweeps);
     until("cleanups to end", || server.cleaner.running() == 0).await;

@@ -33,7 +33,7 @@ async fn half_open_handshakes_and_rates_are_capped_and_come_back() {
         .await
         .unwrap();
     assert!(
-        said.starts_with("HTTP/1.1 429") && said.ends_with("{\"error\":\"too-many-handshakes\"}"),
+        said.starts_with("HTTP/1.1 429") && said.contains("\"error\":\"too-many-handshakes\""),
         "{said}"
     );
     let turned = server

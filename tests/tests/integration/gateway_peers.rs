@@ -68,7 +68,7 @@ async fn a_page_talks_to_node_through_us() {
         "binary": true,
         "closes": [4_321, "enough", true],
         "is_closed": [4_322, "as told", true],
-        "is_evicted": [4_001, "evicted: room was needed", true],
+        "is_evicted": [4_501, "evicted: its user has too many that are in use", true],
         "newcomer": "in",
     });
     assert_eq!(saw, expected);

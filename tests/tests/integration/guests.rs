@@ -68,7 +68,7 @@ async fn who_breaks_a_rule_is_refused_with_a_sentence_and_changes_nothing() {
     assert_eq!(loads, f64::from(u32::try_from(refused).unwrap()));
     let mut clients = server.fill("ann", 2).await;
     server.enter("ann", "new").await.echo("served").await;
-    assert_eq!(clients.remove(0).closed().await, 4001);
+    assert_eq!(clients.remove(0).closed().await, 4501);
 }
 
 /// The same at the start: the server does not come up without the policy it was told to use.

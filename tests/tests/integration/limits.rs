@@ -24,6 +24,7 @@ async fn refused_at(limit: u32) {
     let tier = |tier: &str| json!({ "tier": tier, "eligible": 0, "freed": 0, "fault": false });
     let told = json!({
         "error": "user-limit", "user": "ann", "limit": limit, "held": limit,
+        "message": format!("this user holds {limit} of {limit}, and none of them can go"),
         "retry_after_ms": 5_000,
         "tiers": [tier("conservative"), tier("moderate"), tier("aggressive")],
     });
@@ -191,7 +192,7 @@ async fn temporary_slots_open_once_and_their_surplus_leaves_with_a_reason() {
     clients.push(guest);
     let gone = clients.iter().position(|client| !client.is_open()).unwrap();
     let mut gone = clients.swap_remove(gone);
-    assert_eq!(gone.closed().await, 4002);
+    assert_eq!(gone.closed().await, 4502);
     untouched(&mut clients).await;
     // The cool-down has begun.
     let refusal = server.refused("ann", "again").await;

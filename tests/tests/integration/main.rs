@@ -81,6 +81,8 @@ mod scaffolding;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod shadows;
 #[cfg(test)]
 mod sleepers;
@@ -99,11 +101,39 @@ mod traces;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]
+mod world_answering;
+#[cfg(test)]
+mod world_answers;
+#[cfg(test)]
+mod world_backend;
+#[cfg(test)]
 mod world_backends;
+#[cfg(test)]
+mod world_drain;
+#[cfg(test)]
+mod world_embed;
+#[cfg(test)]
+mod world_endings;
+#[cfg(test)]
+mod world_heads;
+#[cfg(test)]
+mod world_origins;
 #[cfg(test)]
 mod world_places;
 #[cfg(test)]
 mod world_process;
+#[cfg(test)]
+mod world_promises;
+#[cfg(test)]
+mod world_refusals;
+#[cfg(test)]
+mod world_samples;
+#[cfg(test)]
+mod world_taking;
+#[cfg(test)]
+mod world_who;
+#[cfg(test)]
+mod world_words;
 #[cfg(test)]
 mod wrapped;
 #[cfg(test)]

@@ -29,7 +29,7 @@ async fn t10_a_policy_that_gives_nothing_up_is_passed_over() {
             (Force, 1)
         ]
     );
-    assert_eq!(clients.remove(0).closed().await, 4001);
+    assert_eq!(clients.remove(0).closed().await, 4501);
     untouched(&mut clients).await;
 }
 
@@ -92,7 +92,7 @@ async fn t12_invented_and_repeated_choices_are_struck_and_the_rest_holds() {
     let struck = |why: &str| format!(r#"wastegate_cleanup_struck_total{{why="{why}"}}"#);
     assert_eq!(server.metric(&struck("no-such-row")).await, 2.0);
     assert_eq!(server.metric(&struck("repeated")).await, 1.0);
-    assert_eq!(clients.remove(0).closed().await, 4001);
+    assert_eq!(clients.remove(0).closed().await, 4501);
     untouched(&mut clients).await;
     new.echo("in").await;
     bystander.echo("not concerned").await;

@@ -192,5 +192,5 @@ async fn an_eviction_is_announced_to_who_understands_it() {
         told.hear_json().await,
         json!({ "wastegate": "evicting", "cause": "force" })
     );
-    assert_eq!(told.closed().await, 4001);
+    assert_eq!(told.closed().await, 4501);
 }

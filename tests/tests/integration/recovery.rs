@@ -208,7 +208,7 @@ async fn d16_what_was_tied_to_evicted_managers_is_released() {
         new.push(client);
     }
     for client in &mut old {
-        assert_eq!(client.closed().await, 4001);
+        assert_eq!(client.closed().await, 4501);
     }
     until("ten releases", || {
         sessions.released.lock().unwrap().len() == 10

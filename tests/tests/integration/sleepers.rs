@@ -65,7 +65,7 @@ async fn hurts_nobody(dream: f64, kind: &str) {
         "{faults:?}"
     );
     for client in old.iter_mut().take(5) {
-        assert_eq!(client.closed().await, 4001, "{client:?}");
+        assert_eq!(client.closed().await, 4501, "{client:?}");
     }
     let left = old
         .iter_mut()
@@ -137,7 +137,7 @@ async fn scores_that_are_no_numbers_are_struck_out() {
         None,
         "chosen by the built-in ranking"
     );
-    assert_eq!(old.remove(0).closed().await, 4001);
+    assert_eq!(old.remove(0).closed().await, 4501);
     join_all(old.iter_mut().map(|client| client.echo("kept"))).await;
     new.echo("in").await;
 }
@@ -158,7 +158,7 @@ async fn a_lazy_policy_costs_nobody_a_place() {
         (decided.question.tier, decided.plan.victims()[0].rank),
         (Force, Some(0))
     );
-    assert_eq!(old.remove(0).closed().await, 4001);
+    assert_eq!(old.remove(0).closed().await, 4501);
     new.echo("in").await;
 }
 
@@ -174,7 +174,7 @@ async fn a_reversed_policy_is_obeyed_and_takes_only_what_is_needed() {
     let mut new = server.enter("ann", "new").await;
     assert_eq!(
         old.pop().unwrap().closed().await,
-        4001,
+        4501,
         "the most recently active"
     );
     join_all(old.iter_mut().map(|client| client.echo("kept"))).await;
@@ -222,7 +222,7 @@ async fn a_policy_that_traps_now_and_then_is_found_out_by_the_kit() {
     let mut client = server.enter("ann", "k0").await;
     for number in 1..5 {
         let next = server.enter("ann", &format!("k{number}")).await;
-        assert_eq!(client.closed().await, 4001);
+        assert_eq!(client.closed().await, 4501);
         client = next;
     }
     assert_eq!(

@@ -56,7 +56,7 @@ async fn flood(server: &Server, user: &str, over: &AtomicBool) -> usize {
             inside.into_iter().partition(Client::is_open);
         for client in &mut gone {
             let end = client.ended().await;
-            assert!(matches!(end, End::Closed { code: 4001, .. }), "{end:?}");
+            assert!(matches!(end, End::Closed { code: 4501, .. }), "{end:?}");
         }
         inside = stay;
         inside.push(client);

@@ -166,7 +166,7 @@ async fn t7_force_takes_exactly_one_the_one_idle_longest() {
         (victim.key.as_str(), victim.class),
         ("k1", Class::Responsive)
     );
-    assert_eq!(clients.remove(0).closed().await, 4001);
+    assert_eq!(clients.remove(0).closed().await, 4501);
     assert_eq!(server.held("ann"), 20);
     untouched(&mut clients).await;
     new.echo("me too").await;
@@ -227,7 +227,7 @@ async fn t14_protected_managers_are_skipped_until_only_they_are_left() {
     );
     // Now only responsive ones are left, all protected.
     let mut last = server.attach(dial("newest")).await;
-    assert_eq!(clients.remove(0).closed().await, 4001);
+    assert_eq!(clients.remove(0).closed().await, 4501);
     untouched(&mut clients).await;
     last.echo("in").await;
     assert_eq!(server.held("ann"), 8);

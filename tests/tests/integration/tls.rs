@@ -16,17 +16,17 @@ use crate::behind::{greeting, in_front_of, serve};
 use crate::knock::{echo, knock, over, status};
 
 /// An authority of our own, and what it signs for this machine, as files.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    fn write(&self, folder: &Path, serial: u64) {
+    pub(crate) fn write(&self, folder: &Path, serial: u64) {
         let key = KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).unwrap();
@@ -48,7 +48,7 @@ impl Authority {
     }
 }
 
-async fn encrypted(
+pub(crate) async fn encrypted(
     authority: &Authority,
     address: SocketAddr,
 ) -> tokio_rustls::client::TlsStream<TcpStream> {

@@ -241,7 +241,7 @@ async fn z11_a_manager_whose_first_socket_is_on_its_way_is_kept() {
     assert_eq!(newborn.id, permit.manager().unwrap().id);
     assert_eq!(
         clients.remove(0).closed().await,
-        4001,
+        4501,
         "one that had its time went"
     );
     new.echo("in").await;

@@ -38,7 +38,7 @@ async fn joiners_share_one_cleanup() {
     world.dead("ann", 0..5).await;
     world.healthy("ann", 5..20);
     let ann = user("ann");
-    let room = || world.cleaner.make_room(&ann);
+    let room = || world.cleaner.make_room(&ann, Pass::BelowForce);
     let (a, b, c) = tokio::join!(room(), room(), room());
     assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&b, &c));
     assert_eq!(
@@ -74,8 +74,13 @@ async fn a_dropped_waiter_lowers_the_demand() {
     world.detached("ann", 0..20).await;
     let ann = user("ann");
     let give_up = Duration::from_millis(50);
-    let impatient = || tokio::time::timeout(give_up, world.cleaner.make_room(&ann));
-    let (a, b, c) = tokio::join!(impatient(), impatient(), world.cleaner.make_room(&ann));
+    let impatient =
+        || tokio::time::timeout(give_up, world.cleaner.make_room(&ann, Pass::BelowForce));
+    let (a, b, c) = tokio::join!(
+        impatient(),
+        impatient(),
+        world.cleaner.make_room(&ann, Pass::BelowForce)
+    );
     assert!(a.is_err() && b.is_err());
     assert_eq!((c.enough, c.freed), (true, 2), "one and the reserve");
 }
@@ -85,7 +90,10 @@ async fn with_nobody_left_to_wait_nothing_is_evicted() {
     let world = Setup::default().ranked_by(Hesitating).build();
     world.detached("ann", 0..20).await;
     let ann = user("ann");
-    let wait = tokio::time::timeout(Duration::from_millis(50), world.cleaner.make_room(&ann));
+    let wait = tokio::time::timeout(
+        Duration::from_millis(50),
+        world.cleaner.make_room(&ann, Pass::BelowForce),
+    );
     assert!(wait.await.is_err());
     world.pass(5).await;
     assert_eq!(

@@ -23,6 +23,11 @@ impl World {
             table: &self.cleaner.config.table,
             cause: EvictionCause::Cleanup(tier),
             active_too: false,
+            pass: if tier == Tier::Force {
+                Pass::Force
+            } else {
+                Pass::BelowForce
+            },
             needed: &|| needed,
         };
         let run = self

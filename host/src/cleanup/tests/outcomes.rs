@@ -28,7 +28,7 @@ async fn evict_one(peer: Peer) -> (World, Client, VictimOutcome, Timestamp) {
 async fn one_that_answers_is_a_live_kill() {
     let (world, client, outcome, _) = evict_one(Peer::Answers(Duration::from_millis(30))).await;
     assert_eq!(outcome, VictimOutcome::Echoed { after_ms: 30 });
-    let reason = CloseReason::Evicted(EvictionCause::Cleanup(Tier::Force));
+    let reason = CloseReason::Displaced(EvictionCause::Cleanup(Tier::Force));
     assert_eq!(client.port.end().unwrap().reason, reason);
     assert!(
         world.metrics().contains("peer=\"alive\"} 1"),

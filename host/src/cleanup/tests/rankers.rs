@@ -14,7 +14,10 @@ async fn room_after_fault(ranker: impl Ranker) -> (World, Arc<Cleanup>) {
     let world = Setup::default().ranked_by(ranker).build();
     world.dead("ann", 0..1).await;
     world.healthy("ann", 1..20);
-    let cleanup = world.cleaner.make_room(&user("ann")).await;
+    let cleanup = world
+        .cleaner
+        .make_room(&user("ann"), Pass::BelowForce)
+        .await;
     (world, cleanup)
 }
 
@@ -43,7 +46,12 @@ async fn a_panic_in_a_ranker_is_a_fault_and_lands_the_flight() {
     assert!(cleanup.enough && cleanup.runs[0].fault);
     assert_eq!(world.cleaner.flights.running(), 0);
     assert_eq!(
-        world.cleaner.make_room(&user("ann")).await.runs.len(),
+        world
+            .cleaner
+            .make_room(&user("ann"), Pass::BelowForce)
+            .await
+            .runs
+            .len(),
         0,
         "nothing is short"
     );
@@ -86,7 +94,11 @@ async fn d7_a_fault_for_one_user_does_not_touch_another() {
         world.dead(name, 0..2).await;
         world.healthy(name, 2..20);
     }
-    let of = |name: &'static str| world.cleaner.make_room(Box::leak(Box::new(user(name))));
+    let of = |name: &'static str| {
+        world
+            .cleaner
+            .make_room(Box::leak(Box::new(user(name))), Pass::BelowForce)
+    };
     let (ann, bob) = tokio::join!(of("ann"), of("bob"));
     assert_eq!((ann.runs[0].fault, ann.enough), (true, true));
     assert_eq!((bob.runs[0].fault, bob.enough), (false, true));
@@ -142,7 +154,7 @@ fn nudged() -> (World, UserId) {
 #[tokio::test(start_paused = true)]
 async fn who_became_active_is_spared_and_force_looks_again() {
     let (world, ann) = nudged();
-    let cleanup = world.cleaner.make_room(&ann).await;
+    let cleanup = world.cleaner.make_room(&ann, Pass::Force).await;
     let force: Vec<_> = cleanup
         .runs
         .iter()

@@ -126,7 +126,7 @@ async fn temporary_slots_end_and_the_limit_holds() {
             ["k001", "k000"],
             "least recently active first"
         );
-        let reason = CloseReason::Evicted(EvictionCause::TemporarySlotExpired);
+        let reason = CloseReason::Displaced(EvictionCause::TemporarySlotExpired);
         assert_eq!(clients[1].port.end().unwrap().reason, reason);
         assert!(extra.iter().all(|client| client.port.end().is_none()));
         let grant = |world: &World| {

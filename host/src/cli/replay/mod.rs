@@ -23,7 +23,7 @@ use super::serve::{EX_UNAVAILABLE, chain};
 use super::trace::ReadArgs;
 use crate::config::{self, Config, Environment};
 use crate::policy::{self, Engine};
-use crate::replay::{Keep, Native, Progress, Replay, Rules};
+use crate::replay::{Keep, Native, Progress, Replay, Rules, Yielding};
 use crate::trace::{ByUser, Loaded, read};
 use crate::types::Clock;
 
@@ -270,6 +270,7 @@ fn rules(config: &Config, seed: u64) -> Rules {
         proactive_from: config.cleanup.proactive_from,
         manager: config.manager.clone(),
         health: config.health.clone(),
+        yielding: Yielding::default(),
         seed,
     }
 }

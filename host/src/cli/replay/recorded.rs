@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{contestants, failed};
 use crate::cli::policy::target::Told;
 use crate::policy::Engine;
+use crate::registry::LendOrder;
 use crate::replay::fidelity::FAITHFUL_FROM;
-use crate::replay::{Contestant, Fidelity, Keep, Parting, Progress, Replay, Rules};
+use crate::replay::{Contestant, Fidelity, Keep, Parting, Progress, Replay, Rules, Yielding};
 use crate::trace::{ByUser, Event, Kind, Loaded, Settings, Trace};
 use crate::workbench::units;
 
@@ -51,6 +52,28 @@ pub(in crate::cli) fn apply(settings: &Settings, rules: &mut Rules) {
     set(&mut rules.health.ping_interval, settings.ping_interval_ms);
     set(&mut rules.health.pong_deadline, settings.pong_deadline_ms);
     set(&mut rules.health.dead_after, settings.dead_after_ms);
+    let Yielding {
+        slots,
+        hold,
+        most,
+        window,
+    } = &mut rules.yielding;
+    slots.temporary_slots = settings.temporary_slots.unwrap_or(slots.temporary_slots);
+    set(
+        &mut slots.temporary_slots_for,
+        settings.temporary_slots_for_ms,
+    );
+    set(
+        &mut slots.temporary_slots_cool_down,
+        settings.temporary_slots_cool_down_ms,
+    );
+    if settings.temporary_slots_after_force == Some(true) {
+        slots.temporary_slots_order = LendOrder::AfterForce;
+    }
+    set(&mut hold.first, settings.displaced_hold_ms);
+    set(&mut hold.max, settings.displaced_hold_max_ms);
+    *most = settings.force_per_user_max.unwrap_or(*most);
+    set(window, settings.force_window_ms);
 }
 
 impl Recorded<'_> {

@@ -38,6 +38,18 @@ pub(super) fn sections() -> Vec<Section> {
             millis(0, HOUR),
             |d| &mut d.rooms.admission.retry_after,
             "What a refused client is told to wait where nothing better is known.",
+        )
+        .key(
+            "takeovers_max",
+            count(0, 1_000_000),
+            |d| &mut d.rooms.admission.takeovers_max,
+            "Takeovers of a connection that answers by a newer one of the same device in `takeover_window_ms`, after which each next one has to wait longer; 0 for no limit.",
+        )
+        .key(
+            "takeover_window_ms",
+            millis(100, DAY),
+            |d| &mut d.rooms.admission.takeover_window,
+            "The window of `takeovers_max`, and the longest such wait.",
         ),
         Section::new("admission.queue", "Waiting for a slot.")
             .key(

@@ -66,6 +66,24 @@ fn user() -> Section {
             "The window of `force_per_user_max`.",
         )
         .key(
+            "displaced_hold_ms",
+            millis(0, DAY),
+            |d| &mut d.rooms.cleanup.displaced.first,
+            "How long a manager that was evicted while it answered may not displace another one that answers; 0 for no such rule.",
+        )
+        .key(
+            "displaced_hold_max_ms",
+            millis(0, DAY),
+            |d| &mut d.rooms.cleanup.displaced.max,
+            "The longest such hold: it doubles each time that a manager displaces another one after its hold.",
+        )
+        .key(
+            "dead_for_ms",
+            millis(0, DAY),
+            |d| &mut d.rooms.cleanup.dead_for,
+            "How long a manager must have been dead, or have taken nothing, to be evicted at any occupancy.",
+        )
+        .key(
             "close_deadline_ms",
             millis(1, MINUTE),
             |d| &mut d.rooms.cleanup.close_deadline,

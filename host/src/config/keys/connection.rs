@@ -1,16 +1,19 @@
 //! `[connection]`: sizes and deadlines of one WebSocket.
 
 use super::{GIB, HOUR, KIB, MIB, MINUTE, Section};
-use crate::config::shape::{bytes, count, millis};
+use crate::config::shape::{Word, auto, bytes, count, millis};
+use crate::connection::frames::Unmasked;
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
         Section::new("connection", "Sizes and deadlines of one WebSocket.")
             .key(
                 "frame_bytes_max",
-                bytes(125, GIB),
+                auto(bytes(125, GIB)),
                 |d| &mut d.rooms.connection.frame_bytes_max,
-                "The largest frame that a client may send, its payload.",
+                "The largest frame that a client may send, its payload. `auto` is 65536 for the \
+                 built-in application and 1048576 in front of a backend, but no more than \
+                 `message_bytes_max`.",
             )
             .key(
                 "message_bytes_max",
@@ -22,7 +25,7 @@ pub(super) fn sections() -> Vec<Section> {
                 "fragments_max",
                 count(1, 100_000_000),
                 |d| &mut d.rooms.connection.fragments_max,
-                "Frames that a client may cut a message into on its way to a backend.",
+                "Frames that a client may cut a message into.",
             )
             .key(
                 "read_buffer_bytes",
@@ -40,19 +43,38 @@ pub(super) fn sections() -> Vec<Section> {
                 "stall_max_ms",
                 millis(10, HOUR),
                 |d| &mut d.rooms.connection.stall_max,
-                "How long the head of an outbox may wait before its client is a slow consumer.",
+                "How long a client may take nothing of what waits for it before it is a slow consumer; taken is what its kernel acknowledges. Also how long either end may take nothing of the last words of the other.",
             )
             .key(
                 "close_deadline_ms",
                 millis(1, MINUTE),
                 |d| &mut d.rooms.connection.close_deadline,
-                "How long a client has to answer our Close before it is cut off.",
+                "How long a client has to answer a Close, from when it has all that comes before it; how long one that is evicted has in all.",
+            )
+            .key(
+                "backend_close_ms",
+                millis(1, HOUR),
+                |d| &mut d.rooms.connection.backend_close,
+                "How long a backend may take to answer the Close of its client; what it says meanwhile is delivered.",
             )
             .key(
                 "control_frames_per_s_max",
                 count(1, 1_000_000),
                 |d| &mut d.rooms.connection.control_frames_per_s_max,
-                "Pings and pongs that a client may send in one second.",
+                "Pings and pongs that a client may send in one second; pongs that its backend asked for do not count.",
+            )
+            .key(
+                "unmasked_frames",
+                Word {
+                    what: "treatment of unmasked frames",
+                    words: vec![
+                        ("refuse", Unmasked::Refuse),
+                        ("answers", Unmasked::Answers),
+                        ("accept", Unmasked::Accept),
+                    ],
+                },
+                |d| &mut d.rooms.connection.unmasked_frames,
+                "Which frames of a client may come without the mask that RFC 6455 asks for: none, pongs and Closes (some libraries forget it there), or all. A backend gets them masked.",
             ),
     ]
 }

@@ -3,7 +3,8 @@
 use super::{DAY, GIB, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
 use crate::config::shape::edge::{Statuses, networks, origins, upstreams};
 use crate::config::shape::{OptionalPath, Route, Switch, Word, bytes, count, millis};
-use crate::gateway::upstream::Balance;
+use crate::gateway::origin::MissingOrigin;
+use crate::gateway::upstream::{Balance, UpstreamHost};
 use crate::gateway::{RefusalStyle, WithoutBackend};
 
 pub(super) fn sections() -> Vec<Section> {
@@ -62,15 +63,30 @@ pub(super) fn sections() -> Vec<Section> {
                 "origins",
                 origins(),
                 |d| &mut d.rooms.gateway.origins,
-                "Origins whose pages may connect, exactly; empty for pages of the same host, and for \
-                 clients with a token that no foreign page can have.",
+                "Origins whose pages may connect besides the gateway's own. Scheme, host and port \
+                 are compared. Where the list is empty, clients with a token that no foreign page can \
+                 have may come from anywhere; `*` lets in every page and every client.",
+            )
+            .key(
+                "origin_missing",
+                Word {
+                    what: "answer",
+                    words: vec![
+                        ("refuse-with-cookie", MissingOrigin::RefuseWithCookie),
+                        ("allow", MissingOrigin::Allow),
+                    ],
+                },
+                |d| &mut d.rooms.gateway.origin_missing,
+                "What a request is answered that has a cookie and no `Origin`. Browsers always send \
+                 one, native clients do not: `allow` lets those in, and trusts that no browser or proxy \
+                 of your users leaves it out.",
             )
             .key(
                 "trusted_proxies",
                 networks(),
                 |d| &mut d.rooms.gateway.trusted_proxies,
-                "Proxies in front: believed in `X-Forwarded-For` and PROXY headers, and not counted \
-                 as one client.",
+                "Proxies in front: believed in `X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded` and \
+                 PROXY headers, and not counted as one client.",
             )
             .key(
                 "proxy_protocol",
@@ -85,6 +101,19 @@ pub(super) fn sections() -> Vec<Section> {
                 "The WebSocket servers that connections are handed on to. Without one, a small \
                  built-in application answers. With one, `upstream_grace_ms` stands in for \
                  `manager.reconnect_grace_ms`.",
+            )
+            .key(
+                "upstream_host",
+                Word {
+                    what: "host",
+                    words: vec![
+                        ("client", UpstreamHost::Client),
+                        ("backend", UpstreamHost::Backend),
+                    ],
+                },
+                |d| &mut d.rooms.gateway.upstream_host,
+                "Which `Host` they are asked for: the client's, so that they can compare it with the \
+                 origin of a page, or their own as it stands in `upstream`.",
             )
             .key(
                 "upstream_grace_ms",
@@ -153,7 +182,22 @@ pub(super) fn sections() -> Vec<Section> {
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.drain,
                 "How long connections have to end after that.",
-            ),
+            )
+            .key(
+                "drain_readyz_ms",
+                millis(0, HOUR),
+                |d| &mut d.rooms.gateway.drain_readyz,
+                "How long `/readyz` answers 503 before the first of them is told, so that a balancer \
+                 sends no more; new clients are let in meanwhile. Longer than the balancer takes to \
+                 notice. Without connections the server stops at once.",
+            )
+            .live_except(&[
+                "path",
+                "header_timeout_ms",
+                "header_bytes_max",
+                "headers_max",
+                "upstream_grace_ms",
+            ]),
         tls(),
         caps(),
         flap(),
@@ -183,6 +227,7 @@ fn tls() -> Section {
         |d| &mut d.rooms.gateway.tls.rescan,
         "Between two looks whether they were replaced.",
     )
+    .live_except(&["certificate", "key"])
 }
 
 fn caps() -> Section {
@@ -215,6 +260,7 @@ fn caps() -> Section {
         |d| &mut d.rooms.gateway.caps.per_address_per_s_max,
         "The same of one address.",
     )
+    .live_except(&[])
 }
 
 fn flap() -> Section {
@@ -253,4 +299,5 @@ fn flap() -> Section {
         |d| &mut d.rooms.gateway.flap.ban_max,
         "How long any ban lasts at most, and how long somebody has to be quiet to be forgotten.",
     )
+    .live_except(&[])
 }

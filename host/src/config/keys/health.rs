@@ -43,7 +43,7 @@ pub(super) fn sections() -> Vec<Section> {
             "stalled_after_ms",
             millis(10, HOUR),
             |d| &mut d.rooms.health.stalled_after,
-            "How long the head of an outbox may wait before its connection counts as stalled.",
+            "How long bytes may wait for a client that takes none of them before it counts as stalled; taken is what its kernel acknowledges.",
         )
         .key(
             "probe_deadline_ms",

@@ -1,26 +1,34 @@
 //! `[identity]`: how users prove who they are.
 
 use super::{DAY, HOUR, MINUTE, SECOND, Section};
-use crate::config::shape::edge::{header_or_none, headers, name_or_none, names, url, word};
+use crate::config::shape::edge::{
+    header_or_none, headers, name_or_none, names, places, url, word, word_or_none,
+};
 use crate::config::shape::parsed::Parsed;
 use crate::config::shape::{Credential, OptionalPath, Word, Words, count, millis};
 use crate::gateway::identity::Mode;
 use crate::gateway::identity::jwt::Algorithm;
+use crate::gateway::identity::session::Missing;
 use crate::gateway::identity::token::Source;
 
 pub(super) fn sections() -> Vec<Section> {
-    vec![whole(), token(), jwt(), claims(), hook(), proxies()]
+    let sections = [
+        whole(),
+        token(),
+        jwt(),
+        claims(),
+        hook(),
+        proxies(),
+        cookie(),
+    ];
+    let live = sections.into_iter().map(|section| section.live_except(&[]));
+    live.collect()
 }
 
 fn whole() -> Section {
     let mode = Word {
         what: "mode",
-        words: vec![
-            ("dev", Mode::Dev),
-            ("jwt", Mode::Jwt),
-            ("hook", Mode::Hook),
-            ("headers", Mode::Headers),
-        ],
+        words: Mode::ALL.to_vec(),
     };
     Section::new("identity", "How users prove who they are.")
         .key(
@@ -29,7 +37,24 @@ fn whole() -> Section {
             |d| &mut d.rooms.identity.mode,
             "`dev` believes the name that a client gives, so it needs a loopback `server.listen`; `jwt` \
              checks a signed token; `hook` asks a service; `headers` believes the proxies of \
-             `gateway.trusted_proxies`.",
+             `gateway.trusted_proxies`; `cookie` takes the session of the application; `address` takes \
+             the address of the client.",
+        )
+        .key(
+            "key",
+            places(),
+            |d| &mut d.rooms.identity.key,
+            "Where clients name their managers: `query:NAME`, `header:NAME`, `cookie:NAME`, `path:N` \
+             (the N-th segment) or `claim:NAME`; the first that has a name counts. Without one a \
+             manager is named after the device; without that too, each connection is a manager of its \
+             own.",
+        )
+        .key(
+            "device",
+            places(),
+            |d| &mut d.rooms.identity.device,
+            "Where clients name their devices, likewise. A new connection of the same user, key and \
+             device takes over the old one; without a device that never happens.",
         )
         .key(
             "expiry_grace_ms",
@@ -167,7 +192,7 @@ fn claims() -> Section {
     Section::new(
         "identity.claims",
         "Which claims of a token mean what; empty where none does. What they do not say of manager and \
-         device, the client's query says.",
+         device, the client does (`identity.key`, `identity.device`).",
     )
     .key(
         "user",
@@ -259,6 +284,38 @@ fn hook() -> Section {
     )
 }
 
+fn cookie() -> Section {
+    let missing = Word {
+        what: "answer",
+        words: vec![("refuse", Missing::Refuse), ("address", Missing::Address)],
+    };
+    Section::new(
+        "identity.cookie",
+        "The session of the application, which checks it as it always does. The value itself is never \
+         written anywhere: the user is called after a digest of it. It has to stay the same from one \
+         connection to the next.",
+    )
+    .key(
+        "name",
+        word_or_none(),
+        |d| &mut d.rooms.identity.cookie.name,
+        "The name of the cookie, such as `sessionid`, `connect.sid` or `JSESSIONID`.",
+    )
+    .key(
+        "missing",
+        missing,
+        |d| &mut d.rooms.identity.cookie.missing,
+        "What a client without it gets: `refuse` answers 401, `address` takes its address as its user.",
+    )
+    .secret(
+        "secret",
+        Credential,
+        |d| &mut d.rooms.identity.cookie.secret,
+        "A key for the digest, the same on every node; without one, a session that can be guessed can \
+         be recognised by its digest.",
+    )
+}
+
 fn proxies() -> Section {
     Section::new(
         "identity.headers",
@@ -275,13 +332,13 @@ fn proxies() -> Section {
         "key",
         header_or_none(),
         |d| &mut d.rooms.identity.headers.key,
-        "The manager; where it is empty, the client's query says it.",
+        "The manager; where it is empty, `identity.key` says where the client names it.",
     )
     .key(
         "device",
         header_or_none(),
         |d| &mut d.rooms.identity.headers.device,
-        "The device; where it is empty, the client's query says it.",
+        "The device; where it is empty, `identity.device` says where the client names it.",
     )
     .key(
         "class",

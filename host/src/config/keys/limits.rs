@@ -1,7 +1,8 @@
 //! `[limits]`: what may be held at once.
 
 use super::{DAY, MANY, SECOND, Section};
-use crate::config::shape::{count, millis};
+use crate::config::shape::{Word, count, millis};
+use crate::registry::LendOrder;
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
@@ -32,7 +33,7 @@ pub(super) fn sections() -> Vec<Section> {
             ),
         Section::new(
             "limits.temporary_slots",
-            "Slots beyond the limit, for when nothing may be evicted.",
+            "Slots beyond the limit, for a while.",
         )
         .key(
             "count",
@@ -51,6 +52,18 @@ pub(super) fn sections() -> Vec<Section> {
             millis(0, DAY),
             |d| &mut d.rooms.limits.temporary_slots_cool_down,
             "How long after they ended a user gets none again.",
+        )
+        .key(
+            "order",
+            Word {
+                what: "order",
+                words: vec![
+                    ("before-force", LendOrder::BeforeForce),
+                    ("after-force", LendOrder::AfterForce),
+                ],
+            },
+            |d| &mut d.rooms.limits.temporary_slots_order,
+            "`before-force` lends them before a manager that answers is evicted, `after-force` only where none may be.",
         ),
     ]
 }

@@ -163,7 +163,7 @@ impl Section {
     /// operator.
     fn key<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
     where
-        T: 'static,
+        T: PartialEq + 'static,
         S: Shape<T> + 'static,
         L: Fn(&mut Draft) -> &mut T + 'static,
     {
@@ -175,12 +175,26 @@ impl Section {
     /// One more key, whose value nobody may see.
     fn secret<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
     where
-        T: 'static,
+        T: PartialEq + 'static,
         S: Shape<T> + 'static,
         L: Fn(&mut Draft) -> &mut T + 'static,
     {
         let path = format!("{}.{name}", self.path);
         self.keys.push(Key::new(path, shape, doc, lens).secret());
+        self
+    }
+
+    /// All of its keys take effect when the settings are read again, except those named, which
+    /// need a restart.
+    fn live_except(mut self, restart: &[&str]) -> Self {
+        let live = |key: Key| {
+            if restart.contains(&key.name()) {
+                key
+            } else {
+                key.live()
+            }
+        };
+        self.keys = self.keys.into_iter().map(live).collect();
         self
     }
 

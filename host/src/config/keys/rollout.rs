@@ -2,7 +2,7 @@
 //! of policies that were in charge.
 
 use super::{GIB, KIB, SECOND, Section};
-use crate::config::shape::{Inherited, OptionalPath, bytes, count, millis};
+use crate::config::shape::{OptionalPath, bytes, count, inherited, millis};
 
 /// More fuel than a second of anybody's time.
 const FUEL_MAX: u64 = 1_000_000_000_000;
@@ -19,25 +19,25 @@ fn limits() -> Section {
     )
     .key(
         "fuel_base",
-        Inherited(count(1, FUEL_MAX)),
+        inherited(count(1, FUEL_MAX)),
         |d| &mut d.policy.limits.fuel_base,
         "Fuel of every call, whatever its size.",
     )
     .key(
         "fuel_per_row",
-        Inherited(count(0, FUEL_MAX)),
+        inherited(count(0, FUEL_MAX)),
         |d| &mut d.policy.limits.fuel_per_row,
         "Fuel of a call for each manager on top.",
     )
     .key(
         "memory_bytes",
-        Inherited(bytes(64 * KIB, 4 * GIB)),
+        inherited(bytes(64 * KIB, 4 * GIB)),
         |d| &mut d.policy.limits.memory_bytes,
         "Memory of a call; at most `policy.memory_large_bytes_max`.",
     )
     .key(
         "deadline_ms",
-        Inherited(millis(1, 60 * SECOND)),
+        inherited(millis(1, 60 * SECOND)),
         |d| &mut d.policy.limits.deadline,
         "How long a call may take by the wall clock; at most `policy.deadline_large_ms`.",
     )

@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use super::Shape;
 use super::parsed::{ListOf, Optional, Parsed};
 use crate::config::raw::{Raw, Value};
-use crate::gateway::origin::is_origin;
+use crate::gateway::identity::place::Place;
+use crate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use crate::gateway::upstream::Upstream;
 use crate::types::ids::NAME_BYTES_MAX;
 
@@ -25,20 +26,23 @@ pub(in crate::config) const fn networks() -> ListOf<IpNet> {
 }
 
 /// Origins of pages.
-pub(in crate::config) const fn origins() -> ListOf<String> {
+pub(in crate::config) const fn origins() -> ListOf<AllowedOrigin> {
     ListOf(Parsed {
-        accepts: "an origin as browsers send it, such as https://app.example:8443, or `*`",
+        accepts: "an origin as browsers send it, such as https://app.example:8443 or `null`, \
+                  https://*.example for its subdomains, or `*`",
         parse: |text| {
-            if is_origin(text) {
-                Ok(text.to_owned())
-            } else {
-                Err(format!(
-                    "{text:?} is no origin: scheme, host and port in lower case, nothing behind it"
-                ))
-            }
+            text.parse()
+                .map_err(|error: BadAllowedOrigin| error.to_string())
         },
-        write: Clone::clone,
-        samples: &["https://app.example", "http://localhost:3000", "*"],
+        write: ToString::to_string,
+        samples: &[
+            "https://app.example",
+            "http://localhost:3000",
+            "https://*.example:8443",
+            "capacitor://localhost",
+            "null",
+            "*",
+        ],
     })
 }
 
@@ -56,6 +60,19 @@ pub(in crate::config) const fn upstreams() -> ListOf<Upstream> {
             "wss://chat.example",
             "ws://[::1]:9000",
         ],
+    })
+}
+
+/// Places where a client names its manager or device.
+pub(in crate::config) const fn places() -> ListOf<Place> {
+    ListOf(Parsed {
+        accepts: "`query:NAME`, `header:NAME`, `cookie:NAME`, `path:N` or `claim:NAME`",
+        parse: |text| {
+            text.parse()
+                .map_err(|error: crate::gateway::identity::place::BadPlace| error.to_string())
+        },
+        write: Place::written,
+        samples: &["query:key", "header:x-client", "path:2"],
     })
 }
 
@@ -148,6 +165,22 @@ pub(in crate::config) const fn word() -> Parsed<String> {
         },
         write: Clone::clone,
         samples: &["token", "session-id", "acme.bearer."],
+    }
+}
+
+/// Such a word, or empty text for none.
+pub(in crate::config) const fn word_or_none() -> Parsed<String> {
+    Parsed {
+        accepts: "a name of letters, digits, `-`, `_` and `.`, or \"\" for none",
+        parse: |text| {
+            if text.is_empty() {
+                Ok(String::new())
+            } else {
+                (word().parse)(text)
+            }
+        },
+        write: Clone::clone,
+        samples: &["", "sessionid", "connect.sid"],
     }
 }
 

@@ -4,19 +4,19 @@
 //! words what it accepts. It knows neither keys nor places: that is `key`'s part of a message.
 
 pub(super) mod edge;
-mod inherited;
 mod number;
 mod observe;
 pub(super) mod parsed;
 mod sources;
 mod text;
+mod unset;
 mod word;
 
-pub(super) use inherited::Inherited;
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
 pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
+pub(super) use unset::{auto, inherited};
 pub(super) use word::{Word, Words};
 
 use super::raw::{Raw, Value};

@@ -1,6 +1,6 @@
 //! Shapes of text: names, addresses, paths.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use super::Shape;
@@ -71,18 +71,17 @@ impl Shape<String> for Route {
     }
 }
 
-/// An address to listen on.
+/// An address to listen on. A name is looked up once, when the settings are read.
 pub(in crate::config) struct Address;
 
 impl Shape<SocketAddr> for Address {
     fn accepts(&self) -> String {
-        "an IP address and port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+        "an address and port, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080".to_owned()
     }
 
     fn read(&self, raw: &Raw) -> Result<SocketAddr, String> {
         let text = text(raw)?;
-        text.parse()
-            .map_err(|_| format!("{text:?} is not an IP address and port"))
+        text.parse().or_else(|_| resolve(text))
     }
 
     fn show(&self, value: &SocketAddr) -> Value {
@@ -93,6 +92,39 @@ impl Shape<SocketAddr> for Address {
     fn sample(&self, seed: u64) -> Value {
         Value::Text(format!("127.0.0.1:{}", 20_000 + seed % 20_000))
     }
+}
+
+/// The address of a name and port: the first of IPv4, else the first of all.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let is_name = |host: &str| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !host.is_empty()
+            && host.bytes().all(letter)
+            && host.bytes().any(|byte| byte.is_ascii_alphabetic())
+    };
+    let port = match text.rsplit_once(':') {
+        Some((host, port)) if is_name(host) => port.parse::<u16>().ok(),
+        _ => None,
+    };
+    if port.is_none() {
+        let hint = match text.parse::<std::net::IpAddr>() {
+            Ok(_) => "; a port is missing",
+            Err(_) if is_name(text) => "; a port is missing",
+            Err(_) => "",
+        };
+        return Err(format!("{text:?} is not an address and port{hint}"));
+    }
+    let found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{text:?} cannot be looked up ({error})"))?;
+    let found: Vec<SocketAddr> = found.collect();
+    let first = found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first());
+    first
+        .copied()
+        .ok_or_else(|| format!("{text:?} has no address"))
 }
 
 /// An address to listen on, or `"off"`.

@@ -7,7 +7,7 @@ pub(super) const PAYLOAD_MAX: usize = 125;
 /// Set in the first byte of the last frame of a message.
 const FIN: u8 = 0x80;
 /// Set in the second byte of a frame that is masked.
-const MASKED: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
 
 /// Which control frame it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub struct Control {
     pub kind: ControlKind,
     /// What it carries, unmasked.
     pub payload: Vec<u8>,
-    /// By what it was masked, if it was.
+    /// By what it is masked on its way on; none from a server.
     pub mask: Option<[u8; 4]>,
 }
 
@@ -51,7 +51,7 @@ impl ControlKind {
 }
 
 impl Control {
-    /// The very bytes that came.
+    /// Its bytes: those that came, or masked ones where a client forgot the mask.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         encode(self.kind, &self.payload, self.mask)

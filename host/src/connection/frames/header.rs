@@ -56,6 +56,30 @@ pub enum Violation {
     },
 }
 
+/// Which frames of a client may come without the mask that RFC 6455 (section 5.1) asks for. They go on
+/// masked, since a backend may be strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Unmasked {
+    /// None.
+    Refuse,
+    /// Pongs and Closes: what a library answers by itself, on another path than what it is given to
+    /// send. Some forget the mask there and nowhere else.
+    #[default]
+    Answers,
+    /// All.
+    Accept,
+}
+
+impl Unmasked {
+    const fn allows(self, kind: Kind) -> bool {
+        match self {
+            Self::Refuse => false,
+            Self::Answers => matches!(kind, Kind::Control(ControlKind::Pong | ControlKind::Close)),
+            Self::Accept => true,
+        }
+    }
+}
+
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
@@ -64,6 +88,8 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     pub(super) mask: Option<[u8; 4]>,
     pub(super) length: u64,
+    /// The length takes no more bytes than it needs, and no more than 63 bits.
+    pub(super) is_shortest: bool,
 }
 
 /// What kind of frame it is.
@@ -109,9 +135,6 @@ impl Header {
             127 => 0x1_0000..=(u64::MAX >> 1),
             _ => 0..=125,
         };
-        if !shortest.contains(&length) {
-            return Err(Violation::Length);
-        }
         let mask = match (second & 0x80 != 0, rest.first_chunk::<4>()) {
             (false, _) => None,
             (true, Some(mask)) => Some(*mask),
@@ -130,12 +153,20 @@ impl Header {
             kind,
             mask,
             length,
+            is_shortest: shortest.contains(&length),
         }))
     }
 
-    /// Whether it may come at all, from whoever masks or does not, if compression was negotiated.
-    pub(super) fn check(&self, masks: bool, compresses: bool) -> Result<(), Violation> {
-        if self.mask.is_some() != masks {
+    /// Whether it may come at all, from a client that masks or a server that does not, if compression
+    /// was negotiated.
+    pub(super) fn check(
+        &self,
+        masks: bool,
+        compresses: bool,
+        unmasked: Unmasked,
+    ) -> Result<(), Violation> {
+        let is_excused = masks && unmasked.allows(self.kind);
+        if self.mask.is_some() != masks && !is_excused {
             return Err(Violation::Mask);
         }
         // Only the first frame of a message says that it is compressed.
@@ -149,5 +180,14 @@ impl Header {
             return Err(Violation::Control);
         }
         Ok(())
+    }
+
+    /// Whether its length is written as it has to be. Asked last: what is too long is told so.
+    pub(super) const fn check_length(&self) -> Result<(), Violation> {
+        if self.is_shortest {
+            Ok(())
+        } else {
+            Err(Violation::Length)
+        }
     }
 }

@@ -16,5 +16,5 @@ mod scanner;
 mod tests;
 
 pub use control::{Control, ControlKind, encode};
-pub use header::Violation;
+pub use header::{Unmasked, Violation};
 pub use scanner::{Limits, Piece, Scanner, Sender};

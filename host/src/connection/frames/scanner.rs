@@ -1,7 +1,11 @@
 //! The state machine: one direction of one connection.
 
-use super::control::{Control, ControlKind, masked};
-use super::header::{HEADER_MAX, Header, Kind, Violation, size};
+use super::control::{Control, ControlKind, MASKED, masked};
+use super::header::{HEADER_MAX, Header, Kind, Unmasked, Violation, size};
+
+/// What a client's frame is masked with that came without a mask. It leaves the payload as it is, so
+/// that nothing has to be held; the mask is there for the sake of the form.
+const NO_MASK: [u8; 4] = [0; 4];
 
 /// Who sends in this direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Limits {
     pub message_bytes_max: u64,
     /// Frames of a message.
     pub fragments_max: u32,
+    /// Which frames of a client may come without a mask.
+    pub unmasked: Unmasked,
 }
 
 /// The next of what was fed.
@@ -28,7 +34,7 @@ pub struct Limits {
 pub enum Piece<'a> {
     /// Bytes of data frames, to be handed on as they are.
     Data(&'a [u8]),
-    /// The header of a data frame, to be handed on before anything else; it came in parts.
+    /// The header of a data frame, to be handed on before anything else.
     Header(HeaderBytes),
     /// A whole control frame, to be handed on or not.
     Control(Control),
@@ -36,18 +42,45 @@ pub enum Piece<'a> {
     Nothing,
 }
 
-/// A header that came in parts, put together.
+/// A header, put together from the parts in which it may have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HeaderBytes {
     bytes: [u8; HEADER_MAX],
     len: usize,
+    /// The last four bytes did not come.
+    masked_here: bool,
 }
 
 impl HeaderBytes {
+    /// How many of its bytes came from the peer.
+    #[must_use]
+    pub const fn came(&self) -> usize {
+        if self.masked_here {
+            self.len - NO_MASK.len()
+        } else {
+            self.len
+        }
+    }
+
+    /// Whether they are not the bytes that came: the mask was missing.
+    #[must_use]
+    pub const fn is_masked_here(&self) -> bool {
+        self.masked_here
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Adds the mask that a client forgot.
+    fn add_mask(&mut self) {
+        if let Some(second) = self.bytes.get_mut(1) {
+            *second |= MASKED;
+        }
+        self.extend(&NO_MASK);
+        self.masked_here = true;
     }
 
     fn extend(&mut self, part: &[u8]) {
@@ -173,10 +206,13 @@ impl Scanner {
                     let Some(whole) = fill(begun, bytes)? else {
                         return Ok(Piece::Nothing);
                     };
-                    let header = *begun;
+                    let mut header = *begun;
                     self.begin(&whole)?;
                     if matches!(whole.kind, Kind::Control(_)) {
                         continue;
+                    }
+                    if self.sender == Sender::Client && whole.mask.is_none() {
+                        header.add_mask();
                     }
                     return Ok(Piece::Header(header));
                 }
@@ -186,8 +222,10 @@ impl Scanner {
 
     /// A frame begins.
     fn begin(&mut self, header: &Header) -> Result<(), Violation> {
-        header.check(self.sender == Sender::Client, self.compresses)?;
+        let is_client = self.sender == Sender::Client;
+        header.check(is_client, self.compresses, self.limits.unmasked)?;
         if let Kind::Control(kind) = header.kind {
+            header.check_length()?;
             let length = usize::try_from(header.length).unwrap_or(usize::MAX);
             let control = Control {
                 kind,
@@ -206,6 +244,7 @@ impl Scanner {
             frame_bytes_max,
             message_bytes_max,
             fragments_max,
+            ..
         } = self.limits;
         if header.length > frame_bytes_max {
             return Err(Violation::FrameTooLong {
@@ -222,6 +261,7 @@ impl Scanner {
         if frames > fragments_max {
             return Err(Violation::TooManyFragments { max: fragments_max });
         }
+        header.check_length()?;
         self.message = (!header.is_last).then_some((bytes, frames));
         self.state = if header.length == 0 {
             State::Header(HeaderBytes::default())
@@ -244,6 +284,8 @@ impl Scanner {
         };
         if let Some(mask) = control.mask {
             control.payload = masked(&control.payload, mask).collect();
+        } else if self.sender == Sender::Client {
+            control.mask = Some(NO_MASK);
         }
         if control.kind == ControlKind::Close {
             control.close()?;

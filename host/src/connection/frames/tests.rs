@@ -14,7 +14,10 @@ const LIMITS: Limits = Limits {
     frame_bytes_max: 70_000,
     message_bytes_max: 100_000,
     fragments_max: 8,
+    unmasked: Unmasked::Answers,
 };
+
+const POLICIES: [Unmasked; 3] = [Unmasked::Refuse, Unmasked::Answers, Unmasked::Accept];
 
 fn cut<'a>(bytes: &'a [u8], at: &[usize]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = at.iter().map(|at| at % (bytes.len() + 1)).collect();
@@ -48,15 +51,16 @@ fn streams(masks: bool) -> impl Strategy<Value = Vec<u8>> {
         2 => Just(OpCode::Control(Other::Pong)),
     ];
     let length = prop_oneof![8 => 0..130_usize, 1 => 60_000..66_000_usize];
-    let one = (opcode, any::<bool>(), length, any::<[u8; 4]>());
+    let forgets = prop::bool::weighted(0.1);
+    let one = (opcode, any::<bool>(), length, any::<[u8; 4]>(), forgets);
     let frames = proptest::collection::vec(one, 0..12);
     let spoilt = proptest::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>()));
     (frames, spoilt).prop_map(move |(frames, spoilt)| {
         let mut bytes = Vec::new();
-        for (opcode, last, length, mask) in frames {
+        for (opcode, last, length, mask, forgets) in frames {
             let is_control = matches!(opcode, OpCode::Control(_));
             let length = if is_control { length.min(125) } else { length };
-            let mask = masks.then_some(mask);
+            let mask = (masks && !forgets).then_some(mask);
             bytes.extend(frame(opcode, last || is_control, &vec![b'x'; length], mask));
         }
         if let Some((at, with)) = spoilt
@@ -77,11 +81,13 @@ proptest! {
     fn frames_are_found_wherever_a_stream_is_cut(
         (masks, bytes) in any::<bool>().prop_flat_map(|masks| (Just(masks), streams(masks))),
         compresses in any::<bool>(),
+        unmasked in prop::sample::select(&POLICIES),
         cuts in proptest::collection::vec(any::<usize>(), 0..40),
     ) {
         let sender = if masks { Sender::Client } else { Sender::Server };
-        let expected = parsed(&bytes, masks, compresses, LIMITS);
-        let seen = scan(&mut Scanner::new(sender, compresses, LIMITS), &cut(&bytes, &cuts));
+        let limits = Limits { unmasked, ..LIMITS };
+        let expected = parsed(&bytes, masks, compresses, limits);
+        let seen = scan(&mut Scanner::new(sender, compresses, limits), &cut(&bytes, &cuts));
         prop_assert_eq!(&seen.controls, &expected.controls);
         prop_assert_eq!(seen.ended, expected.ended);
         prop_assert!(seen.handed_on == expected.handed_on, "other bytes were handed on");
@@ -95,9 +101,10 @@ proptest! {
         cuts in proptest::collection::vec(any::<usize>(), 0..40),
     ) {
         let sender = if masks { Sender::Client } else { Sender::Server };
-        let seen = scan(&mut Scanner::new(sender, true, LIMITS), &cut(&bytes, &cuts));
+        let limits = Limits { unmasked: Unmasked::Refuse, ..LIMITS };
+        let seen = scan(&mut Scanner::new(sender, true, limits), &cut(&bytes, &cuts));
         prop_assert!(bytes.starts_with(&seen.handed_on));
-        prop_assert_eq!(seen, parsed(&bytes, masks, true, LIMITS));
+        prop_assert_eq!(seen, parsed(&bytes, masks, true, limits));
     }
 }
 
@@ -117,6 +124,35 @@ fn something_of_our_own_goes_between_frames_only() {
     let end = frame(OpCode::Data(Data::Continue), true, b"", mask);
     scan(&mut scanner, &[&end]);
     assert!(scanner.is_between_messages());
+}
+
+/// B11: which frames may come without a mask, and that they go on with one.
+#[test]
+fn b11_unmasked_frames_are_refused_or_masked() {
+    let pong = frame(OpCode::Control(Other::Pong), true, b"nonce", None);
+    let close = encode(ControlKind::Close, &[0x03, 0xe8], None);
+    let ping = frame(OpCode::Control(Other::Ping), true, b"?", None);
+    let text = frame(OpCode::Data(Data::Text), true, b"hello", None);
+    let cases = [
+        (Unmasked::Refuse, [false; 4]),
+        (Unmasked::Answers, [true, true, false, false]),
+        (Unmasked::Accept, [true; 4]),
+    ];
+    for (unmasked, expected) in cases {
+        let limits = Limits { unmasked, ..LIMITS };
+        for (bytes, passes) in [&pong, &close, &ping, &text].into_iter().zip(expected) {
+            for cut in 0..=bytes.len() {
+                let mut scanner = Scanner::new(Sender::Client, false, limits);
+                let seen = scan(&mut scanner, &[&bytes[..cut], &bytes[cut..]]);
+                let mut masked = vec![bytes[0], bytes[1] | 0x80, 0, 0, 0, 0];
+                masked.extend(&bytes[2..]);
+                let ended = (!passes).then_some(Violation::Mask);
+                assert_eq!(seen.ended, ended, "{unmasked:?}, {bytes:?}");
+                let handed_on = if passes { masked } else { Vec::new() };
+                assert_eq!(seen.handed_on, handed_on, "{unmasked:?}, cut at {cut}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::connection::frames::{ControlKind, Piece, Scanner, encode};
+use crate::connection::frames::{ControlKind, Limits, Piece, Scanner, Sender, Unmasked, encode};
 use crate::connection::transport::Transport;
 
 /// Bytes that are read at a time.
@@ -38,6 +38,18 @@ impl Kept {
             scanner,
             held: Vec::new(),
         }
+    }
+
+    /// A backend's connection that no client has used.
+    #[must_use]
+    pub fn fresh(backend: Transport) -> Self {
+        let nothing = Limits {
+            frame_bytes_max: 0,
+            message_bytes_max: 0,
+            fragments_max: 0,
+            unmasked: Unmasked::Refuse,
+        };
+        Self::new(backend, Scanner::new(Sender::Server, false, nothing))
     }
 
     /// Holds what the backend says, until that is more than so many bytes, or it ends. May be dropped at
@@ -91,13 +103,13 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::frames::{Limits, Sender};
 
     fn kept(before: &[u8]) -> Kept {
         let limits = Limits {
             frame_bytes_max: u64::MAX,
             message_bytes_max: u64::MAX,
             fragments_max: u32::MAX,
+            unmasked: Unmasked::Refuse,
         };
         let mut scanner = Scanner::new(Sender::Server, false, limits);
         let mut before = before;

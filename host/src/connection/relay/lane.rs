@@ -35,6 +35,8 @@ pub(super) struct Taken {
     pub(super) data_bytes: usize,
     /// Control frames.
     pub(super) controls: u32,
+    /// Those of them that are pings.
+    pub(super) pings: u32,
     /// The code of a Close.
     pub(super) close: Option<u16>,
 }
@@ -77,17 +79,19 @@ impl Lane {
                     run.end = at;
                 }
                 Ok(Piece::Header(header)) => {
-                    let header = header.bytes();
-                    taken.data_bytes += header.len();
-                    // One that began in an earlier read is not among these bytes as a whole.
-                    if at < header.len() {
-                        self.queue(header);
+                    taken.data_bytes += header.bytes().len();
+                    // One that began in an earlier read is not among these bytes as a whole, and one that
+                    // came without a mask goes on with one.
+                    if at < header.came() || header.is_masked_here() {
+                        self.hand_on(bytes.get(run), &mut send);
+                        self.queue(header.bytes());
                         run = at..at;
                     }
                     run.end = at;
                 }
                 Ok(Piece::Control(control)) => {
                     taken.controls += 1;
+                    taken.pings += u32::from(control.kind == ControlKind::Ping);
                     if control.kind == ControlKind::Close {
                         taken.close = control.close().ok().map(|(code, _)| code);
                     }
@@ -180,6 +184,11 @@ impl Lane {
         self.discarded
     }
 
+    /// Bytes that wait to go out.
+    pub(super) fn pending(&self) -> usize {
+        self.waiting.len() - self.sent
+    }
+
     /// Whether nothing waits to go out.
     pub(super) const fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -204,6 +213,11 @@ impl Lane {
     /// Where the stream is, for whoever goes on with it. What waits is dropped.
     pub(super) fn into_scanner(self) -> Scanner {
         self.scanner
+    }
+
+    /// Whether our Close waits for the end of a frame.
+    pub(super) const fn is_close_held(&self) -> bool {
+        self.sealing && !self.sealed
     }
 
     /// Whether our Close is on its way, so that nothing more has to be read for this lane.

@@ -7,6 +7,7 @@
 mod ending;
 mod kept;
 mod lane;
+mod progress;
 mod step;
 
 #[cfg(test)]
@@ -23,12 +24,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 pub use self::kept::{Keeper, Kept};
 use self::lane::Lane;
-use self::step::{Moved, Side};
-use super::frames::{ControlKind, Limits, Scanner, Sender, Violation, encode};
+use self::step::{Moved, Reads};
+use super::faults::{Fault, Side};
+use super::frames::{ControlKind, Limits, Scanner, Sender, Unmasked, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::pump::Session;
-use super::transport::{Transport, abort_on_drop, give_up_on_silence};
-use crate::manager::{EndReport, Peer, Port};
+use super::transport::{Transport, give_up_on_silence, set_kernel_patience};
+use crate::health;
+use crate::manager::{Backlog, EndReport, Peer, Port};
 use crate::observe::Event;
 use crate::registry::Attachment;
 use crate::types::{CloseReason, Timestamp};
@@ -57,22 +60,18 @@ pub fn relay(
     attachment: Attachment,
 ) -> impl Future<Output = EndReport> + Send + 'static {
     let port = attachment.port().clone();
-    let health = &session.health;
-    give_up_on_silence(
-        &far.transport.socket(),
-        health.ping_interval,
-        health.dead_after,
-    );
-    let limits = Limits {
-        frame_bytes_max: session.config.frame_bytes_max as u64,
-        message_bytes_max: session.config.message_bytes_max as u64,
-        fragments_max: session.config.fragments_max,
-    };
+    let patience = (session.health.ping_interval, session.health.dead_after);
+    give_up_on_silence(far.transport.tcp(), patience.0, patience.1);
+    set_kernel_patience(client.tcp(), None);
+    let limits = session
+        .config
+        .limits(session.config.relayed_frame_bytes_max());
     // The backend is the operator's own.
     let trusted = Limits {
         frame_bytes_max: u64::MAX,
         message_bytes_max: u64::MAX,
         fragments_max: u32::MAX,
+        unmasked: Unmasked::Refuse,
     };
     let mut relay = Relay {
         up: Lane::new(Scanner::new(Sender::Client, far.compresses, limits)),
@@ -85,10 +84,10 @@ pub fn relay(
         },
         heartbeat: Heartbeat::new(session.clock.now()),
         control: ControlRate::default(),
-        client_blocked: None,
-        backend_blocked: None,
+        backend_backlog: Backlog::default(),
         backend_heard: session.clock.now(),
         client_closed_at: None,
+        client_code: None,
         closed_by_backend: false,
         keeper: far.keeper,
         attachment,
@@ -108,22 +107,8 @@ pub fn relay(
         if let Some(keeper) = relay.keeper.take().filter(|_| relay.may_be_kept(reason)) {
             return relay.hand_over(reason, keeper);
         }
-        // Boxed, for it is needed once and short.
-        let report = Box::pin(relay.finish(reason)).await;
-        if report.aborted {
-            abort_on_drop(&relay.client.socket());
-        }
-        if !relay.up.is_empty() {
-            abort_on_drop(&relay.backend.socket());
-        }
-        relay.port.report_end(report);
-        if may_come_back {
-            // The backend's side is gone, so there is nothing to come back to.
-            relay.attachment.leave_for_good(report.reason);
-        } else {
-            relay.attachment.leave(report.reason);
-        }
-        report
+        // Boxed, for it is needed once and most often short.
+        Box::pin(relay.end(reason, may_come_back)).await
     }
 }
 
@@ -152,14 +137,14 @@ struct Relay {
     down: Lane,
     heartbeat: Heartbeat,
     control: ControlRate,
-    /// Since when the client has not taken what waits for it.
-    client_blocked: Option<Timestamp>,
-    /// Since when the backend has not.
-    backend_blocked: Option<Timestamp>,
+    /// What waits for the backend. The client's is in its port's vitals.
+    backend_backlog: Backlog,
     /// When the backend said something last.
     backend_heard: Timestamp,
     /// When the client sent its Close, or its answer to ours.
     client_closed_at: Option<Timestamp>,
+    /// The code of the client's Close.
+    client_code: Option<u16>,
     closed_by_backend: bool,
     /// Who keeps the backend's side if the client is lost, if anybody.
     keeper: Option<Keeper>,
@@ -181,12 +166,6 @@ impl Relay {
             if let Some(nonce) = self.heartbeat.due(&self.port, &self.session.health, now) {
                 self.ping(&nonce, now);
             }
-            let wake = self.wake_in(now);
-            // A timer is set when there is another moment to wait for, not whenever we look.
-            if alarm_at != Some(now.after(wake)) {
-                alarm_at = Some(now.after(wake));
-                alarm.set(tokio::time::sleep(wake));
-            }
             let next = poll_fn(|cx| {
                 if let Poll::Ready(reason) = close.as_mut().poll(cx) {
                     return Poll::Ready(Next::End(reason));
@@ -194,8 +173,16 @@ impl Relay {
                 if ping.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Next::Ping);
                 }
-                if let Poll::Ready(moved) = self.poll_move(cx, true) {
+                if let Poll::Ready(moved) = self.poll_move(cx, Reads::BOTH) {
                     return Poll::Ready(Next::Moved(moved));
+                }
+                // After the move, which may have left something that has to be looked at earlier. A
+                // timer is set when there is another moment to wait for, not whenever we look.
+                let now = self.session.clock.now();
+                let wake = self.wake_in(now);
+                if alarm_at != Some(now.after(wake)) {
+                    alarm_at = Some(now.after(wake));
+                    alarm.set(tokio::time::sleep(wake));
                 }
                 alarm.as_mut().poll(cx).map(|()| Next::Look)
             });
@@ -203,8 +190,9 @@ impl Relay {
                 Next::End(reason) => return reason,
                 Next::Ping => {
                     ping.set(port.vitals.ping_asked());
-                    let nonce = self.heartbeat.fresh_nonce();
-                    self.ping(&nonce, self.session.clock.now());
+                    let now = self.session.clock.now();
+                    let nonce = self.heartbeat.fresh_nonce(now);
+                    self.ping(&nonce, now);
                 }
                 Next::Moved(moved) => {
                     if let Some(reason) = self.ends(moved) {
@@ -220,48 +208,30 @@ impl Relay {
         self.down.ping(&encode(ControlKind::Ping, nonce, None));
         if self.down.own_waits() {
             // In the middle of a frame of the backend: the client is not asked yet.
-            self.note_silence(true);
+            self.port.vitals.ping_held();
             return;
         }
         self.asked(now);
     }
 
     /// Our ping is on its way to the client.
-    fn asked(&self, now: Timestamp) {
+    fn asked(&mut self, now: Timestamp) {
+        self.control.expect(1);
         self.port.vitals.ping_sent(now);
+        health::note_ping(&self.port, self.client.tcp(), now, self.down.pending());
         self.attachment
             .manager()
             .note(now, Some(&self.peer.device), Event::Ping);
     }
 
-    /// Since when somebody keeps the connection from going on, and who.
-    fn stalls(&self) -> impl Iterator<Item = (Timestamp, CloseReason)> {
-        // Whoever has begun a frame and does not go on keeps us from asking the client anything.
-        let inside = self.down.own_waits() && self.client_blocked.is_none();
-        let client = self
-            .client_blocked
-            .map(|at| (at, CloseReason::SlowConsumer));
-        let backend = self.backend_blocked;
-        let backend = backend.or(inside.then_some(self.backend_heard));
-        let backend = backend.map(|at| (at, CloseReason::UpstreamGone));
-        client.into_iter().chain(backend)
-    }
-
-    /// Whether that lasts for too long.
-    fn stalled(&self, now: Timestamp) -> Option<CloseReason> {
-        let stall_max = self.session.config.stall_max;
-        self.stalls()
-            .find(|(at, _)| now.since(*at) >= stall_max)
-            .map(|(_, reason)| reason)
-    }
-
-    /// When to look again if nothing happens.
-    fn wake_in(&self, now: Timestamp) -> Duration {
-        let beat = self.heartbeat.next(&self.session.health, now);
-        let stall_max = self.session.config.stall_max;
-        self.stalls()
-            .map(|(at, _)| at.after(stall_max).since(now))
-            .fold(beat, Duration::min)
+    /// Takes note of what one side did, and says what the connection ends with for it.
+    fn at_fault(&self, side: Side, fault: Fault) -> CloseReason {
+        let Session { faults, clock, .. } = &*self.session;
+        faults.note(fault, side, self.port.id, clock.now());
+        match side {
+            Side::Client => fault.reason(),
+            Side::Backend => CloseReason::UpstreamGone,
+        }
     }
 
     /// Whether that is the end, and why.
@@ -279,21 +249,11 @@ impl Relay {
             Moved::Close(Side::Backend, _) => Some(CloseReason::UpstreamClosed),
             Moved::Gone(Side::Client) => Some(CloseReason::ClientGone),
             Moved::Gone(Side::Backend) => Some(CloseReason::UpstreamGone),
-            Moved::Flood => Some(CloseReason::PolicyViolation),
+            Moved::Flood => Some(self.at_fault(Side::Client, Fault::ControlRate)),
             Moved::Broken(side, violation) => {
                 tracing::debug!(connection = %self.port.id, %violation, "the stream cannot go on");
                 self.port.vitals.count_error();
-                Some(match (side, violation) {
-                    (Side::Backend, _) => CloseReason::UpstreamGone,
-                    (
-                        Side::Client,
-                        Violation::FrameTooLong { .. } | Violation::MessageTooLong { .. },
-                    ) => CloseReason::MessageTooBig,
-                    (Side::Client, Violation::TooManyFragments { .. }) => {
-                        CloseReason::PolicyViolation
-                    }
-                    (Side::Client, _) => CloseReason::ProtocolError,
-                })
+                Some(self.at_fault(side, Fault::of(violation)))
             }
         }
     }

@@ -1,10 +1,10 @@
 //! One move of bytes, from whoever has some to whoever takes them.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use super::Relay;
+use crate::connection::faults::Side;
 use crate::connection::frames::{Control, ControlKind, Violation};
 use crate::observe::Event;
 
@@ -18,11 +18,18 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
-/// One of the two ends.
+/// Who is still read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Client,
-    Backend,
+pub(super) struct Reads {
+    pub(super) client: bool,
+    pub(super) backend: bool,
+}
+
+impl Reads {
+    pub(super) const BOTH: Self = Self {
+        client: true,
+        backend: true,
+    };
 }
 
 /// What a move came to.
@@ -41,38 +48,39 @@ pub(super) enum Moved {
 }
 
 impl Relay {
-    /// Waits until something can be moved, and moves it; at the end, when a backend may be gone and
-    /// nothing more of it is wanted. Also over once a lane has nothing left to say: that may have been
-    /// the last.
-    pub(super) async fn moved_to_end(&mut self, backend_gone: bool) -> Moved {
+    /// Waits until something can be moved, and moves it; at the end, when nothing more of one side may
+    /// be wanted. Also over once a lane has nothing left to say: that may have been the last.
+    pub(super) fn poll_move_to_end(&mut self, cx: &mut Context<'_>, reads: Reads) -> Poll<Moved> {
         let before = (self.up.is_empty(), self.down.is_empty());
-        poll_fn(|cx| {
-            let moved = self.poll_move(cx, !backend_gone);
-            let is_news = (self.up.is_empty(), self.down.is_empty()) != before;
-            if moved.is_pending() && is_news {
-                return Poll::Ready(Moved::Some);
-            }
-            moved
-        })
-        .await
+        let moved = self.poll_move(cx, reads);
+        let is_news = (self.up.is_empty(), self.down.is_empty()) != before;
+        if moved.is_pending() && is_news {
+            return Poll::Ready(Moved::Some);
+        }
+        moved
     }
 
     /// Moves what can be moved. Pending once nothing can.
-    pub(super) fn poll_move(&mut self, cx: &mut Context<'_>, backend: bool) -> Poll<Moved> {
+    pub(super) fn poll_move(&mut self, cx: &mut Context<'_>, reads: Reads) -> Poll<Moved> {
+        let now = self.session.clock.now();
+        self.look(Side::Client, now);
+        self.look(Side::Backend, now);
         for _ in 0..READS_MAX {
-            if backend {
-                self.poll_send(Side::Backend, cx);
-            }
+            self.poll_send(Side::Backend, cx);
             self.poll_send(Side::Client, cx);
             // Whoever is slow to take is not heard faster than it takes. At the end the answer to our
             // Close is, whoever it was that did not take.
-            let takes_more = self.up.is_empty() || self.up.is_sealing() || !backend;
-            self.note_silence(!takes_more);
+            let takes_more = self.up.is_empty() || self.up.is_sealing() || !reads.backend;
+            self.port.vitals.set_read_paused(!takes_more);
             let mut read = Poll::Pending;
-            if takes_more {
+            if takes_more && reads.client {
                 read = self.poll_read(Side::Client, cx);
             }
-            if read.is_pending() && backend && self.down.is_empty() && !self.down.is_sealed() {
+            // For a client that is gone it is read and dropped: a backend that cannot say what it has
+            // to say may not take what its client said last.
+            let wanted =
+                self.down.is_discarded() || (self.down.is_empty() && !self.down.is_sealed());
+            if read.is_pending() && reads.backend && wanted {
                 read = self.poll_read(Side::Backend, cx);
             }
             match ready!(read) {
@@ -83,31 +91,24 @@ impl Relay {
         Poll::Ready(Moved::Some)
     }
 
-    /// Sends what waits for one side, and keeps since when it does not take it. One that cannot be sent
-    /// to may have said something before, its reason for example, so it is read to its end.
+    /// Sends what waits for one side, and notes whether it takes it. One that cannot be sent to may
+    /// have said something before, its reason for example, so it is read to its end.
     fn poll_send(&mut self, to: Side, cx: &mut Context<'_>) {
-        let (lane, transport, blocked) = match to {
-            Side::Client => (&mut self.down, &mut self.client, &mut self.client_blocked),
-            Side::Backend => (&mut self.up, &mut self.backend, &mut self.backend_blocked),
+        let (lane, transport) = match to {
+            Side::Client => (&mut self.down, &mut self.client),
+            Side::Backend => (&mut self.up, &mut self.backend),
         };
-        match lane.poll_send(transport, cx) {
-            Poll::Ready(Ok(())) if !lane.is_discarded() => *blocked = None,
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => {
-                lane.discard();
-                blocked.get_or_insert(self.session.clock.now());
-            }
-            Poll::Pending => {
-                blocked.get_or_insert(self.session.clock.now());
-            }
+        if lane.is_empty() {
+            return;
         }
-    }
-
-    /// Silence says nothing of a client that we do not read, or could not ask: inside a long frame of
-    /// the backend there is no place for a ping.
-    pub(super) fn note_silence(&self, paused: bool) {
-        let unheard = paused || self.down.own_waits();
-        self.port.vitals.set_read_paused(unheard);
+        let before = lane.pending();
+        if let Poll::Ready(Err(_)) = lane.poll_send(transport, cx) {
+            lane.discard();
+            let (_, _, backlog) = self.way_to(to);
+            backlog.grew(self.session.clock.now());
+            return;
+        }
+        self.note_progress(to, before, self.session.clock.now());
     }
 
     fn poll_read(&mut self, from: Side, cx: &mut Context<'_>) -> Poll<Moved> {
@@ -144,9 +145,13 @@ impl Relay {
                     Ok(taken) => taken,
                     Err(violation) => return Some(Moved::Broken(from, violation)),
                 };
+                self.control.expect(taken.pings);
                 if held && !self.down.own_waits() {
                     self.heartbeat.sent(now);
                     self.asked(now);
+                }
+                if taken.data_bytes > 0 || taken.controls > 0 {
+                    self.note_sent(Side::Client, now);
                 }
                 if taken.data_bytes > 0 {
                     self.port.vitals.count_out(taken.data_bytes);
@@ -193,12 +198,17 @@ impl Relay {
             let manager = attachment.manager();
             manager.touch(now, &peer.device, taken.data_bytes);
         }
+        if taken.data_bytes > 0 || taken.controls > 0 {
+            self.note_sent(Side::Backend, now);
+        }
         if let Some(close) = taken.close {
-            self.client_closed_at = Some(now);
+            (self.client_closed_at, self.client_code) = (Some(now), Some(close));
             return Some(Moved::Close(Side::Client, Some(close)));
         }
         let most = self.session.config.control_frames_per_s_max;
-        let flood = (0..taken.controls).any(|_| self.control.count(now) > most);
+        let pongs = taken.controls - taken.pings;
+        let unasked = taken.pings + self.control.unexpected(pongs);
+        let flood = (0..unasked).any(|_| self.control.count(now) > most);
         flood.then_some(Moved::Flood)
     }
 }

@@ -53,7 +53,7 @@ async fn text_that_is_not_utf8_is_1007() {
 #[tokio::test(start_paused = true)]
 async fn what_is_too_big_is_1009() {
     let small = || Config {
-        frame_bytes_max: 100,
+        frame_bytes_max: Some(100),
         message_bytes_max: 150,
         ..Config::default()
     };

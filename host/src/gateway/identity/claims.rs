@@ -1,9 +1,9 @@
 //! What whoever vouches for a client says of it, and what that means here.
 
-use axum::http::Uri;
 use serde_json::{Map, Value};
 
-use super::{Identity, Names, Unidentified};
+use super::names::Named;
+use super::{Identity, Unidentified};
 use crate::types::{DeviceId, ManagerKey, UserId};
 
 /// Which claim means what. An empty name is never said.
@@ -11,9 +11,9 @@ use crate::types::{DeviceId, ManagerKey, UserId};
 pub struct Config {
     /// The user. `sub`.
     pub user: String,
-    /// The manager; where it is not said, the client's query says it. Empty.
+    /// The manager; where it is not said, the client says it. Empty.
     pub key: String,
-    /// The device; where it is not said, the client's query says it. Empty.
+    /// The device; where it is not said, the client says it. Empty.
     pub device: String,
     /// The class, or classes, of the user. `class`.
     pub class: String,
@@ -43,11 +43,12 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The client that these claims are of; what they leave open, its query says.
+    /// The client that these claims are of; what they leave open of manager and device is as it
+    /// `named` them.
     pub(super) fn read(
         &self,
         claims: &Map<String, Value>,
-        uri: &Uri,
+        mut named: Named,
     ) -> Result<Identity, Unidentified> {
         let text = |name: &str| match claims.get(name).filter(|_| !name.is_empty()) {
             None | Some(Value::Null) => Ok(None),
@@ -58,14 +59,14 @@ impl Reader<'_> {
         let user = text(&self.config.user)?.ok_or_else(|| {
             Unidentified::Rejected(format!("claim `{}` is missing", self.config.user))
         })?;
-        let names = Names::of(uri)?;
-        let (mut key, mut device) = names.key_and_device()?;
         if let Some(said) = text(&self.config.key)? {
-            key = ManagerKey::new(&said)?;
+            named.key = Some(ManagerKey::new(&said)?);
         }
         if let Some(said) = text(&self.config.device)? {
-            device = DeviceId::new(&said)?;
+            named.device = Some(DeviceId::new(&said)?);
         }
+        let class = named.class;
+        let (key, device) = named.key_and_device()?;
         let number = |name: &str| claims.get(name).filter(|value| !value.is_null());
         let priority = match number(&self.config.priority) {
             None => None,
@@ -83,7 +84,7 @@ impl Reader<'_> {
             }
         };
         Ok(Identity {
-            device_class: names.device_class()?,
+            device_class: class,
             protected: self.is_protected(claims.get(&self.config.class))?,
             priority,
             managers_max,
@@ -124,8 +125,13 @@ mod tests {
             config: &config,
             protected_classes: &["premium".to_owned()],
         };
-        let uri = format!("/ws?{query}").parse().unwrap();
-        let read = reader.read(claims.as_object().unwrap(), &uri);
+        let claims = claims.as_object().unwrap();
+        let request = axum::http::Request::get(format!("/ws?{query}"));
+        let parts = request.body(()).unwrap().into_parts().0;
+        let named = super::super::Naming::default()
+            .read(&parts, Some(claims))
+            .unwrap();
+        let read = reader.read(claims, named);
         read.map_err(|error| error.to_string())
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{claims, forwarded, hook, jwt, token};
+use super::place::Place;
+use super::{Naming, claims, forwarded, hook, jwt, session, token};
 
 /// Who vouches for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +17,30 @@ pub enum Mode {
     Hook,
     /// Proxies that say so in headers.
     Headers,
+    /// The application, by a session's cookie that it checks itself.
+    Cookie,
+    /// The network: a client is its address.
+    Address,
+}
+
+impl Mode {
+    /// Every mode, with its name in a configuration.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("dev", Self::Dev),
+        ("jwt", Self::Jwt),
+        ("hook", Self::Hook),
+        ("headers", Self::Headers),
+        ("cookie", Self::Cookie),
+        ("address", Self::Address),
+    ];
+
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, mode)| *mode == self)
+            .map_or("", |(name, _)| name)
+    }
 }
 
 /// How users prove who they are.
@@ -23,6 +48,12 @@ pub enum Mode {
 pub struct Config {
     /// Who vouches. Dev.
     pub mode: Mode,
+    /// Where clients name their managers; the first place that has a name counts. The query
+    /// parameter `key`.
+    pub key: Vec<Place>,
+    /// Where clients name their devices; the first place that has a name counts. The query parameter
+    /// `device`.
+    pub device: Vec<Place>,
     /// How long a connection outlives its token. 25 s.
     pub expiry_grace: Duration,
     /// Classes whose users are protected. `premium`.
@@ -37,12 +68,17 @@ pub struct Config {
     pub hook: hook::Config,
     /// The headers of proxies.
     pub headers: forwarded::Config,
+    /// The session's cookie.
+    pub cookie: session::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        let naming = Naming::default();
         Self {
             mode: Mode::Dev,
+            key: naming.key,
+            device: naming.device,
             expiry_grace: Duration::from_secs(25),
             protected_classes: vec!["premium".to_owned()],
             token: token::Config::default(),
@@ -50,6 +86,7 @@ impl Default for Config {
             claims: claims::Config::default(),
             hook: hook::Config::default(),
             headers: forwarded::Config::default(),
+            cookie: session::Config::default(),
         }
     }
 }

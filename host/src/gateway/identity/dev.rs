@@ -2,17 +2,20 @@
 
 use axum::http::request::Parts;
 
-use super::{Identified, Identify, Identity, Names, Unidentified};
+use super::address;
+use super::names::{Names, Naming};
+use super::{Identified, Identify, Identity, Unidentified};
 use crate::types::UserId;
 
 const CLASSES: [&str; 2] = ["standard", "premium"];
 
-/// Takes everybody's word for who they are: `user`, `key`, `device`, `device-class` and `class`
-/// from the query. For development; the configuration allows it on loopback only.
-#[derive(Debug, Clone, Copy, Default)]
+/// Takes everybody's word for who they are: `user`, `device-class` and `class` from the query, key
+/// and device from where they are named. In front of a backend a client that does not say who it is
+/// is its address. For development; the configuration allows it on loopback only.
+#[derive(Debug, Clone, Default)]
 pub struct DevIdentity {
-    /// Parameters that are not known here belong to a backend and are no mistake.
-    pub foreign_queries: bool,
+    /// Where managers and devices are named.
+    pub naming: Naming,
 }
 
 impl Identify for DevIdentity {
@@ -22,33 +25,53 @@ impl Identify for DevIdentity {
 }
 
 impl DevIdentity {
-    fn read(self, parts: &Parts) -> Result<Identity, Unidentified> {
-        let names = Names::of(&parts.uri)?;
-        if let Some(name) = names.unknown().filter(|_| !self.foreign_queries) {
-            return Err(Unidentified::Unknown(name.to_owned()));
+    fn read(&self, parts: &Parts) -> Result<Identity, Unidentified> {
+        let shared = self.naming.shared;
+        let names = Names::of(&parts.uri);
+        if let Some((name, known)) = self.naming.unknown(&names) {
+            return Err(Unidentified::Unknown { name, known });
         }
-        let user = UserId::new(names.value("user")?.ok_or(Unidentified::Missing("user"))?)?;
-        let (key, device) = names.key_and_device()?;
-        let protected = match names.value("class")? {
-            None | Some("standard") => false,
-            Some("premium") => true,
-            Some(_) => {
-                return Err(Unidentified::Value {
-                    name: "class",
-                    known: &CLASSES,
-                });
-            }
-        };
+        let named = self.naming.read(parts, None)?;
+        let class = named.class;
+        let (key, device) = named.key_and_device()?;
         Ok(Identity {
-            device_class: names.device_class()?,
-            protected,
-            ..Identity::new(user, key, device)
+            device_class: class,
+            protected: is_premium(&names, shared)?,
+            ..Identity::new(self.user(parts, &names)?, key, device)
         })
+    }
+
+    /// Who it says it is. Whose limit counts must be clear, so an ambiguous name is refused whoever
+    /// else reads the query.
+    fn user(&self, parts: &Parts, names: &Names) -> Result<UserId, Unidentified> {
+        let shared = self.naming.shared;
+        let said = names.value("user", false)?;
+        match said.filter(|user| !(shared && user.is_empty())) {
+            Some(user) if user.contains('\u{fffd}') => Err(Unidentified::Query),
+            Some(user) => Ok(UserId::new(&user)?),
+            None if shared => address::user(parts, &[]).ok_or(Unidentified::Missing("user")),
+            None => Err(Unidentified::Missing("user")),
+        }
+    }
+}
+
+fn is_premium(names: &Names, shared: bool) -> Result<bool, Unidentified> {
+    match names.value("class", shared)?.as_deref() {
+        None | Some("standard") => Ok(false),
+        Some("premium") => Ok(true),
+        Some(_) if shared => Ok(false),
+        Some(_) => Err(Unidentified::Value {
+            name: "class",
+            known: &CLASSES,
+        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::extract::ConnectInfo;
     use axum::http::Request;
 
     use super::*;
@@ -75,8 +98,9 @@ mod tests {
         );
         assert_eq!(identify("user=ann&device=d").unwrap().key.as_str(), "d");
         let (one, two) = (identify("user=ann").unwrap(), identify("user=ann").unwrap());
-        assert_eq!(one.key, two.key);
+        assert_ne!(one.key, two.key);
         assert_ne!(one.device, two.device);
+        assert!(one.key.is_unnamed() && one.device.is_unnamed());
     }
 
     #[test]
@@ -106,6 +130,10 @@ mod tests {
                 "`key` is empty; give it at least one character",
             ),
             (
+                "user=a&key=k&key=l",
+                "query parameter `key` is given more than once",
+            ),
+            (
                 "user=a&device-class=toaster",
                 "query parameter `device-class` must be one of unknown, desktop, mobile, server",
             ),
@@ -120,13 +148,43 @@ mod tests {
         }
     }
 
-    /// In front of a backend, its own parameters are none of our business.
+    /// In front of a backend its own parameters are none of our business, and a client that sends
+    /// nothing is its address; only whose limit counts has to be clear.
     #[test]
-    fn parameters_of_a_backend_are_let_through() {
-        let request = Request::get("/ws?user=ann&room=7").body(()).unwrap();
-        let parts = request.into_parts().0;
-        let foreign_queries = true;
-        assert!(DevIdentity { foreign_queries }.read(&parts).is_ok());
-        assert!(DevIdentity::default().read(&parts).is_err());
+    fn in_front_of_a_backend_a_client_need_not_say_anything() {
+        let naming = Naming {
+            shared: true,
+            ..Naming::default()
+        };
+        let dev = DevIdentity { naming };
+        let read = |query: &str| {
+            let from = ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 1)));
+            let request = Request::get(format!("/chat?{query}")).extension(from);
+            let parts = request.body(()).unwrap().into_parts().0;
+            dev.read(&parts).map(|identity| identity.user.to_string())
+        };
+        for (query, user) in [
+            ("", "192.0.2.7"),
+            ("user=", "192.0.2.7"),
+            ("class=5&device-class=x&room=7&room=8", "192.0.2.7"),
+            ("user=ann&class=5", "ann"),
+            ("user=ann&x=%ff", "ann"),
+        ] {
+            assert_eq!(read(query).unwrap(), user, "{query}");
+        }
+        for query in ["user=a&user=b", "user=%ff", "user=a%00"] {
+            assert_eq!(read(query).unwrap_err().status().as_u16(), 400, "{query}");
+        }
+        assert!(
+            DevIdentity::default()
+                .read(
+                    &Request::get("/ws?user=ann&room=7")
+                        .body(())
+                        .unwrap()
+                        .into_parts()
+                        .0
+                )
+                .is_err()
+        );
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::claims::{self, Reader};
-use super::{Identified, Identify, Identity, Unidentified};
+use super::{Identified, Identify, Identity, Naming, Unidentified};
 use crate::gateway::peer;
 
 /// Which header says what. An empty name is never said.
@@ -14,9 +14,9 @@ use crate::gateway::peer;
 pub struct Config {
     /// The user. `x-user`.
     pub user: String,
-    /// The manager; where it is not said, the client's query says it. Empty.
+    /// The manager; where it is not said, the client says it. Empty.
     pub key: String,
-    /// The device; where it is not said, the client's query says it. Empty.
+    /// The device; where it is not said, the client says it. Empty.
     pub device: String,
     /// The class of the user. `x-user-class`.
     pub class: String,
@@ -39,13 +39,14 @@ pub struct Forwarded {
     /// The headers, by what they say.
     names: claims::Config,
     protected_classes: Vec<String>,
+    naming: Naming,
     proxies: Vec<IpNet>,
 }
 
 impl Forwarded {
     /// By these headers, of these proxies.
     #[must_use]
-    pub fn new(config: &super::Config, proxies: Vec<IpNet>) -> Self {
+    pub fn new(config: &super::Config, naming: Naming, proxies: Vec<IpNet>) -> Self {
         let headers = config.headers.clone();
         Self {
             names: claims::Config {
@@ -57,6 +58,7 @@ impl Forwarded {
                 managers: String::new(),
             },
             protected_classes: config.protected_classes.clone(),
+            naming,
             proxies,
         }
     }
@@ -96,7 +98,7 @@ impl Forwarded {
             config: &self.names,
             protected_classes: &self.protected_classes,
         };
-        reader.read(&said, &parts.uri)
+        reader.read(&said, self.naming.read(parts, None)?)
     }
 }
 

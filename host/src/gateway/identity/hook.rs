@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::claims::{self, Reader};
-use super::{Identified, Identify, Identity, Unidentified, http};
+use super::{Identified, Identify, Identity, Naming, Unidentified, http};
 use crate::gateway::peer;
 use crate::types::{Clock, Timestamp};
 
@@ -65,6 +65,7 @@ type Digested = [u8; 32];
 /// Identifies by asking.
 pub struct Hook {
     config: super::Config,
+    naming: Naming,
     headers: Vec<HeaderName>,
     /// What the fields of an answer are called.
     fields: claims::Config,
@@ -79,7 +80,11 @@ impl Hook {
     ///
     /// # Errors
     /// When that cannot be made.
-    pub fn new(config: &super::Config, clock: Clock) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        config: &super::Config,
+        naming: Naming,
+        clock: Clock,
+    ) -> Result<Self, reqwest::Error> {
         let client = http::client(config.hook.timeout)?;
         let named = config.hook.headers.iter();
         let named = named.filter_map(|name| name.parse().ok());
@@ -93,6 +98,7 @@ impl Hook {
             },
             answers: Cache::new(config.hook.cache_entries_max),
             config: config.clone(),
+            naming,
             client,
             clock,
         })
@@ -122,7 +128,8 @@ impl Hook {
             config: &self.fields,
             protected_classes: &self.config.protected_classes,
         };
-        let identity = reader.read(&answer, &parts.uri).map_err(|error| {
+        let named = self.naming.read(parts, Some(&answer))?;
+        let identity = reader.read(&answer, named).map_err(|error| {
             tracing::error!(%error, "the authorisation hook's answer cannot be used");
             Unidentified::Unavailable
         })?;

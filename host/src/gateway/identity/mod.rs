@@ -1,11 +1,14 @@
 //! Who is it. Whatever proves it stays in here; what comes out is checked and typed.
 //!
 //! [`Identify`] is the seam: [`DevIdentity`] believes everybody, [`jwt`] checks tokens by keys,
-//! [`hook`] asks a service, [`forwarded`] believes headers of named proxies. How a client hands its
-//! token over is [`token`]'s matter, what claims mean is [`claims`]'.
+//! [`hook`] asks a service, [`forwarded`] believes headers of named proxies, [`session`] takes an
+//! application's own cookie, [`address`] the client's address. How a client hands its token over is
+//! [`token`]'s matter, what claims mean is [`claims`]', and where a client names its manager and
+//! device is a list of [`place`]s.
 //!
 //! Not here: whether it may enter (`admission`).
 
+pub mod address;
 pub mod claims;
 mod config;
 mod dev;
@@ -14,6 +17,8 @@ pub mod hook;
 mod http;
 pub mod jwt;
 mod names;
+pub mod place;
+pub mod session;
 pub mod token;
 
 use std::fmt;
@@ -29,7 +34,7 @@ use crate::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
 
 pub use config::{Config, Mode};
 pub use dev::DevIdentity;
-pub(in crate::gateway) use names::{Names, is_anonymous};
+pub use names::Naming;
 
 /// A verified client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,12 +86,17 @@ pub enum Unidentified {
         "query parameter `{0}` is missing; connect to e.g. `/ws?user=ann&key=chat-1&device=laptop`"
     )]
     Missing(&'static str),
-    /// It says so twice.
-    #[error("query parameter `{0}` is given more than once")]
-    Repeated(&'static str),
+    /// It says two things in one place.
+    #[error("{0} is given more than once")]
+    Repeated(String),
     /// It says something else too.
-    #[error("query parameter `{0}` is unknown; known are {known}", known = names::PARAMETERS.join(", "))]
-    Unknown(String),
+    #[error("query parameter `{name}` is unknown; known are {known}", known = known.join(", "))]
+    Unknown {
+        /// The parameter.
+        name: String,
+        /// Those that are understood.
+        known: Vec<String>,
+    },
     /// A value is not one of those that are known.
     #[error("query parameter `{name}` must be one of {known}", known = known.join(", "))]
     Value {
@@ -101,6 +111,9 @@ pub enum Unidentified {
     /// The query is not one.
     #[error("the query is not valid percent-encoded UTF-8")]
     Query,
+    /// The session's cookie is missing.
+    #[error("cookie `{0}` is missing; sign in first")]
+    NoSession(String),
     /// What proves it is missing or does not.
     #[error("{0}")]
     Rejected(String),
@@ -113,11 +126,16 @@ pub enum Unidentified {
 }
 
 impl Unidentified {
+    /// A query parameter says two things.
+    fn repeated(name: &str) -> Self {
+        Self::Repeated(format!("query parameter `{name}`"))
+    }
+
     /// The status it is answered with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Missing(_) | Self::Rejected(_) => StatusCode::UNAUTHORIZED,
+            Self::Missing(_) | Self::NoSession(_) | Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -152,34 +170,45 @@ pub enum IdentityError {
     },
 }
 
-/// Whoever identifies by these settings. `proxies` are believed in their headers; `foreign_queries`
-/// are those of a backend: parameters that nobody here knows are let through.
+/// Whoever identifies by these settings. `proxies` are believed in their headers; a request that is
+/// `shared` is a backend's too: what nobody here understands is let through.
 ///
 /// # Errors
 /// [`IdentityError`] with the key to mend.
 pub fn by(
     config: &Config,
     proxies: &[IpNet],
-    foreign_queries: bool,
+    shared: bool,
     clock: Clock,
 ) -> Result<Arc<dyn Identify>, IdentityError> {
+    let naming = Naming {
+        key: config.key.clone(),
+        device: config.device.clone(),
+        shared,
+    };
+    let proxies = proxies.to_vec();
     Ok(match config.mode {
-        Mode::Dev => Arc::new(DevIdentity { foreign_queries }),
-        Mode::Jwt => Arc::new(jwt::Jwt::new(config, clock).map_err(|error| match error {
-            jwt::KeysError::Client(source) => IdentityError::Client {
-                key: "identity.jwt.keys_url",
-                source,
+        Mode::Dev => Arc::new(DevIdentity { naming }),
+        Mode::Address => Arc::new(address::Address::new(naming, proxies)),
+        Mode::Cookie => Arc::new(session::Session::new(&config.cookie, naming, proxies)),
+        Mode::Jwt => Arc::new(jwt::Jwt::new(config, naming, clock).map_err(
+            |error| match error {
+                jwt::KeysError::Client(source) => IdentityError::Client {
+                    key: "identity.jwt.keys_url",
+                    source,
+                },
+                error => IdentityError::Keys(error),
             },
-            error => IdentityError::Keys(error),
-        })?),
+        )?),
         Mode::Hook => {
-            let hook = hook::Hook::new(config, clock).map_err(|source| IdentityError::Client {
-                key: "identity.hook.url",
-                source,
-            })?;
+            let hook =
+                hook::Hook::new(config, naming, clock).map_err(|source| IdentityError::Client {
+                    key: "identity.hook.url",
+                    source,
+                })?;
             Arc::new(hook)
         }
-        Mode::Headers => Arc::new(forwarded::Forwarded::new(config, proxies.to_vec())),
+        Mode::Headers => Arc::new(forwarded::Forwarded::new(config, naming, proxies)),
     })
 }
 

@@ -1,91 +1,242 @@
-//! What a client may say of itself in the query: names of its own managers and devices.
+//! What a client may say of itself: names of its own managers and devices, and what it runs on.
 
 use axum::extract::Query;
 use axum::http::Uri;
+use axum::http::request::Parts;
+use serde_json::{Map, Value};
 
 use super::Unidentified;
+use super::place::{Place, Said, of_all};
 use crate::manager::DeviceClass;
-use crate::types::{DeviceId, ManagerKey};
+use crate::types::{DeviceId, InvalidId, ManagerKey};
 
-/// What is understood in a query.
-pub(super) const PARAMETERS: [&str; 5] = ["user", "key", "device", "device-class", "class"];
 const DEVICE_CLASSES: [&str; 4] = ["unknown", "desktop", "mobile", "server"];
+/// What bytes that are not UTF-8 are decoded to.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// Where clients name their managers and devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// Where a manager is named; the first place that has a name counts.
+    pub key: Vec<Place>,
+    /// Where a device is named; the first place that has a name counts.
+    pub device: Vec<Place>,
+    /// The request is a backend's as well: what we do not understand is the backend's and no
+    /// mistake, and what cannot be a name is none.
+    pub shared: bool,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self {
+            key: vec![Place::Query("key".to_owned())],
+            device: vec![Place::Query("device".to_owned())],
+            shared: false,
+        }
+    }
+}
+
+/// What a client calls itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) key: Option<ManagerKey>,
+    pub(super) device: Option<DeviceId>,
+    pub(super) class: DeviceClass,
+}
+
+impl Named {
+    /// The manager and the device. Without a device none is assumed; without a key the manager is
+    /// named after the device, and where there is none either, the connection is a manager of its
+    /// own.
+    pub(super) fn key_and_device(self) -> Result<(ManagerKey, DeviceId), InvalidId> {
+        let key = match (self.key, &self.device) {
+            (Some(key), _) => key,
+            (None, Some(device)) => ManagerKey::new(device.as_str())?,
+            (None, None) => ManagerKey::unnamed(),
+        };
+        Ok((key, self.device.unwrap_or_else(DeviceId::unnamed)))
+    }
+}
+
+impl Naming {
+    /// What a request says, with the claims of what proves who it is from.
+    ///
+    /// # Errors
+    /// [`Unidentified`] when a name cannot be used and the request is ours alone, or when it is
+    /// reserved.
+    pub(super) fn read(
+        &self,
+        parts: &Parts,
+        claims: Option<&Map<String, Value>>,
+    ) -> Result<Named, Unidentified> {
+        let names = Names::of(&parts.uri);
+        if !self.shared
+            && names
+                .pairs
+                .iter()
+                .any(|(_, value)| value.contains(REPLACEMENT))
+        {
+            return Err(Unidentified::Query);
+        }
+        let find = |places: &[Place]| {
+            let mut found = places.iter().map(|place| {
+                let said = place.said(parts, &names, claims);
+                self.usable(place, said)
+            });
+            found.find_map(Result::transpose).transpose()
+        };
+        let key = find(&self.key)?.map(|key| ManagerKey::new(&key));
+        let device = find(&self.device)?.map(|device| DeviceId::new(&device));
+        Ok(Named {
+            key: key.transpose()?,
+            device: device.transpose()?,
+            class: self.device_class(&names)?,
+        })
+    }
+
+    /// What stands at a place, if it can be a name.
+    fn usable(&self, place: &Place, said: Said) -> Result<Option<String>, Unidentified> {
+        match said {
+            Said::Nothing => Ok(None),
+            Said::Twice if self.shared => Ok(None),
+            Said::Twice => Err(Unidentified::Repeated(place.to_string())),
+            Said::Once(text) if self.shared => {
+                let is_name = match ManagerKey::held(&text) {
+                    Ok(_) => !text.contains(REPLACEMENT),
+                    Err(_) => false,
+                };
+                Ok(is_name.then_some(text))
+            }
+            Said::Once(text) => Ok(Some(text)),
+        }
+    }
+
+    fn device_class(&self, names: &Names) -> Result<DeviceClass, Unidentified> {
+        let unknown = Unidentified::Value {
+            name: "device-class",
+            known: &DEVICE_CLASSES,
+        };
+        match names.value("device-class", self.shared)?.as_deref() {
+            None | Some("unknown") => Ok(DeviceClass::Unknown),
+            Some("desktop") => Ok(DeviceClass::Desktop),
+            Some("mobile") => Ok(DeviceClass::Mobile),
+            Some("server") => Ok(DeviceClass::Server),
+            Some(_) if self.shared => Ok(DeviceClass::Unknown),
+            Some(_) => Err(unknown),
+        }
+    }
+
+    /// A parameter that is not understood, if there is one and it is no backend's, and those that are.
+    pub(super) fn unknown(&self, names: &Names) -> Option<(String, Vec<String>)> {
+        if self.shared {
+            return None;
+        }
+        let places = self.key.iter().chain(&self.device);
+        let named = places.filter_map(|place| match place {
+            Place::Query(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let mut known = vec!["user"];
+        known.extend(named);
+        known.extend(["device-class", "class"]);
+        let mut names = names.pairs.iter().map(|(name, _)| name.as_str());
+        let unknown = names.find(|name| !known.contains(name))?.to_owned();
+        Some((unknown, known.into_iter().map(str::to_owned).collect()))
+    }
+}
 
 /// A query's parameters, decoded.
-pub(in crate::gateway) struct Names {
+pub(super) struct Names {
     pairs: Vec<(String, String)>,
 }
 
 impl Names {
     /// Reads them.
-    ///
-    /// # Errors
-    /// [`Unidentified::Query`].
-    pub(in crate::gateway) fn of(uri: &Uri) -> Result<Self, Unidentified> {
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Unidentified::Query)?
-            .0;
-        // Bytes that are not UTF-8 come out as this; different ones would make one user.
-        if pairs.iter().any(|(_, value)| value.contains('\u{fffd}')) {
-            return Err(Unidentified::Query);
-        }
-        Ok(Self { pairs })
-    }
-
-    /// A parameter that nobody here knows.
-    pub(super) fn unknown(&self) -> Option<&str> {
-        let mut names = self.pairs.iter().map(|(name, _)| name.as_str());
-        names.find(|name| !PARAMETERS.contains(name))
-    }
-
-    /// A parameter, which may be given once.
-    pub(super) fn value(&self, name: &'static str) -> Result<Option<&str>, Unidentified> {
-        let mut values = self.pairs.iter().filter(|(other, _)| other == name);
-        let value = values.next().map(|(_, value)| value.as_str());
-        match values.next() {
-            Some(_) => Err(Unidentified::Repeated(name)),
-            None => Ok(value),
+    pub(super) fn of(uri: &Uri) -> Self {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+        Self {
+            pairs: pairs.map(|pairs| pairs.0).unwrap_or_default(),
         }
     }
 
-    /// The manager and the device. Without a `device` every connection is a device of its own;
-    /// without a `key` the manager is named after the device, or `default`.
-    pub(super) fn key_and_device(&self) -> Result<(ManagerKey, DeviceId), Unidentified> {
-        let device = self.value("device")?;
-        let key = ManagerKey::new(self.value("key")?.or(device).unwrap_or("default"))?;
-        let device = match device {
-            Some(device) => DeviceId::new(device)?,
-            None => anonymous()?,
+    /// The values of a parameter.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = String> {
+        let pairs = self.pairs.iter().filter(move |(other, _)| other == name);
+        pairs.map(|(_, value)| value.clone())
+    }
+
+    /// A parameter that may be given once. In a request that is `shared`, given differently it is
+    /// not ours.
+    pub(super) fn value(&self, name: &str, shared: bool) -> Result<Option<String>, Unidentified> {
+        match of_all(self.values(name)) {
+            Said::Nothing => Ok(None),
+            Said::Once(value) => Ok(Some(value)),
+            Said::Twice if shared => Ok(None),
+            Said::Twice => Err(Unidentified::repeated(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn named(naming: &Naming, uri: &str) -> Result<(String, String), String> {
+        let parts = Request::get(uri).body(()).unwrap().into_parts().0;
+        let named = naming
+            .read(&parts, None)
+            .map_err(|error| error.to_string())?;
+        let (key, device) = named.key_and_device().unwrap();
+        let show = |unnamed: bool, name: &str| if unnamed { "-" } else { name }.to_owned();
+        Ok((
+            show(key.is_unnamed(), key.as_str()),
+            show(device.is_unnamed(), device.as_str()),
+        ))
+    }
+
+    #[test]
+    fn the_first_place_that_has_a_name_counts() {
+        let naming = Naming {
+            key: ["query:tab", "path:2"]
+                .map(|place| place.parse().unwrap())
+                .to_vec(),
+            ..Naming::default()
         };
-        Ok((key, device))
+        for (uri, key, device) in [
+            ("/ws/7?tab=a&device=d", "a", "d"),
+            ("/ws/7?device=d", "7", "d"),
+            ("/ws?device=d", "d", "d"),
+            ("/ws", "-", "-"),
+        ] {
+            let found = named(&naming, uri).unwrap();
+            assert_eq!((found.0.as_str(), found.1.as_str()), (key, device), "{uri}");
+        }
     }
 
-    pub(super) fn device_class(&self) -> Result<DeviceClass, Unidentified> {
-        Ok(match self.value("device-class")? {
-            None | Some("unknown") => DeviceClass::Unknown,
-            Some("desktop") => DeviceClass::Desktop,
-            Some("mobile") => DeviceClass::Mobile,
-            Some("server") => DeviceClass::Server,
-            Some(_) => {
-                return Err(Unidentified::Value {
-                    name: "device-class",
-                    known: &DEVICE_CLASSES,
-                });
-            }
-        })
+    /// In front of a backend its own parameters are no mistakes, whatever they are.
+    #[test]
+    fn a_request_that_is_shared_is_never_refused_for_what_is_no_name() {
+        let shared = Naming {
+            shared: true,
+            ..Naming::default()
+        };
+        let long = format!("/ws?key={}", "k".repeat(300));
+        for uri in [
+            "/ws?key=&device=",
+            "/ws?key=a&key=b&device=%00",
+            "/ws?device-class=5&x=%ff",
+            "/ws?key=%ff",
+            &long,
+        ] {
+            let unnamed = ("-".to_owned(), "-".to_owned());
+            assert_eq!(named(&shared, uri), Ok(unnamed), "{uri}");
+            assert!(named(&Naming::default(), uri).is_err(), "{uri}");
+        }
+        for naming in [shared, Naming::default()] {
+            let refused = named(&naming, "/ws?key=unnamed-1").unwrap_err();
+            assert!(refused.contains("reserved"), "{refused}");
+        }
     }
-}
-
-/// What the name of a device begins with that nobody named.
-const ANONYMOUS: &str = "anonymous-";
-
-/// A device that nobody named.
-fn anonymous() -> Result<DeviceId, Unidentified> {
-    let number = crate::types::ConnectionId::next();
-    Ok(DeviceId::new(&format!("{ANONYMOUS}{number}"))?)
-}
-
-/// Whether nobody named it, so that it cannot come back.
-pub(in crate::gateway) fn is_anonymous(device: &DeviceId) -> bool {
-    device.as_str().starts_with(ANONYMOUS)
 }

@@ -11,7 +11,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue, SEC_WEBSOCKET_PROTO
 use axum::http::request::Parts;
 use axum::http::uri::{PathAndQuery, Uri};
 
-use crate::gateway::handshake::items;
+use crate::gateway::lists::texts;
 use crate::types::Secret;
 
 /// The longest token, bytes.
@@ -94,7 +94,7 @@ impl Config {
     }
 
     fn subprotocol(&self, parts: &mut Parts) -> Option<String> {
-        let items: Vec<String> = items(&parts.headers, SEC_WEBSOCKET_PROTOCOL)
+        let items: Vec<String> = texts(&parts.headers, SEC_WEBSOCKET_PROTOCOL)
             .map(ToOwned::to_owned)
             .collect();
         let token = items

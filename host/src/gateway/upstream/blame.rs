@@ -59,7 +59,7 @@ impl UpstreamError {
     pub(super) fn blame(&self, unhealthy: &[StatusCode]) -> Blame {
         match self {
             Self::Connect(error) => Shortage::of(error).map_or(Blame::Backend, Blame::Ours),
-            Self::Status(status) if !unhealthy.contains(status) => Blame::Answer,
+            Self::Refused(refusal) if !unhealthy.contains(&refusal.status()) => Blame::Answer,
             _ => Blame::Backend,
         }
     }
@@ -72,7 +72,7 @@ impl UpstreamError {
     /// How much a client learns from it: of several failures it gets the most telling.
     pub(super) const fn telling(&self) -> u8 {
         match self {
-            Self::Status(_) => 2,
+            Self::Refused(_) => 2,
             Self::Timeout(_) => 1,
             _ => 0,
         }
@@ -84,6 +84,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::gateway::upstream::Refusal;
+
+    fn answered(status: StatusCode) -> UpstreamError {
+        let mut response = axum::http::Response::new(axum::body::Body::empty());
+        *response.status_mut() = status;
+        UpstreamError::Refused(Box::new(Refusal::new(response)))
+    }
 
     fn system(code: i32) -> UpstreamError {
         UpstreamError::Connect(io::Error::from_raw_os_error(code))
@@ -98,11 +105,8 @@ mod tests {
             (system(libc::EMFILE), Blame::Ours(Shortage::Descriptors)),
             (UpstreamError::Timeout(Duration::ZERO), Blame::Backend),
             (UpstreamError::Handshake("no"), Blame::Backend),
-            (UpstreamError::Status(sick[0]), Blame::Backend),
-            (
-                UpstreamError::Status(StatusCode::UNAUTHORIZED),
-                Blame::Answer,
-            ),
+            (answered(sick[0]), Blame::Backend),
+            (answered(StatusCode::UNAUTHORIZED), Blame::Answer),
         ] {
             assert_eq!(error.blame(&sick), blame, "{error}");
         }

@@ -1,110 +1,182 @@
-//! The request head that a backend sees: the client's, without what belongs to its own hop, without
-//! what only we may say, and with that.
+//! The heads that cross us: a request on its way to a backend, an answer on its way to a client. Both
+//! lose what belongs to one hop; a request also loses what only we may say, and gets that.
 
 use axum::body::Body;
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL,
-    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
-use axum::http::uri::Authority;
+use axum::http::request::Parts;
+use axum::http::uri::{Authority, Uri};
 use axum::http::{Method, Request};
 
-use super::Asked;
-use crate::gateway::handshake::items;
-use crate::gateway::listener::Encrypted;
-use crate::gateway::{SUBPROTOCOL, peer};
+use super::{Asked, UpstreamHost, extensions, forwarding};
+use crate::gateway::identity::Identity;
+use crate::gateway::lists::{items, texts};
+use crate::gateway::{SUBPROTOCOL, site};
+use crate::types::DeviceId;
 
-/// Headers of one hop (RFC 9110, section 7.6.1), which are never handed on.
-const HOP: [HeaderName; 7] = [
+/// Headers of one hop (RFC 9110, section 7.6.1), which are never handed on, whatever `Connection` names.
+const HOP: [HeaderName; 11] = [
     CONNECTION,
-    CONTENT_LENGTH,
-    HOST,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
     TE,
     TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    // Not of any standard: a mistake of old clients, and a way into the environment of CGI programs.
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy"),
 ];
-/// Beginnings of names by which proxies tell backends who somebody is.
-const OURS: [&str; 4] = ["x-wastegate-", "x-forwarded-", "x-real-", "forwarded"];
+/// What names of headers between us and backends begin with.
+const OURS: &str = "x-wastegate-";
+/// The device, where the client named one.
+const DEVICE: &str = "x-wastegate-device";
 
 /// What a backend tells us of a client's work when it takes the connection.
 pub(super) const IN_FLIGHT: &str = "x-wastegate-in-flight";
 
-/// Whether a header is of one hop.
-pub(super) fn is_of_one_hop(name: &HeaderName) -> bool {
-    HOP.contains(name)
+/// What every request that is handed on is made of: an upgrade, or anything else.
+#[derive(Clone, Copy)]
+pub(in crate::gateway) struct Onward<'a> {
+    /// The client's request.
+    pub(in crate::gateway) parts: &'a Parts,
+    /// Which client it is, where that was asked.
+    pub(in crate::gateway) identity: Option<&'a Identity>,
+    /// The backend's host and port.
+    pub(in crate::gateway) to: &'a Authority,
+    /// Which host the backend is asked for.
+    pub(in crate::gateway) host: UpstreamHost,
 }
 
-/// Whether a header is of those by which proxies talk to backends.
-pub(super) fn is_ours(name: &HeaderName) -> bool {
-    OURS.iter().any(|ours| name.as_str().starts_with(ours))
+impl Onward<'_> {
+    /// The headers for the backend: the client's that are not of one hop, the forwarding headers, and
+    /// ours. A length of the body stays.
+    pub(in crate::gateway) fn headers(&self) -> HeaderMap {
+        let Self {
+            parts, identity, ..
+        } = *self;
+        let mut headers = end_to_end(&parts.headers, |name| {
+            *name != HOST && !is_ours(name) && !forwarding::is_forwarding(name)
+        });
+        let host = match self.host {
+            UpstreamHost::Client => site::host(parts),
+            UpstreamHost::Backend => None,
+        };
+        let host = host.unwrap_or_else(|| self.to.as_str().as_bytes());
+        say(&mut headers, HOST, host);
+        forwarding::extend(&mut headers, parts);
+        let names = identity.map(|identity| {
+            [
+                ("x-wastegate-user", identity.user.as_str()),
+                ("x-wastegate-key", identity.key.as_str()),
+                (DEVICE, identity.device.as_str()),
+            ]
+        });
+        // What the client did not name has no name there either.
+        let is_unnamed = |name| {
+            let device = identity.map(|identity| &identity.device);
+            name == DEVICE && device.is_some_and(DeviceId::is_unnamed)
+        };
+        let names = names.into_iter().flatten();
+        for (name, value) in names.filter(|(name, _)| !is_unnamed(*name)) {
+            say(
+                &mut headers,
+                HeaderName::from_static(name),
+                value.as_bytes(),
+            );
+        }
+        headers
+    }
+}
+
+/// Sets a header, if its value can be one.
+pub(super) fn say(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    if let Ok(value) = HeaderValue::from_bytes(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// What of headers is handed on to the other side: those that are `wanted`, but for those of one hop,
+/// to which `Connection` may add.
+fn end_to_end(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+    let named: Vec<Vec<u8>> = items(headers, CONNECTION)
+        .map(<[u8]>::to_ascii_lowercase)
+        .collect();
+    let is_named = |name: &HeaderName| named.iter().any(|named| *named == name.as_str().as_bytes());
+    let mut left = HeaderMap::with_capacity(headers.len() + 8);
+    for (name, value) in headers {
+        if !HOP.contains(name) && !is_named(name) && wanted(name) {
+            left.append(name.clone(), value.clone());
+        }
+    }
+    left
+}
+
+/// The headers of a backend's answer for the client; a length of the body stays.
+pub(in crate::gateway) fn answer(headers: &HeaderMap) -> HeaderMap {
+    end_to_end(headers, |name| !is_ours(name))
+}
+
+/// Whether a header is one between us and backends. Some backends cannot tell `_` from `-`.
+fn is_ours(name: &HeaderName) -> bool {
+    forwarding::dashed(name).starts_with(OURS)
 }
 
 /// The subprotocols that a client offers to the backend: all but our own.
 pub(super) fn protocols(headers: &HeaderMap) -> Vec<String> {
-    items(headers, SEC_WEBSOCKET_PROTOCOL)
+    texts(headers, SEC_WEBSOCKET_PROTOCOL)
         .filter(|item| !item.is_empty() && *item != SUBPROTOCOL)
         .map(ToOwned::to_owned)
         .collect()
 }
 
-pub(super) fn request(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> Request<Body> {
-    let mut request = Request::new(Body::empty());
-    *request.method_mut() = Method::GET;
-    let client = &asked.parts.uri;
+/// The target that a backend is asked for: the client's query, and its path unless the backend's own
+/// stands for it.
+pub(super) fn target(path: Option<&str>, client: &Uri) -> Uri {
     let path = path.unwrap_or_else(|| client.path());
     let target = client
         .query()
         .map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     // Both parts were parsed as parts of a URI before.
-    *request.uri_mut() = target.parse().unwrap_or_default();
-    let headers = request.headers_mut();
-    // What `Connection` names is of one hop too.
-    let named: Vec<String> = items(&asked.parts.headers, CONNECTION)
-        .map(str::to_ascii_lowercase)
-        .collect();
-    for (name, value) in &asked.parts.headers {
-        let is_named = named.iter().any(|named| named == name.as_str());
-        if !is_of_one_hop(name) && !is_ours(name) && !is_named && *name != SEC_WEBSOCKET_PROTOCOL {
-            headers.append(name.clone(), value.clone());
-        }
-    }
+    target.parse().unwrap_or_default()
+}
+
+/// An upgrade, as the client asked for it.
+pub(super) fn upgrade(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> Request<Body> {
+    let Asked {
+        parts,
+        identity,
+        host,
+        ..
+    } = *asked;
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = target(path, &parts.uri);
+    let onward = Onward {
+        parts,
+        identity: Some(identity),
+        to,
+        host,
+    };
+    let mut headers = onward.headers();
+    headers.remove(CONTENT_LENGTH);
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let mut say = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            headers.insert(name, value);
-        }
-    };
-    say(HOST, to.as_str());
-    if let Some(host) = asked
-        .parts
-        .headers
-        .get(HOST)
-        .and_then(|it| it.to_str().ok())
-    {
-        say(HeaderName::from_static("x-forwarded-host"), host);
-    }
-    if let Some(client) = peer::client(asked.parts) {
-        say(
-            HeaderName::from_static("x-forwarded-for"),
-            &client.to_string(),
-        );
-    }
-    let encrypted = asked.parts.extensions.get::<Encrypted>().is_some();
-    let proto = if encrypted { "https" } else { "http" };
-    say(HeaderName::from_static("x-forwarded-proto"), proto);
-    let protocols = protocols(&asked.parts.headers);
+    headers.remove(SEC_WEBSOCKET_PROTOCOL);
+    let protocols = protocols(&parts.headers);
     if !protocols.is_empty() {
-        say(SEC_WEBSOCKET_PROTOCOL, &protocols.join(", "));
+        let protocols = protocols.join(", ");
+        say(&mut headers, SEC_WEBSOCKET_PROTOCOL, protocols.as_bytes());
     }
-    let identity = asked.identity;
-    for (name, value) in [
-        ("x-wastegate-user", identity.user.as_str()),
-        ("x-wastegate-key", identity.key.as_str()),
-        ("x-wastegate-device", identity.device.as_str()),
-    ] {
-        say(HeaderName::from_static(name), value);
+    headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    if let Some(offered) = extensions::offered(&parts.headers) {
+        say(&mut headers, SEC_WEBSOCKET_EXTENSIONS, &offered);
     }
+    *request.headers_mut() = headers;
     request
 }

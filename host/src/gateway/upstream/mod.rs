@@ -5,10 +5,13 @@
 //! answered; anything else is a refusal, and its connection is never used again.
 
 mod blame;
+mod extensions;
+mod forwarding;
 mod head;
 mod member;
 mod open;
 mod pool;
+mod refusal;
 mod tries;
 
 use std::fmt;
@@ -22,6 +25,17 @@ pub use member::View;
 pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
 pub use pool::{Availability, Balance, Upstreams};
+pub use refusal::Refusal;
+
+/// Which host a backend is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpstreamHost {
+    /// The client's, so that a backend can compare it with the origin of a page.
+    #[default]
+    Client,
+    /// The backend's own, as it is configured: for one that many hosts share.
+    Backend,
+}
 
 /// A backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +50,7 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
-    #[error("{0:?} is not a WebSocket URL, such as ws://127.0.0.1:8000 or wss://chat.example")]
+    #[error("{url:?} is not a WebSocket URL{hint}", url = .0, hint = hint(.0))]
     Url(String),
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
@@ -58,29 +72,30 @@ pub enum UpstreamError {
     /// It does not speak HTTP, or said too much.
     #[error("its answer is no HTTP that can be used: {0}")]
     Http(#[source] hyper::Error),
-    /// It refused.
-    #[error("it answered {0}")]
-    Status(StatusCode),
+    /// It refused; the client gets that answer.
+    #[error("it answered {}", .0.status())]
+    Refused(Box<Refusal>),
     /// It said yes in a way that no WebSocket server does.
     #[error("its 101 is none: {0}")]
     Handshake(&'static str),
 }
 
 impl UpstreamError {
-    /// The status that the client hears: the backend's own where it refused.
-    pub(super) fn status(&self) -> StatusCode {
+    /// The status of an answer of our own.
+    pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Status(status) if status.is_client_error() || status.is_server_error() => *status,
             _ => StatusCode::BAD_GATEWAY,
         }
     }
 
     /// What a client is told: nothing of the backend's address or answer.
-    pub(super) fn told(&self) -> &'static str {
+    pub(super) const fn told(&self) -> &'static str {
         match self {
             Self::Timeout(_) => "the server behind the gateway did not answer in time",
-            Self::Status(_) => "the server behind the gateway refused the connection",
+            Self::Http(_) | Self::Handshake(_) => {
+                "the server behind the gateway gave no answer that can be used"
+            }
             _ => "the server behind the gateway cannot be reached",
         }
     }
@@ -111,6 +126,31 @@ impl FromStr for Upstream {
             path: path.map(ToOwned::to_owned),
         })
     }
+}
+
+/// What to write instead of a text that is no URL of a backend.
+fn hint(text: &str) -> String {
+    match meant(text) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => ", such as ws://127.0.0.1:8000 or wss://chat.example".to_owned(),
+    }
+}
+
+/// The URL that a text with another scheme, or with none, was probably meant to be.
+fn meant(text: &str) -> Option<String> {
+    let meant = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" | "tcp" => format!("ws://{rest}"),
+            "https" | "wss" => format!("wss://{rest}"),
+            _ => return None,
+        },
+        // `localhost:8000` alone: a host with a port, or at least a name with a dot.
+        None if text.contains([':', '.']) || text.starts_with("localhost") => {
+            format!("ws://{}", text.trim_start_matches('/'))
+        }
+        None => return None,
+    };
+    (meant != text && meant.parse::<Upstream>().is_ok()).then_some(meant)
 }
 
 impl Upstream {
@@ -165,6 +205,15 @@ mod tests {
         }
         for text in ["ws://a:b@backend", "ws://backend?x=1", "ws://backend/#x"] {
             assert!(matches!(bad(text), BadUpstream::More(_)), "{text}");
+        }
+        for (text, hint) in [
+            ("http://backend", "; did you mean `ws://backend`?"),
+            ("HTTPS://backend:1/x", "; did you mean `wss://backend:1/x`?"),
+            ("backend:8000", "; did you mean `ws://backend:8000`?"),
+            ("/ws", ", such as ws://127.0.0.1:8000 or wss://chat.example"),
+        ] {
+            let said = bad(text).to_string();
+            assert_eq!(said, format!("{text:?} is not a WebSocket URL{hint}"));
         }
     }
 }

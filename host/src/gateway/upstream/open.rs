@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use axum::http::header::{
-    HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Version};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -17,9 +18,10 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::member::Load;
-use super::{Upstream, UpstreamError, head};
-use crate::connection::{Far, Plain, Transport};
+use super::{Refusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
+use crate::connection::{Far, Kept, Plain, Transport};
 use crate::gateway::identity::Identity;
+use crate::gateway::lists::items;
 use crate::gateway::parking::Parked;
 use crate::gateway::upgrade::transport;
 use crate::types::Tasks;
@@ -36,6 +38,8 @@ pub(in crate::gateway) struct Asked<'a> {
     pub(in crate::gateway) identity: &'a Identity,
     /// What answers the client's key.
     pub(in crate::gateway) accept: &'a str,
+    /// Which host the backend is asked for.
+    pub(in crate::gateway) host: UpstreamHost,
 }
 
 /// A connection to a backend that has said yes.
@@ -107,13 +111,18 @@ impl Upstream {
                 tracing::debug!(%error, "a connection to the upstream failed");
             }
         });
-        let request = head::request(&self.authority, self.path.as_deref(), &asked);
+        let request = head::upgrade(&self.authority, self.path.as_deref(), &asked);
         let mut response = sender
             .send_request(request)
             .await
             .map_err(UpstreamError::Http)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Status(response.status()));
+            return Err(UpstreamError::Refused(Box::new(Refusal::new(
+                response.map(Body::new),
+            ))));
+        }
+        if response.version() != Version::HTTP_11 {
+            return Err(UpstreamError::Handshake("it is not of HTTP/1.1"));
         }
         let headers = std::mem::take(response.headers_mut());
         check(&headers, &asked)?;
@@ -145,6 +154,16 @@ fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
     let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
     if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
         return Err(UpstreamError::Handshake("`Upgrade` is not `websocket`"));
+    }
+    if !items(headers, CONNECTION).any(|item| item.eq_ignore_ascii_case(b"upgrade")) {
+        return Err(UpstreamError::Handshake(
+            "`Connection` does not say `Upgrade`",
+        ));
+    }
+    if !extensions::fits(headers, &asked.parts.headers) {
+        return Err(UpstreamError::Handshake(
+            "it agreed to an extension that was not offered",
+        ));
     }
     if let Some(chosen) = headers.get(SEC_WEBSOCKET_PROTOCOL) {
         let offered = head::protocols(&asked.parts.headers);
@@ -181,6 +200,11 @@ impl Leg {
         })
     }
 
+    /// Tells the backend that its client will not come.
+    pub(in crate::gateway) async fn dismiss(self, within: Duration) {
+        Kept::fresh(self.transport).dismiss(within).await;
+    }
+
     /// What was agreed, if the connection can be kept for another of the client's: not if they agreed on
     /// an extension, whose state is in the two ends.
     pub(in crate::gateway) fn agreed(&self) -> Option<HeaderMap> {
@@ -194,11 +218,12 @@ impl Leg {
 
     /// Tells the client what the backend answered, but what is of one hop and what is for us.
     pub(in crate::gateway) fn answer(&self, headers: &mut HeaderMap) {
-        for name in self.headers.keys() {
-            if head::is_of_one_hop(name) || head::is_ours(name) || headers.contains_key(name) {
+        let answer = head::answer(&self.headers);
+        for name in answer.keys() {
+            if *name == CONTENT_LENGTH || headers.contains_key(name) {
                 continue;
             }
-            for value in self.headers.get_all(name) {
+            for value in answer.get_all(name) {
                 headers.append(name.clone(), value.clone());
             }
         }
@@ -212,15 +237,10 @@ impl Leg {
 
     /// The backend's side, and that it counts as one of its connections until that is dropped.
     pub(in crate::gateway) fn into_far(self) -> (Far, Option<Load>) {
-        let mut extensions = self.headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
-        let compresses = extensions.any(|extension| {
-            let extension = extension.to_str().unwrap_or_default();
-            extension.contains("permessage-deflate")
-        });
         let far = Far {
             transport: self.transport,
             leftover: self.leftover,
-            compresses,
+            compresses: extensions::compresses(&self.headers),
             keeper: None,
         };
         (far, self.load)

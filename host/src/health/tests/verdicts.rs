@@ -72,6 +72,61 @@ async fn z10_silence_without_a_question_is_unknown() {
     );
 }
 
+/// B11: one that was heard when its pong was overdue answers no ping, so that more of them say nothing;
+/// until then, and once it has answered, it is judged as everybody.
+#[tokio::test(start_paused = true)]
+async fn b11_who_ignores_pings_is_judged_by_its_traffic() {
+    let (world, client) = alone();
+    let vitals = &client.port.vitals;
+    vitals.ping_sent(world.clock.now());
+    client.miss(4, world.clock.now());
+    world.pass(8).await;
+    assert_eq!(world.judged(&client).health, Health::HalfOpen);
+    vitals.hear(world.clock.now());
+    let ignoring = |vitals: &crate::manager::Vitals| {
+        client.miss(4, world.clock.now());
+        vitals.probe_failed(world.clock.now());
+        let evidence = world.judged(&client);
+        (evidence.health, evidence.source)
+    };
+    let traffic = EvidenceSource::Traffic;
+    world.pass(33).await;
+    assert_eq!(ignoring(vitals), (Health::Alive, traffic));
+    world.pass(600).await;
+    assert_eq!(ignoring(vitals), (Health::Unknown, traffic));
+    vitals.pong(world.clock.now());
+    assert_eq!(ignoring(vitals), (Health::Dead, EvidenceSource::Ping));
+}
+
+/// B11: a failed probe says little of a client whose answers take longer, until they are overdue by its
+/// own measure.
+#[tokio::test(start_paused = true)]
+async fn b11_a_probe_that_was_too_short_is_weak_evidence() {
+    let (world, client) = alone();
+    let vitals = &client.port.vitals;
+    for _ in 0..3 {
+        vitals.ping_sent(world.clock.now());
+        world.pass(4).await;
+        vitals.hear(world.clock.now());
+        vitals.pong(world.clock.now());
+    }
+    world.pass(5).await;
+    vitals.ping_sent(world.clock.now());
+    for (seconds, expected) in [
+        (1, Health::Unknown),
+        (5, Health::Unknown),
+        (1, Health::Suspect),
+    ] {
+        world.pass(seconds).await;
+        vitals.probe_failed(world.clock.now());
+        // However often it is asked again meanwhile.
+        vitals.ping_sent(world.clock.now());
+        assert_eq!(world.judged(&client).health, expected);
+    }
+    vitals.hear(world.clock.now());
+    assert_eq!(world.judged(&client).health, Health::Alive);
+}
+
 /// Z8: a client that does not read is stalled within the limit, whatever else it answers.
 #[tokio::test(start_paused = true)]
 async fn z8_an_old_head_of_the_outbox_is_stalled() {

@@ -77,6 +77,18 @@ thread_local! {
 /// A scratch buffer that a huge record has made larger than this is not kept, bytes.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
 
+/// Whether a journal's path can name one.
+///
+/// # Errors
+/// [`Error::JournalPath`] when it names no file.
+pub fn check(config: &JournalConfig) -> Result<(), Error> {
+    let path = config.path.clone();
+    match Rotation::new(&path, config.keep_files) {
+        Some(_) => Ok(()),
+        None => Err(Error::JournalPath { path }),
+    }
+}
+
 impl Journal {
     /// Opens a journal and starts its thread. `clock` dates the rotated files.
     ///

@@ -21,7 +21,10 @@ pub(super) fn heavy(engine: &Engine, component: &[u8]) -> Result<Linked, LoadErr
     let sandbox = engine.sandbox(Size::Heavy);
     let compiled = match engine.compiled() {
         Some(directory) => kept_or_compiled(sandbox, directory, component),
-        None => sandbox.compile(component),
+        None => {
+            announce(component);
+            sandbox.compile(component)
+        }
     };
     Linked::heavy(sandbox, &compiled.map_err(refused)?).map_err(mismatch)
 }
@@ -46,9 +49,19 @@ fn kept_or_compiled(
             }
         }
     }
+    announce(component);
     let compiled = sandbox.compile(component)?;
     directory.keep(&name, &compiled.serialize()?);
     Ok(compiled)
+}
+
+/// Says what the wait is for.
+fn announce(component: &[u8]) {
+    tracing::info!(
+        bytes = component.len(),
+        "compiling a policy that brings a language runtime; this takes up to a minute, and with \
+         `policy.compiled_dir` once"
+    );
 }
 
 fn refused(error: wasmtime::Error) -> LoadError {

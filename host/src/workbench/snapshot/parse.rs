@@ -245,7 +245,7 @@ fn key(value: &Value) -> Result<String, String> {
     let Value::Text(text) = value else {
         return Err(format!("`key` must be a text, and is {}", value.told()));
     };
-    ManagerKey::new(text).map_err(|error| error.to_string())?;
+    ManagerKey::held(text).map_err(|error| error.to_string())?;
     Ok(text.clone())
 }
 

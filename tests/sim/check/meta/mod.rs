@@ -84,6 +84,7 @@ pub(super) fn eviction(tier: Tier, facts: Facts) -> Evicted {
         newborn: false,
         free: 1,
         knocking: 1,
+        takes_nothing: Vec::new(),
         links: vec![1],
         still_held: false,
     }

@@ -6,7 +6,7 @@ use wastegate::decision::{Class, Standing};
 use wastegate::types::{Health, Protection, ProtectionReason, Scope, Tier};
 
 use super::{SECOND, decision, eviction, facts, fails, passes, responsive, rules, suspect};
-use crate::check::{guard, quiet};
+use crate::check::{guard, quiet, stalled};
 use crate::rules::Facts;
 use crate::seen::{Asked, Decided, Evicted, Seen, Truth};
 
@@ -97,6 +97,35 @@ fn promise_3_notices_who_is_evicted_for_being_quiet() {
         checker(false),
         vec![Seen::Decided(two)],
         "force planned 2 for 1",
+    );
+}
+
+/// Not who is slow for a moment, not one that cannot answer itself, and not in its place.
+#[test]
+fn the_stalled_are_noticed_beside_a_live_one_that_goes() {
+    let checker = || stalled::Stalled {
+        known_after: SECOND * 3,
+        probe_deadline: SECOND,
+    };
+    let evicted = |facts, able_for, lasting| {
+        let truth = Truth {
+            able_for,
+            ..Truth::default()
+        };
+        vec![Seen::Evicted(Evicted {
+            truth,
+            takes_nothing: vec![("ann/stopped".to_owned(), lasting)],
+            ..eviction(Tier::Force, facts)
+        })]
+    };
+    let live = || responsive("k");
+    passes(checker(), evicted(live(), Some(SECOND * 9), SECOND * 2));
+    passes(checker(), evicted(live(), None, SECOND * 9));
+    passes(checker(), evicted(suspect("k"), None, SECOND * 9));
+    fails(
+        checker(),
+        evicted(live(), Some(SECOND * 9), SECOND * 4),
+        "ann/stopped has taken nothing for 4s",
     );
 }
 

@@ -1,7 +1,7 @@
 //! What a scanner says of a stream, and what a parser says that has the whole stream before it. Of these
 //! the fuzzer (`tests/fuzz`) has the use too, so here is nothing but the frames themselves.
 
-use super::{ControlKind, Limits, Piece, Scanner, Violation};
+use super::{ControlKind, Limits, Piece, Scanner, Unmasked, Violation};
 
 /// What a scanner made of a stream.
 #[derive(Debug, Default, PartialEq)]
@@ -56,22 +56,25 @@ pub(super) fn parsed(stream: &[u8], masks: bool, compresses: bool, limits: Limit
         let Some(header) = stream.get(at..at + whole) else {
             break;
         };
-        let mut length = short;
+        let (mut length, mut is_shortest) = (short, true);
         if wide > 0 {
             length = header[2..2 + wide]
                 .iter()
                 .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
             size += wide;
             let least = if wide == 2 { 126 } else { 65_536 };
-            if length < least || length >> 63 != 0 {
-                return fail(seen, Violation::Length);
-            }
+            is_shortest = length >= least && length >> 63 == 0;
         }
         let (last, reserved, opcode) = (head[0] & 128 != 0, head[0] >> 4 & 7, head[0] & 15);
         if matches!(opcode, 3..=7 | 11..=15) {
             return fail(seen, Violation::Opcode(opcode));
         }
-        if is_masked != masks {
+        let excused = match limits.unmasked {
+            Unmasked::Refuse => false,
+            Unmasked::Answers => matches!(opcode, 8 | 10),
+            Unmasked::Accept => true,
+        };
+        if is_masked != masks && !(masks && excused) {
             return fail(seen, Violation::Mask);
         }
         if reserved != 0 && !(reserved == 4 && compresses && matches!(opcode, 1 | 2)) {
@@ -102,11 +105,15 @@ pub(super) fn parsed(stream: &[u8], masks: bool, compresses: bool, limits: Limit
             }
             open = (!last).then_some(now);
         }
+        if !is_shortest {
+            return fail(seen, Violation::Length);
+        }
         let from = at + whole;
         let until = from.saturating_add(usize::try_from(length).unwrap());
         let Some(payload) = stream.get(from..until) else {
             if !is_control {
-                seen.handed_on.extend(&stream[at..]);
+                seen.handed_on
+                    .extend(handed_on(&stream[at..], whole, masks && !is_masked));
             }
             break;
         };
@@ -137,15 +144,27 @@ pub(super) fn parsed(stream: &[u8], masks: bool, compresses: bool, limits: Limit
                     return fail(seen, Violation::CloseReason);
                 }
             }
-            seen.handed_on.extend(&stream[at..until]);
+            seen.handed_on
+                .extend(handed_on(&stream[at..until], whole, masks && !is_masked));
             seen.controls.push((kind, plain));
             if kind == ControlKind::Close {
                 break;
             }
         } else {
-            seen.handed_on.extend(&stream[at..until]);
+            seen.handed_on
+                .extend(handed_on(&stream[at..until], whole, masks && !is_masked));
         }
         at = until;
     }
     seen
+}
+
+/// A frame as it goes on: where a client forgot the mask, with one that changes no byte of the payload.
+fn handed_on(frame: &[u8], header: usize, forgot: bool) -> Vec<u8> {
+    let mut bytes = frame.to_vec();
+    if forgot {
+        bytes[1] |= 128;
+        bytes.splice(header..header, [0; 4]);
+    }
+    bytes
 }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use self::keys::{Keys, NoKey};
 use super::claims::Reader;
-use super::{Identified, Identify, Identity, Unidentified, token};
+use super::{Identified, Identify, Identity, Naming, Unidentified, token};
 use crate::types::{Clock, Secret};
 
 pub use keys::KeysError;
@@ -94,6 +94,7 @@ impl Default for Config {
 #[derive(Debug)]
 pub struct Jwt {
     config: super::Config,
+    naming: Naming,
     keys: Keys,
     clock: Clock,
 }
@@ -104,11 +105,12 @@ impl Jwt {
     ///
     /// # Errors
     /// [`KeysError`] when the file of keys cannot be used.
-    pub fn new(config: &super::Config, clock: Clock) -> Result<Self, KeysError> {
+    pub fn new(config: &super::Config, naming: Naming, clock: Clock) -> Result<Self, KeysError> {
         provider::provide();
         Ok(Self {
             keys: Keys::new(&config.jwt, clock.clone())?,
             config: config.clone(),
+            naming,
             clock,
         })
     }
@@ -190,7 +192,7 @@ impl Jwt {
             config: &self.config.claims,
             protected_classes: &self.config.protected_classes,
         };
-        let identity = reader.read(&claims, &parts.uri)?;
+        let identity = reader.read(&claims, self.naming.read(parts, Some(&claims))?)?;
         Ok(Identity {
             expires_unix_ms: moment(&claims, "exp")?,
             by_token: !source.is_sent_unasked(),
@@ -226,8 +228,9 @@ fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Uniden
     }
 }
 
-/// Where tokens are looked for, in words.
-pub(super) fn wanted(config: &token::Config) -> String {
+/// The places where a token may be, as a text for clients.
+#[must_use]
+pub fn wanted(config: &token::Config) -> String {
     let places = token::Source::ALL.into_iter();
     let places = places.filter(|source| config.sources.contains(source));
     let places: Vec<String> = places

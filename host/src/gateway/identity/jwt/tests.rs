@@ -59,7 +59,7 @@ fn checker(
     // Text holds any bytes below 128, and the RFC's key has others: it is tried by itself below.
     config.jwt.secret = Secret::new(String::from_utf8_lossy(secret));
     change(&mut config.jwt);
-    (Jwt::new(&config, clock).unwrap(), folder)
+    (Jwt::new(&config, Naming::default(), clock).unwrap(), folder)
 }
 
 fn rfc_keys() -> Value {
@@ -292,7 +292,9 @@ fn a_file_of_keys_is_looked_at_when_the_server_starts() {
     let mut config = crate::gateway::identity::Config::default();
     config.jwt.keys_file = Some(path.clone());
     let error = |config: &crate::gateway::identity::Config| {
-        Jwt::new(config, Clock::manual()).unwrap_err().to_string()
+        Jwt::new(config, Naming::default(), Clock::manual())
+            .unwrap_err()
+            .to_string()
     };
     assert!(error(&config).ends_with("keys.json cannot be read"));
     for (text, expected) in [

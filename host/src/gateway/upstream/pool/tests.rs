@@ -37,6 +37,12 @@ fn first(pool: &Upstreams, key: &str, clock: &Clock) -> String {
     tries.next().unwrap().upstream().to_string()
 }
 
+fn answered(status: StatusCode) -> UpstreamError {
+    let mut response = axum::http::Response::new(axum::body::Body::empty());
+    *response.status_mut() = status;
+    UpstreamError::Refused(Box::new(crate::gateway::upstream::Refusal::new(response)))
+}
+
 fn refused() -> UpstreamError {
     UpstreamError::Connect(ErrorKind::ConnectionRefused.into())
 }
@@ -47,8 +53,8 @@ async fn behave(upstream: Upstream, within: Duration) -> Result<String, Upstream
     let answers = async {
         match &*name {
             "down" => Err(refused()),
-            "sick" => Err(UpstreamError::Status(StatusCode::SERVICE_UNAVAILABLE)),
-            "strict" => Err(UpstreamError::Status(StatusCode::UNAUTHORIZED)),
+            "sick" => Err(answered(StatusCode::SERVICE_UNAVAILABLE)),
+            "strict" => Err(answered(StatusCode::UNAUTHORIZED)),
             "short" => {
                 let error = std::io::Error::from_raw_os_error(libc::EADDRNOTAVAIL);
                 Err(UpstreamError::Connect(error))
@@ -186,7 +192,9 @@ async fn an_answer_for_the_client_is_no_failure_and_ends_the_search() {
     let pool = pool(Balance::LeastConnections, &["strict", "good"]);
     let (client, _) = client(&pool, &clock).await;
     let unauthorized = StatusCode::UNAUTHORIZED;
-    assert!(matches!(client, Err(UpstreamError::Status(status)) if status == unauthorized));
+    assert!(
+        matches!(client, Err(UpstreamError::Refused(refusal)) if refusal.status() == unauthorized)
+    );
     assert_eq!(pool.view(clock.now())[0].failures, 0);
 }
 
@@ -196,7 +204,7 @@ async fn if_all_are_away_all_are_tried_and_the_most_telling_failure_is_told() {
     let pool = pool(Balance::LeastConnections, &["sick", "down"]);
     for _ in 0..3 {
         let (client, _) = client(&pool, &clock).await;
-        assert!(matches!(client, Err(UpstreamError::Status(_))));
+        assert!(matches!(client, Err(UpstreamError::Refused(_))));
     }
     assert_eq!(pool.view(clock.now())[1].failures, 3);
     let away = pool.availability(clock.now());

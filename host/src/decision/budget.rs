@@ -1,5 +1,5 @@
-//! How many of a user's managers `force` may take in a while: a stolen token that opens manager
-//! after manager would otherwise throw its owner out again and again.
+//! How many of a user's managers that answer may be evicted in a while: clients that open manager after
+//! manager, or a stolen token, would otherwise evict all others again and again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -65,6 +65,17 @@ impl ForceBudget {
         allowed
     }
 
+    /// How long until the user has a share again; none if it has one now.
+    pub fn spent_for(&self, user: &UserId, now: Timestamp) -> Option<Duration> {
+        if self.most == 0 {
+            return None;
+        }
+        let spent = self.spent.lock();
+        let entry = spent.get(user).filter(|entry| entry.count >= self.most)?;
+        let left = self.window.saturating_sub(now.since(entry.since));
+        Some(left).filter(|left| !left.is_zero())
+    }
+
     /// So many of those allowed were not taken after all.
     pub fn give_back(&self, user: &UserId, unused: u32) {
         if self.most > 0
@@ -87,6 +98,9 @@ mod tests {
         let s = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
         assert_eq!(budget.allow(&ann, 3, s(0)), 2);
         assert_eq!(budget.allow(&ann, 1, s(59)), 0);
+        assert_eq!(budget.spent_for(&ann, s(59)), Some(Duration::from_secs(1)));
+        assert_eq!(budget.spent_for(&ann, s(60)), None);
+        assert_eq!(budget.spent_for(&bob, s(59)), None);
         assert_eq!(budget.allow(&bob, 1, s(59)), 1);
         assert_eq!(budget.allow(&ann, 1, s(60)), 1);
         assert_eq!(budget.allow(&ann, 5, s(61)), 1);

@@ -1,0 +1,269 @@
+//! Where in a request a client may name its manager and its device.
+//!
+//! Nothing is taken out of the request: what names a manager here may mean something to the backend
+//! as well.
+
+use std::fmt;
+use std::str::FromStr;
+
+use axum::http::HeaderName;
+use axum::http::header::COOKIE;
+use axum::http::request::Parts;
+use serde_json::{Map, Value};
+
+use super::names::Names;
+
+/// The largest number of a path segment.
+const SEGMENT_MAX: usize = 64;
+
+/// One place where a name may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A query parameter.
+    Query(String),
+    /// A header, in lower case.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+    /// A segment of the path, counted from 1.
+    Path(usize),
+    /// A claim of the token, or a field of the hook's answer.
+    Claim(String),
+}
+
+/// What a place has.
+pub(super) enum Said {
+    Nothing,
+    Once(String),
+    /// Different values, of which none is meant more than the others.
+    Twice,
+}
+
+/// Text that names no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} names no place: {why}")]
+pub struct BadPlace {
+    text: String,
+    why: &'static str,
+}
+
+impl FromStr for Place {
+    type Err = BadPlace;
+
+    fn from_str(text: &str) -> Result<Self, BadPlace> {
+        let bad = |why| BadPlace {
+            text: text.to_owned(),
+            why,
+        };
+        let Some((kind, name)) = text.split_once(':') else {
+            return Err(bad("write its kind, `:` and its name"));
+        };
+        let is_plain = !name.is_empty() && !name.contains(|c: char| c.is_control() || c == ' ');
+        if !is_plain {
+            return Err(bad("behind `:` there has to be a name"));
+        }
+        let name = name.to_owned();
+        match kind {
+            "query" => Ok(Self::Query(name)),
+            "header" => {
+                let header = HeaderName::from_bytes(name.as_bytes());
+                let header = header.map_err(|_| bad("no header can be called so"))?;
+                Ok(Self::Header(header.as_str().to_owned()))
+            }
+            "cookie" if name.contains(['=', ';', ',']) => Err(bad("no cookie can be called so")),
+            "cookie" => Ok(Self::Cookie(name)),
+            "path" => match name.parse() {
+                Ok(segment @ 1..=SEGMENT_MAX) => Ok(Self::Path(segment)),
+                _ => Err(bad("segments of a path are counted from 1 to 64")),
+            },
+            "claim" => Ok(Self::Claim(name)),
+            _ => Err(bad(
+                "there are `query`, `header`, `cookie`, `path` and `claim`",
+            )),
+        }
+    }
+}
+
+impl Place {
+    /// As it is written in a configuration.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Query(name) => format!("query:{name}"),
+            Self::Header(name) => format!("header:{name}"),
+            Self::Cookie(name) => format!("cookie:{name}"),
+            Self::Path(segment) => format!("path:{segment}"),
+            Self::Claim(name) => format!("claim:{name}"),
+        }
+    }
+
+    /// What stands there.
+    pub(super) fn said(
+        &self,
+        parts: &Parts,
+        names: &Names,
+        claims: Option<&Map<String, Value>>,
+    ) -> Said {
+        match self {
+            Self::Query(name) => of_all(names.values(name)),
+            Self::Header(name) => {
+                let values = parts.headers.get_all(name).iter();
+                of_all(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            }
+            Self::Cookie(name) => of_all(cookies(parts, name)),
+            Self::Path(segment) => {
+                let mut segments = parts.uri.path().split('/').skip(1);
+                let segment = segments.nth(segment.saturating_sub(1)).unwrap_or_default();
+                of_all((!segment.is_empty()).then(|| decoded(segment)).into_iter())
+            }
+            Self::Claim(name) => match claims.and_then(|claims| claims.get(name)) {
+                Some(Value::String(text)) => Said::Once(text.clone()),
+                Some(Value::Number(number)) => Said::Once(number.to_string()),
+                _ => Said::Nothing,
+            },
+        }
+    }
+}
+
+/// For messages to a client.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(name) => write!(f, "query parameter `{name}`"),
+            Self::Header(name) => write!(f, "header `{name}`"),
+            Self::Cookie(name) => write!(f, "cookie `{name}`"),
+            Self::Path(segment) => write!(f, "segment {segment} of the path"),
+            Self::Claim(name) => write!(f, "claim `{name}`"),
+        }
+    }
+}
+
+/// The values of a cookie, as sent.
+pub(super) fn cookies<'a>(parts: &'a Parts, name: &'a str) -> impl Iterator<Item = String> + 'a {
+    let values = parts.headers.get_all(COOKIE).iter();
+    values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .flat_map(move |value| {
+            let pairs = value
+                .split(';')
+                .filter_map(|pair| pair.trim().split_once('='));
+            let named = pairs.filter(|(other, _)| *other == name);
+            let values: Vec<String> = named
+                .map(|(_, value)| value.trim_matches('"').to_owned())
+                .collect();
+            values
+        })
+}
+
+/// The one value of several that are the same.
+pub(super) fn of_all(mut values: impl Iterator<Item = String>) -> Said {
+    let Some(first) = values.next() else {
+        return Said::Nothing;
+    };
+    if values.any(|other| other != first) {
+        Said::Twice
+    } else {
+        Said::Once(first)
+    }
+}
+
+/// A segment of a path with its percent-encoded bytes decoded. What is not UTF-8 is replaced, and
+/// so is no name.
+fn decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| *first == b'%');
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_written_as_it_is_read() {
+        for text in [
+            "query:key",
+            "header:x-client",
+            "cookie:tab",
+            "path:2",
+            "claim:https://x.example/tab",
+        ] {
+            assert_eq!(text.parse::<Place>().unwrap().written(), text);
+        }
+        for bad in [
+            "key",
+            "query:",
+            "path:0",
+            "path:65",
+            "path:x",
+            "body:x",
+            "header:a b",
+            "cookie:a;b",
+            "header:é",
+        ] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+        let message = "paht:1".parse::<Place>().unwrap_err().to_string();
+        assert!(message.contains("`query`, `header`, `cookie`, `path` and `claim`"));
+    }
+
+    fn said(place: &str, uri: &str, headers: &[(&str, &str)]) -> Option<String> {
+        let mut request = Request::get(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        let names = Names::of(&parts.uri);
+        let claims = json!({ "tab": 7, "list": [1] });
+        let place: Place = place.parse().unwrap();
+        match place.said(&parts, &names, claims.as_object()) {
+            Said::Once(text) => Some(text),
+            Said::Nothing => None,
+            Said::Twice => Some("twice".to_owned()),
+        }
+    }
+
+    #[test]
+    fn each_kind_of_place_is_looked_at() {
+        let headers = [
+            ("x-client", "c"),
+            ("cookie", "a=1; tab=\"t\""),
+            ("cookie", "tab=t"),
+        ];
+        for (place, expected) in [
+            ("query:key", Some("k 1")),
+            ("query:other", None),
+            ("header:x-client", Some("c")),
+            ("cookie:tab", Some("t")),
+            ("cookie:sid", None),
+            ("path:1", Some("ws")),
+            ("path:2", None),
+            ("path:3", Some("room/7")),
+            ("path:4", None),
+            ("claim:tab", Some("7")),
+            ("claim:list", None),
+        ] {
+            let found = said(place, "/ws//room%2f7?key=k%201", &headers);
+            assert_eq!(found.as_deref(), expected, "{place}");
+        }
+        assert_eq!(said("query:a", "/?a=1&a=2", &[]).as_deref(), Some("twice"));
+        assert_eq!(said("query:a", "/?a=1&a=1", &[]).as_deref(), Some("1"));
+    }
+}

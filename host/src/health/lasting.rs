@@ -1,0 +1,29 @@
+//! For how long a manager has had nobody there.
+
+use super::config::Config;
+use super::verdict::judge;
+use crate::manager::{Manager, Port};
+use crate::types::{Health, Timestamp};
+
+/// Since when every connection of a manager is dead or stalled; none if one is not, or if it has none.
+#[must_use]
+pub fn lost_since(manager: &Manager, config: &Config, now: Timestamp) -> Option<Timestamp> {
+    let mut latest = None;
+    for port in manager.ports() {
+        latest = latest.max(Some(port_lost_since(&port, config, now)?));
+    }
+    latest
+}
+
+fn port_lost_since(port: &Port, config: &Config, now: Timestamp) -> Option<Timestamp> {
+    let evidence = judge(port, config, now);
+    match evidence.health {
+        // The verdict is renewed with every heartbeat that is missed; the silence is what lasts.
+        Health::Dead => {
+            let silent = port.vitals.heard_at().after(config.dead_after);
+            Some(port.vitals.gone_at().unwrap_or(silent).min(now))
+        }
+        Health::Stalled => Some(evidence.at),
+        _ => None,
+    }
+}

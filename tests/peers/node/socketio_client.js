@@ -1,0 +1,28 @@
+// Socket.IO's own client with its defaults, but that it does not come back by itself: a test wants to see
+// each end. It is open once it has moved from polling to WebSocket.
+const { io } = require("socket.io-client");
+const { told, say } = require("./lines");
+
+const socket = io(`http://${process.argv[2]}`, { reconnection: false });
+socket.on("connect", () => {
+  const { engine } = socket.io;
+  if (engine.transport.name === "websocket") say("open");
+  else engine.once("upgrade", () => say("open"));
+  // The transport may be refused after the handshake was let in.
+  engine.once("upgradeError", (error) => console.error(`upgrade: ${error.message}`));
+});
+socket.on("connect_error", (error) => {
+  say(`refused ${error.description ?? ""} ${error.message}`);
+  process.exit(0);
+});
+socket.on("disconnect", (reason) => {
+  say(`closed ${reason === "io server disconnect" ? 4321 : 1006} ${reason}`);
+  process.exit(0);
+});
+told({
+  text: (word) => socket.emit("echo", word, (heard) => say(`text ${heard}`)),
+  binary: (length) =>
+    socket.emit("echo", Buffer.alloc(Number(length), 7), (heard) => say(`binary ${heard.length}`)),
+  dismiss: () => socket.emit("dismiss"),
+  leave: () => socket.disconnect(),
+});

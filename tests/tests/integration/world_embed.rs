@@ -1,0 +1,209 @@
+//! Applications that embed the gateway: what they are called with, and the example.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{SinkExt, StreamExt};
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
+use wastegate::types::{CloseReason, ConnectionId, Tasks};
+use wastegate_tests::harness::{Setup, until, within};
+
+use crate::knock::{closed, knock};
+
+#[expect(dead_code, reason = "its `main` is not called here")]
+#[path = "../../../host/examples/embed.rs"]
+mod embed;
+
+/// Writes down how it is called.
+#[derive(Default)]
+struct Witness {
+    calls: Mutex<Vec<Call>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Call {
+    Attached(ConnectionId),
+    Detached(ConnectionId, CloseReason),
+    Ended(CloseReason),
+}
+
+impl Application for Witness {
+    fn attached(&self, _: &Arc<Manager>, peer: &Peer) {
+        self.calls.lock().push(Call::Attached(peer.connection));
+    }
+
+    fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
+        Box::pin(async { panic!("as the test asks") })
+    }
+
+    fn detached(&self, _: &Arc<Manager>, peer: &Peer, reason: CloseReason) {
+        self.calls
+            .lock()
+            .push(Call::Detached(peer.connection, reason));
+    }
+
+    fn ended(&self, _: &Arc<Manager>, end: End) {
+        self.calls.lock().push(Call::Ended(end.reason));
+    }
+}
+
+impl Witness {
+    /// What was called since the last look, once that many managers have ended.
+    async fn until_ended(&self, managers: usize) -> Vec<Call> {
+        let ended = |call: &&Call| matches!(call, Call::Ended(_));
+        until("managers to end", || {
+            self.calls.lock().iter().filter(ended).count() == managers
+        })
+        .await;
+        std::mem::take(&mut *self.calls.lock())
+    }
+}
+
+/// However a manager ends, each of its connections is attached and detached once, and then it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w78_each_connection_that_attached_is_detached_once_however_it_ends() {
+    let witness = Arc::new(Witness::default());
+    let setup = || Setup::new().short_goodbyes().application(witness.clone());
+    let server = setup().limit(1).start().await;
+    let enter = async |query: &str| {
+        let target = format!("/ws?user=ann&{query}");
+        let client = knock(server.address, &target, &[]).await.unwrap();
+        let before = witness.calls.lock().len();
+        let _ = before;
+        client
+    };
+    let attached = AtomicUsize::new(0);
+    let wait = async |connections: usize| {
+        attached.fetch_add(connections, Ordering::Relaxed);
+        until("the application to know", || {
+            let calls = witness.calls.lock();
+            calls
+                .iter()
+                .filter(|call| matches!(call, Call::Attached(_)))
+                .count()
+                >= connections
+        })
+        .await;
+    };
+    let check = |calls: Vec<Call>, connections: usize| {
+        let of = |call: &Call| match call {
+            Call::Attached(id) | Call::Detached(id, _) => Some(*id),
+            Call::Ended(_) => None,
+        };
+        let ids: Vec<ConnectionId> = calls
+            .iter()
+            .filter(|call| matches!(call, Call::Attached(_)))
+            .filter_map(of)
+            .collect();
+        assert_eq!(ids.len(), connections, "{calls:?}");
+        for id in ids {
+            let detached = calls
+                .iter()
+                .filter(|call| matches!(call, Call::Detached(it, _) if *it == id));
+            assert_eq!(detached.count(), 1, "{calls:?}");
+        }
+        let last = calls.last().unwrap().clone();
+        assert!(matches!(last, Call::Ended(_)), "{calls:?}");
+        last
+    };
+
+    // By an operator, with two connections.
+    let (_one, _two) = (enter("key=a").await, enter("key=a").await);
+    wait(2).await;
+    let path = "/v1/users/ann/managers/a/evict";
+    assert_eq!(server.post(path, &json!({})).await.json()["evicted"], true);
+    check(witness.until_ended(1).await, 2);
+
+    // By a panic of the application.
+    let mut client = enter("key=b").await;
+    wait(1).await;
+    client.send(Frame::text("panic")).await.unwrap();
+    let last = check(witness.until_ended(1).await, 1);
+    assert_eq!(last, Call::Ended(CloseReason::HandlerPanicked));
+    closed(&mut client).await;
+
+    // By a cleanup: the next client needs its place.
+    let old = enter("key=c").await;
+    wait(1).await;
+    let reading = Tasks::new().spawn("client", old.for_each(async |_| {}));
+    let _new = enter("key=d").await;
+    until("the first to end", || {
+        witness
+            .calls
+            .lock()
+            .iter()
+            .any(|call| matches!(call, Call::Ended(_)))
+    })
+    .await;
+    within("the client", reading).await.unwrap();
+    let calls = witness.calls.lock().clone();
+    let detached = calls
+        .iter()
+        .filter(|call| matches!(call, Call::Detached(..)));
+    assert_eq!(detached.count(), 1, "{calls:?}");
+
+    // By the end of the server.
+    server.stop().await;
+    let calls = witness.until_ended(2).await;
+    let count = |wanted: fn(&Call) -> bool| calls.iter().filter(|call| wanted(call)).count();
+    assert_eq!(
+        count(|call| matches!(call, Call::Attached(_))),
+        2,
+        "{calls:?}"
+    );
+    assert_eq!(
+        count(|call| matches!(call, Call::Detached(..))),
+        2,
+        "{calls:?}"
+    );
+    assert!(attached.load(Ordering::Relaxed) > 0);
+}
+
+/// In the example, users of one room hear each other, and a second tab throws nobody out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w79_the_example_is_a_room_of_many_users() {
+    let (core, routes) = embed::build().await.unwrap();
+    core.start();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    Tasks::new().spawn("embed", async move { axum::serve(listener, routes).await });
+    let enter = async |user: &str| {
+        let bearer = format!("Bearer {user}");
+        let headers = [("authorization", bearer.as_str())];
+        knock(address, "/chat/general", &headers).await.unwrap()
+    };
+    let (mut ann, mut tab, mut bob) = (enter("ann").await, enter("ann").await, enter("bob").await);
+    let held = core.registry().clone();
+    until("three connections", || {
+        held.all()
+            .iter()
+            .map(|manager| manager.ports().len())
+            .sum::<usize>()
+            == 3
+    })
+    .await;
+    assert_eq!(held.total(), 2, "ann's tabs are of one manager");
+    // A manager is in the room once the application has heard of it: what bob says he hears nobody
+    // miss once each has been heard.
+    for (from, said) in [(0, "from ann"), (1, "from her tab"), (2, "from bob")] {
+        let all = [&mut ann, &mut tab, &mut bob];
+        all[from].send(Frame::text(said)).await.unwrap();
+        for (at, client) in all.into_iter().enumerate() {
+            if at == from {
+                continue;
+            }
+            let heard = loop {
+                match within("a message", client.next()).await.unwrap().unwrap() {
+                    Frame::Text(text) => break text,
+                    Frame::Ping(_) | Frame::Pong(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(heard.as_str(), said);
+        }
+    }
+    core.stop().await;
+}
