@@ -17,6 +17,7 @@ use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
 use crate::experiment::{Experiments, Shadows};
+use crate::gateway::upstream::View;
 use crate::gateway::{Gateway, WithoutBackend};
 use crate::health;
 use crate::manager::Manager;
@@ -251,9 +252,22 @@ async fn in_flight(
     Json(json!({ "units": request.units })).into_response()
 }
 
-/// The backends, as they are.
+/// A backend with the route that leads to it.
+#[derive(Serialize)]
+struct RoutedView {
+    /// Where the route listens.
+    route: String,
+    #[serde(flatten)]
+    backend: View,
+}
+
+/// The backends of every route, as they are.
 async fn upstreams(State(admin): State<Arc<Admin>>) -> Response {
-    Json(json!({ "upstreams": admin.gateway.upstreams() })).into_response()
+    let views = admin.gateway.routed_upstreams().into_iter();
+    let views: Vec<_> = views
+        .map(|(route, backend)| RoutedView { route, backend })
+        .collect();
+    Json(json!({ "upstreams": views })).into_response()
 }
 
 async fn unpin(

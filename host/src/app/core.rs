@@ -84,11 +84,12 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let mut config = config;
-        if !config.gateway.upstream.is_empty() {
+        if config.gateway.hands_on() {
             // A manager's state is in the backend's connection: a manager without one would hold a slot
             // for nothing.
             config.manager.reconnect_grace = config.gateway.upstream_grace;
         }
+        let identifiers = super::identifiers(&config, identify)?;
         let notes = Notes::open(&config, &policies, &clock, &mut metrics).await?;
         let experiments = notes.experiments.clone();
         let shadows = notes.shadows.clone();
@@ -139,12 +140,12 @@ impl Core {
             clock: clock.clone(),
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
-            faults: crate::connection::Faults::default(),
+            faults: Arc::default(),
         });
         session.faults.register(metrics.room("connection"));
         let gateway = Gateway::new(gateway::Parts {
             admission: admission.clone(),
-            identify,
+            identify: identifiers,
             expiry_grace: config.identity.expiry_grace,
             session,
             config: config.gateway,
@@ -252,8 +253,9 @@ impl Core {
     /// [`AppError`] with what to mend; nothing changed.
     pub fn reload(&self, config: &Config, identify: Arc<dyn Identify>) -> Result<(), AppError> {
         let grace = config.identity.expiry_grace;
+        let identifiers = super::identifiers(config, identify)?;
         self.gateway
-            .replace(config.gateway.clone(), identify, grace)?;
+            .replace(config.gateway.clone(), &identifiers, grace)?;
         Ok(())
     }
 

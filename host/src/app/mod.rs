@@ -16,6 +16,7 @@ mod places;
 mod policies;
 mod recording;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub use recording::{Event, Recording};
 
 use crate::config::{AdminListener, Config};
 use crate::gateway::identity::{self, IdentityError};
-use crate::gateway::{self, Door, Identify, Serving, tls};
+use crate::gateway::{self, Door, Identifiers, Identify, Serving, tls};
 use crate::manager::Application;
 use crate::types::{Clock, Tasks, chain};
 
@@ -55,9 +56,22 @@ pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
     identity::by(
         &config.identity,
         &config.gateway.trusted_proxies,
-        !config.gateway.upstream.is_empty(),
+        config.gateway.hands_on(),
         Clock::system(),
     )
+}
+
+/// What identifies clients on every route: `usual`, and what routes of other modes want.
+fn identifiers(config: &Config, usual: Arc<dyn Identify>) -> Result<Identifiers, IdentityError> {
+    let mut identifiers = Identifiers::from(usual);
+    let modes = config.gateway.routes.iter().filter_map(|it| it.identity);
+    let modes: BTreeSet<_> = modes.filter(|mode| *mode != config.identity.mode).collect();
+    for mode in modes {
+        let mut theirs = config.clone();
+        theirs.identity.mode = mode;
+        identifiers = identifiers.with(mode, identify(&theirs)?);
+    }
+    Ok(identifiers)
 }
 
 impl App {

@@ -138,7 +138,7 @@ impl Places {
 /// come back.
 fn descriptors_of_a_connection(config: &Config) -> usize {
     let gateway = &config.gateway;
-    let has_backend = !gateway.upstream.is_empty();
+    let has_backend = gateway.hands_on();
     let is_kept = has_backend && !gateway.upstream_grace.is_zero();
     1 + usize::from(has_backend) + usize::from(is_kept)
 }

@@ -115,6 +115,7 @@ async fn serve(
         () = stops.next() => return Ok(true),
     };
     let app = app.map_err(Failed::App)?;
+    // Before the welcome says that they are there.
     let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
     let said = if json {
         welcome.json(out)
@@ -130,10 +131,10 @@ async fn serve(
 
 /// What runs behind the gateway.
 pub(super) fn application(config: &Config) -> Arc<dyn Application> {
-    if config.gateway.upstream.is_empty() {
-        Arc::new(Playground)
-    } else {
+    if config.gateway.hands_on() {
         Arc::new(NoApplication)
+    } else {
+        Arc::new(Playground)
     }
 }
 
@@ -148,10 +149,10 @@ fn read_again(sources: &Sources, started: &Loaded) -> Option<(Config, Arc<dyn Id
         }
     };
     let config = &loaded.config;
-    if config.gateway.upstream.is_empty() != started.config.gateway.upstream.is_empty() {
+    if config.gateway.hands_on() != started.config.gateway.hands_on() {
         tracing::error!(
-            "whether there is a `gateway.upstream` cannot change while the server runs; the old \
-             settings stay"
+            "whether there are backends (`gateway.upstream`, `gateway.route`) cannot change while the \
+             server runs; the old settings stay"
         );
         return None;
     }

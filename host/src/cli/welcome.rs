@@ -24,7 +24,7 @@ pub(super) struct Welcome {
     policy: String,
     managers_per_user: u32,
     tls: bool,
-    /// What upgrades.
+    /// What is served, behind a host where a route names one.
     paths: Vec<String>,
     /// The value of `identity.mode`.
     identity: &'static str,
@@ -48,7 +48,7 @@ impl Welcome {
         let policy = policy.as_ref().map_or("builtin", |it| &*it.about().name);
         let tls = config.gateway.tls.files().is_some();
         let scheme = if tls { "wss" } else { "ws" };
-        let path = &config.gateway.path;
+        let path = config.gateway.entry();
         let url = format!("{scheme}://{listen}{path}");
         let gateway = core.gateway();
         gateway.look_at_upstreams(true, BACKEND_WITHIN).await;
@@ -67,7 +67,7 @@ impl Welcome {
             policy: policy.to_owned(),
             managers_per_user: core.registry().limits().managers_per_user,
             tls,
-            paths: vec![path.clone()],
+            paths: config.gateway.listens_at(),
             identity: config.identity.mode.name(),
             connect,
             needs,

@@ -13,11 +13,7 @@ use super::error::Problem;
 use super::keys::{Found, Table};
 use super::raw::{Origin, Value};
 use crate::decision::tiers::InvalidTable;
-use crate::gateway::identity::Mode;
-use crate::gateway::identity::jwt::Algorithm;
-use crate::gateway::identity::place::Place;
 use crate::types::Tier;
-use crate::types::host::is_loopback;
 
 /// One key that must not pass another.
 pub(super) struct Order {
@@ -160,14 +156,16 @@ pub(super) fn check(
         draft,
         origins,
         broken,
+        mode_key: "identity.mode".to_owned(),
         problems: Vec::new(),
     };
     for order in &ORDERS {
         check.order(order);
     }
     check.listeners();
-    check.identity();
+    check.identities();
     check.edge();
+    check.routes();
     for tier in Tier::ALL {
         check.tier(tier);
     }
@@ -177,11 +175,13 @@ pub(super) fn check(
 /// A token that is shorter can be guessed.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     table: &'a Table,
-    draft: &'a mut Draft,
+    pub(super) draft: &'a mut Draft,
     origins: &'a BTreeMap<String, Origin>,
     broken: Vec<&'a str>,
+    /// The key by which the mode that is looked at was chosen: a route may have its own.
+    pub(super) mode_key: String,
     problems: Vec<Problem>,
 }
 
@@ -211,108 +211,6 @@ impl Check<'_> {
                 &["server.listen", "admin.listen"],
                 "two listeners cannot share an address",
                 "give one of them another port, or set `admin.listen` to \"off\"",
-            );
-        }
-    }
-
-    fn identity(&mut self) {
-        let identity = &self.draft.rooms.identity;
-        match identity.mode {
-            Mode::Dev if !self.draft.rooms.server.listen.ip().is_loopback() => self.conflict(
-                &["identity.mode", "server.listen"],
-                "`dev` believes whatever name a client gives, so nobody else may reach it",
-                "listen on a loopback address such as 127.0.0.1:8080, or set `identity.mode`; `address` \
-                 takes a client's address as its user",
-            ),
-            Mode::Hook if identity.hook.url.is_none() => self.conflict(
-                &["identity.mode", "identity.hook.url"],
-                "`hook` needs a service to ask",
-                "set `identity.hook.url`",
-            ),
-            Mode::Headers if identity.headers.user.is_empty() => self.conflict(
-                &["identity.mode", "identity.headers.user"],
-                "`headers` needs a header that says who somebody is",
-                "set `identity.headers.user`",
-            ),
-            Mode::Cookie if identity.cookie.name.is_empty() => self.conflict(
-                &["identity.mode", "identity.cookie.name"],
-                "`cookie` needs the name of a cookie",
-                "set `identity.cookie.name`, such as \"sessionid\"",
-            ),
-            Mode::Jwt => self.tokens(),
-            Mode::Dev | Mode::Hook | Mode::Headers | Mode::Cookie | Mode::Address => {}
-        }
-        self.claimed_names();
-    }
-
-    /// A claim can name something only where there are claims.
-    fn claimed_names(&mut self) {
-        let identity = &self.draft.rooms.identity;
-        if matches!(identity.mode, Mode::Jwt | Mode::Hook) {
-            return;
-        }
-        let is_claim = |place: &Place| matches!(place, Place::Claim(_));
-        let claimed = [
-            ("identity.key", identity.key.iter().any(is_claim)),
-            ("identity.device", identity.device.iter().any(is_claim)),
-        ];
-        for (key, _) in claimed.into_iter().filter(|(_, claimed)| *claimed) {
-            self.conflict(
-                &["identity.mode", key],
-                "only tokens (`jwt`) and answers of a hook (`hook`) have claims",
-                &format!("take `claim:` out of `{key}`, or set `identity.mode`"),
-            );
-        }
-    }
-
-    fn tokens(&mut self) {
-        let jwt = &self.draft.rooms.identity.jwt;
-        let shares = jwt.algorithms.contains(&Algorithm::Hs256);
-        let public = jwt.algorithms.iter().any(|it| *it != Algorithm::Hs256);
-        let keys = jwt.keys_file.is_some() || jwt.keys_url.is_some();
-        let (secret_length, both) = (
-            jwt.secret.reveal().len(),
-            jwt.keys_file.is_some() && jwt.keys_url.is_some(),
-        );
-        let is_plain = jwt.keys_url.as_deref().is_some_and(is_plain_and_far);
-        // RFC 7518, section 3.2: a key as long as the hash at least.
-        if shares && secret_length < 32 {
-            self.conflict(
-                &["identity.jwt.algorithms", "identity.jwt.secret"],
-                "HS256 needs a secret of at least 32 bytes",
-                "set `identity.jwt.secret`, or take HS256 out",
-            );
-        }
-        if public && !keys {
-            self.conflict(
-                &[
-                    "identity.jwt.algorithms",
-                    "identity.jwt.keys_file",
-                    "identity.jwt.keys_url",
-                ],
-                "there are no keys to check signatures by",
-                "set one of the two, or leave HS256 alone in `identity.jwt.algorithms`",
-            );
-        }
-        if both {
-            self.conflict(
-                &["identity.jwt.keys_file", "identity.jwt.keys_url"],
-                "keys come from one place",
-                "set one of the two",
-            );
-        }
-        if is_plain {
-            self.conflict(
-                &["identity.jwt.keys_url"],
-                "whoever stands between could send keys of its own",
-                "use https",
-            );
-        }
-        if self.draft.rooms.identity.token.sources.is_empty() {
-            self.conflict(
-                &["identity.mode", "identity.token.sources"],
-                "there is no place where a token may be",
-                "name one in `identity.token.sources`",
             );
         }
     }
@@ -366,7 +264,8 @@ impl Check<'_> {
     fn value(&mut self, path: &str) -> Option<Value> {
         match self.table.find(path) {
             Found::Key(key) => Some(key.get(self.draft)),
-            Found::Named(_) | Found::Section { .. } | Found::Unknown { .. } => None,
+            Found::Named(key) => Some(key.get(self.draft)),
+            Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => None,
         }
     }
 
@@ -378,7 +277,14 @@ impl Check<'_> {
         }
     }
 
-    fn conflict(&mut self, keys: &[&str], reason: &str, remedy: &str) {
+    pub(super) fn conflict(&mut self, keys: &[&str], reason: &str, remedy: &str) {
+        let mode_key = self.mode_key.clone();
+        let chosen = |key: &&str| match *key {
+            "identity.mode" => mode_key.clone(),
+            key => key.to_owned(),
+        };
+        let keys: Vec<String> = keys.iter().map(chosen).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         if keys.iter().any(|key| self.broken.contains(key)) {
             return;
         }
@@ -396,17 +302,13 @@ impl Check<'_> {
             .value(path)
             .map(|value| value.to_string())
             .unwrap_or_default();
-        let origin = self.origins.get(path).unwrap_or(&Origin::Default);
+        // A key that a table leaves out is missing there.
+        let table = path.rsplit_once('.').map(|(table, _)| table);
+        let origin = self.origins.get(path);
+        let origin = origin.or_else(|| self.origins.get(table?));
+        let origin = origin.unwrap_or(&Origin::Default);
         format!("`{path}` is {value} ({origin})")
     }
-}
-
-/// Whether a URL is not encrypted and not of this machine.
-fn is_plain_and_far(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else {
-        return false;
-    };
-    url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default())
 }
 
 /// Whether two addresses cannot both be listened on.

@@ -19,10 +19,11 @@ const WIDTH: usize = 98;
 #[must_use]
 pub fn example() -> String {
     let mut text = EXAMPLE_HEAD.to_owned();
-    for section in Table::new().sections() {
+    let table = Table::new();
+    for section in table.sections() {
         let _ = writeln!(text);
         comment(&mut text, section.doc());
-        let _ = writeln!(text, "[{}]", section.path());
+        let _ = writeln!(text, "{}", section.head());
         for key in section.keys() {
             comment(
                 &mut text,
@@ -40,6 +41,25 @@ pub fn example() -> String {
             comment(&mut text, &format!("{} For example:", key.doc()));
             let _ = writeln!(text, "#{} = 1.5", key.name());
         }
+    }
+    let routes = table.route(0);
+    let _ = writeln!(text);
+    comment(&mut text, routes.doc());
+    comment(&mut text, "Each begins with its head, and has these keys:");
+    let _ = writeln!(text, "# {}", routes.head());
+    for key in routes.keys() {
+        comment(
+            &mut text,
+            &format!("{} Takes {}.", key.doc(), key.accepts()),
+        );
+        // As a comment of text: there is no route unless one is written.
+        let default = key.default().map(|value| value.to_string());
+        let _ = writeln!(
+            text,
+            "#   {} = {}",
+            key.name(),
+            default.as_deref().unwrap_or("\"\"")
+        );
     }
     text
 }
@@ -75,7 +95,7 @@ the later over the earlier:
 3. environment variables: `WASTEGATE_` and the key with `__` for each dot, so
    `WASTEGATE_ADMISSION__QUEUE__WAIT_MS=500` is `admission.queue.wait_ms = 500`. Case is ignored,
    `-` is the same as `_`, a list has commas between its words. In names beneath `policy.params`
-   a single `_` means `-`,
+   a single `_` means `-`; routes (`[[gateway.route]]`) are a list of tables, and only a file has them,
 4. flags: `--set admission.queue.wait_ms=500`, as often as needed, the last one holds; shorthands
    such as `--listen` set one key each and hold over `--set`.
 
@@ -111,8 +131,9 @@ pub fn reference() -> String {
         );
     }
     let _ = writeln!(text, "{BETWEEN_TAIL}");
-    for section in table.sections() {
-        let _ = writeln!(text, "\n## `[{}]`\n\n{}\n", section.path(), section.doc());
+    let routes = table.route(0);
+    for section in table.sections().chain([&routes]) {
+        let _ = writeln!(text, "\n## `{}`\n\n{}\n", section.head(), section.doc());
         let _ = writeln!(
             text,
             "| key | default | takes | what it does |\n| --- | --- | --- | --- |"
@@ -137,7 +158,9 @@ pub fn reference() -> String {
 const BETWEEN_TAIL: &str = "
 Also: `server.listen` and `admin.listen` cannot clash; `identity.mode = \"dev\"` needs a loopback
 `server.listen`; no tier below `force` may admit `responsive`; `force` takes `needed`; and an
-`idle_ttl` has `min_ms` at most `max_ms` and `scale` below `saturation`.";
+`idle_ttl` has `min_ms` at most `max_ms` and `scale` below `saturation`. A route has at least one
+`upstream`, no two have the same host and path, its `frame_bytes_max` is at most its
+`message_bytes_max`, and what its `identity` needs is checked as for `identity.mode`.";
 
 fn row(into: &mut String, key: &Key, name: &str) {
     let default = key

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Config, ConfigError, PolicyChoice, PolicySource};
 use crate::decision::tiers::InvalidTable;
 use crate::decision::{Class, IdleTtl, Probe, Take, TierRule, TierTable};
+use crate::gateway::route;
 use crate::observe::PressureThresholds;
 use crate::observe::config::JournalConfig;
 use crate::types::{Limits, Tier};
@@ -20,6 +21,8 @@ use crate::types::{Limits, Tier};
 pub(super) struct Draft {
     /// Everything that is as it will be; what the other fields make up is not looked at.
     pub rooms: Config,
+    /// Routes of the gateway, by their place in the list.
+    pub routes: BTreeMap<usize, route::Config>,
     pub policy: PolicyDraft,
     pub decisions: JournalDraft,
     pub activity: JournalDraft,
@@ -95,6 +98,7 @@ impl Default for Draft {
             },
             decisions: JournalDraft::of(rooms.observe.decisions.clone()),
             activity: JournalDraft::of(rooms.observe.activity.clone()),
+            routes: BTreeMap::new(),
             pressure,
             tiers: Tier::ALL.map(|tier| TierDraft::of(table.rule(tier), usual)),
             rooms,
@@ -133,6 +137,7 @@ impl Draft {
     pub(super) fn finish(self) -> Result<Config, ConfigError> {
         let Self {
             mut rooms,
+            routes,
             policy,
             decisions,
             activity,
@@ -140,6 +145,7 @@ impl Draft {
             tiers,
         } = self;
 
+        rooms.gateway.routes = routes.into_values().collect();
         let old = &rooms.cleanup.table;
         let rules = tiers.map(|tier| tier.rule());
         rooms.cleanup.table = TierTable::new(rules, old.reserve, old.keep_one)

@@ -123,6 +123,17 @@ pub enum Problem {
         /// One of its keys.
         such_as: String,
     },
+    /// Something else where a list of tables belongs.
+    #[error(
+        "`{key}` in {origin}: routes are a list of tables in a file; write `[[gateway.route]]` there \
+         for each of them, and beneath it keys such as `path` and `upstream`"
+    )]
+    Tables {
+        /// The key's path.
+        key: String,
+        /// Where.
+        origin: Origin,
+    },
     /// Two spellings of one variable, of which neither comes last.
     #[error("`{key}` is set by both {first} and {second}; unset one of them")]
     Twice {
@@ -179,6 +190,7 @@ impl Problem {
         match self {
             Self::Unknown { key, .. }
             | Self::Section { key, .. }
+            | Self::Tables { key, .. }
             | Self::Twice { key, .. }
             | Self::SecretInFlag { key, .. }
             | Self::Value { key, .. } => vec![key],
@@ -204,6 +216,7 @@ impl Problem {
             | Self::Syntax { origin, .. }
             | Self::Unknown { origin, .. }
             | Self::Section { origin, .. }
+            | Self::Tables { origin, .. }
             | Self::SecretInFlag { origin, .. }
             | Self::Value { origin, .. } => Some(origin),
             Self::Twice { second, .. } => Some(second),

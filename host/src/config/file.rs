@@ -104,6 +104,22 @@ impl File<'_> {
                 DeValue::Table(inner) if is_name && table.is_section(&path) => {
                     self.walk(&path, inner, table, into);
                 }
+                DeValue::Array(items) if is_name && table.is_list(&path) && are_tables(items) => {
+                    for (at, item) in items.iter().enumerate() {
+                        let path = format!("{path}[{at}]");
+                        let line = self.line(item.span().start);
+                        // The table itself, since it may have no keys.
+                        let entry = Entry {
+                            path: path.clone(),
+                            raw: Raw::Table,
+                            origin: self.origin(line),
+                        };
+                        into.push((line, entry));
+                        if let DeValue::Table(inner) = item.get_ref() {
+                            self.walk(&path, inner, table, into);
+                        }
+                    }
+                }
                 found => {
                     let line = self.line(name.span().start);
                     let path = if is_name { path } else { quoted(prefix, name) };
@@ -117,6 +133,11 @@ impl File<'_> {
             }
         }
     }
+}
+
+fn are_tables(items: &[Spanned<DeValue<'_>>]) -> bool {
+    let is_table = |item: &Spanned<DeValue<'_>>| matches!(item.get_ref(), DeValue::Table(_));
+    items.iter().all(is_table)
 }
 
 fn quoted(prefix: &str, name: &Spanned<std::borrow::Cow<'_, str>>) -> String {

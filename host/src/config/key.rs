@@ -85,6 +85,11 @@ impl Key {
         self.path.rsplit('.').next().unwrap_or(&self.path)
     }
 
+    /// Whether it is a key of one table in a list of tables.
+    pub(super) fn is_of_list(&self) -> bool {
+        self.path.contains('[')
+    }
+
     pub(super) fn doc(&self) -> &str {
         &self.doc
     }

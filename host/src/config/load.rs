@@ -53,7 +53,9 @@ impl Loaded {
             match table.find(path) {
                 Found::Key(key) => differs(key),
                 Found::Named(key) => differs(&key),
-                Found::Section { .. } | Found::Unknown { .. } => false,
+                Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => {
+                    false
+                }
             }
         };
         paths
@@ -155,7 +157,16 @@ impl Filling<'_> {
     fn apply(&mut self, entry: &Entry) -> Result<(), Problem> {
         match self.table.find(&entry.path) {
             Found::Key(key) => self.set(key, entry),
+            // What else could be said of one route would depend on how many the file has.
+            Found::Named(key) if key.is_of_list() && !is_of_file(entry) => Err(tables(entry)),
             Found::Named(key) => self.set(&key, entry),
+            Found::Item(at) if entry.raw == Raw::Table => {
+                self.draft.routes.entry(at).or_default();
+                let origin = entry.origin.clone();
+                self.origins.insert(entry.path.clone(), origin);
+                Ok(())
+            }
+            Found::Tables | Found::Item(_) => Err(tables(entry)),
             Found::Section { such_as } => Err(Problem::Section {
                 key: entry.path.clone(),
                 origin: entry.origin.clone(),
@@ -180,6 +191,18 @@ impl Filling<'_> {
     }
 }
 
+fn is_of_file(entry: &Entry) -> bool {
+    matches!(entry.origin, Origin::File { .. })
+}
+
+/// Something else where a list of tables belongs.
+fn tables(entry: &Entry) -> Problem {
+    Problem::Tables {
+        key: entry.path.clone(),
+        origin: entry.origin.clone(),
+    }
+}
+
 fn unknown(entry: &Entry, nearest: Option<String>) -> Problem {
     if let Origin::Environment { name } = &entry.origin {
         return environment::unknown(name, nearest.as_deref());
@@ -201,7 +224,16 @@ fn settings(table: &Table, draft: &mut Draft, origins: &BTreeMap<String, Origin>
         .keys()
         .map(|key| setting(key, draft, origins))
         .collect();
-    for path in origins.keys() {
+    for at in 0..draft.routes.len() {
+        let section = table.route(at);
+        settings.extend(
+            section
+                .keys()
+                .iter()
+                .map(|key| setting(key, draft, origins)),
+        );
+    }
+    for path in origins.keys().filter(|path| !path.contains('[')) {
         if let Found::Named(key) = table.find(path) {
             settings.push(setting(&key, draft, origins));
         }

@@ -27,10 +27,12 @@ mod environment;
 mod error;
 mod file;
 mod flags;
+mod identities;
 mod key;
 mod keys;
 mod load;
 mod raw;
+mod routes;
 mod shape;
 mod show;
 

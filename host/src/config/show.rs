@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::keys::head;
 use super::load::Loaded;
 use super::raw::Value;
 
@@ -18,7 +19,7 @@ impl Loaded {
             let (section, name) = setting.key.rsplit_once('.').unwrap_or(("", &setting.key));
             if section != open {
                 let blank = if text.is_empty() { "" } else { "\n" };
-                let _ = writeln!(text, "{blank}[{section}]");
+                let _ = writeln!(text, "{blank}{}", head(section));
                 open = section;
             }
             let hidden = if matches!(setting.value, Value::Secret(_)) {
@@ -42,10 +43,10 @@ impl Loaded {
         if key != "connection.frame_bytes_max" || connection.frame_bytes_max.is_some() {
             return None;
         }
-        Some(if self.config.gateway.upstream.is_empty() {
-            connection.own_frame_bytes_max()
-        } else {
+        Some(if self.config.gateway.hands_on() {
             connection.relayed_frame_bytes_max()
+        } else {
+            connection.own_frame_bytes_max()
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What a peer did that the protocol, or a limit of ours, does not allow: counted by kind, and told in one
 //! throttled line that names the setting to change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -175,18 +176,18 @@ impl ClosedLabel for Side {
     }
 }
 
-/// The faults of all connections.
-#[derive(Debug)]
+/// The faults of all connections; a copy counts with the first.
+#[derive(Debug, Clone)]
 pub struct Faults {
     counted: Family<(Label<Fault>, Label<Side>), Counter>,
-    told: Throttle<(Fault, Side)>,
+    told: Arc<Throttle<(Fault, Side)>>,
 }
 
 impl Default for Faults {
     fn default() -> Self {
         Self {
             counted: Family::default(),
-            told: Throttle::new(TOLD_EVERY),
+            told: Arc::new(Throttle::new(TOLD_EVERY)),
         }
     }
 }

@@ -38,7 +38,22 @@ pub struct Session {
     /// The last message to a client that understands our notices, before it is closed.
     pub notice: fn(CloseReason) -> Option<Message>,
     /// What peers did that may not be done, counted.
-    pub faults: Faults,
+    pub faults: Arc<Faults>,
+}
+
+impl Session {
+    /// The same with other sizes and deadlines.
+    #[must_use]
+    pub fn with(&self, config: Config) -> Self {
+        Self {
+            config,
+            health: self.health.clone(),
+            clock: self.clock.clone(),
+            close_code: self.close_code,
+            notice: self.notice,
+            faults: self.faults.clone(),
+        }
+    }
 }
 
 /// Runs a connection that has been upgraded and attached, until it has ended. `leftover` is what

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::origin::{AllowedOrigin, MissingOrigin};
 use super::upstream::{Balance, Upstream, UpstreamHost};
-use super::{caps, flap, tls};
+use super::{caps, flap, http, route, tls};
 
 /// How a refusal reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,10 @@ pub enum WithoutBackend {
 /// The public listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The path that upgrades. `/ws`.
-    pub path: String,
+    /// The paths that are served: of the built-in application this one, in front of backends it and
+    /// everything beneath it. None for `/ws` of the application, and for all paths in front of
+    /// backends. None.
+    pub path: Option<route::Prefix>,
     /// How long a client has to send its request head. 5 s.
     pub header_timeout: Duration,
     /// The largest request head, bytes. 16 KiB.
@@ -60,6 +62,10 @@ pub struct Config {
     pub flap: flap::Config,
     /// The backends that connections are handed on to; none for the built-in application.
     pub upstream: Vec<Upstream>,
+    /// Routes with backends and settings of their own. None.
+    pub routes: Vec<route::Config>,
+    /// Requests that are no upgrade.
+    pub http: http::Config,
     /// Which host they are asked for. The client's.
     pub upstream_host: UpstreamHost,
     /// How long a backend's connection is kept for a client that was lost; zero for not at all. 0.
@@ -94,7 +100,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            path: "/ws".to_owned(),
+            path: None,
             header_timeout: Duration::from_secs(5),
             header_bytes_max: 16 * 1_024,
             headers_max: 64,
@@ -107,6 +113,8 @@ impl Default for Config {
             caps: caps::Config::default(),
             flap: flap::Config::default(),
             upstream: Vec::new(),
+            routes: Vec::new(),
+            http: http::Config::default(),
             upstream_host: UpstreamHost::Client,
             upstream_grace: Duration::ZERO,
             upstream_held_bytes_max: 64 * 1_024,

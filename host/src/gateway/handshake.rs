@@ -127,7 +127,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// Whether a request names its host as RFC 9112, section 3.2, wants it: exactly one `Host`, and the host
 /// that counts is one.
-fn has_host(parts: &Parts) -> bool {
+pub(super) fn has_host(parts: &Parts) -> bool {
     let is_host = |host: &[u8]| Authority::read(host).is_some();
     let header = parts.headers.get_all(HOST).iter();
     let mut header = header.map(|host| host.as_bytes());
@@ -143,7 +143,7 @@ fn is_needed(named: &[u8]) -> bool {
 }
 
 /// Whether a comma-separated header has a token, in any case.
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     items(headers, name).any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
 }
 

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caps::HalfOpen;
@@ -60,6 +61,10 @@ static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
 pub(super) struct Knocking {
     _half_open: Arc<HalfOpen>,
 }
+
+/// By which a connection is ended at once, whatever it is in the middle of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cut(pub(super) CancellationToken);
 
 /// That a request came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -322,9 +327,11 @@ impl Serving {
         // The first request takes it along; later ones of the same connection are no strangers.
         let knocking = parking_lot::Mutex::new(knocking);
         let resting = Resting::default();
+        let cut = Cut::default();
         let service = service_fn(|mut request: axum::http::Request<hyper::body::Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(slot.clone());
+            extensions.insert(cut.clone());
             extensions.insert(ConnectInfo(peer));
             if let Some(knocking) = knocking.lock().take() {
                 extensions.insert(knocking);
@@ -356,9 +363,13 @@ impl Serving {
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
+                () = cut.0.cancelled() => return,
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    break connection.await;
+                    tokio::select! {
+                        ended = connection => break ended,
+                        () = cut.0.cancelled() => return,
+                    }
                 }
                 () = self.places.needed() => {
                     if resting.is_resting() {

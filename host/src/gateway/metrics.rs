@@ -26,6 +26,10 @@ pub struct Metrics {
     pub(super) flapping: Counter,
     pub(super) upgrades_failed: Counter,
     pub(super) upstream_failed: Counter,
+    pub(super) unrouted: Counter,
+    pub(super) requests: Counter,
+    pub(super) requests_failed: Counter,
+    pub(super) requests_refused: Counter,
     pub(super) closed: Family<Label<CloseReason>, Counter>,
 }
 
@@ -66,6 +70,26 @@ impl Metrics {
             "upstream_failed",
             "Clients that were let in and that the upstream did not take",
             self.upstream_failed.clone(),
+        );
+        registry.register(
+            "unrouted",
+            "Requests that no route takes",
+            self.unrouted.clone(),
+        );
+        registry.register(
+            "requests",
+            "Requests that are no upgrade and were handed on",
+            self.requests.clone(),
+        );
+        registry.register(
+            "requests_failed",
+            "Requests that were handed on and had no answer of a backend",
+            self.requests_failed.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests that were not handed on because too many were under way",
+            self.requests_refused.clone(),
         );
         registry.register(
             "closed",

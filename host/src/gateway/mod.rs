@@ -12,15 +12,18 @@ pub mod caps;
 pub mod close;
 pub mod flap;
 pub mod handshake;
+pub mod http;
 pub mod identity;
 pub mod notice;
 pub mod origin;
+pub mod route;
 pub mod tls;
 pub mod upstream;
 
 mod authority;
 mod config;
 mod door;
+mod front;
 mod hello;
 mod hop;
 mod listener;
@@ -44,21 +47,22 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::any;
 
 use self::caps::Caps;
 use self::flap::Flapping;
+use self::http::{Client, Requests};
 use self::parking::Parking;
 use self::refused::Refusals;
+use self::route::Routes;
 use self::tls::TlsError;
 use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
 use crate::connection::Session;
-use crate::types::{Tasks, Timestamp};
+use crate::types::Tasks;
 
 pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
-pub use identity::{DevIdentity, Identified, Identify, Identity, Unidentified};
+pub use identity::{DevIdentity, Identified, Identifiers, Identify, Identity, Unidentified};
 pub use listener::{Serving, serve};
 pub use metrics::Metrics;
 pub use places::{ConnectionSlot, Places};
@@ -78,6 +82,8 @@ pub struct Gateway {
     caps: Arc<Caps>,
     flapping: Flapping,
     parking: Arc<Parking>,
+    /// Requests under way that are no upgrade.
+    requests: Arc<Requests>,
     refusals: Refusals,
     /// All backends that there are connections of, also those that the settings do not name any more.
     members: Members,
@@ -88,18 +94,19 @@ pub struct Gateway {
 /// By what requests are answered.
 pub(crate) struct Rules {
     config: Arc<Config>,
-    identify: Arc<dyn Identify>,
     /// How long a connection outlives what proves who it is.
     expiry_grace: Duration,
-    upstreams: Option<Arc<Upstreams>>,
+    routes: Routes,
+    /// Hands requests on that are no upgrade; none where nothing is handed on.
+    http: Option<Client>,
 }
 
 /// What a gateway is put in front of.
 pub struct Parts {
     /// Who lets in.
     pub admission: Arc<Admission>,
-    /// Who says who somebody is.
-    pub identify: Arc<dyn Identify>,
+    /// What identifies clients.
+    pub identify: Identifiers,
     /// How long a connection outlives what proves who it is.
     pub expiry_grace: Duration,
     /// What connections share.
@@ -125,20 +132,16 @@ impl Gateway {
             tasks,
         } = parts;
         let members = Members::default();
-        let upstreams = Upstreams::of(&config, &members, session.clock.now())?;
-        let caps = Caps::new(&config.caps, session.clock.now());
+        let rules = Rules::of(config, &identify, expiry_grace, &session, &members)?;
+        let caps = Caps::new(&rules.config.caps, session.clock.now());
         Ok(Arc::new(Self {
             admission,
             session,
-            rules: ArcSwap::from_pointee(Rules {
-                config: Arc::new(config),
-                identify,
-                expiry_grace,
-                upstreams,
-            }),
+            rules: ArcSwap::from_pointee(rules),
             caps,
             flapping: Flapping::default(),
             parking: Arc::default(),
+            requests: Arc::default(),
             refusals: Refusals::default(),
             members,
             tasks,
@@ -151,28 +154,22 @@ impl Gateway {
     /// # Errors
     /// [`TlsError`] when backends want TLS and their authorities cannot be used.
     pub fn check(config: &Config) -> Result<(), TlsError> {
-        Upstreams::of(config, &Members::default(), Timestamp::ZERO).map(drop)
+        Client::of(config).map(drop)
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
-    /// The path, the certificate's files and sizes of request heads stay too.
+    /// The certificate's files and sizes of request heads stay too.
     ///
     /// # Errors
     /// [`TlsError`] when backends want TLS and their authorities cannot be used; nothing changed.
     pub fn replace(
         &self,
         config: Config,
-        identify: Arc<dyn Identify>,
+        identify: &Identifiers,
         expiry_grace: Duration,
     ) -> Result<(), TlsError> {
-        let now = self.session.clock.now();
-        let upstreams = Upstreams::of(&config, &self.members, now)?;
-        self.rules.store(Arc::new(Rules {
-            config: Arc::new(config),
-            identify,
-            expiry_grace,
-            upstreams,
-        }));
+        let rules = Rules::of(config, identify, expiry_grace, &self.session, &self.members)?;
+        self.rules.store(Arc::new(rules));
         Ok(())
     }
 
@@ -190,30 +187,48 @@ impl Gateway {
     pub async fn look_at_upstreams(&self, first: bool, timeout: Duration) {
         let rules = self.rules.load_full();
         let timeout = timeout.min(rules.config.upstream_timeout);
-        if !rules.config.upstream_check.is_zero()
-            && let Some(upstreams) = &rules.upstreams
-        {
-            upstreams.look(first, timeout, &self.session.clock).await;
-        }
+        let checks = !rules.config.upstream_check.is_zero();
+        let looks = rules.upstreams().filter(|_| checks);
+        let looks = looks.map(|upstreams| upstreams.look(first, timeout, &self.session.clock));
+        futures_util::future::join_all(looks).await;
     }
 
-    /// Whether there is a backend that is not known to be away; also where there are none at all,
+    /// Whether there is a backend, of any route, that is not known to be away; also where there are none at all,
     /// because the built-in application answers.
     #[must_use]
     pub fn has_backend(&self) -> bool {
         let rules = self.rules.load();
         let now = self.session.clock.now();
-        let upstreams = rules.upstreams.as_ref();
-        upstreams.is_none_or(|upstreams| upstreams.is_there(now))
+        let mut upstreams = rules.upstreams();
+        !rules.config.hands_on() || upstreams.any(|upstreams| upstreams.is_there(now))
     }
 
-    /// The backends, as they are.
+    /// The backends, as they are, each once.
     #[must_use]
     pub fn upstreams(&self) -> Vec<upstream::View> {
+        let mut views: Vec<upstream::View> = Vec::new();
+        for (_, view) in self.routed_upstreams() {
+            if views.iter().all(|known| known.url != view.url) {
+                views.push(view);
+            }
+        }
+        views
+    }
+
+    /// The backends of each route, as they are, with where the route listens.
+    #[must_use]
+    pub fn routed_upstreams(&self) -> Vec<(String, upstream::View)> {
         let rules = self.rules.load();
         let now = self.session.clock.now();
-        let upstreams = rules.upstreams.as_ref();
-        upstreams.map_or_else(Vec::new, |upstreams| upstreams.view(now))
+        let views = |route: &Arc<route::Route>| {
+            let views = route.upstreams.as_ref().map(|it| it.view(now));
+            let name = route.name().to_owned();
+            let views = views.into_iter().flatten();
+            views
+                .map(move |view| (name.clone(), view))
+                .collect::<Vec<_>>()
+        };
+        rules.routes.all().flat_map(views).collect()
     }
 
     /// Answers one upgrade request. This is the axum handler for applications that embed the
@@ -221,19 +236,24 @@ impl Gateway {
     /// The server behind it must serve HTTP/1.1 with upgrades, as `axum::serve` does.
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
         let gateway = self.clone();
-        let response = upgrade::answer(self, request).await;
+        let response = front::upgrade(self, request).await;
         gateway.refusals.note(&response, &gateway.session.clock);
         response
     }
 
-    /// A router that upgrades at the configured path and answers 404 elsewhere.
+    /// Answers any request, by the route that it takes.
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let gateway = self.clone();
+        let response = front::answer(self, request).await;
+        gateway.refusals.note(&response, &gateway.session.clock);
+        response
+    }
+
+    /// A router that answers every request by the routes of the configuration: hands it on, upgrades,
+    /// or says where the gateway listens.
     pub fn router(self: &Arc<Self>) -> Router {
-        let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.upgrade(request);
-        let path = self.config().path.clone();
-        Router::new()
-            .route(&path, any(handler))
-            .fallback(move || std::future::ready(refuse::nowhere(&path)))
-            .with_state(self.clone())
+        let handler = |State(gateway): State<Arc<Self>>, request: Request| gateway.answer(request);
+        Router::new().fallback(handler).with_state(self.clone())
     }
 
     /// The room's settings, as they are now.
@@ -246,5 +266,35 @@ impl Gateway {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+}
+
+impl Rules {
+    /// The rules of a configuration. Backends that were there before are counted on.
+    fn of(
+        config: Config,
+        identify: &Identifiers,
+        expiry_grace: Duration,
+        session: &Arc<Session>,
+        members: &Members,
+    ) -> Result<Self, TlsError> {
+        let now = session.clock.now();
+        let routes = Routes::of(&config, identify, session, |config| {
+            Upstreams::of(config, members, now)
+        })?;
+        let http = config.hands_on().then(|| Client::of(&config)).transpose()?;
+        Ok(Self {
+            config: Arc::new(config),
+            expiry_grace,
+            routes,
+            http,
+        })
+    }
+
+    /// The backends of each route that has some.
+    fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstreams>> {
+        self.routes
+            .all()
+            .filter_map(|route| route.upstreams.as_ref())
     }
 }

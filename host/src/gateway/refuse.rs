@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::handshake::BadHandshake;
+use super::http::Full;
 use super::identity::Unidentified;
 use super::origin::BadOrigin;
 use super::refused::Refused;
@@ -20,6 +21,8 @@ use crate::admission::{Denied, Why};
 
 /// When it may be worth another try where nothing says better.
 const RETRY_AFTER_S: u64 = 5;
+/// Places that an answer names at most.
+const PLACES_MAX: usize = 32;
 
 /// An answer whose body says which error it is, and in words what it means.
 fn answer(status: StatusCode, error: &str, message: &str) -> Response {
@@ -76,10 +79,66 @@ pub(super) fn origin(error: &BadOrigin) -> Response {
     noted(response, "origin", error.to_string())
 }
 
-/// Nothing is served there.
-pub(super) fn nowhere(path: &str) -> Response {
-    let message = format!("nothing is served at this path; WebSockets open at `{path}`");
-    answer(StatusCode::NOT_FOUND, "not-found", &message)
+/// No route leads anywhere from there: these are the places that one does from.
+pub(super) fn nowhere<'a>(places: impl Iterator<Item = &'a str>) -> Response {
+    let places: Vec<&str> = places.take(PLACES_MAX).collect();
+    let named: Vec<_> = places.iter().map(|place| format!("`{place}`")).collect();
+    let message = format!(
+        "nothing is served at this path; this gateway listens at {}",
+        named.join(", ")
+    );
+    let body = json!({ "error": "not-found", "message": message, "listens_at": places });
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+/// A method that no backend is asked by: it is for proxies, or would show what a page may not see.
+pub(super) fn method() -> Response {
+    let message = "CONNECT and TRACE are not handed on";
+    let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, "method", message);
+    let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+    set(response.headers_mut(), ALLOW, allowed);
+    response
+}
+
+/// A coding of the body that only its next hop understands, and that is not ours to translate.
+pub(super) fn coding() -> Response {
+    let message = "the body has a transfer coding other than `chunked`";
+    answer(StatusCode::NOT_IMPLEMENTED, "transfer-coding", message)
+}
+
+/// Too many requests are under way.
+pub(super) fn busy(full: Full) -> Response {
+    let (status, error, message) = match full {
+        Full::All => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "requests-limit",
+            "too many requests are under way here; wait",
+        ),
+        Full::Address => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "requests-limit-per-address",
+            "too many requests of this address are under way; wait",
+        ),
+    };
+    let mut response = answer(status, error, message);
+    later(&mut response);
+    noted(response, error, message.to_owned())
+}
+
+/// The client began a body and did not go on.
+pub(super) fn upload_stalled() -> Response {
+    let message = "the body of the request did not arrive in time";
+    let mut response = answer(StatusCode::REQUEST_TIMEOUT, "upload-stalled", message);
+    set(response.headers_mut(), CONNECTION, "close");
+    response
+}
+
+/// The server stops.
+pub(super) fn stopping() -> Response {
+    let message = "the server restarts; ask again";
+    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, "stopping", message);
+    later(&mut response);
+    response
 }
 
 /// A server around us that does not upgrade: only one that embeds us wrongly.
@@ -109,6 +168,14 @@ pub(super) fn upstream(error: UpstreamError) -> Response {
     let mut response = answer(status, "upstream", message);
     later(&mut response);
     noted(response, "upstream", why)
+}
+
+/// A backend was reached and gave no answer.
+pub(super) fn no_answer() -> Response {
+    let message = "the server behind the gateway gave no answer that can be used";
+    let mut response = answer(StatusCode::BAD_GATEWAY, "upstream", message);
+    later(&mut response);
+    response
 }
 
 /// No backend is there, and room would have to be made for this client.

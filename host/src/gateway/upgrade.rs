@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
@@ -24,10 +23,11 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
-use super::identity::Identity;
+use super::identity::{Identity, Unidentified};
 use super::listener::Knocking;
 use super::peer::Origin;
 use super::places::ConnectionSlot;
+use super::route::{Route, is_reserved};
 use super::upstream::{Asked, Availability, Leg, Load};
 use super::{Gateway, Rules, SUBPROTOCOL, close, flap, origin, peer, refuse};
 use crate::admission::{self, Denied, Displace, Newcomer, Seat, Ticket};
@@ -35,15 +35,19 @@ use crate::connection::{self, Transport};
 use crate::manager::{AttachError, EndReport, Port};
 use crate::observe::metrics::Label;
 use crate::registry::{Attachment, Permit};
-use crate::types::{CloseReason, Timestamp};
+use crate::types::{CloseReason, ManagerKey, Timestamp, UserId};
 
 /// How often a connection looks for its manager's successor: each time that one ended between the
 /// admission and the first byte.
 const ATTACHES_MAX: usize = 5;
 
-/// Answers one request.
-pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+/// Answers one request that leads to a route.
+pub(super) async fn answer(
+    gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    route: Arc<Route>,
+    mut parts: Parts,
+) -> Response {
     let handshake = match Handshake::check(&parts) {
         Ok(handshake) => handshake,
         Err(error) => {
@@ -51,8 +55,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
             return refuse::bad_handshake(&error);
         }
     };
-    let rules = gateway.rules.load_full();
-    let identity = match welcome(&gateway, &rules, &mut parts).await {
+    let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
     };
@@ -64,18 +67,25 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         return refuse::cannot_upgrade();
     };
     // Nothing of ours is said inside of a protocol between others.
-    let notices = handshake.notices && rules.upstreams.is_none();
+    let notices = handshake.notices && route.upstreams.is_none();
+    route.cut(&mut parts.uri);
+    let (user, key) = route.scope.names(&identity);
+    let (user, key) = (user.into_owned(), key.into_owned());
     let incoming = Incoming {
         from: peer::origin(&parts),
         gateway,
         rules,
+        route,
         identity,
+        user,
+        key,
         notices,
         upgrade,
         _slot: slot,
     };
     let admission = incoming.gateway.admission.clone();
-    admission.set_limit(&incoming.identity.user, incoming.identity.managers_max);
+    let limit = incoming.route.scope.limit(&incoming.identity);
+    admission.set_limit(&incoming.user, limit);
     if let Some(left) = incoming.hopeless() {
         return refuse::no_backend(left);
     }
@@ -103,10 +113,15 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
 async fn welcome(
     gateway: &Gateway,
     rules: &Rules,
+    route: &Route,
     parts: &mut Parts,
 ) -> Result<Identity, Box<Response>> {
     peer::find(parts, &rules.config.trusted_proxies);
-    let identity = rules.identify.identify(parts).await.map_err(|error| {
+    let identified = route.identify.identify(parts).await.and_then(|identity| {
+        let reserved = is_reserved(&identity).filter(|_| rules.routes.has_scopes());
+        reserved.map_or(Ok(identity), |name| Err(Unidentified::OfRoute(name)))
+    });
+    let identity = identified.map_err(|error| {
         gateway.metrics.unidentified.inc();
         Box::new(refuse::unidentified(&error))
     })?;
@@ -132,7 +147,11 @@ async fn welcome(
 pub(super) struct Incoming {
     pub(super) gateway: Arc<Gateway>,
     pub(super) rules: Arc<Rules>,
+    pub(super) route: Arc<Route>,
     pub(super) identity: Identity,
+    /// The user and the key by which its manager is held at its route.
+    user: UserId,
+    key: ManagerKey,
     /// Where it comes from, as far as that is known.
     from: Option<Origin>,
     notices: bool,
@@ -168,8 +187,8 @@ impl Incoming {
     /// Who is asking, as admission sees it.
     pub(super) fn newcomer(&self) -> Newcomer<'_> {
         Newcomer {
-            user: &self.identity.user,
-            key: &self.identity.key,
+            user: &self.user,
+            key: &self.key,
             device: Some(&self.identity.device),
         }
     }
@@ -178,7 +197,7 @@ impl Incoming {
     /// known to be away is no reason to clean up. A client that finds a free place may try all the same.
     fn hopeless(&self) -> Option<Duration> {
         let now = self.gateway.session.clock.now();
-        let upstreams = self.rules.upstreams.as_ref()?;
+        let upstreams = self.route.upstreams.as_ref()?;
         let Availability::Away { until } = upstreams.availability(now) else {
             return None;
         };
@@ -189,7 +208,7 @@ impl Incoming {
     /// Nothing irreversible before what can still fail: a backend has to answer before a manager that
     /// answers is evicted for its new client.
     fn displace(&self) -> Displace {
-        match self.rules.upstreams {
+        match self.route.upstreams {
             Some(_) => Displace::Later,
             None => Displace::Now,
         }
@@ -198,7 +217,7 @@ impl Incoming {
     /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
     /// failure as of any other, by a status.
     async fn enter(self, handshake: &Handshake, parts: Parts, seat: Seat) -> Response {
-        let Some(upstreams) = self.rules.upstreams.clone() else {
+        let Some(upstreams) = self.route.upstreams.clone() else {
             return match self.take(seat).await {
                 Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
                 Err(denied) => self.refuse(handshake, denied),
@@ -334,7 +353,7 @@ impl Incoming {
         permit: Permit,
         leg: Option<Leg>,
     ) -> Option<Running> {
-        let session = &self.gateway.session;
+        let session = &self.route.session;
         let port = Port::new(
             self.identity.device.clone(),
             session.config.outbox_bytes_max,

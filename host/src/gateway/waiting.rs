@@ -7,7 +7,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
 
 use super::close;
-use super::identity::Identity;
 use super::notice::Notice;
 use super::upgrade::Incoming;
 use crate::admission::Ticket;
@@ -26,8 +25,8 @@ impl Incoming {
     ) -> Option<(WebSocketStream<Transport>, Permit)> {
         let mut places = ticket.positions();
         let gateway = self.gateway.clone();
-        let Identity { user, key, .. } = &self.identity;
-        let mut turn = std::pin::pin!(gateway.admission.wait(ticket, user, key));
+        let (user, key) = self.route.scope.names(&self.identity);
+        let mut turn = std::pin::pin!(gateway.admission.wait(ticket, &user, &key));
         let mut told = 0;
         let result = loop {
             let position = *places.borrow_and_update();

@@ -80,6 +80,13 @@ macro_rules! name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The same name at some place, with a mark between the two. It may be longer than a name
+            /// that is given.
+            #[must_use]
+            pub fn at(&self, mark: &str, place: &str) -> Self {
+                Self(format!("{}{mark}{place}", self.0).into())
+            }
         }
 
         impl fmt::Debug for $type {

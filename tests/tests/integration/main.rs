@@ -53,6 +53,8 @@ mod measured;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod moody;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod proposals;
@@ -117,7 +119,11 @@ mod world_endings;
 #[cfg(test)]
 mod world_heads;
 #[cfg(test)]
+mod world_http;
+#[cfg(test)]
 mod world_origins;
+#[cfg(test)]
+mod world_paths;
 #[cfg(test)]
 mod world_places;
 #[cfg(test)]
@@ -126,6 +132,8 @@ mod world_process;
 mod world_promises;
 #[cfg(test)]
 mod world_refusals;
+#[cfg(test)]
+mod world_rotation;
 #[cfg(test)]
 mod world_samples;
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::{DAY, GIB, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
 use crate::config::shape::edge::{Statuses, networks, origins, upstreams};
-use crate::config::shape::{OptionalPath, Route, Switch, Word, bytes, count, millis};
+use crate::config::shape::route::path;
+use crate::config::shape::{OptionalPath, Switch, Word, auto, bytes, count, millis};
+use crate::gateway::http::Style;
 use crate::gateway::origin::MissingOrigin;
 use crate::gateway::upstream::{Balance, UpstreamHost};
 use crate::gateway::{RefusalStyle, WithoutBackend};
@@ -14,6 +16,7 @@ pub(super) fn sections() -> Vec<Section> {
         words: vec![
             ("least-connections", Balance::LeastConnections),
             ("by-key", Balance::ByKey),
+            ("by-address", Balance::ByAddress),
         ],
     };
     let without_backend = Word {
@@ -27,9 +30,11 @@ pub(super) fn sections() -> Vec<Section> {
         Section::new("gateway", "What the public listener takes.")
             .key(
                 "path",
-                Route,
+                auto(path()),
                 |d| &mut d.rooms.gateway.path,
-                "The path that upgrades.",
+                "The path that is served: of the built-in application this one, in front of servers it \
+                 and everything beneath it. `auto` is `/ws` for the application and every path in \
+                 front of servers.",
             )
             .key(
                 "header_timeout_ms",
@@ -98,8 +103,9 @@ pub(super) fn sections() -> Vec<Section> {
                 "upstream",
                 upstreams(),
                 |d| &mut d.rooms.gateway.upstream,
-                "The WebSocket servers that connections are handed on to. Without one, a small \
-                 built-in application answers. With one, `upstream_grace_ms` stands in for \
+                "The WebSocket servers that connections are handed on to. Without one, and without \
+                 routes, a small built-in application answers. The path of one is that of its \
+                 WebSockets, whatever path the client asks for; without a path the client's is kept. With one, `upstream_grace_ms` stands in for \
                  `manager.reconnect_grace_ms`.",
             )
             .key(
@@ -114,6 +120,42 @@ pub(super) fn sections() -> Vec<Section> {
                 |d| &mut d.rooms.gateway.upstream_host,
                 "Which `Host` they are asked for: the client's, so that they can compare it with the \
                  origin of a page, or their own as it stands in `upstream`.",
+            )
+            .key(
+                "http",
+                Word {
+                    what: "word",
+                    words: vec![("pass", Style::Pass), ("refuse", Style::Refuse)],
+                },
+                |d| &mut d.rooms.gateway.http.style,
+                "What happens to requests that are no upgrade, where there is a server: `pass` hands \
+                 them on to it, `refuse` answers them with an error. They hold no manager and prove no \
+                 identity here.",
+            )
+            .key(
+                "http_head_timeout_ms",
+                millis(10, DAY),
+                |d| &mut d.rooms.gateway.http.head_timeout,
+                "How long that server has to begin its answer to such a request; then it is answered \
+                 504.",
+            )
+            .key(
+                "http_idle_ms",
+                millis(10, DAY),
+                |d| &mut d.rooms.gateway.http.idle,
+                "How long nothing may move of a body on its way, up or down; then it is cut off.",
+            )
+            .key(
+                "http_requests_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.requests_max,
+                "Such requests under way at once; one more is answered 503. 0 for no limit.",
+            )
+            .key(
+                "http_requests_per_address_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.requests_per_address_max,
+                "The same of one address; one more is answered 429. 0 for no limit.",
             )
             .key(
                 "upstream_grace_ms",
@@ -133,7 +175,8 @@ pub(super) fn sections() -> Vec<Section> {
                 balance,
                 |d| &mut d.rooms.gateway.upstream_balance,
                 "Which of several gets a connection: the one with the fewest, or always the same for \
-                 a user's key.",
+                 a user's key or a client's address. `by-address` is for clients that begin with \
+                 requests that are no upgrade, such as Socket.IO: those go by address in any case.",
             )
             .key(
                 "upstream_check_ms",
@@ -192,7 +235,6 @@ pub(super) fn sections() -> Vec<Section> {
                  notice. Without connections the server stops at once.",
             )
             .live_except(&[
-                "path",
                 "header_timeout_ms",
                 "header_bytes_max",
                 "headers_max",

@@ -25,15 +25,19 @@ pub(super) fn sections() -> Vec<Section> {
     live.collect()
 }
 
-fn whole() -> Section {
-    let mode = Word {
+/// How users prove who they are.
+pub(super) fn mode() -> Word<Mode> {
+    Word {
         what: "mode",
         words: Mode::ALL.to_vec(),
-    };
+    }
+}
+
+fn whole() -> Section {
     Section::new("identity", "How users prove who they are.")
         .key(
             "mode",
-            mode,
+            mode(),
             |d| &mut d.rooms.identity.mode,
             "`dev` believes the name that a client gives, so it needs a loopback `server.listen`; `jwt` \
              checks a signed token; `hook` asks a service; `headers` believes the proxies of \

@@ -14,6 +14,7 @@ mod manager;
 mod observe;
 mod policy;
 mod rollout;
+mod routes;
 mod server;
 mod sources;
 
@@ -54,6 +55,10 @@ pub(super) enum Found<'a> {
     Section {
         such_as: String,
     },
+    /// A list of tables, of which there is one.
+    Tables,
+    /// One table of the list.
+    Item(usize),
     /// Nothing, with the nearest path that is something.
     Unknown {
         nearest: Option<String>,
@@ -90,7 +95,38 @@ impl Table {
         self.sections.iter().flat_map(|section| &section.keys)
     }
 
+    /// The keys of one table of the list of routes.
+    pub(super) fn route(&self, at: usize) -> Section {
+        routes::section(at)
+    }
+
+    /// Whether a list of tables may stand at this path.
+    pub(super) fn is_list(&self, path: &str) -> bool {
+        path == routes::PATH
+    }
+
+    /// What a path beneath the list of routes is.
+    fn find_route(&self, path: &str) -> Option<Found<'_>> {
+        let beneath = path.strip_prefix(routes::PATH)?;
+        if beneath.is_empty() || beneath.starts_with('.') {
+            return Some(Found::Tables);
+        }
+        let (at, key) = beneath.strip_prefix('[')?.split_once(']')?;
+        let at = at.parse().ok()?;
+        if key.is_empty() {
+            return Some(Found::Item(at));
+        }
+        let keys = self.route(at).keys;
+        let paths = keys.iter().map(Key::path);
+        let nearest = nearest(path, paths).map(str::to_owned);
+        let found = keys.into_iter().find(|key| key.path() == path);
+        Some(found.map_or(Found::Unknown { nearest }, Found::Named))
+    }
+
     pub(super) fn find(&self, path: &str) -> Found<'_> {
+        if let Some(found) = self.find_route(path) {
+            return found;
+        }
         if let Some(key) = self.keys().find(|key| key.path() == path) {
             return Found::Key(key);
         }
@@ -143,6 +179,7 @@ impl Table {
     fn nearest(&self, path: &str) -> Option<String> {
         let paths = self.sections.iter().map(|section| section.path.as_str());
         let paths = paths.chain(self.keys().map(Key::path));
+        let paths = paths.chain([routes::PATH]);
         let name = path.rsplit('.').next().unwrap_or(path);
         let elsewhere = || self.keys().find(|key| key.name() == name).map(Key::path);
         nearest(path, paths).or_else(elsewhere).map(str::to_owned)
@@ -198,10 +235,6 @@ impl Section {
         self
     }
 
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     pub(super) fn doc(&self) -> &str {
         &self.doc
     }
@@ -210,9 +243,22 @@ impl Section {
         &self.keys
     }
 
+    /// Its path as the head of a table in a file.
+    pub(super) fn head(&self) -> String {
+        head(&self.path)
+    }
+
     /// A key of an open section, to show how one is written.
     pub(super) fn example(&self) -> Option<Key> {
         self.open.map(|open| open("name"))
+    }
+}
+
+/// A section's path as the head of a table in a file.
+pub(super) fn head(path: &str) -> String {
+    match path.split_once('[') {
+        Some((list, _)) => format!("[[{list}]]"),
+        None => format!("[{path}]"),
     }
 }
 

@@ -7,6 +7,7 @@ pub(super) mod edge;
 mod number;
 mod observe;
 pub(super) mod parsed;
+pub(super) mod route;
 mod sources;
 mod text;
 mod unset;
@@ -15,7 +16,7 @@ mod word;
 pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
 pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
-pub(super) use text::{Address, AddressOrOff, Name, OptionalPath, Route};
+pub(super) use text::{Address, AddressOrOff, Name, OptionalPath};
 pub(super) use unset::{auto, inherited};
 pub(super) use word::{Word, Words};
 

@@ -44,33 +44,6 @@ impl Shape<String> for Name {
     }
 }
 
-/// The path of a URL.
-pub(in crate::config) struct Route;
-
-impl Shape<String> for Route {
-    fn accepts(&self) -> String {
-        "a path that starts with `/`, without `?`, `#`, `{`, `}` and spaces".to_owned()
-    }
-
-    fn read(&self, raw: &Raw) -> Result<String, String> {
-        let path = text(raw)?;
-        let foreign = |c: char| !c.is_ascii_graphic() || "?#{}".contains(c);
-        if !path.starts_with('/') || path.contains(foreign) {
-            return Err(format!("{path:?} is not the path of a URL"));
-        }
-        Ok(path.to_owned())
-    }
-
-    fn show(&self, value: &String) -> Value {
-        Value::Text(value.clone())
-    }
-
-    #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Text(format!("/ws/{seed}"))
-    }
-}
-
 /// An address to listen on. A name is looked up once, when the settings are read.
 pub(in crate::config) struct Address;
 

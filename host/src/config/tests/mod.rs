@@ -4,6 +4,7 @@ mod generated;
 mod layers;
 mod malformed;
 mod round_trip;
+mod routes;
 mod table;
 
 use super::*;

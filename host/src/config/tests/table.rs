@@ -52,6 +52,8 @@ fn every_field_of_every_room_has_a_key() {
     // What is made of the draft's other fields, what has no name, and a mode that is the only one.
     let made = [
         "rooms.identity",
+        "rooms.gateway.routes",
+        ".routes",
         "rooms.cleanup.table.rules",
         "rooms.ranking",
         "rooms.observe.decisions",

@@ -6,7 +6,7 @@ use super::place::Place;
 use super::{Naming, claims, forwarded, hook, jwt, session, token};
 
 /// Who vouches for clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Mode {
     /// Nobody: the name a client gives is believed. On loopback addresses only.
     #[default]

@@ -15,6 +15,7 @@ mod dev;
 pub mod forwarded;
 pub mod hook;
 mod http;
+mod identifiers;
 pub mod jwt;
 mod names;
 pub mod place;
@@ -34,6 +35,7 @@ use crate::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
 
 pub use config::{Config, Mode};
 pub use dev::DevIdentity;
+pub use identifiers::Identifiers;
 pub use names::Naming;
 
 /// A verified client.
@@ -111,6 +113,9 @@ pub enum Unidentified {
     /// The query is not one.
     #[error("the query is not valid percent-encoded UTF-8")]
     Query,
+    /// A name could be taken for one of another route.
+    #[error("`{0}` has `@@`, which stands between names and routes here; choose another name")]
+    OfRoute(&'static str),
     /// The session's cookie is missing.
     #[error("cookie `{0}` is missing; sign in first")]
     NoSession(String),

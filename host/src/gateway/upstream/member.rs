@@ -22,7 +22,6 @@ use parking_lot::Mutex;
 use siphasher::sip::SipHasher13;
 
 use super::{Upstream, UpstreamError};
-use crate::gateway::identity::Identity;
 use crate::observe::Throttle;
 use crate::types::{SplitMix64, Timestamp};
 
@@ -349,11 +348,10 @@ impl Member {
         self.record.lock().failed_at
     }
 
-    /// How much this backend is the one for a manager.
-    pub(super) fn affinity(&self, identity: &Identity) -> u64 {
+    /// How much this backend is the one for a manager, or for a client.
+    pub(super) fn affinity(&self, names: &[&str]) -> u64 {
         let mut hasher = SipHasher13::new();
-        let names = [identity.user.as_str(), identity.key.as_str()];
-        for part in names.into_iter().chain([&*self.upstream.to_string()]) {
+        for part in names.iter().copied().chain([&*self.upstream.to_string()]) {
             hasher.write_usize(part.len());
             hasher.write(part.as_bytes());
         }

@@ -19,13 +19,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::uri::{Authority, Uri};
+use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
+pub(super) use head::{Onward, answer};
 pub use member::View;
 pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
 pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::Refusal;
+pub(super) use tries::{Attempt, Purpose};
 
 /// Which host a backend is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -157,6 +159,37 @@ impl Upstream {
     /// Whether it wants TLS.
     pub(super) const fn is_encrypted(&self) -> bool {
         self.encrypted
+    }
+
+    /// Its host and port.
+    pub(super) const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Where it is asked for what a request that is no upgrade wants. Its own path is that of its
+    /// WebSockets, so it is none for these.
+    pub(super) fn target(&self, client: &Uri) -> Uri {
+        let mut parts = client.clone().into_parts();
+        let scheme = if self.encrypted {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
+        parts.scheme = Some(scheme);
+        parts.authority = Some(self.authority.clone());
+        let path = parts.path_and_query.take();
+        parts.path_and_query = path.or_else(|| Some(PathAndQuery::from_static("/")));
+        // All three are there, and each is what it should be.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    /// The backend of such a target.
+    pub(super) fn of_target(target: &Uri) -> Option<Self> {
+        Some(Self {
+            encrypted: target.scheme() == Some(&Scheme::HTTPS),
+            authority: target.authority()?.clone(),
+            path: None,
+        })
     }
 
     fn host(&self) -> &str {

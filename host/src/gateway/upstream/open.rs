@@ -76,7 +76,11 @@ impl Upstream {
         }
     }
 
-    async fn reach(&self, tls: Option<&TlsConnector>) -> Result<Transport, UpstreamError> {
+    /// Opens a connection to it, with TLS where it wants that.
+    pub(in crate::gateway) async fn reach(
+        &self,
+        tls: Option<&TlsConnector>,
+    ) -> Result<Transport, UpstreamError> {
         let stream = TcpStream::connect((self.host(), self.port()))
             .await
             .map_err(UpstreamError::Connect)?;

@@ -11,6 +11,7 @@
 //! the least loaded, because recent failures weigh like connections.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use super::tries::{Asking, Attempt, Purpose, Tries};
 use super::{Upstream, UpstreamError};
 use crate::gateway::config::Config;
 use crate::gateway::identity::Identity;
+use crate::gateway::peer;
 use crate::gateway::tls::{self, TlsError};
 use crate::observe::Throttle;
 use crate::types::{Clock, Tasks, Timestamp};
@@ -45,6 +47,9 @@ pub enum Balance {
     LeastConnections,
     /// Always the same for a user's manager, as long as it is there (rendezvous hashing).
     ByKey,
+    /// Always the same for a client's address, as long as it is there, for upgrades as for what comes
+    /// before them.
+    ByAddress,
 }
 
 /// Whether a client may hope for a backend at a moment.
@@ -111,12 +116,14 @@ impl Upstreams {
     }
 
     /// The backends to try for one request, those for whom it may hope first. `identity` chooses among
-    /// them where the same manager always goes to the same backend. Whoever takes an [`Attempt`] reports
+    /// them where the same manager always goes to the same backend; `client` where the same address
+    /// does, and for what is no upgrade: a session that begins by polling stays where it is. Whoever takes an [`Attempt`] reports
     /// what came of it, or drops it.
     pub(in crate::gateway) fn tries(
         &self,
         purpose: Purpose,
         identity: Option<&Identity>,
+        client: Option<IpAddr>,
         clock: &Clock,
     ) -> Tries {
         let now = clock.now();
@@ -125,12 +132,16 @@ impl Upstreams {
             usable == Use::Open || (purpose == Purpose::Upgrade && usable == Use::Trial)
         };
         let (mut open, mut away): (Vec<_>, Vec<_>) = self.members.iter().partition(may);
-        match (self.balance, identity) {
-            (Balance::ByKey, Some(identity)) => {
-                open.sort_by_key(|member| member.affinity(identity))
+        let sticks = purpose == Purpose::Plain || self.balance == Balance::ByAddress;
+        let client = client.filter(|_| sticks).map(|client| client.to_string());
+        match (self.balance, identity, client) {
+            (_, _, Some(client)) => open.sort_by_key(|member| member.affinity(&[&client])),
+            (Balance::ByKey, Some(identity), None) => {
+                let names = [identity.user.as_str(), identity.key.as_str()];
+                open.sort_by_key(|member| member.affinity(&names));
             }
             // A trial comes first, or a backend with failures would never have one.
-            (Balance::LeastConnections | Balance::ByKey, _) => {
+            (Balance::LeastConnections | Balance::ByKey | Balance::ByAddress, ..) => {
                 let rank = |member: &Member| {
                     let burden = member.burden(now);
                     (member.usable(now) != Use::Trial, burden)
@@ -162,7 +173,12 @@ impl Upstreams {
         tasks: &Tasks,
         clock: &Clock,
     ) -> Result<Leg, UpstreamError> {
-        let mut tries = self.tries(Purpose::Upgrade, Some(asked.identity), clock);
+        let mut tries = self.tries(
+            Purpose::Upgrade,
+            Some(asked.identity),
+            peer::client(asked.parts),
+            clock,
+        );
         let ask = |upstream: Upstream, within| async move {
             let tls = self.tls.as_ref();
             upstream.connect(asked, tls, within, tasks).await

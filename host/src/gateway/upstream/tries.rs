@@ -16,10 +16,6 @@ pub(in crate::gateway) enum Purpose {
     /// An upgrade: it may be the trial of a backend that failed.
     Upgrade,
     /// Another request: it is no trial, since it says nothing about upgrades.
-    #[expect(
-        dead_code,
-        reason = "for requests that are handed over, which are to come"
-    )]
     Plain,
 }
 

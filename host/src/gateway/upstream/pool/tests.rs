@@ -33,7 +33,7 @@ fn identity(key: &str) -> Identity {
 
 /// Where a client is sent first.
 fn first(pool: &Upstreams, key: &str, clock: &Clock) -> String {
-    let mut tries = pool.tries(Purpose::Upgrade, Some(&identity(key)), clock);
+    let mut tries = pool.tries(Purpose::Upgrade, Some(&identity(key)), None, clock);
     tries.next().unwrap().upstream().to_string()
 }
 
@@ -77,7 +77,7 @@ async fn client(
     clock: &Clock,
 ) -> (Result<(String, Option<Load>), UpstreamError>, Duration) {
     let start = clock.now();
-    let mut tries = pool.tries(Purpose::Upgrade, None, clock);
+    let mut tries = pool.tries(Purpose::Upgrade, None, None, clock);
     let raced = pool.race(&mut tries, behave, TIMEOUT, clock).await;
     let raced = raced.map(|(name, attempt)| (name, attempt.succeeded()));
     (raced, clock.now().since(start))
@@ -101,7 +101,7 @@ fn the_one_with_the_fewest_comes_first_and_who_is_away_last() {
     assert_eq!(pool.availability(clock.now()), Availability::Available);
     // When its time is over it has one client, and no more until that is done.
     clock.advance(Duration::from_secs(2));
-    let mut tries = pool.tries(Purpose::Upgrade, None, &clock);
+    let mut tries = pool.tries(Purpose::Upgrade, None, None, &clock);
     let trial = tries.next().unwrap();
     assert_eq!(trial.upstream().to_string(), "ws://c");
     assert_eq!(first(&pool, "k", &clock), "ws://b");
@@ -218,10 +218,29 @@ async fn a_trial_whose_client_leaves_goes_to_the_next() {
     let pool = pool(Balance::LeastConnections, &["stuck"]);
     let _ = client(&pool, &clock).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut tries = pool.tries(Purpose::Upgrade, None, &clock);
+    let mut tries = pool.tries(Purpose::Upgrade, None, None, &clock);
     let mut racing = Box::pin(pool.race(&mut tries, behave, TIMEOUT, &clock));
     assert!(futures_util::poll!(&mut racing).is_pending());
     assert_eq!(pool.availability(clock.now()), Availability::Trying);
     drop(racing);
     assert_eq!(pool.availability(clock.now()), Availability::Available);
+}
+
+/// What is no upgrade goes where the client's address went before, and with that balance an upgrade does.
+#[test]
+fn an_address_sticks_to_its_backend() {
+    let clock = Clock::system();
+    let pool = pool(Balance::ByAddress, &["a", "b", "c"]);
+    let of = |purpose, client: u8| {
+        let client = Some([192, 0, 2, client].into());
+        let mut tries = pool.tries(purpose, None, client, &clock);
+        tries.next().unwrap().upstream().to_string()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for client in 0..50 {
+        let home = of(Purpose::Plain, client);
+        assert_eq!(home, of(Purpose::Upgrade, client));
+        seen.insert(home);
+    }
+    assert_eq!(seen.len(), 3);
 }

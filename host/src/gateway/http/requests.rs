@@ -1,0 +1,115 @@
+//! How many requests are under way, of each address and in all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Config;
+use crate::gateway::peer::Origin;
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum Full {
+    /// `gateway.http_requests_max`.
+    All,
+    /// `gateway.http_requests_per_address_max`.
+    Address,
+}
+
+/// Those that are under way.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Requests {
+    // A lock, because the sum and its parts change together; held for a few additions.
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: u32,
+    /// Addresses that have some; as many as there are requests, at most.
+    origins: HashMap<Origin, u32>,
+}
+
+/// One of them; dropped, it is over.
+#[derive(Debug)]
+pub(super) struct Place {
+    requests: Arc<Requests>,
+    origin: Option<Origin>,
+}
+
+impl Requests {
+    /// Counts one more. `origin` is none where there is no address to count by.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        origin: Option<Origin>,
+        config: &Config,
+    ) -> Result<Place, Full> {
+        let over = |count: u32, most: u32| most > 0 && count >= most;
+        let mut counts = self.counts.lock();
+        if over(counts.all, config.requests_max) {
+            return Err(Full::All);
+        }
+        if let Some(origin) = origin {
+            let of_origin = counts.origins.get(&origin).copied().unwrap_or_default();
+            if over(of_origin, config.requests_per_address_max) {
+                return Err(Full::Address);
+            }
+            counts.origins.insert(origin, of_origin + 1);
+        }
+        counts.all += 1;
+        Ok(Place {
+            requests: self.clone(),
+            origin,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.requests.counts.lock();
+        counts.all = counts.all.saturating_sub(1);
+        let Some(origin) = self.origin else {
+            return;
+        };
+        if let Some(count) = counts.origins.get_mut(&origin) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.origins.remove(&origin);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn places_are_counted_by_address_and_given_back() {
+        let requests = Arc::new(Requests::default());
+        let config = Config {
+            requests_max: 3,
+            requests_per_address_max: 2,
+            ..Config::default()
+        };
+        let from = |text: &str| Some(Origin::from(text.parse::<IpAddr>().unwrap()));
+        let (ann, bob) = (from("192.0.2.1"), from("192.0.2.2"));
+        let first = requests.take(ann, &config).unwrap();
+        let _second = requests.take(ann, &config).unwrap();
+        assert_eq!(requests.take(ann, &config).unwrap_err(), Full::Address);
+        let third = requests.take(bob, &config).unwrap();
+        assert_eq!(requests.take(bob, &config).unwrap_err(), Full::All);
+        drop((first, third));
+        let _fourth = requests.take(ann, &config).unwrap();
+        assert_eq!(requests.counts.lock().origins.len(), 1);
+        let unlimited = Config {
+            requests_max: 0,
+            requests_per_address_max: 0,
+            ..config
+        };
+        assert!(requests.take(ann, &unlimited).is_ok());
+    }
+}
