@@ -95,7 +95,7 @@ impl hyper::body::Body for Upload {
 
     fn size_hint(&self) -> SizeHint {
         let left = self.body.as_ref().map(hyper::body::Body::size_hint);
-        left.unwrap_or_else(|| self.hint)
+        left.unwrap_or(self.hint)
     }
 }
 
