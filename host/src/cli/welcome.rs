@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::gateway::identity::session::Missing;
 use crate::gateway::identity::{self, Mode};
-use crate::gateway::upstream::Seen;
+use crate::gateway::upstream::View;
 
 /// How long a backend has to take a connection before it is said to be away.
 const BACKEND_WITHIN: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ pub(super) struct Welcome {
     /// What it needs besides, if anything.
     needs: Option<String>,
     /// As they were a moment ago; none with the built-in application.
-    backends: Vec<Seen>,
+    backends: Vec<View>,
 }
 
 impl Welcome {
@@ -50,7 +50,9 @@ impl Welcome {
         let scheme = if tls { "wss" } else { "ws" };
         let path = config.gateway.entry();
         let url = format!("{scheme}://{listen}{path}");
-        let backends = core.gateway().ask_upstreams(BACKEND_WITHIN).await;
+        let gateway = core.gateway();
+        gateway.look_at_upstreams(true, BACKEND_WITHIN).await;
+        let backends = gateway.upstreams();
         let needs = needs(config);
         let says_who = config.identity.mode == Mode::Dev && backends.is_empty();
         let connect = if says_who {
@@ -90,7 +92,7 @@ impl Welcome {
             None => writeln!(out, "            e.g. python3 -m websockets '{connect}'")?,
         }
         for backend in &self.backends {
-            writeln!(out, "  backend   {}, which {}", backend.url, backend.seen)?;
+            writeln!(out, "  backend   {}, {}", backend.url, backend.words())?;
         }
         if self.backends.is_empty() {
             writeln!(

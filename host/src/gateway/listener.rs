@@ -208,7 +208,7 @@ impl Serving {
         half_open: Option<HalfOpen>,
         shortages: Arc<Shortages>,
     ) {
-        let Some(beside) = self.places.step_aside() else {
+        let Some(waits) = self.places.may_wait() else {
             shortages.of_places(&self.places);
             return self.refuse_at_once(&stream, NO_PLACE.as_bytes());
         };
@@ -221,15 +221,13 @@ impl Serving {
             };
             match found {
                 Some(slot) => {
-                    drop(beside);
+                    drop(waits);
                     serving.meet(stream, peer, slot, half_open).await;
                 }
                 None => {
                     shortages.of_places(places);
-                    drop(half_open);
-                    if !serving.encrypts() {
-                        turn_away(stream, NO_PLACE.as_bytes()).await;
-                    }
+                    drop((half_open, waits));
+                    serving.refuse(stream, NO_PLACE.as_bytes());
                 }
             }
         });
@@ -241,11 +239,11 @@ impl Serving {
     }
 
     fn refuse(&self, stream: TcpStream, words: &'static [u8]) {
-        match self.places.step_aside() {
-            Some(beside) if !self.encrypts() => {
+        match self.places.may_linger() {
+            Some(leaving) if !self.encrypts() => {
                 self.tasks.spawn("refusal", async move {
                     turn_away(stream, words).await;
-                    drop(beside);
+                    drop(leaving);
                 });
             }
             _ => self.refuse_at_once(&stream, words),

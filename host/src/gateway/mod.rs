@@ -175,15 +175,6 @@ impl Gateway {
         Ok(())
     }
 
-    /// Asks every backend once whether it takes a connection, all at once: for a report at the start,
-    /// which nothing else depends on.
-    pub async fn ask_upstreams(&self, within: Duration) -> Vec<upstream::Seen> {
-        let config = self.config();
-        let asked = config.upstreams().into_iter();
-        let asked = asked.map(|upstream| upstream.seen(within));
-        futures_util::future::join_all(asked).await
-    }
-
     /// Looks whether backends that are away are back, over and over.
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {

@@ -23,8 +23,11 @@ const LAST_WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Places {
     free: Arc<Semaphore>,
-    /// For sockets without a place.
-    beside: Arc<Semaphore>,
+    /// For sockets that wait for a place. Apart from the others, so that clients that do not take their
+    /// refusal keep none from waiting.
+    room: Arc<Semaphore>,
+    /// For sockets that are refused, or that gave their place up and are not closed yet.
+    leaving: Arc<Semaphore>,
     /// Sockets that wait for a place now.
     waiting: AtomicU32,
     /// Connections between two requests end when this fires: somebody needs a place.
@@ -63,13 +66,14 @@ impl Drop for Waiter {
 }
 
 impl Places {
-    /// So many places, and so many sockets beside them.
+    /// So many places, and so many sockets beside them: half of them may wait, half may be about to go.
     #[must_use]
     pub fn new(count: usize, beside: usize) -> Arc<Self> {
         let bounded = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Arc::new(Self {
             free: bounded(count),
-            beside: bounded(beside),
+            room: bounded(beside / 2),
+            leaving: bounded(beside.div_ceil(2)),
             waiting: AtomicU32::new(0),
             needed: Notify::new(),
             count,
@@ -93,9 +97,14 @@ impl Places {
         Some(self.slot(permit))
     }
 
-    /// Leave to stand beside the places for a while.
-    pub(super) fn step_aside(&self) -> Option<OwnedSemaphorePermit> {
-        self.beside.clone().try_acquire_owned().ok()
+    /// Leave to wait for a place.
+    pub(super) fn may_wait(&self) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().try_acquire_owned().ok()
+    }
+
+    /// Leave to stay open for a while without a place.
+    pub(super) fn may_linger(&self) -> Option<OwnedSemaphorePermit> {
+        self.leaving.clone().try_acquire_owned().ok()
     }
 
     /// Completes when a socket needs a place.
@@ -163,8 +172,8 @@ impl Place for Held {
     /// The place is free at once, and the socket stands beside it until it is closed. Where too many do,
     /// the place is free when it is closed.
     fn leave(&self) {
-        if let Some(beside) = self.places.step_aside() {
-            let place = std::mem::replace(&mut *self.permit.lock(), beside);
+        if let Some(leaving) = self.places.may_linger() {
+            let place = std::mem::replace(&mut *self.permit.lock(), leaving);
             drop(place);
         }
     }
@@ -176,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_place_is_free_as_soon_as_its_connection_is_asked_to_close() {
-        let places = Places::new(1, 1);
+        let places = Places::new(1, 2);
         let first = places.take().unwrap();
         assert!(places.take().is_none());
         first.0.leave();
@@ -185,14 +194,14 @@ mod tests {
         second.0.leave();
         assert!(places.take().is_none());
         drop(first);
-        assert!(places.take().is_none() && places.step_aside().is_some());
+        assert!(places.take().is_none() && places.may_linger().is_some());
         drop(second);
         assert!(places.take().is_some());
     }
 
     #[test]
     fn a_place_is_given_up_once() {
-        let places = Places::new(2, 2);
+        let places = Places::new(2, 4);
         let one = places.take().unwrap();
         one.0.leave();
         one.0.leave();

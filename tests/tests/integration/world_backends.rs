@@ -199,7 +199,7 @@ async fn w44_a_backend_that_never_answers_makes_its_clients_late_at_most() {
     users_get_in(&server, 6).await;
     let seen = upstream(server.admin, 0).await;
     assert_eq!(
-        (&seen["up"], &seen["reachable"]),
+        (&seen["up"], &seen["reached"]),
         (&false.into(), &true.into())
     );
     // Two looks later it is still no backend that upgrades.
@@ -297,7 +297,7 @@ async fn w46_what_was_seen_of_a_backend_is_what_is_said() {
         (&seen["up"], &seen["state"]),
         (&false.into(), &"away".into())
     );
-    assert_eq!(seen["reachable"], false);
+    assert_eq!(seen["reached"], false);
     let ready = http::ask(admin, "GET", "/readyz", None).await;
     assert_eq!(ready.status, 503, "{}", ready.body);
     let health = http::ask(admin, "GET", "/healthz", None).await;
@@ -332,7 +332,10 @@ async fn w46_what_was_seen_of_a_backend_is_what_is_said() {
 async fn w46_the_welcome_says_what_was_seen() {
     let program = env!("CARGO_BIN_EXE_wastegate-under-test");
     let (gone, there) = (nowhere().await, backend("there").await);
-    for (at, said, not_said) in [(gone, "AWAY", "takes"), (there, "takes", "AWAY")] {
+    for (at, said, not_said) in [
+        (gone, "cannot be reached now", "takes"),
+        (there, "takes", "cannot"),
+    ] {
         let url = format!("ws://{at}");
         let arguments = [
             "serve",

@@ -23,7 +23,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{Upstream, UpstreamError};
 use crate::observe::Throttle;
-use crate::types::{SplitMix64, Timestamp, chain};
+use crate::types::{SplitMix64, Timestamp};
 
 pub use view::View;
 
@@ -210,7 +210,7 @@ impl Member {
 
     /// An upgrade failed for a reason of the backend.
     pub(super) fn failed(&self, error: &UpstreamError, now: Timestamp) {
-        let mut text = chain(error);
+        let mut text = error.to_string();
         if let Some((end, _)) = text.char_indices().nth(ERROR_BYTES_MAX) {
             text.truncate(end);
         }

@@ -12,7 +12,6 @@ mod member;
 mod open;
 mod pool;
 mod refusal;
-mod seen;
 mod tries;
 
 use std::fmt;
@@ -28,7 +27,6 @@ pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
 pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::Refusal;
-pub use seen::Seen;
 pub(super) use tries::{Attempt, Purpose};
 
 /// Which host a backend is asked for.

@@ -21,7 +21,7 @@ pub struct View {
     /// For how long it has been in that state, ms.
     pub since_ms: u64,
     /// Whether its port took a TCP connection when it was last tried; none if it was not.
-    pub reachable: Option<bool>,
+    pub reached: Option<bool>,
     /// Connections that it has of ours.
     pub connections: u32,
     /// Failures in a row.
@@ -40,13 +40,16 @@ impl View {
     /// What was seen of it, as the end of a sentence that begins with its address.
     #[must_use]
     pub fn words(&self) -> String {
-        match (self.state, self.reachable) {
+        match (self.state, self.reached) {
             ("up", _) => "which upgrades".to_owned(),
             ("unknown", Some(true)) => "which takes connections".to_owned(),
             ("unknown", _) => "not asked yet".to_owned(),
             _ => {
                 let error = self.last_error.as_deref().unwrap_or("it failed");
-                format!("which is AWAY: {error}")
+                match error.strip_prefix("it cannot be reached: ") {
+                    Some(why) => format!("which cannot be reached now: {why}"),
+                    None => format!("which is away: {error}"),
+                }
             }
         }
     }
@@ -68,7 +71,7 @@ impl Member {
             up,
             state,
             since_ms: ms(now.since(record.since)),
-            reachable: record.reachable,
+            reached: record.reachable,
             connections: self.connections.load(Ordering::Relaxed),
             failures: record.failures,
             last_error: record.last_error.clone(),
