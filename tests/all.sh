@@ -59,6 +59,8 @@ say "every schedule of the registry (shuttle)"
 cargo nextest run --package wastegate --lib --features model-check --locked 'registry::model'
 say "conformance"
 WASTEGATE=target/debug/wastegate-under-test bash tests/conformance/run.sh --quick --check
+say "real applications with their own clients"
+WASTEGATE=target/debug/wastegate-under-test bash tests/peers/run.sh --quick
 say "frames, fuzzed for a while"
 bash tests/fuzz/run.sh 30
 say "all green"

@@ -73,7 +73,10 @@ class Process:
             except ProcessLookupError:
                 break
         self.process.wait()
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # It ended before it was told everything.
 
 
 class Client(Process):

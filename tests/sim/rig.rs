@@ -89,7 +89,7 @@ impl Rig {
             clock,
             close_code: close::code,
             notice: notice::farewell,
-            faults: connection::Faults::default(),
+            faults: Arc::default(),
         });
         Arc::new(Self {
             world,

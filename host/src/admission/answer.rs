@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::denied::{Denied, Why};
-use super::ladder::{Admission, Way};
+use super::ladder::Admission;
 use super::metrics::Outcome;
 use super::watch::{Ended, Watch};
+use super::way::Way;
 use crate::registry::Permit;
 use crate::types::{ManagerKey, Timestamp, UserId};
 

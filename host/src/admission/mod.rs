@@ -19,6 +19,7 @@ mod rate;
 mod room;
 mod seat;
 mod watch;
+mod way;
 
 #[cfg(test)]
 mod tests;

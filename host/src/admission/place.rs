@@ -1,9 +1,10 @@
 //! A place for one more connection of a manager, where a newcomer joins one.
 
 use super::denied::Why;
-use super::ladder::{Admission, Way};
+use super::ladder::Admission;
 use super::room::Out;
 use super::seat::Newcomer;
+use super::way::Way;
 use crate::health::judge;
 use crate::manager::Manager;
 use crate::registry::Permit;

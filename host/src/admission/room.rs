@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use super::denied::Why;
-use super::ladder::{Admission, Way};
+use super::ladder::Admission;
 use super::seat::{Displace, Newcomer};
+use super::way::Way;
 use crate::cleanup::{Cleanup, Displacement, Pass};
-use crate::registry::{Entrance, Granted, LendOrder, Permit};
+use crate::decision::{Granted, LendOrder};
+use crate::registry::{Entrance, Permit};
 use crate::types::{ManagerKey, Timestamp, UserId};
 
 /// Where the tiers left a newcomer.
@@ -196,8 +198,8 @@ impl Admission {
 
     /// Lends a user its temporary slots. True if there is one to be had now.
     fn lend(&self, user: &UserId, way: &mut Way) -> bool {
-        let (now, limits) = (self.clock.now(), self.registry.limits());
-        match self.registry.temporary().grant(user, limits, now) {
+        let (now, lending) = (self.clock.now(), self.registry.limits().lending());
+        match self.registry.temporary().grant(user, &lending, now) {
             Granted::Until(_) => {
                 way.lent = true;
                 self.cleaner.look();

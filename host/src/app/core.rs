@@ -140,7 +140,7 @@ impl Core {
             clock: clock.clone(),
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
-            faults: crate::connection::Faults::default(),
+            faults: Arc::default(),
         });
         session.faults.register(metrics.room("connection"));
         let gateway = Gateway::new(gateway::Parts {

@@ -44,11 +44,9 @@ pub struct App {
     listener: TcpListener,
     tls: Option<Arc<tls::Acceptor>>,
     admin: Option<TcpListener>,
-    places: Places,
+    clients: Arc<gateway::Places>,
+    operators: Arc<gateway::Places>,
 }
-
-/// How long backends have to take a first connection before the start goes on.
-const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Whoever identifies clients as the configuration says, for [`App::build`] and [`Core::reload`].
 ///
@@ -95,14 +93,14 @@ impl App {
         };
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
-        // Before anybody is told that they are there.
-        core.gateway().look_at_upstreams(FIRST_LOOK_MAX).await;
+        places.tell();
         Ok(Self {
             core,
             listener,
             tls,
             admin,
-            places,
+            clients: gateway::Places::new(places.connections, places.beside),
+            operators: gateway::Places::new(places.operators, places.operators_beside),
         })
     }
 
@@ -148,7 +146,8 @@ impl App {
             listener,
             tls,
             admin,
-            places,
+            clients,
+            operators: desks,
         } = self;
         core.start();
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
@@ -162,14 +161,12 @@ impl App {
             door,
             tasks: tasks.clone(),
         };
-        let clients = gateway::Places::new(places.connections, places.beside);
         let door = Some(Door::new(gateway.clone(), tls.clone()));
         let public = serving(gateway.router(), clients, door, &tasks);
         tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(admin) = admin {
             let router = core.admin_router();
-            let own = gateway::Places::new(places.operators, places.operators_beside);
-            let serving = serving(router, own, None, &operators);
+            let serving = serving(router, desks, None, &operators);
             operators.spawn("listener", gateway::serve(admin, serving));
         }
         let mut shutdown = std::pin::pin!(shutdown);

@@ -8,13 +8,13 @@ use super::policies::Policies;
 use super::recording::Recording;
 use super::{experiments, key};
 use crate::config::Config;
+use crate::decision::LendOrder;
 use crate::experiment::{Experiments, Shadows};
 use crate::observe::activity::Activity;
 use crate::observe::config::JournalConfig;
 use crate::observe::journal::{Journal, JournalThread};
 use crate::observe::metrics::Metrics;
 use crate::observe::pseudonym::Pseudonymizer;
-use crate::registry::LendOrder;
 use crate::types::Clock;
 
 /// By which rules everything comes about, for whoever reads the activity stream later.

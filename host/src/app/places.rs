@@ -44,6 +44,12 @@ pub(super) struct Places {
     reserve: usize,
     /// Descriptors of one connection.
     each: usize,
+    /// Places for clients' connections that are configured.
+    configured: usize,
+    /// Descriptors that the process may have open, where the system tells.
+    limit: Option<usize>,
+    /// Memory from which on room is made, bytes; 0 for no limit.
+    memory_bytes_max: u64,
 }
 
 impl Places {
@@ -59,7 +65,6 @@ impl Places {
             descriptors_of_a_connection(config),
             config.limits.connections_total,
         );
-        let configured = config.limits.connections_total;
         config.limits.connections_total = places.connections;
         let cleanup = &mut config.cleanup;
         if cleanup.memory_bytes_max == 0
@@ -68,13 +73,23 @@ impl Places {
             let (of, all) = MEMORY_SHARE;
             cleanup.memory_bytes_max = limit / all * of;
         }
-        let Self {
+        Self {
+            memory_bytes_max: cleanup.memory_bytes_max,
+            ..places
+        }
+    }
+
+    /// Says it, in one line.
+    pub(super) fn tell(&self) {
+        let &Self {
             connections,
+            configured,
+            limit,
             reserve,
             each,
+            memory_bytes_max,
             ..
-        } = places;
-        let memory_bytes_max = config.cleanup.memory_bytes_max;
+        } = self;
         if connections < configured {
             tracing::warn!(
                 places = connections,
@@ -95,10 +110,10 @@ impl Places {
                 "places for connections"
             );
         }
-        places
     }
 
     fn share(limit: Option<usize>, open: usize, each: usize, configured: usize) -> Self {
+        let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
         let operators = (limit / SHARE).clamp(OPERATORS_MIN, OPERATORS_MAX);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
@@ -112,6 +127,9 @@ impl Places {
             operators_beside: OPERATORS_BESIDE,
             reserve,
             each,
+            configured,
+            limit: known,
+            memory_bytes_max: 0,
         }
     }
 }

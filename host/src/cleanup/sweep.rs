@@ -136,7 +136,7 @@ impl Cleaner {
 
     /// The surplus leaves by rank; after that the limit is the ordinary one again.
     async fn end_temporary_slots(&self, user: &UserId) {
-        let limits = self.registry.limits();
+        let lending = self.registry.limits().lending();
         let surplus = || {
             let held = self.registry.held(user);
             held.saturating_sub(self.registry.own_limit(user))
@@ -156,7 +156,7 @@ impl Cleaner {
         if self.registry.held(user) <= self.registry.own_limit(user) {
             self.registry
                 .temporary()
-                .settle(user, limits, self.clock.now());
+                .settle(user, &lending, self.clock.now());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Terminal;
 use super::config::{SourceArgs, refuse};
@@ -17,6 +18,9 @@ pub(super) use crate::types::chain;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
 pub const EX_UNAVAILABLE: u8 = 69;
+
+/// How long backends have to take a first connection before the start goes on.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Arguments of `wastegate serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -115,6 +119,9 @@ async fn serve(
         () = stops.next() => return Ok(true),
     };
     let app = app.map_err(Failed::App)?;
+    // Before the welcome says that they are there.
+    let gateway = app.core().gateway();
+    gateway.look_at_upstreams(true, FIRST_LOOK_MAX).await;
     let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
     let said = if json {
         welcome.json(out)

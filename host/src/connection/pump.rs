@@ -38,7 +38,7 @@ pub struct Session {
     /// The last message to a client that understands our notices, before it is closed.
     pub notice: fn(CloseReason) -> Option<Message>,
     /// What peers did that may not be done, counted.
-    pub faults: Faults,
+    pub faults: Arc<Faults>,
 }
 
 impl Session {

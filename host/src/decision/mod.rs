@@ -15,6 +15,7 @@ pub mod question;
 pub mod ranker;
 pub mod record;
 pub mod snapshot;
+mod temporary;
 pub mod tiers;
 
 pub use budget::ForceBudget;
@@ -24,6 +25,7 @@ pub use question::Question;
 pub use ranker::{Answer, Choice, Explored, Fault, PolicyRef, Ranked, Ranker, Ranking};
 pub use record::{DecisionRecord, VictimOutcome};
 pub use snapshot::{Class, Row, Snapshot, Standing};
+pub use temporary::{Granted, LendOrder, Lending, TemporarySlots};
 pub use tiers::{IdleTtl, Probe, Take, TierRule, TierTable};
 
 #[cfg(test)]

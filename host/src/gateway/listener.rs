@@ -28,7 +28,6 @@ use super::peer::Said;
 use super::places::{ConnectionSlot, Places};
 use super::refuse;
 use super::resting::Resting;
-use super::spare::Spare;
 use crate::connection::{Plain, Transport};
 use crate::observe::Throttle;
 use crate::types::{Clock, Tasks};
@@ -106,12 +105,13 @@ struct Shortages {
 /// Serves a listener until the tasks stop.
 pub async fn serve(listener: TcpListener, serving: Serving) {
     let stop = serving.tasks.stopping();
-    let mut spare = Spare::new();
+    let mut spare = serving.places.spare();
     let shortages = Arc::new(Shortages {
         clock: Clock::system(),
         told: Throttle::new(TOLD_EVERY),
     });
     loop {
+        spare.keep();
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,

@@ -187,19 +187,19 @@ impl Gateway {
     pub async fn watch_upstreams(self: Arc<Self>) {
         loop {
             let config = self.config();
-            self.look_at_upstreams(config.upstream_timeout).await;
+            self.look_at_upstreams(false, config.upstream_timeout).await;
             tokio::time::sleep(config.upstream_check.max(UPSTREAM_CHECK_MIN)).await;
         }
     }
 
-    /// Looks once whether backends that nobody asked yet, or that could not be reached, can be; within
-    /// `timeout`, and not at all where the settings leave that to clients.
-    pub async fn look_at_upstreams(&self, timeout: Duration) {
+    /// Looks once whether backends that could not be reached can be, the `first` time also those that no
+    /// client was sent to yet; within `timeout`, and not at all where the settings leave that to clients.
+    pub async fn look_at_upstreams(&self, first: bool, timeout: Duration) {
         let rules = self.rules.load_full();
         let timeout = timeout.min(rules.config.upstream_timeout);
         let checks = !rules.config.upstream_check.is_zero();
         let looks = rules.upstreams().filter(|_| checks);
-        let looks = looks.map(|upstreams| upstreams.look(timeout, &self.session.clock));
+        let looks = looks.map(|upstreams| upstreams.look(first, timeout, &self.session.clock));
         futures_util::future::join_all(looks).await;
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::spare::Spare;
 use crate::admission::Admission;
 use crate::manager::Place;
 
@@ -29,6 +30,8 @@ pub struct Places {
     /// Connections between two requests end when this fires: somebody needs a place.
     needed: Notify,
     count: usize,
+    /// A lock, because the accept loop takes it out of what is shared; held for that once.
+    spare: Mutex<Option<Spare>>,
 }
 
 /// A place among the node's connections, from accept to the end of the upgraded connection.
@@ -70,12 +73,18 @@ impl Places {
             waiting: AtomicU32::new(0),
             needed: Notify::new(),
             count,
+            spare: Mutex::new(Some(Spare::new())),
         })
     }
 
     /// How many there are, taken ones included.
     pub(super) const fn count(&self) -> usize {
         self.count
+    }
+
+    /// The spare descriptor, for the accept loop.
+    pub(super) fn spare(&self) -> Spare {
+        self.spare.lock().take().unwrap_or_else(Spare::new)
     }
 
     /// A place, if one is free and no other socket waits for it.

@@ -21,13 +21,16 @@ impl Spare {
         Self(File::open(HELD).ok())
     }
 
-    /// Accepts one connection with it, to be refused and closed before the next call. None if there was
-    /// no spare descriptor, or no connection after all.
-    pub(super) async fn accept(&mut self, listener: &TcpListener) -> Option<TcpStream> {
+    /// Has it back, if that is possible, once the socket that it went to is closed.
+    pub(super) fn keep(&mut self) {
         if self.0.is_none() {
-            // The socket that it went to is closed by now.
             self.0 = File::open(HELD).ok();
         }
+    }
+
+    /// Accepts one connection with it, to be refused and closed at once. None if there was no spare
+    /// descriptor, or no connection after all.
+    pub(super) async fn accept(&mut self, listener: &TcpListener) -> Option<TcpStream> {
         drop(self.0.take()?);
         let accepted = tokio::time::timeout(ACCEPT_WITHIN, listener.accept()).await;
         accepted.ok()?.ok().map(|(stream, _)| stream)

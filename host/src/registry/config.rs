@@ -2,15 +2,7 @@
 
 use std::time::Duration;
 
-/// Whether temporary slots are lent before a manager that answers is evicted, or after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LendOrder {
-    /// Before `force`: no manager that answers is evicted while a temporary slot can be had.
-    #[default]
-    BeforeForce,
-    /// After `force`: slots are lent only where no manager may be evicted.
-    AfterForce,
-}
+use crate::decision::{LendOrder, Lending};
 
 /// What may be held at once. Exported in the stats, so that nobody believes in another number.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +23,19 @@ pub struct Limits {
     pub temporary_slots_order: LendOrder,
     /// Keys of evicted managers that are remembered, to count who came back. 100,000.
     pub history_keys_max: usize,
+}
+
+impl Limits {
+    /// How temporary slots are lent.
+    #[must_use]
+    pub const fn lending(&self) -> Lending {
+        Lending {
+            slots: self.temporary_slots,
+            lasting: self.temporary_slots_for,
+            cool_down: self.temporary_slots_cool_down,
+            order: self.temporary_slots_order,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -12,11 +12,11 @@ mod freed;
 mod history;
 pub mod metrics;
 mod permit;
+mod pins;
 mod quotas;
 mod snapshot;
 mod sync;
 mod table;
-mod temporary;
 
 #[cfg(all(test, feature = "model-check"))]
 mod model;
@@ -27,19 +27,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::decision::Standing;
+use crate::decision::{Standing, TemporarySlots};
 use crate::health;
-use crate::manager::{Manager, Pin, Port, Surroundings};
-use crate::observe::activity::{Event, HintName};
+use crate::manager::{Manager, Port, Surroundings};
+use crate::observe::activity::Event;
 use crate::types::{CloseReason, Eviction, ManagerId, ManagerKey, Tasks, Timestamp, UserId};
 
-pub use config::{LendOrder, Limits};
+pub use config::Limits;
 pub use freed::{Freed, FreedSlots};
 pub use history::{History, Past};
 pub use permit::{Attachment, Permit};
+pub use pins::PinError;
 use quotas::Quotas;
 pub use table::{Entry, Reserved, Table};
-pub use temporary::{Granted, TemporarySlots};
 
 /// Everyone who holds a slot.
 pub struct Registry {
@@ -75,20 +75,6 @@ pub enum Entrance {
         /// How many it may.
         limit: u32,
     },
-}
-
-/// Why a manager could not be pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PinError {
-    /// The user has no manager of that key.
-    #[error("the user has no manager of that key")]
-    NoSuchManager,
-    /// The user's budget is spent.
-    #[error("the user already has {0} pinned managers, the limit; unpin one first")]
-    BudgetSpent(usize),
-    /// The time is longer than a pin may last.
-    #[error("a pin lasts at most {0:?}")]
-    TooLong(Duration),
 }
 
 impl Entry for Manager {
@@ -217,42 +203,10 @@ impl Registry {
         all.len()
     }
 
-    /// Pins a manager: nothing may evict it for so long.
-    ///
-    /// # Errors
-    /// [`PinError`] if there is none, the user's budget is spent, or the time is too long.
-    pub fn pin(&self, user: &UserId, key: &ManagerKey, lasting: Duration) -> Result<(), PinError> {
-        let (now, config) = (self.surroundings.clock.now(), &self.surroundings.config);
-        if lasting > config.pin_max {
-            return Err(PinError::TooLong(config.pin_max));
-        }
-        let managers = self.table.of(user);
-        let manager = managers
-            .iter()
-            .find(|manager| manager.key == *key)
-            .ok_or(PinError::NoSuchManager)?;
-        let pinned = || managers.iter().filter(|other| other.hints.is_pinned(now));
-        if pinned().count() >= config.pins_per_user_max && !manager.hints.is_pinned(now) {
-            // A pin of a manager that nobody is left in makes room first.
-            let is_lost =
-                |other: &&Arc<Manager>| health::lost_since(other, &self.health, now).is_some();
-            let Some(lost) = pinned().find(is_lost) else {
-                return Err(PinError::BudgetSpent(pinned().count()));
-            };
-            lost.unpin();
-        }
-        manager.hints.pin(Pin {
-            until: now.after(lasting),
-        });
-        let lasting = i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX);
-        manager.note_hint(HintName::Pin, lasting);
-        Ok(())
-    }
-
     /// How many managers a user may take now, temporary slots included.
     #[must_use]
     pub fn limit(&self, user: &UserId, now: Timestamp) -> u32 {
-        self.own_limit(user) + self.temporary.extra(user, &self.limits, now)
+        self.own_limit(user) + self.temporary.extra(user, &self.limits.lending(), now)
     }
 
     /// How many managers a user may hold without temporary slots.
@@ -272,7 +226,7 @@ impl Registry {
     /// How many managers a user may hold now: also those whose temporary slot is just ending.
     #[must_use]
     pub fn ceiling(&self, user: &UserId) -> u32 {
-        self.own_limit(user) + self.temporary.surplus_allowed(user, &self.limits)
+        self.own_limit(user) + self.temporary.surplus_allowed(user, &self.limits.lending())
     }
 
     /// The one limit table.

@@ -13,8 +13,7 @@ use super::rules::Rules;
 use super::tally::{HEADLINE, HORIZONS_MS, THRASH_MS, Tally, UserTally};
 use super::truth::Truth;
 use super::yielding::State;
-use crate::decision::{Class, Probe, Question, Ranked, Row, Snapshot, guard};
-use crate::registry::LendOrder;
+use crate::decision::{Class, LendOrder, Probe, Question, Ranked, Row, Snapshot, guard};
 use crate::trace::{Event, Kind, users::next_wanted};
 use crate::types::{
     DecisionId, ManagerId, ManagerKey, Scope, Signal, SplitMix64, Tier, Timestamp, UserId,

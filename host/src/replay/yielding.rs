@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use super::rules::Rules;
-use crate::decision::{Displaced, ForceBudget, Hold};
-use crate::registry::{Granted, LendOrder, Limits, TemporarySlots};
+use crate::decision::{Displaced, ForceBudget, Granted, Hold, LendOrder, Lending, TemporarySlots};
 use crate::types::{ManagerKey, Timestamp, UserId};
 
 /// How reluctantly a manager that answers is evicted.
 #[derive(Debug, Clone)]
 pub struct Yielding {
-    /// Temporary slots: how many, for how long, when; the rest of the limits plays no part.
-    pub slots: Limits,
+    /// Temporary slots.
+    pub lending: Lending,
     /// The hold of what was displaced.
     pub hold: Hold,
     /// Evictions of a user's responsive managers in `window`; 0 for no limit.
@@ -25,9 +24,11 @@ impl Default for Yielding {
     /// None of it: what a trace without a gateway's settings is run by.
     fn default() -> Self {
         Self {
-            slots: Limits {
-                temporary_slots: 0,
-                ..Limits::default()
+            lending: Lending {
+                slots: 0,
+                lasting: Duration::ZERO,
+                cool_down: Duration::ZERO,
+                order: LendOrder::BeforeForce,
             },
             hold: Hold::OFF,
             most: 0,
@@ -59,22 +60,22 @@ impl State {
 
     /// How many managers the user may hold now.
     pub(super) fn limit(&self, rules: &Rules, now: Timestamp) -> u32 {
-        rules.limit + self.slots.extra(&self.user, &rules.yielding.slots, now)
+        rules.limit + self.slots.extra(&self.user, &rules.yielding.lending, now)
     }
 
     /// Takes note that a user is within its own limit once what was lent has ended.
     pub(super) fn settle(&self, held: u32, rules: &Rules, now: Timestamp) {
         if held <= rules.limit && !self.slots.expired(now).is_empty() {
-            self.slots.settle(&self.user, &rules.yielding.slots, now);
+            self.slots.settle(&self.user, &rules.yielding.lending, now);
         }
     }
 
     /// Lends slots, if it is their turn. True if there is one now.
     pub(super) fn lend(&self, turn: LendOrder, held: u32, rules: &Rules, now: Timestamp) -> bool {
-        let slots = &rules.yielding.slots;
-        slots.temporary_slots_order == turn
+        let lending = &rules.yielding.lending;
+        lending.order == turn
             && matches!(
-                self.slots.grant(&self.user, slots, now),
+                self.slots.grant(&self.user, lending, now),
                 Granted::Until(_) | Granted::Running(_)
             )
             && held < self.limit(rules, now)

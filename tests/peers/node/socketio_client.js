@@ -4,12 +4,19 @@ const { io } = require("socket.io-client");
 const { told, say } = require("./lines");
 
 const socket = io(`http://${process.argv[2]}`, { reconnection: false });
+let refused;
+// Once the first answer to its polling is there. A transport may be refused after that was let in.
+socket.io.on("open", () => {
+  socket.io.engine.on("upgradeError", (error) => {
+    refused = `refused ${error.description?.message ?? error.message}`;
+    if (socket.connected) say(refused);
+  });
+});
 socket.on("connect", () => {
   const { engine } = socket.io;
-  if (engine.transport.name === "websocket") say("open");
+  if (refused) say(refused);
+  else if (engine.transport.name === "websocket") say("open");
   else engine.once("upgrade", () => say("open"));
-  // The transport may be refused after the handshake was let in.
-  engine.once("upgradeError", (error) => console.error(`upgrade: ${error.message}`));
 });
 socket.on("connect_error", (error) => {
   say(`refused ${error.description ?? ""} ${error.message}`);

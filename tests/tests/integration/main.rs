@@ -53,6 +53,8 @@ mod measured;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod moody;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod proposals;
@@ -132,6 +134,8 @@ mod world_promises;
 mod world_refusals;
 #[cfg(test)]
 mod world_requests;
+#[cfg(test)]
+mod world_rotation;
 #[cfg(test)]
 mod world_samples;
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::decision::Class;
+use crate::decision::Granted;
 use crate::manager::Manager;
-use crate::registry::Granted;
 use crate::testing::{Setup, key};
 use crate::types::{CloseReason, EvictionCause};
 
@@ -130,7 +130,7 @@ async fn temporary_slots_end_and_the_limit_holds() {
         assert_eq!(clients[1].port.end().unwrap().reason, reason);
         assert!(extra.iter().all(|client| client.port.end().is_none()));
         let grant = |world: &World| {
-            let limits = world.registry.limits();
+            let limits = &world.registry.limits().lending();
             world
                 .registry
                 .temporary()

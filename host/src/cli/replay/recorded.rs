@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{contestants, failed};
 use crate::cli::policy::target::Told;
+use crate::decision::LendOrder;
 use crate::policy::Engine;
-use crate::registry::LendOrder;
 use crate::replay::fidelity::FAITHFUL_FROM;
 use crate::replay::{Contestant, Fidelity, Keep, Parting, Progress, Replay, Rules, Yielding};
 use crate::trace::{ByUser, Event, Kind, Loaded, Settings, Trace};
@@ -53,22 +53,19 @@ pub(in crate::cli) fn apply(settings: &Settings, rules: &mut Rules) {
     set(&mut rules.health.pong_deadline, settings.pong_deadline_ms);
     set(&mut rules.health.dead_after, settings.dead_after_ms);
     let Yielding {
-        slots,
+        lending,
         hold,
         most,
         window,
     } = &mut rules.yielding;
-    slots.temporary_slots = settings.temporary_slots.unwrap_or(slots.temporary_slots);
+    lending.slots = settings.temporary_slots.unwrap_or(lending.slots);
+    set(&mut lending.lasting, settings.temporary_slots_for_ms);
     set(
-        &mut slots.temporary_slots_for,
-        settings.temporary_slots_for_ms,
-    );
-    set(
-        &mut slots.temporary_slots_cool_down,
+        &mut lending.cool_down,
         settings.temporary_slots_cool_down_ms,
     );
     if settings.temporary_slots_after_force == Some(true) {
-        slots.temporary_slots_order = LendOrder::AfterForce;
+        lending.order = LendOrder::AfterForce;
     }
     set(&mut hold.first, settings.displaced_hold_ms);
     set(&mut hold.max, settings.displaced_hold_max_ms);

@@ -2,7 +2,7 @@
 
 use super::{DAY, MANY, SECOND, Section};
 use crate::config::shape::{Word, count, millis};
-use crate::registry::LendOrder;
+use crate::decision::LendOrder;
 
 pub(super) fn sections() -> Vec<Section> {
     vec![

@@ -180,6 +180,10 @@ impl Relay {
                 // timer is set when there is another moment to wait for, not whenever we look.
                 let now = self.session.clock.now();
                 let wake = self.wake_in(now);
+                if wake.is_zero() {
+                    // Due while it was waited for: another timer would be set at every turn, and none would fire.
+                    return Poll::Ready(Next::Look);
+                }
                 if alarm_at != Some(now.after(wake)) {
                     alarm_at = Some(now.after(wake));
                     alarm.set(tokio::time::sleep(wake));

@@ -21,7 +21,7 @@ fn relayed(
         clock: world.clock.clone(),
         close_code: |_| (1_000, ""),
         notice: |_| None,
-        faults: crate::connection::Faults::default(),
+        faults: Arc::default(),
     });
     let (near, client) = tokio::io::duplex(64 * 1_024);
     let (far, backend) = tokio::io::duplex(64 * 1_024);

@@ -71,7 +71,7 @@ impl Wiring {
             clock: world.clock.clone(),
             close_code: crate::gateway::close::code,
             notice: crate::gateway::notice::farewell,
-            faults: Faults::default(),
+            faults: Arc::default(),
         });
         let permit = world.permit("ann", 0);
         let manager = permit.manager().unwrap().clone();

@@ -14,7 +14,7 @@ fn session() -> Arc<Session> {
         clock: Clock::system(),
         close_code: crate::gateway::close::code,
         notice: |_| None,
-        faults: crate::connection::Faults::default(),
+        faults: std::sync::Arc::default(),
     })
 }
 

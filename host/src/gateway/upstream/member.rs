@@ -10,6 +10,8 @@
 //! A bare TCP connection proves nothing but that the port is open: a backend that could not be reached
 //! may get its trial at once, and no backend is up because of it.
 
+mod view;
+
 use std::collections::HashMap;
 use std::hash::Hasher;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,12 +19,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
 use super::{Upstream, UpstreamError};
 use crate::observe::Throttle;
 use crate::types::{SplitMix64, Timestamp, chain};
+
+pub use view::View;
 
 /// How long a backend is left alone after its first failure.
 const AWAY_FIRST: Duration = Duration::from_secs(1);
@@ -94,50 +97,6 @@ pub(super) enum Use {
 
 /// One more connection of a backend, as long as this lives.
 pub(in crate::gateway) struct Load(Arc<Member>);
-
-/// A backend as operators see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct View {
-    /// Its address.
-    pub url: String,
-    /// Upgrades succeed; none before the first was tried.
-    pub up: Option<bool>,
-    /// `unknown` before the first upgrade, `up`, `away` after a failure, `trying` while one client
-    /// finds out.
-    pub state: &'static str,
-    /// For how long it has been in that state, ms.
-    pub since_ms: u64,
-    /// Whether its port took a TCP connection when it was last tried; none if it was not.
-    pub reachable: Option<bool>,
-    /// Connections that it has of ours.
-    pub connections: u32,
-    /// Failures in a row.
-    pub failures: u32,
-    /// The last of them, in words.
-    pub last_error: Option<String>,
-    /// How long ago that was, ms.
-    pub last_failure_ms: Option<u64>,
-    /// How long ago an upgrade succeeded, ms.
-    pub last_success_ms: Option<u64>,
-    /// In how long a client is let through again, ms.
-    pub retry_in_ms: Option<u64>,
-}
-
-impl View {
-    /// What was seen of it, as the end of a sentence that begins with its address.
-    #[must_use]
-    pub fn words(&self) -> String {
-        match (self.state, self.reachable) {
-            ("up", _) => "which upgrades".to_owned(),
-            ("unknown", Some(true)) => "which takes connections".to_owned(),
-            ("unknown", _) => "not asked yet".to_owned(),
-            _ => {
-                let error = self.last_error.as_deref().unwrap_or("it failed");
-                format!("which is AWAY: {error}")
-            }
-        }
-    }
-}
 
 impl Drop for Load {
     fn drop(&mut self) {
@@ -320,12 +279,12 @@ impl Member {
     }
 
     /// Whether a bare connection would tell anything: not of a backend that upgrades, and not of one
-    /// whose port is known to be open.
-    pub(super) fn wants_a_look(&self) -> bool {
+    /// whose port is known to be open. The `first` look is also for those that no client was sent to.
+    pub(super) fn wants_a_look(&self, first: bool) -> bool {
         let record = self.record.lock();
         match record.phase {
             Phase::Up | Phase::Trying { .. } => false,
-            Phase::Unknown => record.reachable.is_none(),
+            Phase::Unknown => first && record.reachable.is_none(),
             Phase::Away { .. } => record.reachable != Some(true),
         }
     }
@@ -398,136 +357,7 @@ impl Member {
         }
         hasher.finish()
     }
-
-    pub(super) fn view(&self, now: Timestamp) -> View {
-        let record = self.record.lock();
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let ago = |at: Option<Timestamp>| at.map(|at| ms(now.since(at)));
-        let (up, state) = match record.phase {
-            Phase::Unknown => (None, "unknown"),
-            Phase::Up => (Some(true), "up"),
-            Phase::Away { .. } => (Some(false), "away"),
-            Phase::Trying { .. } => (Some(false), "trying"),
-        };
-        View {
-            url: self.upstream.to_string(),
-            up,
-            state,
-            since_ms: ms(now.since(record.since)),
-            reachable: record.reachable,
-            connections: self.connections.load(Ordering::Relaxed),
-            failures: record.failures,
-            last_error: record.last_error.clone(),
-            last_failure_ms: ago(record.failed_at),
-            last_success_ms: ago(record.succeeded_at),
-            retry_in_ms: match record.phase {
-                Phase::Away { until } => Some(ms(until.since(now))),
-                _ => None,
-            },
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused() -> UpstreamError {
-        UpstreamError::Connect(std::io::ErrorKind::ConnectionRefused.into())
-    }
-
-    fn silent() -> UpstreamError {
-        UpstreamError::Timeout(AWAY_FIRST)
-    }
-
-    fn member() -> Member {
-        Member::new("ws://a".parse().unwrap(), Timestamp::ZERO)
-    }
-
-    fn until(member: &Member, now: Timestamp) -> Duration {
-        match member.usable(now) {
-            Use::Away { until } => until.since(now),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn pauses_grow_with_every_trial_that_fails_and_end_with_one_that_succeeds() {
-        let (member, mut now) = (member(), Timestamp::from_millis(5));
-        let mut expected = AWAY_FIRST;
-        for _ in 0..8 {
-            assert!(member.take(now).is_some());
-            member.failed(&silent(), now);
-            let pause = until(&member, now);
-            let jitter = expected / 5;
-            assert!(
-                pause >= expected - jitter && pause <= expected + jitter,
-                "{pause:?}"
-            );
-            // Others that began before are no news.
-            member.failed(&silent(), now);
-            assert_eq!(until(&member, now), pause);
-            now = now.after(pause);
-            expected = (expected * 2).min(AWAY_MAX);
-        }
-        assert_eq!(member.take(now), Some(true));
-        member.succeeded(now);
-        assert_eq!(member.usable(now), Use::Open);
-        assert_eq!(member.view(now).up, Some(true));
-    }
-
-    #[test]
-    fn a_trial_is_one_client_and_goes_back_if_that_leaves() {
-        let (member, now) = (member(), Timestamp::ZERO);
-        member.failed(&silent(), now);
-        let later = now.after(AWAY_FIRST * 2);
-        assert_eq!(member.take(later), Some(true));
-        assert_eq!(member.take(later), None);
-        member.give_trial_back(later);
-        assert_eq!(member.take(later), Some(true));
-    }
-
-    /// W44: an open port is no reason to send more than one client.
-    #[test]
-    fn w44_a_bare_connection_makes_nothing_well() {
-        let (member, now) = (member(), Timestamp::ZERO);
-        member.looked_at(Ok(()), now);
-        assert_eq!(member.view(now).state, "unknown");
-        member.failed(&silent(), now);
-        assert!(!member.wants_a_look());
-        member.looked_at(Ok(()), now);
-        assert!(matches!(member.usable(now), Use::Away { .. }));
-        // What could not even be reached gets its trial, and no more.
-        member.failed(&refused(), now);
-        assert!(member.wants_a_look());
-        member.looked_at(Ok(()), now);
-        assert_eq!(member.usable(now), Use::Trial);
-        assert_eq!(member.view(now).up, Some(false));
-    }
-
-    #[test]
-    fn a_backend_out_of_reach_costs_no_client_while_it_is_looked_for() {
-        let (member, mut now) = (member(), Timestamp::ZERO);
-        member.looked_at(Err(refused()), now);
-        assert!(!member.is_there(true, now));
-        for _ in 0..10 {
-            now = now.after(AWAY_FIRST * 2);
-            assert!(!member.is_there(true, now));
-            member.looked_at(Err(refused()), now);
-            assert!(matches!(member.usable(now), Use::Away { .. }));
-        }
-        assert_eq!(member.view(now).failures, 1);
-        member.looked_at(Ok(()), now);
-        assert!(member.is_there(true, now));
-    }
-
-    #[test]
-    fn recent_failures_weigh_like_connections_for_a_while() {
-        let (member, now) = (member(), Timestamp::ZERO);
-        for _ in 0..8 {
-            member.strained(now);
-        }
-        assert!((member.burden(now) - 8.0).abs() < 0.01);
-        assert!((member.burden(now.after(STRAIN_HALVES * 3)) - 1.0).abs() < 0.01);
-    }
-}
+mod tests;

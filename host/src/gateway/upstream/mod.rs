@@ -13,6 +13,7 @@ mod open;
 mod pool;
 mod refusal;
 mod seen;
+mod tries;
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,10 +26,10 @@ pub(super) use head::{Onward, answer};
 pub use member::View;
 pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, Leg};
-pub(super) use pool::{Attempt, Purpose};
 pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::Refusal;
 pub use seen::Seen;
+pub(super) use tries::{Attempt, Purpose};
 
 /// Which host a backend is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -21,8 +21,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio_rustls::TlsConnector;
 
 use super::blame::{Blame, Shortage};
-use super::member::{Load, Member, Members, Use, View};
+use super::member::{Member, Members, Use, View};
 use super::open::{Asked, Leg};
+use super::tries::{Asking, Attempt, Purpose, Tries};
 use super::{Upstream, UpstreamError};
 use crate::gateway::config::Config;
 use crate::gateway::identity::Identity;
@@ -33,8 +34,6 @@ use crate::types::{Clock, Tasks, Timestamp};
 
 /// Backends known to be away that one client is tried with.
 const AWAY_TRIES_MAX: usize = 8;
-/// A client that leaves after it waited so long says something about the backend it waited for.
-const ABANDONED_AFTER: Duration = Duration::from_millis(500);
 /// How much longer than a backend's own timeout its end is waited for.
 const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 /// Between two log lines about a shortage of ours.
@@ -77,157 +76,6 @@ pub struct Upstreams {
     checked: bool,
     tls: Option<TlsConnector>,
     shortages: Throttle<Shortage>,
-}
-
-/// What a client wants of a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gateway) enum Purpose {
-    /// An upgrade: it may be the trial of a backend that failed.
-    Upgrade,
-    /// Another request: it is no trial, since it says nothing about upgrades.
-    Plain,
-}
-
-/// The backends that one request is tried with, in order.
-pub(in crate::gateway) struct Tries {
-    /// Last first.
-    open: Vec<Arc<Member>>,
-    /// The same of those that are tried when no other is left.
-    away: Vec<Arc<Member>>,
-    purpose: Purpose,
-    clock: Clock,
-}
-
-/// One request at one backend: it counts as one of its connections. Dropped without a verdict, it
-/// leaves what is known of the backend as it was.
-pub(in crate::gateway) struct Attempt {
-    member: Arc<Member>,
-    load: Option<Load>,
-    is_trial: bool,
-    started: Timestamp,
-    clock: Clock,
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        // With a verdict, there is no load left here.
-        if self.load.is_none() {
-            return;
-        }
-        let now = self.clock.now();
-        if self.is_trial {
-            self.member.give_trial_back(now);
-        }
-        if now.since(self.started) >= ABANDONED_AFTER {
-            self.member.strained(now);
-        }
-    }
-}
-
-impl Attempt {
-    /// Which backend.
-    pub(in crate::gateway) fn upstream(&self) -> &Upstream {
-        &self.member.upstream
-    }
-
-    /// Since it began.
-    fn took(&self) -> Duration {
-        self.clock.now().since(self.started)
-    }
-
-    /// It upgraded. What is returned is the connection that it counts from now on.
-    pub(in crate::gateway) fn succeeded(mut self) -> Option<Load> {
-        self.member.succeeded(self.clock.now());
-        self.load.take()
-    }
-
-    /// It answered, but not with an upgrade, and that is nobody's fault.
-    pub(in crate::gateway) fn answered(mut self) {
-        if self.is_trial {
-            self.member.give_trial_back(self.clock.now());
-        }
-        self.load = None;
-    }
-
-    /// It failed for a reason of the backend.
-    pub(in crate::gateway) fn failed(mut self, error: &UpstreamError) {
-        // Before the verdict, which ends the trial too.
-        self.load = None;
-        self.member.failed(error, self.clock.now());
-    }
-
-    /// It failed for a reason of ours.
-    fn short(mut self) {
-        let now = self.clock.now();
-        self.load = None;
-        if self.is_trial {
-            self.member.give_trial_back(now);
-        }
-        self.member.strained(now);
-    }
-}
-
-/// Those that were asked for one client and have not answered, each with its share of the time.
-#[derive(Default)]
-struct Asking(Vec<Option<(Attempt, Duration)>>);
-
-impl Asking {
-    fn add(&mut self, attempt: Attempt, share: Duration) -> usize {
-        self.0.push(Some((attempt, share)));
-        self.0.len() - 1
-    }
-
-    fn take(&mut self, number: usize) -> Option<Attempt> {
-        let (attempt, _) = self.0.get_mut(number)?.take()?;
-        Some(attempt)
-    }
-
-    /// Another one was faster: those that had their share failed, and of others nothing is known.
-    fn overtaken(self) {
-        for (attempt, share) in self.0.into_iter().flatten() {
-            if attempt.took() >= share {
-                attempt.failed(&UpstreamError::Timeout(share));
-            }
-        }
-    }
-}
-
-impl Tries {
-    /// The next backend to try, if there is one.
-    pub(in crate::gateway) fn next(&mut self) -> Option<Attempt> {
-        let now = self.clock.now();
-        while let Some(member) = self.open.pop() {
-            // Whoever was faster may have found out that it is sick, or have its trial.
-            match (self.purpose, member.usable(now)) {
-                (Purpose::Upgrade, Use::Open | Use::Trial) => {
-                    if let Some(is_trial) = member.take(now) {
-                        return Some(self.attempt(member, is_trial, now));
-                    }
-                }
-                (Purpose::Plain, Use::Open) => return Some(self.attempt(member, false, now)),
-                _ => {}
-            }
-            self.away.push(member);
-        }
-        let member = self.away.pop()?;
-        let is_trial = self.purpose == Purpose::Upgrade && member.take(now) == Some(true);
-        Some(self.attempt(member, is_trial, now))
-    }
-
-    /// How many may still be tried.
-    fn left(&self) -> u32 {
-        u32::try_from(self.open.len() + self.away.len()).unwrap_or(u32::MAX)
-    }
-
-    fn attempt(&self, member: Arc<Member>, is_trial: bool, now: Timestamp) -> Attempt {
-        Attempt {
-            load: Some(Load::new(member.clone())),
-            member,
-            is_trial,
-            started: now,
-            clock: self.clock.clone(),
-        }
-    }
 }
 
 /// What a client is told in the end: of several failures the most telling, of equals the first.
@@ -432,11 +280,12 @@ impl Upstreams {
         members.any(|member| member.is_there(self.checked, now))
     }
 
-    /// Looks once whether backends that could not be reached are back, and whether those that nobody
-    /// asked yet can be. Others are left in peace: a connection that says nothing is a line in
-    /// somebody's log.
-    pub(in crate::gateway) async fn look(&self, timeout: Duration, clock: &Clock) {
-        let wanted = self.members.iter().filter(|member| member.wants_a_look());
+    /// Looks once whether backends that could not be reached are back; the `first` look of a start also
+    /// whether those that nobody asked yet can be. Others are left in peace: a connection that says
+    /// nothing is a line in somebody's log.
+    pub(in crate::gateway) async fn look(&self, first: bool, timeout: Duration, clock: &Clock) {
+        let members = self.members.iter();
+        let wanted = members.filter(|member| member.wants_a_look(first));
         let looks = wanted.map(|member| async move {
             let reached = member.upstream.is_there(timeout).await;
             match &reached {

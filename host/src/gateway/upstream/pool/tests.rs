@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use super::*;
+use crate::gateway::upstream::Load;
 use crate::types::{DeviceId, ManagerKey, UserId};
 
 /// The time that one client may take.

@@ -4,11 +4,34 @@
 //! user gets none until the cool-down is over.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::config::Limits;
 use crate::types::{Timestamp, UserId};
+
+/// Whether temporary slots are lent before a manager that answers is evicted, or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LendOrder {
+    /// Before `force`: no manager that answers is evicted while a temporary slot can be had.
+    #[default]
+    BeforeForce,
+    /// After `force`: slots are lent only where no manager may be evicted.
+    AfterForce,
+}
+
+/// How temporary slots are lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lending {
+    /// How many a user gets; 0 for none.
+    pub slots: u32,
+    /// How long they last.
+    pub lasting: Duration,
+    /// How long after they ended a user gets none again.
+    pub cool_down: Duration,
+    /// When they are lent.
+    pub order: LendOrder,
+}
 
 /// What became of a wish for temporary slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,19 +62,19 @@ pub struct TemporarySlots {
 
 impl TemporarySlots {
     /// Grants a user its temporary slots, once per cool-down.
-    pub fn grant(&self, user: &UserId, limits: &Limits, now: Timestamp) -> Granted {
-        if limits.temporary_slots == 0 {
+    pub fn grant(&self, user: &UserId, lending: &Lending, now: Timestamp) -> Granted {
+        if lending.slots == 0 {
             return Granted::Off;
         }
         let mut grants = self.grants.lock();
         match grants.get(user) {
             Some(grant) if now < grant.until => Granted::Running(grant.until),
-            Some(grant) if now < grant.until.after(limits.temporary_slots_cool_down) => {
-                Granted::CoolingDown(grant.until.after(limits.temporary_slots_cool_down))
+            Some(grant) if now < grant.until.after(lending.cool_down) => {
+                Granted::CoolingDown(grant.until.after(lending.cool_down))
             }
             Some(grant) if !grant.settled => Granted::CoolingDown(now),
             Some(_) | None => {
-                let until = now.after(limits.temporary_slots_for);
+                let until = now.after(lending.lasting);
                 grants.insert(
                     user.clone(),
                     Grant {
@@ -66,19 +89,19 @@ impl TemporarySlots {
 
     /// How many more than its limit a user may take now.
     #[must_use]
-    pub fn extra(&self, user: &UserId, limits: &Limits, now: Timestamp) -> u32 {
+    pub fn extra(&self, user: &UserId, lending: &Lending, now: Timestamp) -> u32 {
         let grants = self.grants.lock();
         let running = grants.get(user).is_some_and(|grant| now < grant.until);
-        if running { limits.temporary_slots } else { 0 }
+        if running { lending.slots } else { 0 }
     }
 
     /// How many more than its limit a user may hold now: those whose time is over and who are on
     /// their way out included.
     #[must_use]
-    pub fn surplus_allowed(&self, user: &UserId, limits: &Limits) -> u32 {
+    pub fn surplus_allowed(&self, user: &UserId, lending: &Lending) -> u32 {
         let grants = self.grants.lock();
         let open = grants.get(user).is_some_and(|grant| !grant.settled);
-        if open { limits.temporary_slots } else { 0 }
+        if open { lending.slots } else { 0 }
     }
 
     /// The users whose time is over and whose surplus has not left.
@@ -108,29 +131,27 @@ impl TemporarySlots {
     }
 
     /// A user's surplus has left. Forgets those whose cool-down is over.
-    pub fn settle(&self, user: &UserId, limits: &Limits, now: Timestamp) {
+    pub fn settle(&self, user: &UserId, lending: &Lending, now: Timestamp) {
         let mut grants = self.grants.lock();
         if let Some(grant) = grants.get_mut(user) {
             grant.settled = true;
         }
-        let cool_down = limits.temporary_slots_cool_down;
+        let cool_down = lending.cool_down;
         grants.retain(|_, grant| !grant.settled || now < grant.until.after(cool_down));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn once_per_cool_down_and_open_until_the_surplus_left() {
-        let limits = Limits {
-            temporary_slots: 25,
-            temporary_slots_for: Duration::from_secs(60),
-            temporary_slots_cool_down: Duration::from_secs(600),
-            ..Limits::default()
+        let limits = Lending {
+            slots: 25,
+            lasting: Duration::from_secs(60),
+            cool_down: Duration::from_secs(600),
+            order: LendOrder::BeforeForce,
         };
         let (slots, ann) = (TemporarySlots::default(), UserId::new("ann").unwrap());
         let s = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
