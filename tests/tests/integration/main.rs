@@ -111,6 +111,8 @@ mod world_backend;
 #[cfg(test)]
 mod world_backends;
 #[cfg(test)]
+mod world_check;
+#[cfg(test)]
 mod world_drain;
 #[cfg(test)]
 mod world_embed;
