@@ -171,9 +171,13 @@ impl Relay {
                 alarm.as_mut().poll(cx).map(|()| Step::Look)
             });
             match step.await {
-                // An eviction or a stop of the server cannot wait for a slow reader.
+                // An eviction or a stop of the server cannot wait for a slow reader, nor for a backend that
+                // does not answer: a client that sent a Close is answered in time.
                 Step::Hurry => {
-                    farewell.hurry(self.session.clock.now(), self.session.config.close_deadline)
+                    farewell.hurry(self.session.clock.now(), self.session.config.close_deadline);
+                    if farewell.reason.is_clients() {
+                        self.lose_backend(farewell);
+                    }
                 }
                 Step::Moved(Moved::Gone(Side::Client)) => {
                     farewell.reads.client = false;
