@@ -2,7 +2,7 @@
 //! handed on to the backend of their route, and its answer is handed back, both while they come.
 //!
 //! Such a request holds no slot and is asked for no identity: the backend knows its own pages. What it
-//! may cost is bounded by [`Requests`] (how many at once) and [`watch`] (how long nothing may move).
+//! may cost is bounded by `Requests` (how many at once) and `watch` (how long nothing may move).
 //! The HTTP is hyper's on both sides; what is ours is which headers belong to one hop, and that is
 //! shared with upgrades.
 

@@ -253,7 +253,7 @@ impl Upstreams {
     }
 
     /// Whether a client may hope for a backend now. A hint for who would do harm to let it in:
-    /// [`connect`](Self::connect) tries backends that are away too when there is no other.
+    /// `connect` tries backends that are away too when there is no other.
     #[must_use]
     pub fn availability(&self, now: Timestamp) -> Availability {
         let mut soonest = None;
