@@ -1,6 +1,7 @@
-//! The table of scenarios in `tests/README.md` tells the truth.
+//! The two tables of `tests/README.md`: scenarios, kept by hand and checked, and field cases, read
+//! from the names of the tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
@@ -18,15 +19,35 @@ const SCENARIOS: [(&str, &[u8]); 7] = [
     ("U", &[2, 3, 4, 5, 6, 8, 9]),
 ];
 
+/// Every field case that has to have a test, by its letter: the first and the last of each run of
+/// numbers.
+const FIELD_CASES: [(char, &[(u8, u8)]); 1] = [(
+    'w',
+    &[
+        (1, 15),
+        (20, 24),
+        (30, 35),
+        (40, 46),
+        (50, 67),
+        (70, 84),
+    ],
+)];
+
+/// What stands around the table of field cases.
+const BEGIN: &str = "<!-- field cases: WASTEGATE_BLESS=1 cargo test -p wastegate-tests field_case -->\n";
+const END: &str = "<!-- end of field cases -->\n";
+
+/// The functions of a file by name.
+fn functions(text: &str) -> impl Iterator<Item = String> {
+    code(text).filter_map(|(_, line)| Some(word(line.split_once("fn ")?.1)))
+}
+
 #[test]
 fn the_table_of_scenarios_is_complete_and_true() {
     let readme = fs::read_to_string(root().join("tests/README.md")).unwrap();
     let tests: BTreeSet<String> = sources(&["host/src", "tests/src", "tests/tests", "tests/sim"])
         .iter()
-        .flat_map(|(_, text)| {
-            let names = code(text).filter_map(|(_, line)| Some(word(line.split_once("fn ")?.1)));
-            names.collect::<Vec<_>>()
-        })
+        .flat_map(|(_, text)| functions(text).collect::<Vec<_>>())
         .collect();
     let rows = readme.lines().filter_map(|line| {
         let (id, tests) = line.strip_prefix("| ")?.split_once(" | ")?;
@@ -55,4 +76,71 @@ fn the_table_of_scenarios_is_complete_and_true() {
         }
     }
     none(&offences);
+}
+
+/// A test says which field cases it is about by the beginning of its name: `w56_w57_…`. The table
+/// is made of that. With `WASTEGATE_BLESS=1` it is written.
+#[test]
+fn every_field_case_has_a_test_and_a_row() {
+    let tests = tests_of_field_cases();
+    let mut offences = String::new();
+    let mut table = String::from("| id | tests |\n| --- | --- |\n");
+    for (letter, runs) in FIELD_CASES {
+        let wanted = runs.iter().flat_map(|(first, last)| *first..=*last);
+        for number in wanted {
+            let id = format!("{letter}{number:02}");
+            let Some(tests) = tests.get(&id) else {
+                writeln!(offences, "no test has a name that begins with {id}_").unwrap();
+                continue;
+            };
+            let tests: Vec<String> = tests.iter().map(|test| format!("`{test}`")).collect();
+            writeln!(table, "| {} | {} |", id.to_uppercase(), tests.join(", ")).unwrap();
+        }
+    }
+    none(&offences);
+
+    let path = root().join("tests/README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("the table has a beginning");
+    let (known, after) = rest.split_once(END).expect("the table has an end");
+    if std::env::var_os("WASTEGATE_BLESS").is_some() {
+        fs::write(path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        return;
+    }
+    assert!(
+        known == table,
+        "the table of field cases is not what the names of the tests say:\n\n    \
+         WASTEGATE_BLESS=1 cargo test -p wastegate-tests --test integration field_case\n"
+    );
+}
+
+/// The tests by the field cases that their names begin with, as `module::name`.
+fn tests_of_field_cases() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources(&["host/src", "tests/tests", "tests/sim"]) {
+        for name in functions(&text) {
+            for id in name.split('_').take_while(|part| is_case(part)) {
+                let test = format!("{}::{name}", module(&path));
+                found.entry(id.to_owned()).or_default().insert(test);
+            }
+        }
+    }
+    found
+}
+
+fn is_case(part: &str) -> bool {
+    let mut letters = part.chars();
+    letters.next().is_some_and(|letter| letter.is_ascii_lowercase())
+        && part.len() == 3
+        && letters.all(|letter| letter.is_ascii_digit())
+}
+
+/// The module of a file of tests, as the tables name it.
+fn module(path: &str) -> String {
+    let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    let path = match path.strip_prefix("host/src/") {
+        Some(room) => format!("host/{room}"),
+        None => path.trim_start_matches("tests/tests/integration/").to_owned(),
+    };
+    path.replace('/', "::")
 }

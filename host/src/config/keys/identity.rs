@@ -5,7 +5,7 @@ use crate::config::shape::edge::{
     header_or_none, headers, name_or_none, names, places, url, word, word_or_none,
 };
 use crate::config::shape::parsed::Parsed;
-use crate::config::shape::{Credential, OptionalPath, Word, Words, count, millis};
+use crate::config::shape::{Credential, OptionalPath, Switch, Word, Words, count, millis};
 use crate::gateway::identity::Mode;
 use crate::gateway::identity::jwt::Algorithm;
 use crate::gateway::identity::session::Missing;
@@ -112,7 +112,14 @@ fn token() -> Section {
         "query",
         word(),
         |d| &mut d.rooms.identity.token.query,
-        "The name of the query parameter, which is not handed on.",
+        "The name of the query parameter.",
+    )
+    .key(
+        "query_handed_on",
+        Switch,
+        |d| &mut d.rooms.identity.token.query_handed_on,
+        "Whether the backend gets the query parameter too. An application that checks the token of its \
+         query itself needs it; its logs then have the token.",
     )
 }
 

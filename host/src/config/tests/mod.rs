@@ -1,5 +1,6 @@
 //! Tests of the room: what is refused and how, what holds over what, what is shown and printed.
 
+mod documents;
 mod generated;
 mod layers;
 mod malformed;

@@ -57,6 +57,8 @@ pub struct Config {
     pub cookie: String,
     /// The query parameter. `token`.
     pub query: String,
+    /// Whether the query keeps the parameter, for a backend that checks the token itself. No.
+    pub query_handed_on: bool,
 }
 
 impl Default for Config {
@@ -66,13 +68,14 @@ impl Default for Config {
             subprotocol: "wastegate.bearer.".to_owned(),
             cookie: "token".to_owned(),
             query: "token".to_owned(),
+            query_handed_on: false,
         }
     }
 }
 
 impl Config {
     /// Takes the token out of a request, if it has one, and every other item and parameter that
-    /// could be one.
+    /// could be one, but for a parameter that is handed on.
     pub(super) fn take(&self, parts: &mut Parts) -> Option<(Secret, Source)> {
         let mut found = None;
         for source in Source::ALL {
@@ -138,6 +141,9 @@ impl Config {
             }
         }
         let token = token?;
+        if self.query_handed_on {
+            return Some(token);
+        }
         let path = parts.uri.path();
         let rest = if left.is_empty() {
             path.to_owned()
@@ -206,6 +212,17 @@ mod tests {
             assert_eq!(taken.0, token);
             assert_eq!(some.uri, "/ws");
         }
+    }
+
+    #[test]
+    fn a_backend_may_get_the_parameter() {
+        let config = Config {
+            query_handed_on: true,
+            ..everywhere()
+        };
+        let mut request = parts("/ws?token=D&room=7", &[]);
+        assert_eq!(take(&config, &mut request).unwrap().0, "D");
+        assert_eq!(request.uri, "/ws?token=D&room=7");
     }
 
     #[test]
