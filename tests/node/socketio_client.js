@@ -1,9 +1,12 @@
-// A Socket.IO client with its defaults: connects to the URL, is echoed, goes on by a WebSocket, is echoed
-// again, and prints by what it talked each time.
+// A Socket.IO client with its defaults: connects to the URL, goes on by a WebSocket, is echoed, and prints
+// by what it began and by what it talked.
 
 const { io } = require("socket.io-client");
 
 const socket = io(process.argv[2]);
+// It may have gone on by a WebSocket before it says that it is connected.
+const first = socket.io.engine.transport.name;
+const upgraded = new Promise((done) => socket.io.engine.once("upgrade", done));
 const said = [];
 const say = async () => {
     const heard = await socket.timeout(10_000).emitWithAck("say", "hello");
@@ -15,11 +18,7 @@ socket.on("connect_error", (error) => {
     process.exit(1);
 });
 socket.on("connect", async () => {
-    const first = socket.io.engine.transport.name;
-    const upgraded = new Promise((done) => socket.io.engine.once("upgrade", done));
-    if (first === "polling") {
-        await upgraded;
-    }
+    await upgraded;
     await say();
     console.log(JSON.stringify({ first, said }));
     process.exit(0);

@@ -220,7 +220,7 @@ impl Visit {
             permit = enter => permit,
             () = tokio::time::sleep(patience) => return,
         };
-        let Some(permit) = permit else { return };
+        let Ok(permit) = permit else { return };
         let upgrade = match self.manner {
             Manner::Hang(lasting) | Manner::Slow(lasting) => lasting,
             _ => Duration::ZERO,

@@ -3,6 +3,7 @@
 //! - [`scenario`] turns a seed into settings; [`rig`] builds the gateway of them;
 //! - [`crowd`] and [`client`] are the workload, over a [`pipe`] with faults, in front of an
 //!   [`application`] that hangs and panics and a [`mind`] that ranks badly;
+//! - [`rotation`] is a workload of its own: one live client too many, for an hour;
 //! - [`recorder`], [`world`] and [`truth`] turn what happens into observations ([`seen`]), which
 //!   [`tally`] counts;
 //! - [`check`] holds the observations to the promises, by its own [`rules`].
@@ -19,6 +20,7 @@ mod pipe;
 mod recorder;
 mod rig;
 mod rng;
+mod rotation;
 mod rules;
 mod run;
 mod sandbox;
@@ -28,12 +30,15 @@ mod tally;
 mod truth;
 mod world;
 
+use rotation::Manners;
 use tally::Tally;
 
 /// Seeds that run every time.
 const SEEDS: u64 = 64;
 /// Seeds of runs in which clients are sent something all the time and stop taking it.
 const STOPPED_READERS: u64 = 2_000;
+/// Hours of one client too many, of each manners.
+const ROTATIONS: u64 = 12;
 /// Seeds that once broke a promise, and run with the others.
 const ONCE_BROKEN: [u64; 1] = [403];
 /// Of so many that are let in, one may be refused because its budget ended before its cleanup.
@@ -108,6 +113,33 @@ fn stopped_readers_three() {
 #[test]
 fn stopped_readers_four() {
     stopped_readers(3);
+}
+
+/// One live client too many for an hour, whatever its manners: how many live ones go is bounded.
+#[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "what a person reads who looks for a reason"
+)]
+fn w09_w10_w11_rotation_ends_within_the_hour() {
+    for manners in [Manners::Obedient, Manners::Hasty, Manners::Mixed] {
+        let (mut failed, mut most) = (Vec::new(), 0);
+        for seed in 1..=ROTATIONS {
+            let rotation::Hour { outcome, allowed } = rotation::hour(seed, manners);
+            let evicted = outcome.tally.of("evicted responsive");
+            most = evicted.max(most);
+            if evicted > allowed || !outcome.violations.is_empty() {
+                println!(
+                    "{evicted} live ones went, {allowed} at most\n{}",
+                    outcome.report()
+                );
+                failed.push(seed);
+            }
+        }
+        println!("{manners:?}: at most {most} live ones went in an hour");
+        assert!(failed.is_empty(), "{manners:?}: too many went: {failed:?}");
+        assert!(most > 0, "{manners:?}: some had to go");
+    }
 }
 
 /// The same seed gives the same run, event by event.

@@ -104,21 +104,24 @@ impl Rig {
     }
 
     /// Asks to be let in, and waits in the queue if that is the answer.
-    pub(crate) async fn enter(&self, user: &UserId, key: &ManagerKey) -> Option<Permit> {
+    ///
+    /// # Errors
+    /// How long to wait before the next attempt, if it is refused.
+    pub(crate) async fn enter(&self, user: &UserId, key: &ManagerKey) -> Result<Permit, Duration> {
         let mut knock = Knock::new(self, user, key);
         let _knocking = self.world.knocks(user);
         let ticket = match self.admission.admit(user, key).await {
-            Ok(Admitted::Now(permit)) => return knock.admitted(permit),
+            Ok(Admitted::Now(permit)) => return Ok(knock.admitted(permit)),
             Ok(Admitted::Queued(ticket)) => ticket,
-            Err(denied) => return knock.refused(&denied),
+            Err(denied) => return Err(knock.refused(&denied)),
         };
         knock.answer(Answer::Queued, None);
         knock.queued = true;
         knock.since = self.world.clock.now();
         knock.places = Some(ticket.positions());
         match self.admission.wait(ticket, user, key).await {
-            Ok(permit) => knock.admitted(permit),
-            Err(denied) => knock.refused(&denied),
+            Ok(permit) => Ok(knock.admitted(permit)),
+            Err(denied) => Err(knock.refused(&denied)),
         }
     }
 
@@ -259,16 +262,16 @@ impl<'a> Knock<'a> {
         world.sample();
     }
 
-    fn admitted(&mut self, permit: Permit) -> Option<Permit> {
+    fn admitted(&mut self, permit: Permit) -> Permit {
         if let Some(manager) = permit.manager() {
             self.rig.recorder.know(manager);
         }
         self.answered = true;
         self.answer(Answer::In, None);
-        Some(permit)
+        permit
     }
 
-    fn refused(&mut self, denied: &Denied) -> Option<Permit> {
+    fn refused(&mut self, denied: &Denied) -> Duration {
         let why = denied.why.name();
         self.answered = true;
         let answer = Answer::Refused {
@@ -279,7 +282,7 @@ impl<'a> Knock<'a> {
             limit: denied.limit,
         };
         self.answer(answer, (why != "node-limit").then_some(self.user));
-        None
+        denied.retry_after
     }
 }
 

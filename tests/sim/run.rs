@@ -13,6 +13,7 @@ use crate::rng::Rng;
 use crate::scenario::{Chatter, DRAIN, Ending, Scenario};
 use crate::seen::{Leftovers, Seen};
 use crate::tally::Tally;
+use crate::world::Record;
 
 /// How often the counts are looked at while nothing else happens.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
@@ -29,19 +30,24 @@ pub(crate) struct Outcome {
     pub(crate) violations: Vec<Violation>,
 }
 
-/// Runs a seed, in a runtime of its own whose time is nobody's but its.
+/// Runs a seed.
 pub(crate) fn run(seed: u64) -> Outcome {
     run_of(Scenario::of(seed))
 }
 
 /// The same of a scenario.
 pub(crate) fn run_of(scenario: Scenario) -> Outcome {
+    virtual_time(simulate(scenario))
+}
+
+/// Runs something whose time is nobody's but its, to the end.
+pub(crate) fn virtual_time(run: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime on virtual time");
-    runtime.block_on(simulate(scenario))
+    runtime.block_on(run)
 }
 
 async fn simulate(scenario: Scenario) -> Outcome {
@@ -77,10 +83,14 @@ async fn simulate(scenario: Scenario) -> Outcome {
     left.queued = rig.admission.queued();
     rig.world.see(&Seen::Finished(left));
     everybody.iter().for_each(|tabs| tabs.cut_all());
-    let record = rig.world.finish();
+    outcome(seed, told, rig.world.finish())
+}
+
+/// What a run came to.
+pub(crate) fn outcome(seed: u64, scenario: String, record: Record) -> Outcome {
     Outcome {
         seed,
-        scenario: told,
+        scenario,
         log: record.log,
         observations: record.observations,
         tally: record.tally,

@@ -107,6 +107,8 @@ async fn serve(
     out: &mut dyn io::Write,
     mut stops: Stops,
 ) -> Result<bool, Failed> {
+    // Whoever reads the welcome may send the signal, which ends a process that does not listen for it.
+    let hangup = Hangup::new();
     let config = &started.config;
     let identify = app::identify(config).map_err(|error| Failed::App(error.into()))?;
     let app = tokio::select! {
@@ -123,7 +125,6 @@ async fn serve(
         welcome.lines(out)
     };
     said.map_err(Failed::Io)?;
-    let hangup = Hangup::new();
     let settings = || read_again(&sources, &started);
     let asked = || hangup.next();
     Ok(app.run_reloading(stops.next(), asked, settings).await)

@@ -103,6 +103,8 @@ async fn ranks_in_a_server(file: OsString, name: &str) {
         "--set",
         "limits.managers_per_user=2",
         "--set",
+        "limits.temporary_slots.count=0",
+        "--set",
         "policy.params.new-ms=0",
     ] {
         arguments.push(more.into());
@@ -122,7 +124,7 @@ async fn ranks_in_a_server(file: OsString, name: &str) {
     fresh.echo("just now").await;
     let mut third = dial("third").await;
     third.echo("in").await;
-    assert_eq!(fresh.closed().await, 4001);
+    assert_eq!(fresh.closed().await, 4501);
     busy.echo("still here").await;
     program.terminate();
     let (status, _) = program.finish().await;

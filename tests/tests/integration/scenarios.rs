@@ -23,18 +23,12 @@ const SCENARIOS: [(&str, &[u8]); 7] = [
 /// numbers.
 const FIELD_CASES: [(char, &[(u8, u8)]); 1] = [(
     'w',
-    &[
-        (1, 15),
-        (20, 24),
-        (30, 35),
-        (40, 46),
-        (50, 67),
-        (70, 84),
-    ],
+    &[(1, 15), (20, 24), (30, 35), (40, 46), (50, 67), (70, 84)],
 )];
 
 /// What stands around the table of field cases.
-const BEGIN: &str = "<!-- field cases: WASTEGATE_BLESS=1 cargo test -p wastegate-tests field_case -->\n";
+const BEGIN: &str =
+    "<!-- field cases: WASTEGATE_BLESS=1 cargo test -p wastegate-tests field_case -->\n";
 const END: &str = "<!-- end of field cases -->\n";
 
 /// The functions of a file by name.
@@ -130,7 +124,9 @@ fn tests_of_field_cases() -> BTreeMap<String, BTreeSet<String>> {
 
 fn is_case(part: &str) -> bool {
     let mut letters = part.chars();
-    letters.next().is_some_and(|letter| letter.is_ascii_lowercase())
+    letters
+        .next()
+        .is_some_and(|letter| letter.is_ascii_lowercase())
         && part.len() == 3
         && letters.all(|letter| letter.is_ascii_digit())
 }
@@ -140,7 +136,9 @@ fn module(path: &str) -> String {
     let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
     let path = match path.strip_prefix("host/src/") {
         Some(room) => format!("host/{room}"),
-        None => path.trim_start_matches("tests/tests/integration/").to_owned(),
+        None => path
+            .trim_start_matches("tests/tests/integration/")
+            .to_owned(),
     };
     path.replace('/', "::")
 }
