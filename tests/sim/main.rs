@@ -38,7 +38,7 @@ const SEEDS: u64 = 64;
 /// Seeds of runs in which clients are sent something all the time and stop taking it.
 const STOPPED_READERS: u64 = 2_000;
 /// Hours of one client too many, of each manners.
-const ROTATIONS: u64 = 12;
+const ROTATIONS: u64 = 8;
 /// Seeds that once broke a promise, and run with the others.
 const ONCE_BROKEN: [u64; 1] = [403];
 /// Of so many that are let in, one may be refused because its budget ended before its cleanup.

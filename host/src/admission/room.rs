@@ -136,7 +136,8 @@ impl Admission {
         }
         way.has_looked = false;
         let order = self.registry.limits().temporary_slots_order;
-        if order == LendOrder::BeforeForce && self.lend(user, way) {
+        let borrows = self.cleaner.may_borrow(user, key);
+        if borrows && order == LendOrder::BeforeForce && self.lend(user, way) {
             return Look::Again;
         }
         if may && displace == Displace::Later && self.cleaner.could_displace(user) {
@@ -154,7 +155,7 @@ impl Admission {
             }
             newborns |= cleanup.newborns;
         }
-        if order == LendOrder::AfterForce && self.lend(user, way) {
+        if borrows && order == LendOrder::AfterForce && self.lend(user, way) {
             return Look::Again;
         }
         nothing(newborns)

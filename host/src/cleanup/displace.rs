@@ -40,6 +40,13 @@ impl Cleaner {
         }
     }
 
+    /// Whether a newcomer may be lent a temporary slot. Not if it was displaced a while ago: when the loan
+    /// ends, another manager that answers would go for it.
+    #[must_use]
+    pub fn may_borrow(&self, user: &UserId, key: &ManagerKey) -> bool {
+        !self.displaced.is_away(user, key, self.clock.now())
+    }
+
     /// Whether `force` would find a manager of the user now.
     #[must_use]
     pub fn could_displace(&self, user: &UserId) -> bool {

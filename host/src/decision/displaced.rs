@@ -5,8 +5,11 @@
 //! again and evicts the next. The clients cannot be trusted to stop, so the end of the rotation is
 //! decided here. A manager that was displaced may come back into a free slot at any time; for a *hold*
 //! it may not displace another one. Each time a manager that comes back does displace another one
-//! after its hold, the user's next holds are twice as long, up to a maximum. With the defaults (60 s,
-//! doubling to 10 min) returning managers displace at most ten others of a user in an hour.
+//! after its hold, the user's next holds are twice as long, up to a maximum, and so is the wait of all
+//! others of the user that were displaced. With the defaults (60 s, doubling to 10 min) returning
+//! managers displace at most ten others of a user in an hour, however many they are. Temporary
+//! slots are not lent to a manager that was displaced within the hour, since at the end of the loan one
+//! that answers would go for it.
 //!
 //! Managers without a name of their own cannot be told apart, so they share one hold.
 
@@ -61,6 +64,8 @@ struct OfUser {
     keys: HashMap<Option<ManagerKey>, Entry>,
     strikes: u32,
     struck_at: Timestamp,
+    /// Until then none that was displaced may displace another one.
+    until: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +73,13 @@ struct Entry {
     at: Timestamp,
     until: Timestamp,
     refusals: u32,
+}
+
+impl Entry {
+    /// For how long it is held, where all of its user's wait until `until`.
+    fn left(&self, until: Timestamp, now: Timestamp) -> Duration {
+        self.until.max(until).since(now)
+    }
 }
 
 impl OfUser {
@@ -139,8 +151,17 @@ impl Displaced {
     #[must_use]
     pub fn held_for(&self, user: &UserId, key: &ManagerKey, now: Timestamp) -> Option<Duration> {
         let users = self.users.lock();
-        let entry = users.get(user)?.keys.get(&name(key))?;
-        Some(entry.until.since(now)).filter(|left| !left.is_zero())
+        let of = users.get(user)?;
+        let entry = of.keys.get(&name(key))?;
+        Some(entry.left(of.until, now)).filter(|left| !left.is_zero())
+    }
+
+    /// Whether a manager of that key was displaced within the hour and has not displaced another one since.
+    #[must_use]
+    pub fn is_away(&self, user: &UserId, key: &ManagerKey, now: Timestamp) -> bool {
+        let users = self.users.lock();
+        let entry = users.get(user).and_then(|of| of.keys.get(&name(key)));
+        entry.is_some_and(|entry| now.since(entry.at) < STRIKES_FOR)
     }
 
     /// Counts a refusal for that reason. Returns when another try makes sense: twice as long after each
@@ -153,18 +174,21 @@ impl Displaced {
         now: Timestamp,
     ) -> Duration {
         let mut users = self.users.lock();
-        let entry = users
-            .get_mut(user)
-            .and_then(|of| of.keys.get_mut(&name(key)));
-        let Some(entry) = entry else { return first };
-        let left = entry.until.since(now);
+        let Some(of) = users.get_mut(user) else {
+            return first;
+        };
+        let until = of.until;
+        let Some(entry) = of.keys.get_mut(&name(key)) else {
+            return first;
+        };
+        let left = entry.left(until, now);
         let wait = doubled(first, entry.refusals, left).min(left);
         entry.refusals = entry.refusals.saturating_add(1);
         wait.max(WAIT_MIN)
     }
 
     /// A manager of that key displaced another one. If it had been displaced itself, the user's next
-    /// holds are longer.
+    /// holds are longer, and the others that were displaced wait for as long.
     pub fn returned(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
         let mut users = self.users.lock();
         let Some(of) = users.get_mut(user) else {
@@ -173,6 +197,7 @@ impl Displaced {
         if of.keys.remove(&name(key)).is_some() {
             of.strikes = of.strikes(now).saturating_add(1);
             of.struck_at = now;
+            of.until = now.after(doubled(self.hold.first, of.strikes, self.hold.max));
         }
     }
 }
@@ -206,6 +231,18 @@ mod tests {
         assert_eq!(displaced.held_for(&bob, &key("a"), s(20)), None);
     }
 
+    /// Beyond its hold, and until it has displaced another one.
+    #[test]
+    fn who_was_displaced_is_away_for_an_hour() {
+        let (displaced, ann, key) = displaced();
+        displaced.record(&ann, &key("a"), s(0));
+        let away = |name: &str, now| displaced.is_away(&ann, &key(name), s(now));
+        assert!(away("a", 61) && away("a", 3_599));
+        assert!(!away("a", 3_600) && !away("b", 61));
+        displaced.returned(&ann, &key("a"), s(62));
+        assert!(!displaced.is_away(&ann, &key("a"), s(63)));
+    }
+
     #[test]
     fn retries_grow_and_end_with_the_hold() {
         let (displaced, ann, key) = displaced();
@@ -237,6 +274,22 @@ mod tests {
             evictions,
             [0, 60, 180, 420, 900, 1_500, 2_100, 2_700, 3_300]
         );
+    }
+
+    /// Several that come back at once do not make it faster.
+    #[test]
+    fn returning_managers_wait_for_each_other() {
+        let (displaced, ann, key) = displaced();
+        for name in ["a", "b", "c"] {
+            displaced.record(&ann, &key(name), s(0));
+        }
+        displaced.returned(&ann, &key("a"), s(60));
+        let left = displaced.held_for(&ann, &key("b"), s(60));
+        assert_eq!(left, Some(Duration::from_secs(120)));
+        displaced.returned(&ann, &key("b"), s(180));
+        let wait = displaced.refuse(&ann, &key("c"), Duration::from_secs(500), s(180));
+        assert_eq!(wait, Duration::from_secs(240));
+        assert_eq!(displaced.held_for(&ann, &key("d"), s(180)), None);
     }
 
     /// Keys without a name share one hold.
