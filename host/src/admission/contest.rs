@@ -11,6 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::config::Config;
+use crate::types::time::doubled;
 use crate::types::{DeviceId, ManagerKey, Timestamp, UserId};
 
 /// Devices that are counted at once. Above it, those that are quiet are forgotten, and then all: a
@@ -18,8 +19,6 @@ use crate::types::{DeviceId, ManagerKey, Timestamp, UserId};
 const DEVICES_MAX: usize = 10_000;
 /// The first wait; each next one is twice as long.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
-/// Doublings after which nothing grows any more.
-const DOUBLINGS_MAX: u32 = 16;
 
 type Device = (UserId, ManagerKey, DeviceId);
 
@@ -70,20 +69,17 @@ impl Contests {
         if quiet(contest) {
             *contest = fresh;
         }
-        let doubled = |times: u32| {
-            let wait = WAIT_FIRST.saturating_mul(1 << times.min(DOUBLINGS_MAX));
-            wait.min(config.takeover_window)
-        };
+        let wait = |times: u32| doubled(WAIT_FIRST, times, config.takeover_window);
         let left = contest.until.since(now);
         if !left.is_zero() {
-            let wait = doubled(contest.refusals).max(left);
+            let wait = wait(contest.refusals).max(left);
             contest.refusals = contest.refusals.saturating_add(1);
             return Err(wait);
         }
         contest.takeovers = contest.takeovers.saturating_add(1);
         contest.last = now;
         if let Some(more) = contest.takeovers.checked_sub(config.takeovers_max) {
-            contest.until = now.after(doubled(more));
+            contest.until = now.after(wait(more));
         }
         Ok(())
     }

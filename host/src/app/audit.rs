@@ -70,7 +70,8 @@ impl Auditor {
             .filter_map(|(manager, believed)| {
                 let ports = manager.ports();
                 let untold = |port: &Arc<Port>| {
-                    !could_answer(port, started, None) || health::ignores_pings(port, &self.health)
+                    !could_answer(port, started, None)
+                        || health::ignores_pings(port, &self.health, started)
                 };
                 // It left while it was asked, or its silence says nothing: nothing is known.
                 if ports.is_empty() || ports.iter().any(untold) {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::types::time::doubled;
 use crate::types::{ManagerKey, Timestamp, UserId};
 
 /// Users that are remembered at once. Above it, those whose holds are over are forgotten, and then all:
@@ -29,8 +30,6 @@ const KEYS_MAX: usize = 256;
 const STRIKES_FOR: Duration = Duration::from_secs(3_600);
 /// The shortest wait that makes sense to a client.
 const WAIT_MIN: Duration = Duration::from_secs(1);
-/// Doublings after which nothing grows any more.
-const DOUBLINGS_MAX: u32 = 16;
 
 /// How long a hold lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,13 +98,6 @@ impl OfUser {
 /// What a key is remembered by.
 fn name(key: &ManagerKey) -> Option<ManagerKey> {
     (!key.is_unnamed()).then(|| key.clone())
-}
-
-/// A time doubled so often, up to a maximum.
-fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
-    first
-        .saturating_mul(1 << times.min(DOUBLINGS_MAX))
-        .min(max.max(first))
 }
 
 impl Displaced {

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::identity::Identity;
 use super::peer::Origin;
+use crate::types::time::doubled;
 use crate::types::{CloseReason, DeviceId, ManagerKey, Timestamp, UserId};
 
 /// Clients that are counted at once. Above it, those who are quiet are forgotten,
@@ -144,8 +145,8 @@ impl Flapping {
         flapper.lives += 1;
         let too_many = flapper.lives >= config.lives_max;
         if too_many {
-            let grown = config.ban.saturating_mul(1 << flapper.bans.min(16));
-            flapper.banned_until = now.after(grown.min(config.ban_max));
+            let ban = doubled(config.ban, flapper.bans, config.ban_max);
+            flapper.banned_until = now.after(ban);
             flapper.bans += 1;
             (flapper.since, flapper.lives) = (now, 0);
         }

@@ -2,10 +2,12 @@
 //! not give, or not so soon.
 //!
 //! Clients are in the field whose library answers no ping at all, and they live for days where nobody asks.
-//! One that was heard when its pong was overdue is one of these: it is there, and did not answer. Until then
-//! it cannot be told from one that was stopped before it could answer, and is judged as such. Clients that
-//! answer, but late, have a record of it ([`PongStats`]): a probe that waits for less says little of them.
+//! One that was heard when its pong was overdue is one of these, or one that has read what we sent since: it
+//! is there, and did not answer. Until then it cannot be told from one that was stopped before it could
+//! answer, and is judged as such. Clients that answer, but late, have a record of it ([`PongStats`]): a probe
+//! that waits for less says little of them.
 
+use super::backlog::reads;
 use super::config::Config;
 use super::kernel::tcp_view;
 use crate::manager::{PongStats, Port, Vitals};
@@ -21,32 +23,33 @@ const DEVIATIONS: f64 = 3.0;
 pub(super) enum Answering {
     /// It has answered one.
     Answers,
-    /// It was heard when its answer was overdue, and has never given one.
+    /// It was heard, or has read, when its answer was overdue, and has never given one.
     Ignores,
-    /// It has neither answered nor been heard since.
+    /// It has neither answered nor been heard since, nor has it read enough for its kernel to show it.
     Untold,
 }
 
 /// What the client of a connection makes of pings.
-pub(super) fn answering(vitals: &Vitals, config: &Config) -> Answering {
+pub(super) fn answering(port: &Port, config: &Config, now: Timestamp) -> Answering {
+    let vitals = &port.vitals;
     if vitals.pong_at().is_some() {
         return Answering::Answers;
     }
     let overdue = vitals
         .asked_since()
         .map(|asked| asked.after(config.pong_deadline));
-    if overdue.is_some_and(|overdue| vitals.heard_at() >= overdue) {
-        Answering::Ignores
-    } else {
-        Answering::Untold
+    match overdue {
+        Some(overdue) if vitals.heard_at() >= overdue => Answering::Ignores,
+        Some(overdue) if now >= overdue && reads(port) => Answering::Ignores,
+        _ => Answering::Untold,
     }
 }
 
 /// Whether the client of a connection is known to answer no ping, so that its silence after one says
 /// nothing.
 #[must_use]
-pub fn ignores_pings(port: &Port, config: &Config) -> bool {
-    answering(&port.vitals, config) == Answering::Ignores
+pub fn ignores_pings(port: &Port, config: &Config, now: Timestamp) -> bool {
+    answering(port, config, now) == Answering::Ignores
 }
 
 /// Whether the kernel at the other end acknowledges what we send. None where nobody can be asked.

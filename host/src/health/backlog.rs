@@ -19,6 +19,10 @@ use crate::types::{EvidenceSource, Timestamp};
 /// Looks within `stalled_after`.
 const LOOKS: u32 = 4;
 
+/// By how much the buffer of a program that reads nothing may still grow, bytes: the default receive buffer
+/// of Linux (`tcp_rmem`, tcp(7)). One that was given a larger one is taken for a reader until it is full.
+const BUFFER_GROWTH: u64 = 131_072;
+
 /// How old a mark of bytes that wait may be before its connection looks what became of them.
 #[must_use]
 pub fn look_interval(config: &Config) -> Duration {
@@ -42,6 +46,9 @@ pub fn note_ping(port: &Port, socket: Option<&TcpStream>, now: Timestamp, pendin
         return;
     };
     vitals.backlog.counted(now, view.acked_bytes, true);
+    if view.room_end > 0 {
+        vitals.had_room(view.room_end);
+    }
     vitals.ping_ends_at(view.acked_bytes + view.queued_bytes + pending_bytes as u64);
 }
 
@@ -88,6 +95,15 @@ pub fn could_answer(port: &Port, asked: Timestamp, acked: Option<u64>) -> bool {
         None => waits_since.is_some() && view.acked_bytes == vitals.backlog.acked(),
     };
     view.queued_bytes > 0 && took_nothing
+}
+
+/// Whether the peer's program has read since the oldest ping that is unanswered went out: its kernel makes
+/// room for more than a buffer of its own could have grown by meanwhile.
+pub(super) fn reads(port: &Port) -> bool {
+    let before = port.vitals.room_end();
+    before.is_some_and(|before| {
+        view(&port.socket).is_some_and(|view| view.room_end > before + BUFFER_GROWTH)
+    })
 }
 
 fn view(socket: &Weak<TcpStream>) -> Option<super::TcpView> {

@@ -22,6 +22,10 @@ pub struct TcpView {
     pub acked_bytes: u64,
     /// Bytes that wait: sent and not acknowledged, or not sent yet.
     pub queued_bytes: u64,
+    /// Up to which byte the peer's kernel would take more: what it has acknowledged and its window. Once its
+    /// buffer has its size, this moves on by what its program reads. 0 where nothing would be taken, or the
+    /// kernel does not tell (Linux before 5.4).
+    pub room_end: u64,
     /// How often the oldest segment that is not acknowledged was sent again.
     pub backoff: u8,
 }
@@ -67,6 +71,10 @@ pub fn tcp_view(socket: &TcpStream) -> Option<TcpView> {
         established: info.tcpi_state == ESTABLISHED,
         acked_bytes: info.tcpi_bytes_acked,
         queued_bytes: queued(socket),
+        room_end: match info.tcpi_snd_wnd {
+            0 => 0,
+            window => info.tcpi_bytes_acked + u64::from(window),
+        },
         backoff: info.tcpi_backoff,
     })
 }

@@ -21,9 +21,17 @@ fn port_lost_since(port: &Port, config: &Config, now: Timestamp) -> Option<Times
         // The verdict is renewed with every heartbeat that is missed; the silence is what lasts.
         Health::Dead => {
             let silent = port.vitals.heard_at().after(config.dead_after);
-            Some(port.vitals.gone_at().unwrap_or(silent).min(now))
+            let dead = silent.max(missed_since(port, config).unwrap_or(silent));
+            Some(port.vitals.gone_at().unwrap_or(dead).min(now))
         }
         Health::Stalled => Some(evidence.at),
         _ => None,
     }
+}
+
+/// When so many pings had been missed that silence could be called death.
+fn missed_since(port: &Port, config: &Config) -> Option<Timestamp> {
+    let misses_before = config.half_open_after_misses.saturating_sub(1);
+    let asked = port.vitals.asked_since()?;
+    Some(asked.after(config.ping_interval * misses_before + config.pong_deadline))
 }

@@ -107,7 +107,7 @@ fn open(port: &Port, config: &Config, now: Timestamp) -> Opening {
     let view = port.socket.upgrade().and_then(|socket| tcp_view(&socket));
     if view.is_some_and(|view| view.is_gone()) {
         Opening::Gone
-    } else if ignores_pings(port, config) {
+    } else if ignores_pings(port, config, now) {
         Opening::Unaskable
     } else {
         Opening::Ask(view.map(|view| view.acked_bytes))

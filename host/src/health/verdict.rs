@@ -75,17 +75,16 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
     let at = failed.max(vitals.missed_at()).unwrap_or(now);
     let silent_for_long = missed >= config.half_open_after_misses && silence >= config.dead_after;
-    if let Some((since, source)) = stalled(port, config, now).filter(|_| !silent_for_long) {
+    let ignores = answering(port, config, now) == Answering::Ignores;
+    let stalled = stalled(port, config, now).filter(|_| ignores || !silent_for_long);
+    if let Some((since, source)) = stalled {
         return verdict(Health::Stalled, since, source);
     }
     if vitals.read_paused() {
         return verdict(Health::Unknown, heard, EvidenceSource::None);
     }
-    if answering(vitals, config) == Answering::Ignores {
-        let acknowledged = acknowledges(port);
-        if acknowledged != Some(false) {
-            return ignoring(vitals, config, acknowledged, now);
-        }
+    if ignores {
+        return ignoring(vitals, config, acknowledges(port), now);
     }
     if missed < config.suspect_after_misses && failed.is_some() && may_be_late(vitals, now) {
         // Less time went by than this client's answers take.
@@ -117,9 +116,9 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     verdict(Health::Alive, heard, source)
 }
 
-/// What is believed of a client that answers no ping, on which the kernel does not give up: pings that it
-/// leaves unanswered say nothing of it. Its traffic does, and the kernel, though that also acknowledges for
-/// a process that has stopped.
+/// What is believed of a client that answers no ping and takes what is sent: pings that it leaves unanswered
+/// say nothing of it. Its traffic does, and the kernel, though that also acknowledges for a process that has
+/// stopped.
 fn ignoring(
     vitals: &Vitals,
     config: &Config,

@@ -25,6 +25,8 @@ pub struct Vitals {
     /// The kernel's count of acknowledged bytes from which on the last ping has arrived;
     /// [`NEVER`] while that ping waits for its place between two frames.
     ping_end: AtomicU64,
+    /// Up to which byte the peer's kernel would have taken more when the oldest of these pings went out.
+    room_end: AtomicU64,
     ping_wanted: AtomicBool,
     pong_at: AtomicU64,
     rtt_us: AtomicU64,
@@ -74,6 +76,7 @@ impl Vitals {
             ping_sent_at: AtomicU64::new(NEVER),
             asked_since: AtomicU64::new(NEVER),
             ping_end: AtomicU64::new(0),
+            room_end: AtomicU64::new(NEVER),
             ping_wanted: AtomicBool::new(false),
             pong_at: AtomicU64::new(NEVER),
             rtt_us: AtomicU64::new(NEVER),
@@ -114,6 +117,13 @@ impl Vitals {
         self.ping_end.store(acked, Relaxed);
     }
 
+    /// Up to which byte the peer's kernel would take more when a ping of ours goes out. If an older ping is
+    /// unanswered, what was noted for that stands.
+    pub fn had_room(&self, room_end: u64) {
+        let known = &self.room_end;
+        let _ = known.compare_exchange(NEVER, room_end, Relaxed, Relaxed);
+    }
+
     /// Our ping waits for its place between two frames.
     pub fn ping_held(&self) {
         self.ping_end.store(NEVER, Relaxed);
@@ -131,6 +141,7 @@ impl Vitals {
     pub fn pong_to(&self, sent: Timestamp, now: Timestamp) {
         self.ping_sent_at.store(NEVER, Relaxed);
         self.asked_since.store(NEVER, Relaxed);
+        self.room_end.store(NEVER, Relaxed);
         self.pong_at.store(now.micros(), Relaxed);
         let round_trip = now.micros().saturating_sub(sent.micros());
         self.rtt_us.store(round_trip, Relaxed);
@@ -217,6 +228,13 @@ impl Vitals {
     #[must_use]
     pub fn asked_since(&self) -> Option<Timestamp> {
         moment(&self.asked_since)
+    }
+
+    /// Up to which byte the peer's kernel would have taken more when the oldest ping that is unanswered
+    /// went out, if that was told.
+    #[must_use]
+    pub fn room_end(&self) -> Option<u64> {
+        Some(self.room_end.load(Relaxed)).filter(|&end| end != NEVER)
     }
 
     /// The kernel's count of acknowledged bytes from which on the last ping has arrived; none while

@@ -142,6 +142,18 @@ impl Clock {
     }
 }
 
+/// Doublings after which a wait grows no more: far beyond every maximum that makes sense.
+const DOUBLINGS_MAX: u32 = 16;
+
+/// A wait that begins with `first` and was doubled so many `times`, up to `max`; `max` is at least
+/// `first`.
+#[must_use]
+pub fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
+    first
+        .saturating_mul(1 << times.min(DOUBLINGS_MAX))
+        .min(max.max(first))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use wastegate::connection::frames::Unmasked;
+use wastegate::manager;
 use wastegate::types::Tasks;
 use wastegate_tests::harness::{Dial, Server, Setup, http, timed, until, until_async, within};
 
@@ -171,6 +172,37 @@ async fn b11_a_client_that_never_answers_pings_stays() {
         client.echo("still there").await;
         is_judged(&server, "k", "alive").await;
     }
+}
+
+/// One that says nothing at all and only listens is there as long as it reads, and goes once it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b11_a_client_that_only_listens_stays() {
+    let setup = Setup::new().impatient();
+    let server = setup.with(|config| {
+        config.health.stalled_after = Duration::from_millis(500);
+        // Before it is given up altogether.
+        config.health.dead_after = Duration::from_secs(20);
+    });
+    let server = server.start().await;
+    let mut listener = Odd::enter(&server, "k", Pongs::Never).await;
+    listener.pinged(1).await;
+    let manager = server.manager("ann", "k").unwrap();
+    let page = manager::Message::Text("x".repeat(16_384).into());
+    let sent_until_judged = async |health: &'static str| {
+        until_async(format!("k to be {health}"), async || {
+            // No more than may wait for it.
+            if manager.ports()[0].outbox.queued().bytes < 100_000 {
+                manager.broadcast(&page, None);
+            }
+            view(&server, "k").await["health"] == health
+        })
+        .await;
+    };
+    sent_until_judged("unknown").await;
+    silent_for(&server, "k", LONG).await;
+    is_judged(&server, "k", "unknown").await;
+    listener.stop();
+    sent_until_judged("stalled").await;
 }
 
 /// Who never answered a ping and said nothing either is judged as ever.

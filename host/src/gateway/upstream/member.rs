@@ -23,6 +23,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{Upstream, UpstreamError};
 use crate::observe::Throttle;
+use crate::types::time::doubled;
 use crate::types::{SplitMix64, Timestamp};
 
 pub use view::View;
@@ -240,9 +241,7 @@ impl Member {
 
     /// How long it is left alone after so many pauses in a row.
     fn pause(&self, ejections: u32, now: Timestamp) -> Duration {
-        let pause = AWAY_FIRST
-            .saturating_mul(1 << ejections.min(10))
-            .min(AWAY_MAX);
+        let pause = doubled(AWAY_FIRST, ejections, AWAY_MAX);
         let percent = SplitMix64::nth(self.seed(), now.micros()) % (2 * JITTER_PERCENT + 1) + 100
             - JITTER_PERCENT;
         let percent = u32::try_from(percent).unwrap_or(100);

@@ -181,11 +181,14 @@ fn frame_of(pongs: Pongs, payload: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// One short frame of the server.
+/// One frame of the server, of at most 64 KiB.
 async fn next(stream: &mut OwnedReadHalf) -> std::io::Result<(u8, Vec<u8>)> {
     let first = stream.read_u8().await?;
-    let length = stream.read_u8().await?;
-    assert!(length < 126, "short ones only");
+    let length = match stream.read_u8().await? {
+        short @ ..126 => u16::from(short),
+        126 => stream.read_u16().await?,
+        long => panic!("a length of {long}: no such frames are sent here"),
+    };
     let mut payload = vec![0; usize::from(length)];
     stream.read_exact(&mut payload).await?;
     Ok((first, payload))
