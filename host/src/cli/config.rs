@@ -39,6 +39,8 @@ enum Verb {
 struct Ask {
     #[command(flatten)]
     sources: SourceArgs,
+    #[command(flatten)]
+    shorthands: Shorthands,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -53,6 +55,41 @@ pub struct SourceArgs {
     /// Set one key; may be repeated.
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+/// Flags that set one key each: of `serve`, and of what tells how it would serve.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Shorthands {
+    /// Where clients connect (`server.listen`).
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where operators connect, or `off` (`admin.listen`).
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// The policy in a file, component or core module (`policy.file`).
+    #[arg(long, value_name = "FILE")]
+    policy: Option<String>,
+    /// The WebSocket server that connections are handed on to, such as `ws://127.0.0.1:8000`
+    /// (`gateway.upstream`).
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+}
+
+impl Shorthands {
+    /// What they set.
+    #[must_use]
+    pub fn overrides(self) -> Vec<Override> {
+        let flags = [
+            ("server.listen", "--listen", self.listen),
+            ("admin.listen", "--admin", self.admin),
+            ("policy.file", "--policy", self.policy),
+            ("gateway.upstream", "--upstream", self.upstream),
+        ];
+        flags
+            .into_iter()
+            .filter_map(|(key, flag, value)| Some(Override::shorthand(flag, key, value?)))
+            .collect()
+    }
 }
 
 impl SourceArgs {
@@ -92,7 +129,10 @@ impl Ask {
             out,
             err,
         } = terminal;
-        let loaded = match config::load(self.sources.sources(environment, Vec::new())) {
+        let sources = self
+            .sources
+            .sources(environment, self.shorthands.overrides());
+        let loaded = match config::load(sources) {
             Ok(loaded) => loaded,
             Err(error) if self.json => {
                 writeln!(out, "{}", problems(&error))?;
@@ -128,7 +168,10 @@ impl Ask {
             out,
             err,
         } = terminal;
-        match config::load(self.sources.sources(environment, Vec::new())) {
+        let sources = self
+            .sources
+            .sources(environment, self.shorthands.overrides());
+        match config::load(sources) {
             Ok(loaded) if self.json => writeln!(out, "{}", json!(loaded.settings))?,
             Ok(loaded) => out.write_all(loaded.to_toml().as_bytes())?,
             Err(error) => return refuse(&error, err),

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Terminal;
-use super::config::{SourceArgs, refuse};
+use super::config::{Shorthands, SourceArgs, refuse};
 use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
-use crate::config::{self, Config, Loaded, Override, Sources};
+use crate::config::{self, Config, Loaded, Sources};
 use crate::gateway::Identify;
 use crate::manager::{Application, NoApplication};
 use crate::observe::logging;
@@ -23,19 +23,8 @@ pub const EX_UNAVAILABLE: u8 = 69;
 pub struct Args {
     #[command(flatten)]
     sources: SourceArgs,
-    /// Where clients connect (`server.listen`).
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Where operators connect, or `off` (`admin.listen`).
-    #[arg(long, value_name = "ADDRESS")]
-    admin: Option<String>,
-    /// The policy in a file, component or core module (`policy.file`).
-    #[arg(long, value_name = "FILE")]
-    policy: Option<String>,
-    /// The WebSocket server that connections are handed on to, such as `ws://127.0.0.1:8000`
-    /// (`gateway.upstream`).
-    #[arg(long, value_name = "URL")]
-    upstream: Option<String>,
+    #[command(flatten)]
+    shorthands: Shorthands,
     /// Print one JSON line with the addresses instead of a welcome.
     #[arg(long)]
     json: bool,
@@ -47,16 +36,7 @@ impl Args {
     /// # Errors
     /// When the terminal cannot be written to, or the runtime cannot be started.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let flags = [
-            ("server.listen", "--listen", self.listen),
-            ("admin.listen", "--admin", self.admin),
-            ("policy.file", "--policy", self.policy),
-            ("gateway.upstream", "--upstream", self.upstream),
-        ];
-        let overrides = flags
-            .into_iter()
-            .filter_map(|(key, flag, value)| Some(Override::shorthand(flag, key, value?)))
-            .collect();
+        let overrides = self.shorthands.overrides();
         let sources = self.sources.sources(terminal.environment, overrides);
         let loaded = match config::load(sources.clone()) {
             Ok(loaded) => loaded,

@@ -102,3 +102,26 @@ async fn w76_a_check_beside_a_running_server_is_fine() {
     let (code, _, complaints) = run(&["config", "check", "--set", &settings]).await;
     assert_eq!(code, Some(0), "{complaints}");
 }
+
+/// The short flags of `serve` are flags of a check too, so that a line which serves can be checked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w76_a_check_takes_the_flags_of_serve() {
+    let flags = [
+        "--upstream",
+        "ws://127.0.0.1:8000",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let (code, said, complaints) = run(&[&["config", "check"][..], &flags].concat()).await;
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "the configuration is fine\n"),
+        "{complaints}"
+    );
+    let (code, said, _) = run(&[&["config", "show"][..], &flags].concat()).await;
+    assert_eq!(code, Some(0));
+    assert!(said.contains("ws://127.0.0.1:8000"), "{said}");
+    let (code, _, complaints) = run(&["config", "check", "--upstream", "http://127.0.0.1:1"]).await;
+    assert_eq!(code, Some(78));
+    assert!(complaints.contains("--upstream"), "{complaints}");
+}
