@@ -151,11 +151,13 @@ impl Relay {
             let Some(wake) = self.next_step(farewell, now) else {
                 return;
             };
-            let has_said_all = self.down.is_sealed() && self.down.is_empty();
-            if self.up.is_broken() && has_said_all && !hung_up {
-                // Of a client that broke the protocol nothing is read any more, not even its Close
-                // (RFC 6455, section 7.1.7): it is us who end the connection. Only the sending half,
-                // because a reset for what it still sends could overtake our Close.
+            let has_heard_all =
+                self.down.is_empty() && (self.down.is_sealed() || self.closed_by_backend);
+            let has_said_all = self.client_closed_at.is_some() || self.up.is_broken();
+            if has_heard_all && has_said_all && !hung_up {
+                // It is us who end the connection (RFC 6455, section 7.1.1): of a client that has sent a
+                // Close, or broke the protocol, nothing more is wanted. Only the sending half, because a
+                // reset for what it still sends could overtake our Close.
                 hung_up = true;
                 let client = &mut self.client;
                 let _ = poll_fn(|cx| Pin::new(&mut *client).poll_shutdown(cx)).await;
