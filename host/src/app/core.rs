@@ -12,10 +12,10 @@ use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
 use super::recording::Recording;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Access, Admin, Hosts};
 use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
-use crate::config::Config;
+use crate::config::{AdminListener, Config};
 use crate::connection::Session;
 use crate::experiment::{Arms, Experiments, Shadowed};
 use crate::gateway::{self, Gateway, Identify};
@@ -84,6 +84,12 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let mut config = config;
+        let access = super::token::of(&config)?;
+        let listen = match config.admin {
+            AdminListener::On(address) => Some(address.ip()),
+            AdminListener::Off => None,
+        };
+        let hosts = Hosts::new(listen, &config.operators.hosts);
         if config.gateway.hands_on() {
             // A manager's state is in the backend's connection: a manager without one would hold a slot
             // for nothing.
@@ -173,7 +179,9 @@ impl Core {
             leaving: leaving.clone(),
             tasks: tasks.clone(),
             gateway: gateway.clone(),
-            token: config.admin_token,
+            access,
+            hosts,
+            notes: admin::Notes::default(),
         });
         Ok(Self {
             gateway,
@@ -372,6 +380,11 @@ impl Core {
     #[must_use]
     pub fn health(&self) -> &health::Config {
         &self.health
+    }
+
+    /// Who may operate.
+    pub(super) fn access(&self) -> &Access {
+        &self.admin.access
     }
 
     /// Operators' routes.

@@ -21,7 +21,7 @@ pub mod tls;
 pub mod upstream;
 
 mod attach;
-mod authority;
+pub(crate) mod authority;
 mod config;
 mod door;
 mod front;

@@ -2,9 +2,10 @@
 //!
 //! Lines go to standard error. What is logged is each room's own matter; what may not be logged
 //! (tokens, payload) is kept out by dropping it early, not by filtering here. Floods are held back
-//! where they arise, by a [`Throttle`](super::Throttle).
+//! where they arise, by a [`Throttle`](super::Throttle). Foreign text in a line is shown, and never acted
+//! on by the terminal: see [`visible`](crate::types::visible).
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use serde::Deserialize;
 use tracing::Subscriber;
@@ -12,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::error::Error;
+use crate::types::visible;
 
 /// What a log line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -60,13 +62,47 @@ where
         filter: filter.to_owned(),
         source,
     })?;
+    let coloured = colour == Colour::Ansi && format == LogFormat::Human;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer);
+        .with_writer(Shown {
+            to: writer,
+            coloured,
+        });
     Ok(match format {
-        LogFormat::Human => Box::new(lines.with_ansi(colour == Colour::Ansi).finish()),
+        LogFormat::Human => Box::new(lines.with_ansi(coloured).finish()),
         LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
     })
+}
+
+/// Where lines go, once what a terminal would act on is visible in them.
+struct Shown<W> {
+    to: W,
+    coloured: bool,
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Shown<W> {
+    type Writer = Shown<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Shown {
+            to: self.to.make_writer(),
+            coloured: self.coloured,
+        }
+    }
+}
+
+impl<W: io::Write> io::Write for Shown<W> {
+    /// Takes one line, as whoever formats them hands them over.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let shown = visible::logged(line, self.coloured);
+        self.to.write_all(shown.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +146,27 @@ mod tests {
         assert!(plain.contains("admitted") && !plain.contains("detail"));
         assert!(!plain.contains('\u{1b}'));
         assert!(shown("debug", LogFormat::Human, Colour::Ansi).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn foreign_text_is_shown_and_makes_no_second_line() {
+        for (format, colour) in [
+            (LogFormat::Human, Colour::Plain),
+            (LogFormat::Human, Colour::Ansi),
+            (LogFormat::Json, Colour::Plain),
+        ] {
+            let screen = Screen::default();
+            let lines = screen.clone();
+            let subscriber = subscriber("info", format, colour, move || lines.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let name = "\u{1b}[2J\r\n\u{202e}gpj.exe";
+                tracing::info!(name, "taken: {name}");
+            });
+            let bytes = screen.0.lock().clone();
+            let line = String::from_utf8(bytes).unwrap();
+            assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+            assert!(!line.contains("\u{1b}[2J") && !line.contains(['\r', '\u{202e}']), "{line:?}");
+        }
     }
 
     #[test]
