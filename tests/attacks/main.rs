@@ -3,7 +3,13 @@
 //! One file for a kind. [`stage`] has the program with a connected client beside it; an attack ends with
 //! `Stage::unharmed`: the client talks, another one is let in, and `/healthz` answers, each in time.
 
+mod command;
+mod desk;
+mod floods;
+mod rebinding;
+mod registry;
 mod stage;
+mod terminal;
 
 /// Nothing happens: what the other tests compare with.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

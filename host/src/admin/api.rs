@@ -28,9 +28,7 @@ use crate::observe::metrics::{CONTENT_TYPE, Metrics};
 use crate::quality::Quality;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
-use crate::types::{
-    Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId,
-};
+use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
 
 /// What the API shows and may change.
 pub struct Admin {

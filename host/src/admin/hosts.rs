@@ -75,7 +75,9 @@ impl Hosts {
         }
         let ours = Authority::read(said);
         for origin in parts.headers.get_all(ORIGIN) {
-            let same = ours.as_ref().is_some_and(|ours| is_of(origin.as_bytes(), ours));
+            let same = ours
+                .as_ref()
+                .is_some_and(|ours| is_of(origin.as_bytes(), ours));
             if !same {
                 return Err(Foreign::Origin(repeated(origin.as_bytes())));
             }
@@ -181,7 +183,8 @@ mod tests {
 
     #[test]
     fn an_address_of_the_listener_or_a_name_that_it_was_given() {
-        let takes = |hosts: &Hosts, host: &str| judged(hosts, "/v1/stats", &[("host", host)]).is_ok();
+        let takes =
+            |hosts: &Hosts, host: &str| judged(hosts, "/v1/stats", &[("host", host)]).is_ok();
         let loopback = bound("127.0.0.1");
         for host in [
             "127.0.0.1",

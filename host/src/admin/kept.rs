@@ -90,9 +90,7 @@ pub fn read_or_make(folder: &Path) -> io::Result<Secret> {
     match placed {
         Ok(()) => Ok(Secret::new(token)),
         // Somebody else was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            read(folder)?.ok_or(error)
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(folder)?.ok_or(error),
         Err(error) => Err(error),
     }
 }
@@ -130,7 +128,11 @@ mod tests {
         assert_eq!(read(&state).unwrap(), Some(token));
         let mode = fs::metadata(path(&state)).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing beside it");
+        assert_eq!(
+            fs::read_dir(&state).unwrap().count(),
+            1,
+            "nothing beside it"
+        );
     }
 
     #[test]
@@ -139,12 +141,22 @@ mod tests {
         let (state, at) = (folder.path(), path(folder.path()));
         read_or_make(state).unwrap();
         fs::set_permissions(&at, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(read_or_make(state).unwrap_err().to_string().contains("chmod 600"));
+        assert!(
+            read_or_make(state)
+                .unwrap_err()
+                .to_string()
+                .contains("chmod 600")
+        );
         fs::remove_file(&at).unwrap();
         let elsewhere = state.join("elsewhere");
         fs::write(&elsewhere, "a token of somebody else").unwrap();
         symlink(&elsewhere, &at).unwrap();
-        assert!(read_or_make(state).unwrap_err().to_string().contains("link"));
+        assert!(
+            read_or_make(state)
+                .unwrap_err()
+                .to_string()
+                .contains("link")
+        );
         fs::remove_file(&at).unwrap();
         symlink(state.join("nothing"), &at).unwrap();
         assert!(read_or_make(state).is_err());

@@ -128,7 +128,12 @@ impl Serving {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, desk: &Desk) -> Response<Body> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        desk: &Desk,
+    ) -> Response<Body> {
         let seat = &desk.seat;
         let (mut parts, body) = request.into_parts();
         if seat.for_probes && !PROBES.contains(&parts.uri.path()) {

@@ -24,7 +24,7 @@ use crate::manager::{Application, Surroundings};
 use crate::observe::activity::Activity;
 use crate::observe::journal::JournalThread;
 use crate::observe::metrics::Metrics;
-use crate::observe::process;
+use crate::observe::{logging, process};
 use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
-/// Between two lines about log lines of a policy that were dropped.
+/// Between two looks at how many log lines were left out.
 const DROPPED_TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
@@ -230,13 +230,15 @@ impl Core {
             self.supervisor
                 .run(&self.tasks, "audit", move || auditor.clone().run());
         }
-        let engine = self.catalog().engine().clone();
+        let (engine, gateway) = (self.catalog().engine().clone(), self.gateway.clone());
         self.supervisor.run(&self.tasks, "policy-log", move || {
-            let engine = engine.clone();
+            let (engine, gateway) = (engine.clone(), gateway.clone());
             async move {
                 loop {
                     tokio::time::sleep(DROPPED_TOLD_EVERY).await;
                     engine.log().tell_dropped();
+                    gateway.tell_left_out();
+                    logging::tell_left_out();
                 }
             }
         });

@@ -130,7 +130,10 @@ impl Places {
     ) -> Self {
         let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
-        let Desks { most, beside: probes } = desks;
+        let Desks {
+            most,
+            beside: probes,
+        } = desks;
         let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
         let others = (limit / SHARE / 2).clamp(OTHERS_MIN, OTHERS_MAX);

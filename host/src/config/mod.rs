@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 use crate::types::{Limits, Secret};
 use crate::{
-    admin, admission, cleanup, connection, gateway, health, manager, observe, policy, registry, rollout,
+    admin, admission, cleanup, connection, gateway, health, manager, observe, policy, registry,
+    rollout,
 };
 
 mod cross;

@@ -139,7 +139,9 @@ pub fn logged(line: &[u8], coloured: bool) -> String {
             rest = behind;
             continue;
         }
-        shown.push_str(&self::line(character.encode_utf8(&mut [0; CHARACTER_BYTES_MAX])));
+        shown.push_str(&self::line(
+            character.encode_utf8(&mut [0; CHARACTER_BYTES_MAX]),
+        ));
         rest = rest.get(character.len_utf8()..).unwrap_or_default();
     }
     shown.push_str(end);
@@ -183,14 +185,20 @@ mod tests {
         let value = serde_json::json!({ "a": "\u{202e}\u{7f}\u{1b}\n" });
         let shown = written(&[value.to_string().as_bytes()]);
         assert!(!shown.contains(is_acted_on), "{shown}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            value
+        );
     }
 
     #[test]
     fn a_log_line_is_one_line_and_may_have_colours_only_from_us() {
         let line = "\u{1b}[33m WARN\u{1b}[0m a\u{1b}[2Jb\nc\u{202e}\n";
         let coloured = logged(line.as_bytes(), true);
-        assert_eq!(coloured, "\u{1b}[33m WARN\u{1b}[0m a\\u001b[2Jb\\nc\\u202e\n");
+        assert_eq!(
+            coloured,
+            "\u{1b}[33m WARN\u{1b}[0m a\\u001b[2Jb\\nc\\u202e\n"
+        );
         let plain = logged(line.as_bytes(), false);
         assert!(!plain.contains(is_acted_on) && plain.ends_with("\\u202e\n"));
     }
