@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use tempfile::TempDir;
 use wastegate_tests::harness::within;
 
 use crate::stage::{PROGRAM, ask};
@@ -15,6 +16,15 @@ pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let ran = within("a command", ran).await.unwrap().unwrap();
     let said = [ran.stdout, ran.stderr].concat();
     (ran.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// A folder with a file of settings in it, and the file: secrets cannot be given as flags.
+pub(crate) fn settings(text: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wastegate.toml");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
 }
 
 /// A request of the operators' listener with these headers, each with its end of line.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wastegate_tests::harness::{http, within};
 
-use crate::command::{request, status};
+use crate::command::{request, settings, status};
 use crate::stage::Stage;
 
 const LOCAL: &str = "host: localhost\r\n";
@@ -25,8 +25,8 @@ async fn open(to: SocketAddr, said: &[u8]) -> TcpStream {
 /// open by somebody who may do nothing. Probes and operators get in all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s15_connections_that_show_no_token_keep_nobody_out() {
-    let token = format!("admin.token={TOKEN}");
-    let mut stage = Stage::with(&["--set", &token]).await;
+    let (folder, file) = settings(&format!("[admin]\ntoken = \"{TOKEN}\"\n"));
+    let mut stage = Stage::within(folder, &["--config", &file]).await;
     let admin = stage.admin;
     let asks = b"GET /v1/stats HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let begins = b"GET /v1/sta";
@@ -53,9 +53,10 @@ async fn s15_connections_that_show_no_token_keep_nobody_out() {
 /// What shows nothing has a lifetime, whatever it says in between; what has shown it may rest for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s15_what_shows_no_token_ends_by_itself() {
-    let token = format!("admin.token={TOKEN}");
-    let short = ["admin.stranger_lifetime_ms=700", "admin.idle_max_ms=60000"];
-    let mut stage = Stage::with(&["--set", &token, "--set", short[0], "--set", short[1]]).await;
+    let (folder, file) = settings(&format!(
+        "[admin]\ntoken = \"{TOKEN}\"\nstranger_lifetime_ms = 700\nidle_max_ms = 60000\n"
+    ));
+    let mut stage = Stage::within(folder, &["--config", &file]).await;
     let admin = stage.admin;
     let mut operator = open(
         admin,

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use wastegate_tests::harness::until;
 
-use crate::command::{request, status};
+use crate::command::{request, settings, status};
 use crate::stage::{Stage, ask};
 
 /// How many refusals the lines of a kind stand for, and how many lines there are.
@@ -46,7 +46,8 @@ async fn s32_refused_requests_are_a_few_lines_with_counts() {
 /// The same at the operators' listener, by somebody who guesses at the token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s32_guesses_at_the_token_are_a_few_lines() {
-    let mut stage = Stage::with(&["--set", "admin.token=a token of some length"]).await;
+    let (folder, file) = settings("[admin]\ntoken = \"a token of some length\"\n");
+    let mut stage = Stage::within(folder, &["--config", &file]).await;
     for number in 0..300 {
         let guess = format!("host: localhost\r\nauthorization: Bearer guess-{number}\r\n");
         let answer = request(stage.admin, "GET /v1/stats", &guess, b"").await;

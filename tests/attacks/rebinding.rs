@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use wastegate_tests::guests::shipped;
 
-use crate::command::{request, run, status};
+use crate::command::{request, run, settings, status};
 use crate::stage::Stage;
 
 /// The page asks as the person's browser does: by its own name. It reads nothing and changes nothing.
@@ -86,7 +86,7 @@ async fn s13_a_page_whose_name_points_here_reads_and_changes_nothing() {
 /// A name that the operator gave the listener is none of an attacker's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s13_a_name_that_was_given_is_answered_and_no_other() {
-    let mut stage = Stage::with(&["--set", "admin.hosts=[\"desk.example\"]"]).await;
+    let mut stage = Stage::with(&["--set", "admin.hosts=desk.example"]).await;
     let port = stage.admin.port();
     for (headers, expected) in [
         (format!("host: desk.example:{port}\r\n"), 200),
@@ -180,16 +180,16 @@ async fn s13_no_token_is_a_choice_that_somebody_made() {
     const SAID: &str = "everybody on this machine is an operator";
     let open = Stage::with(&[]).await;
     assert_eq!(open.log().matches(SAID).count(), 1, "{}", open.log());
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, file) = settings("[admin]\ntoken = \"none\"\n");
     let kept = format!("policy.rollout.state_dir={}", folder.path().display());
-    let mut stage = Stage::within(folder, &["--set", &kept, "--set", "admin.token=none"]).await;
+    let mut stage = Stage::within(folder, &["--config", &file, "--set", &kept]).await;
     assert!(!stage.log().contains(SAID), "{}", stage.log());
     assert!(!stage.folder.path().join("admin.token").exists());
     let stats = request(stage.admin, "GET /v1/stats", "host: localhost\r\n", b"").await;
     assert_eq!(status(&stats), 200);
     // Beyond this machine it is no choice.
     let far = ["config", "check", "--set", "admin.listen=0.0.0.0:9090"];
-    for more in [&["--set", "admin.token=none"][..], &[]] {
+    for more in [&["--config", &file][..], &[]] {
         let (code, said) = run(&[&far[..], more].concat()).await;
         assert_eq!(code, Some(78), "{said}");
         assert!(said.contains("anybody could be one"), "{said}");
