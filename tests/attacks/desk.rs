@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wastegate_tests::harness::{http, within};
+use wastegate_tests::harness::{http, until, within};
 
 use crate::command::{request, settings, status};
 use crate::stage::Stage;
@@ -28,6 +28,7 @@ async fn s15_connections_that_show_no_token_keep_nobody_out() {
     let (folder, file) = settings(&format!("[admin]\ntoken = \"{TOKEN}\"\n"));
     let mut stage = Stage::within(folder, &["--config", &file]).await;
     let admin = stage.admin;
+    let before = stage.program.descriptors();
     let asks = b"GET /v1/stats HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let begins = b"GET /v1/sta";
     let held = (0..300).map(|number| {
@@ -46,6 +47,11 @@ async fn s15_connections_that_show_no_token_keep_nobody_out() {
         let stats = request(admin, "GET /v1/stats", &shown, b"").await;
         assert_eq!(status(&stats), 200, "{stats}");
     }
+    // What was displaced is closed: 256 places, and what a bystander needs.
+    until("the displaced to be closed", || {
+        stage.program.descriptors() <= before + 256 + 8
+    })
+    .await;
     stage.unharmed().await;
     drop(held);
 }

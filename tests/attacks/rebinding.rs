@@ -91,7 +91,7 @@ async fn s13_a_name_that_was_given_is_answered_and_no_other() {
     for (headers, expected) in [
         (format!("host: desk.example:{port}\r\n"), 200),
         (
-            format!("host: DESK.example\r\norigin: https://desk.example\r\n"),
+            "host: DESK.example\r\norigin: https://desk.example\r\n".to_owned(),
             200,
         ),
         (

@@ -16,9 +16,10 @@ pub struct Config {
     pub probes_reserved: usize,
     /// How long a connection may last that has not shown the token. 10 s.
     pub stranger_lifetime: Duration,
-    /// How long a connection may rest between two requests. 1 min.
+    /// How long an operator's connection may rest between two requests, or take nothing of an answer.
+    /// 1 min.
     pub idle_max: Duration,
-    /// How long one request may take, its body and its answer included. 10 min.
+    /// How long one request may take until it is answered, its body included. 10 min.
     pub request_max: Duration,
 }
 

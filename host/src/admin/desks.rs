@@ -3,7 +3,7 @@
 //!
 //! When every place is taken, the next connection gets that of one that asks nothing: first those that
 //! have never asked, then those that have not shown the token, then those of operators that rest, each
-//! the oldest first. A request under way is never interrupted for somebody else. If requests are under
+//! the oldest first. An operator's request under way is never interrupted for somebody else. If requests are under
 //! way in all of them, a few more connections are taken that may only ask what probes ask; of those
 //! the oldest goes for the next. So nobody can keep an orchestrator from an answer by holding
 //! connections, with the token or without.
@@ -160,11 +160,12 @@ impl Seat {
             has_asked,
             shown,
         } = *self.state.lock();
-        match (asks > 0, has_asked, shown) {
-            (true, ..) => even_asking.then_some((3, at)),
-            (false, true, true) => Some((2, at)),
-            (false, true, false) => Some((1, at)),
-            (false, false, _) => Some((0, at)),
+        match (shown, asks > 0, has_asked) {
+            (true, true, _) => even_asking.then_some((3, at)),
+            (true, false, _) => Some((2, at)),
+            // Also one that takes no more of its answer.
+            (false, _, true) => Some((1, at)),
+            (false, _, false) => Some((0, at)),
         }
     }
 
@@ -192,6 +193,15 @@ impl Seat {
     /// A request has its answer.
     pub(super) fn answered(&self) {
         self.change(|state| state.asks = state.asks.saturating_sub(1));
+    }
+
+    /// Something of an answer was taken.
+    pub(super) fn moved(&self) {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        if state.asks == 0 {
+            state.at = now;
+        }
     }
 
     fn change(&self, how: impl FnOnce(&mut State)) {
@@ -250,12 +260,16 @@ mod tests {
         }
         Visit::new(operator.seat.clone()).shown();
         let gone = |desk: &Desk| desk.seat.cut.is_cancelled();
+        let works = |desk: &Desk| {
+            desk.seat.asks();
+            Visit::new(desk.seat.clone()).shown();
+        };
         let newer = take();
         assert!(gone(&silent) && !gone(&stranger) && !gone(&operator));
-        newer.seat.asks();
+        works(&newer);
         let newest = take();
         assert!(gone(&stranger) && !gone(&operator) && !gone(&newer));
-        newest.seat.asks();
+        works(&newest);
         let _last = take();
         assert!(gone(&operator) && !gone(&newer) && !gone(&newest));
     }
@@ -264,7 +278,10 @@ mod tests {
     fn probes_come_through_while_every_place_is_at_work() {
         let (desks, clock) = desks();
         let working: Vec<Desk> = (0..3).map(|_| desks.take().0).collect();
-        working.iter().for_each(|desk| desk.seat.asks());
+        for desk in &working {
+            desk.seat.asks();
+            Visit::new(desk.seat.clone()).shown();
+        }
         let probes: Vec<Desk> = (0..2)
             .map(|_| {
                 clock.advance(Duration::from_millis(1));
@@ -295,5 +312,14 @@ mod tests {
         assert_eq!(seat.until(seat.due(&config)), config.idle_max);
         seat.asks();
         assert_eq!(seat.until(seat.due(&config)), config.request_max);
+        clock.advance(Duration::from_secs(4));
+        seat.moved();
+        let left = config.request_max - Duration::from_secs(4);
+        assert_eq!(seat.until(seat.due(&config)), left);
+        // A long answer is on its way for as long as some of it is taken.
+        seat.answered();
+        clock.advance(Duration::from_secs(50));
+        seat.moved();
+        assert_eq!(seat.until(seat.due(&config)), config.idle_max);
     }
 }

@@ -1,8 +1,11 @@
 //! The operators' listener: connections that anybody who reaches it may open, and that nobody may keep
 //! from those who have something to ask. Who has which place is `desks`' matter.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,11 +18,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use super::config::Config;
-use super::desks::{Desk, Desks, Visit};
+use super::desks::{Desk, Desks, Seat, Visit};
 use super::notes::{Note, Notes};
 use super::token::PROBES;
 use crate::gateway;
@@ -107,7 +111,13 @@ impl Serving {
             .header_read_timeout(self.heads.header_timeout)
             .max_buf_size(self.heads.header_bytes_max)
             .max_headers(self.heads.headers_max)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(
+                TokioIo::new(Taking {
+                    stream,
+                    seat: seat.clone(),
+                }),
+                service,
+            );
         let mut connection = std::pin::pin!(connection);
         let stop = self.tasks.stopping();
         let within = loop {
@@ -117,7 +127,11 @@ impl Serving {
                 () = seat.cut.cancelled() => return,
                 () = stop.cancelled() => break self.config.request_max,
                 () = seat.changed.notified() => {}
-                () = tokio::time::sleep(seat.until(due)) => break END_WITHIN,
+                () = tokio::time::sleep(seat.until(due)) => {
+                    if seat.until(seat.due(&self.config)).is_zero() {
+                        break END_WITHIN;
+                    }
+                }
             }
         };
         connection.as_mut().graceful_shutdown();
@@ -148,6 +162,63 @@ impl Serving {
             answer.headers_mut().insert(CONNECTION, close);
         }
         answer
+    }
+}
+
+/// A connection that notes when something of an answer is taken.
+struct Taking {
+    stream: TcpStream,
+    seat: Arc<Seat>,
+}
+
+impl Taking {
+    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.seat.moved();
+        }
+        written
+    }
+}
+
+impl AsyncRead for Taking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Taking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.noted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.noted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

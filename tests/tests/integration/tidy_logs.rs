@@ -9,7 +9,10 @@ use crate::tidy::none;
 /// show what a terminal would act on, or logs.
 const OUTPUT: [(&str, &str); 3] = [
     ("host/src/main.rs", "hands it to the `Terminal`"),
-    ("host/src/observe/logging.rs", "hands it to `observe::lines`"),
+    (
+        "host/src/observe/logging.rs",
+        "hands it to `observe::lines`",
+    ),
     (
         "host/src/cli/replay/progress.rs",
         "goes back to the beginning of its line",
@@ -130,5 +133,8 @@ fn lines_that_a_peer_could_cause_are_throttled_where_they_are_written() {
     assert!(seen > 10, "lines are found: {seen}");
     let unmet = BOUNDED.iter().zip(met).filter(|(_, met)| !met);
     let unmet: Vec<_> = unmet.map(|(bounded, _)| bounded).collect();
-    assert!(unmet.is_empty(), "no exceptions for what is not there: {unmet:?}");
+    assert!(
+        unmet.is_empty(),
+        "no exceptions for what is not there: {unmet:?}"
+    );
 }

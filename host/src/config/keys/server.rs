@@ -74,14 +74,15 @@ pub(super) fn sections() -> Vec<Section> {
                 "idle_max_ms",
                 millis(100, DAY),
                 |d| &mut d.rooms.operators.idle_max,
-                "How long an operator's connection may rest between two requests. Then it is closed.",
+                "How long an operator's connection may rest between two requests, or take nothing of an \
+             answer. Then it is closed.",
             )
             .key(
                 "request_max_ms",
                 millis(SECOND, DAY),
                 |d| &mut d.rooms.operators.request_max,
-                "How long an operator's request may take, the file that it brings included. Then its \
-             connection is closed.",
+                "How long an operator's request may take until it is answered, the file that it brings \
+             included. Then its connection is closed.",
             ),
     ]
 }

@@ -28,6 +28,7 @@ use super::super::serve::EX_UNAVAILABLE;
 use crate::admin::{NO_TOKEN, kept};
 use crate::config::{self, AdminListener, Config};
 use crate::types::{Secret, Tier, host};
+use crate::workbench::text::hanging;
 
 /// Which server, who asks, and how the answer is shown.
 #[derive(Debug, clap::Args)]
@@ -104,7 +105,8 @@ impl Remote {
                 Ok(ExitCode::from(EX_UNAVAILABLE))
             }
             Err(Failed::Refused(said)) => {
-                writeln!(err, "error: {said}")?;
+                // Names of a stranger's file may be in it: no line of theirs begins where ours do.
+                writeln!(err, "error: {}", hanging(&said, 2))?;
                 Ok(ExitCode::FAILURE)
             }
         }
