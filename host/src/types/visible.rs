@@ -97,6 +97,12 @@ impl<W: Write> Visible<W> {
 
 impl<W: Write> Write for Visible<W> {
     fn write(&mut self, new: &[u8]) -> io::Result<usize> {
+        // Most of what is written.
+        let harmless = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+        if self.begun.is_empty() && new.iter().all(harmless) {
+            self.to.write_all(new)?;
+            return Ok(new.len());
+        }
         let mut all = std::mem::take(&mut self.begun);
         all.extend_from_slice(new);
         let whole = all.len() - begun(&all);
