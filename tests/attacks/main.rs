@@ -3,7 +3,20 @@
 //! One file for a kind. [`stage`] has the program with a connected client beside it; an attack ends with
 //! `Stage::unharmed`: the client talks, another one is let in, and `/healthz` answers, each in time.
 
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod floods;
+#[cfg(test)]
+mod rebinding;
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod terminal;
 
 /// Nothing happens: what the other tests compare with.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

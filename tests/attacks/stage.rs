@@ -3,12 +3,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use wastegate::types::Clock;
 use wastegate_tests::harness::{Client, Dial, Program, within};
 
 /// The program that is attacked.
@@ -67,7 +68,8 @@ impl Stage {
 
     /// The client that was there talks, another one gets in, and `/healthz` answers: each in time.
     pub(crate) async fn unharmed(&mut self) {
-        let since = Instant::now();
+        let clock = Clock::system();
+        let since = clock.now();
         self.bystander.echo("still here").await;
         self.arrivals += 1;
         let user = format!("arrival-{}", self.arrivals);
@@ -79,7 +81,7 @@ impl Stage {
         );
         let health = health.await;
         assert!(health.starts_with("HTTP/1.1 200"), "{health}");
-        let took = since.elapsed();
+        let took = clock.now().since(since);
         assert!(
             took < NOTICED,
             "bystanders noticed: {took:?}\n{}",

@@ -92,7 +92,7 @@ def client(number):
 
 def upstreams():
     stream = connect(OPERATORS)
-    stream.sendall(b"GET /v1/upstreams HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+    stream.sendall(b"GET /v1/upstreams HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
     read = b"".join(iter(lambda: stream.recv(65536), b""))
     return json.loads(read.split(b"\r\n\r\n", 1)[1])
 

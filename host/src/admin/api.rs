@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::hosts::Hosts;
+use super::notes::Notes;
 use super::stats::Stats;
+use super::token::Access;
 use crate::admission::Admission;
 use crate::cleanup::Cleaner;
 use crate::decision::{Class, Standing};
@@ -25,9 +28,7 @@ use crate::observe::metrics::{CONTENT_TYPE, Metrics};
 use crate::quality::Quality;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
-use crate::types::{
-    Clock, EvictionCause, Health, ManagerKey, Secret, Signal, Supervisor, Tasks, UserId,
-};
+use crate::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Supervisor, Tasks, UserId};
 
 /// What the API shows and may change.
 pub struct Admin {
@@ -59,8 +60,12 @@ pub struct Admin {
     pub tasks: Tasks,
     /// Where connections lead.
     pub gateway: Arc<Gateway>,
-    /// What operators have to send; empty to ask nobody.
-    pub token: Secret,
+    /// Who may operate.
+    pub access: Access,
+    /// What requests may be for.
+    pub hosts: Hosts,
+    /// Lines about who is turned away.
+    pub notes: Notes,
 }
 
 /// The routes over it.
@@ -85,6 +90,11 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .layer(middleware::from_fn_with_state(
             admin.clone(),
             super::token::check,
+        ))
+        // Outside of it, so that a foreign page does not even hear whether there is a token.
+        .layer(middleware::from_fn_with_state(
+            admin.clone(),
+            super::hosts::check,
         ))
         .with_state(admin)
 }

@@ -1,10 +1,18 @@
 //! Operators' API: metrics, health, statistics, pins. Its own listener, its own shapes.
 //!
 //! Reading changes nothing. What changes something takes a JSON body, which no page of another
-//! origin can send without being asked first.
+//! origin can send without being asked first. A request is for a host of ours (`hosts`), then it shows
+//! that it may ask (`token`, `kept`), and only then it is answered. Who may hold a connection is for
+//! `desks` to say.
 
 mod api;
+mod config;
+mod desks;
 mod experiments;
+mod hosts;
+pub mod kept;
+mod listener;
+mod notes;
 pub mod policies;
 mod shadows;
 mod stats;
@@ -13,7 +21,12 @@ mod token;
 use self::policies::refusal::Refusal;
 
 pub use api::{Admin, router};
+pub use config::Config;
+pub use hosts::Hosts;
+pub use listener::{Serving, serve};
+pub use notes::Notes;
 pub use stats::{Stats, UserStats};
+pub use token::{Access, NO_TOKEN};
 
 /// Runs work that blocks where that hurts nobody.
 async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Refusal>

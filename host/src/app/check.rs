@@ -39,6 +39,7 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
     problems.extend(acceptor(config).err().map(AppError::from));
     let files = config.rollout.state_dir.as_deref();
     problems.extend(files.and_then(|folder| state(folder).err()));
+    problems.extend(super::token::check(config).err());
     let journals = [
         (DECISIONS, &config.observe.decisions),
         (ACTIVITY, &config.observe.activity),

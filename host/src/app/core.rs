@@ -12,10 +12,10 @@ use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
 use super::recording::Recording;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Access, Admin, Hosts};
 use crate::admission::Admission;
 use crate::cleanup::{Cleaner, Parts, PressureBook};
-use crate::config::Config;
+use crate::config::{AdminListener, Config};
 use crate::connection::Session;
 use crate::experiment::{Arms, Experiments, Shadowed};
 use crate::gateway::{self, Gateway, Identify};
@@ -24,7 +24,7 @@ use crate::manager::{Application, Surroundings};
 use crate::observe::activity::Activity;
 use crate::observe::journal::JournalThread;
 use crate::observe::metrics::Metrics;
-use crate::observe::process;
+use crate::observe::{logging, process};
 use crate::policy::{Breakers, Catalog};
 use crate::registry::Registry;
 use crate::rollout::Rollout;
@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
-/// Between two lines about log lines of a policy that were dropped.
+/// Between two looks at how many log lines were left out.
 const DROPPED_TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
@@ -84,6 +84,12 @@ impl Core {
     ) -> Result<Self, AppError> {
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let mut config = config;
+        let access = super::token::of(&config)?;
+        let listen = match config.admin {
+            AdminListener::On(address) => Some(address.ip()),
+            AdminListener::Off => None,
+        };
+        let hosts = Hosts::new(listen, &config.operators.hosts);
         if config.gateway.hands_on() {
             // A manager's state is in the backend's connection: a manager without one would hold a slot
             // for nothing.
@@ -173,7 +179,9 @@ impl Core {
             leaving: leaving.clone(),
             tasks: tasks.clone(),
             gateway: gateway.clone(),
-            token: config.admin_token,
+            access,
+            hosts,
+            notes: admin::Notes::default(),
         });
         Ok(Self {
             gateway,
@@ -222,13 +230,15 @@ impl Core {
             self.supervisor
                 .run(&self.tasks, "audit", move || auditor.clone().run());
         }
-        let engine = self.catalog().engine().clone();
+        let (engine, gateway) = (self.catalog().engine().clone(), self.gateway.clone());
         self.supervisor.run(&self.tasks, "policy-log", move || {
-            let engine = engine.clone();
+            let (engine, gateway) = (engine.clone(), gateway.clone());
             async move {
                 loop {
                     tokio::time::sleep(DROPPED_TOLD_EVERY).await;
                     engine.log().tell_dropped();
+                    gateway.tell_left_out();
+                    logging::tell_left_out();
                 }
             }
         });
@@ -372,6 +382,11 @@ impl Core {
     #[must_use]
     pub fn health(&self) -> &health::Config {
         &self.health
+    }
+
+    /// Who may operate.
+    pub(super) fn access(&self) -> &Access {
+        &self.admin.access
     }
 
     /// Operators' routes.

@@ -60,6 +60,16 @@ pub enum AppError {
         "{} is no key of pseudonyms: put back the one that was there, or remove the file; then users of experiments that run are strangers", .0.display()
     )]
     Key(std::path::PathBuf),
+    /// The kept token of operators cannot be used.
+    #[error(
+        "the operators' token {} cannot be used (`policy.rollout.state_dir`; `admin.token` would stand in for it)", .path.display()
+    )]
+    AdminToken {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why, and what to do.
+        source: std::io::Error,
+    },
     /// The certificate of the listener, or the authorities of backends, cannot be used.
     #[error("TLS cannot be spoken")]
     Tls(#[from] crate::gateway::tls::TlsError),

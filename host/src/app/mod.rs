@@ -15,6 +15,7 @@ mod notes;
 mod places;
 mod policies;
 mod recording;
+mod token;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -22,7 +23,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 
 pub use self::audit::Auditor;
@@ -32,6 +32,7 @@ use self::places::Places;
 pub use error::AppError;
 pub use recording::{Event, Recording};
 
+use crate::admin;
 use crate::config::{AdminListener, Config};
 use crate::gateway::identity::{self, IdentityError};
 use crate::gateway::{self, Door, Identifiers, Identify, Serving, tls};
@@ -45,7 +46,7 @@ pub struct App {
     tls: Option<Arc<tls::Acceptor>>,
     admin: Option<TcpListener>,
     clients: Arc<gateway::Places>,
-    operators: Arc<gateway::Places>,
+    operators: admin::Config,
 }
 
 /// Whoever identifies clients as the configuration says, for [`App::build`] and [`Core::reload`].
@@ -86,6 +87,8 @@ impl App {
     ) -> Result<Self, AppError> {
         let mut config = config;
         let places = Places::claim(&mut config);
+        let operators = config.operators.clone();
+        let decided = !config.admin_token.is_empty();
         let listener = bind("server.listen", config.server.listen).await?;
         let admin = match config.admin {
             AdminListener::On(address) => Some(bind("admin.listen", address).await?),
@@ -94,13 +97,16 @@ impl App {
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
         places.tell();
+        if admin.is_some() {
+            token::tell(core.access(), decided);
+        }
         Ok(Self {
             core,
             listener,
             tls,
             admin,
             clients: gateway::Places::new(places.connections, places.beside),
-            operators: gateway::Places::new(places.operators, places.operators_beside),
+            operators,
         })
     }
 
@@ -153,21 +159,26 @@ impl App {
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
         // Operators are served to the end: they want to see it come.
         let operators = Tasks::new();
-        let serving = |router: Router, places, door, tasks: &Tasks| Serving {
-            router,
+        let user_timeout = core.health().dead_after;
+        let public = Serving {
+            router: gateway.router(),
             config: gateway.config(),
-            places,
-            user_timeout: core.health().dead_after,
-            door,
+            places: clients,
+            user_timeout,
+            door: Some(Door::new(gateway.clone(), tls.clone())),
             tasks: tasks.clone(),
         };
-        let door = Some(Door::new(gateway.clone(), tls.clone()));
-        let public = serving(gateway.router(), clients, door, &tasks);
         tasks.spawn("listener", gateway::serve(listener, public));
-        if let Some(admin) = admin {
-            let router = core.admin_router();
-            let serving = serving(router, desks, None, &operators);
-            operators.spawn("listener", gateway::serve(admin, serving));
+        if let Some(listener) = admin {
+            let serving = admin::Serving {
+                router: core.admin_router(),
+                config: desks,
+                heads: gateway.config(),
+                user_timeout,
+                clock: Clock::system(),
+                tasks: operators.clone(),
+            };
+            operators.spawn("listener", admin::serve(listener, serving));
         }
         let mut shutdown = std::pin::pin!(shutdown);
         loop {

@@ -7,12 +7,9 @@
 use crate::config::Config;
 use crate::observe::{cgroup, descriptors, process};
 
-/// Connections that operators may have at once, at the most.
-const OPERATORS_MAX: usize = 256;
-/// And at the least, however few descriptors there are.
+/// Connections that operators may have at once at the least, however few descriptors there are; as far
+/// as they are to have so many.
 const OPERATORS_MIN: usize = 16;
-/// Sockets of operators that wait or are refused.
-const OPERATORS_BESIDE: usize = 8;
 /// Sockets without a place, at the most and at the least.
 const BESIDE_MAX: usize = 1_024;
 const BESIDE_MIN: usize = 8;
@@ -37,9 +34,7 @@ pub(super) struct Places {
     /// Sockets of clients beside them.
     pub(super) beside: usize,
     /// Places for operators.
-    pub(super) operators: usize,
-    /// Sockets of operators beside them.
-    pub(super) operators_beside: usize,
+    operators: usize,
     /// Descriptors that no client's connection gets.
     reserve: usize,
     /// Descriptors of one connection.
@@ -50,6 +45,15 @@ pub(super) struct Places {
     limit: Option<usize>,
     /// Memory from which on room is made, bytes; 0 for no limit.
     memory_bytes_max: u64,
+}
+
+/// What is configured for operators.
+#[derive(Debug, Clone, Copy)]
+struct Desks {
+    /// Places, at the most.
+    most: usize,
+    /// Sockets beside them.
+    beside: usize,
 }
 
 impl Places {
@@ -64,7 +68,12 @@ impl Places {
             open.map_or(OPEN_GUESSED, count),
             descriptors_of_a_connection(config),
             config.limits.connections_total,
+            Desks {
+                most: config.operators.connections_max,
+                beside: config.operators.probes_reserved,
+            },
         );
+        config.operators.connections_max = places.operators;
         config.limits.connections_total = places.connections;
         let cleanup = &mut config.cleanup;
         if cleanup.memory_bytes_max == 0
@@ -112,19 +121,28 @@ impl Places {
         }
     }
 
-    fn share(limit: Option<usize>, open: usize, each: usize, configured: usize) -> Self {
+    fn share(
+        limit: Option<usize>,
+        open: usize,
+        each: usize,
+        configured: usize,
+        desks: Desks,
+    ) -> Self {
         let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
-        let operators = (limit / SHARE).clamp(OPERATORS_MIN, OPERATORS_MAX);
+        let Desks {
+            most,
+            beside: probes,
+        } = desks;
+        let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
         let others = (limit / SHARE / 2).clamp(OTHERS_MIN, OTHERS_MAX);
-        let reserve = open + STARTS + operators + OPERATORS_BESIDE + beside + others;
+        let reserve = open + STARTS + operators + probes + beside + others;
         let fitting = limit.saturating_sub(reserve) / each;
         Self {
             connections: configured.min(fitting).max(1),
             beside,
             operators,
-            operators_beside: OPERATORS_BESIDE,
             reserve,
             each,
             configured,
@@ -147,11 +165,16 @@ fn descriptors_of_a_connection(config: &Config) -> usize {
 mod tests {
     use super::*;
 
+    const DESKS: Desks = Desks {
+        most: 256,
+        beside: 8,
+    };
+
     #[test]
     fn there_is_always_something_left_for_the_rest() {
         for limit in [64, 128, 256, 1_024, 20_000, 1 << 20] {
             for each in [1, 2, 3] {
-                let places = Places::share(Some(limit), 12, each, 15_000);
+                let places = Places::share(Some(limit), 12, each, 15_000, DESKS);
                 let clients = places.connections * each;
                 let used = clients + places.reserve;
                 assert!(
@@ -164,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_configured_stands_where_it_fits() {
-        let fits = |limit, each| Places::share(limit, 12, each, 15_000).connections;
+        let fits = |limit, each| Places::share(limit, 12, each, 15_000, DESKS).connections;
         assert_eq!(fits(None, 2), 15_000);
         assert_eq!(fits(Some(1 << 20), 2), 15_000);
         assert!((9_000..10_000).contains(&fits(Some(20_000), 2)));

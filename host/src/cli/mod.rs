@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::config::Environment;
+use crate::types::visible::Visible;
 
 /// A WebSocket gateway that never locks a user out.
 #[derive(Debug, clap::Parser)]
@@ -51,7 +52,8 @@ pub enum Verb {
     Trace(trace::Args),
 }
 
-/// Where a verb reads and writes.
+/// Where a verb reads and writes. [`Cli::run`] stands between it and the terminal: what a verb writes is
+/// shown there, and never acted on.
 pub struct Terminal<'a> {
     /// The environment.
     pub environment: Environment,
@@ -67,6 +69,12 @@ impl Cli {
     /// # Errors
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let (mut out, mut err) = (Visible::new(terminal.out), Visible::new(terminal.err));
+        let terminal = Terminal {
+            environment: terminal.environment,
+            out: &mut out,
+            err: &mut err,
+        };
         match self.verb {
             None => serve::Args::default().run(terminal),
             Some(Verb::Serve(args)) => args.run(terminal),

@@ -43,7 +43,7 @@ impl Args {
             Err(error) => return refuse(&error, terminal.err),
         };
         let log = &loaded.config.observe.log;
-        if let Err(error) = logging::init(&log.filter, log.format) {
+        if let Err(error) = logging::init(&log.filter, log.format, log.repeats_per_s_max) {
             writeln!(terminal.err, "error: {}", chain(&error))?;
             return Ok(ExitCode::from(EX_UNAVAILABLE));
         }

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::admin::kept;
 use crate::app::App;
 use crate::config::Config;
 use crate::gateway::identity::session::Missing;
@@ -21,6 +23,9 @@ pub(super) struct Welcome {
     listen: SocketAddr,
     url: String,
     admin: Option<SocketAddr>,
+    /// The file of the token that operators need, where one is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_token: Option<PathBuf>,
     policy: String,
     managers_per_user: u32,
     tls: bool,
@@ -64,6 +69,7 @@ impl Welcome {
             listen,
             url,
             admin: app.admin_address()?,
+            admin_token: kept_token(config),
             policy: policy.to_owned(),
             managers_per_user: core.registry().limits().managers_per_user,
             tls,
@@ -111,10 +117,19 @@ impl Welcome {
                 out,
                 "  operators http://{admin}/v1/stats  /metrics  /healthz"
             )?;
+            if let Some(file) = &self.admin_token {
+                writeln!(out, "            with the token in {}", file.display())?;
+            }
         }
         writeln!(out, "  see it work: wastegate demo      stop: ctrl-c")?;
         out.flush()
     }
+}
+
+/// Where the operators' token is, if it is kept with the state.
+fn kept_token(config: &Config) -> Option<PathBuf> {
+    let folder = config.rollout.state_dir.as_deref()?;
+    config.admin_token.is_empty().then(|| kept::path(folder))
 }
 
 /// What a client needs besides the URL, where that is not enough.

@@ -12,6 +12,7 @@ use super::draft::Draft;
 use super::error::Problem;
 use super::keys::{Found, Table};
 use super::raw::{Origin, Value};
+use crate::admin::kept::TOKEN_BYTES_MIN;
 use crate::decision::tiers::InvalidTable;
 use crate::types::Tier;
 
@@ -172,9 +173,6 @@ pub(super) fn check(
     check.problems
 }
 
-/// A token that is shorter can be guessed.
-const ADMIN_TOKEN_BYTES_MIN: usize = 16;
-
 pub(super) struct Check<'a> {
     table: &'a Table,
     pub(super) draft: &'a mut Draft,
@@ -219,14 +217,16 @@ impl Check<'_> {
     fn edge(&mut self) {
         let rooms = &self.draft.rooms;
         let far = matches!(rooms.admin, AdminListener::On(at) if !at.ip().is_loopback());
-        let token = rooms.admin_token.reveal().len();
+        let token = &rooms.admin_token;
+        let is_made = token.is_empty() && rooms.rollout.state_dir.is_some();
+        let guessed = token.reveal().len() < TOKEN_BYTES_MIN;
         let tls = &rooms.gateway.tls;
         let half = tls.certificate.is_some() != tls.key.is_some();
-        if far && token < ADMIN_TOKEN_BYTES_MIN {
+        if far && guessed && !is_made {
             self.conflict(
                 &["admin.listen", "admin.token"],
                 "operators may do everything, and anybody could be one",
-                "set `admin.token` to 16 bytes or more, or listen on a loopback address",
+                "set `admin.token` to 16 bytes or more, or `policy.rollout.state_dir` so that one is made and kept there, or listen on a loopback address",
             );
         }
         if half {

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 use crate::types::{Limits, Secret};
 use crate::{
-    admission, cleanup, connection, gateway, health, manager, observe, policy, registry, rollout,
+    admin, admission, cleanup, connection, gateway, health, manager, observe, policy, registry,
+    rollout,
 };
 
 mod cross;
@@ -55,8 +56,11 @@ pub struct Config {
     pub server: Server,
     /// The operators' listener.
     pub admin: AdminListener,
-    /// What operators have to send; empty to ask nobody.
+    /// What operators have to send. Empty: what is kept in the state directory, and nothing without
+    /// one. [`NO_TOKEN`](crate::admin::NO_TOKEN): nothing.
     pub admin_token: Secret,
+    /// Hosts, places and times of that listener.
+    pub operators: admin::Config,
     /// How users prove who they are.
     pub identity: gateway::identity::Config,
     /// What may be held at once.

@@ -201,7 +201,7 @@ impl Running {
         let (lasted, config) = (now.since(self.begun), self.gateway.config());
         let flapping = &self.gateway.flapping;
         if flapping.ended(who, reason, lasted, &config.flap, now) {
-            tracing::warn!("a client comes and goes; it has to stay away for a while");
+            self.gateway.refusals.note_ban(&self.gateway.session.clock);
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::types::host::is_loopback;
 /// A host and perhaps a port (RFC 9110, section 7.2). Hosts are compared without case, addresses by
 /// their value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Authority {
+pub(crate) struct Authority {
     host: String,
     port: Option<u16>,
 }
 
 impl Authority {
     /// Reads it; nothing else may stand beside it, a user or a path least of all.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (host, port) = match text.strip_prefix('[') {
             Some(bracketed) => {
@@ -45,17 +45,17 @@ impl Authority {
     }
 
     /// The host in lower case, an IPv6 address in brackets and in its shortest form.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, if it is written.
-    pub(super) const fn port(&self) -> Option<u16> {
+    pub(crate) const fn port(&self) -> Option<u16> {
         self.port
     }
 
     /// Whether it is this machine.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 }

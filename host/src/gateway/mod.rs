@@ -21,7 +21,7 @@ pub mod tls;
 pub mod upstream;
 
 mod attach;
-mod authority;
+pub(crate) mod authority;
 mod config;
 mod door;
 mod front;
@@ -120,6 +120,12 @@ pub struct Parts {
 }
 
 impl Gateway {
+    /// Tells how many lines about refused clients were left out of floods that are over. Called once a
+    /// second by whoever runs the server.
+    pub(crate) fn tell_left_out(&self) {
+        self.refusals.tell_left_out(&self.session.clock);
+    }
+
     /// A gateway in front of an admission.
     ///
     /// # Errors

@@ -47,6 +47,23 @@ impl Refusals {
         }
     }
 
+    /// Notes that a client has to stay away.
+    pub(super) fn note_ban(&self, clock: &Clock) {
+        if let Some(left_out) = self.throttle.pass(clock.now(), ("banned", 0)) {
+            tracing::warn!(
+                left_out,
+                "a client comes and goes; it has to stay away for a while (`gateway.flap`)"
+            );
+        }
+    }
+
+    /// Tells how many were left out of floods that are over.
+    pub(super) fn tell_left_out(&self, clock: &Clock) {
+        for ((reason, code), left_out) in self.throttle.overdue(clock.now()) {
+            tracing::warn!(reason, code, left_out, "clients were refused");
+        }
+    }
+
     /// Notes a refusal that is a Close.
     pub(super) fn note_close(&self, reason: &'static str, code: u16, why: &str, clock: &Clock) {
         if let Some(left_out) = self.throttle.pass(clock.now(), (reason, code)) {

@@ -5,7 +5,7 @@
 //! shows when they are used, which is still before the first connection. Reading files and the
 //! environment is `config`'s work, not this module's.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use super::alerts::{PressureThresholds, STABILISE};
 use super::logging::LogFormat;
 use super::pseudonym::PseudonymKey;
 
+/// Default of [`LogConfig::repeats_per_s_max`].
+const REPEATS_PER_S_MAX: NonZeroU32 = NonZeroU32::new(20).expect("a number that is not zero");
 /// Default of [`JournalConfig::rotate_bytes`].
 const ROTATE_BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).expect("a number that is not zero");
 /// Default of [`JournalConfig::queue_lines_max`].
@@ -45,6 +47,9 @@ pub struct LogConfig {
     pub filter: String,
     /// Default [`LogFormat::Human`].
     pub format: LogFormat,
+    /// Lines from one place in the sources a second; what is over is counted and told. Lines of policies
+    /// have their own quota, and those below `info` are not counted. Default 20.
+    pub repeats_per_s_max: NonZeroU32,
 }
 
 /// One journal.
@@ -99,6 +104,7 @@ impl Default for LogConfig {
         Self {
             filter: "info".to_owned(),
             format: LogFormat::default(),
+            repeats_per_s_max: REPEATS_PER_S_MAX,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod config;
 pub mod descriptors;
 pub mod error;
 pub mod journal;
+mod lines;
 pub mod logging;
 pub mod metrics;
 pub mod process;

@@ -17,6 +17,7 @@ pub mod signal;
 pub mod task;
 pub mod tier;
 pub mod time;
+pub mod visible;
 
 pub use chain::chain;
 pub use health::{Evidence, EvidenceSource, Health};

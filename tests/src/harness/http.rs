@@ -133,7 +133,7 @@ pub async fn put(address: SocketAddr, path: &str, headers: &[(&str, &str)], byte
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
     let mut request = format!(
-        "PUT {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+        "PUT {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
         bytes.len()
     )
     .into_bytes();
@@ -150,7 +150,7 @@ pub async fn put(address: SocketAddr, path: &str, headers: &[(&str, &str)], byte
 pub async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> Reply {
     let body = body.map(Value::to_string).unwrap_or_default();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );

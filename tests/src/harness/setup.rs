@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use wastegate::admin::NO_TOKEN;
 use wastegate::app::{App, AppError};
 use wastegate::config::{AdminListener, Config, PolicySource};
 use wastegate::decision::{Hold, Take, TierRule, TierTable};
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
 use wastegate::playground::Playground;
-use wastegate::types::{Tier, chain};
+use wastegate::types::{Secret, Tier, chain};
 
 use super::server::Server;
 
@@ -156,11 +157,14 @@ impl Setup {
         self.with(|config| config.observe.decisions = Some(JournalConfig::at(path)))
     }
 
-    /// Revisions, who is in charge, and the audit log are kept in this folder.
+    /// Revisions, who is in charge, and the audit log are kept in this folder. Operators need no token.
     #[must_use]
     pub fn state_dir(self, folder: impl Into<std::path::PathBuf>) -> Self {
         let folder = folder.into();
-        self.with(|config| config.rollout.state_dir = Some(folder))
+        self.with(|config| {
+            config.rollout.state_dir = Some(folder);
+            config.admin_token = Secret::new(NO_TOKEN);
+        })
     }
 
     /// Another application than the playground.

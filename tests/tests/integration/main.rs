@@ -94,6 +94,7 @@ mod sources;
 mod swaps;
 #[cfg(test)]
 mod tidy;
+mod tidy_logs;
 #[cfg(test)]
 mod tiers;
 #[cfg(test)]

@@ -255,7 +255,7 @@ async fn who_was_slower_is_told_and_who_says_nothing_is_refused() {
     ok(&server, path, built_in).await;
 
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}"
     );
     let silent = http::exchange(server.admin, request.as_bytes())
         .await

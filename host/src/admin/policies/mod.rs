@@ -1,7 +1,7 @@
 //! Operators' API for policies: what there is, what was done, and every change.
 //!
-//! Who may reach this listener may put any policy in charge, within the sandbox's limits; nothing
-//! here authenticates anybody. Every refusal is a JSON object of `error`, a word for programs, and
+//! Who may ask here may put any policy in charge, within the sandbox's limits: that is for `admin::token`
+//! to say, and nothing here authenticates anybody. Every refusal is a JSON object of `error`, a word for programs, and
 //! `message`, a sentence with a remedy.
 
 mod change;

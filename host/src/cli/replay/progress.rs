@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use crate::replay::Progress;
+use crate::types::visible;
 
 /// Between two lines of progress; a run that takes less says nothing.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
@@ -26,7 +27,7 @@ pub(in crate::cli) fn shown<T>(
             while over.recv_timeout(TOLD_EVERY) == Err(RecvTimeoutError::Timeout) {
                 let (done, mut err) = (progress.done(), std::io::stderr());
                 // Nobody is kept from the result by a terminal that is gone.
-                let _ = write!(err, "\r{name}: {done} of {users} users");
+                let _ = write!(err, "\r{}: {done} of {users} users", visible::line(name));
                 let _ = err.flush();
                 told = true;
             }

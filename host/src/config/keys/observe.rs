@@ -48,6 +48,13 @@ fn log() -> Section {
             |d| &mut d.rooms.observe.log.format,
             "What a line looks like.",
         )
+        .key(
+            "repeats_per_s_max",
+            count(1, 1_000_000),
+            |d| &mut d.rooms.observe.log.repeats_per_s_max,
+            "Lines of one kind a second, from `info` upwards; the next one, or one when it is over, says \
+             how many were left out. Lines of policies have their own quota (`policy.log_lines_per_second_max`).",
+        )
 }
 
 fn journal(

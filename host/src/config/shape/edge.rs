@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use super::Shape;
 use super::parsed::{ListOf, Optional, Parsed};
 use crate::config::raw::{Raw, Value};
+use crate::gateway::authority::Authority;
 use crate::gateway::identity::place::Place;
 use crate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use crate::gateway::upstream::Upstream;
@@ -43,6 +44,21 @@ pub(in crate::config) const fn origins() -> ListOf<AllowedOrigin> {
             "null",
             "*",
         ],
+    })
+}
+
+/// Names or addresses of hosts.
+pub(in crate::config) const fn hosts() -> ListOf<String> {
+    ListOf(Parsed {
+        accepts: "the name or the address of a host, without a port",
+        parse: |text| match Authority::read(text.as_bytes()) {
+            Some(host) if host.port().is_none() && !text.ends_with(':') => {
+                Ok(host.host().to_owned())
+            }
+            _ => Err(format!("{text:?} is no name or address of a host alone")),
+        },
+        write: Clone::clone,
+        samples: &["desk.example", "10.0.0.7", "[2001:db8::7]"],
     })
 }
 

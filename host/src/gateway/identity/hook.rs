@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::claims::{self, Reader};
 use super::{Identified, Identify, Identity, Naming, Unidentified, http};
 use crate::gateway::peer;
+use crate::observe::Throttle;
 use crate::types::{Clock, Timestamp};
 
 /// Bytes of an answer that are read.
@@ -73,6 +74,17 @@ pub struct Hook {
     /// What was answered to what, and when.
     answers: Cache<Digested, (Timestamp, Map<String, Value>)>,
     clock: Clock,
+    /// Any client causes lines about a service that is away.
+    told: Throttle<Trouble>,
+}
+
+/// What is told of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Trouble {
+    /// It gives no answer.
+    Silent,
+    /// It gives one that makes no sense.
+    Unusable,
 }
 
 impl Hook {
@@ -101,6 +113,7 @@ impl Hook {
             naming,
             client,
             clock,
+            told: Throttle::every_second(),
         })
     }
 
@@ -130,7 +143,9 @@ impl Hook {
         };
         let named = self.naming.read(parts, Some(&answer))?;
         let identity = reader.read(&answer, named).map_err(|error| {
-            tracing::error!(%error, "the authorisation hook's answer cannot be used");
+            if let Some(left_out) = self.told.pass(self.clock.now(), Trouble::Unusable) {
+                tracing::error!(%error, left_out, "the authorisation hook's answer cannot be used");
+            }
             Unidentified::Unavailable
         })?;
         let expires = answer.get("expires_unix_s").and_then(Value::as_u64);
@@ -163,10 +178,13 @@ impl Hook {
     async fn ask(&self, headers: HeaderMap) -> Result<Map<String, Value>, Unidentified> {
         let url = self.config.hook.url.as_deref().unwrap_or_default();
         let unavailable = |why: String| {
-            tracing::warn!(
-                why,
-                "the authorisation hook gave no answer; a client is refused"
-            );
+            if let Some(left_out) = self.told.pass(self.clock.now(), Trouble::Silent) {
+                tracing::warn!(
+                    why,
+                    left_out,
+                    "the authorisation hook gave no answer; a client is refused"
+                );
+            }
             Unidentified::Unavailable
         };
         let response = self.client.get(url).headers(headers).send().await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Inside, Inspection, verdict};
 use crate::policy::load::{Anatomy, Build};
-use crate::types::Tier;
+use crate::types::{Tier, visible};
 use crate::workbench::fuel::{Cost, Model};
 use crate::workbench::text::{bytes, grouped, hanging};
 
@@ -18,7 +18,7 @@ impl fmt::Display for Inspection {
         let Anatomy { digest, .. } = &self.anatomy;
         if let Some(Inside { manifest, .. }) = &self.program {
             writeln!(f, "{} {}", manifest.name, manifest.version)?;
-            writeln!(f, "  {}", manifest.summary)?;
+            writeln!(f, "  {}", visible::line(&manifest.summary))?;
         }
         line(f, "digest", digest)?;
         line(f, "file", &self.file())?;
@@ -234,5 +234,5 @@ fn memory(cost: &Cost) -> String {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
-    writeln!(f, "  {name:<11} {text}")
+    writeln!(f, "  {name:<11} {}", visible::line(text))
 }

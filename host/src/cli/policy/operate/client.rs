@@ -1,5 +1,6 @@
 //! A client of the operators' API.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use reqwest::{Method, Url, header};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::super::super::serve::chain;
 use crate::admin::policies::{ACTOR_HEADER, SIGNATURE_HEADER};
-use crate::types::{Secret, provide_cryptography};
+use crate::types::{Secret, provide_cryptography, visible};
 
 /// How long an answer is waited for: a large policy takes a compiler most of a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -74,7 +75,8 @@ impl Client {
         })
     }
 
-    /// Asks, and reads the answer as what it should be.
+    /// Asks, and reads the answer as what it should be; beside it the answer as it came. No text of the
+    /// first has a line end: what policies and operators wrote makes no lines of its own in a table.
     pub(in crate::cli) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -84,7 +86,11 @@ impl Client {
     ) -> Result<(T, String), Failed> {
         let bytes = self.raw(method, path, query, body).await?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let value = serde_json::from_str(&text).map_err(|error| {
+        let value = serde_json::from_str(&text).and_then(|mut value| {
+            in_one_line(&mut value);
+            serde_json::from_value(value)
+        });
+        let value = value.map_err(|error| {
             Failed::Unreachable(format!(
                 "{} answers, and not as this version of wastegate does ({error}): use the program of the server's version",
                 self.base
@@ -162,6 +168,20 @@ impl Client {
         Err(Failed::Refused(said.unwrap_or_else(|| {
             format!("the server at {} answers {status}", self.base)
         })))
+    }
+}
+
+/// Shows what is in the texts of an answer.
+fn in_one_line(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = visible::line(text) {
+                *text = shown;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(in_one_line),
+        Value::Object(fields) => fields.values_mut().for_each(in_one_line),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -25,8 +25,10 @@ use self::client::{Client, Failed};
 use super::super::Terminal;
 use super::super::config::{SourceArgs, refuse};
 use super::super::serve::EX_UNAVAILABLE;
-use crate::config::{self, AdminListener};
-use crate::types::Tier;
+use crate::admin::{NO_TOKEN, kept};
+use crate::config::{self, AdminListener, Config};
+use crate::types::{Secret, Tier, host};
+use crate::workbench::text::hanging;
 
 /// Which server, who asks, and how the answer is shown.
 #[derive(Debug, clap::Args)]
@@ -62,11 +64,14 @@ impl Remote {
         } = terminal;
         let actor = self.actor.or_else(|| environment.user().map(str::to_owned));
         let loaded = config::load(self.sources.sources(environment, Vec::new()));
-        let token = loaded
-            .as_ref()
-            .ok()
-            .map(|loaded| &loaded.config.admin_token);
-        let token = token.filter(|token| !token.is_empty()).cloned();
+        let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
+        let token = match token(config, self.admin.as_deref()) {
+            Ok(token) => token,
+            Err(said) => {
+                writeln!(err, "error: {said}")?;
+                return Ok(ExitCode::FAILURE);
+            }
+        };
         let url = match self.admin {
             Some(url) => url,
             None => match loaded {
@@ -100,10 +105,40 @@ impl Remote {
                 Ok(ExitCode::from(EX_UNAVAILABLE))
             }
             Err(Failed::Refused(said)) => {
-                writeln!(err, "error: {said}")?;
+                // Names of a stranger's file may be in it: no line of theirs begins where ours do.
+                writeln!(err, "error: {}", hanging(&said, 2))?;
                 Ok(ExitCode::FAILURE)
             }
         }
+    }
+}
+
+/// What shows that we may operate: the token that is configured, or the one that the server of this
+/// configuration keeps. The latter goes to no other machine than this one, or where the configuration
+/// says that the server is.
+fn token(config: Option<&Config>, url: Option<&str>) -> Result<Option<Secret>, String> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let configured = &config.admin_token;
+    if configured.reveal() == NO_TOKEN {
+        return Ok(None);
+    }
+    if !configured.is_empty() {
+        return Ok(Some(configured.clone()));
+    }
+    let here = |url| {
+        let url = reqwest::Url::parse(url).ok();
+        url.is_some_and(|url| url.host_str().is_some_and(host::is_loopback))
+    };
+    match &config.rollout.state_dir {
+        Some(folder) if url.is_none_or(here) => kept::read(folder).map_err(|error| {
+            format!(
+                "the operators' token {} cannot be used ({error}): ask as the server's user, or give the token in WASTEGATE_ADMIN__TOKEN",
+                kept::path(folder).display()
+            )
+        }),
+        _ => Ok(None),
     }
 }
 

@@ -112,6 +112,18 @@ pub enum RegistryError {
         /// The digest of what came.
         found: String,
     },
+    /// The bytes are as many as was not said.
+    #[error(
+        "{what} has {found} bytes, and its manifest says {claimed}: publish it again, or ask whoever runs the registry"
+    )]
+    Size {
+        /// What is wrong.
+        what: &'static str,
+        /// Its size, as the manifest has it.
+        claimed: u64,
+        /// The bytes that came.
+        found: u64,
+    },
     /// It is no policy.
     #[error("{reference} is no policy: {why}; publish it with `wastegate policy publish`")]
     NotAPolicy {
@@ -155,6 +167,7 @@ impl RegistryError {
             | Self::Redirects { .. }
             | Self::Elsewhere { .. }
             | Self::TooLarge { .. }
+            | Self::Size { .. }
             | Self::Digest { .. }
             | Self::NotAPolicy { .. }
             | Self::Garbage { .. }
@@ -167,7 +180,7 @@ impl RegistryError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            Self::TooLarge { .. } | Self::NotAPolicy { .. } => true,
+            Self::TooLarge { .. } | Self::Size { .. } | Self::NotAPolicy { .. } => true,
             Self::Client(_)
             | Self::Away { .. }
             | Self::Late { .. }

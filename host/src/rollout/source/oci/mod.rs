@@ -2,7 +2,7 @@
 //!
 //! [`pull`] brings one, [`poll::Poller`] keeps looking what a tag means, [`publish`] pushes one.
 //! What a registry says is checked, not believed: manifests and layers are read up to a cap
-//! whatever size is claimed, and hashed here; a reference with a digest is the bytes of that digest
+//! whatever size is claimed, are as long as that, and hashed here; a reference with a digest is the bytes of that digest
 //! or nothing. `reference` knows names, `transport` HTTP within bounds, `auth` who we are,
 //! `artifact` the conventions. Not here: whether a policy is any good.
 
@@ -196,6 +196,13 @@ impl<'a> Session<'a> {
         };
         let answer = self.transport.get(&ask).await?;
         let bytes: Arc<[u8]> = self.success(&ask.what, answer)?.into();
+        if bytes.len() as u64 != claimed {
+            return Err(RegistryError::Size {
+                what: "the policy",
+                claimed,
+                found: bytes.len() as u64,
+            });
+        }
         same(
             "the policy",
             Some(&wanted),
