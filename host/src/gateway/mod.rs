@@ -64,7 +64,9 @@ use crate::types::Tasks;
 
 pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
-pub use identity::{DevIdentity, Identified, Identifiers, Identify, Identity, Unidentified};
+pub use identity::{
+    DevIdentity, Identified, Identifiers, Identify, Identity, Naming, Reach, Unidentified,
+};
 pub use listener::{Serving, serve};
 pub use metrics::Metrics;
 pub use places::{ConnectionSlot, Places};

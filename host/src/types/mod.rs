@@ -18,6 +18,8 @@ pub mod task;
 pub mod tier;
 pub mod time;
 
+mod unseen;
+
 pub use chain::chain;
 pub use health::{Evidence, EvidenceSource, Health};
 pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};
