@@ -99,7 +99,11 @@ impl App {
             listener,
             tls,
             admin,
-            clients: gateway::Places::new(places.connections, places.beside),
+            clients: gateway::Places::with_plain(
+                places.connections,
+                places.beside,
+                places.plain,
+            ),
             operators: gateway::Places::new(places.operators, places.operators_beside),
         })
     }
