@@ -3,6 +3,15 @@
 //! One file for a kind. [`stage`] has the program with a connected client beside it; an attack ends with
 //! `Stage::unharmed`: the client talks, another one is let in, and `/healthz` answers, each in time.
 
+mod development;
+mod echoing;
+mod forwarding;
+mod frames;
+mod handshakes;
+mod hooks;
+mod names;
+mod parked;
+mod places;
 mod stage;
 
 /// Nothing happens: what the other tests compare with.

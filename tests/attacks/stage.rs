@@ -28,7 +28,11 @@ pub(crate) struct Stage {
     /// A folder for the files of a test, which goes with it.
     pub(crate) folder: TempDir,
     arrivals: u32,
+    enter: Enter,
 }
+
+/// How a client that has nothing to do with the attack says who it is.
+pub(crate) type Enter = Box<dyn Fn(Dial) -> Dial + Send>;
 
 impl Stage {
     /// `wastegate serve` with these arguments, on ports of the system's choice, in development mode.
@@ -39,6 +43,11 @@ impl Stage {
 
     /// The same with files that are there already.
     pub(crate) async fn within(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::entering(folder, arguments, Box::new(|dial| dial)).await
+    }
+
+    /// The same where clients have to prove who they are.
+    pub(crate) async fn entering(folder: TempDir, arguments: &[&str], enter: Enter) -> Self {
         let log = folder.path().join("log");
         let shell = format!("exec \"$0\" \"$@\" 2>{}", log.display());
         let mut all = vec!["-c", &shell, PROGRAM, "serve", "--json"];
@@ -48,7 +57,8 @@ impl Stage {
         let welcome: Value = serde_json::from_str(&program.line().await).unwrap();
         let address = |name: &str| welcome[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("listen"), address("admin"));
-        let bystander = Dial::to(public, "bystander", "k").connect().await.unwrap();
+        let bystander = enter(Dial::to(public, "bystander", "k"));
+        let bystander = bystander.connect().await.unwrap();
         Self {
             program,
             public,
@@ -57,6 +67,7 @@ impl Stage {
             log,
             folder,
             arrivals: 0,
+            enter,
         }
     }
 
@@ -71,7 +82,8 @@ impl Stage {
         self.bystander.echo("still here").await;
         self.arrivals += 1;
         let user = format!("arrival-{}", self.arrivals);
-        let mut arrival = Dial::to(self.public, &user, "k").connect().await.unwrap();
+        let arrival = (self.enter)(Dial::to(self.public, &user, "k"));
+        let mut arrival = arrival.connect().await.unwrap();
         arrival.echo("in").await;
         let health = ask(
             self.admin,

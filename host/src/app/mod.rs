@@ -99,11 +99,7 @@ impl App {
             listener,
             tls,
             admin,
-            clients: gateway::Places::with_plain(
-                places.connections,
-                places.beside,
-                places.plain,
-            ),
+            clients: gateway::Places::with_plain(places.connections, places.beside, places.plain),
             operators: gateway::Places::new(places.operators, places.operators_beside),
         })
     }

@@ -345,7 +345,9 @@ impl Serving {
                 let mut answer = answered.await;
                 resting.end();
                 if passage.is_some_and(|passage| !passage.is_plain()) {
-                    answer.as_mut().map_or_else(|never| match *never {}, refuse::for_good);
+                    answer
+                        .as_mut()
+                        .map_or_else(|never| match *never {}, refuse::for_good);
                 }
                 answer
             }
@@ -359,7 +361,10 @@ impl Serving {
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let stop = self.tasks.stopping();
-        let rest = self.door.as_ref().map_or(self.config.header_timeout, |door| door.rest());
+        let rest = self
+            .door
+            .as_ref()
+            .map_or(self.config.header_timeout, |door| door.rest());
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,

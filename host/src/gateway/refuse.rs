@@ -113,7 +113,11 @@ pub(super) fn too_fast(cap: Cap) -> Response {
     let mut response = answer(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", message);
     set(response.headers_mut(), CONNECTION, "close");
     later(&mut response);
-    noted(response, "too-many-requests", format!("it is over the cap `{}`", cap.name()))
+    noted(
+        response,
+        "too-many-requests",
+        format!("it is over the cap `{}`", cap.name()),
+    )
 }
 
 /// The client became one of many whose requests are handed on, and now wants a place.

@@ -62,7 +62,10 @@ mod tests {
             ("/ws?room=1", &[]),
             ("/ws?room=1", &[cookie, cookie]),
             ("/ws?room=1", &[cookie, ("authorization", "Bearer a")]),
-            ("/ws?room=1", &[cookie, ("sec-websocket-protocol", "wastegate.bearer.a")]),
+            (
+                "/ws?room=1",
+                &[cookie, ("sec-websocket-protocol", "wastegate.bearer.a")],
+            ),
         ] {
             assert_ne!(one, wish(uri, headers), "{uri} {headers:?}");
         }

@@ -293,7 +293,11 @@ mod tests {
     #[test]
     fn s17_no_name_begins_or_ends_with_a_space() {
         for name in [" root", "root ", " ", "  ", " a b "] {
-            assert_eq!(UserId::new(name), Err(InvalidId::Edge { what: "user" }), "{name:?}");
+            assert_eq!(
+                UserId::new(name),
+                Err(InvalidId::Edge { what: "user" }),
+                "{name:?}"
+            );
         }
         assert!(UserId::new("ann b").is_ok());
     }

@@ -48,7 +48,12 @@ pub(super) fn unseen(c: char) -> Option<Unseen> {
         }
         '\u{2028}' | '\u{2029}' => Some(Unseen::Separator),
         // The last is the Braille pattern without dots.
-        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+        '\u{a0}'
+        | '\u{1680}'
+        | '\u{2000}'..='\u{200a}'
+        | '\u{202f}'
+        | '\u{205f}'
+        | '\u{3000}'
         | '\u{2800}' => Some(Unseen::Space),
         '\u{ad}'
         | '\u{34f}'
@@ -91,7 +96,10 @@ mod tests {
                 "\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}",
             ),
             (Unseen::Separator, "\u{2028}\u{2029}"),
-            (Unseen::Space, "\u{a0}\u{1680}\u{2003}\u{202f}\u{3000}\u{2800}"),
+            (
+                Unseen::Space,
+                "\u{a0}\u{1680}\u{2003}\u{202f}\u{3000}\u{2800}",
+            ),
             (
                 Unseen::Invisible,
                 "\u{ad}\u{200b}\u{200d}\u{feff}\u{3164}\u{fe0f}\u{e0041}\u{fff9}",

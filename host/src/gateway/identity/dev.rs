@@ -65,7 +65,10 @@ fn stranger(parts: &Parts) -> Option<String> {
         return Some(format!("this request is from {client}"));
     }
     let headers = &parts.headers;
-    if let Some(name) = headers.keys().find(|name| is_forwarding(name) || **name == VIA) {
+    if let Some(name) = headers
+        .keys()
+        .find(|name| is_forwarding(name) || **name == VIA)
+    {
         return Some(format!("header `{name}` says that a proxy is in front"));
     }
     if peer::way(parts).is_some_and(|way| way.is_proxied) {
@@ -75,7 +78,9 @@ fn stranger(parts: &Parts) -> Option<String> {
     let is_here = Authority::read(host).is_some_and(|host| host.is_loopback());
     (!is_here).then(|| {
         let host = String::from_utf8_lossy(host);
-        format!("this request asks for the host {host:?} instead of localhost or a loopback address")
+        format!(
+            "this request asks for the host {host:?} instead of localhost or a loopback address"
+        )
     })
 }
 
@@ -220,24 +225,55 @@ mod tests {
                 ..DevIdentity::default()
             };
             assert!(anywhere.takes(&parts).is_ok());
-            taken.err().map(|error| (error.status().as_u16(), error.to_string()))
+            taken
+                .err()
+                .map(|error| (error.status().as_u16(), error.to_string()))
         };
-        for host in ["localhost", "localhost:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:80"] {
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:80",
+        ] {
             assert_eq!(refused("127.0.0.1", &[("host", host)]), None, "{host}");
         }
         let local = ("host", "localhost");
         for (socket, headers, why) in [
-            ("127.0.0.1", &[("host", "rebind.example:8080")][..], "rebind.example:8080"),
-            ("127.0.0.1", &[("host", "localhost.evil.example")], "evil.example"),
-            ("127.0.0.1", &[local, ("x-forwarded-for", "203.0.113.9")], "x-forwarded-for"),
-            ("127.0.0.1", &[local, ("x_real_ip", "127.0.0.1")], "x_real_ip"),
-            ("127.0.0.1", &[local, ("forwarded", "for=127.0.0.1")], "forwarded"),
+            (
+                "127.0.0.1",
+                &[("host", "rebind.example:8080")][..],
+                "rebind.example:8080",
+            ),
+            (
+                "127.0.0.1",
+                &[("host", "localhost.evil.example")],
+                "evil.example",
+            ),
+            (
+                "127.0.0.1",
+                &[local, ("x-forwarded-for", "203.0.113.9")],
+                "x-forwarded-for",
+            ),
+            (
+                "127.0.0.1",
+                &[local, ("x_real_ip", "127.0.0.1")],
+                "x_real_ip",
+            ),
+            (
+                "127.0.0.1",
+                &[local, ("forwarded", "for=127.0.0.1")],
+                "forwarded",
+            ),
             ("127.0.0.1", &[local, ("via", "1.1 proxy")], "via"),
             ("192.0.2.7", &[local], "192.0.2.7"),
         ] {
             let (status, said) = refused(socket, headers).unwrap();
             assert_eq!(status, 403, "{said}");
-            assert!(said.contains(why) && said.contains("`identity.mode`"), "{said}");
+            assert!(
+                said.contains(why) && said.contains("`identity.mode`"),
+                "{said}"
+            );
         }
     }
 

@@ -236,7 +236,12 @@ mod tests {
             assert!(named(&Naming::default(), uri).is_err(), "{uri}");
         }
         for naming in [shared.clone(), Naming::default()] {
-            for uri in ["/ws?key=%00", "/ws?key=%ff", "/ws?device=%20d", "/ws?key=%e2%80%ae"] {
+            for uri in [
+                "/ws?key=%00",
+                "/ws?key=%ff",
+                "/ws?device=%20d",
+                "/ws?key=%e2%80%ae",
+            ] {
                 assert!(named(&naming, uri).is_err(), "{uri}");
             }
             let refused = named(&naming, "/ws?key=unnamed-1").unwrap_err();

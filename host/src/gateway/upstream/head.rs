@@ -91,7 +91,11 @@ impl Onward<'_> {
         let names = names.into_iter().flatten();
         for (name, value) in names.filter(|(name, _)| !is_unnamed(*name)) {
             let value = encoded(value);
-            say(&mut headers, HeaderName::from_static(name), value.as_bytes());
+            say(
+                &mut headers,
+                HeaderName::from_static(name),
+                value.as_bytes(),
+            );
         }
         headers
     }

@@ -5,8 +5,8 @@
 //! hammer whoever publishes the set. A set that cannot be read again stays in use; one that can be read
 //! and is empty means that no key is good any more.
 //!
-//! It is read beside the requests, once for all of them. A token whose key is in the set, old or not, never
-//! waits for that; only one whose key is not does.
+//! It is read beside the requests, once for all of them. A token whose key is in the set does not wait for
+//! that, but for a moment where it is the first to find the set old; only one whose key is not does.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,6 +27,10 @@ use crate::types::{Clock, Tasks, Timestamp};
 
 /// Bytes of a set that are read.
 const SET_BYTES_MAX: usize = 1024 * 1_024;
+
+/// How long a token whose key is known waits for a set that it found old: a publisher that answers is
+/// heard, so that a key that it took back is good for nobody, and one that does not delays nobody.
+const DUE_WAIT: Duration = Duration::from_millis(25);
 
 /// Why keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -172,20 +176,22 @@ impl Keys {
             return Ok(vec![self.secret.clone().ok_or(NoKey::Unknown)?]);
         }
         let published = &self.published;
-        if let Some(set) = published.set.load_full() {
-            let keys = set.find(id, algorithm);
-            if !keys.is_empty() {
-                if published.is_old(&set) && published.is_at_rest() {
-                    drop(self.read_again());
-                }
+        let known = published.set.load_full();
+        let keys = known.as_ref().map(|set| set.find(id, algorithm));
+        if let (Some(set), Some(keys)) = (known, keys.filter(|keys| !keys.is_empty())) {
+            if !(published.is_old(&set) && published.is_at_rest()) {
                 return Ok(keys);
             }
-        }
-        if matches!(published.source, Source::Nowhere) {
+            let read = tokio::time::timeout(DUE_WAIT, self.read_again()).await;
+            if read.is_err() {
+                return Ok(keys);
+            }
+        } else if matches!(published.source, Source::Nowhere) {
             return Err(NoKey::Unknown);
+        } else {
+            // One that fails to be joined has panicked; then there is what there was.
+            let _ = self.read_again().await;
         }
-        // One that fails to be joined has panicked; then there is what there was.
-        let _ = self.read_again().await;
         let set = published.set.load_full().ok_or(NoKey::Unavailable)?;
         let keys = set.find(id, algorithm);
         if keys.is_empty() {
@@ -242,7 +248,9 @@ impl Published {
             return Err(KeysError::TooMany { found, most });
         }
         let keys = set.keys.into_iter();
-        let keys: Vec<Known> = keys.filter_map(|key| known(&Jwk::deserialize(key).ok()?)).collect();
+        let keys: Vec<Known> = keys
+            .filter_map(|key| known(&Jwk::deserialize(key).ok()?))
+            .collect();
         if keys.is_empty() && found > 0 {
             return Err(KeysError::Unusable);
         }
