@@ -1,5 +1,7 @@
 //! Development mode, where anybody is whoever they say: that they are at this machine has to be true.
 
+use std::fs;
+
 use serde_json::Value;
 use wastegate_tests::harness::Program;
 
@@ -84,12 +86,16 @@ async fn s21_a_proxys_clients_are_not_at_this_machine() {
 /// route either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s22_headers_are_believed_of_named_proxies_only() {
-    let route =
-        "--set=gateway.route=[{path='/a', upstream='ws://127.0.0.1:9', identity='headers'}]";
-    for how in ["--set=identity.mode=headers", route] {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes.toml");
+    let routes =
+        "[[gateway.route]]\npath = '/a'\nupstream = 'ws://127.0.0.1:9'\nidentity = 'headers'\n";
+    fs::write(&file, routes).unwrap();
+    let file = format!("--config={}", file.display());
+    for how in ["--set=identity.mode=headers", &file] {
         let shell = "exec \"$0\" \"$@\" 2>&1";
-        let listen = ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0"];
-        let arguments = [&["-c", shell, PROGRAM, "serve", how][..], &listen].concat();
+        let mut arguments = vec!["-c", shell, PROGRAM, "serve", how];
+        arguments.extend(["--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]);
         let (status, said) = Program::start("sh", &arguments).finish().await;
         assert!(!status.success(), "{said}");
         for word in ["gateway.trusted_proxies", "headers", "name the proxies"] {
@@ -98,7 +104,7 @@ async fn s22_headers_are_believed_of_named_proxies_only() {
     }
     let named = [
         "--set=identity.mode=headers",
-        "--set=gateway.trusted_proxies=['127.0.0.3']",
+        "--set=gateway.trusted_proxies=127.0.0.3",
     ];
     let folder = tempfile::tempdir().unwrap();
     let enter = Box::new(|dial: wastegate_tests::harness::Dial| {

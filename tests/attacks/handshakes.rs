@@ -1,5 +1,7 @@
 //! Handshakes that are not quite ones, of clients and of backends; and pages of other origins.
 
+use std::fs;
+
 use wastegate_tests::harness::scripted::{Scripted, switching};
 
 use crate::echoing::{Echoing, UPGRADE, from, say, told, upgrade, values};
@@ -63,12 +65,14 @@ async fn s23_the_host_of_an_absolute_target_counts() {
 async fn s24_a_backend_says_yes_as_the_protocol_wants_it() {
     let good = Echoing::start().await;
     let bad = Scripted::answering(switching("HTTP/1.1", "")).await;
-    let route = format!(
-        "--set=gateway.route=[{{path='/bad', upstream='{}'}}, {{path='/', upstream='{}'}}]",
-        bad.url(),
-        good.url()
-    );
-    let mut stage = Stage::with(&[&route, "--set=identity.mode=address"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes.toml");
+    let routes = [("/bad", bad.url()), ("/", good.url())];
+    let routes =
+        routes.map(|(path, to)| format!("[[gateway.route]]\npath = '{path}'\nupstream = '{to}'\n"));
+    fs::write(&file, routes.concat()).unwrap();
+    let file = format!("--config={}", file.display());
+    let mut stage = Stage::within(folder, &[&file, "--set=identity.mode=address"]).await;
     let connection = "connection: Upgrade\r\n";
     for (what, answer) in [
         ("no Connection", switching("HTTP/1.1", "")),

@@ -13,7 +13,7 @@ async fn by_tokens(issuer: &Issuer, backend: &Echoing) -> Stage {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys.json");
     fs::write(&keys, json!({ "keys": [issuer.public()] }).to_string()).unwrap();
-    let keys = format!("--set=identity.jwt.keys_file='{}'", keys.display());
+    let keys = format!("--set=identity.jwt.keys_file={}", keys.display());
     let upstream = format!("--upstream={}", backend.url());
     let token = issuer.token(&json!({ "sub": "bystander" }), 600.0);
     let token = format!("Bearer {token}");
@@ -116,7 +116,7 @@ async fn s18_raw_bytes_name_nobody() {
         tempfile::tempdir().unwrap(),
         &[
             "--set=identity.mode=headers",
-            "--set=gateway.trusted_proxies=['127.0.0.0/8']",
+            "--set=gateway.trusted_proxies=127.0.0.0/8",
             &upstream,
         ],
         Box::new(|dial| dial.header("x-user", "bystander")),
