@@ -94,7 +94,7 @@ async fn s28_an_expired_answer_is_a_no() {
         &url,
         &upstream,
         "--set=limits.managers_per_user=1",
-        "--set=limits.temporary_slots=0",
+        "--set=limits.temporary_slots.count=0",
         "--set=identity.hook.cache_ms=600000",
     ];
     let bystander = Box::new(|dial: Dial| dial.device("d").header("authorization", "Bearer ann"));
@@ -114,7 +114,8 @@ async fn s28_an_expired_answer_is_a_no() {
     );
     assert_eq!(told(2, stage.public, odd).await.status, 503);
     assert_eq!(backend.asked("/s28"), 0);
-    // The bystander is ann, who holds her one place.
+    // The bystander is ann, who holds her one place; the arrival joins it.
+    hook.change(answer(&json!({ "user": "ann" })));
     stage.unharmed().await;
 }
 

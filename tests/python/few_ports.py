@@ -82,7 +82,7 @@ def client(number):
     stream = connect(GATEWAY)
     stream.sendall(
         (
-            f"GET /ws?user=u{number}&key=k HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\n"
+            f"GET /ws?user=u{number}&key=k HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n"
             "connection: upgrade\r\nsec-websocket-version: 13\r\n"
             f"sec-websocket-key: {KEY}\r\n\r\n"
         ).encode()
@@ -92,7 +92,7 @@ def client(number):
 
 def upstreams():
     stream = connect(OPERATORS)
-    stream.sendall(b"GET /v1/upstreams HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+    stream.sendall(b"GET /v1/upstreams HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
     read = b"".join(iter(lambda: stream.recv(65536), b""))
     return json.loads(read.split(b"\r\n\r\n", 1)[1])
 

@@ -344,10 +344,8 @@ impl Serving {
             async move {
                 let mut answer = answered.await;
                 resting.end();
-                if passage.is_some_and(|passage| !passage.is_plain()) {
-                    answer
-                        .as_mut()
-                        .map_or_else(|never| match *never {}, refuse::for_good);
+                if let (Some(passage), Ok(response)) = (passage, &mut answer) {
+                    passage.answered(response);
                 }
                 answer
             }
@@ -382,6 +380,7 @@ impl Serving {
                     }
                 }
                 () = resting.for_long(rest) => connection.as_mut().graceful_shutdown(),
+                () = Passage::refused(passage) => connection.as_mut().graceful_shutdown(),
             }
         };
         if let Err(error) = ended {

@@ -11,7 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::Response;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::caps::HalfOpen;
@@ -27,6 +31,8 @@ pub(super) struct Passage {
     plain: Mutex<Option<Place>>,
     /// The door counted it by the address of its client, and its first request with it.
     is_charged: AtomicBool,
+    /// Its last answer refused it.
+    refused: Notify,
     /// It is no stranger's any more.
     settled: CancellationToken,
     slot: ConnectionSlot,
@@ -44,6 +50,7 @@ impl Passage {
             half_open: Mutex::new(half_open),
             plain: Mutex::new(None),
             is_charged: AtomicBool::new(is_charged),
+            refused: Notify::new(),
             settled: CancellationToken::new(),
             slot,
         })
@@ -91,6 +98,27 @@ impl Passage {
             *plain = None;
         }
         Some(self.slot.clone())
+    }
+
+    /// Notes an answer. What is refused has no reason to stay, and the answer says so, unless it has to say
+    /// something else there.
+    pub(super) fn answered(&self, response: &mut Response) {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS || self.is_plain() {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers
+            .entry(CONNECTION)
+            .or_insert(HeaderValue::from_static("close"));
+        self.refused.notify_one();
+    }
+
+    /// Completes when a connection was refused.
+    pub(super) async fn refused(passage: Option<&Arc<Self>>) {
+        match passage {
+            Some(passage) => passage.refused.notified().await,
+            None => future::pending().await,
+        }
     }
 
     /// Completes when it has been a stranger's for so long.

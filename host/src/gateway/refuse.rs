@@ -263,14 +263,6 @@ fn meaning(denied: &Denied) -> String {
     }
 }
 
-/// Closes a connection behind an answer of ours, unless the answer is an upgrade: what was refused has no
-/// reason to stay.
-pub(super) fn for_good(response: &mut Response) {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        set(response.headers_mut(), CONNECTION, "close");
-    }
-}
-
 /// An answer to a connection that no request is read of, before it is closed.
 pub(super) fn at_the_door(status: StatusCode, error: &str, message: &str) -> String {
     let body = json!({ "error": error, "message": message }).to_string();
