@@ -41,7 +41,7 @@ async fn checking(publisher: &Scripted, issuer: &Issuer) -> Stage {
         &url,
         "--set=identity.jwt.keys_refresh_ms=1000",
         "--set=identity.jwt.keys_retry_ms=100",
-        "--set=identity.jwt.keys_timeout_ms=3000",
+        "--set=identity.jwt.keys_timeout_ms=2000",
     ];
     Stage::entering(tempfile::tempdir().unwrap(), &arguments, enter(issuer)).await
 }
@@ -53,7 +53,7 @@ async fn s27_a_publisher_that_hangs_delays_no_known_key() {
     let (issuer, stranger) = (Issuer::new("one"), Issuer::new("two"));
     let mut publisher = Scripted::answering(answer(&json!({ "keys": [issuer.public()] }))).await;
     let mut stage = checking(&publisher, &issuer).await;
-    publisher.change("");
+    publisher.hang();
     publisher.count();
     let begun = wastegate::types::Clock::system();
     let since = begun.now();

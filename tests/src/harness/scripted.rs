@@ -2,6 +2,7 @@
 //! are spelled out.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +22,7 @@ pub struct Scripted {
     /// Where it listens.
     pub address: SocketAddr,
     answer: Arc<Mutex<Vec<u8>>>,
+    hangs: Arc<AtomicBool>,
     heads: mpsc::Receiver<Seen>,
 }
 
@@ -29,8 +31,7 @@ pub struct Scripted {
 pub struct Seen(String);
 
 impl Scripted {
-    /// One that answers with these bytes and hangs up, or goes on listening behind a 101; without any, it
-    /// never answers.
+    /// One that answers with these bytes and hangs up, or goes on listening behind a 101.
     ///
     /// # Panics
     /// If it cannot listen.
@@ -39,18 +40,26 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (note, heads) = mpsc::channel(4_096);
-        let current = answer.clone();
+        let (current, hangs) = (answer.clone(), Arc::<AtomicBool>::default());
+        let hanging = hangs.clone();
         Tasks::new().spawn("backend", async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (note, answer) = (note.clone(), current.lock().unwrap().clone());
-                Tasks::new().spawn("backend", serve(stream, note, answer));
+                let hangs = hanging.load(Ordering::Relaxed);
+                Tasks::new().spawn("backend", serve(stream, note, answer, hangs));
             }
         });
         Self {
             address,
             answer,
+            hangs,
             heads,
         }
+    }
+
+    /// Takes requests and never answers, from now on.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
     }
 
     /// Answers with these bytes from now on.
@@ -106,7 +115,7 @@ pub fn switching(version: &str, headers: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-async fn serve(mut stream: TcpStream, note: mpsc::Sender<Seen>, answer: Vec<u8>) {
+async fn serve(mut stream: TcpStream, note: mpsc::Sender<Seen>, answer: Vec<u8>, hangs: bool) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -117,8 +126,10 @@ async fn serve(mut stream: TcpStream, note: mpsc::Sender<Seen>, answer: Vec<u8>)
     let head = head.iter().map(|byte| char::from(*byte)).collect();
     note.send(Seen(head)).await.unwrap();
     // A client that has had enough of it is no fault of a backend.
-    let _ = stream.write_all(&answer).await;
-    if answer.is_empty() || answer.windows(5).take(16).any(|window| window == b" 101 ") {
+    if !hangs {
+        let _ = stream.write_all(&answer).await;
+    }
+    if hangs || answer.windows(5).take(16).any(|window| window == b" 101 ") {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
     }
