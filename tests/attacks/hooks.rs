@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wastegate::types::{Clock, Tasks};
 use wastegate_tests::harness::scripted::Scripted;
-use wastegate_tests::harness::{Dial, Issuer, timed, until};
+use wastegate_tests::harness::{Dial, Issuer, timed, until, until_async};
 
 use crate::echoing::{Echoing, told, upgrade};
 use crate::stage::{Enter, Stage};
@@ -55,7 +56,7 @@ async fn s27_a_publisher_that_hangs_delays_no_known_key() {
     let mut stage = checking(&publisher, &issuer).await;
     publisher.hang();
     publisher.count();
-    let begun = wastegate::types::Clock::system();
+    let begun = Clock::system();
     let since = begun.now();
     let mut asked = 0;
     let mut most = Duration::ZERO;
@@ -70,7 +71,7 @@ async fn s27_a_publisher_that_hangs_delays_no_known_key() {
     assert!(most < KNOWN_KEY_WAITS, "{most:?}");
     assert_eq!(asked, 1, "one flight");
     let unknown = upgrade("/ws", "localhost", &bearer(&stranger, "eve"));
-    let waits = tokio::spawn(told(3, stage.public, unknown));
+    let waits = Tasks::new().spawn("stranger", told(3, stage.public, unknown));
     let request = upgrade("/ws?key=k", "localhost", &bearer(&issuer, "bob"));
     let (reply, took) = timed(told(2, stage.public, request)).await;
     assert!(
@@ -129,7 +130,7 @@ async fn s36_an_empty_set_takes_every_key_back() {
     publisher.change(answer(&json!({ "keys": [] })));
     let (at, ann) = (stage.public, bearer(&issuer, "ann"));
     let mut key = 0;
-    wastegate_tests::harness::until_async("the keys to be taken back", async || {
+    until_async("the keys to be taken back", async || {
         key += 1;
         let request = upgrade(&format!("/ws?key=k{key}"), "localhost", &ann);
         told(2, at, request).await.status == 401
@@ -137,7 +138,7 @@ async fn s36_an_empty_set_takes_every_key_back() {
     .await;
     // And given again.
     publisher.change(answer(&keys));
-    wastegate_tests::harness::until_async("the keys to be good again", async || {
+    until_async("the keys to be good again", async || {
         let request = upgrade("/ws?key=k", "localhost", &ann);
         told(2, at, request).await.status == 101
     })
@@ -159,7 +160,7 @@ async fn s36_a_set_of_too_many_keys_is_told() {
     publisher.change(answer(&json!({ "keys": keys })));
     let request = upgrade("/ws", "localhost", &bearer(&new, "ann"));
     let at = stage.public;
-    wastegate_tests::harness::until_async("the set to be asked for", async || {
+    until_async("the set to be asked for", async || {
         let status = told(2, at, &request).await.status;
         assert_eq!(status, 401);
         stage.log().contains("identity.jwt.keys_max")

@@ -3,15 +3,25 @@
 //! One file for a kind. [`stage`] has the program with a connected client beside it; an attack ends with
 //! `Stage::unharmed`: the client talks, another one is let in, and `/healthz` answers, each in time.
 
+#[cfg(test)]
 mod development;
+#[cfg(test)]
 mod echoing;
+#[cfg(test)]
 mod forwarding;
+#[cfg(test)]
 mod frames;
+#[cfg(test)]
 mod handshakes;
+#[cfg(test)]
 mod hooks;
+#[cfg(test)]
 mod names;
+#[cfg(test)]
 mod parked;
+#[cfg(test)]
 mod places;
+#[cfg(test)]
 mod stage;
 
 /// Nothing happens: what the other tests compare with.

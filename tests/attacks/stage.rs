@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use wastegate::types::Clock;
 use wastegate_tests::harness::{Client, Dial, Program, within};
 
 /// The program that is attacked.
@@ -18,13 +18,15 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
 /// would call an outage.
 pub(crate) const NOTICED: Duration = Duration::from_secs(5);
 
+/// What the program says, in the folder of its test.
+const LOG: &str = "log";
+
 /// A running server, with a client connected that has nothing to do with the attack.
 pub(crate) struct Stage {
     pub(crate) program: Program,
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     bystander: Client,
-    log: PathBuf,
     /// A folder for the files of a test, which goes with it.
     pub(crate) folder: TempDir,
     arrivals: u32,
@@ -48,7 +50,7 @@ impl Stage {
 
     /// The same where clients have to prove who they are.
     pub(crate) async fn entering(folder: TempDir, arguments: &[&str], enter: Enter) -> Self {
-        let log = folder.path().join("log");
+        let log = folder.path().join(LOG);
         let shell = format!("exec \"$0\" \"$@\" 2>{}", log.display());
         let mut all = vec!["-c", &shell, PROGRAM, "serve", "--json"];
         all.extend(["--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]);
@@ -64,7 +66,6 @@ impl Stage {
             public,
             admin,
             bystander,
-            log,
             folder,
             arrivals: 0,
             enter,
@@ -73,12 +74,14 @@ impl Stage {
 
     /// What the program has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 
     /// The client that was there talks, another one gets in, and `/healthz` answers: each in time.
     pub(crate) async fn unharmed(&mut self) {
-        let since = Instant::now();
+        assert!(self.program.descriptors() > 0, "the program is gone");
+        let clock = Clock::system();
+        let since = clock.now();
         self.bystander.echo("still here").await;
         self.arrivals += 1;
         let user = format!("arrival-{}", self.arrivals);
@@ -91,7 +94,7 @@ impl Stage {
         );
         let health = health.await;
         assert!(health.starts_with("HTTP/1.1 200"), "{health}");
-        let took = since.elapsed();
+        let took = clock.now().since(since);
         assert!(
             took < NOTICED,
             "bystanders noticed: {took:?}\n{}",

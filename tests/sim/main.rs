@@ -117,10 +117,6 @@ fn stopped_readers_four() {
 
 /// One live client too many for an hour, whatever its manners: how many live ones go is bounded.
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "what a person reads who looks for a reason"
-)]
 fn w09_w10_w11_rotation_ends_within_the_hour() {
     for manners in [Manners::Obedient, Manners::Hasty, Manners::Mixed] {
         let (mut failed, mut most) = (Vec::new(), 0);

@@ -25,8 +25,8 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let is_handed_on = rules.config.http.style == Style::Pass && !wants_upgrade(&parts.headers);
     let upstreams = route.as_ref().and_then(|route| route.upstreams.clone());
     let upstreams = upstreams.filter(|_| is_handed_on);
-    if let Err(refusal) = charge(&gateway, &rules, &parts, upstreams.is_some()) {
-        return refusal;
+    if let Err(cap) = charge(&gateway, &rules, &parts, upstreams.is_some()) {
+        return refuse::too_fast(cap);
     }
     let Some(route) = route else {
         gateway.metrics.unrouted.inc();
@@ -53,8 +53,8 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, request: Request) -> Response
     let rules = gateway.rules.load_full();
     let (mut parts, _) = request.into_parts();
     peer::find(&mut parts, &rules.config.trusted_proxies);
-    if let Err(refusal) = charge(&gateway, &rules, &parts, false) {
-        return refusal;
+    if let Err(cap) = charge(&gateway, &rules, &parts, false) {
+        return refuse::too_fast(cap);
     }
     let route = rules.routes.find(&parts);
     let usual = rules.routes.usual().filter(|_| !rules.config.hands_on());
@@ -67,7 +67,7 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, request: Request) -> Response
 
 /// Charges a request to its client, wherever it stands behind trusted proxies, unless the door has charged
 /// it together with its connection. Those that are handed on have rates of their own.
-fn charge(gateway: &Gateway, rules: &Rules, parts: &Parts, is_plain: bool) -> Result<(), Response> {
+fn charge(gateway: &Gateway, rules: &Rules, parts: &Parts, is_plain: bool) -> Result<(), Cap> {
     let config = &rules.config;
     let is_proxy = peer::client(parts).is_some_and(|client| config.is_trusted(client));
     let origin = peer::origin(parts).filter(|_| !is_proxy);
@@ -82,9 +82,12 @@ fn charge(gateway: &Gateway, rules: &Rules, parts: &Parts, is_plain: bool) -> Re
         }
         gateway.caps.charge(origin, &config.caps, now)
     };
-    charged.map_err(|cap| {
-        gateway.metrics.turned_away.get_or_create(&Label(cap)).inc();
-        refuse::too_fast(cap)
+    charged.inspect_err(|cap| {
+        gateway
+            .metrics
+            .turned_away
+            .get_or_create(&Label(*cap))
+            .inc();
     })
 }
 
