@@ -8,7 +8,25 @@ mod command;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod development;
+#[cfg(test)]
+mod echoing;
+#[cfg(test)]
 mod floods;
+#[cfg(test)]
+mod forwarding;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod handshakes;
+#[cfg(test)]
+mod hooks;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod parked;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod rebinding;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,17 +18,23 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
 /// would call an outage.
 pub(crate) const NOTICED: Duration = Duration::from_secs(5);
 
+/// What the program says, in the folder of its test.
+const LOG: &str = "log";
+
 /// A running server, with a client connected that has nothing to do with the attack.
 pub(crate) struct Stage {
     pub(crate) program: Program,
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     bystander: Client,
-    log: PathBuf,
     /// A folder for the files of a test, which goes with it.
     pub(crate) folder: TempDir,
     arrivals: u32,
+    enter: Enter,
 }
+
+/// How a client that has nothing to do with the attack says who it is.
+pub(crate) type Enter = Box<dyn Fn(Dial) -> Dial + Send>;
 
 impl Stage {
     /// `wastegate serve` with these arguments, on ports of the system's choice, in development mode.
@@ -40,7 +45,12 @@ impl Stage {
 
     /// The same with files that are there already.
     pub(crate) async fn within(folder: TempDir, arguments: &[&str]) -> Self {
-        let log = folder.path().join("log");
+        Self::entering(folder, arguments, Box::new(|dial| dial)).await
+    }
+
+    /// The same where clients have to prove who they are.
+    pub(crate) async fn entering(folder: TempDir, arguments: &[&str], enter: Enter) -> Self {
+        let log = folder.path().join(LOG);
         let shell = format!("exec \"$0\" \"$@\" 2>{}", log.display());
         let mut all = vec!["-c", &shell, PROGRAM, "serve", "--json"];
         all.extend(["--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]);
@@ -49,31 +59,34 @@ impl Stage {
         let welcome: Value = serde_json::from_str(&program.line().await).unwrap();
         let address = |name: &str| welcome[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("listen"), address("admin"));
-        let bystander = Dial::to(public, "bystander", "k").connect().await.unwrap();
+        let bystander = enter(Dial::to(public, "bystander", "k"));
+        let bystander = bystander.connect().await.unwrap();
         Self {
             program,
             public,
             admin,
             bystander,
-            log,
             folder,
             arrivals: 0,
+            enter,
         }
     }
 
     /// What the program has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 
     /// The client that was there talks, another one gets in, and `/healthz` answers: each in time.
     pub(crate) async fn unharmed(&mut self) {
+        assert!(self.program.descriptors() > 0, "the program is gone");
         let clock = Clock::system();
         let since = clock.now();
         self.bystander.echo("still here").await;
         self.arrivals += 1;
         let user = format!("arrival-{}", self.arrivals);
-        let mut arrival = Dial::to(self.public, &user, "k").connect().await.unwrap();
+        let arrival = (self.enter)(Dial::to(self.public, &user, "k"));
+        let mut arrival = arrival.connect().await.unwrap();
         arrival.echo("in").await;
         let health = ask(
             self.admin,

@@ -82,7 +82,7 @@ def client(number):
     stream = connect(GATEWAY)
     stream.sendall(
         (
-            f"GET /ws?user=u{number}&key=k HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\n"
+            f"GET /ws?user=u{number}&key=k HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n"
             "connection: upgrade\r\nsec-websocket-version: 13\r\n"
             f"sec-websocket-key: {KEY}\r\n\r\n"
         ).encode()

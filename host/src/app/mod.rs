@@ -105,7 +105,7 @@ impl App {
             listener,
             tls,
             admin,
-            clients: gateway::Places::new(places.connections, places.beside),
+            clients: gateway::Places::with_plain(places.connections, places.beside, places.plain),
             operators,
         })
     }

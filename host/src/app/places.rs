@@ -5,6 +5,7 @@
 //! place is taken: operators, journals, look-ups, and sockets that stand beside the places.
 
 use crate::config::Config;
+use crate::gateway::http::Style;
 use crate::observe::{cgroup, descriptors, process};
 
 /// Connections that operators may have at once at the least, however few descriptors there are; as far
@@ -13,6 +14,10 @@ const OPERATORS_MIN: usize = 16;
 /// Sockets without a place, at the most and at the least.
 const BESIDE_MAX: usize = 1_024;
 const BESIDE_MIN: usize = 8;
+/// Connections whose requests are handed on, at the least where there are some.
+const PLAIN_MIN: usize = 8;
+/// As many as there could be where the settings have no limit of them.
+const PLAIN_MAX: usize = 1 << 20;
 /// Of so many descriptors one is for each of these.
 const SHARE: usize = 16;
 /// Files, look-ups of names, upgrades that are tried at two backends: a thirty-second of all, at the most
@@ -33,6 +38,8 @@ pub(super) struct Places {
     pub(super) connections: usize,
     /// Sockets of clients beside them.
     pub(super) beside: usize,
+    /// Places for connections of clients whose requests are handed on, which are no WebSockets.
+    pub(super) plain: usize,
     /// Places for operators.
     operators: usize,
     /// Descriptors that no client's connection gets.
@@ -72,6 +79,7 @@ impl Places {
                 most: config.operators.connections_max,
                 beside: config.operators.probes_reserved,
             },
+            plain_wanted(config),
         );
         config.operators.connections_max = places.operators;
         config.limits.connections_total = places.connections;
@@ -127,6 +135,7 @@ impl Places {
         each: usize,
         configured: usize,
         desks: Desks,
+        plain: usize,
     ) -> Self {
         let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
@@ -137,11 +146,14 @@ impl Places {
         let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
         let others = (limit / SHARE / 2).clamp(OTHERS_MIN, OTHERS_MAX);
-        let reserve = open + STARTS + operators + probes + beside + others;
+        let plain = plain.min((limit / SHARE).max(PLAIN_MIN));
+        // Each has one of a backend while a request is under way.
+        let reserve = open + STARTS + operators + probes + beside + others + 2 * plain;
         let fitting = limit.saturating_sub(reserve) / each;
         Self {
             connections: configured.min(fitting).max(1),
             beside,
+            plain,
             operators,
             reserve,
             each,
@@ -161,6 +173,19 @@ fn descriptors_of_a_connection(config: &Config) -> usize {
     1 + usize::from(has_backend) + usize::from(is_kept)
 }
 
+/// Connections whose requests are handed on, as many as the settings allow.
+fn plain_wanted(config: &Config) -> usize {
+    let gateway = &config.gateway;
+    let http = &gateway.http;
+    if !gateway.hands_on() || http.style == Style::Refuse {
+        return 0;
+    }
+    match http.connections_max {
+        0 => PLAIN_MAX,
+        most => usize::try_from(most).unwrap_or(PLAIN_MAX),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,8 +198,8 @@ mod tests {
     #[test]
     fn there_is_always_something_left_for_the_rest() {
         for limit in [64, 128, 256, 1_024, 20_000, 1 << 20] {
-            for each in [1, 2, 3] {
-                let places = Places::share(Some(limit), 12, each, 15_000, DESKS);
+            for (each, plain) in [(1, 0), (2, 4_096), (3, PLAIN_MAX)] {
+                let places = Places::share(Some(limit), 12, each, 15_000, DESKS, plain);
                 let clients = places.connections * each;
                 let used = clients + places.reserve;
                 assert!(
@@ -187,7 +212,9 @@ mod tests {
 
     #[test]
     fn what_is_configured_stands_where_it_fits() {
-        let fits = |limit, each| Places::share(limit, 12, each, 15_000, DESKS).connections;
+        let fits = |limit, each| Places::share(limit, 12, each, 15_000, DESKS, 0).connections;
+        let plain = |limit| Places::share(limit, 12, 2, 15_000, DESKS, 4_096).plain;
+        assert_eq!((plain(None), plain(Some(20_000))), (4_096, 1_250));
         assert_eq!(fits(None, 2), 15_000);
         assert_eq!(fits(Some(1 << 20), 2), 15_000);
         assert!((9_000..10_000).contains(&fits(Some(20_000), 2)));

@@ -261,6 +261,12 @@ impl Check<'_> {
         self.conflict(&keys, &error.to_string(), remedy);
     }
 
+    /// Whether a key has a value that somebody gave it.
+    pub(super) fn is_set(&self, path: &str) -> bool {
+        let origin = self.origins.get(path);
+        origin.is_some_and(|origin| !matches!(origin, Origin::Default))
+    }
+
     fn value(&mut self, path: &str) -> Option<Value> {
         match self.table.find(path) {
             Found::Key(key) => Some(key.get(self.draft)),

@@ -54,6 +54,13 @@ impl Check<'_> {
                 "`headers` needs a header that says who somebody is",
                 "set `identity.headers.user`",
             ),
+            Mode::Headers if !self.are_proxies_named() => self.conflict(
+                &["identity.mode", "gateway.trusted_proxies"],
+                "`headers` believes whatever user a trusted proxy names, and every program of this machine \
+                 is trusted by default",
+                "name the proxies in `gateway.trusted_proxies`; [\"127.0.0.1\"] if only proxies connect from \
+                 there",
+            ),
             Mode::Cookie if identity.cookie.name.is_empty() => self.conflict(
                 &["identity.mode", "identity.cookie.name"],
                 "`cookie` needs the name of a cookie",
@@ -62,6 +69,12 @@ impl Check<'_> {
             Mode::Jwt => self.tokens(),
             Mode::Dev | Mode::Hook | Mode::Headers | Mode::Cookie | Mode::Address => {}
         }
+    }
+
+    /// Whether somebody wrote down which proxies are trusted.
+    fn are_proxies_named(&self) -> bool {
+        let are_some = !self.draft.rooms.gateway.trusted_proxies.is_empty();
+        are_some && self.is_set("gateway.trusted_proxies")
     }
 
     /// A claim can name something only where there are claims.

@@ -1,11 +1,13 @@
 //! Who may knock: caps on handshakes that are not done, and on how fast new ones come, for each
-//! address and for all together.
+//! address and for all together. A connection is charged when it is taken, and for each further request
+//! that it brings.
 //!
 //! An address is an IPv4 address or an IPv6 network of 64 bits. Proxies that are trusted speak for
 //! many and are not counted one by one. Somebody over a cap is turned away before anything is read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -25,7 +27,9 @@ pub struct Config {
     pub half_open_max: u32,
     /// The same of one address. 200.
     pub half_open_per_address_max: u32,
-    /// New connections a second, of all. 0.
+    /// How long a connection may take until it is known who it is, or its first request is handed on. 30 s.
+    pub half_open_lifetime: Duration,
+    /// New connections a second, of all, and further requests of a connection that want to be upgrades. 0.
     pub per_s_max: u32,
     /// The same of one address. 100.
     pub per_address_per_s_max: u32,
@@ -36,6 +40,7 @@ impl Default for Config {
         Self {
             half_open_max: 5_000,
             half_open_per_address_max: 200,
+            half_open_lifetime: Duration::from_secs(30),
             per_s_max: 0,
             per_address_per_s_max: 100,
         }
@@ -49,21 +54,38 @@ pub enum Cap {
     HalfOpen,
     /// The same of one address.
     HalfOpenPerAddress,
-    /// New connections a second, of all.
+    /// Connections that took too long to become something else.
+    HalfOpenTime,
+    /// New connections and requests a second, of all.
     Rate,
     /// The same of one address.
     RatePerAddress,
+    /// Requests a second that are no upgrade, of all.
+    HttpRate,
+    /// The same of one address.
+    HttpRatePerAddress,
 }
 
 impl Cap {
+    /// The same of requests that are no upgrade.
+    pub(super) const fn of_http(self) -> Self {
+        match self {
+            Self::RatePerAddress => Self::HttpRatePerAddress,
+            _ => Self::HttpRate,
+        }
+    }
+
     /// Its name in labels.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::HalfOpen => "half-open",
             Self::HalfOpenPerAddress => "half-open-per-address",
+            Self::HalfOpenTime => "half-open-time",
             Self::Rate => "rate",
             Self::RatePerAddress => "rate-per-address",
+            Self::HttpRate => "http-rate",
+            Self::HttpRatePerAddress => "http-rate-per-address",
         }
     }
 }
@@ -146,29 +168,15 @@ impl Caps {
             return Err(Cap::HalfOpen);
         }
         if let Some(origin) = origin {
-            if counts.origins.len() >= ORIGINS_MAX && !counts.origins.contains_key(&origin) {
-                forget_the_quiet(&mut counts.origins, now);
-                if counts.origins.len() >= ORIGINS_MAX {
-                    return Err(Cap::HalfOpen);
-                }
-            }
-            let per_s = config.per_address_per_s_max;
-            let counted = counts.origins.entry(origin).or_insert_with(|| Counted {
-                half_open: 0,
-                bucket: full(per_s, now),
-            });
+            let counted = counts.of(origin, config.per_address_per_s_max, now);
+            let counted = counted.ok_or(Cap::HalfOpen)?;
             if over(counted.half_open, config.half_open_per_address_max) {
                 return Err(Cap::HalfOpenPerAddress);
             }
-            if per_s > 0 && !counted.bucket.take(per_s, now) {
-                return Err(Cap::RatePerAddress);
-            }
-            counted.half_open += 1;
         }
-        if config.per_s_max > 0 && !counts.bucket.take(config.per_s_max, now) {
-            drop(counts);
-            self.done(origin, false);
-            return Err(Cap::Rate);
+        counts.charge(origin, config, now)?;
+        if let Some(counted) = origin.and_then(|origin| counts.origins.get_mut(&origin)) {
+            counted.half_open += 1;
         }
         counts.half_open += 1;
         Ok(HalfOpen {
@@ -177,9 +185,22 @@ impl Caps {
         })
     }
 
-    fn done(&self, origin: Option<Origin>, of_all: bool) {
+    /// Takes note of a request of a connection that is there already.
+    ///
+    /// # Errors
+    /// The rate that it is over.
+    pub fn charge(
+        &self,
+        origin: Option<Origin>,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<(), Cap> {
+        self.counts.lock().charge(origin, config, now)
+    }
+
+    fn done(&self, origin: Option<Origin>) {
         let mut counts = self.counts.lock();
-        counts.half_open -= u32::from(of_all);
+        counts.half_open -= 1;
         if let Some(counted) = origin.and_then(|origin| counts.origins.get_mut(&origin)) {
             counted.half_open = counted.half_open.saturating_sub(1);
         }
@@ -189,6 +210,49 @@ impl Caps {
     #[must_use]
     pub fn half_open(&self) -> u32 {
         self.counts.lock().half_open
+    }
+}
+
+impl Counts {
+    /// An address; none if it is new and there are too many.
+    fn of(&mut self, origin: Origin, per_s: u32, now: Timestamp) -> Option<&mut Counted> {
+        if self.origins.len() >= ORIGINS_MAX && !self.origins.contains_key(&origin) {
+            forget_the_quiet(&mut self.origins, now);
+            if self.origins.len() >= ORIGINS_MAX {
+                return None;
+            }
+        }
+        Some(self.origins.entry(origin).or_insert_with(|| Counted {
+            half_open: 0,
+            bucket: full(per_s, now),
+        }))
+    }
+
+    /// Takes one from what an address, and all, have saved up.
+    fn charge(
+        &mut self,
+        origin: Option<Origin>,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<(), Cap> {
+        let per_s = config.per_address_per_s_max;
+        if let Some(origin) = origin.filter(|_| per_s > 0) {
+            let counted = self.of(origin, per_s, now).ok_or(Cap::Rate)?;
+            if !counted.bucket.take(per_s, now) {
+                return Err(Cap::RatePerAddress);
+            }
+        }
+        if config.per_s_max > 0 && !self.bucket.take(config.per_s_max, now) {
+            return Err(Cap::Rate);
+        }
+        Ok(())
+    }
+}
+
+impl HalfOpen {
+    /// Whether it is of one address, and not of a proxy's many.
+    pub(super) const fn is_of_one(&self) -> bool {
+        self.origin.is_some()
     }
 }
 
@@ -206,7 +270,7 @@ fn forget_the_quiet(origins: &mut HashMap<Origin, Counted>, now: Timestamp) {
 
 impl Drop for HalfOpen {
     fn drop(&mut self) {
-        self.caps.done(self.origin, true);
+        self.caps.done(self.origin);
     }
 }
 
@@ -268,6 +332,28 @@ mod tests {
         assert_eq!(caps.half_open(), 0);
     }
 
+    /// S12: a connection brings many requests, and each is charged.
+    #[test]
+    fn s12_requests_are_charged_like_connections() {
+        let config = Config {
+            per_address_per_s_max: 2,
+            ..Config::default()
+        };
+        let caps = Caps::new(&config, s(0));
+        let (ann, bob) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        let _one = caps.knock(ann, &config, s(0)).unwrap();
+        let charged = |who, now| {
+            let charges = std::iter::repeat_with(|| caps.charge(who, &config, now));
+            charges.take(40).take_while(Result::is_ok).count()
+        };
+        assert_eq!(charged(ann, s(0)), 9);
+        assert_eq!(caps.charge(ann, &config, s(0)), Err(Cap::RatePerAddress));
+        assert_eq!(charged(bob, s(0)), 10);
+        assert_eq!(charged(None, s(0)), 40);
+        assert_eq!(charged(ann, s(2)), 4);
+        assert_eq!(caps.half_open(), 1);
+    }
+
     #[test]
     fn zero_is_no_cap() {
         let config = Config {
@@ -275,6 +361,7 @@ mod tests {
             half_open_per_address_max: 0,
             per_s_max: 0,
             per_address_per_s_max: 0,
+            ..Config::default()
         };
         let caps = Caps::new(&config, s(0));
         let held: Vec<_> = (0..1_000)

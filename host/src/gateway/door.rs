@@ -2,15 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
 
 use super::Gateway;
-use super::caps::HalfOpen;
+use super::caps::{Cap, HalfOpen};
 use super::peer::Origin;
 use super::tls;
 use crate::admission::Admission;
 use crate::observe::metrics::Label;
+use crate::types::Timestamp;
 
 /// The public listener's door.
 pub struct Door {
@@ -38,10 +40,29 @@ impl Door {
         let origin = (!is_trusted).then(|| Origin::from(address));
         let now = self.gateway.session.clock.now();
         let knocked = self.gateway.caps.knock(origin, &config.caps, now);
-        knocked.map_err(|cap| {
-            let metrics = &self.gateway.metrics;
-            metrics.turned_away.get_or_create(&Label(cap)).inc();
-        })
+        knocked.map_err(|cap| self.count(cap))
+    }
+
+    /// Counts a connection that is turned away.
+    pub(super) fn count(&self, cap: Cap) {
+        let metrics = &self.gateway.metrics;
+        metrics.turned_away.get_or_create(&Label(cap)).inc();
+    }
+
+    /// The time by which connections are measured.
+    pub(super) fn now(&self) -> Timestamp {
+        self.gateway.session.clock.now()
+    }
+
+    /// How long a connection that began then may still be a stranger's.
+    pub(super) fn half_open_left(&self, begun: Timestamp) -> Duration {
+        let lifetime = self.gateway.config().caps.half_open_lifetime;
+        lifetime.saturating_sub(self.now().since(begun))
+    }
+
+    /// How long a connection may rest between two requests.
+    pub(super) fn rest(&self) -> Duration {
+        self.gateway.config().http.rest
     }
 
     /// Whether whoever connects from there says for whom it speaks.

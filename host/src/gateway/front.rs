@@ -1,26 +1,38 @@
-//! What a request is: an upgrade, another one that is handed on, or one that leads nowhere.
+//! What a request is: an upgrade, another one that is handed on, or one that leads nowhere; and that it is
+//! one too many.
 
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Version};
 use axum::response::Response;
 
+use super::caps::Cap;
 use super::handshake::{BadHandshake, has_host, has_token};
 use super::http::{self, Style};
-use super::{Gateway, refuse, upgrade};
+use super::passage::OnPassage;
+use super::{Gateway, Rules, peer, refuse, upgrade};
+use crate::observe::metrics::Label;
 
 /// Answers a request by the route that it takes.
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
     let rules = gateway.rules.load_full();
-    let (parts, body) = request.into_parts();
-    let Some(route) = rules.routes.find(&parts).cloned() else {
+    let (mut parts, body) = request.into_parts();
+    peer::find(&mut parts, &rules.config.trusted_proxies);
+    let route = rules.routes.find(&parts).cloned();
+    let is_handed_on = rules.config.http.style == Style::Pass && !wants_upgrade(&parts.headers);
+    let upstreams = route.as_ref().and_then(|route| route.upstreams.clone());
+    let upstreams = upstreams.filter(|_| is_handed_on);
+    if let Err(cap) = charge(&gateway, &rules, &parts, upstreams.is_some()) {
+        return refuse::too_fast(cap);
+    }
+    let Some(route) = route else {
         gateway.metrics.unrouted.inc();
         return refuse::nowhere(rules.routes.all().map(|route| route.name()));
     };
-    let is_handed_on = rules.config.http.style == Style::Pass && !wants_upgrade(&parts.headers);
-    let Some(upstreams) = route.upstreams.clone().filter(|_| is_handed_on) else {
+    let Some(upstreams) = upstreams else {
         return upgrade::answer(gateway, rules, route, parts).await;
     };
     // HTTP/1.0 has hosts only by custom.
@@ -29,13 +41,21 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         let must = "occur once, as a host and perhaps a port";
         return refuse::bad_handshake(&BadHandshake::Header { name: HOST, must });
     }
+    if let Err(error) = route.identify.takes(&parts) {
+        gateway.metrics.unidentified.inc();
+        return refuse::unidentified(&error);
+    }
     http::pass(gateway, rules, &route, &upstreams, (parts, body)).await
 }
 
 /// Answers an upgrade of an application that embeds us and has chosen the path by itself.
 pub(super) async fn upgrade(gateway: Arc<Gateway>, request: Request) -> Response {
     let rules = gateway.rules.load_full();
-    let (parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
+    peer::find(&mut parts, &rules.config.trusted_proxies);
+    if let Err(cap) = charge(&gateway, &rules, &parts, false) {
+        return refuse::too_fast(cap);
+    }
     let route = rules.routes.find(&parts);
     let usual = rules.routes.usual().filter(|_| !rules.config.hands_on());
     let Some(route) = route.or(usual).cloned() else {
@@ -43,6 +63,32 @@ pub(super) async fn upgrade(gateway: Arc<Gateway>, request: Request) -> Response
         return refuse::nowhere(rules.routes.all().map(|route| route.name()));
     };
     upgrade::answer(gateway, rules, route, parts).await
+}
+
+/// Charges a request to its client, wherever it stands behind trusted proxies, unless the door has charged
+/// it together with its connection. Those that are handed on have rates of their own.
+fn charge(gateway: &Gateway, rules: &Rules, parts: &Parts, is_plain: bool) -> Result<(), Cap> {
+    let config = &rules.config;
+    let is_proxy = peer::client(parts).is_some_and(|client| config.is_trusted(client));
+    let origin = peer::origin(parts).filter(|_| !is_proxy);
+    let now = gateway.session.clock.now();
+    let charged = if is_plain {
+        let charged = gateway.http_caps.charge(origin, &config.http.rates(), now);
+        charged.map_err(Cap::of_http)
+    } else {
+        let passage = parts.extensions.get::<OnPassage>();
+        if passage.is_some_and(|OnPassage(passage)| passage.is_paid()) {
+            return Ok(());
+        }
+        gateway.caps.charge(origin, &config.caps, now)
+    };
+    charged.inspect_err(|cap| {
+        gateway
+            .metrics
+            .turned_away
+            .get_or_create(&Label(*cap))
+            .inc();
+    })
 }
 
 /// Whether a request is meant to be the opening of a WebSocket, well made or not: then it is ours to

@@ -20,10 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::caps::HalfOpen;
+use super::caps::{Cap, HalfOpen};
 use super::config::Config;
 use super::door::Door;
 use super::hello;
+use super::passage::{OnPassage, Passage};
 use super::peer::Said;
 use super::places::{ConnectionSlot, Places};
 use super::refuse;
@@ -55,12 +56,6 @@ static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
         message,
     )
 });
-
-/// That a request's handshake is not done yet; dropped once it is known who asks.
-#[derive(Debug, Clone)]
-pub(super) struct Knocking {
-    _half_open: Arc<HalfOpen>,
-}
 
 /// By which a connection is ended at once, whatever it is in the middle of.
 #[derive(Debug, Clone, Default)]
@@ -284,10 +279,12 @@ impl Serving {
         half_open: Option<HalfOpen>,
     ) -> io::Result<()> {
         let Some(door) = self.door.clone() else {
-            self.converse(stream.into(), (peer, None), slot, None).await;
+            self.converse(stream.into(), (peer, None), None).await;
+            drop(slot);
             return Ok(());
         };
         let within = self.config.header_timeout;
+        let begun = door.now();
         let mut half_open = half_open;
         let mut said = None;
         if door.hears_proxies(peer.ip()) {
@@ -309,10 +306,13 @@ impl Serving {
                 Transport::Tls(Box::new(accepted.into()))
             }
         };
-        let knocking = half_open.map(|half_open| Knocking {
-            _half_open: Arc::new(half_open),
-        });
-        self.converse(transport, (peer, said), slot, knocking).await;
+        let passage = Passage::new(slot, half_open);
+        let left = door.half_open_left(begun);
+        let overdue = passage.overdue(left);
+        tokio::select! {
+            () = self.converse(transport, (peer, said), Some(&passage)) => {}
+            () = overdue => door.count(Cap::HalfOpenTime),
+        }
         Ok(())
     }
 
@@ -320,21 +320,17 @@ impl Serving {
         self,
         transport: Transport,
         (peer, said): (SocketAddr, Option<SocketAddr>),
-        slot: ConnectionSlot,
-        knocking: Option<Knocking>,
+        passage: Option<&Arc<Passage>>,
     ) {
         let is_tls = transport.is_tls();
-        // The first request takes it along; later ones of the same connection are no strangers.
-        let knocking = parking_lot::Mutex::new(knocking);
         let resting = Resting::default();
         let cut = Cut::default();
         let service = service_fn(|mut request: axum::http::Request<hyper::body::Incoming>| {
             let extensions = request.extensions_mut();
-            extensions.insert(slot.clone());
             extensions.insert(cut.clone());
             extensions.insert(ConnectInfo(peer));
-            if let Some(knocking) = knocking.lock().take() {
-                extensions.insert(knocking);
+            if let Some(passage) = passage {
+                extensions.insert(OnPassage(passage.clone()));
             }
             if let Some(said) = said {
                 extensions.insert(Said(said));
@@ -346,8 +342,11 @@ impl Serving {
             resting.begin();
             let resting = &resting;
             async move {
-                let answer = answered.await;
+                let mut answer = answered.await;
                 resting.end();
+                if let (Some(passage), Ok(response)) = (passage, &mut answer) {
+                    passage.answered(response);
+                }
                 answer
             }
         });
@@ -360,6 +359,10 @@ impl Serving {
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let stop = self.tasks.stopping();
+        let rest = self
+            .door
+            .as_ref()
+            .map_or(self.config.header_timeout, |door| door.rest());
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
@@ -376,6 +379,8 @@ impl Serving {
                         connection.as_mut().graceful_shutdown();
                     }
                 }
+                () = resting.for_long(rest) => connection.as_mut().graceful_shutdown(),
+                () = Passage::refused(passage) => connection.as_mut().graceful_shutdown(),
             }
         };
         if let Err(error) = ended {

@@ -31,6 +31,7 @@ mod listener;
 mod lists;
 mod metrics;
 mod parking;
+mod passage;
 mod peer;
 mod places;
 mod refuse;
@@ -41,6 +42,7 @@ mod site;
 mod spare;
 mod upgrade;
 mod waiting;
+mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +66,9 @@ use crate::types::Tasks;
 
 pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
-pub use identity::{DevIdentity, Identified, Identifiers, Identify, Identity, Unidentified};
+pub use identity::{
+    DevIdentity, Identified, Identifiers, Identify, Identity, Naming, Reach, Unidentified,
+};
 pub use listener::{Serving, serve};
 pub use metrics::Metrics;
 pub use places::{ConnectionSlot, Places};
@@ -82,10 +86,14 @@ pub struct Gateway {
     /// What may be replaced while it runs; each request sees one of them from beginning to end.
     rules: ArcSwap<Rules>,
     caps: Arc<Caps>,
+    /// How fast requests come that are no upgrade.
+    http_caps: Arc<Caps>,
     flapping: Flapping,
     parking: Arc<Parking>,
     /// Requests under way that are no upgrade.
     requests: Arc<Requests>,
+    /// Connections that bring them.
+    plain: Arc<Requests>,
     refusals: Refusals,
     /// All backends that there are connections of, also those that the settings do not name any more.
     members: Members,
@@ -142,14 +150,17 @@ impl Gateway {
         let members = Members::default();
         let rules = Rules::of(config, &identify, expiry_grace, &session, &members)?;
         let caps = Caps::new(&rules.config.caps, session.clock.now());
+        let http_caps = Caps::new(&rules.config.http.rates(), session.clock.now());
         Ok(Arc::new(Self {
             admission,
             session,
             rules: ArcSwap::from_pointee(rules),
             caps,
+            http_caps,
             flapping: Flapping::default(),
             parking: Arc::default(),
             requests: Arc::default(),
+            plain: Arc::default(),
             refusals: Refusals::default(),
             members,
             tasks,

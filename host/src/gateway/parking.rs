@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::upstream::Load;
+use super::wish::Wish;
 use crate::connection::Kept;
 use crate::manager::Manager;
 use crate::types::{DeviceId, ManagerId, Tasks};
@@ -26,6 +27,8 @@ pub(super) struct Parked {
     /// The backend's answer to the first upgrade.
     pub(super) headers: HeaderMap,
     pub(super) load: Option<Load>,
+    /// What its client had asked for.
+    pub(super) wish: Wish,
 }
 
 /// How long and how much is kept.
@@ -36,11 +39,17 @@ pub(super) struct Terms {
     pub(super) goodbye: Duration,
 }
 
+/// By which one is had: whoever asks for the same sends where to.
+struct Claim {
+    wish: Wish,
+    claim: oneshot::Sender<oneshot::Sender<Parked>>,
+}
+
 /// Where they wait.
 #[derive(Default)]
 pub(super) struct Parking {
     // Held for a map operation.
-    claims: Mutex<HashMap<Place, oneshot::Sender<oneshot::Sender<Parked>>>>,
+    claims: Mutex<HashMap<Place, Claim>>,
     arrived: Notify,
 }
 
@@ -61,7 +70,8 @@ impl Parking {
             if claims.len() >= PARKED_MAX {
                 return;
             }
-            claims.insert(place.clone(), claim);
+            let wish = parked.wish;
+            claims.insert(place.clone(), Claim { wish, claim });
         }
         self.arrived.notify_waiters();
         let (parking, stop) = (self.clone(), tasks.stopping());
@@ -93,16 +103,25 @@ impl Parking {
     /// Nobody can claim it any more. A newer one of the same place, whose claim is open, stays.
     fn forget(&self, place: &Place) {
         let mut claims = self.claims.lock();
-        if claims.get(place).is_some_and(oneshot::Sender::is_closed) {
+        if claims.get(place).is_some_and(|it| it.claim.is_closed()) {
             claims.remove(place);
         }
     }
 
-    /// Takes the connection of a client that comes back, if it is there.
-    pub(super) async fn claim(&self, manager: ManagerId, device: &DeviceId) -> Option<Parked> {
-        let claim = self.claims.lock().remove(&(manager, device.clone()))?;
+    /// Takes the connection of a client that comes back, if it is there. Where the client asks for
+    /// something else by now, the connection is given up.
+    pub(super) async fn claim(
+        &self,
+        manager: ManagerId,
+        device: &DeviceId,
+        wish: Wish,
+    ) -> Option<Parked> {
+        let claimed = self.claims.lock().remove(&(manager, device.clone()))?;
+        if claimed.wish != wish {
+            return None;
+        }
         let (client, parked) = oneshot::channel();
-        claim.send(client).ok()?;
+        claimed.claim.send(client).ok()?;
         parked.await.ok()
     }
 
@@ -111,6 +130,7 @@ impl Parking {
         &self,
         manager: ManagerId,
         device: &DeviceId,
+        wish: Wish,
         within: Duration,
     ) -> Option<Parked> {
         let place = (manager, device.clone());
@@ -125,6 +145,6 @@ impl Parking {
             }
         };
         tokio::time::timeout(within, there).await.ok()?;
-        self.claim(manager, device).await
+        self.claim(manager, device, wish).await
     }
 }

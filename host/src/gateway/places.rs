@@ -28,6 +28,8 @@ pub struct Places {
     room: Arc<Semaphore>,
     /// For sockets that are refused, or that gave their place up and are not closed yet.
     leaving: Arc<Semaphore>,
+    /// For connections whose requests are handed on, which are no WebSockets.
+    plain: Arc<Semaphore>,
     /// Sockets that wait for a place now.
     waiting: AtomicU32,
     /// Connections between two requests end when this fires: somebody needs a place.
@@ -69,11 +71,18 @@ impl Places {
     /// So many places, and so many sockets beside them: half of them may wait, half may be about to go.
     #[must_use]
     pub fn new(count: usize, beside: usize) -> Arc<Self> {
+        Self::with_plain(count, beside, 0)
+    }
+
+    /// The same, and so many for connections whose requests are handed on.
+    #[must_use]
+    pub fn with_plain(count: usize, beside: usize, plain: usize) -> Arc<Self> {
         let bounded = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Arc::new(Self {
             free: bounded(count),
             room: bounded(beside / 2),
             leaving: bounded(beside.div_ceil(2)),
+            plain: bounded(plain),
             waiting: AtomicU32::new(0),
             needed: Notify::new(),
             count,
@@ -161,10 +170,33 @@ impl Places {
 }
 
 impl ConnectionSlot {
+    /// Gives the place to a WebSocket, for one among connections whose requests are handed on. False if
+    /// there are too many of those.
+    pub(super) fn step_aside(&self) -> bool {
+        self.0.exchange(&self.0.places.plain)
+    }
+
+    /// Takes a place of a WebSocket again. False if there is none.
+    pub(super) fn step_back(&self) -> bool {
+        self.0.exchange(&self.0.places.free)
+    }
+
     /// For the port of the connection that has the place.
     pub(super) fn place(&self) -> std::sync::Weak<dyn Place> {
         let held: Arc<dyn Place> = self.0.clone();
         Arc::downgrade(&held)
+    }
+}
+
+impl Held {
+    /// Holds a place of these instead. False if there is none.
+    fn exchange(&self, of: &Arc<Semaphore>) -> bool {
+        let Ok(other) = of.clone().try_acquire_owned() else {
+            return false;
+        };
+        let before = std::mem::replace(&mut *self.permit.lock(), other);
+        drop(before);
+        true
     }
 }
 
@@ -197,6 +229,19 @@ mod tests {
         assert!(places.take().is_none() && places.may_linger().is_some());
         drop(second);
         assert!(places.take().is_some());
+    }
+
+    /// S10: a connection that is no WebSocket takes none of its places.
+    #[test]
+    fn s10_a_connection_that_hands_requests_on_has_a_place_of_its_own_kind() {
+        let places = Places::with_plain(1, 2, 1);
+        let one = places.take().unwrap();
+        assert!(one.step_aside());
+        let two = places.take().unwrap();
+        assert!(!two.step_aside(), "one of that kind, and there is one");
+        assert!(!one.step_back(), "the place is taken by now");
+        drop(two);
+        assert!(one.step_back() && places.take().is_none());
     }
 
     #[test]

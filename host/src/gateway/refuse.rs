@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::caps::Cap;
 use super::handshake::BadHandshake;
 use super::http::Full;
 use super::identity::Unidentified;
@@ -106,18 +107,39 @@ pub(super) fn coding() -> Response {
     answer(StatusCode::NOT_IMPLEMENTED, "transfer-coding", message)
 }
 
-/// Too many requests are under way.
+/// Requests come too fast, of all or of one address.
+pub(super) fn too_fast(cap: Cap) -> Response {
+    let message = "too many requests come here, or from this address; wait";
+    let mut response = answer(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", message);
+    set(response.headers_mut(), CONNECTION, "close");
+    later(&mut response);
+    noted(
+        response,
+        "too-many-requests",
+        format!("it is over the cap `{}`", cap.name()),
+    )
+}
+
+/// The client became one of many whose requests are handed on, and now wants a place.
+pub(super) fn no_place() -> Response {
+    let message = "this server has no place for another connection; wait";
+    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, "connection-limit", message);
+    later(&mut response);
+    noted(response, "connection-limit", message.to_owned())
+}
+
+/// Too many requests are under way, or too many connections bring them.
 pub(super) fn busy(full: Full) -> Response {
     let (status, error, message) = match full {
         Full::All => (
             StatusCode::SERVICE_UNAVAILABLE,
             "requests-limit",
-            "too many requests are under way here; wait",
+            "too many requests, or connections for them, are under way here; wait",
         ),
         Full::Address => (
             StatusCode::TOO_MANY_REQUESTS,
             "requests-limit-per-address",
-            "too many requests of this address are under way; wait",
+            "too many requests, or connections for them, of this address are under way; wait",
         ),
     };
     let mut response = answer(status, error, message);

@@ -20,14 +20,16 @@ impl Incoming {
     }
 
     /// The backend's connection of this device, if it is kept, or held by a connection that the client
-    /// has lost and we have not.
+    /// has lost and we have not, and the client asks for what it asked for then.
     pub(super) async fn resume(&self, parts: &Parts, permit: &Permit) -> Option<Leg> {
         let manager = permit.manager().filter(|_| self.keeps())?;
         let (parking, device) = (&self.gateway.parking, &self.identity.device);
-        let parked = match parking.claim(manager.id, device).await {
+        let parked = match parking.claim(manager.id, device, self.wish).await {
             None if manager.take_over(device) => {
                 let within = self.gateway.session.config.close_deadline;
-                parking.await_claim(manager.id, device, within).await
+                parking
+                    .await_claim(manager.id, device, self.wish, within)
+                    .await
             }
             parked => parked,
         };
@@ -42,7 +44,7 @@ impl Incoming {
         load: Option<Load>,
     ) -> Keeper {
         let gateway = self.gateway.clone();
-        let device = self.identity.device.clone();
+        let (device, wish) = (self.identity.device.clone(), self.wish);
         let terms = Terms {
             grace: self.rules.config.upstream_grace,
             held_bytes_max: self.rules.config.upstream_held_bytes_max,
@@ -53,6 +55,7 @@ impl Incoming {
                 kept,
                 headers,
                 load,
+                wish,
             };
             let (parking, tasks) = (&gateway.parking, &gateway.tasks);
             parking.park(manager, device, parked, terms, tasks);

@@ -18,11 +18,12 @@ use hyper::upgrade::OnUpgrade;
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::{Identity, Unidentified};
-use super::listener::Knocking;
+use super::passage::OnPassage;
 use super::peer::Origin;
 use super::places::ConnectionSlot;
 use super::route::{Route, is_reserved};
 use super::upstream::{Asked, Availability, Leg};
+use super::wish::Wish;
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
 use crate::admission::{self, Denied, Displace, Newcomer, Seat, Ticket};
 use crate::registry::Permit;
@@ -42,13 +43,23 @@ pub(super) async fn answer(
             return refuse::bad_handshake(&error);
         }
     };
+    // As it came: what proves who it is will be taken out.
+    let wish = Wish::of(&parts);
     let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
     };
-    // It is known who it is: no half-open handshake any more.
-    parts.extensions.remove::<Knocking>();
-    let slot = parts.extensions.get::<ConnectionSlot>().cloned();
+    let slot = match parts.extensions.remove::<OnPassage>() {
+        None => None,
+        Some(OnPassage(passage)) => {
+            // It is known who it is: no half-open handshake any more.
+            passage.settle();
+            let Some(slot) = passage.slot() else {
+                return refuse::no_place();
+            };
+            Some(slot)
+        }
+    };
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
         return refuse::cannot_upgrade();
@@ -66,6 +77,7 @@ pub(super) async fn answer(
         identity,
         user,
         key,
+        wish,
         notices,
         upgrade,
         slot,
@@ -103,7 +115,6 @@ async fn welcome(
     route: &Route,
     parts: &mut Parts,
 ) -> Result<Identity, Box<Response>> {
-    peer::find(parts, &rules.config.trusted_proxies);
     let identified = route.identify.identify(parts).await.and_then(|identity| {
         let reserved = is_reserved(&identity).filter(|_| rules.routes.has_scopes());
         reserved.map_or(Ok(identity), |name| Err(Unidentified::OfRoute(name)))
@@ -139,6 +150,8 @@ pub(super) struct Incoming {
     /// The user and the key by which its manager is held at its route.
     user: UserId,
     key: ManagerKey,
+    /// What it asked for.
+    pub(super) wish: Wish,
     /// Where it comes from, as far as that is known.
     pub(super) from: Option<Origin>,
     pub(super) notices: bool,

@@ -11,6 +11,10 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
+use super::unseen::unseen;
+
+pub use super::unseen::Unseen;
+
 /// The longest user id, key or device name, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 
@@ -34,13 +38,22 @@ pub enum InvalidId {
         /// Its length in bytes.
         bytes: usize,
     },
-    /// The name holds a control character, which could forge a log line.
-    #[error("`{what}` has a control character at byte {at}; use printable characters only")]
-    Control {
+    /// The name holds a character that nobody sees, or that changes how others are seen: it could forge
+    /// a log line, or pass for another name.
+    #[error("`{what}` has {kind} at byte {at}; use printable characters only")]
+    Character {
         /// Which name it is.
         what: &'static str,
+        /// What it holds.
+        kind: Unseen,
         /// Where, in bytes from the start.
         at: usize,
+    },
+    /// White space at an end, which headers lose: ` ann` here would be `ann` for a backend.
+    #[error("`{what}` begins or ends with a space; leave that out")]
+    Edge {
+        /// Which name it is.
+        what: &'static str,
     },
     /// The name begins like those that the host makes up.
     #[error(
@@ -62,10 +75,17 @@ fn check(what: &'static str, name: &str) -> Result<(), InvalidId> {
             bytes: name.len(),
         });
     }
-    match name.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(InvalidId::Control { what, at }),
-        None => Ok(()),
+    let mut unseen = name
+        .char_indices()
+        .filter_map(|(at, c)| Some((at, unseen(c)?)));
+    if let Some((at, kind)) = unseen.next() {
+        return Err(InvalidId::Character { what, kind, at });
     }
+    // Of white space only the plain space is left.
+    if name.starts_with(' ') || name.ends_with(' ') {
+        return Err(InvalidId::Edge { what });
+    }
+    Ok(())
 }
 
 macro_rules! name {
@@ -256,12 +276,30 @@ mod tests {
         );
         assert_eq!(
             DeviceId::new("a\nb"),
-            Err(InvalidId::Control {
+            Err(InvalidId::Character {
                 what: "device",
+                kind: Unseen::Control,
                 at: 1
             })
         );
         assert!(UserId::new("用户 10").is_ok());
+        assert_eq!(
+            UserId::new("an\u{202e}n").unwrap_err().to_string(),
+            "`user` has a character that turns the direction of text at byte 2; use printable characters only"
+        );
+    }
+
+    /// S17: what a header cannot carry at its ends is no part of a name.
+    #[test]
+    fn s17_no_name_begins_or_ends_with_a_space() {
+        for name in [" root", "root ", " ", "  ", " a b "] {
+            assert_eq!(
+                UserId::new(name),
+                Err(InvalidId::Edge { what: "user" }),
+                "{name:?}"
+            );
+        }
+        assert!(UserId::new("ann b").is_ok());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub mod tier;
 pub mod time;
 pub mod visible;
 
+mod unseen;
+
 pub use chain::chain;
 pub use health::{Evidence, EvidenceSource, Health};
 pub use ids::{ConnectionId, DecisionId, DeviceId, InvalidId, ManagerId, ManagerKey, UserId};

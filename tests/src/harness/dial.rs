@@ -1,6 +1,6 @@
 //! From a wish to connect to a [`Client`] or a [`Refusal`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct Dial {
     premium: bool,
     notices: bool,
     receive_buffer: Option<usize>,
+    lines: String,
+    from: IpAddr,
 }
 
 /// An answer that is no upgrade.
@@ -68,6 +70,8 @@ impl Dial {
             premium: false,
             notices: false,
             receive_buffer: None,
+            lines: String::new(),
+            from: Ipv4Addr::UNSPECIFIED.into(),
         }
     }
 
@@ -98,6 +102,20 @@ impl Dial {
         self
     }
 
+    /// From this address of this machine.
+    #[must_use]
+    pub const fn from(mut self, address: IpAddr) -> Self {
+        self.from = address;
+        self
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.lines.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+
     /// Whose kernel takes about so many bytes that it does not read.
     #[must_use]
     pub const fn receive_buffer(mut self, bytes: usize) -> Self {
@@ -115,10 +133,10 @@ impl Dial {
             ""
         };
         format!(
-            "GET /ws?user={}&key={}&device={}{class} HTTP/1.1\r\nhost: test\r\n\
+            "GET /ws?user={}&key={}&device={}{class} HTTP/1.1\r\nhost: localhost\r\n\
              upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
-             sec-websocket-key: {KEY}\r\n{protocol}\r\n",
-            self.user, self.key, self.device
+             sec-websocket-key: {KEY}\r\n{protocol}{}\r\n",
+            self.user, self.key, self.device, self.lines
         )
     }
 
@@ -131,6 +149,9 @@ impl Dial {
         socket.set_nonblocking(true).unwrap();
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        if !self.from.is_unspecified() {
+            socket.bind(&SocketAddr::new(self.from, 0).into()).unwrap();
         }
         TcpSocket::from_std_stream(socket.into())
             .connect(self.address)

@@ -9,7 +9,7 @@ use wastegate_tests::harness::{Setup, within};
 
 /// A GET of the upgrade path with these headers.
 fn get(target: &str, headers: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n")
+    format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")
         .into_bytes()
 }
 
@@ -102,7 +102,7 @@ async fn requests_that_are_no_upgrade_are_told_so() {
     let body = server
         .dial("a", "k")
         .request()
-        .replace("host: test", "host: test\r\ncontent-length: 2");
+        .replace("host: localhost", "host: localhost\r\ncontent-length: 2");
     let body = exchange(server.address, format!("{body}hi").as_bytes())
         .await
         .unwrap();

@@ -75,7 +75,7 @@ impl Limited {
     async fn knock(&self, number: usize) -> (u16, bool, TcpStream) {
         let mut stream = TcpStream::connect(self.gateway).await.unwrap();
         let request = format!(
-            "GET /ws?user=u{number}&key=k HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\n\
+            "GET /ws?user=u{number}&key=k HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n\
              connection: upgrade\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -186,7 +186,7 @@ async fn w22_connections_between_two_requests_leave_operators_theirs() {
         let server = Limited::start(limits, &[]).await;
         let idle = (0..245).map(|_| async {
             let mut stream = TcpStream::connect(server.gateway).await.unwrap();
-            let request = b"GET /x HTTP/1.1\r\nhost: test\r\n\r\n";
+            let request = b"GET /x HTTP/1.1\r\nhost: localhost\r\n\r\n";
             let _ = stream.write_all(request).await;
             let head = within("an answer", http::read_head(&mut stream)).await;
             assert!(head.is_some_and(|head| matches!(head.status, 404 | 503)));
@@ -200,7 +200,7 @@ async fn w22_connections_between_two_requests_leave_operators_theirs() {
         // The same on the operators' own listener.
         let idle = (0..300).map(|_| async {
             let mut stream = TcpStream::connect(server.admin).await.unwrap();
-            let request = b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n";
+            let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
             let _ = stream.write_all(request).await;
             let _ = within("an answer", http::read_head(&mut stream)).await;
             stream

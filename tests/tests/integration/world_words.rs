@@ -131,7 +131,10 @@ async fn w75_the_welcome_says_how_to_connect() {
             ],
             "cookie `jt`",
         ),
-        (vec!["identity.mode=headers"], "`x-user`"),
+        (
+            vec!["identity.mode=headers", "gateway.trusted_proxies=127.0.0.1"],
+            "`x-user`",
+        ),
         (
             vec!["identity.mode=cookie", "identity.cookie.name=sid"],
             "cookie `sid`",

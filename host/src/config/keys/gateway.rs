@@ -158,6 +158,42 @@ pub(super) fn sections() -> Vec<Section> {
                 "The same of one address; one more is answered 429. 0 for no limit.",
             )
             .key(
+                "http_requests_per_s_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.requests_per_s_max,
+                "Such requests a second, of all; five seconds' worth may come at once, one more is answered \
+                 429. 0 for no limit.",
+            )
+            .key(
+                "http_requests_per_address_per_s_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.requests_per_address_per_s_max,
+                "The same of one address; behind `gateway.trusted_proxies`, of the client that they name. 0 \
+                 for no limit.",
+            )
+            .key(
+                "http_connections_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.connections_max,
+                "Connections that bring such requests, at once; one more is answered 503. They take no \
+                 place of `limits.connections_total`. Of the descriptors of the process they have a \
+                 sixteenth at most. 0 for no limit but that.",
+            )
+            .key(
+                "http_connections_per_address_max",
+                count(0, MANY),
+                |d| &mut d.rooms.gateway.http.connections_per_address_max,
+                "The same of one address; one more is answered 429. Connections of \
+                 `gateway.trusted_proxies` are not counted one by one. 0 for no limit.",
+            )
+            .key(
+                "http_rest_ms",
+                millis(10, MINUTE),
+                |d| &mut d.rooms.gateway.http.rest,
+                "How long such a connection may rest between two requests; no longer than \
+                 `gateway.header_timeout_ms` in any case.",
+            )
+            .key(
                 "upstream_grace_ms",
                 millis(0, HOUR),
                 |d| &mut d.rooms.gateway.upstream_grace,
@@ -238,6 +274,7 @@ pub(super) fn sections() -> Vec<Section> {
                 "header_timeout_ms",
                 "header_bytes_max",
                 "headers_max",
+                "http_connections_max",
                 "upstream_grace_ms",
             ]),
         tls(),
@@ -275,8 +312,9 @@ fn tls() -> Section {
 fn caps() -> Section {
     Section::new(
         "gateway.caps",
-        "Who may knock, before anything is read; 0 for no cap. An address is an IPv4 address or an IPv6 \
-         network of 64 bits; those of `gateway.trusted_proxies` are not counted one by one.",
+        "Who may knock; 0 for no cap. An address is an IPv4 address or an IPv6 network of 64 bits. Sockets \
+         of `gateway.trusted_proxies` are not counted one by one; their requests count as those of the \
+         clients that they name.",
     )
     .key(
         "half_open_max",
@@ -291,16 +329,25 @@ fn caps() -> Section {
         "The same of one address.",
     )
     .key(
+        "half_open_lifetime_ms",
+        millis(100, HOUR),
+        |d| &mut d.rooms.gateway.caps.half_open_lifetime,
+        "How long a connection may take, whatever it sends, until it is known who its client is or until \
+         its first request is handed on; then it is cut off. It counts as a handshake that is not done for \
+         as long.",
+    )
+    .key(
         "per_s_max",
         count(0, MANY),
         |d| &mut d.rooms.gateway.caps.per_s_max,
-        "New connections a second, of all; five seconds' worth may come at once.",
+        "New connections a second, of all, and further requests of a connection that are not handed on; \
+         five seconds' worth may come at once.",
     )
     .key(
         "per_address_per_s_max",
         count(0, MANY),
         |d| &mut d.rooms.gateway.caps.per_address_per_s_max,
-        "The same of one address.",
+        "The same of one address. One over it is turned away before a byte is read, or answered 429.",
     )
     .live_except(&[])
 }

@@ -162,10 +162,17 @@ fn jwt() -> Section {
         "Where such a set is published: https, or http on this machine.",
     )
     .key(
+        "keys_max",
+        count(1, 10_000),
+        |d| &mut d.rooms.identity.jwt.keys_max,
+        "Keys that the set may have. One with more is not taken over, and the log says so.",
+    )
+    .key(
         "keys_refresh_ms",
         millis(SECOND, DAY),
         |d| &mut d.rooms.identity.jwt.keys_refresh,
-        "How long a set is believed before it is read again.",
+        "How long a set is believed before it is read again. Tokens whose key is in the old one do not \
+         wait for that.",
     )
     .key(
         "keys_retry_ms",

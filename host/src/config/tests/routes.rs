@@ -9,7 +9,7 @@ use crate::gateway::route;
 const FILE: &str = "\
 [gateway]
 upstream = 'ws://127.0.0.1:1'
-
+trusted_proxies = ['127.0.0.1']
 [[gateway.route]]
 path = '/chat'
 upstream = ['ws://127.0.0.1:2', 'ws://127.0.0.1:3']

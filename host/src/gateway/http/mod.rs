@@ -27,13 +27,15 @@ use self::body::{Download, Source};
 pub(super) use self::client::Client;
 use self::client::Failure;
 pub use self::config::{Config, Style};
-pub(super) use self::requests::{Full, Requests};
+pub(super) use self::requests::{Full, Most, Place, Requests};
 use self::watch::{Progress, Watch};
-use super::listener::{Cut, Knocking};
+use super::listener::Cut;
 use super::lists::items;
+use super::passage::OnPassage;
+use super::peer::{self, Origin};
 use super::route::Route;
 use super::upstream::{Attempt, Onward, Purpose, UpstreamError, Upstreams, answer};
-use super::{Gateway, Rules, peer, refuse};
+use super::{Gateway, Rules, refuse};
 
 /// Hands a request on to one of a route's backends, and its answer back.
 pub(super) async fn pass(
@@ -49,19 +51,13 @@ pub(super) async fn pass(
     let Some(client) = &rules.http else {
         return refuse::method();
     };
-    peer::find(&mut parts, &rules.config.trusted_proxies);
-    let place = gateway
-        .requests
-        .take(peer::origin(&parts), &rules.config.http);
-    let place = match place {
+    let place = match take(&gateway, &rules, &parts) {
         Ok(place) => place,
         Err(full) => {
             gateway.metrics.requests_refused.inc();
             return refuse::busy(full);
         }
     };
-    // It has a place among requests now, and needs none among handshakes.
-    parts.extensions.remove::<Knocking>();
     route.cut(&mut parts.uri);
     gateway.metrics.requests.inc();
     let cut = parts.extensions.remove::<Cut>().unwrap_or_default();
@@ -92,6 +88,22 @@ pub(super) async fn pass(
             refused(failure)
         }
     }
+}
+
+/// A place for a request, and for its connection if it is the first of its kind there.
+fn take(gateway: &Gateway, rules: &Rules, parts: &Parts) -> Result<Place, Full> {
+    let config = &rules.config;
+    let place = gateway
+        .requests
+        .take(peer::origin(parts), config.http.requests())?;
+    if let Some(OnPassage(passage)) = parts.extensions.get() {
+        // A proxy's connections are of many clients.
+        let nearest = peer::way(parts).filter(|way| !way.is_trusted);
+        let nearest = nearest.map(|way| Origin::from(way.nearest));
+        let connections = &gateway.plain;
+        passage.carry(|| connections.take(nearest, config.http.connections()))?;
+    }
+    Ok(place)
 }
 
 /// Why a request cannot be handed on whatever its backend is.

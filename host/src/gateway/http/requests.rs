@@ -1,23 +1,29 @@
-//! How many requests are under way, of each address and in all.
+//! How many requests are under way, and how many connections bring them, of each address and in all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Config;
 use crate::gateway::peer::Origin;
 
 /// Which limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::gateway) enum Full {
-    /// `gateway.http_requests_max`.
+    /// That of all.
     All,
-    /// `gateway.http_requests_per_address_max`.
+    /// That of one address.
     Address,
 }
 
-/// Those that are under way.
+/// How many there may be; 0 for no limit.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gateway) struct Most {
+    pub(in crate::gateway) all: u32,
+    pub(in crate::gateway) of_address: u32,
+}
+
+/// Those that there are.
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Requests {
     // A lock, because the sum and its parts change together; held for a few additions.
@@ -33,26 +39,26 @@ struct Counts {
 
 /// One of them; dropped, it is over.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::gateway) struct Place {
     requests: Arc<Requests>,
     origin: Option<Origin>,
 }
 
 impl Requests {
     /// Counts one more. `origin` is none where there is no address to count by.
-    pub(super) fn take(
+    pub(in crate::gateway) fn take(
         self: &Arc<Self>,
         origin: Option<Origin>,
-        config: &Config,
+        most: Most,
     ) -> Result<Place, Full> {
         let over = |count: u32, most: u32| most > 0 && count >= most;
         let mut counts = self.counts.lock();
-        if over(counts.all, config.requests_max) {
+        if over(counts.all, most.all) {
             return Err(Full::All);
         }
         if let Some(origin) = origin {
             let of_origin = counts.origins.get(&origin).copied().unwrap_or_default();
-            if over(of_origin, config.requests_per_address_max) {
+            if over(of_origin, most.of_address) {
                 return Err(Full::Address);
             }
             counts.origins.insert(origin, of_origin + 1);
@@ -90,26 +96,24 @@ mod tests {
     #[test]
     fn places_are_counted_by_address_and_given_back() {
         let requests = Arc::new(Requests::default());
-        let config = Config {
-            requests_max: 3,
-            requests_per_address_max: 2,
-            ..Config::default()
+        let most = Most {
+            all: 3,
+            of_address: 2,
         };
         let from = |text: &str| Some(Origin::from(text.parse::<IpAddr>().unwrap()));
         let (ann, bob) = (from("192.0.2.1"), from("192.0.2.2"));
-        let first = requests.take(ann, &config).unwrap();
-        let _second = requests.take(ann, &config).unwrap();
-        assert_eq!(requests.take(ann, &config).unwrap_err(), Full::Address);
-        let third = requests.take(bob, &config).unwrap();
-        assert_eq!(requests.take(bob, &config).unwrap_err(), Full::All);
+        let first = requests.take(ann, most).unwrap();
+        let _second = requests.take(ann, most).unwrap();
+        assert_eq!(requests.take(ann, most).unwrap_err(), Full::Address);
+        let third = requests.take(bob, most).unwrap();
+        assert_eq!(requests.take(bob, most).unwrap_err(), Full::All);
         drop((first, third));
-        let _fourth = requests.take(ann, &config).unwrap();
+        let _fourth = requests.take(ann, most).unwrap();
         assert_eq!(requests.counts.lock().origins.len(), 1);
-        let unlimited = Config {
-            requests_max: 0,
-            requests_per_address_max: 0,
-            ..config
+        let unlimited = Most {
+            all: 0,
+            of_address: 0,
         };
-        assert!(requests.take(ann, &unlimited).is_ok());
+        assert!(requests.take(ann, unlimited).is_ok());
     }
 }

@@ -1,10 +1,18 @@
-//! Identity for development: everybody is who they say they are.
+//! Identity for development: everybody is who they say they are, and is at this machine.
+//!
+//! That a connection comes from loopback does not say that somebody at this machine makes it. A proxy that
+//! stands here brings the whole world along, and any page that a browser here has open can ask for a name
+//! of its own that leads here (DNS rebinding). So what shows either is refused, and told why.
 
+use axum::http::header::VIA;
 use axum::http::request::Parts;
 
 use super::address;
 use super::names::{Names, Naming};
 use super::{Identified, Identify, Identity, Unidentified};
+use crate::gateway::authority::Authority;
+use crate::gateway::upstream::is_forwarding;
+use crate::gateway::{peer, site};
 use crate::types::UserId;
 
 const CLASSES: [&str; 2] = ["standard", "premium"];
@@ -16,12 +24,64 @@ const CLASSES: [&str; 2] = ["standard", "premium"];
 pub struct DevIdentity {
     /// Where managers and devices are named.
     pub naming: Naming,
+    /// Who is believed.
+    pub reach: Reach,
+}
+
+/// Whose word [`DevIdentity`] takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// That of who is at this machine: clients of loopback that no proxy speaks for, and that ask for
+    /// `localhost` or a loopback address.
+    #[default]
+    Loopback,
+    /// Everybody's: for an application that embeds us and keeps strangers out by itself.
+    Anywhere,
 }
 
 impl Identify for DevIdentity {
     fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
-        Box::pin(std::future::ready(self.read(parts)))
+        let identified = self.takes(parts).and_then(|()| self.read(parts));
+        Box::pin(std::future::ready(identified))
     }
+
+    fn takes(&self, parts: &Parts) -> Result<(), Unidentified> {
+        match self.reach {
+            Reach::Loopback => stranger(parts).map_or(Ok(()), |sign| {
+                Err(Unidentified::Forbidden(format!(
+                    "`identity.mode` is \"dev\", which believes any name and is for this machine only, and \
+                     {sign}; for clients of elsewhere set another `identity.mode`"
+                )))
+            }),
+            Reach::Anywhere => Ok(()),
+        }
+    }
+}
+
+/// What shows that a request is not of somebody at this machine, if something does.
+fn stranger(parts: &Parts) -> Option<String> {
+    let client = peer::socket(parts).filter(|address| !address.is_loopback());
+    if let Some(client) = client {
+        return Some(format!("this request is from {client}"));
+    }
+    let headers = &parts.headers;
+    if let Some(name) = headers
+        .keys()
+        .find(|name| is_forwarding(name) || **name == VIA)
+    {
+        return Some(format!("header `{name}` says that a proxy is in front"));
+    }
+    if peer::way(parts).is_some_and(|way| way.is_proxied) {
+        return Some("a PROXY header says that a proxy is in front".to_owned());
+    }
+    let host = site::host(parts)?;
+    let is_here = Authority::read(host).is_some_and(|host| host.is_loopback());
+    (!is_here).then(|| {
+        let host = String::from_utf8_lossy(host);
+        format!(
+            "this request asks for the host {host:?} instead of localhost or a loopback address"
+        )
+    })
 }
 
 impl DevIdentity {
@@ -148,6 +208,75 @@ mod tests {
         }
     }
 
+    /// S14, S21: a proxy, a name that was made to lead here, and a client of elsewhere are refused.
+    #[test]
+    fn s14_s21_only_who_is_at_this_machine_is_believed() {
+        let refused = |socket: &str, headers: &[(&str, &str)]| {
+            let from = ConnectInfo(SocketAddr::new(socket.parse().unwrap(), 1));
+            let mut request = Request::get("/ws?user=ann").extension(from);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let mut parts = request.body(()).unwrap().into_parts().0;
+            peer::find(&mut parts, &["127.0.0.0/8".parse().unwrap()]);
+            let taken = DevIdentity::default().takes(&parts);
+            let anywhere = DevIdentity {
+                reach: Reach::Anywhere,
+                ..DevIdentity::default()
+            };
+            assert!(anywhere.takes(&parts).is_ok());
+            taken
+                .err()
+                .map(|error| (error.status().as_u16(), error.to_string()))
+        };
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:80",
+        ] {
+            assert_eq!(refused("127.0.0.1", &[("host", host)]), None, "{host}");
+        }
+        let local = ("host", "localhost");
+        for (socket, headers, why) in [
+            (
+                "127.0.0.1",
+                &[("host", "rebind.example:8080")][..],
+                "rebind.example:8080",
+            ),
+            (
+                "127.0.0.1",
+                &[("host", "localhost.evil.example")],
+                "evil.example",
+            ),
+            (
+                "127.0.0.1",
+                &[local, ("x-forwarded-for", "203.0.113.9")],
+                "x-forwarded-for",
+            ),
+            (
+                "127.0.0.1",
+                &[local, ("x_real_ip", "127.0.0.1")],
+                "x_real_ip",
+            ),
+            (
+                "127.0.0.1",
+                &[local, ("forwarded", "for=127.0.0.1")],
+                "forwarded",
+            ),
+            ("127.0.0.1", &[local, ("via", "1.1 proxy")], "via"),
+            ("192.0.2.7", &[local], "192.0.2.7"),
+        ] {
+            let (status, said) = refused(socket, headers).unwrap();
+            assert_eq!(status, 403, "{said}");
+            assert!(
+                said.contains(why) && said.contains("`identity.mode`"),
+                "{said}"
+            );
+        }
+    }
+
     /// In front of a backend its own parameters are none of our business, and a client that sends
     /// nothing is its address; only whose limit counts has to be clear.
     #[test]
@@ -156,7 +285,10 @@ mod tests {
             shared: true,
             ..Naming::default()
         };
-        let dev = DevIdentity { naming };
+        let dev = DevIdentity {
+            naming,
+            ..DevIdentity::default()
+        };
         let read = |query: &str| {
             let from = ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 1)));
             let request = Request::get(format!("/chat?{query}")).extension(from);

@@ -78,14 +78,16 @@ impl Forwarded {
                 continue;
             }
             let mut values = parts.headers.get_all(name).iter();
-            let value = values.next().and_then(|value| value.to_str().ok());
+            let value = values.next();
             if values.next().is_some() {
                 return Err(Unidentified::Rejected(format!(
                     "header `{name}` occurs more than once"
                 )));
             }
             if let Some(value) = value {
-                said.insert(name.clone(), Value::from(value));
+                let text = std::str::from_utf8(value.as_bytes());
+                let text = text.map_err(|_| Unidentified::NoText(format!("header `{name}`")))?;
+                said.insert(name.clone(), Value::from(text));
             }
         }
         if !said.contains_key(&headers.user) {

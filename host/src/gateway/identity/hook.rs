@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::claims::{self, Reader};
+use super::token::Taken;
 use super::{Identified, Identify, Identity, Naming, Unidentified, http};
 use crate::gateway::peer;
 use crate::observe::Throttle;
@@ -133,6 +134,13 @@ impl Hook {
                 answer
             }
         };
+        // An answer that is remembered may have expired since.
+        let expires = expiry(&answer)?;
+        if expires.is_some_and(|expires| expires <= self.clock.unix_ms(self.clock.now())) {
+            return Err(Unidentified::Rejected(
+                "what proves who you are has expired; sign in again".to_owned(),
+            ));
+        }
         let token = self.config.token.take(parts);
         // Which of the two the service went by is its secret: a foreign page can make up a token, and
         // have the browser send the cookie that counts.
@@ -148,10 +156,10 @@ impl Hook {
             }
             Unidentified::Unavailable
         })?;
-        let expires = answer.get("expires_unix_s").and_then(Value::as_u64);
         Ok(Identity {
-            expires_unix_ms: expires.map(|seconds| seconds.saturating_mul(1_000)),
-            by_token: !cookies && token.is_some_and(|(_, source)| !source.is_sent_unasked()),
+            expires_unix_ms: expires,
+            by_token: !cookies
+                && matches!(token, Taken::Token(_, source) if !source.is_sent_unasked()),
             ..identity
         })
     }
@@ -206,6 +214,27 @@ impl Hook {
         };
         serde_json::from_slice(&bytes)
             .map_err(|error| unavailable(format!("no JSON object: {error}")))
+    }
+}
+
+/// Until when an answer holds, milliseconds since the Unix epoch. One that says it in no way that can be
+/// read is no yes.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes the nearest whole number that fits"
+)]
+fn expiry(answer: &Map<String, Value>) -> Result<Option<u64>, Unidentified> {
+    match answer.get("expires_unix_s") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(seconds)) => {
+            let seconds = seconds.as_f64().unwrap_or_default();
+            Ok(Some((seconds * 1_000.0) as u64))
+        }
+        Some(_) => {
+            tracing::error!("the authorisation hook's `expires_unix_s` is no number");
+            Err(Unidentified::Unavailable)
+        }
     }
 }
 

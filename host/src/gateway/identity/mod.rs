@@ -34,7 +34,7 @@ use crate::manager::DeviceClass;
 use crate::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
 
 pub use config::{Config, Mode};
-pub use dev::DevIdentity;
+pub use dev::{DevIdentity, Reach};
 pub use identifiers::Identifiers;
 pub use names::Naming;
 
@@ -110,6 +110,9 @@ pub enum Unidentified {
     /// A name is not one.
     #[error(transparent)]
     Name(#[from] InvalidId),
+    /// Bytes where a name should be.
+    #[error("{0} is not UTF-8; encode the name as UTF-8")]
+    NoText(String),
     /// The query is not one.
     #[error("the query is not valid percent-encoded UTF-8")]
     Query,
@@ -156,6 +159,15 @@ pub trait Identify: Send + Sync + 'static {
     /// Who it is, or [`Unidentified`], whose text the client reads. What proves it may be taken out
     /// of the request: what is left is what a backend gets to see.
     fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a>;
+
+    /// Whether any request is taken from there at all, one that is no upgrade included.
+    ///
+    /// # Errors
+    /// [`Unidentified`], whose text the client reads.
+    fn takes(&self, parts: &Parts) -> Result<(), Unidentified> {
+        let _ = parts;
+        Ok(())
+    }
 }
 
 /// Why nobody could be identified by such settings at all.
@@ -193,7 +205,10 @@ pub fn by(
     };
     let proxies = proxies.to_vec();
     Ok(match config.mode {
-        Mode::Dev => Arc::new(DevIdentity { naming }),
+        Mode::Dev => Arc::new(DevIdentity {
+            naming,
+            ..DevIdentity::default()
+        }),
         Mode::Address => Arc::new(address::Address::new(naming, proxies)),
         Mode::Cookie => Arc::new(session::Session::new(&config.cookie, naming, proxies)),
         Mode::Jwt => Arc::new(jwt::Jwt::new(config, naming, clock).map_err(

@@ -100,13 +100,15 @@ impl Naming {
             Said::Nothing => Ok(None),
             Said::Twice if self.shared => Ok(None),
             Said::Twice => Err(Unidentified::Repeated(place.to_string())),
-            Said::Once(text) if self.shared => {
-                let is_name = match ManagerKey::held(&text) {
-                    Ok(_) => !text.contains(REPLACEMENT),
-                    Err(_) => false,
-                };
-                Ok(is_name.then_some(text))
+            Said::Once(text) if text.contains(REPLACEMENT) => {
+                Err(Unidentified::NoText(place.to_string()))
             }
+            // A backend's own parameter may be empty, or long. One with characters that nobody sees is
+            // refused whoever reads it.
+            Said::Once(text) if self.shared => match ManagerKey::held(&text) {
+                Err(InvalidId::Empty { .. } | InvalidId::TooLong { .. }) => Ok(None),
+                _ => Ok(Some(text)),
+            },
             Said::Once(text) => Ok(Some(text)),
         }
     }
@@ -217,7 +219,7 @@ mod tests {
 
     /// In front of a backend its own parameters are no mistakes, whatever they are.
     #[test]
-    fn a_request_that_is_shared_is_never_refused_for_what_is_no_name() {
+    fn a_request_that_is_shared_is_not_refused_for_what_means_something_else() {
         let shared = Naming {
             shared: true,
             ..Naming::default()
@@ -225,16 +227,23 @@ mod tests {
         let long = format!("/ws?key={}", "k".repeat(300));
         for uri in [
             "/ws?key=&device=",
-            "/ws?key=a&key=b&device=%00",
+            "/ws?key=a&key=b&device=",
             "/ws?device-class=5&x=%ff",
-            "/ws?key=%ff",
             &long,
         ] {
             let unnamed = ("-".to_owned(), "-".to_owned());
             assert_eq!(named(&shared, uri), Ok(unnamed), "{uri}");
             assert!(named(&Naming::default(), uri).is_err(), "{uri}");
         }
-        for naming in [shared, Naming::default()] {
+        for naming in [shared.clone(), Naming::default()] {
+            for uri in [
+                "/ws?key=%00",
+                "/ws?key=%ff",
+                "/ws?device=%20d",
+                "/ws?key=%e2%80%ae",
+            ] {
+                assert!(named(&naming, uri).is_err(), "{uri}");
+            }
             let refused = named(&naming, "/ws?key=unnamed-1").unwrap_err();
             assert!(refused.contains("reserved"), "{refused}");
         }

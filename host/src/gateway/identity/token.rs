@@ -46,6 +46,16 @@ impl Source {
     }
 }
 
+/// What of a token a request has.
+pub(super) enum Taken {
+    /// None.
+    Nothing,
+    /// One of more than [`TOKEN_BYTES_MAX`].
+    TooLong,
+    /// One, and where it was.
+    Token(Secret, Source),
+}
+
 /// Where a client hands over its token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -74,10 +84,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Takes the token out of a request, if it has one, and every other item and parameter that
-    /// could be one, but for a parameter that is handed on.
-    pub(super) fn take(&self, parts: &mut Parts) -> Option<(Secret, Source)> {
-        let mut found = None;
+    /// Takes the token out of a request, and every other item and parameter that could be one, but for a
+    /// parameter that is handed on.
+    pub(super) fn take(&self, parts: &mut Parts) -> Taken {
+        let mut found = Taken::Nothing;
         for source in Source::ALL {
             if !self.sources.contains(&source) {
                 continue;
@@ -88,9 +98,15 @@ impl Config {
                 Source::Cookie => self.cookie(parts),
                 Source::Query => self.query(parts),
             };
-            let here = here.filter(|token| !token.is_empty() && token.len() <= TOKEN_BYTES_MAX);
-            if found.is_none() {
-                found = here.map(|token| (Secret::new(token), source));
+            let Some(token) = here.filter(|token| !token.is_empty()) else {
+                continue;
+            };
+            if matches!(found, Taken::Nothing) {
+                found = if token.len() > TOKEN_BYTES_MAX {
+                    Taken::TooLong
+                } else {
+                    Taken::Token(Secret::new(token), source)
+                };
             }
         }
         found
@@ -182,8 +198,10 @@ mod tests {
     }
 
     fn take(config: &Config, parts: &mut Parts) -> Option<(String, Source)> {
-        let taken = config.take(parts);
-        taken.map(|(token, source)| (token.reveal().to_owned(), source))
+        match config.take(parts) {
+            Taken::Token(token, source) => Some((token.reveal().to_owned(), source)),
+            Taken::Nothing | Taken::TooLong => None,
+        }
     }
 
     fn everywhere() -> Config {
@@ -234,7 +252,7 @@ mod tests {
         assert!(only.headers.get("sec-websocket-protocol").is_none());
         let long = format!("Bearer {}", "x".repeat(TOKEN_BYTES_MAX + 1));
         let mut long = parts("/ws", &[("authorization", &long)]);
-        assert_eq!(take(&everywhere(), &mut long), None);
+        assert!(matches!(everywhere().take(&mut long), Taken::TooLong));
         let mut basic = parts("/ws", &[("authorization", "Basic YTpi")]);
         assert_eq!(take(&everywhere(), &mut basic), None);
     }

@@ -22,6 +22,9 @@ const NAMES: [&str; 5] = [
     "cf-connecting-ip",
     "fastly-client-ip",
 ];
+/// The header that became `Forwarded`. Proxies hand on a client's and write none, so nobody is believed in
+/// it.
+const UNUSUAL: &str = "x-forwarded";
 /// What stands in a list for a hop that cannot be read (RFC 7239, section 6.2).
 const UNKNOWN: &str = "unknown";
 
@@ -36,7 +39,7 @@ pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
 }
 
 /// Whether a header tells whom a proxy speaks for.
-pub(super) fn is_forwarding(name: &HeaderName) -> bool {
+pub(in crate::gateway) fn is_forwarding(name: &HeaderName) -> bool {
     let name = dashed(name);
     BEGINNINGS.iter().any(|begin| name.starts_with(begin)) || NAMES.contains(&&*name)
 }
@@ -46,8 +49,9 @@ pub(super) fn extend(headers: &mut HeaderMap, parts: &Parts) {
     let is_trusted = peer::is_vouched_for(parts);
     if is_trusted {
         for (name, value) in &parts.headers {
-            // One that only looks like it was not written by the proxy.
-            if is_forwarding(name) && !name.as_str().contains('_') {
+            // One that only looks like it was not written by the proxy, nor was one that no proxy writes.
+            let is_written = !name.as_str().contains('_') && name.as_str() != UNUSUAL;
+            if is_forwarding(name) && is_written {
                 headers.append(name.clone(), value.clone());
             }
         }
@@ -141,6 +145,7 @@ mod tests {
             ("x-forwarded-port", b"443"),
             ("x-real-ip", b"203.0.113.7"),
             ("x_forwarded_for", b"6.6.6.6"),
+            ("x-forwarded", b"for=9.9.9.9"),
         ];
         let expected = [
             (

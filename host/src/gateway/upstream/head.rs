@@ -1,6 +1,9 @@
 //! The heads that cross us: a request on its way to a backend, an answer on its way to a client. Both
 //! lose what belongs to one hop; a request also loses what only we may say, and gets that.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use axum::body::Body;
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
@@ -61,7 +64,10 @@ impl Onward<'_> {
             parts, identity, ..
         } = *self;
         let mut headers = end_to_end(&parts.headers, |name| {
-            *name != HOST && !is_ours(name) && !forwarding::is_forwarding(name)
+            *name != HOST
+                && !is_ours(name)
+                && !forwarding::is_forwarding(name)
+                && !is_another_request(name)
         });
         let host = match self.host {
             UpstreamHost::Client => site::host(parts),
@@ -84,6 +90,7 @@ impl Onward<'_> {
         };
         let names = names.into_iter().flatten();
         for (name, value) in names.filter(|(name, _)| !is_unnamed(*name)) {
+            let value = encoded(value);
             say(
                 &mut headers,
                 HeaderName::from_static(name),
@@ -92,6 +99,25 @@ impl Onward<'_> {
         }
         headers
     }
+}
+
+/// A name as a header carries it: what is not ASCII is percent-encoded UTF-8, and so is `%`, so that every
+/// name has one encoding and `decodeURIComponent` or its like gives it back. A server would read raw bytes
+/// as Latin-1, as UTF-8, or refuse them (RFC 9110, section 5.5).
+fn encoded(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|byte| byte.is_ascii() && byte != b'%') {
+        return Cow::Borrowed(name);
+    }
+    let mut encoded = String::with_capacity(name.len() * 3);
+    for byte in name.bytes() {
+        if byte.is_ascii() && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    Cow::Owned(encoded)
 }
 
 /// Sets a header, if its value can be one.
@@ -110,16 +136,41 @@ fn end_to_end(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> Head
     let is_named = |name: &HeaderName| named.iter().any(|named| *named == name.as_str().as_bytes());
     let mut left = HeaderMap::with_capacity(headers.len() + 8);
     for (name, value) in headers {
-        if !HOP.contains(name) && !is_named(name) && wanted(name) {
+        if !is_of_hop(name) && !is_named(name) && wanted(name) {
             left.append(name.clone(), value.clone());
         }
     }
     left
 }
 
+/// Whether a header is one of one hop, with `_` or with `-`.
+fn is_of_hop(name: &HeaderName) -> bool {
+    let name = forwarding::dashed(name);
+    HOP.iter().any(|hop| *hop == *name)
+}
+
 /// The headers of a backend's answer for the client; a length of the body stays.
 pub(in crate::gateway) fn answer(headers: &HeaderMap) -> HeaderMap {
     end_to_end(headers, |name| !is_ours(name))
+}
+
+/// Headers by which some servers answer another request than the one that they get: another path than
+/// the one that a route was chosen by, another method, another host.
+const ANOTHER_REQUEST: [&str; 9] = [
+    "x-original-url",
+    "x-original-uri",
+    "x-original-method",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-host",
+];
+
+/// Whether a header asks for another request than the one that it is in.
+fn is_another_request(name: &HeaderName) -> bool {
+    ANOTHER_REQUEST.contains(&&*forwarding::dashed(name))
 }
 
 /// Whether a header is one between us and backends. Some backends cannot tell `_` from `-`.
@@ -179,4 +230,44 @@ pub(super) fn upgrade(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
     }
     *request.headers_mut() = headers;
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S18: every name comes back from its header, and no two names share one.
+    #[test]
+    fn s18_a_name_is_encoded_where_it_is_not_ascii() {
+        for (name, header) in [
+            ("ann b", "ann b"),
+            ("100%", "100%25"),
+            ("%41", "%2541"),
+            ("J\u{fc}rgen", "J%C3%BCrgen"),
+            ("\u{ff21}", "%EF%BC%A1"),
+        ] {
+            assert_eq!(encoded(name), header);
+        }
+    }
+
+    /// S19, S20: in every spelling that a backend could take for it.
+    #[test]
+    fn s19_s20_headers_that_are_never_handed_on() {
+        let headers = [
+            "proxy",
+            "proxy-authorization",
+            "proxy_connection",
+            "x_wastegate_user",
+            "x_original_url",
+            "x-http-method-override",
+        ];
+        let mut all = HeaderMap::new();
+        for name in headers.into_iter().chain(["x-tenant", "my_own"]) {
+            let name: HeaderName = name.parse().unwrap();
+            all.append(name, HeaderValue::from_static("v"));
+        }
+        let left = end_to_end(&all, |name| !is_ours(name) && !is_another_request(name));
+        let left: Vec<&str> = left.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-tenant", "my_own"]);
+    }
 }

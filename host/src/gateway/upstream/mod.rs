@@ -21,6 +21,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
+pub(super) use forwarding::is_forwarding;
 pub(super) use head::{Onward, answer};
 pub use member::View;
 pub(super) use member::{Load, Members};

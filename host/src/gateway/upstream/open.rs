@@ -188,6 +188,7 @@ impl Leg {
             kept,
             headers,
             load,
+            ..
         } = parked;
         let agreed = headers.get(SEC_WEBSOCKET_PROTOCOL);
         let agreed = agreed.and_then(|protocol| protocol.to_str().ok());

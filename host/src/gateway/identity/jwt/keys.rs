@@ -2,7 +2,11 @@
 //!
 //! Rotation: a set is read again when it is old, and early when a token names a key that is not in
 //! it, though not more often than every `keys_retry`: tokens with made-up names must not make us
-//! hammer whoever publishes the set. A set that cannot be read again stays in use.
+//! hammer whoever publishes the set. A set that cannot be read again stays in use; one that can be read
+//! and is empty means that no key is good any more.
+//!
+//! It is read beside the requests, once for all of them. A token whose key is in the set does not wait for
+//! that, but for a moment where it is the first to find the set old; only one whose key is not does.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,18 +14,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::Config;
 use crate::gateway::identity::http;
-use crate::types::{Clock, Timestamp};
+use crate::types::{Clock, Tasks, Timestamp};
 
 /// Bytes of a set that are read.
 const SET_BYTES_MAX: usize = 1024 * 1_024;
-/// Keys of a set that are used.
-const KEYS_MAX: usize = 64;
+
+/// How long a token whose key is known waits for a set that it found old: a publisher that answers is
+/// heard, so that a key that it took back is good for nobody, and one that does not delays nobody.
+const DUE_WAIT: Duration = Duration::from_millis(25);
 
 /// Why keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +56,17 @@ pub enum KeysError {
     /// It is no set of keys.
     #[error("it is no JSON Web Key Set: {0}")]
     Json(#[source] serde_json::Error),
-    /// It has none that can be used.
+    /// It has keys, and none that can be used.
     #[error("the set has no key for signatures by RSA, P-256 or Ed25519")]
-    Empty,
+    Unusable,
+    /// It has too many keys.
+    #[error("the set has {found} keys, more than `identity.jwt.keys_max` ({most}); raise that")]
+    TooMany {
+        /// How many.
+        found: usize,
+        /// How many are allowed.
+        most: usize,
+    },
     /// The shared secret is none.
     #[error("the shared secret is empty")]
     Secret,
@@ -73,6 +90,13 @@ enum Source {
     Url(reqwest::Client, String),
 }
 
+/// A set as it is published. What a key is, each says by itself: one of a kind that we do not know is
+/// passed over (RFC 7517, section 5).
+#[derive(Deserialize)]
+struct PublishedSet {
+    keys: Vec<Value>,
+}
+
 struct Known {
     id: Option<String>,
     /// The one that it is meant for, if it says so.
@@ -88,10 +112,18 @@ struct Set {
 /// All keys.
 pub(super) struct Keys {
     secret: Option<DecodingKey>,
+    published: Arc<Published>,
+    /// Reads beside the requests; a set of its own, since nobody waits for it at a stop.
+    tasks: Tasks,
+}
+
+/// The set that is read again.
+struct Published {
     source: Source,
     set: ArcSwapOption<Set>,
     /// When a set was last asked for. Held while it is read, so that it is read once.
     asked: Mutex<Option<Timestamp>>,
+    keys_max: usize,
     refresh: Duration,
     retry: Duration,
     clock: Clock,
@@ -113,20 +145,24 @@ impl Keys {
             }
             (None, None) => Source::Nowhere,
         };
-        let keys = Self {
-            secret,
+        let published = Published {
             source,
             set: ArcSwapOption::empty(),
             asked: Mutex::new(None),
+            keys_max: config.keys_max,
             refresh: config.keys_refresh,
             retry: config.keys_retry,
             clock,
         };
         // A mistake in a file is told at the start; a publisher may be started after us.
-        if let Source::File(path) = &keys.source {
-            keys.keep(&read_file(path)?)?;
+        if let Source::File(path) = &published.source {
+            published.keep(&read_file(path)?)?;
         }
-        Ok(keys)
+        Ok(Self {
+            secret,
+            published: Arc::new(published),
+            tasks: Tasks::new(),
+        })
     }
 
     /// The keys that may have signed a token with this header: the one of that name, or all of that
@@ -139,18 +175,24 @@ impl Keys {
         if algorithm == Algorithm::HS256 {
             return Ok(vec![self.secret.clone().ok_or(NoKey::Unknown)?]);
         }
-        let is_fresh = |set: &Arc<Set>| self.clock.now().since(set.read_at) < self.refresh;
-        if let Some(set) = self.set.load_full().filter(is_fresh) {
-            let keys = set.find(id, algorithm);
-            if !keys.is_empty() {
+        let published = &self.published;
+        let known = published.set.load_full();
+        let keys = known.as_ref().map(|set| set.find(id, algorithm));
+        if let (Some(set), Some(keys)) = (known, keys.filter(|keys| !keys.is_empty())) {
+            if !(published.is_old(&set) && published.is_at_rest()) {
                 return Ok(keys);
             }
-        }
-        if matches!(self.source, Source::Nowhere) {
+            let read = tokio::time::timeout(DUE_WAIT, self.read_again()).await;
+            if read.is_err() {
+                return Ok(keys);
+            }
+        } else if matches!(published.source, Source::Nowhere) {
             return Err(NoKey::Unknown);
+        } else {
+            // One that fails to be joined has panicked; then there is what there was.
+            let _ = self.read_again().await;
         }
-        self.read_again().await;
-        let set = self.set.load_full().ok_or(NoKey::Unavailable)?;
+        let set = published.set.load_full().ok_or(NoKey::Unavailable)?;
         let keys = set.find(id, algorithm);
         if keys.is_empty() {
             Err(NoKey::Unknown)
@@ -159,13 +201,35 @@ impl Keys {
         }
     }
 
+    /// Reads the set again, whatever becomes of the request that it is for.
+    fn read_again(&self) -> JoinHandle<()> {
+        let published = self.published.clone();
+        self.tasks
+            .spawn("keys", async move { published.read_again().await })
+    }
+}
+
+impl Published {
+    fn is_old(&self, set: &Set) -> bool {
+        self.clock.now().since(set.read_at) >= self.refresh
+    }
+
+    /// Whether it may be read again: it is not just being read, nor was it a moment ago.
+    fn is_at_rest(&self) -> bool {
+        let asked = self.asked.try_lock().ok();
+        asked.is_some_and(|asked| !self.was_just_asked(*asked))
+    }
+
+    fn was_just_asked(&self, asked: Option<Timestamp>) -> bool {
+        asked.is_some_and(|asked| self.clock.now().since(asked) < self.retry)
+    }
+
     async fn read_again(&self) {
         let mut asked = self.asked.lock().await;
-        let now = self.clock.now();
-        if asked.is_some_and(|asked| now.since(asked) < self.retry) {
+        if self.was_just_asked(*asked) {
             return;
         }
-        *asked = Some(now);
+        *asked = Some(self.clock.now());
         let read = match &self.source {
             Source::Nowhere => return,
             Source::File(path) => read_file(path),
@@ -173,15 +237,22 @@ impl Keys {
         };
         if let Err(error) = read.and_then(|bytes| self.keep(&bytes)) {
             let why = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(%error, why, "the keys of tokens could not be read again; the old ones stay");
+            tracing::warn!(%error, why, "the keys of tokens could not be read; those that were read before stay");
         }
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<(), KeysError> {
-        let set: JwkSet = serde_json::from_slice(bytes).map_err(KeysError::Json)?;
-        let keys: Vec<Known> = set.keys.iter().filter_map(known).take(KEYS_MAX).collect();
-        if keys.is_empty() {
-            return Err(KeysError::Empty);
+        let set: PublishedSet = serde_json::from_slice(bytes).map_err(KeysError::Json)?;
+        let (found, most) = (set.keys.len(), self.keys_max);
+        if found > most {
+            return Err(KeysError::TooMany { found, most });
+        }
+        let keys = set.keys.into_iter();
+        let keys: Vec<Known> = keys
+            .filter_map(|key| known(&Jwk::deserialize(key).ok()?))
+            .collect();
+        if keys.is_empty() && found > 0 {
+            return Err(KeysError::Unusable);
         }
         let read_at = self.clock.now();
         self.set.store(Some(Arc::new(Set { keys, read_at })));

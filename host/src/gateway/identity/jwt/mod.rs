@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use self::keys::{Keys, NoKey};
 use super::claims::Reader;
+use super::token::{TOKEN_BYTES_MAX, Taken};
 use super::{Identified, Identify, Identity, Naming, Unidentified, token};
 use crate::types::{Clock, Secret};
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub keys_file: Option<PathBuf>,
     /// Where such a set is published: `https`, or `http` on this machine.
     pub keys_url: Option<String>,
+    /// Keys that a set may have. 64.
+    pub keys_max: usize,
     /// How long a set is believed before it is read again. 5 min.
     pub keys_refresh: Duration,
     /// The pause between two looks for a key that is not in the set, or that failed. 10 s.
@@ -80,6 +83,7 @@ impl Default for Config {
             secret: Secret::default(),
             keys_file: None,
             keys_url: None,
+            keys_max: 64,
             keys_refresh: Duration::from_secs(300),
             keys_retry: Duration::from_secs(10),
             keys_timeout: Duration::from_secs(5),
@@ -181,11 +185,19 @@ impl Jwt {
     }
 
     async fn who(&self, parts: &mut Parts) -> Result<Identity, Unidentified> {
-        let Some((token, source)) = self.config.token.take(parts) else {
-            return Err(Unidentified::Rejected(format!(
-                "a token is needed: {}",
-                wanted(&self.config.token)
-            )));
+        let (token, source) = match self.config.token.take(parts) {
+            Taken::Token(token, source) => (token, source),
+            Taken::TooLong => {
+                return Err(bad(&format!(
+                    "it is too long; at most {TOKEN_BYTES_MAX} bytes are read"
+                )));
+            }
+            Taken::Nothing => {
+                return Err(Unidentified::Rejected(format!(
+                    "a token is needed: {}",
+                    wanted(&self.config.token)
+                )));
+            }
         };
         let claims = self.check(token.reveal()).await?;
         let reader = Reader {

@@ -1,0 +1,131 @@
+//! What a connection of a client has come to, shared by the connection and its requests.
+//!
+//! It begins as a stranger's: half-open, counted by its address, and with so much time to become something
+//! else whatever it sends. An upgrade whose client is known, and a request that is handed on, make an end
+//! of that. What is neither is answered and closed, so that nothing is held by being refused. A connection
+//! that hands requests on has given its place among the node's connections back: it is counted among its
+//! own kind, and has to find a place again should it become a WebSocket after all.
+
+use std::future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::Response;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::caps::HalfOpen;
+use super::http::{Full, Place};
+use super::places::ConnectionSlot;
+
+/// The way of one connection.
+#[derive(Debug)]
+pub(super) struct Passage {
+    // Locks, because requests and the connection look at it from different tasks; each held for an exchange.
+    half_open: Mutex<Option<HalfOpen>>,
+    /// That its requests are handed on.
+    plain: Mutex<Option<Place>>,
+    /// The door counted it by the address of its client, and its first request with it.
+    is_charged: AtomicBool,
+    /// Its last answer refused it.
+    refused: Notify,
+    /// It is no stranger's any more.
+    settled: CancellationToken,
+    slot: ConnectionSlot,
+}
+
+/// A request's own share of it.
+#[derive(Debug, Clone)]
+pub(super) struct OnPassage(pub(super) Arc<Passage>);
+
+impl Passage {
+    /// Of a stranger, who is none where nobody counts.
+    pub(super) fn new(slot: ConnectionSlot, half_open: Option<HalfOpen>) -> Arc<Self> {
+        let is_charged = half_open.as_ref().is_some_and(HalfOpen::is_of_one);
+        Arc::new(Self {
+            half_open: Mutex::new(half_open),
+            plain: Mutex::new(None),
+            is_charged: AtomicBool::new(is_charged),
+            refused: Notify::new(),
+            settled: CancellationToken::new(),
+            slot,
+        })
+    }
+
+    /// Whether a request has been paid for by the connection that it opened; once.
+    pub(super) fn is_paid(&self) -> bool {
+        self.is_charged.swap(false, Ordering::Relaxed)
+    }
+
+    /// It is known who this is.
+    pub(super) fn settle(&self) {
+        drop(self.half_open.lock().take());
+        self.settled.cancel();
+    }
+
+    /// Whether its requests are handed on.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.lock().is_some()
+    }
+
+    /// Makes it a connection whose requests are handed on, if it is none yet.
+    pub(super) fn carry(&self, take: impl FnOnce() -> Result<Place, Full>) -> Result<(), Full> {
+        let mut plain = self.plain.lock();
+        if plain.is_none() {
+            let place = take()?;
+            if !self.slot.step_aside() {
+                return Err(Full::All);
+            }
+            *plain = Some(place);
+        }
+        drop(plain);
+        self.settle();
+        Ok(())
+    }
+
+    /// Its place among the node's connections, for a WebSocket. None if it gave its own up and there is no
+    /// other.
+    pub(super) fn slot(&self) -> Option<ConnectionSlot> {
+        let mut plain = self.plain.lock();
+        if plain.is_some() {
+            if !self.slot.step_back() {
+                return None;
+            }
+            *plain = None;
+        }
+        Some(self.slot.clone())
+    }
+
+    /// Notes an answer. What is refused has no reason to stay, and the answer says so, unless it has to say
+    /// something else there.
+    pub(super) fn answered(&self, response: &mut Response) {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS || self.is_plain() {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers
+            .entry(CONNECTION)
+            .or_insert(HeaderValue::from_static("close"));
+        self.refused.notify_one();
+    }
+
+    /// Completes when a connection was refused.
+    pub(super) async fn refused(passage: Option<&Arc<Self>>) {
+        match passage {
+            Some(passage) => passage.refused.notified().await,
+            None => future::pending().await,
+        }
+    }
+
+    /// Completes when it has been a stranger's for so long.
+    pub(super) async fn overdue(&self, after: Duration) {
+        tokio::select! {
+            () = self.settled.cancelled() => future::pending().await,
+            () = tokio::time::sleep(after) => {}
+        }
+    }
+}
