@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::config::Environment;
+use crate::policy::load::workshop::child;
 
 /// A WebSocket gateway that never locks a user out.
 #[derive(Debug, clap::Parser)]
@@ -49,6 +50,9 @@ pub enum Verb {
     Tune(tune::Args),
     /// Look at recorded activity, bring it into one form, cut it.
     Trace(trace::Args),
+    /// Compile a policy for the process that started this one.
+    #[command(name = child::VERB, hide = true)]
+    PolicyLoadChild,
 }
 
 /// Where a verb reads and writes.
@@ -78,6 +82,7 @@ impl Cli {
             Some(Verb::Shadow(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
+            Some(Verb::PolicyLoadChild) => Ok(child::run()),
         }
     }
 }

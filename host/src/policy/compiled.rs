@@ -8,7 +8,7 @@
 //! and renamed into it. They are named by the digest of the component and by what the engine says
 //! of its version, settings and processor. Their number and size are bounded; the oldest go.
 //!
-//! Not here: turning the bytes into code (`native`).
+//! Not here: what the bytes are (`load::made`), and turning them into code (`native`).
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 /// How a file begins; the number is the layout's.
-const MAGIC: &[u8; 8] = b"wgcwasm1";
+const MAGIC: &[u8; 8] = b"wgcwasm2";
 
 /// Length of the SHA-256 after it.
 const SUM_BYTES: usize = 32;
@@ -234,7 +234,7 @@ impl CompiledDir {
 
 impl Kept {
     /// What [`CompiledDir::keep`] was given.
-    pub(super) fn native(&self) -> &[u8] {
+    pub(super) fn content(&self) -> &[u8] {
         &self.0
     }
 }

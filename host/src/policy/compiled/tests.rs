@@ -13,7 +13,7 @@ fn directory() -> (tempfile::TempDir, CompiledDir) {
 }
 
 fn found(directory: &CompiledDir, name: &str) -> Option<Vec<u8>> {
-    directory.find(name).map(|kept| kept.native().to_vec())
+    directory.find(name).map(|kept| kept.content().to_vec())
 }
 
 fn names(directory: &CompiledDir) -> Vec<String> {

@@ -60,8 +60,6 @@ pub struct Rollout {
     ledger: ArcSwap<Ledger>,
     /// One change at a time. Held while the ledger goes to disk, on threads that may block only.
     changing: Mutex<()>,
-    /// One submission in the compiler at a time: they would only take each other's processors.
-    compiling: Mutex<()>,
     /// Policies that are ready and sit in no seat. Never held while anything waits.
     warm: Mutex<Warm>,
     /// Submissions by the order in which they came. Never held while anything waits.
@@ -96,7 +94,6 @@ impl Rollout {
             audit,
             ledger: ArcSwap::from_pointee(ledger),
             changing: Mutex::default(),
-            compiling: Mutex::default(),
             under_way: Mutex::default(),
             next_submission: AtomicU64::new(0),
             submissions: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),

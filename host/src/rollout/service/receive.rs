@@ -110,7 +110,10 @@ fn followed(ledger: &Ledger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier>
 fn is_passing(refused: &Refused) -> bool {
     match refused {
         Refused::Busy { .. } | Refused::Interrupted | Refused::Store(_) => true,
-        Refused::Load(error) => matches!(error, LoadError::Interrupted),
+        Refused::Load(error) => matches!(
+            error,
+            LoadError::Interrupted | LoadError::LoadersBusy { .. } | LoadError::NoLoader(_)
+        ),
         Refused::Signature(_)
         | Refused::Source(_)
         | Refused::Name { .. }
