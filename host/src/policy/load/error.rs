@@ -4,8 +4,8 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::decision::Fault;
 use super::fence::Breach;
+use crate::decision::Fault;
 use crate::policy::allowance::InvalidLimits;
 use crate::policy::kit::KitFailure;
 use crate::policy::manifest::{BadParameter, Problem};

@@ -32,10 +32,7 @@ pub(super) fn recognise(bytes: &[u8], bytes_max: u64) -> Result<(), LoadError> {
 
 /// The component in a file that was recognised and passed the fence: as it is, or made of a core
 /// module that names its world.
-pub(super) fn component(
-    bytes: &[u8],
-    passed: &mut dyn FnMut(Step),
-) -> Result<Vec<u8>, LoadError> {
+pub(super) fn component(bytes: &[u8], passed: &mut dyn FnMut(Step)) -> Result<Vec<u8>, LoadError> {
     validate(bytes)?;
     passed(Step::Format);
     if Parser::is_core_wasm(bytes) {

@@ -30,7 +30,13 @@ pub(super) fn code(
     let order = Order::of(engine);
     let name = name(engine, &order, bytes);
     if let Some(code) = kept(engine, &name) {
-        let steps = [Step::Format, Step::World, Step::Imports, Step::Types, Step::Compile];
+        let steps = [
+            Step::Format,
+            Step::World,
+            Step::Imports,
+            Step::Types,
+            Step::Compile,
+        ];
         steps.into_iter().for_each(&mut *passed);
         return Ok(code);
     }
@@ -73,7 +79,11 @@ fn kept(engine: &Engine, name: &str) -> Option<Code> {
         Ok(code) => Some(code),
         Err(error) => {
             let error = crate::types::chain(&error);
-            tracing::warn!(file = name, error, "a compiled policy is not for this engine");
+            tracing::warn!(
+                file = name,
+                error,
+                "a compiled policy is not for this engine"
+            );
             directory.forget(name);
             None
         }

@@ -25,7 +25,9 @@ impl Native {
 impl Made {
     /// Of what the engine just wrote, once for each layout.
     pub(super) fn of(weight: Weight, code: Vec<(Layout, Vec<u8>)>) -> Self {
-        let code = code.into_iter().map(|(layout, code)| (layout, Native(code)));
+        let code = code
+            .into_iter()
+            .map(|(layout, code)| (layout, Native(code)));
         Self {
             weight,
             code: code.collect(),

@@ -10,8 +10,14 @@ use super::imports;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Refusal {
-    TooLarge { bytes: u64, max: u64 },
-    HeavyTooLarge { bytes: u64, max: u64 },
+    TooLarge {
+        bytes: u64,
+        max: u64,
+    },
+    HeavyTooLarge {
+        bytes: u64,
+        max: u64,
+    },
     Malformed(String),
     NoWorld,
     CoreExports(Vec<String>),

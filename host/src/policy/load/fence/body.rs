@@ -31,6 +31,7 @@ pub(super) fn walk(
                 open.push(true);
                 loops += 1;
                 let at = offset.saturating_add(position);
+                meter.most(Count::Loops, loops, at)?;
                 meter.most(Count::LoopLocals, loops.saturating_mul(locals), at)?;
                 deep(&open, meter, at)?;
             }

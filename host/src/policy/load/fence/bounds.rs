@@ -27,13 +27,15 @@ pub enum Count {
     Locals,
     /// Blocks inside one another, in one function.
     Blocks,
+    /// Loops inside one another, in one function.
+    Loops,
     /// Loops inside one another times locals, in one function.
     LoopLocals,
 }
 
 impl Count {
     /// How many there are.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Nesting,
         Self::Modules,
         Self::Types,
@@ -45,6 +47,7 @@ impl Count {
         Self::FunctionBytes,
         Self::Locals,
         Self::Blocks,
+        Self::Loops,
         Self::LoopLocals,
     ];
 
@@ -63,6 +66,7 @@ impl Count {
             Self::FunctionBytes => "function_bytes_max",
             Self::Locals => "locals_max",
             Self::Blocks => "blocks_max",
+            Self::Loops => "loops_max",
             Self::LoopLocals => "loop_locals_max",
         }
     }
@@ -80,6 +84,7 @@ impl Count {
             Self::FunctionBytes => "bytes in one function",
             Self::Locals => "locals in one function",
             Self::Blocks => "blocks inside one another in one function",
+            Self::Loops => "loops inside one another in one function",
             Self::LoopLocals => "loops inside one another times locals in one function",
         }
     }
@@ -96,22 +101,24 @@ pub struct Bounds {
     pub types_max: u64,
     /// Functions in a file. Default 60,000.
     pub functions_max: u64,
-    /// Instances, aliases and canonical functions in a file. Default 20,000.
+    /// Instances, aliases and canonical functions in a file. Default 10,000.
     pub instances_max: u64,
-    /// Imports and exports in a file. Default 60,000.
+    /// Imports and exports in a file. Default 40,000.
     pub names_max: u64,
-    /// Tables, memories, globals and tags in a file. Default 60,000.
+    /// Tables, memories, globals and tags in a file. Default 10,000.
     pub stores_max: u64,
-    /// Data and element segments in a file. Default 20,000.
+    /// Data and element segments in a file. Default 50,000.
     pub segments_max: u64,
-    /// Bytes of one function. Default 512 KiB.
+    /// Bytes of one function. Default 2 MiB.
     pub function_bytes_max: u64,
     /// Locals of one function. Default 5,000.
     pub locals_max: u64,
-    /// Blocks inside one another. Default 2,000.
+    /// Blocks inside one another. Default 5,000.
     pub blocks_max: u64,
+    /// Loops inside one another. Default 100.
+    pub loops_max: u64,
     /// Loops inside one another times locals, in one function: what the compiler's work grows with.
-    /// Default 20,000.
+    /// Default 5,000.
     pub loop_locals_max: u64,
 }
 
@@ -122,14 +129,15 @@ impl Default for Bounds {
             modules_max: 512,
             types_max: 20_000,
             functions_max: 60_000,
-            instances_max: 20_000,
-            names_max: 60_000,
-            stores_max: 60_000,
-            segments_max: 20_000,
-            function_bytes_max: 512 << 10,
+            instances_max: 10_000,
+            names_max: 40_000,
+            stores_max: 10_000,
+            segments_max: 50_000,
+            function_bytes_max: 2 << 20,
             locals_max: 5_000,
-            blocks_max: 2_000,
-            loop_locals_max: 20_000,
+            blocks_max: 5_000,
+            loops_max: 100,
+            loop_locals_max: 5_000,
         }
     }
 }
@@ -150,6 +158,7 @@ impl Bounds {
             Count::FunctionBytes => self.function_bytes_max,
             Count::Locals => self.locals_max,
             Count::Blocks => self.blocks_max,
+            Count::Loops => self.loops_max,
             Count::LoopLocals => self.loop_locals_max,
         }
     }
