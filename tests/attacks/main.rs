@@ -3,6 +3,9 @@
 //! One file for a kind. [`stage`] has the program with a connected client beside it; an attack ends with
 //! `Stage::unharmed`: the client talks, another one is let in, and `/healthz` answers, each in time.
 
+mod folders;
+mod hostile;
+mod loader;
 mod stage;
 
 /// Nothing happens: what the other tests compare with.

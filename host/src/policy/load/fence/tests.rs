@@ -120,7 +120,7 @@ fn a_breach_says_what_where_and_which_key() {
     let error = walk(&types(0x42, 1_000), &Bounds::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the policy has 33 components, modules or types inside one another at byte 107, and at most 32 are accepted: build it from less code, or raise `policy.load.nesting_max`"
+        "the policy has 33 components, modules or types inside one another at byte 104, and at most 32 are accepted: build it from less code, or raise `policy.load.nesting_max`"
     );
 }
 
