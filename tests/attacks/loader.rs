@@ -61,19 +61,20 @@ async fn s01_a_file_of_nested_types_is_refused() {
     }
 }
 
-/// Where the fence is opened wide, the process that compiles ends, and not the one that serves.
+/// As open as the fence goes, what compiles has the stack for what it lets through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s01_behind_an_open_fence_only_the_process_that_compiles_ends() {
+async fn s01_behind_a_fence_as_open_as_it_goes_nobody_is_harmed() {
     let mut stage = Stage::with(&OPEN).await;
-    for file in [
-        fifo_with(&types(INSTANCE_TYPE, 900)),
-        world_of_types(COMPONENT_TYPE, 900),
-    ] {
+    let files = [
+        (fifo_with(&types(INSTANCE_TYPE, 990)), 201),
+        (fifo_with(&types(COMPONENT_TYPE, 990)), 201),
+        (world_of_types(COMPONENT_TYPE, 990), 422),
+    ];
+    for (file, status) in files {
         let reply = push(&stage, &file).await;
-        assert_eq!(reply.status, 422, "{reply:?}");
+        assert_eq!(reply.status, status, "{reply:?}");
         stage.unharmed().await;
     }
-    assert_eq!(push(&stage, &shipped_policy("fifo")).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,11 +131,11 @@ async fn s03_check_and_inspect_say_no_in_a_sentence() {
 async fn s04_loops_times_locals_are_refused_or_killed_at_the_limit() {
     let mut stage = Stage::with(&[]).await;
     let path = stage.folder.path().join("fifo.wasm");
-    for count in [300, 500, 700, 1_000] {
+    for count in [300, 1_000] {
         fs::write(&path, fifo_with(&loops(count))).unwrap();
         let (code, text) = says("check", &path, &[]).await;
         assert_eq!(code, Some(1), "{text}");
-        assert!(text.contains("policy.load.loops_max"), "{text}");
+        assert!(text.contains("policy.load.loop_locals_max"), "{text}");
     }
     let limits = [
         ("deadline_ms=700", "policy.load.deadline_ms"),
