@@ -17,7 +17,7 @@ pub struct LoadSettings {
     /// How long compiling may take by the wall clock, and how long it may wait for its turn.
     /// Default 15 s.
     pub deadline: Duration,
-    /// The same of a file that is larger than `policy.size_bytes_max`. Default 3 min.
+    /// The same of a file that is larger than `policy.size_bytes_max`. Default 5 min.
     pub heavy_deadline: Duration,
     /// Processor time of compiling. Default 15 s.
     pub cpu: Duration,
@@ -47,7 +47,7 @@ impl Default for LoadSettings {
             own_process: true,
             at_once_max: 2,
             deadline: Duration::from_secs(15),
-            heavy_deadline: Duration::from_mins(3),
+            heavy_deadline: Duration::from_mins(5),
             cpu: Duration::from_secs(15),
             heavy_cpu: Duration::from_mins(3),
             memory_bytes: 1 << 30,

@@ -2,8 +2,9 @@
 //!
 //! The process is started from `/proc/self/exe`, so it is this build even where the file was replaced
 //! meanwhile. It takes limits upon itself before it reads a byte of the file: address space, processor
-//! time, no core dump, a lower priority, and an end with whoever started it. What it cannot be held to
-//! by the system, the wall clock, it is killed for from here.
+//! time, no core dump, and an end with whoever started it. Not a lower priority: on a busy machine it
+//! would come to nothing before its deadline. What it cannot be held to by the system, the wall clock,
+//! it is killed for from here.
 //!
 //! This bounds what a file may cost. It is no wall against a mistake in the compiler: what the process
 //! answers is run as native code here.
@@ -29,9 +30,6 @@ pub const VERB: &str = "policy-load-child";
 
 /// This program, whatever became of its file.
 const PROGRAM: &str = "/proc/self/exe";
-
-/// How much lower its priority is: who is served goes before who compiles.
-const NICE: i32 = 5;
 
 /// Asks for it and waits.
 pub(super) fn make(
@@ -158,8 +156,6 @@ fn answer() -> io::Result<()> {
 /// Takes the limits upon this process.
 fn hold(head: &wire::Head) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // That a priority cannot be lowered is no reason to compile nothing.
-    let _ = rustix::process::nice(NICE);
     rlimit::setrlimit(Resource::CORE, 0, 0)?;
     rlimit::setrlimit(Resource::FSIZE, 0, 0)?;
     rlimit::setrlimit(Resource::CPU, head.cpu_s, head.cpu_s.saturating_add(1))?;
