@@ -15,7 +15,7 @@ pub struct LoadSettings {
     /// Policies that are compiled at once; more wait. Default 2.
     pub at_once_max: u32,
     /// How long compiling may take by the wall clock, and how long it may wait for its turn.
-    /// Default 15 s.
+    /// Default 30 s: twice the processor time, for a machine that is busy with other things.
     pub deadline: Duration,
     /// The same of a file that is larger than `policy.size_bytes_max`. Default 5 min.
     pub heavy_deadline: Duration,
@@ -46,7 +46,7 @@ impl Default for LoadSettings {
         Self {
             own_process: true,
             at_once_max: 2,
-            deadline: Duration::from_secs(15),
+            deadline: Duration::from_secs(30),
             heavy_deadline: Duration::from_mins(5),
             cpu: Duration::from_secs(15),
             heavy_cpu: Duration::from_mins(3),
