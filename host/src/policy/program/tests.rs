@@ -163,8 +163,8 @@ fn its_own_error_is_clipped_and_cannot_forge_a_log_line() {
 fn a_log_line_that_is_no_text_is_replaced_and_fails_nothing() {
     let guest = Guest {
         fields: IMPORT_LOG.to_owned(),
-        rank: "(i32.store8 (i32.const 16) (i32.const 255))
-            (call $log (i32.const 1) (i32.const 16) (i32.const 1))
+        rank: "(i32.store8 (i32.const 120000) (i32.const 255))
+            (call $log (i32.const 1) (i32.const 120000) (i32.const 1))
             (call $answer (i32.const 0) (i32.const 0))"
             .to_owned(),
         ..Guest::default()
