@@ -1,5 +1,10 @@
 //! Files that end or hold whoever loads them, by every way in.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "how long an attack holds somebody is real time"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -102,9 +107,8 @@ async fn s02_a_file_of_nested_types_in_the_directory_ends_no_start() {
         })
         .await;
         stage.unharmed().await;
-        stage.program.terminate();
-        let (status, _) = stage.program.finish().await;
-        assert!(status.success(), "{status}");
+        // However it ends: what is there at the next start is the same.
+        stage.program.kill();
     }
 }
 

@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let mutated = data
         .get(..size)
-        .filter(|bytes| Parser::is_core_wasm(bytes) && seed % 2 == 0);
+        .filter(|bytes| seed % 2 == 0 && is_valid(bytes));
     let mutated = mutated.and_then(|module| {
         let mut mutate = WasmMutate::default();
         mutate.seed(seed.into()).fuel(MUTATION_FUEL);
@@ -54,6 +54,12 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
         None => fuzzer_mutate(data, size, max_size),
     }
 });
+
+/// Whether it is a module that the mutator bears: it panics on others.
+fn is_valid(bytes: &[u8]) -> bool {
+    let passes = fence::walk(bytes, &Bounds::default()).is_ok();
+    passes && Parser::is_core_wasm(bytes) && Validator::new().validate_all(bytes).is_ok()
+}
 
 /// Goes the way of `policy::load`, as far as it does not compile.
 fn taken_or_refused(bytes: &[u8]) {
