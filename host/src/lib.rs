@@ -61,6 +61,8 @@ pub mod page;
 
 pub mod stats;
 
+pub mod files;
+
 pub mod types;
 
 #[cfg(test)]

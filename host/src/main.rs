@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use wastegate::cli::{Cli, Terminal};
 use wastegate::config::Environment;
+use wastegate::policy::load::workshop;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> anyhow::Result<ExitCode> {
+    workshop::compile_in_processes();
     // Not locked: other threads log to them.
     let (mut out, mut err) = (stdout(), stderr());
     let terminal = Terminal {

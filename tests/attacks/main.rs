@@ -14,6 +14,8 @@ mod echoing;
 #[cfg(test)]
 mod floods;
 #[cfg(test)]
+mod folders;
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod frames;
@@ -21,6 +23,10 @@ mod frames;
 mod handshakes;
 #[cfg(test)]
 mod hooks;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod loader;
 #[cfg(test)]
 mod names;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::notes::{ACTIVITY, DECISIONS};
 use super::policies::Policies;
 use super::{acceptor, identify, key};
 use crate::config::{Config, PolicySource};
+use crate::files;
 use crate::gateway::{DevIdentity, Gateway};
 use crate::manager::Application;
 use crate::observe::config::JournalConfig;
@@ -21,9 +22,6 @@ use crate::observe::metrics::Metrics;
 use crate::observe::{self, journal};
 use crate::rollout::StartError;
 use crate::types::Clock;
-
-/// A file that is made to see whether one can be, and removed.
-const PROBE: &str = ".wastegate-check";
 
 /// Everything that would keep a server from starting, or from keeping what it is to keep.
 pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<AppError> {
@@ -124,11 +122,7 @@ fn takes_files(folder: &Path) -> io::Result<()> {
         .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
         .map(Path::to_owned)
         .collect();
-    let made = fs::create_dir_all(folder).and_then(|()| {
-        let probe = folder.join(PROBE);
-        fs::write(&probe, [])?;
-        fs::remove_file(probe)
-    });
+    let made = files::make_folder(folder).and_then(|()| files::check_state(folder));
     for path in missing {
         // Only what this made, and only while it is empty.
         let _ = fs::remove_dir(path);

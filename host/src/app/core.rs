@@ -275,6 +275,7 @@ impl Core {
     pub async fn stop(&self) -> bool {
         let config = self.gateway.config();
         self.leaving.cancel();
+        self.policies.catalog.engine().stop_loading();
         if self.registry.total() > 0 && !config.drain_readyz.is_zero() {
             let within = config.drain_readyz;
             tracing::info!(

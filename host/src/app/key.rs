@@ -4,13 +4,13 @@
 //! whom it exposed.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::AppError;
 use crate::config::Config;
+use crate::files;
 use crate::observe::pseudonym::PseudonymKey;
 
 /// The file, in the state directory; only its owner may read it.
@@ -40,7 +40,7 @@ fn kept(folder: &Path) -> Result<PseudonymKey, AppError> {
         path: path.clone(),
         source,
     };
-    match fs::read_to_string(&path) {
+    match files::read(&path).and_then(io::read_to_string) {
         Ok(text) => text.trim().parse().map_err(|_| AppError::Key(path.clone())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = make(folder, &path).map_err(at)?;
@@ -59,15 +59,9 @@ fn make(folder: &Path, path: &PathBuf) -> io::Result<String> {
         let _ = write!(text, "{byte:02x}");
         text
     });
-    fs::create_dir_all(folder)?;
+    files::make_folder(folder)?;
     let beside = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
+    let mut file = files::create_new(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

@@ -27,6 +27,16 @@ pub(super) struct Policies {
     pub(super) rollout: Arc<Rollout>,
     watcher: Option<Arc<Watcher>>,
     poller: Option<Arc<Poller>>,
+    _loads: Loads,
+}
+
+/// What is being compiled; dropped, it is ended, whoever waits for it.
+struct Loads(Engine);
+
+impl Drop for Loads {
+    fn drop(&mut self) {
+        self.0.stop_loading();
+    }
 }
 
 impl Policies {
@@ -37,6 +47,7 @@ impl Policies {
         metrics: &mut Metrics,
     ) -> Result<Self, AppError> {
         let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
+        let loads = Loads(engine.clone());
         let counters = policy::Metrics::default();
         counters.register(&engine, metrics.room("policy"));
         let runtime =
@@ -69,6 +80,7 @@ impl Policies {
             rollout,
             watcher,
             poller,
+            _loads: loads,
         })
     }
 

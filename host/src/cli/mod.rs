@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::config::Environment;
+use crate::policy::load::workshop::child;
 use crate::types::visible::Visible;
 
 /// A WebSocket gateway that never locks a user out.
@@ -50,6 +51,9 @@ pub enum Verb {
     Tune(tune::Args),
     /// Look at recorded activity, bring it into one form, cut it.
     Trace(trace::Args),
+    /// Compile a policy for the process that started this one.
+    #[command(name = child::VERB, hide = true)]
+    PolicyLoadChild,
 }
 
 /// Where a verb reads and writes. [`Cli::run`] stands between it and the terminal: what a verb writes is
@@ -86,6 +90,7 @@ impl Cli {
             Some(Verb::Shadow(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
+            Some(Verb::PolicyLoadChild) => Ok(child::run()),
         }
     }
 }

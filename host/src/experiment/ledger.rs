@@ -5,11 +5,12 @@
 //! to [`LEDGER_BYTES_MAX`] it is written anew with what still counts, beside the old one, and takes its
 //! place in one step.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
+use crate::files;
 
 /// Bytes of the file from which on it is written anew.
 pub const LEDGER_BYTES_MAX: u64 = 64 << 20;
@@ -46,10 +47,12 @@ impl Ledger {
     /// # Errors
     /// When it cannot be read or opened for writing.
     pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
-        fs::create_dir_all(folder)?;
+        files::make_folder(folder)?;
         let path = folder.join(FILE_NAME);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        let mut bytes = Vec::new();
+        let opened = files::read(&path).and_then(|mut file| file.read_to_end(&mut bytes));
+        let bytes = match opened {
+            Ok(_) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
@@ -59,7 +62,7 @@ impl Ledger {
             .map_or(0, |at| at + 1);
         let (lines, torn) = bytes.split_at(whole);
         let mut found = read(&path, lines);
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let file = files::append_state(&path)?;
         if !torn.is_empty() {
             found.problems.push(format!(
                 "{}: the last line was cut short by a crash and is taken away; nothing before it is lost",
@@ -138,7 +141,7 @@ impl Ledger {
             return Ok(());
         };
         let beside = on_disk.path.with_extension("new");
-        let mut file = io::BufWriter::new(File::create(&beside)?);
+        let mut file = io::BufWriter::new(files::create_new(&beside)?);
         let mut bytes = 0_u64;
         for entry in entries {
             let line = entry.line()?;
@@ -147,7 +150,7 @@ impl Ledger {
         }
         file.into_inner()?.sync_all()?;
         fs::rename(&beside, &on_disk.path)?;
-        on_disk.file = OpenOptions::new().append(true).open(&on_disk.path)?;
+        on_disk.file = files::append_state(&on_disk.path)?;
         on_disk.bytes = bytes;
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! which revision should be in charge (`rollout`).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -43,10 +44,20 @@ pub struct Catalog {
     /// What is compiled and in use, by digest. A lock because loads come from several threads;
     /// decisions do not look here.
     compiled: Mutex<HashMap<Arc<str>, Weak<Program>>>,
-    /// Held while a policy is loaded: one compiler at a time, and the last one asked for wins. In
-    /// it the number of the next revision that [`Catalog::activate`] makes.
-    loading: Mutex<RevisionId>,
+    /// Held while somebody is put in charge, never while a policy is loaded.
+    activating: Mutex<Activations>,
+    /// In which order [`Catalog::activate`] was asked.
+    asked: AtomicU64,
     in_charge: ArcSwap<InCharge>,
+}
+
+/// Who was put in charge by [`Catalog::activate`].
+#[derive(Debug)]
+struct Activations {
+    /// The number of the next revision.
+    next: RevisionId,
+    /// The latest that was asked for, by order.
+    latest: u64,
 }
 
 impl Catalog {
@@ -59,7 +70,11 @@ impl Catalog {
             shipped,
             metrics,
             compiled: Mutex::default(),
-            loading: Mutex::new(RevisionId::FIRST),
+            activating: Mutex::new(Activations {
+                next: RevisionId::FIRST,
+                latest: 0,
+            }),
+            asked: AtomicU64::new(0),
             in_charge: ArcSwap::default(),
         }
     }
@@ -108,7 +123,6 @@ impl Catalog {
         params: &Params,
         limits: &Limits,
     ) -> Result<Arc<Policy>, LoadError> {
-        let _one_at_a_time = self.loading.lock();
         let policy = self.ready(pick, params, limits);
         self.metrics.loaded(policy.is_ok());
         policy
@@ -147,15 +161,22 @@ impl Catalog {
     /// # Errors
     /// [`LoadError`] with the first step that failed.
     pub fn activate(&self, pick: &Pick, params: &Params) -> Result<Arc<Policy>, LoadError> {
-        let mut next = self.loading.lock();
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let policy = self.ready(pick, params, &Limits::NODES);
         self.metrics.loaded(policy.is_ok());
         let policy = policy?;
+        let mut activations = self.activating.lock();
+        if activations.latest > asked {
+            // Somebody asked later and was ready sooner: the last one asked for is in charge.
+            return Ok(policy);
+        }
+        activations.latest = asked;
         let in_charge = self.in_charge();
         let seated = in_charge.seats().flat_map(|(_, seat)| seat.deployed());
         let last = seated.map(|deployed| deployed.revision).max();
-        let revision = last.map_or(*next, |last| last.following().max(*next));
-        *next = revision.following();
+        let next = activations.next;
+        let revision = last.map_or(next, |last| last.following().max(next));
+        activations.next = revision.following();
         let deployed = Deployed {
             revision,
             policy: policy.clone(),

@@ -8,19 +8,20 @@
 //! and renamed into it. They are named by the digest of the component and by what the engine says
 //! of its version, settings and processor. Their number and size are bounded; the oldest go.
 //!
-//! Not here: turning the bytes into code (`native`).
+//! Not here: what the bytes are (`load::made`), and turning them into code (`native`).
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use crate::files;
+
 /// How a file begins; the number is the layout's.
-const MAGIC: &[u8; 8] = b"wgcwasm1";
+const MAGIC: &[u8; 8] = b"wgcwasm2";
 
 /// Length of the SHA-256 after it.
 const SUM_BYTES: usize = 32;
@@ -33,12 +34,6 @@ const BYTES_MAX: u64 = 1 << 30;
 
 /// The largest file that is read: the largest component, compiled, is a few times its size.
 const FILE_BYTES_MAX: u64 = 512 << 20;
-
-/// Permissions of a directory and of a file that are ours alone.
-const DIR_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
-/// What nobody else may have.
-const OTHERS: u32 = 0o077;
 
 /// The directory.
 #[derive(Debug)]
@@ -91,26 +86,14 @@ impl CompiledDir {
             path: path.to_owned(),
             what,
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(DIR_MODE)
-            .create(path)
-            .map_err(unusable)?;
+        files::make_folder(path).map_err(unusable)?;
         let found = fs::symlink_metadata(path).map_err(unusable)?;
         if !found.is_dir() {
             return Err(shared("is no directory, or a link to one"));
         }
-        // Who we are is who owns what we make.
-        let probe = path.join(unlike_any("probe"));
-        let made = create(&probe).and_then(|file| file.metadata());
-        let removed = fs::remove_file(&probe);
-        let owner = made.map_err(unusable)?.uid();
-        removed.map_err(unusable)?;
-        if found.uid() != owner {
-            return Err(shared("belongs to another user"));
-        }
-        if found.mode() & OTHERS != 0 {
-            return Err(shared("is open to other users"));
+        let owner = files::owner_in(path).map_err(unusable)?;
+        if let Some(what) = files::not_ours_alone(&found, owner) {
+            return Err(shared(what));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -159,9 +142,7 @@ impl CompiledDir {
     }
 
     fn read(&self, path: &Path) -> io::Result<Kept> {
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_NOFOLLOW);
-        let mut file = options.open(path)?;
+        let mut file = files::read(path)?;
         let found = file.metadata()?;
         self.check(&found)?;
         let mut head = [0; MAGIC.len() + SUM_BYTES];
@@ -181,7 +162,7 @@ impl CompiledDir {
 
     /// That nobody else could have written a file.
     fn check(&self, found: &Metadata) -> io::Result<()> {
-        if !found.is_file() || found.uid() != self.owner || found.mode() & OTHERS != 0 {
+        if !files::is_ours_alone(found, self.owner) {
             return Err(io::Error::other("it is not this user's alone"));
         }
         if found.len() > FILE_BYTES_MAX {
@@ -191,8 +172,8 @@ impl CompiledDir {
     }
 
     fn write(&self, name: &str, native: &[u8]) -> io::Result<()> {
-        let beside = self.path.join(unlike_any(name));
-        let written = create(&beside).and_then(|mut file| {
+        let beside = self.path.join(files::unlike_any(name));
+        let written = files::create_new(&beside).and_then(|mut file| {
             file.write_all(MAGIC)?;
             file.write_all(&Sha256::digest(native))?;
             file.write_all(native)?;
@@ -234,27 +215,9 @@ impl CompiledDir {
 
 impl Kept {
     /// What [`CompiledDir::keep`] was given.
-    pub(super) fn native(&self) -> &[u8] {
+    pub(super) fn content(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// A name that nobody else writes to, in this process or another.
-fn unlike_any(name: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{name}.{}-{number}.tmp", std::process::id())
-}
-
-/// A new file that is ours alone, whatever the umask; what a crash left in its place goes.
-fn create(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(FILE_MODE);
-    options.open(path)
 }
 
 #[cfg(test)]

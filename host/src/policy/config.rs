@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::breaker::BreakerSettings;
 use super::heavy::HeavySettings;
+use super::load::LoadSettings;
 use crate::types::Scope;
 
 /// The smallest linear memory is one page, so no cap below it can work.
@@ -64,6 +65,8 @@ pub struct Config {
     pub breaker: BreakerSettings,
     /// What heavy components may take.
     pub heavy: HeavySettings,
+    /// What loading a policy may take.
+    pub load: LoadSettings,
     /// Where the compiled form of heavy components is kept, which takes tens of seconds to make;
     /// none keeps nothing. Default none.
     pub compiled_dir: Option<PathBuf>,
@@ -95,6 +98,7 @@ impl Default for Config {
             keep_resident_bytes: 256 << 10,
             breaker: BreakerSettings::default(),
             heavy: HeavySettings::default(),
+            load: LoadSettings::default(),
             compiled_dir: None,
         }
     }
@@ -165,6 +169,7 @@ impl Config {
             }
         }
         self.heavy.check()?;
+        self.load.check()?;
         self.breaker.check()
     }
 

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use super::compiled::{CompiledDir, CompiledDirError};
 use super::config::{Config, InvalidConfig};
 use super::limits::Size;
+use super::load::workshop::Workshop;
 use super::log::LogBook;
 use super::sandbox::{Sandbox, Slots};
 use crate::types::time::Clock;
@@ -34,6 +35,7 @@ struct Inner {
     large: Sandbox,
     heavy: Sandbox,
     compiled: Option<CompiledDir>,
+    workshop: Workshop,
     programs: Gauge,
     log: Arc<LogBook>,
 }
@@ -81,6 +83,7 @@ impl Engine {
         let compiled = config.compiled_dir.as_deref().map(CompiledDir::open);
         Ok(Self(Arc::new(Inner {
             compiled: compiled.transpose()?,
+            workshop: Workshop::new(&config.load, config.size_bytes_max),
             small: Sandbox::start(&small, config.epoch_tick)?,
             large: Sandbox::start(&large, config.epoch_tick)?,
             heavy: Sandbox::on_demand(config.epoch_tick)?,
@@ -114,6 +117,16 @@ impl Engine {
     #[must_use]
     pub fn programs(&self) -> usize {
         usize::try_from(self.0.programs.get()).unwrap_or_default()
+    }
+
+    /// Ends what is being compiled, and compiles nothing more: for when the host goes down.
+    pub fn stop_loading(&self) {
+        self.0.workshop.close();
+    }
+
+    /// Where policies are compiled.
+    pub(super) fn workshop(&self) -> &Workshop {
+        &self.0.workshop
     }
 
     /// Counts a program that was compiled.
@@ -187,6 +200,7 @@ mod tests {
             large: bare().unwrap(),
             heavy: Sandbox::on_demand(config.epoch_tick).unwrap(),
             compiled: None,
+            workshop: Workshop::new(&config.load, config.size_bytes_max),
             clock: Clock::system(),
             programs: Gauge::default(),
             log: Arc::new(LogBook::new(&config, Clock::system())),

@@ -26,6 +26,9 @@ const LOG_CALLS_FREE: u32 = 1_024;
 /// Fuel of each further one: what it takes the host, at the worst price of a unit of fuel.
 const LOG_CALL_FUEL: u64 = 100;
 
+/// What is written in place of a line that is no text.
+const UNREADABLE: &str = "\u{fffd} (a log line that is not UTF-8)";
+
 /// What a store carries.
 #[derive(Debug)]
 pub(super) struct Guest {
@@ -48,8 +51,9 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// A log with that voice; without one every line is dropped uncounted, as in the acceptance
-    /// kit, whose rehearsals nobody wants to read.
+    /// A log with that voice; without one everything is counted, decoded and cut as with one, and
+    /// written nowhere: the acceptance kit, whose rehearsals nobody wants to read, goes the way that
+    /// decisions go.
     pub(super) const fn new(config: &Config, voice: Option<Voice>) -> Self {
         Self {
             voice,
@@ -69,17 +73,21 @@ impl Log {
     }
 
     /// Whether a line may be written now; counts it either way.
-    fn take_line(&mut self) -> Option<Voice> {
-        let voice = self.voice.clone()?;
-        match self.lines_left.checked_sub(1) {
-            Some(left) => {
-                self.lines_left = left;
-                Some(voice)
-            }
-            None => {
-                self.dropped.count(Cap::Call);
-                None
-            }
+    fn take_line(&mut self) -> bool {
+        let left = self.lines_left.checked_sub(1);
+        match left {
+            Some(left) => self.lines_left = left,
+            None => self.dropped.count(Cap::Call),
+        }
+        left.is_some()
+    }
+
+    /// Writes a line that was taken.
+    fn say(&mut self, level: Level, line: &str) {
+        if let Some(voice) = &self.voice
+            && let Err(cap) = voice.say(level, line)
+        {
+            self.dropped.count(cap);
         }
     }
 }
@@ -110,26 +118,23 @@ fn write(
         let fuel = store.get_fuel()?;
         store.set_fuel(fuel.saturating_sub(LOG_CALL_FUEL))?;
     }
-    let Some(voice) = store.data_mut().log.take_line() else {
+    if !store.data_mut().log.take_line() {
         return Ok(());
-    };
-    let bytes_max = store.data().log.line_bytes_max;
-    let message = message.to_str(&store)?;
-    let line = printable(&message, bytes_max);
-    if let Err(cap) = voice.say(grave(level), &line) {
-        store.data_mut().log.dropped.count(cap);
     }
+    let line = match message.to_str(&store) {
+        Ok(message) => printable(&message, store.data().log.line_bytes_max),
+        // The engine does not say which bytes they were; nothing that is decided depends on them.
+        Err(_) => UNREADABLE.to_owned(),
+    };
+    store.data_mut().log.say(grave(level), &line);
     Ok(())
 }
 
 /// Writes a line that came by another way than our own import, under the same caps.
 pub(super) fn say(guest: &mut Guest, level: Level, line: &str) {
-    let Some(voice) = guest.log.take_line() else {
-        return;
-    };
-    let line = printable(line, guest.log.line_bytes_max);
-    if let Err(cap) = voice.say(level, &line) {
-        guest.log.dropped.count(cap);
+    if guest.log.take_line() {
+        let line = printable(line, guest.log.line_bytes_max);
+        guest.log.say(level, &line);
     }
 }
 
@@ -184,7 +189,7 @@ mod tests {
             book,
         };
         let mut log = Log::new(&config, Some(voice));
-        let written = (0..5).filter(|_| log.take_line().is_some()).count();
+        let written = (0..5).filter(|_| log.take_line()).count();
         assert_eq!((written, log.end()), (2, 3));
     }
 }

@@ -1,4 +1,4 @@
-//! Machine code from a file, made into a component again. Nothing else is done here, because it is
+//! Machine code from a file or another process, made into a component again. Nothing else is done here, because it is
 //! the one thing in this room that the compiler cannot check.
 
 #![expect(
@@ -9,17 +9,19 @@
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::compiled::Kept;
+use super::load::Native;
 
 /// A component from its compiled form.
 ///
 /// # Errors
 /// When it was made by another version of the engine, for other settings or another processor.
-pub(super) fn component(engine: &Engine, kept: &Kept) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes have to be what `Component::serialize` wrote. A `Kept` is made in one place,
-    // from a file that this user alone can write or read, in a directory that is so as well, whose
-    // SHA-256 is the one that was written with it; and nothing is ever put there but what
-    // `Component::serialize` returned. Whoever can forge such a file can run code as this user
-    // without us.
-    unsafe { Component::deserialize(engine, kept.native()) }
+pub(super) fn component(engine: &Engine, native: &Native) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes have to be what `Engine::precompile_component` wrote. A `Native` is made in
+    // three places. `load::make` makes it of what that function just returned. `load::workshop::wire`
+    // makes it of what `load::make` made in another process of this program, which this one started
+    // from `/proc/self/exe`, read from a pipe that nobody else holds, with its SHA-256. And `load::link`
+    // makes it of a file that this user alone can write or read, in a directory that is so as well,
+    // whose SHA-256 is the one that was written with it; nothing is ever put there but what was made.
+    // Whoever can forge these can run code as this user without us.
+    unsafe { Component::deserialize(engine, native.bytes()) }
 }

@@ -8,16 +8,16 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use siphasher::sip::SipHasher13;
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{
     Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Store,
     WasmBacktraceDetails,
 };
 
-use super::compiled::Kept;
 use super::engine::EngineError;
 use super::guest::{self, Guest};
+use super::load::Native;
 use super::native;
 use super::ticker::{InFlight, Ticker};
 use super::wasi;
@@ -58,9 +58,16 @@ pub(super) struct Slots {
     pub(super) keep_resident_bytes: usize,
 }
 
+/// How much address space the code of a sandbox takes a memory to have, which is compiled into it:
+/// what the engine reserves by itself, or a cap of ours where nothing can be reserved. Code is
+/// compiled once for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Layout(u64);
+
 /// Where calls are made.
 pub(super) struct Sandbox {
     engine: wasmtime::Engine,
+    layout: Layout,
     linker: Linker<Guest>,
     ticker: Ticker,
 }
@@ -69,7 +76,7 @@ impl Sandbox {
     /// Sets one up, without its pool if the machine has too little virtual memory.
     pub(super) fn start(slots: &Slots, tick: Duration) -> Result<Self, EngineError> {
         match wasmtime::Engine::new(&pooled(slots)) {
-            Ok(engine) => Self::of(engine, tick),
+            Ok(engine) => Self::of(engine, Layout::RESERVED, tick),
             Err(error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -82,12 +89,9 @@ impl Sandbox {
 
     /// Sets one up in which every call allocates its own memory.
     pub(super) fn without_pool(memory_bytes: u64, tick: Duration) -> Result<Self, EngineError> {
-        let mut settings = settings();
-        settings
-            .memory_reservation(memory_bytes)
-            .memory_guard_size(GUARD_BYTES);
-        let engine = wasmtime::Engine::new(&settings).map_err(setup)?;
-        Self::of(engine, tick)
+        let layout = Layout(memory_bytes);
+        let engine = wasmtime::Engine::new(&layout.settings()).map_err(setup)?;
+        Self::of(engine, layout, tick)
     }
 
     /// Sets up the one of heavy components: nothing is reserved between calls, and a component may
@@ -96,21 +100,21 @@ impl Sandbox {
         let mut settings = settings();
         settings.max_wasm_stack(HEAVY_STACK_BYTES);
         let engine = wasmtime::Engine::new(&settings).map_err(setup)?;
-        Self::of(engine, tick)
+        Self::of(engine, Layout::RESERVED, tick)
     }
 
-    fn of(engine: wasmtime::Engine, tick: Duration) -> Result<Self, EngineError> {
+    fn of(engine: wasmtime::Engine, layout: Layout, tick: Duration) -> Result<Self, EngineError> {
         Ok(Self {
+            layout,
             linker: guest::linker(&engine).map_err(setup)?,
             ticker: Ticker::start(&engine, tick).map_err(EngineError::Thread)?,
             engine,
         })
     }
 
-    /// Compiles a component. Takes about 1 ms a kilobyte and cannot be interrupted: never on a
-    /// thread that somebody waits for.
-    pub(super) fn compile(&self, component: &[u8]) -> wasmtime::Result<Component> {
-        Component::new(&self.engine, component)
+    /// For which layout code has to be compiled to be run here.
+    pub(super) const fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Links a component to what policies are granted.
@@ -129,18 +133,14 @@ impl Sandbox {
         linker.instantiate_pre(component)
     }
 
-    /// The compiled form that was kept of a component, if it is for this engine, build and machine.
-    pub(super) fn revive(&self, kept: &Kept) -> wasmtime::Result<Component> {
-        native::component(&self.engine, kept)
+    /// A component from its compiled form, if it is for this engine, build and machine.
+    pub(super) fn revive(&self, native: &Native) -> wasmtime::Result<Component> {
+        native::component(&self.engine, native)
     }
 
-    /// What tells compiled forms apart that this engine cannot use, hex.
-    pub(super) fn compatibility(&self) -> String {
-        let mut hasher = SipHasher13::new();
-        self.engine
-            .precompile_compatibility_hash()
-            .hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+    /// What tells compiled forms apart that this engine cannot use.
+    pub(super) fn compatibility(&self, hasher: &mut impl Hasher) {
+        self.engine.precompile_compatibility_hash().hash(hasher);
     }
 
     /// A store for one call.
@@ -152,6 +152,35 @@ impl Sandbox {
     pub(super) fn enter(&self) -> InFlight<'_> {
         self.ticker.enter()
     }
+}
+
+impl Layout {
+    /// What the engine reserves by itself.
+    const RESERVED: Self = Self(0);
+
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
+    pub(super) const fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    fn settings(self) -> wasmtime::Config {
+        let mut settings = settings();
+        if self != Self::RESERVED {
+            settings
+                .memory_reservation(self.0)
+                .memory_guard_size(GUARD_BYTES);
+        }
+        settings
+    }
+}
+
+/// Compiles a component, without a sandbox to run it in. Takes about 1 ms a kilobyte and cannot be
+/// interrupted: only where it is killed or waited for no longer than its deadline.
+pub(super) fn compile(layout: Layout, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    wasmtime::Engine::new(&layout.settings())?.precompile_component(component)
 }
 
 fn setup(error: wasmtime::Error) -> EngineError {

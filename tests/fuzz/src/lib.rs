@@ -1,5 +1,8 @@
-//! What the targets share: the gateway's own frames, compiled from where they are, and how an input is read.
+//! What the targets share: the gateway's own frames and the loader's fence, compiled from where they are, and
+//! how an input is read.
 
+#[path = "../../../host/src/policy/load/fence/mod.rs"]
+pub mod fence;
 #[path = "../../../host/src/connection/frames/mod.rs"]
 pub mod frames;
 #[path = "../../../host/src/connection/frames/tests/reference.rs"]

@@ -21,10 +21,13 @@ const SCENARIOS: [(&str, &[u8]); 7] = [
 
 /// Every field case that has to have a test, by its letter: the first and the last of each run of
 /// numbers.
-const FIELD_CASES: [(char, &[(u8, u8)]); 1] = [(
-    'w',
-    &[(1, 15), (20, 24), (30, 35), (40, 46), (50, 67), (70, 84)],
-)];
+const FIELD_CASES: [(char, &[(u8, u8)]); 2] = [
+    (
+        'w',
+        &[(1, 15), (20, 24), (30, 35), (40, 46), (50, 67), (70, 84)],
+    ),
+    ('s', &[(1, 36)]),
+];
 
 /// What stands around the table of field cases.
 const BEGIN: &str =
@@ -39,10 +42,16 @@ fn functions(text: &str) -> impl Iterator<Item = String> {
 #[test]
 fn the_table_of_scenarios_is_complete_and_true() {
     let readme = fs::read_to_string(root().join("tests/README.md")).unwrap();
-    let tests: BTreeSet<String> = sources(&["host/src", "tests/src", "tests/tests", "tests/sim"])
-        .iter()
-        .flat_map(|(_, text)| functions(text).collect::<Vec<_>>())
-        .collect();
+    let tests: BTreeSet<String> = sources(&[
+        "host/src",
+        "tests/src",
+        "tests/tests",
+        "tests/attacks",
+        "tests/sim",
+    ])
+    .iter()
+    .flat_map(|(_, text)| functions(text).collect::<Vec<_>>())
+    .collect();
     let rows = readme.lines().filter_map(|line| {
         let (id, tests) = line.strip_prefix("| ")?.split_once(" | ")?;
         Some((id.to_owned(), tests.to_owned()))
@@ -115,7 +124,7 @@ fn every_field_case_has_a_test_and_a_row() {
 /// The tests by the field cases that their names begin with, as `module::name`.
 fn tests_of_field_cases() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, text) in sources(&["host/src", "tests/tests", "tests/sim"]) {
+    for (path, text) in sources(&["host/src", "tests/tests", "tests/attacks", "tests/sim"]) {
         for name in functions(&text) {
             for id in name.split('_').take_while(|part| is_case(part)) {
                 let test = format!("{}::{name}", module(&path));

@@ -9,7 +9,7 @@ use crate::reading::{code, imports, root, sources};
 /// The rooms of `host/src` from top to bottom: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 26] = [
     "cli",
     "demo",
     "app",
@@ -34,6 +34,7 @@ const ROOMS: [&str; 25] = [
     "observe",
     "page",
     "stats",
+    "files",
     "types",
 ];
 

@@ -83,9 +83,10 @@ impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         let status = match &refused {
             Refused::Load(LoadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refused::Load(LoadError::Interrupted) | Refused::Interrupted => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Refused::Load(
+                LoadError::Interrupted | LoadError::LoadersBusy { .. } | LoadError::NoLoader(_),
+            )
+            | Refused::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Signature(_)
             | Refused::Load(_)
             | Refused::Name { .. }

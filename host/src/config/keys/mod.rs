@@ -10,6 +10,7 @@ mod gateway;
 mod health;
 mod identity;
 mod limits;
+mod load;
 mod manager;
 mod observe;
 mod policy;

@@ -1,6 +1,6 @@
 //! `[policy]`: which policy ranks, what its operator set, and within which limits it runs.
 
-use super::{GIB, KIB, MIB, MINUTE, SECOND, Section};
+use super::{GIB, KIB, MIB, MINUTE, SECOND, Section, load};
 use crate::config::key::Key;
 use crate::config::shape::{FINITE, Name, Number, OptionalPath, bytes, count, millis};
 
@@ -8,7 +8,13 @@ use crate::config::shape::{FINITE, Name, Number, OptionalPath, bytes, count, mil
 const FUEL_MAX: u64 = 1_000_000_000_000;
 
 pub(super) fn sections() -> Vec<Section> {
-    vec![choice_and_limits(), params(), heavy(), breaker()]
+    vec![
+        choice_and_limits(),
+        params(),
+        load::section(),
+        heavy(),
+        breaker(),
+    ]
 }
 
 fn choice_and_limits() -> Section {

@@ -1,12 +1,13 @@
 //! The file that is being appended to: opening it after a crash, appending whole lines, telling
 //! when it is time to begin another.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::rotation::Rotation;
+use crate::files;
 use crate::observe::config::JournalConfig;
 use crate::types::Clock;
 
@@ -115,11 +116,7 @@ impl JournalFile {
 
 impl Active {
     fn open(path: &Path, now_unix_ms: u64) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).read(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-        let mut file = options.open(path)?;
+        let mut file = files::append(path)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 return Err(io::Error::new(

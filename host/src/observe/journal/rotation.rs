@@ -18,6 +18,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 /// Zstandard's own default: lines of JSON become about a tenth.
 const LEVEL: i32 = 3;
 const PLAIN: &str = ".ndjson";
@@ -117,8 +119,8 @@ impl Rotation {
     }
 
     fn copy_compressed(&self, plain: Rotated, half: Rotated) -> io::Result<()> {
-        let mut source = File::open(self.path(plain))?;
-        let target = File::create(self.path(half))?;
+        let mut source = files::read(&self.path(plain))?;
+        let target = files::create_new(&self.path(half))?;
         target.set_permissions(source.metadata()?.permissions())?;
         let mut encoder = zstd::Encoder::new(target, LEVEL)?;
         encoder.include_checksum(true)?;

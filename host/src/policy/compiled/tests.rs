@@ -13,7 +13,7 @@ fn directory() -> (tempfile::TempDir, CompiledDir) {
 }
 
 fn found(directory: &CompiledDir, name: &str) -> Option<Vec<u8>> {
-    directory.find(name).map(|kept| kept.native().to_vec())
+    directory.find(name).map(|kept| kept.content().to_vec())
 }
 
 fn names(directory: &CompiledDir) -> Vec<String> {
@@ -122,7 +122,9 @@ fn the_oldest_go_when_there_are_too_many_and_never_the_newest() {
         let name = format!("{number:02}.cwasm");
         directory.keep(&name, b"code");
         // Older than what comes next, whatever the resolution of the clock; the first is oldest.
-        let file = File::options().write(true).open(directory.path.join(&name));
+        let file = fs::File::options()
+            .write(true)
+            .open(directory.path.join(&name));
         let age = hour * u32::try_from(FILES_MAX + 3 - number).unwrap();
         let modified = std::time::UNIX_EPOCH + hour * 10_000 - age;
         file.unwrap().set_modified(modified).unwrap();

@@ -4,6 +4,7 @@
 use wasmparser::{KnownCustom, Parser, Payload};
 
 use super::error::{LoadError, RefusedImport};
+use super::fence::{self, Bounds};
 use super::world::{Interfaces, Name};
 use super::{core_world, imports};
 
@@ -54,9 +55,12 @@ pub struct Producer {
 }
 
 impl Anatomy {
-    /// Looks at a file. What cannot be read is left out.
+    /// Looks at a file. What cannot be read is left out; of a file that does not pass the fence, all
+    /// that is inside.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn of(bytes: &[u8], bounds: &Bounds) -> Self {
+        let passes = fence::walk(bytes, bounds).is_ok();
+        let inside: &[u8] = if passes { bytes } else { &[] };
         let build = if Parser::is_component(bytes) {
             Some(Build::Component)
         } else if Parser::is_core_wasm(bytes) {
@@ -66,12 +70,12 @@ impl Anatomy {
         };
         let (imports, exports) = match build {
             Some(Build::Component) => {
-                let interfaces = Interfaces::of(bytes).unwrap_or_default();
+                let interfaces = Interfaces::of(inside).unwrap_or_default();
                 (interfaces.imports, interfaces.exports)
             }
             Some(Build::CoreModule) => (
-                import_modules(bytes),
-                core_world::exports_of(bytes).unwrap_or_default(),
+                import_modules(inside),
+                core_world::exports_of(inside).unwrap_or_default(),
             ),
             None => (Vec::new(), Vec::new()),
         };
@@ -83,7 +87,7 @@ impl Anatomy {
             digest: super::digest(bytes).as_ref().to_owned(),
             bytes: bytes.len(),
             contract: exports.iter().find_map(|export| contract(export)),
-            producers: producers(bytes),
+            producers: producers(inside),
             build,
             imports,
             refused,

@@ -2,7 +2,9 @@
 //! where, and what to do about it.
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
+use super::fence::Breach;
 use crate::decision::Fault;
 use crate::policy::allowance::InvalidLimits;
 use crate::policy::kit::KitFailure;
@@ -71,6 +73,54 @@ pub enum LoadError {
         "the policy is no valid WebAssembly: build it again, and compare its size and digest if it was copied"
     )]
     Malformed(#[source] Source),
+    /// It is built in a way that could hold whoever reads it.
+    #[error(transparent)]
+    Fence(#[from] Breach),
+    /// Compiling it took longer than it may.
+    #[error(
+        "the policy was not compiled within {deadline:?}: build it from less code and shallower loops, or raise `{key}`"
+    )]
+    LoadDeadline {
+        /// The setting that bounds it.
+        key: String,
+        /// Its value.
+        deadline: Duration,
+    },
+    /// Compiling it took more of a processor than it may.
+    #[error(
+        "compiling the policy took more than {cpu:?} of a processor: build it from less code and shallower loops, or raise `{key}`"
+    )]
+    LoadCpu {
+        /// The setting that bounds it.
+        key: String,
+        /// Its value.
+        cpu: Duration,
+    },
+    /// The process that compiled it ended without an answer.
+    #[error(
+        "the process that compiled the policy ended {how}, as it does when {memory_bytes} bytes of memory are not enough: build it from less code, or raise `{key}`"
+    )]
+    LoaderEnded {
+        /// In words.
+        how: String,
+        /// The setting that bounds its memory.
+        key: String,
+        /// Its value.
+        memory_bytes: u64,
+    },
+    /// There is nobody to compile it.
+    #[error(
+        "no process or thread to compile the policy in: see that this user may start one more and that `/proc` is there, or set `policy.load.own_process = false`"
+    )]
+    NoLoader(#[source] std::io::Error),
+    /// Others are being compiled.
+    #[error(
+        "{max} policies are being compiled and none was done in time: try again, or raise `policy.load.at_once_max`"
+    )]
+    LoadersBusy {
+        /// How many at once.
+        max: u32,
+    },
     /// A core module that does not say what its exports mean.
     #[error(
         "this is a core module that does not say which world it is built for: build it with the wastegate SDK, or add the world with `wasm-tools component embed`"

@@ -14,12 +14,8 @@ const WORLD_SECTION: &str = "component-type";
 /// How many bytes of an unknown file are shown.
 const SHOWN_BYTES: usize = 4;
 
-/// The component in a file: as it is, or made of a core module that names its world.
-pub(super) fn component(
-    bytes: &[u8],
-    bytes_max: u64,
-    passed: &mut dyn FnMut(Step),
-) -> Result<Vec<u8>, LoadError> {
+/// Whether a file is WebAssembly of a size that is looked at, by its first bytes.
+pub(super) fn recognise(bytes: &[u8], bytes_max: u64) -> Result<(), LoadError> {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if size > bytes_max {
         return Err(LoadError::TooLarge {
@@ -27,14 +23,19 @@ pub(super) fn component(
             max: bytes_max,
         });
     }
-    passed(Step::Size);
-    let core = Parser::is_core_wasm(bytes);
-    if !core && !Parser::is_component(bytes) {
-        return Err(unknown(bytes));
+    if Parser::is_core_wasm(bytes) || Parser::is_component(bytes) {
+        Ok(())
+    } else {
+        Err(unknown(bytes))
     }
+}
+
+/// The component in a file that was recognised and passed the fence: as it is, or made of a core
+/// module that names its world.
+pub(super) fn component(bytes: &[u8], passed: &mut dyn FnMut(Step)) -> Result<Vec<u8>, LoadError> {
     validate(bytes)?;
     passed(Step::Format);
-    if core {
+    if Parser::is_core_wasm(bytes) {
         componentise(bytes, passed)
     } else {
         Ok(bytes.to_vec())

@@ -91,13 +91,17 @@ pub(super) fn check_core(modules: &[String]) -> Result<(), LoadError> {
     )
 }
 
+/// Refused imports with why they are.
+pub(super) fn refusals<'a>(names: impl Iterator<Item = &'a String>) -> Vec<RefusedImport> {
+    let refusal = |name: &String| RefusedImport {
+        name: name.clone(),
+        why: why(name),
+    };
+    names.map(refusal).collect()
+}
+
 fn refuse<'a>(refused: impl Iterator<Item = &'a String>) -> Result<(), LoadError> {
-    let refused: Vec<RefusedImport> = refused
-        .map(|name| RefusedImport {
-            name: name.clone(),
-            why: why(name),
-        })
-        .collect();
+    let refused = refusals(refused);
     if refused.is_empty() {
         Ok(())
     } else {

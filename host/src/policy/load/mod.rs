@@ -1,24 +1,30 @@
 //! From bytes to a [`Program`], and from a program with parameters to a [`Policy`].
 //!
-//! Size cap, recognise, componentise a core module, check the world by name, check the imports
-//! against what is granted, weigh it, compile, link, ask it what it is, check what it says; then, with its
-//! parameters, the acceptance kit. Each step has its own sentence when it fails, with a remedy, and
-//! nothing after it runs.
+//! Size cap, recognise, the [`fence`]; then in the [`workshop`] validate, componentise a core module,
+//! check the world by name, check the imports against what is granted, weigh it, compile; then map and
+//! link, ask it what it is, check what it says; then, with its parameters, the acceptance kit. Each
+//! step has its own sentence when it fails, with a remedy, and nothing after it runs.
 //!
 //! All of it blocks for as long as a compiler takes, 20 ms for a small policy and tens of seconds
 //! for an interpreter with one in it: [`policy_async`] keeps it off the threads that serve. Not
 //! here: files and downloads; bytes arrive as data.
 
 mod anatomy;
-mod compile;
 mod core_world;
 mod difference;
 mod error;
+pub mod fence;
 mod format;
 mod imports;
+mod link;
+mod made;
+mod make;
+mod refusal;
+mod settings;
 mod shape;
 mod step;
 mod weight;
+pub mod workshop;
 mod world;
 
 use std::collections::BTreeMap;
@@ -28,6 +34,8 @@ use std::sync::Arc;
 pub use anatomy::{Anatomy, Build, Producer};
 pub use error::{LoadError, RefusedImport};
 pub use imports::verdict;
+pub(super) use made::Native;
+pub use settings::LoadSettings;
 use sha2::{Digest, Sha256};
 pub use step::Step;
 
@@ -36,9 +44,8 @@ use super::allowance;
 use super::describe;
 use super::engine::Engine;
 use super::kit;
-use super::limits::Size;
 use super::manifest::Manifest;
-use super::program::{Code, Program};
+use super::program::Program;
 use crate::decision::PolicyRef;
 use crate::types::Limits;
 
@@ -62,29 +69,7 @@ pub fn program_by_steps(
     bytes: &[u8],
     passed: &mut dyn FnMut(Step),
 ) -> Result<Arc<Program>, LoadError> {
-    let component = format::component(bytes, engine.config().file_bytes_max(), passed)?;
-    let interfaces = world::Interfaces::of(&component)?;
-    world::check(&interfaces.exports)?;
-    passed(Step::World);
-    imports::check(&interfaces.imports)?;
-    passed(Step::Imports);
-    shape::check(&component)?;
-    passed(Step::Types);
-    let weight = weight::of(
-        &component,
-        &interfaces.imports,
-        bytes.len(),
-        engine.config(),
-    )?;
-    let code = if weight.is_heavy() {
-        Code::Heavy(compile::heavy(engine, &component)?, weight)
-    } else {
-        Code::Light {
-            small: compile::light(engine.sandbox(Size::Small), &component)?,
-            large: compile::light(engine.sandbox(Size::Large), &component)?,
-        }
-    };
-    passed(Step::Compile);
+    let code = link::code(engine, bytes, passed)?;
     let said = describe::ask(engine, &code)
         .result
         .map_err(LoadError::Describe)?;

@@ -73,13 +73,17 @@ impl LoadError {
     #[must_use]
     pub const fn step(&self) -> Option<Step> {
         Some(match self {
-            Self::NoSuchPolicy { .. } | Self::Interrupted => return None,
+            Self::NoSuchPolicy { .. }
+            | Self::Interrupted
+            | Self::NoLoader(_)
+            | Self::LoadersBusy { .. } => return None,
             Self::TooLarge { .. } | Self::HeavyTooLarge { .. } => Step::Size,
             Self::Empty
             | Self::Text
             | Self::Precompiled
             | Self::OtherFile { .. }
             | Self::NotWasm(_)
+            | Self::Fence(_)
             | Self::Malformed(_) => Step::Format,
             Self::NoWorld
             | Self::CoreExports(_)
@@ -88,7 +92,10 @@ impl LoadError {
             | Self::WrongVersion { .. } => Step::World,
             Self::Imports(_) => Step::Imports,
             Self::Types(_) => Step::Types,
-            Self::Compile(_) => Step::Compile,
+            Self::Compile(_)
+            | Self::LoadDeadline { .. }
+            | Self::LoadCpu { .. }
+            | Self::LoaderEnded { .. } => Step::Compile,
             Self::Describe(_) => Step::Describe,
             Self::Manifest(_) => Step::Manifest,
             Self::Parameters(_) | Self::Limits(_) => Step::Parameters,

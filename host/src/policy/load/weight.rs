@@ -1,5 +1,6 @@
 //! Which sandbox a component needs, read from the component before anything is compiled.
 
+use serde::{Deserialize, Serialize};
 use wasmparser::{Instance, Parser, Payload};
 
 use super::error::LoadError;
@@ -11,6 +12,15 @@ use crate::policy::wasi;
 
 /// Bytes of a page of linear memory.
 const PAGE_BYTES: u64 = 64 * 1024;
+
+/// What a component may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Caps {
+    light_bytes: u64,
+    heavy_bytes: u64,
+    light_memory_bytes: u64,
+    heavy_memory_bytes: u64,
+}
 
 /// What a component asks for from the start.
 #[derive(Debug, Default)]
@@ -31,12 +41,12 @@ pub(super) fn of(
     component: &[u8],
     imports: &[String],
     file_bytes: usize,
-    config: &Config,
+    caps: &Caps,
 ) -> Result<Weight, LoadError> {
     let parts = Parts::of(component)?;
-    let weight = parts.weight(imports, config);
+    let weight = parts.weight(imports, caps);
     let bytes = u64::try_from(file_bytes).unwrap_or(u64::MAX);
-    let (light, heavy) = (config.size_bytes_max, config.heavy.size_bytes_max);
+    let (light, heavy) = (caps.light_bytes, caps.heavy_bytes);
     match weight {
         Weight::Light if bytes > light => return Err(LoadError::TooLarge { bytes, max: light }),
         Weight::Heavy(_) if bytes > heavy => {
@@ -44,9 +54,20 @@ pub(super) fn of(
         }
         Weight::Light | Weight::Heavy(_) => {}
     }
-    match parts.excess(config) {
+    match parts.excess(caps) {
         Some(excess) => Err(LoadError::Compile(excess.into())),
         None => Ok(weight),
+    }
+}
+
+impl Caps {
+    pub(super) const fn of(config: &Config) -> Self {
+        Self {
+            light_bytes: config.size_bytes_max,
+            heavy_bytes: config.heavy.size_bytes_max,
+            light_memory_bytes: config.memory_user_bytes,
+            heavy_memory_bytes: config.heavy.memory_bytes,
+        }
     }
 }
 
@@ -85,7 +106,7 @@ impl Parts {
         Ok(parts)
     }
 
-    fn weight(&self, imports: &[String], config: &Config) -> Weight {
+    fn weight(&self, imports: &[String], caps: &Caps) -> Weight {
         let slot = PARTS_PER_COMPONENT as usize;
         if imports.iter().any(|import| wasi::grants(import)) {
             Weight::Heavy(Why::Stubs)
@@ -95,7 +116,7 @@ impl Parts {
             || self.table_elements > TABLE_ELEMENTS_MAX as u64
         {
             Weight::Heavy(Why::Parts)
-        } else if self.memory_bytes > config.memory_user_bytes {
+        } else if self.memory_bytes > caps.light_memory_bytes {
             Weight::Heavy(Why::Memory)
         } else {
             Weight::Light
@@ -103,7 +124,7 @@ impl Parts {
     }
 
     /// What it asks for that not even a heavy component gets.
-    fn excess(&self, config: &Config) -> Option<String> {
+    fn excess(&self, caps: &Caps) -> Option<String> {
         let most = HEAVY_PARTS;
         let counts = [
             (
@@ -121,7 +142,7 @@ impl Parts {
             (
                 "bytes of memory from the start",
                 self.memory_bytes,
-                config.heavy.memory_bytes,
+                caps.heavy_memory_bytes,
             ),
         ];
         counts

@@ -157,6 +157,28 @@ fn its_own_error_is_clipped_and_cannot_forge_a_log_line() {
     assert!(matches!(error("0xff", 1), Fault::Trap(_)));
 }
 
+/// What the kit lets pass is what serves: a line that is no text is a line that is replaced, for a
+/// decision as in the kit, and costs the same.
+#[test]
+fn a_log_line_that_is_no_text_is_replaced_and_fails_nothing() {
+    let guest = Guest {
+        fields: IMPORT_LOG.to_owned(),
+        rank: "(i32.store8 (i32.const 120000) (i32.const 255))
+            (call $log (i32.const 1) (i32.const 120000) (i32.const 1))
+            (call $answer (i32.const 0) (i32.const 0))"
+            .to_owned(),
+        ..Guest::default()
+    };
+    let policy = guest.load().unwrap();
+    let ask = |decision| policy.program().ask(&input(20), &[0.5], decision);
+    let (kit, served) = (ask(None), ask(Some(DecisionId::from_raw(1))));
+    assert!(served.result.is_ok(), "{:?}", served.result);
+    assert_eq!(
+        (kit.result, kit.fuel, kit.lines_dropped),
+        (served.result, served.fuel, served.lines_dropped)
+    );
+}
+
 #[test]
 fn log_lines_are_cut_off_and_counted_and_an_endless_flood_is_paid_for() {
     let logs = |times: u32| Guest {

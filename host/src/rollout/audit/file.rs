@@ -3,12 +3,13 @@
 //! `audit.jsonl` is appended to; when it is full it becomes `audit.1.jsonl`, that one `audit.2.jsonl`,
 //! and the oldest is removed. A line that a crash cut short is ended, so that the next one is whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::RECENT_MAX;
 use super::entry::Entry;
+use crate::files;
 
 /// Bytes of one file; a line that would go beyond starts the next.
 pub const AUDIT_FILE_BYTES_MAX: u64 = 4 << 20;
@@ -38,11 +39,7 @@ impl AuditFile {
         let surplus = entries.len().saturating_sub(RECENT_MAX);
         entries.drain(..surplus);
         let path = name(folder, 0);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path)?;
+        let mut file = files::append_state(&path)?;
         let bytes = file.metadata()?.len();
         let ends_well = bytes == 0 || {
             file.seek(SeekFrom::End(-1))?;
@@ -83,10 +80,7 @@ impl AuditFile {
                 Ok(()) | Err(_) => {}
             }
         }
-        self.file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(name(&self.folder, 0))?;
+        self.file = files::append_state(&name(&self.folder, 0))?;
         self.bytes = 0;
         File::open(&self.folder)?.sync_all()
     }
@@ -108,7 +102,7 @@ pub(super) fn name(folder: &Path, age: usize) -> PathBuf {
 
 /// The end of a file, no more than a full file has.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = files::read(path)?;
     let bytes = file.metadata()?.len();
     file.seek(SeekFrom::Start(bytes.saturating_sub(AUDIT_FILE_BYTES_MAX)))?;
     let mut text = Vec::new();

@@ -14,6 +14,7 @@ mod guard;
 mod load;
 mod look;
 mod receive;
+mod refused;
 mod settings;
 mod start;
 mod submit;
@@ -34,6 +35,7 @@ pub use settings::{LimitsPatch, ParamsPatch, Patch, Settings};
 pub use start::{Choice, Given, StartError};
 pub use submit::{Stage, Submitted, UnderWay};
 
+use self::refused::RefusedBefore;
 use self::warm::Warm;
 use super::audit::Audit;
 use super::config::Config;
@@ -60,8 +62,8 @@ pub struct Rollout {
     ledger: ArcSwap<Ledger>,
     /// One change at a time. Held while the ledger goes to disk, on threads that may block only.
     changing: Mutex<()>,
-    /// One submission in the compiler at a time: they would only take each other's processors.
-    compiling: Mutex<()>,
+    /// What sources brought in vain.
+    refused_before: RefusedBefore,
     /// Policies that are ready and sit in no seat. Never held while anything waits.
     warm: Mutex<Warm>,
     /// Submissions by the order in which they came. Never held while anything waits.
@@ -96,7 +98,7 @@ impl Rollout {
             audit,
             ledger: ArcSwap::from_pointee(ledger),
             changing: Mutex::default(),
-            compiling: Mutex::default(),
+            refused_before: RefusedBefore::default(),
             under_way: Mutex::default(),
             next_submission: AtomicU64::new(0),
             submissions: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),

@@ -43,8 +43,20 @@ impl Rollout {
         };
         let (name, reason) = (fetched.name.clone(), fetched.origin.to_string());
         let tiers = followed(&self.ledger(), &fetched, sighting);
-        let submitted = self.submit(fetched, Settings::Inherited, None, by.clone());
-        let id = submitted.await?.revision;
+        let digest = load::digest(&fetched.bytes);
+        if let Some(why) = self.refused_before.why(&digest) {
+            return Err(Refused::Source(why));
+        }
+        let submitted = self
+            .submit(fetched, Settings::Inherited, None, by.clone())
+            .await;
+        let submitted = submitted.inspect_err(|refused| {
+            if let Refused::Load(error) = refused {
+                let sentence = refused.sentence();
+                self.refused_before.remember(digest, error, &sentence);
+            }
+        });
+        let id = submitted?.revision;
         // Where all tiers follow it is one change, which one rollback takes back.
         let places: Vec<Option<Tier>> = if tiers.len() == Tier::ALL.len() {
             vec![None]
@@ -110,7 +122,10 @@ fn followed(ledger: &Ledger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier>
 fn is_passing(refused: &Refused) -> bool {
     match refused {
         Refused::Busy { .. } | Refused::Interrupted | Refused::Store(_) => true,
-        Refused::Load(error) => matches!(error, LoadError::Interrupted),
+        Refused::Load(error) => matches!(
+            error,
+            LoadError::Interrupted | LoadError::LoadersBusy { .. } | LoadError::NoLoader(_)
+        ),
         Refused::Signature(_)
         | Refused::Source(_)
         | Refused::Name { .. }

@@ -167,7 +167,6 @@ impl Rollout {
         revision: &mut Revision,
     ) -> Result<Arc<Policy>, Refused> {
         let catalog = &self.engines.catalog;
-        let _one_at_a_time = self.compiling.lock();
         // Held until the kit is through, so that it is compiled once.
         let program = catalog.compile(&fetched.bytes)?;
         progress.reached(Stage::Compiled);

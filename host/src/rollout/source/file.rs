@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::files;
 use crate::rollout::signature::SIGNATURE_BYTES_MAX;
 
 /// What minisign appends to a file's name.
@@ -71,6 +72,15 @@ pub enum Unread {
         /// The cap.
         max: u64,
     },
+    /// It is a link to somewhere else.
+    #[error(
+        "{} is a link that leads out of its folder, which is not followed: put the file itself there",
+        path.display()
+    )]
+    LeadsOut {
+        /// The link.
+        path: PathBuf,
+    },
     /// The system refuses.
     #[error("{} cannot be read: check that this process may read it", path.display())]
     Io {
@@ -86,7 +96,25 @@ pub enum Unread {
 /// # Errors
 /// [`Unread`] with what to mend.
 pub fn read(path: &Path, bytes_max: u64) -> Result<Contents, Unread> {
-    let (bytes, policy) = whole(path, bytes_max)?;
+    contents(path, bytes_max, &|path| open(path).map(Some))
+}
+
+/// The same of a file in a folder where others put it: no link is followed out of that. Blocks.
+///
+/// # Errors
+/// [`Unread`] with what to mend.
+pub fn read_beneath(folder: &Path, path: &Path, bytes_max: u64) -> Result<Contents, Unread> {
+    contents(path, bytes_max, &|path| {
+        let name = path.strip_prefix(folder).map_err(io::Error::other)?;
+        files::beneath(folder, name)
+    })
+}
+
+/// How a file is opened; none if that would lead out of where it may be.
+type Open<'a> = &'a dyn Fn(&Path) -> io::Result<Option<File>>;
+
+fn contents(path: &Path, bytes_max: u64, open: Open<'_>) -> Result<Contents, Unread> {
+    let (bytes, policy) = whole(path, bytes_max, open)?;
     if bytes.len() as u64 > bytes_max {
         return Err(Unread::TooLarge {
             path: path.to_owned(),
@@ -94,7 +122,7 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Contents, Unread> {
             max: bytes_max,
         });
     }
-    let signature = match whole(&beside(path), SIGNATURE_BYTES_MAX as u64) {
+    let signature = match whole(&beside(path), SIGNATURE_BYTES_MAX as u64, open) {
         Ok((text, stamp)) => Some((String::from_utf8_lossy(&text).into_owned(), stamp)),
         Err(Unread::Absent { .. }) => None,
         Err(other) => return Err(other),
@@ -132,21 +160,25 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// At most one byte more than `bytes_max`, so that too much is seen to be.
-fn whole(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Stamp), Unread> {
+fn whole(path: &Path, bytes_max: u64, open: Open<'_>) -> Result<(Vec<u8>, Stamp), Unread> {
     let io = |error| Unread::io(path, error);
-    // A pipe that was put in a file's place would block whoever opens it.
-    let mut opening = OpenOptions::new();
-    let file: File = opening
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(io)?;
+    let leads_out = || Unread::LeadsOut {
+        path: path.to_owned(),
+    };
+    let file = open(path).map_err(io)?.ok_or_else(leads_out)?;
     let stamp = Stamp::of(path, &file.metadata().map_err(io)?)?;
     let mut bytes = Vec::new();
     file.take(bytes_max.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(io)?;
     Ok((bytes, stamp))
+}
+
+/// A pipe that was put in a file's place would block whoever opens it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut opening = OpenOptions::new();
+    let opening = opening.read(true).custom_flags(libc::O_NONBLOCK);
+    opening.open(path)
 }
 
 impl Stamp {
@@ -166,7 +198,7 @@ impl Stamp {
 }
 
 impl Unread {
-    fn io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => Self::Absent { path },

@@ -1,19 +1,16 @@
 //! The folder on disk: every file is written beside its place, brought to disk, and renamed.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Found, StoreError};
+use crate::files;
 use crate::policy::load;
 use crate::rollout::ledger::{LEDGER_BYTES_MAX, Ledger, Unreadable};
 
-/// Nobody but the server's user has business here: whoever writes here decides who is in charge.
-const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 /// Bytes of a policy's file that are read back: as many as a policy may have anywhere.
 const WASM_BYTES_MAX: u64 = 256 << 20;
 
@@ -35,13 +32,10 @@ impl Folder {
             move |source| StoreError::Folder { path, source }
         };
         let wasm = root.join("wasm");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(&wasm)
-            .map_err(unusable(&wasm))?;
+        files::make_folder(&wasm).map_err(unusable(&wasm))?;
+        files::check_state(root).map_err(unusable(root))?;
         let lock_path = root.join("lock");
-        let lock = create(&lock_path, false).map_err(unusable(&lock_path))?;
+        let lock = files::append_state(&lock_path).map_err(unusable(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -168,7 +162,7 @@ impl Folder {
 /// Puts a file in its place as a whole: a crash leaves the old one or the new one.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("tmp");
-    let mut file = create(&beside, true)?;
+    let mut file = files::create_new(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
@@ -178,19 +172,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn create(path: &Path, truncate: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(truncate)
-        .mode(FILE_MODE)
-        .open(path)
-}
-
 /// A file's bytes; none if it has more than `max`.
 fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    let read = File::open(path)?
+    let read = files::read(path)?
         .take(max.saturating_add(1))
         .read_to_end(&mut bytes)?;
     Ok(u64::try_from(read)

@@ -54,7 +54,7 @@ pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
     if let Some(failed) = loaded.as_ref().err().and_then(LoadError::step) {
         steps.retain(|step| *step < failed);
     }
-    let anatomy = Anatomy::of(file);
+    let anatomy = Anatomy::of(file, &engine.config().load.bounds);
     let mut passed: Vec<(Step, String)> = steps
         .into_iter()
         .map(|step| (step, note(step, &anatomy, engine)))

@@ -41,7 +41,7 @@ pub struct Inside {
 pub fn inspect(engine: &Engine, file: &[u8], params: &Params) -> Inspection {
     let checkup = check(engine, file, params);
     Inspection {
-        anatomy: Anatomy::of(file),
+        anatomy: Anatomy::of(file, &engine.config().load.bounds),
         program: checkup
             .program
             .as_ref()

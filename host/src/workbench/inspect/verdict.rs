@@ -46,15 +46,15 @@ fn package(import: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::load::fence::Bounds;
 
     fn verdict(imports: &[&str]) -> String {
         let text: String = imports
             .iter()
             .map(|import| format!(r#"(import "{import}" (instance))"#))
             .collect();
-        of(&Anatomy::of(
-            &wat::parse_str(format!("(component {text})")).unwrap(),
-        ))
+        let component = wat::parse_str(format!("(component {text})")).unwrap();
+        of(&Anatomy::of(&component, &Bounds::default()))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::plan::Listing;
 use super::{ENTRIES_MAX, FILES_MAX};
+use crate::files;
 use crate::rollout::source::PolicyName;
 use crate::rollout::source::file::{self, SIGNATURE_SUFFIX, Unread};
 
@@ -14,6 +15,7 @@ pub(super) const SUFFIX: &str = ".wasm";
 /// Lists the policies' files in a directory, by name, and what else is there. Names that begin with
 /// a dot are left alone: they are how files are put in place at once.
 pub(super) fn list(directory: &Path) -> io::Result<Listing> {
+    files::check_shared(directory)?;
     let mut names = Vec::new();
     let mut listing = Listing::default();
     for (at, entry) in std::fs::read_dir(directory)?.enumerate() {

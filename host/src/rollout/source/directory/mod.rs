@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use super::file::{self, Contents, Unread};
 use super::{Fetched, Origin, PolicyName, Receive, Received};
+use crate::files;
 use plan::{Identity, Memory};
 
 /// The most policies that are looked at.
@@ -95,7 +96,12 @@ pub fn find(
     bytes_max: u64,
 ) -> Result<Option<Fetched>, Unread> {
     let path = path(directory, name);
-    match file::read(&path, bytes_max) {
+    match files::check_shared(directory).map_err(|error| Unread::io(directory, error)) {
+        Ok(()) => {}
+        Err(Unread::Absent { .. }) => return Ok(None),
+        Err(other) => return Err(other),
+    }
+    match file::read_beneath(directory, &path, bytes_max) {
         Ok(contents) => Ok(Some(fetched(name, path, contents))),
         Err(Unread::Absent { .. }) => Ok(None),
         Err(other) => Err(other),
@@ -183,7 +189,9 @@ impl Watcher {
     async fn deal(&self, memory: &mut Memory, name: &PolicyName, listing: &plan::Listing) {
         let path = path(&self.directory, name);
         let (at, bytes_max) = (path.clone(), self.bytes_max);
-        let Some(read) = self.on_disk(move || file::read(&at, bytes_max)).await else {
+        let directory = self.directory.clone();
+        let read = move || file::read_beneath(&directory, &at, bytes_max);
+        let Some(read) = self.on_disk(read).await else {
             return;
         };
         let seen = listing.files.get(name);
@@ -193,7 +201,9 @@ impl Watcher {
             Err(Unread::Absent { .. }) => return,
             Err(error) => {
                 self.troubled(memory, name, &disk::told(&error));
-                if let (Unread::TooLarge { .. }, Some(stamps)) = (&error, seen) {
+                if let (Unread::TooLarge { .. } | Unread::LeadsOut { .. }, Some(stamps)) =
+                    (&error, seen)
+                {
                     memory.settle(name, *stamps, None);
                 }
                 return;
