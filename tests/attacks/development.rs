@@ -25,7 +25,8 @@ async fn s14_a_name_that_was_made_to_lead_here_is_refused() {
     let page = format!("GET /s14-page HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     assert_eq!(told(1, stage.public, page).await.status, 403);
     // The host of the target is the one that counts.
-    let absolute = upgrade(&format!("http://{host}/s14?user=admin"), "localhost", "");
+    let absolute = format!("http://{host}/s14?user=admin");
+    let absolute = upgrade(&absolute, "localhost", &origin);
     assert_eq!(told(1, stage.public, absolute).await.status, 403);
     assert_eq!(backend.asked("s14"), 0);
     for host in [

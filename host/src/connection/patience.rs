@@ -52,7 +52,9 @@ impl Patience {
         stall_max: Duration,
         now: Timestamp,
     ) -> Uptake {
-        health::look(backlog, socket, now);
+        if pending || backlog.since().is_some() {
+            health::look(backlog, socket, now);
+        }
         let queued = socket.is_some() && backlog.since().is_some();
         if !pending && !queued {
             return Uptake::Has(*self.has_all_since.get_or_insert(now));

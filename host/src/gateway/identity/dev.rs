@@ -2,15 +2,17 @@
 //!
 //! That a connection comes from loopback does not say that somebody at this machine makes it. A proxy that
 //! stands here brings the whole world along, and any page that a browser here has open can ask for a name
-//! of its own that leads here (DNS rebinding). So what shows either is refused, and told why.
+//! of its own that leads here (DNS rebinding). So what shows either is refused, and told why. A foreign host
+//! alone shows neither: a program at this machine may ask for any, as tests of virtual hosts do.
 
-use axum::http::header::VIA;
+use axum::http::header::{ORIGIN, UPGRADE, VIA};
 use axum::http::request::Parts;
 
 use super::address;
 use super::names::{Names, Naming};
 use super::{Identified, Identify, Identity, Unidentified};
 use crate::gateway::authority::Authority;
+use crate::gateway::handshake::has_token;
 use crate::gateway::upstream::is_forwarding;
 use crate::gateway::{peer, site};
 use crate::types::UserId;
@@ -74,6 +76,9 @@ fn stranger(parts: &Parts) -> Option<String> {
     if peer::way(parts).is_some_and(|way| way.is_proxied) {
         return Some("a PROXY header says that a proxy is in front".to_owned());
     }
+    if !may_be_a_page(parts) {
+        return None;
+    }
     let host = site::host(parts)?;
     let is_here = Authority::read(host).is_some_and(|host| host.is_loopback());
     (!is_here).then(|| {
@@ -82,6 +87,16 @@ fn stranger(parts: &Parts) -> Option<String> {
             "this request asks for the host {host:?} instead of localhost or a loopback address"
         )
     })
+}
+
+/// Whether a browser may have sent this for a page whose name leads here. Browsers put an `Origin` into every
+/// upgrade (RFC 6455, section 4.1), so what has none is a program's. No name leads a page of `https` here:
+/// browsers let it open nothing without TLS beyond loopback, and for TLS the name needs a certificate.
+fn may_be_a_page(parts: &Parts) -> bool {
+    match parts.headers.get(ORIGIN) {
+        Some(origin) => !origin.as_bytes().starts_with(b"https://"),
+        None => !has_token(&parts.headers, &UPGRADE, "websocket"),
+    }
 }
 
 impl DevIdentity {
@@ -238,12 +253,23 @@ mod tests {
         ] {
             assert_eq!(refused("127.0.0.1", &[("host", host)]), None, "{host}");
         }
+        // A program may ask for any host, and a page of `https` is not led here.
+        let host = ("host", "chat.example");
+        let upgrade = ("upgrade", "websocket");
+        let page = ("origin", "https://chat.example");
+        assert_eq!(refused("127.0.0.1", &[host, upgrade]), None);
+        assert_eq!(refused("127.0.0.1", &[host, upgrade, page]), None);
         let local = ("host", "localhost");
         for (socket, headers, why) in [
             (
                 "127.0.0.1",
                 &[("host", "rebind.example:8080")][..],
                 "rebind.example:8080",
+            ),
+            (
+                "127.0.0.1",
+                &[host, upgrade, ("origin", "http://chat.example")],
+                "chat.example",
             ),
             (
                 "127.0.0.1",
