@@ -114,10 +114,12 @@ async fn s09_files_of_state_are_ours_alone_and_are_not_opened_through_links() {
     ];
     let arguments = arguments.each_ref().map(String::as_str);
     let mut stage = Stage::within(folder, &arguments).await;
+    let token = fs::read_to_string(state.join("admin.token")).unwrap();
+    let token = format!("Bearer {}", token.trim());
     let reply = put(
         stage.admin,
         "/v1/policies/fifo",
-        &[],
+        &[("authorization", &token)],
         &shipped_policy("fifo"),
     )
     .await;
