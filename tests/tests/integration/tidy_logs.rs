@@ -7,8 +7,12 @@ use crate::tidy::none;
 
 /// Files that name the process's own output. Everything else writes to a `cli::Terminal`, whose writers
 /// show what a terminal would act on, or logs.
-const OUTPUT: [(&str, &str); 3] = [
+const OUTPUT: [(&str, &str); 4] = [
     ("host/src/main.rs", "hands it to the `Terminal`"),
+    (
+        "host/src/policy/load/workshop/child.rs",
+        "answers its parent in bytes, by a pipe",
+    ),
     (
         "host/src/observe/logging.rs",
         "hands it to `observe::lines`",

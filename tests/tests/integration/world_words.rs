@@ -261,13 +261,15 @@ async fn w81_a_policy_that_brings_a_runtime_is_announced_before_it_is_compiled()
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("lru.wasm");
     fs::write(&policy, shipped("lru")).unwrap();
-    // So little for a small call makes any policy a large one.
+    // So little for a small call, and for its file, makes any policy one that brings a runtime.
     let mut served = Served::start(&[
         "--json",
         "--policy",
         policy.to_str().unwrap(),
         "--set",
         "policy.memory_user_bytes=65536",
+        "--set",
+        "policy.size_bytes_max=4096",
     ]);
     served.says("compiling a policy").await;
     served.json().await;

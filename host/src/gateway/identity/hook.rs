@@ -118,6 +118,14 @@ impl Hook {
         })
     }
 
+    /// An answer of the service makes no sense, so it is no yes.
+    fn unusable(&self, error: &dyn fmt::Display) -> Unidentified {
+        if let Some(left_out) = self.told.pass(self.clock.now(), Trouble::Unusable) {
+            tracing::error!(%error, left_out, "the authorisation hook's answer cannot be used");
+        }
+        Unidentified::Unavailable
+    }
+
     async fn who(&self, parts: &mut Parts) -> Result<Identity, Unidentified> {
         let asked = self.question(parts);
         let digest = digest(&asked);
@@ -135,7 +143,7 @@ impl Hook {
             }
         };
         // An answer that is remembered may have expired since.
-        let expires = expiry(&answer)?;
+        let expires = expiry(&answer).map_err(|error| self.unusable(&error))?;
         if expires.is_some_and(|expires| expires <= self.clock.unix_ms(self.clock.now())) {
             return Err(Unidentified::Rejected(
                 "what proves who you are has expired; sign in again".to_owned(),
@@ -150,12 +158,8 @@ impl Hook {
             protected_classes: &self.config.protected_classes,
         };
         let named = self.naming.read(parts, Some(&answer))?;
-        let identity = reader.read(&answer, named).map_err(|error| {
-            if let Some(left_out) = self.told.pass(self.clock.now(), Trouble::Unusable) {
-                tracing::error!(%error, left_out, "the authorisation hook's answer cannot be used");
-            }
-            Unidentified::Unavailable
-        })?;
+        let identity = reader.read(&answer, named);
+        let identity = identity.map_err(|error| self.unusable(&error))?;
         Ok(Identity {
             expires_unix_ms: expires,
             by_token: !cookies
@@ -224,17 +228,14 @@ impl Hook {
     clippy::cast_sign_loss,
     reason = "a float becomes the nearest whole number that fits"
 )]
-fn expiry(answer: &Map<String, Value>) -> Result<Option<u64>, Unidentified> {
+fn expiry(answer: &Map<String, Value>) -> Result<Option<u64>, &'static str> {
     match answer.get("expires_unix_s") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(seconds)) => {
             let seconds = seconds.as_f64().unwrap_or_default();
             Ok(Some((seconds * 1_000.0) as u64))
         }
-        Some(_) => {
-            tracing::error!("the authorisation hook's `expires_unix_s` is no number");
-            Err(Unidentified::Unavailable)
-        }
+        Some(_) => Err("`expires_unix_s` is no number"),
     }
 }
 
