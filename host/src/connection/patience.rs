@@ -52,7 +52,13 @@ impl Patience {
         stall_max: Duration,
         now: Timestamp,
     ) -> Uptake {
-        if pending || backlog.since().is_some() {
+        // While something waits above the kernel, how far the kernel has got matters only once it has had
+        // its time.
+        let is_late = |since: Timestamp| now >= since.after(stall_max);
+        if backlog
+            .since()
+            .is_some_and(|since| !pending || is_late(since))
+        {
             health::look(backlog, socket, now);
         }
         let queued = socket.is_some() && backlog.since().is_some();

@@ -138,18 +138,18 @@ impl fmt::Display for Place {
     }
 }
 
-/// The values of a cookie, as sent.
+/// The values of a cookie, without quotes. White space around a name or a value counts for nothing, and a
+/// name may be percent-encoded: some servers read it so, and what one of them takes for the cookie is one
+/// here.
 pub(super) fn cookies<'a>(parts: &'a Parts, name: &'a str) -> impl Iterator<Item = String> + 'a {
     let values = parts.headers.get_all(COOKIE).iter();
     values
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .flat_map(move |value| {
-            let pairs = value
-                .split(';')
-                .filter_map(|pair| pair.trim().split_once('='));
-            let named = pairs.filter(|(other, _)| *other == name);
+            let pairs = value.split(';').filter_map(|pair| pair.split_once('='));
+            let named = pairs.filter(|(other, _)| decoded(other.trim()) == name);
             let values: Vec<String> = named
-                .map(|(_, value)| value.trim_matches('"').to_owned())
+                .map(|(_, value)| value.trim().trim_matches('"').to_owned())
                 .collect();
             values
         })
@@ -167,9 +167,8 @@ pub(super) fn of_all(mut values: impl Iterator<Item = String>) -> Said {
     }
 }
 
-/// A segment of a path with its percent-encoded bytes decoded. What is not UTF-8 is replaced, and
-/// so is no name.
-fn decoded(segment: &str) -> String {
+/// A text with its percent-encoded bytes decoded. What is not UTF-8 is replaced, and so is no name.
+pub(super) fn decoded(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((first, behind)) = rest.split_first() {

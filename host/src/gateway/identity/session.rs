@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::names::Naming;
-use super::place::{Said, cookies, of_all};
+use super::place::{Said, cookies, decoded, of_all};
 use super::{Identified, Identify, Identity, Unidentified};
 use crate::types::{Secret, UserId};
 
@@ -73,7 +73,9 @@ impl Session {
 
     fn who(&self, parts: &Parts) -> Result<Identity, Unidentified> {
         let name = &self.config.name;
-        let said = of_all(cookies(parts, name).filter(|value| !value.is_empty()));
+        // Servers that decode a value take two spellings of it for one session, so they are one user.
+        let values = cookies(parts, name).map(|value| decoded(&value));
+        let said = of_all(values.filter(|value| !value.is_empty()));
         let value = match (said, self.config.missing) {
             (Said::Once(value), _) => value,
             (Said::Twice, _) => return Err(Unidentified::Repeated(format!("cookie `{name}`"))),
@@ -163,5 +165,29 @@ mod tests {
         assert!(user(&by("sid"), &["sid="]).is_err());
         let twice = user(&by("sid"), &["sid=a", "sid=b"]).unwrap_err();
         assert_eq!(twice, "cookie `sid` is given more than once");
+    }
+
+    /// However a session is spelled, it is one user; and no decoy hides it from us.
+    #[test]
+    fn spellings_of_one_session_are_one_user() {
+        let one = user(&by("sid"), &["sid=abc"]).unwrap();
+        for spelling in [
+            "sid =abc",
+            "sid\t=abc",
+            "a=1; sid= abc",
+            "sid=\"abc\"",
+            "sid=%61%62c",
+            "%73id=abc",
+        ] {
+            assert_eq!(
+                user(&by("sid"), &[spelling]).as_ref(),
+                Ok(&one),
+                "{spelling}"
+            );
+        }
+        for decoy in ["sid=x; sid =abc", "sid=x; %73id=abc", "sid\t=x; sid=abc"] {
+            let refused = user(&by("sid"), &[decoy]).unwrap_err();
+            assert_eq!(refused, "cookie `sid` is given more than once", "{decoy}");
+        }
     }
 }

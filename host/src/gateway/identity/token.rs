@@ -52,6 +52,8 @@ pub(super) enum Taken {
     Nothing,
     /// One of more than [`TOKEN_BYTES_MAX`].
     TooLong,
+    /// `Authorization` is there more than once. Servers differ in which of them they read.
+    Repeated,
     /// One, and where it was.
     Token(Secret, Source),
 }
@@ -87,6 +89,10 @@ impl Config {
     /// Takes the token out of a request, and every other item and parameter that could be one, but for a
     /// parameter that is handed on.
     pub(super) fn take(&self, parts: &mut Parts) -> Taken {
+        let mut authorizations = parts.headers.get_all(AUTHORIZATION).iter();
+        if self.sources.contains(&Source::Authorization) && authorizations.nth(1).is_some() {
+            return Taken::Repeated;
+        }
         let mut found = Taken::Nothing;
         for source in Source::ALL {
             if !self.sources.contains(&source) {
@@ -200,7 +206,7 @@ mod tests {
     fn take(config: &Config, parts: &mut Parts) -> Option<(String, Source)> {
         match config.take(parts) {
             Taken::Token(token, source) => Some((token.reveal().to_owned(), source)),
-            Taken::Nothing | Taken::TooLong => None,
+            Taken::Nothing | Taken::TooLong | Taken::Repeated => None,
         }
     }
 
@@ -230,6 +236,13 @@ mod tests {
             assert_eq!(taken.0, token);
             assert_eq!(some.uri, "/ws");
         }
+    }
+
+    #[test]
+    fn two_authorizations_are_none() {
+        let two = [("authorization", "Bearer A"), ("authorization", "Bearer B")];
+        let mut request = parts("/ws?token=D", &two);
+        assert!(matches!(everywhere().take(&mut request), Taken::Repeated));
     }
 
     #[test]

@@ -28,11 +28,13 @@ const UNUSUAL: &str = "x-forwarded";
 /// What stands in a list for a hop that cannot be read (RFC 7239, section 6.2).
 const UNKNOWN: &str = "unknown";
 
-/// A name with `-` for every `_`: what a backend that makes variables of headers cannot tell apart.
+/// A name with `-` for all that is no letter and no digit: what a backend that makes variables of headers
+/// cannot tell apart.
 pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
     let name = name.as_str();
-    if name.contains('_') {
-        Cow::Owned(name.replace('_', "-"))
+    let is_other = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+    if name.contains(is_other) {
+        Cow::Owned(name.replace(is_other, "-"))
     } else {
         Cow::Borrowed(name)
     }
@@ -50,7 +52,7 @@ pub(super) fn extend(headers: &mut HeaderMap, parts: &Parts) {
     if is_trusted {
         for (name, value) in &parts.headers {
             // One that only looks like it was not written by the proxy, nor was one that no proxy writes.
-            let is_written = !name.as_str().contains('_') && name.as_str() != UNUSUAL;
+            let is_written = dashed(name) == name.as_str() && name.as_str() != UNUSUAL;
             if is_forwarding(name) && is_written {
                 headers.append(name.clone(), value.clone());
             }

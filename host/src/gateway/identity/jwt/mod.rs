@@ -187,6 +187,9 @@ impl Jwt {
     async fn who(&self, parts: &mut Parts) -> Result<Identity, Unidentified> {
         let (token, source) = match self.config.token.take(parts) {
             Taken::Token(token, source) => (token, source),
+            Taken::Repeated => {
+                return Err(Unidentified::Repeated("header `Authorization`".to_owned()));
+            }
             Taken::TooLong => {
                 return Err(bad(&format!(
                     "it is too long; at most {TOKEN_BYTES_MAX} bytes are read"
