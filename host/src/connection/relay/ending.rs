@@ -70,17 +70,26 @@ impl Relay {
         }
         let patience = Some(session.health.dead_after);
         let within = session.config.close_deadline;
-        let end = async |transport: &mut Transport, takes_nothing: bool| {
+        let is_client_over = !farewell.reads.client && report.reason != CloseReason::ClientGone;
+        let end = async |transport: &mut Transport, is_over: bool, takes_nothing: bool| {
             if takes_nothing {
                 abort_on_drop(&transport.socket());
+                return;
+            }
+            if is_over {
+                // Nothing of it is left unread, so closing its socket is a FIN and no reset.
                 return;
             }
             set_kernel_patience(transport.tcp(), patience);
             linger(transport, within).await;
         };
         tokio::join!(
-            end(&mut client, farewell.client_takes_nothing),
-            end(&mut backend, farewell.backend_takes_nothing),
+            end(&mut client, is_client_over, farewell.client_takes_nothing),
+            end(
+                &mut backend,
+                farewell.is_backend_over,
+                farewell.backend_takes_nothing
+            ),
         );
         report
     }
@@ -187,9 +196,11 @@ impl Relay {
                         self.down.discard();
                     }
                 }
-                Step::Moved(Moved::Gone(Side::Backend) | Moved::Broken(Side::Backend, _)) => {
+                Step::Moved(Moved::Gone(Side::Backend)) => {
+                    farewell.is_backend_over = true;
                     self.lose_backend(farewell);
                 }
+                Step::Moved(Moved::Broken(Side::Backend, _)) => self.lose_backend(farewell),
                 Step::Moved(_) | Step::Look => {}
             }
         }
@@ -306,6 +317,8 @@ struct Farewell {
     unanswered: bool,
     client_takes_nothing: bool,
     backend_takes_nothing: bool,
+    /// The backend's stream has ended.
+    is_backend_over: bool,
 }
 
 impl Farewell {
@@ -324,6 +337,7 @@ impl Farewell {
             unanswered: false,
             client_takes_nothing: false,
             backend_takes_nothing: false,
+            is_backend_over: false,
         }
     }
 
