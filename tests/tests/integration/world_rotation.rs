@@ -139,10 +139,16 @@ async fn w12_a_fight_for_one_device_is_damped() {
     let dial = || server.dial("ann", "k1").device("phone");
     let dials = vec![dial(), dial()];
     let (pause, lasting) = (Duration::from_millis(1), Duration::from_secs(3));
+    let since = server.now();
     let let_in = hasty(dials, pause, lasting).await;
-    // One that was there, five that are free, and one after each wait of 1 s and 2 s.
-    assert!(let_in.iter().sum::<u32>() <= 8, "{let_in:?}");
-    assert!(backend.asked() <= 8, "{}", backend.asked());
+    // One that was there, five that are free, and one after each wait of 1 s, 2 s, 4 s, as many as there
+    // was time for: on a busy machine this takes longer than it was to last.
+    let took = server.now().since(since);
+    let ends = [1, 3, 7, 15, 31, 63].map(Duration::from_secs);
+    let waits = ends.iter().filter(|end| took >= **end).count();
+    let most = u32::try_from(6 + waits).unwrap();
+    assert!(let_in.iter().sum::<u32>() <= most, "{let_in:?}");
+    assert!(backend.asked() <= 6 + waits, "{}", backend.asked());
     // The one that is there is taken over once more at the most before the next wait.
     let mut there = Vec::new();
     let refusal = within("a refusal", async {
