@@ -165,7 +165,7 @@ impl App {
             config: gateway.config(),
             places: clients,
             user_timeout,
-            door: Some(Door::new(gateway.clone(), tls.clone())),
+            door: Door::new(gateway.clone(), tls.clone()),
             tasks: tasks.clone(),
         };
         tasks.spawn("listener", gateway::serve(listener, public));

@@ -25,17 +25,7 @@ pub fn example() -> String {
         comment(&mut text, section.doc());
         let _ = writeln!(text, "{}", section.head());
         for key in section.keys() {
-            comment(
-                &mut text,
-                &format!("{} Takes {}.", key.doc(), key.accepts()),
-            );
-            let default = key.default().map(|value| value.to_string());
-            let _ = writeln!(
-                text,
-                "#{} = {}",
-                key.name(),
-                default.as_deref().unwrap_or("\"\"")
-            );
+            setting(&mut text, "#", key);
         }
         if let Some(key) = section.example() {
             comment(&mut text, &format!("{} For example:", key.doc()));
@@ -48,20 +38,18 @@ pub fn example() -> String {
     comment(&mut text, "Each begins with its head, and has these keys:");
     let _ = writeln!(text, "# {}", routes.head());
     for key in routes.keys() {
-        comment(
-            &mut text,
-            &format!("{} Takes {}.", key.doc(), key.accepts()),
-        );
         // As a comment of text: there is no route unless one is written.
-        let default = key.default().map(|value| value.to_string());
-        let _ = writeln!(
-            text,
-            "#   {} = {}",
-            key.name(),
-            default.as_deref().unwrap_or("\"\"")
-        );
+        setting(&mut text, "#   ", key);
     }
     text
+}
+
+/// Writes what a key does, and the key at its default behind `begin`.
+fn setting(into: &mut String, begin: &str, key: &Key) {
+    comment(into, &format!("{} Takes {}.", key.doc(), key.accepts()));
+    let default = key.default().map(|value| value.to_string());
+    let default = default.as_deref().unwrap_or("\"\"");
+    let _ = writeln!(into, "{begin}{} = {default}", key.name());
 }
 
 /// Writes text as comment lines of a bounded width.

@@ -106,9 +106,9 @@ impl Incoming {
                     Some(leg) => {
                         let agreed = leg.agreed();
                         let (mut far, mut load) = leg.into_far();
-                        if let Some(headers) = agreed.filter(|_| self.keeps()) {
+                        if let (Some(headers), Some(wish)) = (agreed, self.kept_for()) {
                             let manager = attachment.manager().clone();
-                            far.keeper = Some(self.keeper(manager, headers, load.take()));
+                            far.keeper = Some(self.keeper(manager, headers, load.take(), wish));
                         }
                         let run = connection::relay(session, client, far, attachment);
                         (self.until_expiry(port, run), load)

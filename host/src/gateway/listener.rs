@@ -76,8 +76,8 @@ pub struct Serving {
     pub places: Arc<Places>,
     /// How long data may stay unacknowledged before the kernel gives up.
     pub user_timeout: Duration,
-    /// What strangers meet first; none on a listener for operators.
-    pub door: Option<Arc<Door>>,
+    /// What strangers meet first.
+    pub door: Arc<Door>,
     /// Where connections run.
     pub tasks: Tasks,
 }
@@ -181,11 +181,10 @@ async fn turn_away(mut stream: TcpStream, words: &'static [u8]) {
 impl Serving {
     fn take(&self, stream: TcpStream, peer: SocketAddr, shortages: &Arc<Shortages>) {
         prepare(&stream, self.user_timeout);
-        let half_open = match self.door.as_ref().map(|door| door.knock(peer.ip())) {
-            None => None,
-            Some(Ok(half_open)) => Some(half_open),
-            Some(Err(())) => return self.refuse(stream, TOO_MANY.as_bytes()),
+        let Ok(half_open) = self.door.knock(peer.ip()) else {
+            return self.refuse(stream, TOO_MANY.as_bytes());
         };
+        let half_open = Some(half_open);
         let Some(slot) = self.places.take() else {
             return self.wait(stream, peer, half_open, shortages.clone());
         };
@@ -210,11 +209,7 @@ impl Serving {
         let serving = self.clone();
         self.tasks.spawn("place", async move {
             let places = &serving.places;
-            let found = match &serving.door {
-                Some(door) => places.wait(door.admission()).await,
-                None => places.wait_for_idle().await,
-            };
-            match found {
+            match places.wait(serving.door.admission()).await {
                 Some(slot) => {
                     drop(waits);
                     serving.meet(stream, peer, slot, half_open).await;
@@ -230,7 +225,7 @@ impl Serving {
 
     /// Words that are not encrypted would be noise to who expects TLS.
     fn encrypts(&self) -> bool {
-        self.door.as_ref().is_some_and(|door| door.encrypts())
+        self.door.encrypts()
     }
 
     fn refuse(&self, stream: TcpStream, words: &'static [u8]) {
@@ -278,11 +273,7 @@ impl Serving {
         slot: ConnectionSlot,
         half_open: Option<HalfOpen>,
     ) -> io::Result<()> {
-        let Some(door) = self.door.clone() else {
-            self.converse(stream.into(), (peer, None), None).await;
-            drop(slot);
-            return Ok(());
-        };
+        let door = self.door.clone();
         let within = self.config.header_timeout;
         let begun = door.now();
         let mut half_open = half_open;
@@ -310,7 +301,7 @@ impl Serving {
         let left = door.half_open_left(begun);
         let overdue = passage.overdue(left);
         tokio::select! {
-            () = self.converse(transport, (peer, said), Some(&passage)) => {}
+            () = self.converse(transport, (peer, said), &passage) => {}
             () = overdue => door.count(Cap::HalfOpenTime),
         }
         Ok(())
@@ -320,7 +311,7 @@ impl Serving {
         self,
         transport: Transport,
         (peer, said): (SocketAddr, Option<SocketAddr>),
-        passage: Option<&Arc<Passage>>,
+        passage: &Arc<Passage>,
     ) {
         let is_tls = transport.is_tls();
         let resting = Resting::default();
@@ -329,9 +320,7 @@ impl Serving {
             let extensions = request.extensions_mut();
             extensions.insert(cut.clone());
             extensions.insert(ConnectInfo(peer));
-            if let Some(passage) = passage {
-                extensions.insert(OnPassage(passage.clone()));
-            }
+            extensions.insert(OnPassage(passage.clone()));
             if let Some(said) = said {
                 extensions.insert(Said(said));
             }
@@ -344,7 +333,7 @@ impl Serving {
             async move {
                 let mut answer = answered.await;
                 resting.end();
-                if let (Some(passage), Ok(response)) = (passage, &mut answer) {
+                if let Ok(response) = &mut answer {
                     passage.answered(response);
                 }
                 answer
@@ -359,10 +348,7 @@ impl Serving {
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let stop = self.tasks.stopping();
-        let rest = self
-            .door
-            .as_ref()
-            .map_or(self.config.header_timeout, |door| door.rest());
+        let rest = self.door.rest();
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
@@ -380,7 +366,7 @@ impl Serving {
                     }
                 }
                 () = resting.for_long(rest) => connection.as_mut().graceful_shutdown(),
-                () = Passage::refused(passage) => connection.as_mut().graceful_shutdown(),
+                () = passage.refused() => connection.as_mut().graceful_shutdown(),
             }
         };
         if let Err(error) = ended {

@@ -114,11 +114,8 @@ impl Passage {
     }
 
     /// Completes when a connection was refused.
-    pub(super) async fn refused(passage: Option<&Arc<Self>>) {
-        match passage {
-            Some(passage) => passage.refused.notified().await,
-            None => future::pending().await,
-        }
+    pub(super) async fn refused(&self) {
+        self.refused.notified().await;
     }
 
     /// Completes when it has been a stranger's for so long.

@@ -153,14 +153,6 @@ impl Places {
         Some(self.slot(permit))
     }
 
-    /// The same on a listener that no manager is behind: only connections between two requests end.
-    pub(super) async fn wait_for_idle(self: &Arc<Self>) -> Option<ConnectionSlot> {
-        self.needed.notify_waiters();
-        let permit = self.free.clone().acquire_owned();
-        let permit = tokio::time::timeout(LAST_WAIT, permit).await.ok()?.ok()?;
-        Some(self.slot(permit))
-    }
-
     fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionSlot {
         ConnectionSlot(Arc::new(Held {
             permit: Mutex::new(permit),

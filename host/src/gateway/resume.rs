@@ -8,28 +8,27 @@ use axum::http::request::Parts;
 use super::parking::{Parked, Terms};
 use super::upgrade::Incoming;
 use super::upstream::{Leg, Load};
+use super::wish::Wish;
 use crate::connection::{Keeper, Kept};
 use crate::manager::Manager;
 use crate::registry::Permit;
 
 impl Incoming {
-    /// Whether the backend's connection is kept if this client is lost: one whose device has no name
-    /// cannot come back.
-    pub(super) fn keeps(&self) -> bool {
-        !self.rules.config.upstream_grace.is_zero() && !self.identity.device.is_unnamed()
+    /// What has to be asked for to have the backend's connection, if it is kept once this client is lost:
+    /// one whose device has no name cannot come back.
+    pub(super) fn kept_for(&self) -> Option<Wish> {
+        self.wish.filter(|_| !self.identity.device.is_unnamed())
     }
 
     /// The backend's connection of this device, if it is kept, or held by a connection that the client
     /// has lost and we have not, and the client asks for what it asked for then.
     pub(super) async fn resume(&self, parts: &Parts, permit: &Permit) -> Option<Leg> {
-        let manager = permit.manager().filter(|_| self.keeps())?;
+        let (wish, manager) = (self.kept_for()?, permit.manager()?);
         let (parking, device) = (&self.gateway.parking, &self.identity.device);
-        let parked = match parking.claim(manager.id, device, self.wish).await {
+        let parked = match parking.claim(manager.id, device, wish).await {
             None if manager.take_over(device) => {
                 let within = self.gateway.session.config.close_deadline;
-                parking
-                    .await_claim(manager.id, device, self.wish, within)
-                    .await
+                parking.await_claim(manager.id, device, wish, within).await
             }
             parked => parked,
         };
@@ -42,9 +41,10 @@ impl Incoming {
         manager: Arc<Manager>,
         headers: HeaderMap,
         load: Option<Load>,
+        wish: Wish,
     ) -> Keeper {
         let gateway = self.gateway.clone();
-        let (device, wish) = (self.identity.device.clone(), self.wish);
+        let device = self.identity.device.clone();
         let terms = Terms {
             grace: self.rules.config.upstream_grace,
             held_bytes_max: self.rules.config.upstream_held_bytes_max,

@@ -44,7 +44,8 @@ pub(super) async fn answer(
         }
     };
     // As it came: what proves who it is will be taken out.
-    let wish = Wish::of(&parts);
+    let keeps = !rules.config.upstream_grace.is_zero();
+    let wish = keeps.then(|| Wish::of(&parts));
     let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
@@ -150,8 +151,8 @@ pub(super) struct Incoming {
     /// The user and the key by which its manager is held at its route.
     user: UserId,
     key: ManagerKey,
-    /// What it asked for.
-    pub(super) wish: Wish,
+    /// What it asked for, where the backend's connection of a lost client is kept.
+    pub(super) wish: Option<Wish>,
     /// Where it comes from, as far as that is known.
     pub(super) from: Option<Origin>,
     pub(super) notices: bool,
