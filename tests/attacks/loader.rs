@@ -177,7 +177,8 @@ async fn s06_a_hundred_thousand_empty_functions_are_refused() {
     refused(&mut stage, &file, "`policy.load.functions_max`").await;
 }
 
-/// Two files hold the compiler, one after the other is pushed: it waits for none longer than they may take.
+/// A bad file is being compiled while a good one is pushed: the good one does not wait for it, nor does a
+/// stop.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s07_a_good_policy_is_taken_while_a_bad_one_is_compiled_and_a_stop_is_prompt() {
     let mut stage = Stage::with(&OPEN).await;
@@ -210,6 +211,53 @@ async fn s07_a_good_policy_is_taken_while_a_bad_one_is_compiled_and_a_stop_is_pr
     );
     within("whoever pushed it hears of it", held).await.unwrap();
     until("nobody goes on compiling", || !child_of(pid)).await;
+}
+
+/// A file that was refused for what it is comes back under other names and at other times: it is refused in
+/// the same words, and nothing is compiled for it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s07_what_a_source_brings_again_is_not_compiled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("policies");
+    fs::create_dir(&directory).unwrap();
+    let settings = [
+        format!("--set=policy.directory.path={}", directory.display()),
+        "--set=policy.directory.rescan_ms=50".to_owned(),
+        "--set=policy.load.deadline_ms=1500".to_owned(),
+    ];
+    let mut settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    settings.extend(OPEN);
+    let mut stage = Stage::within(folder, &settings).await;
+    let pid = stage.program.id();
+    let refusals = |stage: &Stage| {
+        stage
+            .log()
+            .matches("policy from the directory refused")
+            .count()
+    };
+    let hostile = fifo_with(&loops(1_000));
+    let place = |name: &str| {
+        let hidden = directory.join(".new");
+        fs::write(&hidden, &hostile).unwrap();
+        fs::rename(&hidden, directory.join(name)).unwrap();
+    };
+    place("fifo.wasm");
+    until("it is compiled", || child_of(pid)).await;
+    until("it is refused", || refusals(&stage) == 1).await;
+    assert!(
+        stage.log().contains("policy.load.deadline_ms"),
+        "{}",
+        stage.log()
+    );
+    for (name, times) in [("fifo.wasm", 2), ("lru.wasm", 3), ("other.wasm", 4)] {
+        place(name);
+        until("it is refused again", || {
+            assert!(!child_of(pid), "{name} is compiled again");
+            refusals(&stage) == times
+        })
+        .await;
+    }
+    stage.unharmed().await;
 }
 
 fn request(file: &[u8]) -> Vec<u8> {

@@ -74,7 +74,7 @@ async fn s10_strangers_are_counted_and_have_a_lifetime() {
     stage.unharmed().await;
 }
 
-/// All defaults, one address, 2,000 connections with a small request each: none of them is held.
+/// All defaults, one address, 500 connections with a small request each, all left open: none is held.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s11_with_all_defaults_an_address_holds_no_place_by_small_requests() {
     let mut stage = Stage::with(&[]).await;
@@ -148,6 +148,46 @@ async fn s12_guesses_are_charged_each() {
         (2..=40).contains(&asked),
         "the hook was asked {asked} times\n{heard}"
     );
+    hook.change(KNOWN);
+    stage.unharmed().await;
+}
+
+/// The same through a trusted proxy, which brings each guess over a connection of its own: it is the client
+/// that the proxy names whose guesses are counted, and the proxy's other clients guess on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s12_guesses_through_a_proxy_are_charged_to_their_client() {
+    let mut hook = Scripted::answering(KNOWN).await;
+    let backend = Echoing::start().await;
+    let url = format!("--set=identity.hook.url=http://{}/", hook.address);
+    let upstream = format!("--upstream={}", backend.url());
+    let mut stage = Stage::with(&[
+        "--set=identity.mode=hook",
+        &url,
+        &upstream,
+        "--set=gateway.caps.per_address_per_s_max=5",
+    ])
+    .await;
+    hook.change(UNKNOWN);
+    assert_eq!(hook.count(), 1, "the bystander");
+    let guess = |client: &str, number: usize| {
+        let lines =
+            format!("x-forwarded-for: {client}\r\nauthorization: Bearer guess-{number}\r\n");
+        upgrade("/ws", "localhost", &lines)
+    };
+    let mut turned_away = 0;
+    for number in 0..200 {
+        let reply = told(ATTACKER, stage.public, guess("203.0.113.9", number)).await;
+        assert!(matches!(reply.status, 401 | 429), "{reply:?}");
+        turned_away += u32::from(reply.status == 429);
+    }
+    let asked = hook.count();
+    assert!(
+        (2..=60).contains(&asked),
+        "the hook was asked {asked} times"
+    );
+    assert!(turned_away >= 140, "{turned_away}");
+    let other = told(ATTACKER, stage.public, guess("203.0.113.10", 0)).await;
+    assert_eq!(other.status, 401, "{other:?}");
     hook.change(KNOWN);
     stage.unharmed().await;
 }

@@ -38,6 +38,7 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
     let files = config.rollout.state_dir.as_deref();
     problems.extend(files.and_then(|folder| state(folder).err()));
     problems.extend(super::token::check(config).err());
+    problems.extend(policies(config).err());
     let journals = [
         (DECISIONS, &config.observe.decisions),
         (ACTIVITY, &config.observe.activity),
@@ -99,6 +100,19 @@ fn state(folder: &Path) -> Result<(), AppError> {
     key::check(folder)
 }
 
+/// Whether policies can be looked for where they are to appear. A server would start and look again; who
+/// checks a configuration wants to hear of a path that leads nowhere.
+fn policies(config: &Config) -> Result<(), AppError> {
+    let Some(path) = &config.sources.directory.path else {
+        return Ok(());
+    };
+    let listed = files::check_shared(path).and_then(|()| fs::read_dir(path));
+    listed.map(|_| ()).map_err(|source| AppError::Directory {
+        path: path.clone(),
+        source,
+    })
+}
+
 fn writable(config: &JournalConfig) -> Result<(), observe::Error> {
     journal::check(config)?;
     let path = &config.path;
@@ -148,5 +162,12 @@ mod tests {
         writable(&JournalConfig::at(&journal)).unwrap();
         assert!(!journal.exists());
         assert!(writable(&JournalConfig::at(file.join("x"))).is_err());
+
+        let mut config = Config::default();
+        policies(&config).unwrap();
+        for (path, is_fine) in [(folder.path(), true), (&deep, false), (&file, false)] {
+            config.sources.directory.path = Some(path.to_owned());
+            assert_eq!(policies(&config).is_ok(), is_fine, "{}", path.display());
+        }
     }
 }

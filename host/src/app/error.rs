@@ -55,6 +55,14 @@ pub enum AppError {
         /// Why.
         source: std::io::Error,
     },
+    /// Policies cannot be looked for where the settings say.
+    #[error("cannot look for policies in {} (`policy.directory.path`)", .path.display())]
+    Directory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The kept key of pseudonyms is none.
     #[error(
         "{} is no key of pseudonyms: put back the one that was there, or remove the file; then users of experiments that run are strangers", .0.display()

@@ -167,6 +167,7 @@ pub(super) fn check(
     check.identities();
     check.edge();
     check.routes();
+    check.backends();
     for tier in Tier::ALL {
         check.tier(tier);
     }

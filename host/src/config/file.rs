@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::keys::Table;
-use super::raw::{Entry, Origin, Raw, whole};
+use super::raw::{Entry, Origin, Raw};
 
 /// A larger file is no configuration.
 const FILE_BYTES_MAX: u64 = 1_024 * 1_024;
@@ -125,7 +125,7 @@ impl File<'_> {
                     let path = if is_name { path } else { quoted(prefix, name) };
                     let entry = Entry {
                         path,
-                        raw: raw(found),
+                        raw: found.into(),
                         origin: self.origin(line),
                     };
                     into.push((line, entry));
@@ -143,18 +143,4 @@ fn are_tables(items: &[Spanned<DeValue<'_>>]) -> bool {
 fn quoted(prefix: &str, name: &Spanned<std::borrow::Cow<'_, str>>) -> String {
     let dot = if prefix.is_empty() { "" } else { "." };
     format!("{prefix}{dot}{:?}", name.get_ref())
-}
-
-fn raw(value: &DeValue<'_>) -> Raw {
-    match value {
-        DeValue::String(text) => Raw::Text(text.to_string()),
-        DeValue::Integer(number) => {
-            Raw::Whole(whole(number.as_str(), number.radix()).unwrap_or(i128::MAX))
-        }
-        DeValue::Float(number) => Raw::Number(number.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(value) => Raw::Bool(*value),
-        DeValue::Datetime(date) => Raw::Date(date.to_string()),
-        DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),
-        DeValue::Table(_) => Raw::Table,
-    }
 }

@@ -8,6 +8,8 @@ use std::num::IntErrorKind;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
+use toml::Spanned;
+use toml::de::DeValue;
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,18 +110,41 @@ impl Raw {
         }
     }
 
-    /// The items of a list; of text without a type, what stands between its commas.
+    /// The items of a list; of text without a type, those of an array as a file has it, else what stands
+    /// between its commas.
     pub(super) fn as_list(&self) -> Option<Vec<Self>> {
         match self {
             Self::List(items) => Some(items.clone()),
             Self::Untyped(text) if text.trim().is_empty() => Some(Vec::new()),
             Self::Untyped(text) => {
+                // What an error shows as the remedy, in the words of the file, works here as well.
+                if let Ok(DeValue::Array(items)) = DeValue::parse(text).map(Spanned::into_inner) {
+                    return Some(items.iter().map(|item| item.get_ref().into()).collect());
+                }
                 let items = text
                     .split(',')
                     .map(|item| Self::Untyped(item.trim().to_owned()));
                 Some(items.collect())
             }
             _ => None,
+        }
+    }
+}
+
+impl From<&DeValue<'_>> for Raw {
+    fn from(value: &DeValue<'_>) -> Self {
+        match value {
+            DeValue::String(text) => Self::Text(text.to_string()),
+            DeValue::Integer(number) => {
+                Self::Whole(whole(number.as_str(), number.radix()).unwrap_or(i128::MAX))
+            }
+            DeValue::Float(number) => Self::Number(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(value) => Self::Bool(*value),
+            DeValue::Datetime(date) => Self::Date(date.to_string()),
+            DeValue::Array(items) => {
+                Self::List(items.iter().map(|item| item.get_ref().into()).collect())
+            }
+            DeValue::Table(_) => Self::Table,
         }
     }
 }

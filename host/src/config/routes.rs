@@ -2,12 +2,41 @@
 
 use std::collections::BTreeMap;
 
+use super::AdminListener;
 use super::cross::Check;
+use crate::gateway::upstream::Upstream;
 
 /// Routes of a configuration: each request looks through them in turn.
 const ROUTES_MAX: usize = 256;
 
 impl Check<'_> {
+    /// No backend is this server itself: its clients would come back for ever, or be operators.
+    pub(super) fn backends(&mut self) {
+        self.leads_elsewhere(
+            "gateway.upstream",
+            &self.draft.rooms.gateway.upstream.clone(),
+        );
+        for (at, route) in self.draft.routes.clone() {
+            let key = format!("gateway.route[{at}].upstream");
+            self.leads_elsewhere(&key, &route.upstream);
+        }
+    }
+
+    fn leads_elsewhere(&mut self, key: &str, upstreams: &[Upstream]) {
+        let leads_to = |listener| upstreams.iter().any(|one| one.is_listener(listener));
+        let remedy = "name the server behind the gateway, or listen at another port";
+        if leads_to(self.draft.rooms.server.listen) {
+            let reason = "the gateway would hand its clients to itself";
+            self.conflict(&[key, "server.listen"], reason, remedy);
+        }
+        if let AdminListener::On(admin) = self.draft.rooms.admin
+            && leads_to(admin)
+        {
+            let reason = "the gateway would hand its clients to the operators' listener";
+            self.conflict(&[key, "admin.listen"], reason, remedy);
+        }
+    }
+
     /// Each leads somewhere, and to nothing that another one leads to.
     pub(super) fn routes(&mut self) {
         let routes = self.draft.routes.clone();

@@ -155,6 +155,15 @@ pub(super) fn upload_stalled() -> Response {
     response
 }
 
+/// What the client sent as a body is none (RFC 9112, section 7.1), so the connection is no longer in step.
+pub(super) fn bad_body() -> Response {
+    let message =
+        "the body of the request is broken: a chunk without its size, or an end too early";
+    let mut response = answer(StatusCode::BAD_REQUEST, "bad-body", message);
+    set(response.headers_mut(), CONNECTION, "close");
+    noted(response, "bad-body", message.to_owned())
+}
+
 /// The server stops.
 pub(super) fn stopping() -> Response {
     let message = "the server restarts; ask again";

@@ -11,6 +11,7 @@ use wastegate_tests::harness::{Program, Setup, http, until, within};
 
 use crate::behind::{backend, greeting, in_front_of};
 use crate::knock::{closed, echo, knock, over, status};
+use crate::tls::Authority;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_open_handshakes_and_rates_are_capped_and_come_back() {
@@ -123,6 +124,46 @@ async fn a_proxy_says_for_whom_it_speaks_before_everything_else() {
         .unwrap_err();
     assert_eq!(code, 0);
     assert_eq!(server.held("bob"), 0);
+}
+
+/// What stands before a request's head has its time as well: the header of a proxy, and TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_slow_before_its_request_is_cut_off() {
+    wastegate::types::provide_cryptography();
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().write(folder.path(), 1);
+    let slow = |header: bool| {
+        let files = |name: &str| Some(folder.path().join(name));
+        let tls = (files("cert.pem"), files("key.pem"));
+        Setup::new().with(move |config| {
+            config.gateway.header_timeout = Duration::from_millis(300);
+            config.limits.connections_total = 3;
+            config.gateway.proxy_protocol = header;
+            if !header {
+                (config.gateway.tls.certificate, config.gateway.tls.key) = tls;
+            }
+        })
+    };
+    // Half of a PROXY header; a whole one, and no request; the first bytes of a ClientHello.
+    let header = proxied([203, 0, 113, 9]);
+    let hello: &[u8] = b"\x16\x03\x01\x02\x00\x01";
+    for (is_header, begun) in [(true, &header[..15]), (true, &header), (false, hello)] {
+        let server = slow(is_header).start().await;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(begun).await.unwrap();
+            held.push(stream);
+        }
+        for mut stream in held {
+            let mut said = Vec::new();
+            let end = stream.read_to_end(&mut said);
+            let _ = within("the end of who is slow", end).await;
+            let is_408 = said.starts_with(b"HTTP/1.1 408");
+            assert!(said.is_empty() || is_408, "{said:?}");
+        }
+        assert_eq!(server.registry.created().0, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

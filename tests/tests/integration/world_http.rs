@@ -282,6 +282,25 @@ async fn w66_heads_lengths_and_empty_answers_are_as_the_backend_says() {
     assert_eq!((old.status, old.body.as_str()), (200, "12345"));
 }
 
+/// A body that breaks off in a chunk that is none is the client's fault and no failure of the backend.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w66_a_broken_body_is_the_clients_fault() {
+    let server = before(Router::new().route(
+        "/length",
+        post(|body: Bytes| async move { body.len().to_string() }),
+    ))
+    .await;
+    let broken = b"POST /length HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n\
+        2\r\nhi\r\nno size\r\n";
+    let answered = exchange(server.address, broken).await.unwrap();
+    assert_eq!(answered.status, 400, "{answered:?}");
+    assert!(answered.body.contains("bad-body"), "{answered:?}");
+    let good = b"POST /length HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
+        transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    let answered = exchange(server.address, good).await.unwrap();
+    assert_eq!((answered.status, answered.body.as_str()), (200, "2"));
+}
+
 /// A client that asks first is told to go on; and one that is refused before it sends is told that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w66_expect_100_continue_is_answered() {

@@ -45,6 +45,27 @@ fn file_environment_and_flags_hold_in_that_order() {
     assert_eq!(node("", &[], &["server.node=c", "server.node = d"]).0, "d");
 }
 
+/// What an error shows as the remedy is a list as a file has it; a flag and a variable take it too.
+#[test]
+fn a_list_is_taken_as_a_file_has_it_and_with_commas() {
+    let networks = |file: &str, environment: &[(&str, &str)], set: &[&str]| {
+        let config = loaded(file, environment, set).unwrap().config;
+        config.gateway.trusted_proxies
+    };
+    let list = "[\"127.0.0.1\", '10.0.0.0/8']";
+    let in_file = networks(&format!("gateway.trusted_proxies = {list}"), &[], &[]);
+    assert_eq!(in_file.len(), 2);
+    for text in [list, "127.0.0.1, 10.0.0.0/8"] {
+        let set = format!("gateway.trusted_proxies={text}");
+        assert_eq!(networks("", &[], &[&set]), in_file, "{text}");
+        let variable = [("WASTEGATE_GATEWAY__TRUSTED_PROXIES", text)];
+        assert_eq!(networks("", &variable, &[]), in_file, "{text}");
+    }
+    assert_eq!(networks("", &[], &["gateway.trusted_proxies=[]"]), []);
+    let half = loaded("", &[], &["gateway.trusted_proxies=[\"127.0.0.1\""]);
+    assert!(half.is_err());
+}
+
 #[test]
 fn shorthands_hold_over_set() {
     let sources = Sources {

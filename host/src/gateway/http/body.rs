@@ -21,6 +21,7 @@ pub(super) struct Source {
     hint: SizeHint,
     is_empty: bool,
     is_sent: Arc<AtomicBool>,
+    is_broken: Arc<AtomicBool>,
     progress: Progress,
 }
 
@@ -32,6 +33,7 @@ impl Source {
             hint,
             is_empty,
             is_sent: Arc::new(AtomicBool::new(is_empty)),
+            is_broken: Arc::default(),
             progress,
         }
     }
@@ -44,8 +46,14 @@ impl Source {
             hint: self.hint,
             is_empty: self.is_empty,
             is_sent: self.is_sent.clone(),
+            is_broken: self.is_broken.clone(),
             progress: self.progress.clone(),
         }
+    }
+
+    /// Whether the client sent something that is no body, or hung up in it.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
     }
 
     /// Whether all of it was read.
@@ -62,6 +70,7 @@ pub(super) struct Upload {
     hint: SizeHint,
     is_empty: bool,
     is_sent: Arc<AtomicBool>,
+    is_broken: Arc<AtomicBool>,
     progress: Progress,
 }
 
@@ -82,8 +91,10 @@ impl hyper::body::Body for Upload {
         };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         self.progress.moved();
-        if frame.is_none() {
-            self.is_sent.store(true, Ordering::Relaxed);
+        match &frame {
+            None => self.is_sent.store(true, Ordering::Relaxed),
+            Some(Err(_)) => self.is_broken.store(true, Ordering::Relaxed),
+            Some(Ok(_)) => {}
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }

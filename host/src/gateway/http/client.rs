@@ -44,6 +44,8 @@ pub(super) enum Failure {
     Late(Duration),
     /// The client did not send its body in time.
     Upload,
+    /// What the client sent as a body is none.
+    Body,
     /// The server has stopped.
     Stopping,
 }

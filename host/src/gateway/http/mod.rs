@@ -180,8 +180,16 @@ impl Exchange<'_> {
         *request.headers_mut() = headers(&onward);
         let late = self.watch.late(self.progress, self.source.is_sent());
         tokio::select! {
-            response = self.client.request(request) => response,
+            response = self.client.request(request) => response.map_err(|failure| self.blamed(failure)),
             failure = late => Err(failure),
+        }
+    }
+
+    /// Whose fault it is that there is no answer: a backend cannot answer half a request.
+    fn blamed(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Answer(_) if self.source.is_broken() => Failure::Body,
+            other => other,
         }
     }
 }
@@ -242,6 +250,7 @@ fn refused(failure: Failure) -> Response {
         }
         Failure::Late(timeout) => refuse::upstream(UpstreamError::Timeout(timeout)),
         Failure::Upload => refuse::upload_stalled(),
+        Failure::Body => refuse::bad_body(),
         Failure::Stopping => refuse::stopping(),
     }
 }

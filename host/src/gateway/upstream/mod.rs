@@ -15,6 +15,7 @@ mod refusal;
 mod tries;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -167,6 +168,29 @@ impl Upstream {
         &self.authority
     }
 
+    /// Whether it is certain that this is a listener of ours: a backend that would be this server again.
+    pub(crate) fn is_listener(&self, listener: SocketAddr) -> bool {
+        let host = self.host();
+        let ip = match host.parse::<IpAddr>() {
+            Ok(ip) => ip.to_canonical(),
+            Err(_) if host.eq_ignore_ascii_case("localhost") => {
+                return self.is_port_of(listener)
+                    && (listener.ip().is_loopback() || listener.ip().is_unspecified());
+            }
+            Err(_) => return false,
+        };
+        let ours = listener.ip().to_canonical();
+        let of_any = ours.is_unspecified()
+            && (ours.is_ipv6() || ip.is_ipv4())
+            && (ip.is_loopback() || ip.is_unspecified());
+        self.is_port_of(listener) && (ip == ours || of_any)
+    }
+
+    fn is_port_of(&self, listener: SocketAddr) -> bool {
+        // Port 0 is one that nobody has yet.
+        listener.port() != 0 && listener.port() == self.port()
+    }
+
     /// Where it is asked for what a request that is no upgrade wants. Its own path is that of its
     /// WebSockets, so it is none for these.
     pub(super) fn target(&self, client: &Uri) -> Uri {
@@ -214,6 +238,32 @@ impl fmt::Display for Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backend_that_is_ourselves_is_known() {
+        for (url, listener, is_ours) in [
+            ("ws://127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("ws://127.0.0.1:8080/chat", "0.0.0.0:8080", true),
+            ("ws://localhost:8080", "127.0.0.1:8080", true),
+            ("ws://LOCALHOST:8080", "[::]:8080", true),
+            ("ws://127.0.0.1:8080", "[::]:8080", true),
+            ("ws://[::1]:8080", "[::]:8080", true),
+            ("ws://[::ffff:127.0.0.1]:8080", "127.0.0.1:8080", true),
+            ("ws://10.0.0.5", "10.0.0.5:80", true),
+            ("ws://0.0.0.0:8080", "0.0.0.0:8080", true),
+            ("ws://127.0.0.1:8081", "127.0.0.1:8080", false),
+            ("ws://127.0.0.2:8080", "127.0.0.1:8080", false),
+            ("ws://[::1]:8080", "0.0.0.0:8080", false),
+            // Another machine, or not known before it is asked for.
+            ("ws://10.0.0.5:8080", "0.0.0.0:8080", false),
+            ("ws://backend:8080", "127.0.0.1:8080", false),
+            ("ws://127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            let upstream: Upstream = url.parse().unwrap();
+            let found = upstream.is_listener(listener.parse().unwrap());
+            assert_eq!(found, is_ours, "{url} {listener}");
+        }
+    }
 
     #[test]
     fn a_backend_is_a_plain_websocket_url() {
