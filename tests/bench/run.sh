@@ -137,7 +137,9 @@ start() { # start PEER
     until [ "$1" != nginx ] || pgrep -P "$proxy" >/dev/null; do
         kill -0 "$proxy" || { echo "error: nginx has gone; see above" >&2; exit 1; }
     done
-    pids=$(echo "$proxy" $(pgrep -P "$proxy" || true) | tr ' ' ,)
+    # Only nginx works in children; ours has one for a moment, which compiles the policy.
+    pids=$proxy
+    [ "$1" != nginx ] || pids=$(echo "$proxy" $(pgrep -P "$proxy") | tr ' ' ,)
 }
 
 measure() { # measure MODE [OPTION...]
