@@ -164,7 +164,6 @@ impl App {
             router: gateway.router(),
             config: gateway.config(),
             places: clients,
-            user_timeout,
             door: Door::new(gateway.clone(), tls.clone()),
             tasks: tasks.clone(),
         };

@@ -54,7 +54,7 @@ impl Pump {
         if outcome == Outcome::Stalled {
             abort_on_drop(&port.socket);
         } else if let Some(mut transport) = writer.into_transport(frames) {
-            set_kernel_patience(transport.tcp(), Some(session.health.dead_after));
+            set_kernel_patience(transport.tcp(), session.health.dead_after);
             linger(&mut transport, session.config.close_deadline).await;
         }
         report

@@ -12,10 +12,11 @@ use crate::health;
 use crate::manager::Backlog;
 use crate::types::Timestamp;
 
-/// Between two looks at the kernel's queue, at first: an acknowledgement is a round trip away.
-const TICK_MIN: Duration = Duration::from_millis(2);
+/// Between two looks at the kernel's queue, at first, and before the first one: an acknowledgement is a round
+/// trip away, and most peers answer before they are looked at.
+const TICK_MIN: Duration = Duration::from_millis(20);
 /// The same for a peer that takes its time.
-const TICK_MAX: Duration = Duration::from_millis(256);
+const TICK_MAX: Duration = Duration::from_millis(320);
 
 /// How far a peer has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +55,10 @@ impl Patience {
     ) -> Uptake {
         // While something waits above the kernel, how far the kernel has got matters only once it has had
         // its time.
-        let is_late = |since: Timestamp| now >= since.after(stall_max);
+        let wait = if pending { stall_max } else { TICK_MIN };
         if backlog
             .since()
-            .is_some_and(|since| !pending || is_late(since))
+            .is_some_and(|since| now >= since.after(wait))
         {
             health::look(backlog, socket, now);
         }

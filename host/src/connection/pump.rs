@@ -17,7 +17,7 @@ use super::faults::{Fault, Faults, Side};
 use super::frames::{Unmasked, Violation};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::progress::next_look;
-use super::transport::{Transport, set_kernel_patience};
+use super::transport::Transport;
 use super::writer::Writer;
 use crate::health;
 use crate::manager::{Delivery, EndReport, Message, Peer, Port};
@@ -65,7 +65,6 @@ pub async fn run(
     attachment: Attachment,
 ) -> EndReport {
     let port = attachment.port().clone();
-    set_kernel_patience(transport.tcp(), None);
     let ear = Ear::new(transport, leftover, port.clone(), &session);
     let limits = Some(session.config.websocket());
     let stream = WebSocketStream::from_raw_socket(ear, Role::Server, limits).await;

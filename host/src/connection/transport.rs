@@ -77,18 +77,17 @@ pub fn abort_on_drop(socket: &Weak<TcpStream>) {
     }
 }
 
-/// How long the kernel waits for a peer that does not take what is sent to it; none for as long as it
-/// acknowledges that it is there.
+/// How long the kernel waits for a peer that does not take what is sent to it, once its connection is over.
 ///
-/// While a connection runs it has to be none: the kernel counts the time since the peer's window was
+/// While a connection runs there is none: the kernel counts the time since the peer's window was
 /// last wide open (tcp(7), `TCP_USER_TIMEOUT`), so it ends a slow reader that takes a little all the
 /// time. The connection's own task counts from the last progress instead. Afterwards it bounds what
 /// the kernel still has for the peer.
-pub(super) fn set_kernel_patience(socket: Option<&TcpStream>, patience: Option<Duration>) {
+pub(super) fn set_kernel_patience(socket: Option<&TcpStream>, patience: Duration) {
     #[cfg(target_os = "linux")]
     if let Some(socket) = socket {
         // Failing costs patience, never correctness.
-        let _ = SockRef::from(socket).set_tcp_user_timeout(patience);
+        let _ = SockRef::from(socket).set_tcp_user_timeout(Some(patience));
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (socket, patience);

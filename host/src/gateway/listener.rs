@@ -74,8 +74,6 @@ pub struct Serving {
     pub config: Arc<Config>,
     /// Places for connections.
     pub places: Arc<Places>,
-    /// How long data may stay unacknowledged before the kernel gives up.
-    pub user_timeout: Duration,
     /// What strangers meet first.
     pub door: Arc<Door>,
     /// Where connections run.
@@ -99,6 +97,7 @@ struct Shortages {
 
 /// Serves a listener until the tasks stop.
 pub async fn serve(listener: TcpListener, serving: Serving) {
+    prepare(&listener);
     let stop = serving.tasks.stopping();
     let mut spare = serving.places.spare();
     let shortages = Arc::new(Shortages {
@@ -158,11 +157,10 @@ fn is_the_clients(error: &io::Error) -> bool {
     )
 }
 
-fn prepare(stream: &TcpStream, user_timeout: Duration) {
-    // Either failing costs latency or patience, never correctness.
-    let _ = stream.set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout));
+/// What every socket has that is accepted: it is inherited, and costs no call for each of them.
+fn prepare(listener: &TcpListener) {
+    // Failing costs latency, never correctness.
+    let _ = SockRef::from(listener).set_tcp_nodelay(true);
 }
 
 /// Answers a socket that is not served. What it has sent is read, so that it is not reset with the answer
@@ -180,7 +178,6 @@ async fn turn_away(mut stream: TcpStream, words: &'static [u8]) {
 
 impl Serving {
     fn take(&self, stream: TcpStream, peer: SocketAddr, shortages: &Arc<Shortages>) {
-        prepare(&stream, self.user_timeout);
         let Ok(half_open) = self.door.knock(peer.ip()) else {
             return self.refuse(stream, TOO_MANY.as_bytes());
         };
@@ -372,5 +369,19 @@ impl Serving {
         if let Err(error) = ended {
             tracing::debug!(%error, "http connection failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_listener_is_told_its_sockets_know() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        prepare(&listener);
+        let address = listener.local_addr().unwrap();
+        let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        assert!(accepted.unwrap().0.nodelay().unwrap());
     }
 }

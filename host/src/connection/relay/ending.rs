@@ -68,7 +68,7 @@ impl Relay {
         } else {
             attachment.leave(report.reason);
         }
-        let patience = Some(session.health.dead_after);
+        let patience = session.health.dead_after;
         let within = session.config.close_deadline;
         let is_client_over = !farewell.reads.client && report.reason != CloseReason::ClientGone;
         let end = async |transport: &mut Transport, is_over: bool, takes_nothing: bool| {
@@ -236,6 +236,10 @@ impl Relay {
         if !farewell.reads.backend || self.up.is_discarded() {
             return None;
         }
+        if self.closed_by_backend && self.up.is_empty() && farewell.reason.is_clients() {
+            // It has answered the client's Close, so it has everything before that.
+            return None;
+        }
         let peer = (&self.backend_backlog, self.backend.tcp());
         let stall_max = farewell.stall_max(self.session.config.stall_max);
         let uptake = farewell
@@ -270,6 +274,10 @@ impl Relay {
         // A frame that the backend does not end leaves no place for a Close.
         let held = self.down.is_close_held() && farewell.reads.backend;
         let pending = !self.down.is_empty() || held;
+        if !pending && !farewell.reads.client && self.client_closed_at.is_some() {
+            // It has closed in words and in deed.
+            return None;
+        }
         let peer = (&self.port.vitals.backlog, self.client.tcp());
         let stall_max = farewell.stall_max(self.session.config.stall_max);
         match farewell.client.look(peer, pending, stall_max, now) {

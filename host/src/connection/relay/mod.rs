@@ -29,7 +29,7 @@ use super::faults::{Fault, Side};
 use super::frames::{ControlKind, Limits, Scanner, Sender, Unmasked, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::pump::Session;
-use super::transport::{Transport, give_up_on_silence, set_kernel_patience};
+use super::transport::{Transport, give_up_on_silence};
 use crate::health;
 use crate::manager::{Backlog, EndReport, Peer, Port};
 use crate::observe::Event;
@@ -60,9 +60,7 @@ pub fn relay(
     attachment: Attachment,
 ) -> impl Future<Output = EndReport> + Send + 'static {
     let port = attachment.port().clone();
-    let patience = (session.health.ping_interval, session.health.dead_after);
-    give_up_on_silence(far.transport.tcp(), patience.0, patience.1);
-    set_kernel_patience(client.tcp(), None);
+    let now = session.clock.now();
     let limits = session
         .config
         .limits(session.config.relayed_frame_bytes_max());
@@ -73,6 +71,7 @@ pub fn relay(
         fragments_max: u32::MAX,
         unmasked: Unmasked::Refuse,
     };
+    let unwatched_until = far.transport.tcp().map(|_| now.after(UNWATCHED_FOR));
     let mut relay = Relay {
         up: Lane::new(Scanner::new(Sender::Client, far.compresses, limits)),
         down: Lane::new(Scanner::new(Sender::Server, far.compresses, trusted)),
@@ -82,10 +81,11 @@ pub fn relay(
             connection: port.id,
             device: port.device.clone(),
         },
-        heartbeat: Heartbeat::new(session.clock.now()),
+        heartbeat: Heartbeat::new(now),
         control: ControlRate::default(),
         backend_backlog: Backlog::default(),
-        backend_heard: session.clock.now(),
+        backend_heard: now,
+        unwatched_until,
         client_closed_at: None,
         client_code: None,
         closed_by_backend: false,
@@ -111,6 +111,10 @@ pub fn relay(
         Box::pin(relay.end(reason, may_come_back)).await
     }
 }
+
+/// How long a backend's socket is left alone: to have its kernel ask whether it is there takes four calls,
+/// which connections that come and go need not pay.
+const UNWATCHED_FOR: Duration = Duration::from_secs(1);
 
 /// What a relay waited for.
 enum Next {
@@ -141,6 +145,8 @@ struct Relay {
     backend_backlog: Backlog,
     /// When the backend said something last.
     backend_heard: Timestamp,
+    /// Until when its kernel is not asked whether it is there.
+    unwatched_until: Option<Timestamp>,
     /// When the client sent its Close, or its answer to ours.
     client_closed_at: Option<Timestamp>,
     /// The code of the client's Close.
@@ -162,6 +168,12 @@ impl Relay {
             let now = self.session.clock.now();
             if let Some(reason) = self.stalled(now) {
                 return reason;
+            }
+            if self.unwatched_until.is_some_and(|until| now >= until) {
+                self.unwatched_until = None;
+                let health = &self.session.health;
+                let tcp = self.backend.tcp();
+                give_up_on_silence(tcp, health.ping_interval, health.dead_after);
             }
             if let Some(nonce) = self.heartbeat.due(&self.port, &self.session.health, now) {
                 self.ping(&nonce, now);

@@ -32,18 +32,22 @@ const UNKNOWN: &str = "unknown";
 /// cannot tell apart.
 pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
     let name = name.as_str();
-    let is_other = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
-    if name.contains(is_other) {
-        Cow::Owned(name.replace(is_other, "-"))
-    } else {
-        Cow::Borrowed(name)
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(is_usual) {
+        return Cow::Borrowed(name);
     }
+    let is_other = |letter: char| !letter.is_ascii_alphanumeric();
+    Cow::Owned(name.replace(is_other, "-"))
 }
 
 /// Whether a header tells whom a proxy speaks for.
 pub(in crate::gateway) fn is_forwarding(name: &HeaderName) -> bool {
-    let name = dashed(name);
-    BEGINNINGS.iter().any(|begin| name.starts_with(begin)) || NAMES.contains(&&*name)
+    is_called(&dashed(name))
+}
+
+/// The same of a name that is [`dashed`].
+pub(super) fn is_called(name: &str) -> bool {
+    BEGINNINGS.iter().any(|begin| name.starts_with(begin)) || NAMES.contains(&name)
 }
 
 /// Puts into the headers for a backend what proxies and we say of a request.

@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
@@ -20,21 +19,6 @@ use crate::gateway::lists::{items, texts};
 use crate::gateway::{SUBPROTOCOL, site};
 use crate::types::DeviceId;
 
-/// Headers of one hop (RFC 9110, section 7.6.1), which are never handed on, whatever `Connection` names.
-const HOP: [HeaderName; 11] = [
-    CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    // Not of any standard: a mistake of old clients, and a way into the environment of CGI programs.
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy"),
-];
 /// What names of headers between us and backends begin with.
 const OURS: &str = "x-wastegate-";
 /// The device, where the client named one.
@@ -63,12 +47,8 @@ impl Onward<'_> {
         let Self {
             parts, identity, ..
         } = *self;
-        let mut headers = end_to_end(&parts.headers, |name| {
-            *name != HOST
-                && !is_ours(name)
-                && !forwarding::is_forwarding(name)
-                && !is_another_request(name)
-        });
+        let mut headers = end_to_end(&parts.headers, |kind| kind == Kind::Other);
+        headers.remove(HOST);
         let host = match self.host {
             UpstreamHost::Client => site::host(parts),
             UpstreamHost::Backend => None,
@@ -127,55 +107,75 @@ pub(super) fn say(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
     }
 }
 
-/// What of headers is handed on to the other side: those that are `wanted`, but for those of one hop,
-/// to which `Connection` may add.
-fn end_to_end(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> HeaderMap {
-    let named: Vec<Vec<u8>> = items(headers, CONNECTION)
-        .map(<[u8]>::to_ascii_lowercase)
-        .collect();
-    let is_named = |name: &HeaderName| named.iter().any(|named| *named == name.as_str().as_bytes());
+/// What a header is to who hands it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Of one hop (RFC 9110, section 7.6.1): never handed on, whatever `Connection` names.
+    Hop,
+    /// Between us and backends.
+    Ours,
+    /// By which a proxy says whom it speaks for.
+    Forwarding,
+    /// By which some servers answer another request than the one that they get: another path than the one
+    /// that a route was chosen by, another method, another host.
+    AnotherRequest,
+    /// Nothing that matters here.
+    Other,
+}
+
+impl Kind {
+    /// By its name with `-` for all that is no letter and no digit: some backends cannot tell them apart.
+    fn of(name: &HeaderName) -> Self {
+        let name = &*forwarding::dashed(name);
+        match name {
+            "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade" => Self::Hop,
+            // Not of any standard: a mistake of old clients, and a way into the environment of CGI programs.
+            "proxy-connection" | "proxy" => Self::Hop,
+            "x-original-url"
+            | "x-original-uri"
+            | "x-original-method"
+            | "x-original-host"
+            | "x-rewrite-url"
+            | "x-http-method"
+            | "x-http-method-override"
+            | "x-method-override"
+            | "x-host" => Self::AnotherRequest,
+            name if name.starts_with(OURS) => Self::Ours,
+            name if forwarding::is_called(name) => Self::Forwarding,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What of headers is handed on to the other side: those of a `wanted` kind, but for those of one hop, to
+/// which `Connection` may add.
+fn end_to_end(headers: &HeaderMap, wanted: impl Fn(Kind) -> bool) -> HeaderMap {
+    let named: Vec<&[u8]> = items(headers, CONNECTION).collect();
+    let is_named = |name: &HeaderName| {
+        let name = name.as_str().as_bytes();
+        named.iter().any(|named| named.eq_ignore_ascii_case(name))
+    };
     let mut left = HeaderMap::with_capacity(headers.len() + 8);
     for (name, value) in headers {
-        if !is_of_hop(name) && !is_named(name) && wanted(name) {
+        let kind = Kind::of(name);
+        if kind != Kind::Hop && wanted(kind) && !is_named(name) {
             left.append(name.clone(), value.clone());
         }
     }
     left
 }
 
-/// Whether a header is one of one hop, with `_` or with `-`.
-fn is_of_hop(name: &HeaderName) -> bool {
-    let name = forwarding::dashed(name);
-    HOP.iter().any(|hop| *hop == *name)
-}
-
 /// The headers of a backend's answer for the client; a length of the body stays.
 pub(in crate::gateway) fn answer(headers: &HeaderMap) -> HeaderMap {
-    end_to_end(headers, |name| !is_ours(name))
-}
-
-/// Headers by which some servers answer another request than the one that they get: another path than
-/// the one that a route was chosen by, another method, another host.
-const ANOTHER_REQUEST: [&str; 9] = [
-    "x-original-url",
-    "x-original-uri",
-    "x-original-method",
-    "x-original-host",
-    "x-rewrite-url",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-host",
-];
-
-/// Whether a header asks for another request than the one that it is in.
-fn is_another_request(name: &HeaderName) -> bool {
-    ANOTHER_REQUEST.contains(&&*forwarding::dashed(name))
-}
-
-/// Whether a header is one between us and backends. Some backends cannot tell `_` from `-`.
-fn is_ours(name: &HeaderName) -> bool {
-    forwarding::dashed(name).starts_with(OURS)
+    end_to_end(headers, |kind| kind != Kind::Ours)
 }
 
 /// The subprotocols that a client offers to the backend: all but our own.
@@ -266,7 +266,7 @@ mod tests {
             let name: HeaderName = name.parse().unwrap();
             all.append(name, HeaderValue::from_static("v"));
         }
-        let left = end_to_end(&all, |name| !is_ours(name) && !is_another_request(name));
+        let left = end_to_end(&all, |kind| kind == Kind::Other);
         let left: Vec<&str> = left.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["x-tenant", "my_own"]);
     }
