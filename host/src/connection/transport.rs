@@ -168,6 +168,19 @@ impl Plain {
         outcome(tried, read)
     }
 
+    /// [`Plain::read_now`] into what is free of a buffer, which need not be cleared for that.
+    fn append_now(&self, buffer: &mut ReadBuf<'_>) -> io::Result<Option<usize>> {
+        let (wanted, mut read) = (buffer.remaining(), None);
+        // Of the two that look at the socket's readiness the outer one knows of it from before the read, so
+        // bytes that come meanwhile are not missed.
+        let tried = self.0.try_io(Interest::READABLE, || {
+            let bytes = self.0.try_read_buf(buffer)?;
+            read = Some(bytes);
+            drained(bytes, wanted)
+        });
+        outcome(tried, read)
+    }
+
     /// Writes; none if nothing is taken. A write that is taken in part has filled the socket.
     fn write_now(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         let mut sent = None;
@@ -201,9 +214,12 @@ impl AsyncRead for Plain {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = ready!(self.poll_fill(cx, buf.initialize_unfilled()))?;
-        buf.advance(read);
-        Poll::Ready(Ok(()))
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            if let Some(read) = self.append_now(buf).transpose() {
+                return Poll::Ready(read.map(|_| ()));
+            }
+        }
     }
 }
 

@@ -363,7 +363,6 @@ impl Serving {
                     }
                 }
                 () = resting.for_long(rest) => connection.as_mut().graceful_shutdown(),
-                () = passage.refused() => connection.as_mut().graceful_shutdown(),
             }
         };
         if let Err(error) = ended {

@@ -15,7 +15,6 @@ use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::caps::HalfOpen;
@@ -31,8 +30,6 @@ pub(super) struct Passage {
     plain: Mutex<Option<Place>>,
     /// The door counted it by the address of its client, and its first request with it.
     is_charged: AtomicBool,
-    /// Its last answer refused it.
-    refused: Notify,
     /// It is no stranger's any more.
     settled: CancellationToken,
     slot: ConnectionSlot,
@@ -50,7 +47,6 @@ impl Passage {
             half_open: Mutex::new(half_open),
             plain: Mutex::new(None),
             is_charged: AtomicBool::new(is_charged),
-            refused: Notify::new(),
             settled: CancellationToken::new(),
             slot,
         })
@@ -100,22 +96,20 @@ impl Passage {
         Some(self.slot.clone())
     }
 
-    /// Notes an answer. What is refused has no reason to stay, and the answer says so, unless it has to say
-    /// something else there.
+    /// Notes an answer. What is refused has no reason to stay: the answer says so, and the server closes the
+    /// connection behind it (RFC 9112, section 9.6).
     pub(super) fn answered(&self, response: &mut Response) {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS || self.is_plain() {
             return;
         }
         let headers = response.headers_mut();
-        headers
-            .entry(CONNECTION)
-            .or_insert(HeaderValue::from_static("close"));
-        self.refused.notify_one();
-    }
-
-    /// Completes when a connection was refused.
-    pub(super) async fn refused(&self) {
-        self.refused.notified().await;
+        let is_said = headers
+            .get_all(CONNECTION)
+            .iter()
+            .any(|said| said == "close");
+        if !is_said {
+            headers.append(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 
     /// Completes when it has been a stranger's for so long.

@@ -32,8 +32,10 @@ const UNKNOWN: &str = "unknown";
 /// cannot tell apart.
 pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
     let name = name.as_str();
-    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if name.bytes().all(is_usual) {
+    // Every byte is looked at, since that is faster than to stop at the first that is another: names are short
+    // and nearly always usual. They are in lower case.
+    let is_odd = |byte: u8| !(byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-'));
+    if !name.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
         return Cow::Borrowed(name);
     }
     let is_other = |letter: char| !letter.is_ascii_alphanumeric();
