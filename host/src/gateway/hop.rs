@@ -33,7 +33,7 @@ impl Hop {
 
 /// A parameter of an element of `Forwarded`, without quotes.
 pub(super) fn parameter<'a>(element: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    split(element, b';').into_iter().find_map(|pair| {
+    split(element, b';').find_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
         let (found, value) = pair.split_at_checked(at)?;
         let is_it = found.trim_ascii().eq_ignore_ascii_case(name.as_bytes());

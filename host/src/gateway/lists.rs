@@ -1,6 +1,8 @@
 //! Lists in headers (RFC 9110, section 5.6.1), over all their lines and as bytes: a line that is no text
 //! hides none of the others.
 
+use std::vec;
+
 use axum::http::HeaderMap;
 use axum::http::header::AsHeaderName;
 
@@ -24,7 +26,11 @@ pub(super) fn texts(
 /// The parts between separators, without white space around them. Those between double quotes separate
 /// nothing; a quote that nothing ends is an ordinary byte, so that it cannot swallow what a proxy put
 /// behind it.
-pub(super) fn split(line: &[u8], separator: u8) -> Vec<&[u8]> {
+pub(super) fn split(line: &[u8], separator: u8) -> Parts<'_> {
+    if !line.contains(&separator) {
+        // Nearly every line is one item, and needs no list of them.
+        return Parts::One(Some(line.trim_ascii()));
+    }
     let mut parts = Vec::new();
     let (mut begin, mut at) = (0, 0);
     while let Some(byte) = line.get(at) {
@@ -39,7 +45,35 @@ pub(super) fn split(line: &[u8], separator: u8) -> Vec<&[u8]> {
         at += 1;
     }
     parts.push(line.get(begin..).unwrap_or_default().trim_ascii());
-    parts
+    Parts::Many(parts.into_iter())
+}
+
+/// The parts of a line, in their order.
+pub(super) enum Parts<'a> {
+    /// There is one.
+    One(Option<&'a [u8]>),
+    /// There are more.
+    Many(vec::IntoIter<&'a [u8]>),
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Self::One(part) => part.take(),
+            Self::Many(parts) => parts.next(),
+        }
+    }
+}
+
+impl DoubleEndedIterator for Parts<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::One(part) => part.take(),
+            Self::Many(parts) => parts.next_back(),
+        }
+    }
 }
 
 /// The length of the quoted string that text begins with, quotes included.
@@ -72,8 +106,7 @@ mod tests {
     use super::*;
 
     fn parts(line: &str) -> Vec<&str> {
-        let parts = split(line.as_bytes(), b',').into_iter();
-        parts
+        split(line.as_bytes(), b',')
             .map(|part| std::str::from_utf8(part).unwrap())
             .collect()
     }
@@ -109,7 +142,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics_and_nothing_is_lost(line in prop::collection::vec(any::<u8>(), 0..64)) {
-            let parts = split(&line, b',');
+            let parts: Vec<_> = split(&line, b',').collect();
             let left: usize = parts.iter().map(|part| part.len()).sum();
             prop_assert!(left + parts.len() - 1 <= line.len());
             prop_assert_eq!(unquoted(&line).len() <= line.len(), true);

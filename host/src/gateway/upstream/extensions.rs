@@ -12,7 +12,7 @@ const DEFLATE: &[u8] = b"permessage-deflate";
 
 /// Whether an item of the header names permessage-deflate, whatever its parameters.
 fn is_deflate(item: &[u8]) -> bool {
-    let name = split(item, b';').into_iter().next();
+    let name = split(item, b';').next();
     name.is_some_and(|name| name.eq_ignore_ascii_case(DEFLATE))
 }
 
