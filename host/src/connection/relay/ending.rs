@@ -154,6 +154,8 @@ impl Relay {
     async fn goodbye(&mut self, farewell: &mut Farewell) {
         let port = self.port.clone();
         let mut asked = pin!(port.close_asked());
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut alarm_at = None;
         let mut hung_up = false;
         loop {
             let now = self.session.clock.now();
@@ -171,7 +173,11 @@ impl Relay {
                 let client = &mut self.client;
                 let _ = poll_fn(|cx| Pin::new(&mut *client).poll_shutdown(cx)).await;
             }
-            let mut alarm = pin!(tokio::time::sleep(wake));
+            // Set anew only where there is another moment to wait for.
+            if alarm_at != Some(now.after(wake)) {
+                alarm_at = Some(now.after(wake));
+                alarm.set(tokio::time::sleep(wake));
+            }
             let step = poll_fn(|cx| {
                 if farewell.until.is_none() && asked.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Step::Hurry);
@@ -201,7 +207,8 @@ impl Relay {
                     self.lose_backend(farewell);
                 }
                 Step::Moved(Moved::Broken(Side::Backend, _)) => self.lose_backend(farewell),
-                Step::Moved(_) | Step::Look => {}
+                Step::Moved(_) => {}
+                Step::Look => alarm_at = None,
             }
         }
     }

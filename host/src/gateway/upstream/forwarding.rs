@@ -44,7 +44,15 @@ pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
 
 /// Whether a header tells whom a proxy speaks for.
 pub(in crate::gateway) fn is_forwarding(name: &HeaderName) -> bool {
-    is_called(&dashed(name))
+    may_matter(name) && is_called(&dashed(name))
+}
+
+/// Whether a name begins as one does that is not simply handed on. Most do not, and need no other look.
+pub(super) fn may_matter(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str().as_bytes().first(),
+        Some(b'c' | b'f' | b'h' | b'k' | b'p' | b't' | b'u' | b'x')
+    )
 }
 
 /// The same of a name that is [`dashed`].

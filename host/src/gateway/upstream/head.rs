@@ -126,6 +126,9 @@ enum Kind {
 impl Kind {
     /// By its name with `-` for all that is no letter and no digit: some backends cannot tell them apart.
     fn of(name: &HeaderName) -> Self {
+        if !forwarding::may_matter(name) {
+            return Self::Other;
+        }
         let name = &*forwarding::dashed(name);
         match name {
             "connection"
@@ -269,5 +272,25 @@ mod tests {
         let left = end_to_end(&all, |kind| kind == Kind::Other);
         let left: Vec<&str> = left.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["x-tenant", "my_own"]);
+    }
+
+    /// What is not looked at further is nothing that is looked for.
+    #[test]
+    fn names_that_matter_begin_as_they_are_expected_to() {
+        let all = (b'a'..=b'z').map(|letter| char::from(letter).to_string());
+        let others = all.filter(|name| !forwarding::may_matter(&name.parse().unwrap()));
+        let others: String = others.collect();
+        assert_eq!(others, "abdegijlmnoqrsvwyz");
+        for name in [
+            OURS,
+            "http2-settings",
+            "keep-alive",
+            "upgrade",
+            "te",
+            "forwarded",
+            "proxy",
+        ] {
+            assert!(!others.contains(&name[..1]), "{name}");
+        }
     }
 }
