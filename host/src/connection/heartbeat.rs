@@ -93,6 +93,11 @@ impl Heartbeat {
         true
     }
 
+    /// Since when there is a connection.
+    pub(super) const fn started(&self) -> Timestamp {
+        self.started
+    }
+
     pub(super) fn next(&self, config: &health::Config, now: Timestamp) -> Duration {
         let beat = self
             .next_at

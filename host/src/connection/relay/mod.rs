@@ -71,7 +71,7 @@ pub fn relay(
         fragments_max: u32::MAX,
         unmasked: Unmasked::Refuse,
     };
-    let unwatched_until = far.transport.tcp().map(|_| now.after(UNWATCHED_FOR));
+    let is_unwatched = far.transport.tcp().is_some();
     let mut relay = Relay {
         up: Lane::new(Scanner::new(Sender::Client, far.compresses, limits)),
         down: Lane::new(Scanner::new(Sender::Server, far.compresses, trusted)),
@@ -85,7 +85,7 @@ pub fn relay(
         control: ControlRate::default(),
         backend_backlog: Backlog::default(),
         backend_heard: now,
-        unwatched_until,
+        is_unwatched,
         client_closed_at: None,
         client_code: None,
         closed_by_backend: false,
@@ -145,8 +145,8 @@ struct Relay {
     backend_backlog: Backlog,
     /// When the backend said something last.
     backend_heard: Timestamp,
-    /// Until when its kernel is not asked whether it is there.
-    unwatched_until: Option<Timestamp>,
+    /// Whether its kernel is not asked yet whether it is there.
+    is_unwatched: bool,
     /// When the client sent its Close, or its answer to ours.
     client_closed_at: Option<Timestamp>,
     /// The code of the client's Close.
@@ -169,8 +169,8 @@ impl Relay {
             if let Some(reason) = self.stalled(now) {
                 return reason;
             }
-            if self.unwatched_until.is_some_and(|until| now >= until) {
-                self.unwatched_until = None;
+            if self.unwatched_until().is_some_and(|until| now >= until) {
+                self.is_unwatched = false;
                 let health = &self.session.health;
                 let tcp = self.backend.tcp();
                 give_up_on_silence(tcp, health.ping_interval, health.dead_after);
@@ -222,6 +222,12 @@ impl Relay {
                 Next::Look => alarm_at = None,
             }
         }
+    }
+
+    /// Until when the backend's kernel is left alone, if it still is.
+    fn unwatched_until(&self) -> Option<Timestamp> {
+        let until = self.heartbeat.started().after(UNWATCHED_FOR);
+        self.is_unwatched.then_some(until)
     }
 
     fn ping(&mut self, nonce: &[u8], now: Timestamp) {

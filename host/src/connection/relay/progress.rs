@@ -103,7 +103,7 @@ impl Relay {
     /// When to look again if nothing happens.
     pub(super) fn wake_in(&self, now: Timestamp) -> Duration {
         let mut wake = self.heartbeat.next(&self.session.health, now);
-        if let Some(until) = self.unwatched_until {
+        if let Some(until) = self.unwatched_until() {
             wake = wake.min(until.since(now));
         }
         for side in [Side::Client, Side::Backend] {
