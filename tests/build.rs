@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-#[path = "../host/build/guests.rs"]
+#[path = "../host/engine/build/guests.rs"]
 mod guests;
 
 use guests::{Guest, SHIPPED};
@@ -20,7 +20,7 @@ const GUESTS_DIR: &str = "tests/guests";
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=../host/build/guests.rs");
+    println!("cargo::rerun-if-changed=../host/engine/build/guests.rs");
     match build() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -78,7 +78,7 @@ async fn s08_a_link_out_of_the_directory_is_not_followed_and_nothing_of_its_targ
         stage.log().contains("leads out of its folder")
     })
     .await;
-    let digest = wastegate::policy::load::digest(&fs::read(&secret).unwrap());
+    let digest = wastegate_engine::policy::load::digest(&fs::read(&secret).unwrap());
     for told in [
         stage.log(),
         fs::read_to_string(state.join("audit.jsonl")).unwrap(),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wastegate::types::{Clock, Tasks};
+use wastegate::tasks::Tasks;
+use wastegate_core::types::Clock;
 use wastegate_tests::harness::scripted::Scripted;
 use wastegate_tests::harness::{Dial, Issuer, timed, until, until_async};
 

@@ -1,6 +1,6 @@
 //! Files of attackers, made by hand: a good policy, and what is put behind it.
 
-use wastegate::policy::shipped;
+use wastegate_engine::policy::shipped;
 
 /// A shipped policy, which is a component.
 pub(crate) fn shipped_policy(name: &str) -> Vec<u8> {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{until, within};
 
 use crate::echoing::{from, say, upgrade, values};

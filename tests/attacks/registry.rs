@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use wastegate::policy::load::digest;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
+use wastegate_engine::policy::load::digest;
 use wastegate_tests::guests::shipped;
 
 use crate::command::{request, status};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wastegate::types::Clock;
+use wastegate_core::types::Clock;
 use wastegate_tests::harness::{Client, Dial, Program, within};
 
 /// The program that is attacked.

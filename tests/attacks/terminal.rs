@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wastegate::types::visible::is_acted_on;
+use wastegate_core::types::visible::is_acted_on;
 use wastegate_tests::guests::shipped;
 
 use crate::command::{request, run, status};

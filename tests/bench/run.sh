@@ -34,7 +34,7 @@ ulimit -n "$(ulimit -Hn)"
     { echo "error: $(ulimit -n) descriptors are too few for $connections connections; set CONNECTIONS" >&2; exit 1; }
 
 # One after the other: built together they would share features, and the gateway be another one.
-cargo build --profile dist --locked -p wastegate ${CARGO_FLAGS:-}
+cargo build --profile dist --locked -p wastegate-cli ${CARGO_FLAGS:-}
 cargo build --release --locked -p wastegate-bench ${CARGO_FLAGS:-}
 wastegate=target/dist/wastegate
 bench=target/release/wastegate-bench

@@ -2,7 +2,7 @@
 
     python3 -m venv /tmp/crosscheck
     /tmp/crosscheck/bin/pip install numpy scipy statsmodels growthbook
-    cargo run --quiet -p wastegate --example statistics | /tmp/crosscheck/bin/python tests/python/crosscheck.py
+    cargo run --quiet -p wastegate-cli --example statistics | /tmp/crosscheck/bin/python tests/python/crosscheck.py
 
 Prints a line for each number and ends with 1 if one differs.
 """

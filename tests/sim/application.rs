@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
-use wastegate::types::CloseReason;
+use wastegate_core::types::CloseReason;
 
 use crate::world::World;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use wastegate::registry::Permit;
-use wastegate::types::{DeviceId, ManagerKey, UserId};
+use wastegate_core::types::{DeviceId, ManagerKey, UserId};
 
 use crate::application::{PANICS_ON_END, PANICS_ON_LEAVE};
 use crate::client::{self, Order};

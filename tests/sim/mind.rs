@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use wastegate::decision::builtin::{self, BuiltIn};
-use wastegate::decision::{Answer, Choice, Fault, PolicyRef, Question, Ranked, Ranker, Ranking};
-use wastegate::types::{Clock, DecisionId, Limits, Scope};
+use wastegate_core::decision::builtin::{self, BuiltIn};
+use wastegate_core::decision::{
+    Answer, Choice, Fault, PolicyRef, Question, Ranked, Ranker, Ranking,
+};
+use wastegate_core::types::{Clock, DecisionId, Limits, Scope};
 
 use crate::rng::Rng;
 use crate::rules::Facts;

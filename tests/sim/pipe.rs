@@ -14,7 +14,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
-use wastegate::types::{Clock, Timestamp};
+use wastegate_core::types::{Clock, Timestamp};
 
 /// What a direction holds before its writer has to wait.
 #[derive(Debug, Clone, Copy)]

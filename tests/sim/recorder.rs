@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use wastegate::cleanup::{self, TierRun, UserPressure};
-use wastegate::decision::{PolicyRef, Question, Standing, Struck, Victim};
 use wastegate::health::Round;
 use wastegate::manager::Manager;
-use wastegate::types::{ManagerId, Scope, UserId};
+use wastegate_core::decision::{PolicyRef, Question, Standing, Struck, Victim};
+use wastegate_core::types::{ManagerId, Scope, UserId};
 
 use crate::mind::{Look, Looks};
 use crate::rules::Facts;

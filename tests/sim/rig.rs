@@ -14,7 +14,8 @@ use wastegate::manager::{Port, Surroundings};
 use wastegate::observe::activity::Activity;
 use wastegate::observe::alerts::PressureThresholds;
 use wastegate::registry::{Permit, Registry};
-use wastegate::types::{Clock, CloseReason, DeviceId, ManagerKey, Supervisor, Tasks, UserId};
+use wastegate::tasks::{Supervisor, Tasks};
+use wastegate_core::types::{Clock, CloseReason, DeviceId, ManagerKey, UserId};
 
 use crate::application::Troubled;
 use crate::mind::Watched;
@@ -215,7 +216,7 @@ struct Knock<'a> {
     rig: &'a Rig,
     user: &'a UserId,
     number: u64,
-    since: wastegate::types::Timestamp,
+    since: wastegate_core::types::Timestamp,
     queued: bool,
     places: Option<watch::Receiver<usize>>,
     answered: bool,

@@ -11,8 +11,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use wastegate::registry::Permit;
-use wastegate::types::{DeviceId, ManagerKey, Tier, UserId};
 use wastegate::{admission, cleanup, connection, health, manager};
+use wastegate_core::types::{DeviceId, ManagerKey, Tier, UserId};
 
 use crate::mind::Mind;
 use crate::pipe::{self, Shape};

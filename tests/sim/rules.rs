@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use wastegate::decision::{Class, Row, Standing};
-use wastegate::types::{Health, Protection, Signal, Tier};
+use wastegate_core::decision::{Class, Row, Standing};
+use wastegate_core::types::{Health, Protection, Signal, Tier};
 
 /// What the operator set.
 #[derive(Debug, Clone, PartialEq, Eq)]

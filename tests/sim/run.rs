@@ -150,7 +150,7 @@ impl Outcome {
     /// What a person needs who has to find out why.
     pub(crate) fn report(&self) -> String {
         let first = self.violations.first().map(|one| one.at);
-        let stamp = |at: wastegate::types::Timestamp| format!("{:>9} ms", at.millis());
+        let stamp = |at: wastegate_core::types::Timestamp| format!("{:>9} ms", at.millis());
         let until = first.map(stamp).unwrap_or_default();
         let known = self
             .log

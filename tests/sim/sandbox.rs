@@ -11,13 +11,13 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use wastegate::decision::{Answer, Question, Ranked, Ranker};
-use wastegate::policy::call::Input;
-use wastegate::policy::{
+use wastegate_core::decision::{Answer, Question, Ranked, Ranker};
+use wastegate_core::types::{Clock, Limits};
+use wastegate_engine::policy::call::Input;
+use wastegate_engine::policy::{
     Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Program, Runtime, load,
     shipped,
 };
-use wastegate::types::{Clock, Limits};
 use wastegate_tests::guests;
 
 /// The guests that misbehave while they rank.

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use wastegate::decision::{Hold, TierTable};
 use wastegate::registry::Limits;
-use wastegate::types::Tier;
 use wastegate::{admission, cleanup, connection, health, manager};
+use wastegate_core::decision::{Hold, TierTable};
+use wastegate_core::types::Tier;
 
 use crate::mind::Mind;
 use crate::rng::Rng;

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use wastegate::cleanup::TierRun;
-use wastegate::decision::Class;
 use wastegate::health::Round;
 use wastegate::manager::EndReport;
-use wastegate::types::{Scope, Tier, Timestamp};
+use wastegate_core::decision::Class;
+use wastegate_core::types::{Scope, Tier, Timestamp};
 
 use crate::rules::Facts;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use wastegate::types::{ManagerId, Timestamp};
+use wastegate_core::types::{ManagerId, Timestamp};
 
 use crate::pipe::Taking;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use wastegate::registry::Registry;
-use wastegate::types::{Clock, Timestamp, UserId};
+use wastegate_core::types::{Clock, Timestamp, UserId};
 
 use crate::check::{Checkers, Violation};
 use crate::rules::Facts;

@@ -1,11 +1,11 @@
 //! What the targets share: the gateway's own frames and the loader's fence, compiled from where they are, and
 //! how an input is read.
 
-#[path = "../../../host/src/policy/load/fence/mod.rs"]
+#[path = "../../../host/engine/src/policy/load/fence/mod.rs"]
 pub mod fence;
-#[path = "../../../host/src/connection/frames/mod.rs"]
+#[path = "../../../host/gateway/src/connection/frames/mod.rs"]
 pub mod frames;
-#[path = "../../../host/src/connection/frames/tests/reference.rs"]
+#[path = "../../../host/gateway/src/connection/frames/tests/reference.rs"]
 mod reference;
 
 use frames::{ControlKind, Limits, Piece, Scanner, Sender, Unmasked, Violation};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wastegate::types::Timestamp;
+use wastegate_core::types::Timestamp;
 
 use super::Checker;
 use crate::scenario::Scenario;

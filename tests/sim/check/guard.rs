@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use wastegate::types::{Protection, Scope, Tier, Timestamp};
+use wastegate_core::types::{Protection, Scope, Tier, Timestamp};
 
 use super::Checker;
 use crate::rules::{Facts, Rules};

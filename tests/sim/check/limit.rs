@@ -1,6 +1,6 @@
 //! Promise 1: at no instant does anybody hold more than the limit, and counts are what is there.
 
-use wastegate::types::Timestamp;
+use wastegate_core::types::Timestamp;
 
 use super::Checker;
 use crate::scenario::Scenario;

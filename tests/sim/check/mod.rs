@@ -14,7 +14,7 @@ mod probe;
 mod quiet;
 mod stalled;
 
-use wastegate::types::Timestamp;
+use wastegate_core::types::Timestamp;
 
 use crate::scenario::Scenario;
 use crate::seen::Seen;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use wastegate::types::{Tier, Timestamp};
+use wastegate_core::types::{Tier, Timestamp};
 
 use super::Checker;
 use crate::scenario::Scenario;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use wastegate::decision::Standing;
-use wastegate::types::{Health, Tier, Timestamp};
+use wastegate_core::decision::Standing;
+use wastegate_core::types::{Health, Tier, Timestamp};
 
 use super::Checker;
 use crate::scenario::Scenario;

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use wastegate::decision::Class;
-use wastegate::types::{Protection, Tier, Timestamp};
+use wastegate_core::decision::Class;
+use wastegate_core::types::{Protection, Tier, Timestamp};
 
 use super::Checker;
 use crate::rules::Facts;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
-use wastegate::app::Event;
 use wastegate::cleanup::{Decided, TierRun, UserPressure};
 use wastegate::health::Round;
-use wastegate::types::Tier;
+use wastegate_cli::app::Event;
+use wastegate_core::types::Tier;
 
 use super::wait::within;
 

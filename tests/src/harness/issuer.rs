@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
-use wastegate::types::Clock;
+use wastegate_core::types::Clock;
 
 /// Somebody who signs tokens and publishes its keys.
 pub struct Issuer {

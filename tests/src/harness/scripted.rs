@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 
 use super::http::{Reply, exchange};
 use super::wait::within;

@@ -10,13 +10,14 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wastegate::admission::Admission;
-use wastegate::app::{App, Auditor, Recording};
 use wastegate::cleanup::Cleaner;
 use wastegate::manager::Manager;
-use wastegate::policy::{Breakers, Catalog};
 use wastegate::registry::Registry;
-use wastegate::rollout::Rollout;
-use wastegate::types::{ManagerKey, Supervisor, Tasks, Timestamp, UserId};
+use wastegate::tasks::{Supervisor, Tasks};
+use wastegate_cli::app::{App, Auditor, Recording};
+use wastegate_control::rollout::Rollout;
+use wastegate_core::types::{ManagerKey, Timestamp, UserId};
+use wastegate_engine::policy::{Breakers, Catalog};
 
 use super::client::Client;
 use super::dial::{Dial, Refusal};

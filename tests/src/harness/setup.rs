@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use wastegate::admin::NO_TOKEN;
-use wastegate::app::{App, AppError};
-use wastegate::config::{AdminListener, Config, PolicySource};
-use wastegate::decision::{Hold, Take, TierRule, TierTable};
 use wastegate::gateway::identity::{IdentityError, Mode};
 use wastegate::gateway::{DevIdentity, Identify, Naming, Reach};
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
-use wastegate::playground::Playground;
-use wastegate::types::{Secret, Tier, chain};
+use wastegate_cli::app::{App, AppError};
+use wastegate_cli::config::{AdminListener, Config, PolicySource};
+use wastegate_cli::playground::Playground;
+use wastegate_control::admin::NO_TOKEN;
+use wastegate_core::decision::{Hold, Take, TierRule, TierTable};
+use wastegate_core::types::{Secret, Tier, chain};
 
 use super::server::Server;
 
@@ -25,7 +25,7 @@ use super::server::Server;
 /// Whatever the application has to say.
 pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
     if config.identity.mode != Mode::Dev {
-        return wastegate::app::identify(config);
+        return wastegate_cli::app::identify(config);
     }
     Ok(Arc::new(DevIdentity {
         naming: Naming {

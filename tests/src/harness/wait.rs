@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use wastegate::types::Clock;
+use wastegate_core::types::Clock;
 
 /// How long anything may take on a machine that is busy with something else. Never part of what a
 /// test asserts: a test that comes here has failed.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wastegate::policy::TestCase;
+use wastegate_engine::policy::TestCase;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::Setup;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
-use wastegate::policy::breaker::Standing::{self, Closed, HalfOpen, Open};
-use wastegate::policy::{Change, Params, Pick};
-use wastegate::types::Tier::Moderate;
+use wastegate_core::types::Tier::Moderate;
+use wastegate_engine::policy::breaker::Standing::{self, Closed, HalfOpen, Open};
+use wastegate_engine::policy::{Change, Params, Pick};
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Client, Events, Server, until, until_async, within};
 
@@ -64,7 +64,7 @@ async fn d6_the_breaker_tries_in_shadow_after_its_cool_down() {
     let mut events = server.events();
     let mut changes = server.breakers.changes();
     let mut kept = Vec::new();
-    let over = |since: wastegate::types::Timestamp| {
+    let over = |since: wastegate_core::types::Timestamp| {
         let server = &server;
         until("the cool-down to end", move || {
             server.now().since(since) >= cool_down

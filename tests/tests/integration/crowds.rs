@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use wastegate::cleanup::Pass;
-use wastegate::decision::VictimOutcome;
-use wastegate::types::UserId;
+use wastegate_core::decision::VictimOutcome;
+use wastegate_core::types::UserId;
 use wastegate_tests::harness::{Client, Server, Setup, until};
 
 async fn make_room(server: &Server, user: &UserId) {
@@ -30,7 +30,7 @@ async fn r9_whatever_runs_at_once_each_manager_goes_once() {
         .proactive(0.1, Duration::from_millis(5))
         .with(|config| {
             config.limits.managers_total = 10;
-            config.cleanup.node_last_tier = wastegate::types::Tier::Force;
+            config.cleanup.node_last_tier = wastegate_core::types::Tier::Force;
             config.manager.reconnect_grace = Duration::from_millis(20);
         })
         .start()

@@ -129,7 +129,7 @@ async fn a_proxy_says_for_whom_it_speaks_before_everything_else() {
 /// What stands before a request's head has its time as well: the header of a proxy, and TLS.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_slow_before_its_request_is_cut_off() {
-    wastegate::types::provide_cryptography();
+    wastegate::cryptography::provide();
     let folder = tempfile::tempdir().unwrap();
     Authority::new().write(folder.path(), 1);
     let slow = |header: bool| {
@@ -302,7 +302,7 @@ async fn operators_need_the_token_where_there_is_one() {
     assert_eq!(status.code(), Some(78));
     let server = Setup::new()
         .with(|config| {
-            config.admin_token = wastegate::types::Secret::new("a token of some length");
+            config.admin_token = wastegate_core::types::Secret::new("a token of some length");
         })
         .start()
         .await;

@@ -71,7 +71,7 @@ async fn z3_what_is_there_is_what_counts() {
     assert_eq!(
         server
             .registry
-            .held(&wastegate::types::UserId::new("ann").unwrap()),
+            .held(&wastegate_core::types::UserId::new("ann").unwrap()),
         3
     );
     assert_eq!(

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use wastegate::manager::NoApplication;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{Server, Setup, until, within};
 
 use crate::knock::{closed, knock};

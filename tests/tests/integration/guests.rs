@@ -1,9 +1,9 @@
 //! Every guest that misbehaves when it is loaded: refused with a sentence that says what to mend,
 //! while whoever was in charge stays in charge. Those that load are `sleepers`' matter.
 
-use wastegate::config::PolicySource;
-use wastegate::policy::{Params, Pick};
-use wastegate::types::chain;
+use wastegate_cli::config::PolicySource;
+use wastegate_core::types::chain;
+use wastegate_engine::policy::{Params, Pick};
 use wastegate_tests::guests::{self, guest, raw};
 use wastegate_tests::harness::Setup;
 

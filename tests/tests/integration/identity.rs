@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use wastegate::gateway::identity::Mode;
 use wastegate::gateway::identity::token::Source;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{Issuer, Server, Setup, until};
 
 use crate::knock::{closed, echo, knock, status};

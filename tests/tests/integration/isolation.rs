@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use wastegate::decision::Question;
 use wastegate::manager::{Message, Refused};
-use wastegate::types::Tier;
+use wastegate_core::decision::Question;
+use wastegate_core::types::Tier;
 use wastegate_tests::harness::{Client, Server, Setup, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,12 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wastegate::decision::{Fault, Ranking};
-use wastegate::policy::engine::ENGINE_VERSION;
-use wastegate::policy::load::{self, digest};
-use wastegate::policy::{Config, Engine, Params, Policy};
-use wastegate::types::chain;
-use wastegate::types::{Clock, DecisionId};
+use wastegate_core::decision::{Fault, Ranking};
+use wastegate_core::types::chain;
+use wastegate_core::types::{Clock, DecisionId};
+use wastegate_engine::policy::engine::ENGINE_VERSION;
+use wastegate_engine::policy::load::{self, digest};
+use wastegate_engine::policy::{Config, Engine, Params, Policy};
 
 use self::questions::Question;
 use crate::reading::root;

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wastegate::decision::{Choice, Fault};
-use wastegate::policy::call::{Input, Outcome};
-use wastegate::policy::heavy::Why;
-use wastegate::policy::{Config, Engine, LoadError, Params, Policy, Program, Weight, load};
-use wastegate::types::chain;
-use wastegate::types::{Clock, DecisionId, Scope, SplitMix64, Tier};
+use wastegate_core::decision::{Choice, Fault};
+use wastegate_core::types::chain;
+use wastegate_core::types::{Clock, DecisionId, Scope, SplitMix64, Tier};
+use wastegate_engine::policy::call::{Input, Outcome};
+use wastegate_engine::policy::heavy::Why;
+use wastegate_engine::policy::{Config, Engine, LoadError, Params, Policy, Program, Weight, load};
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::program::{python, script};
 use wastegate_tests::harness::{Program as Process, http};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use wastegate::types::Tier;
+use wastegate_core::types::Tier;
 use wastegate_tests::harness::{BUDGET, Client, Server, Setup, until, until_async};
 
 /// Everybody in a list answers, and so was left alone.

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use wastegate::decision::Row;
-use wastegate::types::{Signal, UserId};
+use wastegate_core::decision::Row;
+use wastegate_core::types::{Signal, UserId};
 use wastegate_tests::harness::{Server, Setup, until};
 
 use crate::reading::root;

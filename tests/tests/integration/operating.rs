@@ -183,7 +183,10 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
         server.get("/v1/revisions/1").await.json()["digest"]
     );
     let now = server.catalog.in_charge();
-    let seat = now.seat(wastegate::types::Tier::Moderate).active.as_ref();
+    let seat = now
+        .seat(wastegate_core::types::Tier::Moderate)
+        .active
+        .as_ref();
     let seat = seat.unwrap();
     assert_eq!(
         (seat.revision.get(), &*seat.policy.params().to_vec()),

@@ -1,7 +1,7 @@
 //! What a policy proposes, and what becomes of proposals that are too short or made up.
 
 use serde_json::json;
-use wastegate::types::Tier::{Aggressive, Conservative, Force, Moderate};
+use wastegate_core::types::Tier::{Aggressive, Conservative, Force, Moderate};
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{BUDGET, Setup};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use wastegate::types::SplitMix64;
+use wastegate_core::types::SplitMix64;
 use wastegate_tests::harness::{Server, Setup, until_async};
 
 async fn of_policy(server: &Server, name: &str) -> Value {

@@ -76,7 +76,7 @@ async fn r2_a_rush_at_the_limit_is_let_in_by_force_and_the_limit_holds() {
     let server = Setup::new().limit(5).short_goodbyes().start().await;
     let _clients = server.fill("ann", 5).await;
     let watched = server.registry.clone();
-    let user = wastegate::types::UserId::new("ann").unwrap();
+    let user = wastegate_core::types::UserId::new("ann").unwrap();
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
     let watch = tokio::task::spawn_blocking(move || {
         let mut most = 0;

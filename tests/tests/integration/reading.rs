@@ -46,20 +46,45 @@ pub(crate) fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).filter(move |(_, line)| code(line))
 }
 
-/// The rooms that a file names by `crate::`, with the lines where it does.
+/// The crates of `host`, from top to bottom: folder and the name of the library.
+pub(crate) const CRATES: [(&str, &str); 7] = [
+    ("cli", "wastegate_cli"),
+    ("control", "wastegate_control"),
+    ("lab", "wastegate_lab"),
+    ("gateway", "wastegate"),
+    ("engine", "wastegate_engine"),
+    (FILES, "wastegate_files"),
+    ("core", "wastegate_core"),
+];
+/// The crate that is a room by itself.
+pub(crate) const FILES: &str = "files";
+
+/// The crate and the room of a file of `host`, and the rest of its path. None for what is no source.
+pub(crate) fn room_of(file: &str) -> Option<(&str, &str, &str)> {
+    let (folder, inner) = file.strip_prefix("host/")?.split_once("/src/")?;
+    let room = inner.split(['/', '.']).next()?;
+    Some((folder, if folder == FILES { FILES } else { room }, inner))
+}
+
+/// The rooms that a file names by `crate::` or by the name of another crate of `host`, with the lines where it
+/// does.
 pub(crate) fn imports(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut group = 0;
     for (number, line) in code(text) {
         let mut rest = line;
         if group == 0 {
-            while let Some((_, behind)) = rest.split_once("crate::") {
+            while let Some((library, behind)) = next_path(rest) {
+                rest = behind;
+                if library == "wastegate_files" {
+                    found.push((number, FILES.to_owned()));
+                    continue;
+                }
                 if let Some(items) = behind.strip_prefix('{') {
                     (group, rest) = (1, items);
                     break;
                 }
                 found.push((number, word(behind)));
-                rest = behind;
             }
         }
         // A group of several: the first word of each item that is not within a deeper group.
@@ -87,6 +112,23 @@ pub(crate) fn imports(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The next path of a line that begins with a crate of ours: which, and what is behind its `::`.
+fn next_path(line: &str) -> Option<(&str, &str)> {
+    let mut at = 0;
+    loop {
+        let (before, behind) = line[at..].split_once("::")?;
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let library = before.rsplit(|letter| !is_part(letter)).next()?;
+        let begins = !before.strip_suffix(library)?.ends_with("::") && !line[..at].ends_with("::");
+        at += before.len() + 2;
+        let is_ours = library == "crate" || CRATES.iter().any(|(_, known)| *known == library);
+        // What is behind another `::` is a module of that name.
+        if is_ours && (begins || before.len() > library.len()) {
+            return Some((library, behind));
+        }
+    }
+}
+
 pub(crate) fn word(text: &str) -> String {
     text.chars()
         .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
@@ -96,7 +138,9 @@ pub(crate) fn word(text: &str) -> String {
 #[test]
 fn imports_are_read_as_rust_reads_them() {
     let text = "use crate::types::{UserId, Tier};\n// use crate::cli;\nuse crate::{\n    admission, \
-                cleanup::{Cleaner, node},\n    health,\n};\nlet a: crate::app::App;\n";
+                cleanup::{Cleaner, node},\n    health,\n};\nlet a: crate::app::App;\n\
+                use wastegate_core::types::Tier;\nuse super::bindings::wastegate::policy;\n\
+                f(wastegate_files::read(a), wastegate::gateway::b);\n";
     let found: Vec<(usize, String)> = imports(text);
     let expected = [
         (1, "types"),
@@ -104,6 +148,9 @@ fn imports_are_read_as_rust_reads_them() {
         (4, "cleanup"),
         (5, "health"),
         (7, "app"),
+        (8, "types"),
+        (10, "files"),
+        (10, "gateway"),
     ];
     assert_eq!(found, expected.map(|(line, room)| (line, room.to_owned())));
 }

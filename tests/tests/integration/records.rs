@@ -72,7 +72,7 @@ async fn m10_every_eviction_is_explained_in_the_journal() {
 
 /// Everything of a user's managers that reading could change.
 fn dump(server: &Server) -> String {
-    let user = wastegate::types::UserId::new("ann").unwrap();
+    let user = wastegate_core::types::UserId::new("ann").unwrap();
     let mut managers = server.registry.of(&user);
     managers.sort_by(|a, b| a.key.cmp(&b.key));
     let lines = managers.iter().map(|manager| {

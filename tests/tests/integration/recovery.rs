@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::decision::{Fault, Standing};
 use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
-use wastegate::types::Tier::{Conservative, Force};
+use wastegate_core::decision::{Fault, Standing};
+use wastegate_core::types::Tier::{Conservative, Force};
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Client, Server, Setup, until};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 use wastegate::observe::config::JournalConfig;
-use wastegate::types::SplitMix64;
+use wastegate_core::types::SplitMix64;
 use wastegate_tests::harness::program::{python, script};
 use wastegate_tests::harness::{Client, Program, Server, Setup, until};
 

@@ -2,8 +2,8 @@
 //! completes the decision within the same budget, nobody else notices, and the breaker opens.
 
 use futures_util::future::join_all;
-use wastegate::decision::{Fault, Struck};
-use wastegate::types::Tier::Force;
+use wastegate_core::decision::{Fault, Struck};
+use wastegate_core::types::Tier::Force;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{BUDGET, Client, Events, Server, Setup};
 
@@ -209,11 +209,11 @@ async fn a_policy_that_traps_now_and_then_is_found_out_by_the_kit() {
         .with(|config| config.policy.breaker.consecutive_faults = 1_000)
         .start()
         .await;
-    let armed = wastegate::policy::Params::from([("armed".to_owned(), 2.0)]);
-    let pick = wastegate::policy::Pick::Bytes(guest("flaky").into());
+    let armed = wastegate_engine::policy::Params::from([("armed".to_owned(), 2.0)]);
+    let pick = wastegate_engine::policy::Pick::Bytes(guest("flaky").into());
     let refused = server.catalog.activate_async(pick.clone(), armed).await;
     assert!(refused.is_err(), "always armed, the kit finds out");
-    let armed = wastegate::policy::Params::from([("armed".to_owned(), 1.0)]);
+    let armed = wastegate_engine::policy::Params::from([("armed".to_owned(), 1.0)]);
     let sometimes = server.catalog.activate_async(pick, armed).await;
     assert!(
         sometimes.is_err(),

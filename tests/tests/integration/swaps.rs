@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use wastegate::policy::InCharge;
-use wastegate::policy::breaker::Standing;
-use wastegate::types::DecisionId;
+use wastegate_core::types::DecisionId;
+use wastegate_engine::policy::InCharge;
+use wastegate_engine::policy::breaker::Standing;
 use wastegate_tests::guests::{guest, shipped};
 use wastegate_tests::harness::{BUDGET, Client, End, Program, Server, Setup, http, until};
 
@@ -112,7 +112,7 @@ impl<'a> Operator<'a> {
         if Arc::ptr_eq(&in_charge, &self.last) {
             return;
         }
-        let number = |deployed: &Option<wastegate::policy::Deployed>| {
+        let number = |deployed: &Option<wastegate_engine::policy::Deployed>| {
             deployed.as_ref().map_or(0, |d| d.revision.get())
         };
         let mut seats = Vec::new();

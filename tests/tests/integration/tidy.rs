@@ -4,83 +4,108 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::reading::{code, imports, root, sources};
+use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 
-/// The rooms of `host/src` from top to bottom: a room imports only rooms below it. `config` is so
+/// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 26] = [
+const ROOMS: [&str; 29] = [
     "cli",
     "demo",
     "app",
     "config",
+    "playground",
     "admin",
-    "gateway",
-    "admission",
-    "cleanup",
-    "replay",
-    "workbench",
     "rollout",
     "experiment",
     "quality",
-    "policy",
+    "page",
+    "replay",
+    "workbench",
+    "trace",
+    "gateway",
+    "admission",
+    "cleanup",
     "connection",
     "registry",
     "health",
-    "playground",
     "manager",
-    "decision",
-    "trace",
     "observe",
-    "page",
-    "stats",
+    "cryptography",
+    "tasks",
+    "policy",
     "files",
+    "decision",
+    "stats",
+    "signals",
     "types",
 ];
 
+/// Which crates of ours each one may have, by their packages.
+const NEEDS: [(&str, &[&str]); 7] = [
+    (
+        "cli",
+        &[
+            "wastegate",
+            "wastegate-control",
+            "wastegate-core",
+            "wastegate-engine",
+            "wastegate-files",
+            "wastegate-lab",
+        ],
+    ),
+    (
+        "control",
+        &[
+            "wastegate",
+            "wastegate-core",
+            "wastegate-engine",
+            "wastegate-files",
+        ],
+    ),
+    ("lab", &["wastegate-core", "wastegate-engine"]),
+    ("gateway", &["wastegate-core", "wastegate-files"]),
+    ("engine", &["wastegate-core", "wastegate-files"]),
+    ("files", &[]),
+    ("core", &[]),
+];
+
 /// Imports that the order would allow and the design does not.
-const ABSENT: [(&str, &str, &str); 17] = [
+const ABSENT: [(&str, &str, &str); 6] = [
     ("gateway", "cleanup", "it knows admission only"),
-    ("gateway", "policy", "it knows nothing of rankings"),
-    ("cleanup", "policy", "it holds one `Ranker` and no WASM"),
     (
         "cleanup",
         "connection",
         "it asks ports to close and does not know sockets",
     ),
-    ("policy", "registry", "it sees rows, never managers"),
-    ("cleanup", "rollout", "it holds one `Ranker`"),
-    ("gateway", "rollout", "it knows nothing of rankings"),
-    ("workbench", "rollout", "it works on files, not on a server"),
-    ("decision", "observe", "it is pure"),
     ("decision", "stats", "it decides and does not judge"),
-    ("cleanup", "experiment", "it holds one `Ranker`"),
-    ("cleanup", "replay", "it acts on live managers"),
-    ("cleanup", "quality", "it tells its `Recorder`"),
     ("quality", "policy", "it judges whoever proposed"),
+    (
+        "experiment",
+        "policy",
+        "it does not know how a policy is called",
+    ),
     (
         "experiment",
         "registry",
         "it sees questions and labels, never managers",
     ),
-    ("replay", "registry", "it simulates who is held"),
-    ("replay", "connection", "it has no sockets"),
 ];
 
 /// Tests in their room that look up, and what for.
 const UPWARD: [(&str, &str, &str); 3] = [
     (
-        "host/src/cleanup/tests/node.rs",
+        "host/gateway/src/cleanup/tests/node.rs",
         "admission",
         "which refusal the node's pressure ends in",
     ),
     (
-        "host/src/connection/tests/mod.rs",
+        "host/gateway/src/connection/tests/mod.rs",
         "gateway",
         "the codes that clients really see",
     ),
     (
-        "host/src/manager/tests/task.rs",
+        "host/gateway/src/manager/tests/task.rs",
         "health",
         "that a hanging task is judged so",
     ),
@@ -91,18 +116,7 @@ const LONG: [(&str, &str); 1] = [("policies/sdk/src/bindings.rs", "generated")];
 const LINES_MAX: usize = 400;
 
 /// Files that may read the environment.
-const ENVIRONMENT: [&str; 4] = [
-    "host/src/config/environment.rs",
-    // A test that is told to write its expectation anew.
-    "host/src/config/tests/generated.rs",
-    "host/src/workbench/files/tests.rs",
-    "host/src/testing/blessed.rs",
-];
-
-fn room_of(file: &str) -> &str {
-    let inner = file.strip_prefix("host/src/").unwrap();
-    inner.split(['/', '.']).next().unwrap()
-}
+const ENVIRONMENT: [&str; 1] = ["host/cli/src/config/environment.rs"];
 
 fn upward(file: &str, import: &str) -> bool {
     let known = |(from, to, _): &(&str, &str, &str)| *from == file && *to == import;
@@ -114,19 +128,32 @@ pub(crate) fn none(offences: &str) {
     assert!(offences.is_empty(), "\n{offences}");
 }
 
+/// The rooms of a crate, as its `lib.rs` lists them.
+fn rooms(folder: &str) -> Vec<String> {
+    let map = fs::read_to_string(root().join(format!("host/{folder}/src/lib.rs"))).unwrap();
+    let rooms = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    if folder == FILES {
+        return vec![FILES.to_owned()];
+    }
+    rooms.map(str::to_owned).collect()
+}
+
 #[test]
 fn rooms_import_only_rooms_below_them() {
-    let map = fs::read_to_string(root().join("host/src/lib.rs")).unwrap();
-    let order: Vec<&str> = map
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+    let order: Vec<String> = CRATES
+        .iter()
+        .flat_map(|(folder, _)| rooms(folder))
         .collect();
-    assert_eq!(order, ROOMS, "lib.rs lists the rooms in reading order");
+    assert_eq!(order, ROOMS, "each lib.rs lists its rooms in reading order");
     let place = |room: &str| ROOMS.iter().position(|known| *known == room);
     let mut offences = String::new();
     let mut seen = 0;
-    for (file, text) in sources(&["host/src"]) {
-        let room = room_of(&file);
+    for (file, text) in sources(&["host"]) {
+        let Some((_, room, _)) = room_of(&file) else {
+            continue;
+        };
         let Some(own) = place(room) else { continue };
         for (line, import) in imports(&text) {
             seen += 1;
@@ -157,11 +184,48 @@ fn rooms_import_only_rooms_below_them() {
 }
 
 #[test]
+fn the_map_in_the_architecture_has_every_crate_and_room() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let cells = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let names: Vec<&str> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(|name| name.strip_prefix("host/").unwrap_or(name))
+        .collect();
+    let folders = CRATES.iter().map(|(folder, _)| *folder);
+    let (top, map) = names.split_at(CRATES.len());
+    assert_eq!(top, folders.clone().collect::<Vec<_>>());
+    let mut expected = Vec::new();
+    for folder in folders {
+        expected.push(folder.to_owned());
+        expected.extend(rooms(folder).into_iter().filter(|room| room != FILES));
+    }
+    assert_eq!(map, expected);
+}
+
+#[test]
+fn crates_need_only_what_the_table_says() {
+    for ((folder, _), (of, allowed)) in CRATES.iter().zip(NEEDS) {
+        assert_eq!(*folder, of, "both tables have the same order");
+        let path = root().join(format!("host/{folder}/Cargo.toml"));
+        let manifest = fs::read_to_string(path).unwrap();
+        let begin = manifest.split_once("[dependencies]").unwrap().1;
+        let section = begin.split("\n[").next().unwrap();
+        let ours: Vec<&str> = section
+            .lines()
+            .filter_map(|line| Some(line.split_once(['.', ' '])?.0))
+            .filter(|name| name.starts_with("wastegate"))
+            .collect();
+        assert_eq!(ours, allowed, "host/{folder}/Cargo.toml");
+    }
+}
+
+#[test]
 fn every_file_opens_with_what_it_is_and_is_short_enough_to_read() {
     let mut offences = String::new();
     for (file, text) in sources(&[
-        "host/src",
-        "host/build",
+        "host",
         "policies",
         "tests/src",
         "tests/tests",
@@ -197,7 +261,11 @@ fn every_file_opens_with_what_it_is_and_is_short_enough_to_read() {
 #[test]
 fn one_file_reads_the_environment_and_one_knows_close_codes() {
     let mut offences = String::new();
-    for (file, text) in sources(&["host/src"]) {
+    for (file, text) in sources(&["host"]) {
+        if room_of(&file).is_none() {
+            // Build scripts, benches and examples.
+            continue;
+        }
         for (number, line) in code(&text) {
             let reads = ["env::var", "env::vars"]
                 .iter()
@@ -219,8 +287,8 @@ fn one_file_reads_the_environment_and_one_knows_close_codes() {
                 word.len() == 4 && number
             };
             // Which codes may be sent at all is the protocol's rule, and stands for no reason of ours.
-            let exempt = file == "host/src/gateway/close.rs"
-                || file == "host/src/connection/frames/control.rs"
+            let exempt = file == "host/gateway/src/gateway/close.rs"
+                || file == "host/gateway/src/connection/frames/control.rs"
                 || file.contains("tests");
             if !exempt && numbers.into_iter().any(close_code) {
                 writeln!(

@@ -8,29 +8,29 @@ use crate::tidy::none;
 /// Files that name the process's own output. Everything else writes to a `cli::Terminal`, whose writers
 /// show what a terminal would act on, or logs.
 const OUTPUT: [(&str, &str); 4] = [
-    ("host/src/main.rs", "hands it to the `Terminal`"),
+    ("host/cli/src/main.rs", "hands it to the `Terminal`"),
     (
-        "host/src/policy/load/workshop/child.rs",
+        "host/engine/src/policy/load/workshop/child.rs",
         "answers its parent in bytes, by a pipe",
     ),
     (
-        "host/src/observe/logging.rs",
+        "host/gateway/src/observe/logging.rs",
         "hands it to `observe::lines`",
     ),
     (
-        "host/src/cli/replay/progress.rs",
+        "host/cli/src/cli/replay/progress.rs",
         "goes back to the beginning of its line",
     ),
 ];
 
 /// Rooms whose lines a peer could cause.
 const REACHED: [&str; 6] = [
-    "host/src/gateway/",
-    "host/src/connection/",
-    "host/src/admission/",
-    "host/src/manager/",
-    "host/src/cleanup/",
-    "host/src/admin/",
+    "host/gateway/src/gateway/",
+    "host/gateway/src/connection/",
+    "host/gateway/src/admission/",
+    "host/gateway/src/manager/",
+    "host/gateway/src/cleanup/",
+    "host/control/src/admin/",
 ];
 
 /// How far above a line its throttle may be asked.
@@ -40,37 +40,37 @@ const NEAR: usize = 30;
 /// `observe::lines`, which bounds every line: file, a piece of its text, why.
 const BOUNDED: [(&str, &str, &str); 7] = [
     (
-        "host/src/gateway/identity/jwt/keys.rs",
+        "host/gateway/src/gateway/identity/jwt/keys.rs",
         "could not be read",
         "asked once in `identity.jwt.keys_retry_ms`",
     ),
     (
-        "host/src/gateway/upstream/member.rs",
+        "host/gateway/src/gateway/upstream/member.rs",
         "upgrades again",
         "one for each failure that was told",
     ),
     (
-        "host/src/gateway/upstream/member.rs",
+        "host/gateway/src/gateway/upstream/member.rs",
         "can be reached again",
         "one for each failure that was told",
     ),
     (
-        "host/src/manager/work.rs",
+        "host/gateway/src/manager/work.rs",
         "closing its manager",
         "an application's fault",
     ),
     (
-        "host/src/manager/work.rs",
+        "host/gateway/src/manager/work.rs",
         "when its manager ended",
         "an application's fault",
     ),
     (
-        "host/src/cleanup/decide.rs",
+        "host/gateway/src/cleanup/decide.rs",
         "the ranker panicked",
         "a fault of ours",
     ),
     (
-        "host/src/cleanup/decide.rs",
+        "host/gateway/src/cleanup/decide.rs",
         "the ranker does not answer",
         "a fault of ours",
     ),
@@ -80,7 +80,7 @@ const BOUNDED: [(&str, &str, &str); 7] = [
 fn one_writer_stands_before_the_terminal() {
     let mut offences = String::new();
     let names = ["stdout()", "stderr()", "std::io::stderr", "std::io::stdout"];
-    for (file, text) in sources(&["host/src"]) {
+    for (file, text) in sources(&["host"]) {
         if OUTPUT.iter().any(|(known, _)| *known == file) {
             continue;
         }
@@ -102,7 +102,7 @@ fn lines_that_a_peer_could_cause_are_throttled_where_they_are_written() {
     let mut offences = String::new();
     let mut met = [false; BOUNDED.len()];
     let mut seen = 0;
-    for (file, text) in sources(&["host/src"]) {
+    for (file, text) in sources(&["host"]) {
         if !REACHED.iter().any(|room| file.starts_with(room)) || file.contains("tests") {
             continue;
         }

@@ -1,8 +1,8 @@
 //! Tiers: who goes at which, how many, and what runs after that (nothing).
 
 use futures_util::future::join_all;
-use wastegate::decision::{Class, Standing};
-use wastegate::types::Tier::{Aggressive, Conservative, Force, Moderate};
+use wastegate_core::decision::{Class, Standing};
+use wastegate_core::types::Tier::{Aggressive, Conservative, Force, Moderate};
 use wastegate_tests::harness::{BUDGET, Client, Server, Setup, until};
 
 /// Managers of a user by a letter and a number, one connection each.

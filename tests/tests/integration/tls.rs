@@ -10,7 +10,7 @@ use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 
 use crate::behind::{greeting, in_front_of, serve};
 use crate::knock::{echo, knock, over, status};
@@ -64,7 +64,7 @@ fn serial(stream: &tokio_rustls::client::TlsStream<TcpStream>) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_on_both_sides_with_a_certificate_that_is_replaced() {
-    wastegate::types::provide_cryptography();
+    wastegate::cryptography::provide();
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     authority.write(folder.path(), 1);
     // A backend that speaks TLS only.

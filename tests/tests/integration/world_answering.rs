@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use wastegate::connection::frames::Unmasked;
 use wastegate::manager;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{Dial, Server, Setup, http, timed, until, until_async, within};
 
 use crate::behind::in_front_of;

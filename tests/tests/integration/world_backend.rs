@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 
 /// Starts it. `serve` gets each connection once it is upgraded; permessage-deflate is agreed to where
 /// it is offered.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{Program, Server, http, until_async};
 
 use crate::behind::{backend, greeting, in_front_of};

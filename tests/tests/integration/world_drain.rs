@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde_json::Value;
-use wastegate::types::{Clock, Timestamp};
+use wastegate_core::types::{Clock, Timestamp};
 use wastegate_tests::harness::{Program, http, until};
 
 use crate::cli::PROGRAM;

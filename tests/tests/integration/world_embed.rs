@@ -10,13 +10,14 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
-use wastegate::types::{CloseReason, ConnectionId, Tasks};
+use wastegate::tasks::Tasks;
+use wastegate_core::types::{CloseReason, ConnectionId};
 use wastegate_tests::harness::{Setup, until, within};
 
 use crate::knock::{closed, knock};
 
 #[expect(dead_code, reason = "its `main` is not called here")]
-#[path = "../../../host/examples/embed.rs"]
+#[path = "../../../host/cli/examples/embed.rs"]
 mod embed;
 
 /// Writes down how it is called.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use wastegate::manager::{Application, BoxFuture, Manager, Message, NoApplication, Peer};
-use wastegate::types::CloseReason;
+use wastegate_core::types::CloseReason;
 use wastegate_tests::harness::{Server, Setup, until, within};
 
 use crate::knock::knock;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::http::{Reply, exchange, read_head};
 use wastegate_tests::harness::program::{node, node_script, script};
 use wastegate_tests::harness::{Program, Server, within};
@@ -331,7 +331,7 @@ async fn w66_expect_100_continue_is_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w66_a_backend_with_tls_is_asked_with_tls() {
     use rustls::pki_types::pem::PemObject as _;
-    wastegate::types::provide_cryptography();
+    wastegate::cryptography::provide();
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     authority.write(folder.path(), 1);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use wastegate::gateway::identity::Mode;
 use wastegate::gateway::route;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::http::exchange;
 use wastegate_tests::harness::{Program, Server, Setup, http, until_async};
 

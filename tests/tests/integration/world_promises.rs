@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::types::EvictionCause;
+use wastegate_core::types::EvictionCause;
 use wastegate_tests::harness::{Dial, End, Setup, until, within};
 
 use crate::knock::knock;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::decision::Hold;
+use wastegate_core::decision::Hold;
 use wastegate_tests::harness::{Client, Dial, Setup, within};
 
 use crate::moody::Backend;

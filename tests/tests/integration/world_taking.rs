@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use wastegate::manager::{Message, NoApplication};
-use wastegate::types::{Tasks, UserId};
+use wastegate::tasks::Tasks;
+use wastegate_core::types::UserId;
 use wastegate_tests::harness::program::script;
 use wastegate_tests::harness::{BUDGET, Program, Server, Setup, timed, until, until_async, within};
 
@@ -195,7 +196,7 @@ async fn w01_with_permessage_deflate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w01_over_tls() {
-    wastegate::types::provide_cryptography();
+    wastegate::cryptography::provide();
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     authority.write(folder.path(), 1);
     let files = |name: &str| Some(folder.path().join(name));
@@ -289,7 +290,7 @@ async fn w01_the_age_of_a_stall_grows_from_its_beginning() {
     };
     let mut first = None;
     until("it to be stalled", || {
-        first = assess().filter(|found| found.health == wastegate::types::Health::Stalled);
+        first = assess().filter(|found| found.health == wastegate_core::types::Health::Stalled);
         first.is_some()
     })
     .await;

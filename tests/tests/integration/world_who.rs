@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use wastegate::gateway::identity::Mode;
 use wastegate::gateway::identity::session::Missing;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{Server, Setup, until};
 
 use crate::behind::{backend, greeting, in_front_of};
@@ -230,7 +230,7 @@ async fn w07_by_address_a_user_is_where_the_client_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w07_an_applications_session_is_a_user_and_stays_secret() {
     let session = |missing| {
-        move |config: &mut wastegate::config::Config| {
+        move |config: &mut wastegate_cli::config::Config| {
             config.identity.mode = Mode::Cookie;
             config.identity.cookie.name = "sessionid".to_owned();
             config.identity.cookie.missing = missing;

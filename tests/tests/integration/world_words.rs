@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{Program, until, within};
 

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use wastegate::policy::call::Input;
-use wastegate::policy::{Config, Engine, Params, Policy, load};
-use wastegate::types::chain;
-use wastegate::types::{Clock, Scope, Signal, Tier};
+use wastegate_core::types::chain;
+use wastegate_core::types::{Clock, Scope, Signal, Tier};
+use wastegate_engine::policy::call::Input;
+use wastegate_engine::policy::{Config, Engine, Params, Policy, load};
 use wastegate_tests::guests::guest;
 
 pub(crate) const ACCEPTED: [&str; 2] = ["wrapped-blend", "wrapped-protect"];

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::decision::Class;
 use wastegate::registry::Entrance;
-use wastegate::types::Tier::{Aggressive, Conservative, Moderate};
-use wastegate::types::{ManagerKey, UserId};
+use wastegate_core::decision::Class;
+use wastegate_core::types::Tier::{Aggressive, Conservative, Moderate};
+use wastegate_core::types::{ManagerKey, UserId};
 use wastegate_tests::harness::{BUDGET, Client, Server, Setup, timed, until_async};
 
 /// Waits until the stats count so many managers of a health.
@@ -257,7 +257,7 @@ async fn z11_a_newborn_that_fails_makes_room_for_who_waits() {
     let mut events = server.events();
     let (answer, ()) = tokio::join!(dial.connect(), async {
         // The tiers have looked, and there was nobody.
-        while events.tier().await.0.tier != wastegate::types::Tier::Force {}
+        while events.tier().await.0.tier != wastegate_core::types::Tier::Force {}
         drop(permit);
     });
     answer.unwrap().echo("in").await;
@@ -274,7 +274,7 @@ async fn z12_a_newborn_that_never_attaches_goes_at_the_first_tier() {
     let _never = newborn(&server, "never");
     wastegate_tests::harness::until("the grace to end", || {
         let manager = server.manager("ann", "never").unwrap();
-        manager.standing(server.now()) == wastegate::decision::Standing::NeverAttached
+        manager.standing(server.now()) == wastegate_core::decision::Standing::NeverAttached
     })
     .await;
     let mut events = server.events();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wastegate::decision::Standing;
 use wastegate::manager::EndReport;
-use wastegate::types::{CloseReason, Health, Tier};
+use wastegate_core::decision::Standing;
+use wastegate_core::types::{CloseReason, Health, Tier};
 
 use super::{SECOND, decision, eviction, facts, fails, passes, responsive, rules, suspect};
 use crate::check::{admission, ending, limit, policy, probe};

@@ -5,8 +5,8 @@ mod plans;
 
 use std::time::Duration;
 
-use wastegate::decision::{Class, Standing};
-use wastegate::types::{Health, Protection, Scope, Tier, Timestamp};
+use wastegate_core::decision::{Class, Standing};
+use wastegate_core::types::{Health, Protection, Scope, Tier, Timestamp};
 
 use super::Checker;
 use crate::rules::{Facts, Rules};

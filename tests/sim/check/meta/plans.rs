@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use wastegate::decision::{Class, Standing};
-use wastegate::types::{Health, Protection, ProtectionReason, Scope, Tier};
+use wastegate_core::decision::{Class, Standing};
+use wastegate_core::types::{Health, Protection, ProtectionReason, Scope, Tier};
 
 use super::{SECOND, decision, eviction, facts, fails, passes, responsive, rules, suspect};
 use crate::check::{guard, quiet, stalled};

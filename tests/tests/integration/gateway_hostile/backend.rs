@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 
 /// `BPF_RET | BPF_K` with nothing to keep: bpf(2), of the classic kind.
 const DROP_ALL: u16 = 0x06;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use wastegate::decision::VictimOutcome;
+use wastegate_core::decision::VictimOutcome;
 use wastegate_tests::harness::program::{python, script};
 use wastegate_tests::harness::{Program, until, within};
 

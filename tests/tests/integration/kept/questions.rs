@@ -1,9 +1,9 @@
 //! The questions that are kept beside the binaries, as the engine wants them.
 
 use serde_json::Value;
-use wastegate::policy::Params;
-use wastegate::policy::call::Input;
-use wastegate::types::{Scope, Signal, Tier};
+use wastegate_core::types::{Scope, Signal, Tier};
+use wastegate_engine::policy::Params;
+use wastegate_engine::policy::call::Input;
 
 /// One question with everything that is known of its rows.
 pub(super) struct Question {

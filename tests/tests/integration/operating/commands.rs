@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wastegate::policy::TestCase;
+use wastegate_engine::policy::TestCase;
 use wastegate_tests::guests::{guest, shipped};
 use wastegate_tests::harness::{Server, Setup, within};
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wastegate::policy::TestCase;
-use wastegate::policy::breaker::Standing;
+use wastegate_engine::policy::TestCase;
+use wastegate_engine::policy::breaker::Standing;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Server, Setup, http, until, until_async};
 

@@ -87,7 +87,7 @@ async fn a_source_that_is_away_costs_nothing_but_a_word() {
     let from_file = || {
         let file = file.clone();
         setup(&state).with(move |config| {
-            config.ranking.source = wastegate::config::PolicySource::File(file);
+            config.ranking.source = wastegate_cli::config::PolicySource::File(file);
         })
     };
     std::fs::write(&file, shipped("lru")).unwrap();
@@ -136,10 +136,12 @@ async fn a_source_that_is_away_costs_nothing_but_a_word() {
     // Without a state directory nobody can go on, so it is told at once.
     std::fs::remove_file(&file).unwrap();
     let refused = Setup::new()
-        .with(|config| config.ranking.source = wastegate::config::PolicySource::File(file.clone()))
+        .with(|config| {
+            config.ranking.source = wastegate_cli::config::PolicySource::File(file.clone())
+        })
         .try_start()
         .await;
-    let told = wastegate::types::chain(&refused.err().unwrap());
+    let told = wastegate_core::types::chain(&refused.err().unwrap());
     assert!(told.contains("cannot read the policy in"), "{told}");
 }
 
@@ -197,7 +199,7 @@ async fn two_servers_cannot_have_one_state_directory() {
     let state = TempDir::new().unwrap();
     let server = setup(&state).start().await;
     let second = setup(&state).try_start().await;
-    let told = wastegate::types::chain(&second.err().unwrap());
+    let told = wastegate_core::types::chain(&second.err().unwrap());
     assert!(told.contains("is in use by another process"), "{told}");
     server.stop().await;
     let _free: Value = setup(&state).start().await.get("/v1/policies").await.json();

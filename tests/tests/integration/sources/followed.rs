@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wastegate::config::Config;
-use wastegate::policy::load::digest;
-use wastegate::types::chain;
+use wastegate_cli::config::Config;
+use wastegate_core::types::chain;
+use wastegate_engine::policy::load::digest;
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{PATIENCE, Registry, Setup};
 

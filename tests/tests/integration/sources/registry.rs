@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use wastegate::rollout::source::oci::{self, About, Config, Reference};
-use wastegate::rollout::source::{Fetched, Origin};
+use wastegate_control::rollout::source::oci::{self, About, Config, Reference};
+use wastegate_control::rollout::source::{Fetched, Origin};
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{PATIENCE, Registry, http, within};
 
@@ -251,7 +251,7 @@ async fn who_signed_a_file_is_told() {
     // Made by minisign 0.11; the key is of no use to anybody.
     let signed = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../host/src/rollout/signature/fixtures/policy.wasm"
+        "/../host/control/src/rollout/signature/fixtures/policy.wasm"
     );
     let key = "RWR+woIlFmVRY2ReOwBhXYo818CSI6I/d7+RN5yf1RfDczN37OO+Z+Av";
     let other = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";

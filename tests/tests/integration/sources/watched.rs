@@ -8,8 +8,8 @@ use std::time::Duration;
 use minisign::KeyPair;
 use serde_json::Value;
 use tempfile::TempDir;
-use wastegate::policy::load::digest;
-use wastegate::rollout::signature::{Key, Keys};
+use wastegate_control::rollout::signature::{Key, Keys};
+use wastegate_engine::policy::load::digest;
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{Server, Setup, until, until_async};
 

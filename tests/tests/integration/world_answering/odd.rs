@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
-use wastegate::types::Tasks;
+use wastegate::tasks::Tasks;
 use wastegate_tests::harness::{Server, http, until, within};
 
 pub(super) const TEXT: u8 = 0x81;

@@ -1,0 +1,108 @@
+//! Why a gateway could not be put together.
+
+use std::net::SocketAddr;
+
+use wastegate::observe;
+use wastegate_control::rollout;
+use wastegate_engine::policy;
+
+/// What to mend before the next start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} (`{key}`); is another process using it?")]
+    Bind {
+        /// The key that named it.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no policy to start with, or no place to keep them.
+    #[error(transparent)]
+    Rollout(#[from] rollout::StartError),
+    /// The policy that the settings name is not taken.
+    #[error("`{key}` names {value}")]
+    Policy {
+        /// The key.
+        key: &'static str,
+        /// What it is set to.
+        value: String,
+        /// Why not.
+        source: rollout::StartError,
+    },
+    /// The WASM engine cannot be started.
+    #[error("the WASM engine cannot be started")]
+    Engine(#[source] policy::EngineError),
+    /// No threads for policies.
+    #[error("cannot start the threads that run policies")]
+    Threads(#[source] std::io::Error),
+    /// A journal, the log or the random source does not work.
+    #[error("cannot set up what is written down")]
+    Observe(#[source] observe::Error),
+    /// A journal cannot be written.
+    #[error("what happens cannot be written down (`{key}`)")]
+    Journal {
+        /// The key that names its file.
+        key: &'static str,
+        /// Why.
+        source: observe::Error,
+    },
+    /// The state directory cannot be used.
+    #[error("cannot use {} (`policy.rollout.state_dir`)", .path.display())]
+    State {
+        /// What in it.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Policies cannot be looked for where the settings say.
+    #[error("cannot look for policies in {} (`policy.directory.path`)", .path.display())]
+    Directory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kept key of pseudonyms is none.
+    #[error(
+        "{} is no key of pseudonyms: put back the one that was there, or remove the file; then users of experiments that run are strangers", .0.display()
+    )]
+    Key(std::path::PathBuf),
+    /// The kept token of operators cannot be used.
+    #[error(
+        "the operators' token {} cannot be used (`policy.rollout.state_dir`; `admin.token` would stand in for it)", .path.display()
+    )]
+    AdminToken {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why, and what to do.
+        source: std::io::Error,
+    },
+    /// The certificate of the listener, or the authorities of backends, cannot be used.
+    #[error("TLS cannot be spoken")]
+    Tls(#[from] wastegate::gateway::tls::TlsError),
+    /// Nobody can be identified by such settings.
+    #[error(transparent)]
+    Identity(#[from] wastegate::gateway::identity::IdentityError),
+    /// The system has no randomness to give.
+    #[error("the system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+}
+
+impl AppError {
+    /// The keys that its text names, for whoever shows them elsewhere.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let text = wastegate_core::types::chain(self);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let is_key = |text: &&str| {
+            let fits = |byte: u8| byte.is_ascii_lowercase() || b"._".contains(&byte);
+            text.contains('.') && text.bytes().all(fits)
+        };
+        let mut keys: Vec<String> = quoted.filter(is_key).map(str::to_owned).collect();
+        keys.dedup();
+        keys
+    }
+}

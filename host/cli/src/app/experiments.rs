@@ -1,0 +1,184 @@
+//! Experiments, put together: their arms are the rollout's policies, their notes are its audit log.
+
+use std::sync::Arc;
+
+use super::error::AppError;
+use super::policies::Policies;
+use crate::config::Config;
+use wastegate::observe::pseudonym::Pseudonymizer;
+use wastegate_control::experiment::definition::{ArmSpec, CHAMPION};
+use wastegate_control::experiment::service::{Given, LOOK_EVERY, Noted};
+use wastegate_control::experiment::shadow::Candidate;
+use wastegate_control::experiment::{Backstage, Contestant, Experiments, Shadows};
+use wastegate_control::rollout::audit::{Note, What};
+use wastegate_control::rollout::source::PolicyName;
+use wastegate_control::rollout::{Actor, Rollout};
+use wastegate_core::decision::builtin::BuiltIn;
+use wastegate_core::decision::{PolicyRef, Ranker};
+use wastegate_core::types::Clock;
+use wastegate_engine::policy::breaker::Standing;
+use wastegate_engine::policy::{Breakers, Policy, PolicyRanker, Runtime};
+
+/// The version of the contract with policies: of the package in `wit/policy.wit`.
+const CONTRACT: &str = "1.0.0";
+
+struct House {
+    rollout: Arc<Rollout>,
+    runtime: Runtime,
+    breakers: Breakers,
+    clock: Clock,
+    champion: Arc<dyn Ranker>,
+}
+
+impl House {
+    fn champion(&self, fingerprint: String) -> Result<Contestant, String> {
+        let in_charge = self.rollout.in_charge_of_admissions();
+        let Some(id) = in_charge.into_iter().flatten().next() else {
+            return Ok(Contestant {
+                about: PolicyRef::builtin(),
+                params: [].into(),
+                ranker: Arc::new(BuiltIn),
+                fingerprint,
+            });
+        };
+        let policy = self.rollout.arm_of(id, &Default::default());
+        let policy = policy.map_err(|refused| refused.sentence())?;
+        let ranker = self.champion.clone();
+        Ok(contestant(&policy, ranker, fingerprint))
+    }
+}
+
+fn contestant(policy: &Policy, ranker: Arc<dyn Ranker>, fingerprint: String) -> Contestant {
+    Contestant {
+        about: policy.about().clone(),
+        params: policy.params().clone(),
+        ranker,
+        fingerprint,
+    }
+}
+
+impl Backstage for House {
+    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String> {
+        let fingerprint = self.fingerprint(arm);
+        if arm.policy == CHAMPION {
+            if !arm.params.is_empty() {
+                return Err(
+                    "the champion is whoever is in charge, with its own parameters: name the policy to give it others".to_owned(),
+                );
+            }
+            return self.champion(fingerprint);
+        }
+        let name = PolicyName::new(&arm.policy).map_err(|error| error.to_string())?;
+        let policy = self.rollout.arm(&name, &arm.params);
+        let policy = policy.map_err(|refused| refused.sentence())?;
+        let ranker = PolicyRanker::fixed(self.runtime.clone(), policy.clone());
+        Ok(contestant(&policy, Arc::new(ranker), fingerprint))
+    }
+
+    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String> {
+        let name = PolicyName::new(&arm.policy).map_err(|error| error.to_string())?;
+        let policy = self.rollout.arm(&name, &arm.params);
+        let policy = policy.map_err(|refused| refused.sentence())?;
+        Ok(Candidate {
+            about: policy.about().clone(),
+            params: policy.params().clone(),
+            // Within its own fuel, past the breakers: a shadow that fails must not quarantine the
+            // same code where it decides.
+            ask: Arc::new(move |question| policy.answer(question).0),
+        })
+    }
+
+    fn fingerprint(&self, arm: &ArmSpec) -> String {
+        if arm.policy == CHAMPION {
+            return format!("{:?}", self.rollout.in_charge_of_admissions());
+        }
+        let name = PolicyName::new(&arm.policy).ok();
+        let meant = name.and_then(|name| self.rollout.meant(&name));
+        meant.map_or_else(|| "shipped".to_owned(), |id| id.to_string())
+    }
+
+    fn quarantined(&self, digest: &str) -> Option<String> {
+        let standing = self.breakers.standing(digest, self.clock.now());
+        if standing == Standing::Closed {
+            return None;
+        }
+        let change = self.breakers.last_change(digest);
+        Some(change.map_or_else(
+            || "it keeps failing".to_owned(),
+            |change| change.why.to_string(),
+        ))
+    }
+
+    fn contract(&self) -> String {
+        CONTRACT.to_owned()
+    }
+
+    fn note(&self, by: &str, what: Noted, name: &str, reason: &str) {
+        let about = match what {
+            Noted::ShadowStarted | Noted::ShadowStopped => "shadow",
+            _ => "experiment",
+        };
+        let what = match what {
+            Noted::Started => What::ExperimentStarted,
+            Noted::Covered => What::ExperimentCovered,
+            Noted::RolledBack => What::ExperimentRolledBack,
+            Noted::Stopped => What::ExperimentStopped,
+            Noted::ShadowStarted => What::ShadowStarted,
+            Noted::ShadowStopped => What::ShadowStopped,
+        };
+        let note = Note::new(what, format!("{about} `{name}`: {reason}"));
+        self.rollout.audit().write(&Actor::recorded(by), note);
+    }
+}
+
+/// The experiments that the state directory remembers, without one in memory; and no shadows yet.
+pub(super) async fn open(
+    config: &Config,
+    policies: &Policies,
+    clock: &Clock,
+    pseudonyms: &Pseudonymizer,
+) -> Result<(Arc<Experiments>, Arc<Shadows>), AppError> {
+    let house = Arc::new(House {
+        rollout: policies.rollout.clone(),
+        runtime: policies.runtime.clone(),
+        breakers: policies.breakers.clone(),
+        clock: clock.clone(),
+        champion: policies.ranker.clone(),
+    });
+    let shadows = Shadows::new(house.clone(), clock.clone());
+    let given = Given {
+        backstage: house,
+        clock: clock.clone(),
+        pseudonyms: pseudonyms.clone(),
+        node: config.server.node.clone(),
+        cap: config.limits.managers_per_user,
+    };
+    let Some(folder) = config.rollout.state_dir.clone() else {
+        return Ok((Experiments::in_memory(given), shadows));
+    };
+    let path = folder.clone();
+    let opened = tokio::task::spawn_blocking(move || Experiments::open(given, &folder)).await;
+    let opened = opened.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let (experiments, problems) = opened.map_err(|source| AppError::State { path, source })?;
+    for problem in problems {
+        tracing::warn!(problem, "experiments' ledger");
+    }
+    Ok((experiments, shadows))
+}
+
+/// Looks at experiments, for ever. To be kept running by a supervisor.
+pub(super) async fn watch(experiments: Arc<Experiments>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        look(&experiments).await;
+    }
+}
+
+/// Looks once, where blocking hurts nobody.
+pub(super) async fn look(experiments: &Arc<Experiments>) {
+    let experiments = experiments.clone();
+    let looked = tokio::task::spawn_blocking(move || experiments.look()).await;
+    if looked.is_err() {
+        tracing::error!("a look at the experiments panicked; the next one comes");
+    }
+}

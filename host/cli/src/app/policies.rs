@@ -1,0 +1,206 @@
+//! Policies, put together: the engine, who ranks, and what the configuration asks for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::AppError;
+use crate::config::{Config, PolicySource};
+use wastegate::observe::metrics::Metrics;
+use wastegate::tasks::{Supervisor, Tasks};
+use wastegate_control::rollout::Rollout;
+use wastegate_control::rollout::service::{Choice, Engines, Given};
+use wastegate_control::rollout::source::directory::{self, Watcher};
+use wastegate_control::rollout::source::oci::{self, Poller};
+use wastegate_control::rollout::source::{Fetched, Origin, PolicyName, Receive, file};
+use wastegate_core::decision::Ranker;
+use wastegate_core::types::Clock;
+use wastegate_engine::policy::{
+    self, Breakers, Catalog, Engine, LoadError, PolicyRanker, Runtime, shipped,
+};
+
+/// What a file is brought as whose own name is no policy's; its manifest says what it is called.
+const FILE_NAME: &str = "configured-file";
+
+/// Who ranks, who decides who does, and where more of them come from.
+pub(super) struct Policies {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) breakers: Breakers,
+    pub(super) ranker: Arc<dyn Ranker>,
+    pub(super) runtime: Runtime,
+    pub(super) rollout: Arc<Rollout>,
+    watcher: Option<Arc<Watcher>>,
+    poller: Option<Arc<Poller>>,
+    _loads: Loads,
+}
+
+/// What is being compiled; dropped, it is ended, whoever waits for it.
+struct Loads(Engine);
+
+impl Drop for Loads {
+    fn drop(&mut self) {
+        self.0.stop_loading();
+    }
+}
+
+impl Policies {
+    /// Sets the engine up and seats whoever is to be in charge.
+    pub(super) async fn build(
+        config: &Config,
+        clock: &Clock,
+        metrics: &mut Metrics,
+    ) -> Result<Self, AppError> {
+        let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
+        let loads = Loads(engine.clone());
+        let counters = policy::Metrics::default();
+        counters.register(&engine, metrics.room("policy"));
+        let runtime =
+            Runtime::start(engine.clone(), counters.clone()).map_err(AppError::Threads)?;
+        let catalog = Arc::new(Catalog::new(engine, shipped::table(), counters));
+        let breakers = runtime.breakers().clone();
+        let engines = Engines {
+            catalog: catalog.clone(),
+            breakers: breakers.clone(),
+        };
+        let given = Given {
+            sources: config.sources.clone(),
+            config: config.rollout.clone(),
+            clock: clock.clone(),
+        };
+        let rollout = Rollout::start(engines, given, choice(config).await).await?;
+        let bytes_max = config.policy.file_bytes_max();
+        let receiver: Arc<dyn Receive> = Arc::new(rollout.clone());
+        let watcher = Watcher::new(&config.sources.directory, bytes_max, receiver.clone());
+        let follows_registry = matches!(config.ranking.source, PolicySource::Shipped(_));
+        let poller = follows_registry
+            .then(|| Poller::new(&config.sources.registry, bytes_max, receiver))
+            .flatten();
+        let ranker = PolicyRanker::champion(runtime.clone(), catalog.clone());
+        Ok(Self {
+            catalog,
+            breakers,
+            ranker: Arc::new(ranker),
+            runtime,
+            rollout,
+            watcher,
+            poller,
+            _loads: loads,
+        })
+    }
+
+    /// Starts listening to the breakers, and looking at the sources that are watched.
+    pub(super) fn start(&self, supervisor: &Supervisor, tasks: &Tasks) {
+        let rollout = self.rollout.clone();
+        supervisor.run(tasks, "breaker-watch", move || {
+            rollout.clone().watch_breakers()
+        });
+        if let Some(watcher) = self.watcher.clone() {
+            supervisor.run(tasks, "policy-directory", move || {
+                let watcher = watcher.clone();
+                async move { watcher.run().await }
+            });
+        }
+        if let Some(poller) = self.poller.clone() {
+            supervisor.run(tasks, "policy-registry", move || {
+                let poller = poller.clone();
+                async move { poller.run().await }
+            });
+        }
+    }
+}
+
+/// What the configuration asks for, fetched: a file if one is named, else what a registry has, else
+/// what is in the watched directory under the name, else what the host ships under it.
+async fn choice(config: &Config) -> Choice {
+    let ranking = &config.ranking;
+    let bytes_max = config.policy.file_bytes_max();
+    let registry = &config.sources.registry;
+    let (source, fetched) = match (&ranking.source, &registry.reference) {
+        (PolicySource::File(path), _) => {
+            let path = path.clone();
+            let source = format!("file {}", path.display());
+            (source, blocking(move || in_file(&path, bytes_max)).await)
+        }
+        (PolicySource::Shipped(_), Some(reference)) => {
+            let pulled = oci::pull(registry, reference, bytes_max).await;
+            let pulled = pulled.map_err(|error| whole(&error));
+            (format!("registry {reference}"), pulled)
+        }
+        (PolicySource::Shipped(name), None) => {
+            let (name, directory) = (name.clone(), config.sources.directory.path.clone());
+            let source = format!("name {name}");
+            let named = blocking(move || named(&name, directory.as_deref(), bytes_max));
+            (source, named.await)
+        }
+    };
+    Choice {
+        source,
+        fetched,
+        params: ranking.params.clone(),
+        limits: ranking.limits,
+    }
+}
+
+async fn blocking(
+    fetch: impl FnOnce() -> Result<Fetched, String> + Send + 'static,
+) -> Result<Fetched, String> {
+    let fetched = tokio::task::spawn_blocking(fetch).await;
+    fetched.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// The policy of a name in the watched directory, else the one that the host ships.
+fn named(name: &str, directory: Option<&Path>, bytes_max: u64) -> Result<Fetched, String> {
+    if let (Some(directory), Ok(name)) = (directory, PolicyName::new(name)) {
+        let found = directory::find(directory, &name, bytes_max);
+        if let Some(fetched) = found.map_err(|error| whole(&error))? {
+            return Ok(fetched);
+        }
+    }
+    shipped_as(name)
+}
+
+/// An error with everything below it, in one text.
+fn whole(error: &dyn std::error::Error) -> String {
+    let below = std::iter::successors(error.source(), |error| error.source());
+    below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
+}
+
+fn shipped_as(name: &str) -> Result<Fetched, String> {
+    let mut table = shipped::table().iter();
+    let known = table.find(|(known, _)| *known == name);
+    match (known, PolicyName::new(name)) {
+        (Some((_, bytes)), Ok(name)) => Ok(Fetched {
+            name,
+            bytes: (*bytes).into(),
+            signature: None,
+            origin: Origin::Shipped,
+        }),
+        (_, _) => {
+            let names = shipped::table().iter().map(|(known, _)| *known);
+            let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name));
+            let refused = LoadError::NoSuchPolicy {
+                name: name.to_owned(),
+                nearest: nearest.unwrap_or("builtin").to_owned(),
+            };
+            Err(refused.to_string())
+        }
+    }
+}
+
+fn in_file(path: &Path, bytes_max: u64) -> Result<Fetched, String> {
+    let contents = file::read(path, bytes_max).map_err(|error| {
+        let (path, why) = (path.display(), whole(&error));
+        format!("cannot read the policy in {path} (`policy.file`): {why}")
+    })?;
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let name = stem.and_then(|stem| PolicyName::new(stem).ok());
+    let name = match name {
+        Some(name) => name,
+        None => PolicyName::new(FILE_NAME).map_err(|error| error.to_string())?,
+    };
+    Ok(Fetched {
+        name,
+        bytes: contents.bytes,
+        signature: contents.signature,
+        origin: Origin::File(path.to_owned()),
+    })
+}

@@ -1,0 +1,81 @@
+//! `wastegate demo`: the whole story in one process.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::Terminal;
+use super::serve::{EX_UNAVAILABLE, chain};
+use crate::demo::{self, DemoError, Options};
+use wastegate::gateway::upstream::BadUpstream;
+
+/// `EX_USAGE` of `sysexits.h`: the arguments make no sense together.
+const EX_USAGE: u8 = 64;
+
+/// Arguments of `wastegate demo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The user's limit; all of it is taken before one more knocks.
+    #[arg(long, default_value_t = 20)]
+    managers: u32,
+    /// How many of the managers go silent.
+    #[arg(long, default_value_t = 8)]
+    silent: u32,
+    /// Which of them: the same seed, the same choice.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Show it in front of this WebSocket server instead of the built-in application.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Print one JSON object instead of the story.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Shows it. Succeeds if the promise was kept.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to, or the runtime cannot be started.
+    pub fn run(self, mut terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let upstream = match self.upstream.as_deref().map(str::parse).transpose() {
+            Ok(upstream) => upstream,
+            Err(error) => {
+                let error: BadUpstream = error;
+                writeln!(terminal.err, "error: --upstream: {error}")?;
+                return Ok(ExitCode::from(EX_USAGE));
+            }
+        };
+        let options = Options {
+            managers: self.managers,
+            silent: self.silent,
+            seed: self.seed,
+            upstream,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let told = (!self.json).then_some(&mut terminal.out as &mut dyn io::Write);
+        match runtime.block_on(demo::run(options, told)) {
+            Ok(summary) => {
+                if self.json {
+                    writeln!(terminal.out, "{}", serde_json::json!(summary))?;
+                }
+                let kept = summary.is_as_promised();
+                Ok(if kept {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                })
+            }
+            Err(error) => {
+                writeln!(terminal.err, "error: {}", chain(&error))?;
+                let usage = matches!(error, DemoError::Options);
+                Ok(ExitCode::from(if usage {
+                    EX_USAGE
+                } else {
+                    EX_UNAVAILABLE
+                }))
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The command line: a file per verb.
+//!
+//! A verb turns arguments into a call and its outcome into text and an exit code. Nothing here
+//! lives on while the server runs.
+
+pub mod config;
+pub mod demo;
+pub mod experiment;
+pub mod policy;
+pub mod replay;
+pub mod serve;
+pub mod shadow;
+pub mod trace;
+pub mod tune;
+mod welcome;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::Environment;
+use wastegate_core::types::visible::Visible;
+use wastegate_engine::policy::load::workshop::child;
+
+/// A WebSocket gateway that never locks a user out.
+#[derive(Debug, clap::Parser)]
+#[command(name = "wastegate", version)]
+pub struct Cli {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Run the gateway.
+    Serve(serve::Args),
+    /// Watch a user at the limit being let in.
+    Demo(demo::Args),
+    /// Check or show the configuration.
+    Config(config::Args),
+    /// Write, check, compare and ship policies.
+    Policy(policy::Args),
+    /// Say what strategies would have done with recorded activity.
+    Replay(Box<replay::Args>),
+    /// Compare policies on real users, with statistics that roll back what does harm.
+    Experiment(experiment::Args),
+    /// Let policies rank beside the one in charge, and see where they part.
+    Shadow(shadow::Args),
+    /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
+    Tune(tune::Args),
+    /// Look at recorded activity, bring it into one form, cut it.
+    Trace(trace::Args),
+    /// Compile a policy for the process that started this one.
+    #[command(name = child::VERB, hide = true)]
+    PolicyLoadChild,
+}
+
+/// Where a verb reads and writes. [`Cli::run`] stands between it and the terminal: what a verb writes is
+/// shown there, and never acted on.
+pub struct Terminal<'a> {
+    /// The environment.
+    pub environment: Environment,
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+}
+
+impl Cli {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let (mut out, mut err) = (Visible::new(terminal.out), Visible::new(terminal.err));
+        let terminal = Terminal {
+            environment: terminal.environment,
+            out: &mut out,
+            err: &mut err,
+        };
+        match self.verb {
+            None => serve::Args::default().run(terminal),
+            Some(Verb::Serve(args)) => args.run(terminal),
+            Some(Verb::Demo(args)) => args.run(terminal),
+            Some(Verb::Config(args)) => args.run(terminal),
+            Some(Verb::Policy(args)) => args.run(terminal),
+            Some(Verb::Replay(args)) => args.run(terminal),
+            Some(Verb::Experiment(args)) => args.run(terminal),
+            Some(Verb::Shadow(args)) => args.run(terminal),
+            Some(Verb::Trace(args)) => args.run(terminal),
+            Some(Verb::Tune(args)) => args.run(terminal),
+            Some(Verb::PolicyLoadChild) => Ok(child::run()),
+        }
+    }
+}

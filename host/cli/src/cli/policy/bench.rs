@@ -1,0 +1,150 @@
+//! `wastegate policy bench`: what a ranking takes, and what changed since it was last saved.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::super::Terminal;
+use super::settings::SettingArgs;
+use super::target::{self, EX_NOINPUT, EngineArgs, Told};
+use wastegate_engine::policy::load;
+use wastegate_lab::workbench::bench::baseline::{Baseline, Change};
+use wastegate_lab::workbench::bench::{self, Bench};
+use wastegate_lab::workbench::text::chain;
+
+/// `EX_DATAERR` of `sysexits.h`: a file that was given is not what it should be.
+const EX_DATAERR: u8 = 65;
+/// `EX_CANTCREAT` of `sysexits.h`: a file cannot be written.
+const EX_CANTCREAT: u8 = 73;
+
+/// Arguments of `wastegate policy bench`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The files, components or core modules; or names of policies that the host ships.
+    #[arg(value_name = "POLICY", required = true)]
+    policies: Vec<String>,
+    /// Numbers of rows.
+    #[arg(long, value_delimiter = ',', default_values_t = bench::ROWS, value_parser = clap::value_parser!(u32).range(0..=i64::from(bench::ROWS_MAX)))]
+    rows: Vec<u32>,
+    /// Save the figures in a file.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Compare fuel with the figures in a file.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Fail if fuel grew by more than so many percent anywhere.
+    #[arg(long, value_name = "PERCENT", requires = "against")]
+    fail_over: Option<f64>,
+    #[command(flatten)]
+    settings: SettingArgs,
+    /// Print one JSON object instead.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Args {
+    /// Measures them: 1 if one is refused, or fuel grew by more than it may.
+    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
+            Ok(engine) => engine,
+            Err(Told(code)) => return Ok(code),
+        };
+        // Before anything is measured: a file that cannot be used would have cost minutes.
+        let baseline = match &self.against {
+            None => None,
+            Some(path) => match read(path, terminal.err)? {
+                Ok(baseline) => Some(baseline),
+                Err(Told(code)) => return Ok(code),
+            },
+        };
+        let size_max = engine.config().file_bytes_max();
+        let params = self.settings.params();
+        let mut benches: Vec<Bench> = Vec::new();
+        for name in &self.policies {
+            let bytes = match target::bytes(name, size_max, terminal.err)? {
+                Ok(bytes) => bytes,
+                Err(Told(code)) => return Ok(code),
+            };
+            let policy = match load::policy(&engine, &bytes, &params) {
+                Ok(policy) => policy,
+                Err(error) => {
+                    writeln!(terminal.err, "error: {name}: {}", chain(&error))?;
+                    return Ok(ExitCode::FAILURE);
+                }
+            };
+            let bench = bench::bench(&policy, &self.rows);
+            if !self.json {
+                write!(terminal.out, "{bench}")?;
+            }
+            benches.push(bench);
+        }
+        let changes = baseline
+            .as_ref()
+            .map(|baseline| baseline.changes(&benches))
+            .unwrap_or_default();
+        if self.json {
+            let object = serde_json::json!({ "policies": benches, "changes": changes });
+            writeln!(terminal.out, "{object}")?;
+        } else if let Some(path) = &self.against {
+            tell(&changes, path, terminal.out)?;
+        }
+        if let Some(path) = &self.save
+            && let Err(error) = std::fs::write(path, Baseline::of(&benches).text())
+        {
+            writeln!(
+                terminal.err,
+                "error: `{}` cannot be written: {error}",
+                path.display()
+            )?;
+            return Ok(ExitCode::from(EX_CANTCREAT));
+        }
+        let grown = self.fail_over.map(|most| {
+            let over = |change: &&Change| change.growth().is_some_and(|growth| growth > most);
+            (most, changes.iter().filter(over).collect::<Vec<_>>())
+        });
+        match grown {
+            Some((most, grown)) if !grown.is_empty() => {
+                for change in grown {
+                    writeln!(
+                        terminal.err,
+                        "error: fuel grew by more than {most} %: {change}"
+                    )?;
+                }
+                Ok(ExitCode::FAILURE)
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn tell(changes: &[Change], path: &std::path::Path, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "fuel against {}", path.display())?;
+    if changes.is_empty() {
+        writeln!(
+            out,
+            "  it has none of these policies with these numbers of rows"
+        )?;
+    }
+    changes
+        .iter()
+        .try_for_each(|change| writeln!(out, "  {change}"))
+}
+
+fn read(path: &std::path::Path, err: &mut dyn io::Write) -> io::Result<Result<Baseline, Told>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            writeln!(err, "error: `{}` cannot be read: {error}", path.display())?;
+            return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
+        }
+    };
+    match Baseline::parse(&text) {
+        Ok(baseline) => Ok(Ok(baseline)),
+        Err(error) => {
+            writeln!(err, "error: `{}`: {}", path.display(), chain(&error))?;
+            Ok(Err(Told(ExitCode::from(EX_DATAERR))))
+        }
+    }
+}

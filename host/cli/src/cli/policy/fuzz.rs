@@ -1,0 +1,194 @@
+//! `wastegate policy fuzz`: made-up questions against the rules of the acceptance kit.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::Terminal;
+use super::settings::SettingArgs;
+use super::target::{self, EX_NOINPUT, EngineArgs, Told};
+use wastegate_engine::policy::{Program, TestCase, load};
+use wastegate_lab::workbench::fuzz::{self, Finding, Fuzzed, Limit};
+use wastegate_lab::workbench::text::{chain, grouped};
+
+/// `EX_DATAERR` of `sysexits.h`: a file that was given is not what it should be.
+const EX_DATAERR: u8 = 65;
+/// `EX_CANTCREAT` of `sysexits.h`: a file cannot be written.
+const EX_CANTCREAT: u8 = 73;
+/// The largest case file that is read, bytes.
+const CASE_BYTES_MAX: u64 = 64 << 20;
+
+/// Arguments of `wastegate policy fuzz`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file, component or core module; or the name of a policy that the host ships.
+    #[arg(value_name = "POLICY")]
+    policy: String,
+    /// From which all questions follow: the same seed, the same questions.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many questions.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000,
+        conflicts_with = "seconds"
+    )]
+    runs: u64,
+    /// For how long instead.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
+    /// Where cases are written of what is found.
+    #[arg(long, value_name = "DIR", default_value = "cases")]
+    out: PathBuf,
+    /// Ask the questions of such cases again, instead of new ones.
+    #[arg(long = "case", value_name = "FILE")]
+    cases: Vec<PathBuf>,
+    #[command(flatten)]
+    settings: SettingArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Args {
+    /// Looks for what breaks it: 1 if something does, or it does not load.
+    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
+            Ok(engine) => engine,
+            Err(Told(code)) => return Ok(code),
+        };
+        let size_max = engine.config().file_bytes_max();
+        let bytes = match target::bytes(&self.policy, size_max, terminal.err)? {
+            Ok(bytes) => bytes,
+            Err(Told(code)) => return Ok(code),
+        };
+        let loaded = load::program(&engine, &bytes).and_then(|program: Arc<Program>| {
+            let params = program.params(&self.settings.params())?;
+            Ok((program, params))
+        });
+        let (program, params) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                writeln!(terminal.err, "error: {}", chain(&error))?;
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        if !self.cases.is_empty() {
+            return replay(&program, &self.cases, terminal.out, terminal.err);
+        }
+        let limit = match self.seconds {
+            Some(seconds) => Limit::For(Duration::from_secs(seconds)),
+            None => Limit::Runs(self.runs),
+        };
+        let fuzzed = fuzz::fuzz(&program, &params, self.seed, limit);
+        let Fuzzed {
+            seed,
+            runs,
+            findings,
+        } = &fuzzed;
+        let asked = format!(
+            "{}: {} questions of seed {seed}",
+            program.about().name,
+            grouped(*runs)
+        );
+        if findings.is_empty() {
+            writeln!(terminal.out, "{asked}, and nothing broke")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let s = if findings.len() == 1 {
+            "y was"
+        } else {
+            "ies were"
+        };
+        writeln!(
+            terminal.out,
+            "{asked}, and {} propert{s} broken",
+            findings.len()
+        )?;
+        for finding in findings {
+            match write(&self.out, *seed, finding, &program) {
+                Ok(file) => tell(finding, &file, terminal.out)?,
+                Err(error) => {
+                    let out = self.out.display();
+                    writeln!(terminal.err, "error: cannot write to `{out}`: {error}")?;
+                    return Ok(ExitCode::from(EX_CANTCREAT));
+                }
+            }
+        }
+        Ok(ExitCode::FAILURE)
+    }
+}
+
+fn tell(finding: &Finding, file: &Path, out: &mut dyn io::Write) -> io::Result<()> {
+    let (property, failure) = (finding.property(), chain(&finding.failure));
+    writeln!(out, "  {property}: {failure}")?;
+    writeln!(
+        out,
+        "    question {}, made smaller from {} to {} rows: {}",
+        finding.run,
+        finding.rows_before,
+        finding.input.rows,
+        file.display()
+    )
+}
+
+fn write(folder: &Path, seed: u64, finding: &Finding, program: &Program) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let name = format!("fuzz-{}-{seed}-{}.json", finding.property(), finding.run);
+    let file = folder.join(name);
+    let text = serde_json::to_string_pretty(&finding.case(program))?;
+    std::fs::write(&file, text + "\n")?;
+    Ok(file)
+}
+
+fn replay(
+    program: &Program,
+    files: &[PathBuf],
+    out: &mut dyn io::Write,
+    err: &mut dyn io::Write,
+) -> io::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        let name = file.display();
+        let case = match read(file) {
+            Ok(case) => case,
+            Err(error) => {
+                writeln!(err, "error: `{name}` cannot be read: {error}")?;
+                let data = error.kind() == io::ErrorKind::InvalidData;
+                return Ok(ExitCode::from(if data { EX_DATAERR } else { EX_NOINPUT }));
+            }
+        };
+        let broken = match fuzz::replay(program, &case) {
+            Ok(broken) => broken,
+            Err(mismatch) => {
+                writeln!(err, "error: `{name}`: {mismatch}")?;
+                return Ok(ExitCode::from(EX_DATAERR));
+            }
+        };
+        if broken.is_empty() {
+            writeln!(out, "{name}: nothing broke")?;
+        }
+        for failure in broken {
+            let property = failure.property();
+            writeln!(out, "{name}: {property}: {}", chain(&failure))?;
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
+
+fn read(file: &Path) -> io::Result<TestCase> {
+    use io::Read as _;
+    let mut text = Vec::new();
+    std::fs::File::open(file)?
+        .take(CASE_BYTES_MAX)
+        .read_to_end(&mut text)?;
+    serde_json::from_slice(&text).map_err(|error| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it is no case that `wastegate policy fuzz` or a server wrote: {error}"),
+        )
+    })
+}

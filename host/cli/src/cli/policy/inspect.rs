@@ -1,0 +1,50 @@
+//! `wastegate policy inspect`: what a file is, what it asks for and what it costs.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::super::Terminal;
+use super::settings::SettingArgs;
+use super::target::{self, EngineArgs, Told};
+use wastegate_lab::workbench::inspect::inspect;
+
+/// Arguments of `wastegate policy inspect`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file, component or core module; or the name of a policy that the host ships.
+    #[arg(value_name = "FILE")]
+    policy: String,
+    #[command(flatten)]
+    settings: SettingArgs,
+    /// Print one JSON object instead.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Args {
+    /// Inspects it: 0 if the server would take it, 1 if not, 66 if it cannot be read.
+    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
+            Ok(engine) => engine,
+            Err(Told(code)) => return Ok(code),
+        };
+        let size_max = engine.config().file_bytes_max();
+        let bytes = match target::bytes(&self.policy, size_max, terminal.err)? {
+            Ok(bytes) => bytes,
+            Err(Told(code)) => return Ok(code),
+        };
+        let inspection = inspect(&engine, &bytes, &self.settings.params());
+        if self.json {
+            writeln!(terminal.out, "{}", inspection.json(&self.policy))?;
+        } else {
+            write!(terminal.out, "{inspection}")?;
+        }
+        Ok(if inspection.checkup.accepted() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}

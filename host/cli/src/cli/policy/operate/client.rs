@@ -1,0 +1,193 @@
+//! A client of the operators' API.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use reqwest::{Method, Url, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::super::super::serve::chain;
+use wastegate::cryptography;
+use wastegate_control::admin::policies::{ACTOR_HEADER, SIGNATURE_HEADER};
+use wastegate_core::types::{Secret, visible};
+
+/// How long an answer is waited for: a large policy takes a compiler most of a minute.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a connection is waited for.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The largest answer that is taken, bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Why there is nothing to show.
+#[derive(Debug)]
+pub(in crate::cli) enum Failed {
+    /// Nobody answered, or not as a server of this kind does.
+    Unreachable(String),
+    /// The server refused, in its words; or what was asked for makes no sense.
+    Refused(String),
+}
+
+/// Asks one server.
+pub(in crate::cli) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    actor: Option<String>,
+    token: Option<Secret>,
+}
+
+/// What is sent with a request.
+pub(in crate::cli) enum Body {
+    None,
+    Json(Value),
+    /// A policy's bytes, and the base64 of their signature.
+    File(Vec<u8>, Option<String>),
+}
+
+impl Client {
+    pub(in crate::cli) fn new(
+        url: &str,
+        actor: Option<String>,
+        token: Option<Secret>,
+    ) -> Result<Self, Failed> {
+        let unusable = |why: String| {
+            Failed::Refused(format!(
+                "`{url}` is no address of an operators' API ({why}): give one such as http://127.0.0.1:9090"
+            ))
+        };
+        let base = Url::parse(url).map_err(|error| unusable(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(unusable("neither http nor https".to_owned()));
+        }
+        cryptography::provide();
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .connect_timeout(CONNECT)
+            .redirect(reqwest::redirect::Policy::none())
+            // A server of our own is asked directly, whatever the shell says.
+            .no_proxy()
+            .build()
+            .map_err(|error| unusable(chain(&error)))?;
+        Ok(Self {
+            http,
+            base,
+            actor,
+            token,
+        })
+    }
+
+    /// Asks, and reads the answer as what it should be; beside it the answer as it came. No text of the
+    /// first has a line end: what policies and operators wrote makes no lines of its own in a table.
+    pub(in crate::cli) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Body,
+    ) -> Result<(T, String), Failed> {
+        let bytes = self.raw(method, path, query, body).await?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let value = serde_json::from_str(&text).and_then(|mut value| {
+            in_one_line(&mut value);
+            serde_json::from_value(value)
+        });
+        let value = value.map_err(|error| {
+            Failed::Unreachable(format!(
+                "{} answers, and not as this version of wastegate does ({error}): use the program of the server's version",
+                self.base
+            ))
+        })?;
+        Ok((value, text))
+    }
+
+    /// Asks for what is there.
+    pub(in crate::cli) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(T, String), Failed> {
+        self.ask(Method::GET, path, &[], Body::None).await
+    }
+
+    /// The bytes of an answer that is no refusal.
+    pub(in crate::cli) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Body,
+    ) -> Result<Vec<u8>, Failed> {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.reveal());
+        }
+        if let Some(actor) = &self.actor {
+            request = request.header(ACTOR_HEADER, printable(actor));
+        }
+        request = match body {
+            Body::None => request,
+            Body::Json(value) => request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(value.to_string()),
+            Body::File(bytes, signature) => {
+                let request = request.header(header::CONTENT_TYPE, "application/wasm");
+                match signature {
+                    Some(signature) => request.header(SIGNATURE_HEADER, signature),
+                    None => request,
+                }
+                .body(bytes)
+            }
+        };
+        let away = |error: reqwest::Error| {
+            Failed::Unreachable(format!(
+                "cannot reach the operators' API at {} ({}): is the server running, and is this its `admin.listen`?",
+                self.base,
+                chain(&error)
+            ))
+        };
+        let mut response = request.send().await.map_err(away)?;
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(away)? {
+            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Failed::Unreachable(format!(
+                    "the answer of {} has more than {ANSWER_BYTES_MAX} bytes",
+                    self.base
+                )));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        let said: Option<Value> = serde_json::from_slice(&bytes).ok();
+        let said = said.and_then(|said| Some(said.get("message")?.as_str()?.to_owned()));
+        Err(Failed::Refused(said.unwrap_or_else(|| {
+            format!("the server at {} answers {status}", self.base)
+        })))
+    }
+}
+
+/// Shows what is in the texts of an answer.
+fn in_one_line(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = visible::line(text) {
+                *text = shown;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(in_one_line),
+        Value::Object(fields) => fields.values_mut().for_each(in_one_line),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A header can carry no line ends, and is read as UTF-8 at the other end.
+fn printable(text: &str) -> Vec<u8> {
+    let safe = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    safe.collect::<String>().into_bytes()
+}

@@ -1,0 +1,174 @@
+//! `wastegate policy list` and `history`: what there is.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::super::super::Terminal;
+use super::Remote;
+use super::table::{Table, seat};
+use super::when::utc;
+use wastegate_control::admin::policies::views::{ListDto, PolicyDto, RevisionDto};
+use wastegate_core::types::{RevisionId, Tier};
+
+/// Arguments of `wastegate policy list`.
+#[derive(Debug, clap::Args)]
+pub(in super::super) struct List {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Arguments of `wastegate policy history`.
+#[derive(Debug, clap::Args)]
+pub(in super::super) struct History {
+    /// The policy.
+    #[arg(value_name = "POLICY")]
+    name: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl List {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        self.remote.run(terminal, async |client, json| {
+            let (list, text) = client.get::<ListDto>("/v1/policies").await?;
+            Ok(if json { text + "\n" } else { shown(&list) })
+        })
+    }
+}
+
+impl History {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let path = format!("/v1/policies/{}", self.name);
+        self.remote.run(terminal, async |client, json| {
+            let (policy, text) = client.get::<PolicyDto>(&path).await?;
+            Ok(if json { text + "\n" } else { history(&policy) })
+        })
+    }
+}
+
+fn shown(list: &ListDto) -> String {
+    let revisions = || list.policies.iter().flat_map(|policy| &policy.revisions);
+    let named = |id: Option<RevisionId>| {
+        let known = revisions().find(|known| Some(known.revision) == id);
+        match known {
+            Some(known) => format!("{} {} {}", known.revision, known.policy, known.version),
+            None => seat(id),
+        }
+    };
+    let mut seats = Table::new(&["TIER", "ANSWERS", "IN CHARGE", "STANDS IN"]);
+    for at in &list.seats {
+        seats.row([
+            at.tier.name().to_owned(),
+            named(at.answering),
+            seat(at.active),
+            seat(at.fallback),
+        ]);
+    }
+    let mut text = seats.text("");
+    let mut table = Table::new(&[
+        "POLICY", "REVISION", "VERSION", "STATE", "FROM", "BY", "WHEN",
+    ]);
+    for known in revisions() {
+        table.row(row(known));
+    }
+    text.push('\n');
+    text.push_str(&table.text("no revisions"));
+    if !list.under_way.is_empty() {
+        let mut table = Table::new(&["UNDER WAY", "STATE", "BYTES", "FROM", "BY", "SINCE"]);
+        for under_way in &list.under_way {
+            table.row([
+                under_way.policy.clone(),
+                word(&under_way.state),
+                under_way.size_bytes.to_string(),
+                under_way.origin.clone(),
+                under_way.by.clone(),
+                utc(under_way.since_unix_ms),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table.text(""));
+    }
+    if !list.shipped.is_empty() {
+        let shipped = list.shipped.join(", ");
+        text.push_str(&format!("\nshipped too: {shipped}\n"));
+    }
+    if !list.durable {
+        text.push_str(
+            "\nkept in memory only: a restart begins with the configuration (`policy.rollout.state_dir`)\n",
+        );
+    }
+    text
+}
+
+fn history(policy: &PolicyDto) -> String {
+    let mut table = Table::new(&[
+        "REVISION", "VERSION", "STATE", "WHY", "SET", "FROM", "BY", "WHEN", "DIGEST",
+    ]);
+    for known in &policy.revisions {
+        table.row([
+            known.revision.to_string(),
+            known.version.clone(),
+            word(&known.state),
+            known.reason.clone(),
+            set(known),
+            known.origin.clone(),
+            known.by.clone(),
+            utc(known.at_unix_ms),
+            known.digest.chars().take(12).collect(),
+        ]);
+    }
+    let mut text = table.text("the host ships it; nobody has asked for it yet");
+    if let Some(about) = &policy.about {
+        text.push_str(&format!("\n{}\n{}\n", about.summary, about.kit));
+        let mut table = Table::new(&["PARAMETER", "VALUE", "DEFAULT", "FROM", "TO", "WHAT"]);
+        for known in &about.parameters {
+            table.row([
+                known.name.clone(),
+                known.value.to_string(),
+                known.default.to_string(),
+                known.min.to_string(),
+                known.max.to_string(),
+                known.doc.clone(),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table.text("it has no parameters"));
+    }
+    text
+}
+
+fn row(known: &RevisionDto) -> [String; 7] {
+    let state = match known.active_at.as_slice() {
+        [] => word(&known.state),
+        tiers if tiers.len() == Tier::ALL.len() => format!("{} everywhere", word(&known.state)),
+        tiers => {
+            let names: Vec<&str> = tiers.iter().map(|tier| tier.name()).collect();
+            format!("{} at {}", word(&known.state), names.join(", "))
+        }
+    };
+    [
+        known.policy.clone(),
+        known.revision.to_string(),
+        known.version.clone(),
+        state,
+        known.origin.clone(),
+        known.by.clone(),
+        utc(known.at_unix_ms),
+    ]
+}
+
+/// What is set of parameters and limits, in one cell.
+fn set(known: &RevisionDto) -> String {
+    let params = known.params.iter();
+    let params = params.map(|(name, value)| format!("{name}={value}"));
+    let limits = serde_json::to_value(known.limits).unwrap_or_default();
+    let limits = limits.as_object().cloned().unwrap_or_default();
+    let limits = limits.iter().map(|(name, value)| format!("{name}={value}"));
+    params.chain(limits).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as the API spells it.
+pub(super) fn word(value: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}

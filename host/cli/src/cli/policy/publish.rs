@@ -1,0 +1,143 @@
+//! `wastegate policy publish`: a policy into a registry, as a server would pull it.
+//!
+//! It is loaded and put through the acceptance kit first: what no server would take is not worth
+//! publishing. `FILE.minisig` goes with it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::super::Terminal;
+use super::super::config::{SourceArgs, refuse};
+use super::super::serve::{EX_UNAVAILABLE, chain};
+use super::target::EX_NOINPUT;
+use crate::config::{self, Config};
+use wastegate_control::rollout::signature::Verified;
+use wastegate_control::rollout::source::file::{self, Contents};
+use wastegate_control::rollout::source::oci::{self, About, Reference};
+use wastegate_core::types::Clock;
+use wastegate_engine::policy::{Engine, Params, load};
+
+/// Arguments of `wastegate policy publish`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy's file, component or core module; `FILE.minisig` beside it is its signature.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where to, with a tag; the last part of the repository is the policy's name.
+    #[arg(value_name = "REGISTRY/REPOSITORY:TAG")]
+    reference: Reference,
+    /// `policy.registry.username` and `policy.registry.password` say who we are to this registry.
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+impl Args {
+    /// Publishes it: 0 if it is there, 1 if no server would take it, 66 without a file, 69 if the
+    /// registry did not take it.
+    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let config = match config::load(self.sources.sources(terminal.environment, Vec::new())) {
+            Ok(loaded) => loaded.config,
+            Err(error) => return refuse(&error, terminal.err),
+        };
+        let told = match read(&self.file, &config) {
+            Ok(contents) => check(&contents, &self.reference, &config)
+                .and_then(|about| push(&config, &self.reference, &contents, &about)),
+            Err(refused) => Err(refused),
+        };
+        match told {
+            Ok(said) => {
+                writeln!(terminal.out, "{said}")?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(Refused { code, said }) => {
+                writeln!(terminal.err, "error: {said}")?;
+                Ok(ExitCode::from(code))
+            }
+        }
+    }
+}
+
+/// Why it is not published, and how the program ends.
+struct Refused {
+    code: u8,
+    said: String,
+}
+
+impl Refused {
+    fn new(code: u8, error: &dyn std::error::Error) -> Self {
+        let said = chain(error);
+        Self { code, said }
+    }
+}
+
+fn read(path: &Path, config: &Config) -> Result<Contents, Refused> {
+    file::read(path, config.policy.file_bytes_max())
+        .map_err(|error| Refused::new(EX_NOINPUT, &error))
+}
+
+/// What a server would check.
+fn check(contents: &Contents, reference: &Reference, config: &Config) -> Result<About, Refused> {
+    let signature = contents.signature.as_deref();
+    let verified = config.sources.keys.verify(&contents.bytes, signature);
+    verified.map_err(|error| Refused::new(1, &error))?;
+    let engine = Engine::new(config.policy.clone(), Clock::system())
+        .map_err(|error| Refused::new(EX_UNAVAILABLE, &error))?;
+    let policy = load::policy(&engine, &contents.bytes, &Params::new())
+        .map_err(|error| Refused::new(1, &error))?;
+    let (about, named) = (policy.about(), reference.policy());
+    if named.as_str() != &*about.name {
+        let name = &about.name;
+        let said = format!(
+            "the policy calls itself `{name}` and {reference} is of `{named}`: publish it to a repository whose last part is `{name}`"
+        );
+        return Err(Refused { code: 1, said });
+    }
+    Ok(About {
+        title: about.name.to_string(),
+        version: about.version.to_string(),
+        description: policy.program().manifest().summary.clone(),
+    })
+}
+
+fn push(
+    config: &Config,
+    reference: &Reference,
+    contents: &Contents,
+    about: &About,
+) -> Result<String, Refused> {
+    let unavailable = |error: &dyn std::error::Error| Refused::new(EX_UNAVAILABLE, error);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| unavailable(&error))?;
+    let (registry, signature) = (&config.sources.registry, contents.signature.as_deref());
+    let published = runtime
+        .block_on(oci::publish(
+            registry,
+            reference,
+            &contents.bytes,
+            signature,
+            about,
+        ))
+        .map_err(|error| unavailable(&error))?;
+    let (name, version, bytes) = (&about.title, &about.version, contents.bytes.len());
+    let signed = if signature.is_some() {
+        "signed"
+    } else {
+        "not signed"
+    };
+    Ok(format!(
+        "published {name} {version}, {bytes} bytes, {signed}\n  follow it: policy.registry.reference = \"{reference}\"\n  pin it:    policy.registry.reference = \"{}\"",
+        published.pinned
+    ))
+}
+
+/// Who signed a file, in words.
+pub(super) fn signer(verified: &Verified) -> String {
+    match verified {
+        Verified::NotAsked => "nobody asks for a signature".to_owned(),
+        Verified::Shipped => "it needs no signature: the host was built with it".to_owned(),
+        Verified::Signed { key, comment } => format!("signed by key {key}: {comment}"),
+    }
+}

@@ -1,0 +1,71 @@
+//! `wastegate policy verify`: is this file signed by one of the operator's keys?
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::super::Terminal;
+use super::super::config::{SourceArgs, refuse};
+use super::super::serve::chain;
+use super::publish::signer;
+use super::target::EX_NOINPUT;
+use crate::config;
+use wastegate_control::rollout::signature::{Key, Keys};
+use wastegate_control::rollout::source::file;
+
+/// Arguments of `wastegate policy verify`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy's file; `FILE.minisig` beside it is its signature.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A public key, the line of 56 characters; may be repeated. Without one, those of
+    /// `policy.signatures.keys`.
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    key: Vec<Key>,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+fn key(text: &str) -> Result<Key, String> {
+    Key::new(text).map_err(|error| error.to_string())
+}
+
+impl Args {
+    /// Verifies it: 0 if it is signed by one of the keys, 1 if not, 66 without a file.
+    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let config = match config::load(self.sources.sources(terminal.environment, Vec::new())) {
+            Ok(loaded) => loaded.config,
+            Err(error) => return refuse(&error, terminal.err),
+        };
+        let keys = if self.key.is_empty() {
+            config.sources.keys
+        } else {
+            Keys::new(self.key)
+        };
+        if keys.is_empty() {
+            writeln!(
+                terminal.err,
+                "error: there are no keys to verify with: give `--key`, or set `policy.signatures.keys`"
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
+        let contents = match file::read(&self.file, config.policy.file_bytes_max()) {
+            Ok(contents) => contents,
+            Err(error) => {
+                writeln!(terminal.err, "error: {}", chain(&error))?;
+                return Ok(ExitCode::from(EX_NOINPUT));
+            }
+        };
+        match keys.verify(&contents.bytes, contents.signature.as_deref()) {
+            Ok(verified) => {
+                writeln!(terminal.out, "{}", signer(&verified))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(refused) => {
+                writeln!(terminal.err, "error: {refused}")?;
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}

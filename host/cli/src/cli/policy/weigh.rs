@@ -1,0 +1,145 @@
+//! `wastegate policy weigh`: what another policy would have achieved, from decisions drawn by lot.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::super::Terminal;
+use super::subject;
+use super::target::{EX_NOINPUT, EngineArgs, Told};
+use crate::cli::serve::chain;
+use wastegate_core::stats::weighing::{Doubt, Value};
+use wastegate_lab::workbench::diff::{self, Side};
+use wastegate_lab::workbench::weigh::{CLIP, Weighed, weigh};
+
+/// Arguments of `wastegate policy weigh`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy: a file, or the name of one that the host ships.
+    #[arg(value_name = "POLICY")]
+    policy: String,
+    /// Decision journals of a server with an exploring arm, plain or zstd.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    decisions: Vec<PathBuf>,
+    /// Set a parameter; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = subject::parameter)]
+    params: Vec<(String, f64)>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Args {
+    /// Weighs: 0 with an estimate, 1 where there is none to be believed, 66 without records.
+    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        match self.weighed(terminal)? {
+            Ok(code) | Err(Told(code)) => Ok(code),
+        }
+    }
+
+    fn weighed(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = terminal;
+        let engine = match self.engine.engine(environment, err)? {
+            Ok(engine) => engine,
+            Err(told) => return Ok(Err(told)),
+        };
+        let program = match subject::program(&engine, &self.policy, err)? {
+            Ok(program) => program,
+            Err(told) => return Ok(Err(told)),
+        };
+        let params = match program.params(&self.params.into_iter().collect()) {
+            Ok(params) => params,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(Ok(ExitCode::FAILURE));
+            }
+        };
+        let side = Side {
+            program: &program,
+            params: &params,
+        };
+        let weighed = diff::paths(&self.decisions).and_then(|paths| weigh(side, &paths));
+        let weighed = match weighed {
+            Ok(weighed) => weighed,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(Ok(ExitCode::from(EX_NOINPUT)));
+            }
+        };
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&weighed)?)?;
+        } else {
+            tell(&self.policy, &weighed, out)?;
+        }
+        let sound = weighed.estimates.is_some() && weighed.doubts.is_empty();
+        Ok(Ok(if sound {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }))
+    }
+}
+
+fn tell(policy: &str, weighed: &Weighed, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} decisions, {} of them drawn by lot, {} left out since not just the drawn one went",
+        weighed.records, weighed.drawn, weighed.left_out
+    )?;
+    let Some(estimates) = &weighed.estimates else {
+        return writeln!(
+            out,
+            "Nothing can be estimated: a policy that always takes the same says nothing about others. Let an arm of an experiment draw lots (`explore`), or use `wastegate replay`."
+        );
+    };
+    let show = |value: Value| format!("{:.4} (± {:.4})", value.value, 1.96 * value.se);
+    writeln!(
+        out,
+        "live victims, a share of single decisions; less is better:"
+    )?;
+    writeln!(out, "  as decided            {:.4}", weighed.logged)?;
+    writeln!(
+        out,
+        "  {policy}, doubly robust  {}",
+        show(estimates.doubly_robust)
+    )?;
+    writeln!(out, "  {policy}, self-normalised {}", show(estimates.snips))?;
+    writeln!(out, "  {policy}, plain          {}", show(estimates.ips))?;
+    if let Some(clipped) = weighed.clipped {
+        writeln!(out, "  {policy}, clipped at {CLIP}  {}", show(clipped))?;
+    }
+    writeln!(
+        out,
+        "  rests on {:.0} decisions; the largest weight is {:.1}",
+        estimates.effective, estimates.weight_max
+    )?;
+    for doubt in &weighed.doubts {
+        let why = match doubt {
+            Doubt::NotDrawn { decisions } => {
+                format!("{decisions} decisions have no chance written down")
+            }
+            Doubt::FewEffective { effective } => {
+                format!("it rests on {effective:.0} decisions, and it takes 200")
+            }
+            Doubt::SmallShare { share } => format!(
+                "only {:.1} % of the decisions say anything: the policies are too different",
+                share * 100.0
+            ),
+            Doubt::WeightsOff { mean, se } => format!(
+                "the weights average {mean:.3} (± {se:.3}) and not 1: the lots do not cover this policy"
+            ),
+            Doubt::LargeWeight { weight } => format!("a single decision counts {weight:.0} times"),
+        };
+        writeln!(out, "not to be believed: {why}")?;
+    }
+    writeln!(
+        out,
+        "Of single decisions only, on what the recorded policy left behind: no verdict on deploying it."
+    )
+}

@@ -1,0 +1,284 @@
+//! `wastegate replay`: what strategies would have done with recorded activity.
+//!
+//! Arguments and reading here; `told` makes text, JSON and CSV of the outcome, `bisect` looks for the
+//! first decision at which two part.
+
+mod bisect;
+mod contestants;
+mod open_loop;
+mod plotted;
+pub(in crate::cli) mod progress;
+pub(in crate::cli) mod recorded;
+mod told;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use self::recorded::{Recorded, Reproduced};
+use super::Terminal;
+use super::config::{SourceArgs, refuse};
+use super::policy::target::{EX_NOINPUT, Told};
+use super::serve::{EX_UNAVAILABLE, chain};
+use super::trace::ReadArgs;
+use crate::config::{self, Config, Environment};
+use wastegate_core::types::Clock;
+use wastegate_engine::policy::{self, Engine};
+use wastegate_lab::replay::{Keep, Native, Progress, Replay, Rules, Yielding};
+use wastegate_lab::trace::{ByUser, Loaded, read};
+
+/// Arguments of `wastegate replay`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    input: Input,
+    /// A policy: a file, the name of one that the host ships, or `builtin`; with parameters as
+    /// `NAME?param=value&param=value`. Repeatable.
+    #[arg(long = "policy", value_name = "POLICY")]
+    policies: Vec<String>,
+    /// A strategy without a sandbox, to measure others by: `lru`, `fifo` or `random`. Repeatable.
+    #[arg(long, value_name = "NAME", value_parser = contestants::native)]
+    native: Vec<Native>,
+    /// Also the clairvoyant reference (Belady's MIN), and native LRU to set the scale.
+    #[arg(long)]
+    oracle: bool,
+    /// The policy by which the activity was recorded, where it is none that the host ships.
+    #[arg(long, value_name = "POLICY")]
+    recorded: Option<String>,
+    /// Compare although the replay does not reproduce what was recorded.
+    #[arg(long)]
+    unfaithful: bool,
+    /// Ask two policies about single recorded decisions, from decision journals in place of activity:
+    /// an explanation, and no verdict.
+    #[arg(long, conflicts_with_all = ["native", "oracle", "recorded", "unfaithful", "csv", "html"])]
+    open_loop: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print CSV, a line for each strategy.
+    #[arg(long)]
+    csv: bool,
+    /// Also write a page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Find the first decision at which two strategies take others, and what it led to.
+    Bisect(bisect::Args),
+}
+
+/// What is run again, and by which rules.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Input {
+    /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd. Several
+    /// files are read one after another, as one trace.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    activity: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadArgs,
+    /// Managers that a user may hold, in place of what the recording says or `limits.managers_per_user`.
+    #[arg(long, value_name = "N")]
+    cap: Option<u32>,
+    /// From which lots are drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(in crate::cli) seed: u64,
+    /// Threads; as many as there are processors if nothing is said. The outcome is the same.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+/// Everything that a run needs, read and checked.
+pub(in crate::cli) struct Ready {
+    pub(in crate::cli) loaded: Loaded,
+    pub(in crate::cli) rules: Rules,
+    pub(in crate::cli) engine: Engine,
+    pub(in crate::cli) threads: usize,
+}
+
+impl Ready {
+    /// Runs the recorded policy first: what does not reproduce the record compares nothing. `named` is
+    /// that policy, where the host does not ship it.
+    pub(in crate::cli) fn reproduce(
+        &self,
+        named: Option<&str>,
+        replay: &Replay<'_>,
+        by_user: &ByUser<'_>,
+        err: &mut dyn io::Write,
+    ) -> io::Result<Result<Reproduced, Told>> {
+        let recorded = Recorded {
+            loaded: &self.loaded,
+            engine: &self.engine,
+            named,
+        };
+        recorded.reproduce(replay, by_user, err)
+    }
+}
+
+impl Args {
+    /// Does it: 0 with a result, 65 or 66 if the activity cannot be read.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let done = match self.verb {
+            Some(Verb::Bisect(args)) => args.run(terminal),
+            None if self.open_loop => {
+                open_loop::run(self.input, &self.policies, self.json, terminal)
+            }
+            None => self.compare(terminal),
+        };
+        match done? {
+            Ok(code) | Err(Told(code)) => Ok(code),
+        }
+    }
+
+    fn compare(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = terminal;
+        let ready = match self.input.ready(environment, err)? {
+            Ok(ready) => ready,
+            Err(told) => return Ok(Err(told)),
+        };
+        let wanted = contestants::Wanted {
+            policies: &self.policies,
+            native: &self.native,
+            oracle: self.oracle,
+        };
+        let contestants = match wanted.load(&ready.engine, err)? {
+            Ok(contestants) => contestants,
+            Err(told) => return Ok(Err(told)),
+        };
+        let by_user = ByUser::new(&ready.loaded.trace);
+        let replay = match Replay::new(&by_user, &ready.rules, ready.threads) {
+            Ok(replay) => replay,
+            Err(error) => return Ok(Err(failed(&error, err)?)),
+        };
+        let named = self.recorded.as_deref();
+        let reproduced = match ready.reproduce(named, &replay, &by_user, err)? {
+            Ok(reproduced) => reproduced,
+            Err(told) => return Ok(Err(told)),
+        };
+        if !self.json && !self.csv {
+            reproduced.tell(&ready.loaded.trace, out)?;
+        }
+        if !reproduced.may_compare() && !self.unfaithful {
+            reproduced.refuse(&ready.loaded.trace, err)?;
+            return Ok(Ok(ExitCode::FAILURE));
+        }
+        let (clock, mut results) = (Clock::system(), Vec::new());
+        for contestant in &contestants {
+            let progress = Progress::default();
+            let started = clock.now();
+            let outcome = progress::shown(&contestant.name, &progress, replay.users(), || {
+                replay.run(contestant, Keep::Counts, &progress)
+            });
+            match outcome {
+                Ok(outcome) => results.push(told::Result {
+                    contestant,
+                    tally: outcome.tally,
+                    took: clock.now().since(started),
+                }),
+                Err(error) => return Ok(Err(failed(&error, err)?)),
+            }
+        }
+        let report = told::Report {
+            loaded: &ready.loaded,
+            rules: &ready.rules,
+            reproduced: &reproduced,
+            results,
+        };
+        if let Some(path) = &self.html
+            && let Err(error) = std::fs::write(path, report.html())
+        {
+            writeln!(err, "error: cannot write {}: {error}", path.display())?;
+            return Ok(Ok(ExitCode::FAILURE));
+        }
+        if self.json {
+            writeln!(out, "{}", report.json())?;
+        } else if self.csv {
+            report.csv(out)?;
+        } else {
+            report.text(out)?;
+        }
+        Ok(Ok(ExitCode::SUCCESS))
+    }
+}
+
+impl Input {
+    pub(in crate::cli) fn ready(
+        self,
+        environment: Environment,
+        err: &mut dyn io::Write,
+    ) -> io::Result<Result<Ready, Told>> {
+        let config = match config::load(self.sources.sources(environment, Vec::new())) {
+            Ok(loaded) => loaded.config,
+            Err(error) => return Ok(Err(Told(refuse(&error, err)?))),
+        };
+        let loaded = match read(&self.activity, &self.reading.reading()) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
+            }
+        };
+        let mut rules = rules(&config, self.seed);
+        if let Some(settings) = &loaded.settings {
+            recorded::apply(settings, &mut rules);
+        }
+        rules.limit = self.cap.unwrap_or(rules.limit);
+        let engine = match engine(config.policy, err)? {
+            Ok(engine) => engine,
+            Err(told) => return Ok(Err(told)),
+        };
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Ok(Ready {
+            loaded,
+            rules,
+            engine,
+            threads: self.threads.unwrap_or(processors),
+        }))
+    }
+}
+
+/// Where policies run.
+fn engine(config: policy::Config, err: &mut dyn io::Write) -> io::Result<Result<Engine, Told>> {
+    match Engine::new(config, Clock::system()) {
+        Ok(engine) => Ok(Ok(engine)),
+        Err(error) => {
+            writeln!(err, "error: {}", chain(&error))?;
+            Ok(Err(Told(ExitCode::from(EX_UNAVAILABLE))))
+        }
+    }
+}
+
+/// The rules of the configuration; what a recording says of itself goes before them.
+fn rules(config: &Config, seed: u64) -> Rules {
+    Rules {
+        limit: config.limits.managers_per_user,
+        table: config.cleanup.table.clone(),
+        last_tier: config.cleanup.user_last_tier,
+        proactive_from: config.cleanup.proactive_from,
+        manager: config.manager.clone(),
+        health: config.health.clone(),
+        yielding: Yielding::default(),
+        seed,
+    }
+}
+
+pub(in crate::cli) fn failed(
+    error: &dyn std::error::Error,
+    err: &mut dyn io::Write,
+) -> io::Result<Told> {
+    writeln!(err, "error: {}", chain(error))?;
+    Ok(Told(ExitCode::FAILURE))
+}

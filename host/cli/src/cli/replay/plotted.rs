@@ -1,0 +1,128 @@
+//! The outcome of a replay as a page with plots.
+
+use std::fmt::Write as _;
+
+use super::told::{Report, Result, percent};
+use wastegate_control::page::{END, bars, begin, escape};
+use wastegate_lab::replay::tally::{HORIZON_NAMES, regret_ratio, share};
+use wastegate_lab::workbench::units::thousands;
+
+impl Report<'_> {
+    /// For a browser.
+    pub(super) fn html(&self) -> String {
+        let trace = &self.loaded.trace;
+        let mut page = begin("Replay: what strategies would have done");
+        // Writing to a string cannot fail, here and below.
+        let _ = write!(
+            page,
+            "<p>{} events of {} users with {} managers; at most {} managers to a user; seed {}.</p>",
+            thousands(trace.events.len() as u64),
+            thousands(trace.users.len() as u64),
+            thousands(trace.sessions.len() as u64),
+            self.rules.limit,
+            self.rules.seed
+        );
+        let mut told = Vec::new();
+        // A vector takes everything.
+        let _ = self.reproduced.tell(trace, &mut told);
+        let _ = self.warn(&mut told);
+        for line in String::from_utf8_lossy(&told)
+            .lines()
+            .filter(|line| !line.is_empty())
+        {
+            let _ = write!(page, "<p>{}</p>", escape(line));
+        }
+        if self.decisions() == 0 {
+            let _ = write!(
+                page,
+                "<p>No decision was needed: no user ever wanted more than {}.</p>{END}",
+                self.rules.limit
+            );
+            return page;
+        }
+        self.plots(&mut page);
+        self.table(&mut page);
+        page.push_str(
+            "<h2>How to read this</h2><p class=\"note\">Less is better everywhere. A reopen-miss is an admission of a key that had been lost by eviction; \
+             regret is the share of victims that were wanted again within the time. The oracle knows the future: a bound for reopen-misses where every \
+             manager costs the same and nobody is protected, elsewhere a clairvoyant reference. Activity is taken as given: nobody gives up here because of an eviction.</p>",
+        );
+        page.push_str(END);
+        page
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts to look at")]
+    fn plots(&self, page: &mut String) {
+        let misses = self.results.iter().map(
+            |Result {
+                 contestant, tally, ..
+             }| {
+                let misses = tally.reopen_misses;
+                (contestant.name.as_str(), misses as f64, thousands(misses))
+            },
+        );
+        let _ = write!(
+            page,
+            "<h2>Reopen-misses</h2>{}",
+            bars(&misses.collect::<Vec<_>>())
+        );
+        for (at, name) in HORIZON_NAMES.iter().enumerate() {
+            let rates = self.results.iter().map(
+                |Result {
+                     contestant, tally, ..
+                 }| {
+                    let rate = tally.regret_rate(at);
+                    (
+                        contestant.name.as_str(),
+                        rate.unwrap_or_default(),
+                        percent(rate),
+                    )
+                },
+            );
+            let drawn = bars(&rates.collect::<Vec<_>>());
+            if !drawn.is_empty() {
+                let _ = write!(page, "<h2>Regret within {name}</h2>{drawn}");
+            }
+        }
+    }
+
+    fn table(&self, page: &mut String) {
+        let scale = self.scale();
+        page.push_str(
+            "<h2>Everything</h2><table><tr><th>Strategy</th><th>Evictions</th><th>Reopen-misses</th><th>Of LRU to oracle</th>\
+             <th>Thrash</th><th>Live kills</th><th>Blocked</th><th>Fairness</th><th>Faults</th><th>Fuel a call</th></tr>",
+        );
+        for Result {
+            contestant, tally, ..
+        } in &self.results
+        {
+            let ratio = scale.as_ref().map(|scale| {
+                let ratio = regret_ratio(tally.reopen_misses, scale.lru, scale.oracle);
+                ratio.map_or_else(|| "no headroom".to_owned(), |ratio| format!("{ratio:.3}"))
+            });
+            let fuel = tally
+                .fuel
+                .checked_div(tally.decisions)
+                .filter(|fuel| *fuel > 0);
+            let cells = [
+                thousands(tally.evictions),
+                thousands(tally.reopen_misses),
+                ratio.unwrap_or_else(|| "–".to_owned()),
+                thousands(tally.thrash),
+                percent(share(tally.live_kills, tally.evictions)),
+                thousands(tally.blocked),
+                tally
+                    .fairness()
+                    .map_or_else(|| "–".to_owned(), |jain| format!("{jain:.3}")),
+                thousands(tally.faults),
+                fuel.map_or_else(|| "–".to_owned(), thousands),
+            ];
+            let _ = write!(page, "<tr><td>{}</td>", escape(&contestant.name));
+            for cell in cells {
+                let _ = write!(page, "<td class=\"n\">{cell}</td>");
+            }
+            page.push_str("</tr>");
+        }
+        page.push_str("</table>");
+    }
+}

@@ -1,0 +1,187 @@
+//! `wastegate trace synth` and `import-mooncake`: traces that are made, with what is synthetic declared.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::super::policy::target::EX_NOINPUT;
+use super::super::serve::chain;
+use super::{save, share};
+use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};
+use wastegate_lab::trace::made::synth::{Shape, sessions};
+use wastegate_lab::trace::made::{Faults, Owner, mooncake};
+use wastegate_lab::trace::{TraceError, describe::describe};
+use wastegate_lab::workbench::units;
+
+/// How often what goes wrong: shares from 0 to 1, all synthetic.
+#[derive(Debug, clap::Args)]
+struct FaultArgs {
+    /// Sessions whose client is gone at the end without a word.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    die_silently: f64,
+    /// Sessions that are closed properly at the end; the rest stays open and quiet.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
+    close: f64,
+    /// Long pauses in which the page is hidden.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
+    background: f64,
+    /// Long pauses after which a client comes back under a new key without having closed the old.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = share)]
+    reconnect_without_close: f64,
+    /// From which everything is drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Where to write; standard output if nothing is said.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `wastegate trace synth`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Synth {
+    /// Users.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    users: usize,
+    /// For how long, hours.
+    #[arg(long, value_name = "HOURS", default_value_t = 6.0, value_parser = positive)]
+    hours: f64,
+    /// Sessions that a user begins in an hour, in the mean.
+    #[arg(long, value_name = "N", default_value_t = 6.0, value_parser = positive)]
+    sessions_per_hour: f64,
+    /// How uneven users are: the exponent of Zipf's law, 0 for even.
+    #[arg(long, value_name = "S", default_value_t = 0.8, value_parser = positive)]
+    skew: f64,
+    /// Turns of a session, in the mean.
+    #[arg(long, value_name = "N", default_value_t = 3.0, value_parser = positive)]
+    turns: f64,
+    #[command(flatten)]
+    faults: FaultArgs,
+}
+
+/// Arguments of `wastegate trace import-mooncake`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Mooncake {
+    /// `conversation_trace.jsonl` of the Mooncake release.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Clients of ServeGen, `chunk-*-trace.csv`: sessions are dealt to them by their mean rates.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    rates: Vec<PathBuf>,
+    /// Users for each of them, dealt to evenly.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    per_client: u64,
+    /// Without `--rates`: as many users, by Zipf's law.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 200,
+        conflicts_with = "rates"
+    )]
+    users: usize,
+    #[command(flatten)]
+    faults: FaultArgs,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1e6).contains(&value) {
+        Ok(value)
+    } else {
+        Err("it has to be 0 to 1,000,000".to_owned())
+    }
+}
+
+impl FaultArgs {
+    fn finish(
+        self,
+        owners: &[Owner],
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<ExitCode> {
+        let faults = Faults {
+            die_silently: self.die_silently,
+            close: self.close,
+            background: self.background,
+            reconnect_without_close: self.reconnect_without_close,
+            seed: self.seed,
+        };
+        if faults.die_silently + faults.close > 1.0 {
+            writeln!(
+                err,
+                "error: --die-silently and --close are shares of the same sessions and together at most 1"
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
+        let trace = match faults.events(owners) {
+            Ok(trace) => trace,
+            Err(why) => {
+                writeln!(err, "error: {why:?}: make fewer users, hours or sessions")?;
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let told = describe(&trace, None);
+        writeln!(
+            err,
+            "note: {} events of {} users; users, devices and every fault in it are synthetic (seed {})",
+            units::thousands(told.events),
+            units::thousands(told.users),
+            faults.seed
+        )?;
+        save(&trace, self.out, out)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Synth {
+    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
+        if self.users == 0 || self.users > USERS_MAX {
+            writeln!(
+                err,
+                "error: --users is {}: give 1 to {USERS_MAX}",
+                self.users
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
+        let shape = Shape {
+            users: self.users,
+            hours: self.hours,
+            sessions_per_hour: self.sessions_per_hour,
+            skew: self.skew,
+            turns: self.turns,
+            seed: self.faults.seed,
+        };
+        self.faults.finish(&sessions(&shape), out, err)
+    }
+}
+
+impl Mooncake {
+    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
+        let read = mooncake::read(&self.file).and_then(|chats| {
+            let rates: Result<Vec<f64>, TraceError> =
+                self.rates.iter().map(|path| rate(path)).collect();
+            Ok((chats, rates?))
+        });
+        let (chats, rates) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(ExitCode::from(EX_NOINPUT));
+            }
+        };
+        let turns = chats.iter().map(|chat| chat.turns.len());
+        writeln!(
+            err,
+            "{} sessions, {} of more than one turn, at most {} turns",
+            units::thousands(chats.len() as u64),
+            units::thousands(turns.clone().filter(|turns| *turns > 1).count() as u64),
+            turns.max().unwrap_or_default()
+        )?;
+        let seed = self.faults.seed;
+        let owners = if rates.is_empty() {
+            deal(chats, &zipf(self.users.clamp(1, USERS_MAX), 0.8), 1, seed)
+        } else {
+            deal(chats, &rates, self.per_client, seed)
+        };
+        self.faults.finish(&owners, out, err)
+    }
+}

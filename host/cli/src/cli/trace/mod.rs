@@ -1,0 +1,265 @@
+//! `wastegate trace`: activity as files, looked at, brought into one form, cut.
+
+mod made;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::Terminal;
+use super::policy::target::EX_NOINPUT;
+use super::serve::chain;
+use wastegate_lab::trace::describe::{Description, Quantiles, describe};
+use wastegate_lab::trace::slice::{Part, slice};
+use wastegate_lab::trace::write::write;
+use wastegate_lab::trace::{Format, Loaded, Reading, Trace, read};
+use wastegate_lab::workbench::units;
+
+/// Arguments of `wastegate trace`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Say what is in a trace, and what a replay of it will not know.
+    Describe(Describe),
+    /// Write a trace of any form as canonical events.
+    Import(Import),
+    /// Make canonical events of Mooncake's conversations, dealt to users, with declared faults.
+    ImportMooncake(made::Mooncake),
+    /// Make a trace up: users, sessions and faults at declared rates, drawn by a seed.
+    Synth(made::Synth),
+    /// Cut a part out of a trace, by time or by users.
+    Slice(Slice),
+}
+
+#[derive(Debug, clap::Args)]
+struct Input {
+    /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadArgs,
+}
+
+/// How activity is read: the same for every verb.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::cli) struct ReadArgs {
+    /// What the files hold: `canonical` events, `messages` (`src dst unixtime`), or `auto`.
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    format: Format,
+    /// Which column is the user: of a message log `src`, `dst` or `both`; of canonical events the
+    /// name of a field.
+    #[arg(long, value_name = "COLUMN")]
+    user_column: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Describe {
+    #[command(flatten)]
+    input: Input,
+    /// Also how many users wanted more managers than this.
+    #[arg(long, value_name = "N")]
+    cap: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Import {
+    #[command(flatten)]
+    input: Input,
+    /// Where to write; standard output if nothing is said.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Slice {
+    #[command(flatten)]
+    input: Input,
+    /// Where to write; standard output if nothing is said.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// From this moment on, ms as in the trace.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    from_ms: u64,
+    /// Before this moment.
+    #[arg(long, value_name = "MS")]
+    to_ms: Option<u64>,
+    /// Only this user. Repeatable.
+    #[arg(long = "user", value_name = "NAME")]
+    users: Vec<String>,
+    /// Only this share of the users, 0 to 1: the same users every time, and all of them in a larger
+    /// share.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    share: f64,
+    /// Another share of that size.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("it has to be 0 to 1".to_owned())
+    }
+}
+
+impl Args {
+    /// Does it: 0 when it is done, 66 if the activity cannot be read.
+    ///
+    /// # Errors
+    /// When the terminal or the file cannot be written to.
+    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+        let Terminal { out, err, .. } = terminal;
+        match self.verb {
+            Verb::Describe(args) => {
+                let Some(loaded) = args.input.read(err)? else {
+                    return Ok(ExitCode::from(EX_NOINPUT));
+                };
+                let told = describe(&loaded.trace, args.cap);
+                if args.json {
+                    writeln!(out, "{}", serde_json::to_string(&told)?)?;
+                } else {
+                    tell(&told, args.cap, out)?;
+                }
+            }
+            Verb::Import(args) => {
+                let Some(loaded) = args.input.read(err)? else {
+                    return Ok(ExitCode::from(EX_NOINPUT));
+                };
+                save(&loaded.trace, args.out, out)?;
+            }
+            Verb::ImportMooncake(args) => return args.run(out, err),
+            Verb::Synth(args) => return args.run(out, err),
+            Verb::Slice(args) => {
+                let Some(loaded) = args.input.read(err)? else {
+                    return Ok(ExitCode::from(EX_NOINPUT));
+                };
+                let part = Part {
+                    from_ms: args.from_ms,
+                    to_ms: args.to_ms.unwrap_or(u64::MAX),
+                    users: args.users,
+                    share: args.share,
+                    seed: args.seed,
+                };
+                match slice(&loaded.trace, &part) {
+                    Ok(cut) if cut.events.is_empty() => {
+                        writeln!(err, "error: nothing of the trace lies in that part")?;
+                        return Ok(ExitCode::FAILURE);
+                    }
+                    Ok(cut) => save(&cut, args.out, out)?,
+                    Err(why) => {
+                        writeln!(err, "error: {why:?}")?;
+                        return Ok(ExitCode::FAILURE);
+                    }
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl ReadArgs {
+    /// As the room takes it.
+    pub(in crate::cli) fn reading(&self) -> Reading {
+        Reading {
+            format: self.format,
+            user_column: self.user_column.clone(),
+        }
+    }
+}
+
+impl Input {
+    /// Reads; what is missing of it is told on standard error.
+    fn read(&self, err: &mut dyn Write) -> io::Result<Option<Loaded>> {
+        let loaded = match read(&self.files, &self.reading.reading()) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                writeln!(err, "error: {}", chain(&error))?;
+                return Ok(None);
+            }
+        };
+        if loaded.dropped > 0 {
+            writeln!(
+                err,
+                "note: the recorder had to drop {} events",
+                loaded.dropped
+            )?;
+        }
+        for (path, line) in &loaded.cut_off {
+            let path = path.display();
+            writeln!(
+                err,
+                "note: {path}:{line} was cut off in the middle and is left out"
+            )?;
+        }
+        Ok(Some(loaded))
+    }
+}
+
+fn save(trace: &Trace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(path) = to else {
+        return write(trace, out);
+    };
+    let mut file = BufWriter::new(File::create(path)?);
+    write(trace, &mut file)?;
+    file.flush()
+}
+
+fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
+    let count = units::thousands;
+    writeln!(
+        out,
+        "{} events of {} users with {} managers on {} devices",
+        count(told.events),
+        count(told.users),
+        count(told.managers),
+        count(told.devices)
+    )?;
+    if let (Some(from), Some(to)) = (told.from_ms, told.to_ms) {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a trace")]
+        let span = to.saturating_sub(from) as f64;
+        writeln!(out, "from {from} to {to} ms: {}", units::milliseconds(span))?;
+    }
+    let kinds: Vec<String> = told
+        .kinds
+        .iter()
+        .map(|(kind, events)| format!("{kind} {}", count(*events)))
+        .collect();
+    writeln!(out, "kinds: {}", kinds.join(", "))?;
+    let quantiles = |of: &Quantiles, show: &dyn Fn(f64) -> String| {
+        let each: Vec<String> = ["p50", "p90", "p95", "p99", "max"]
+            .into_iter()
+            .filter_map(|name| Some(format!("{name} {}", show(*of.get(name)?))))
+            .collect();
+        each.join(", ")
+    };
+    writeln!(
+        out,
+        "managers of a user: {}",
+        quantiles(&told.managers_per_user, &units::plain)
+    )?;
+    writeln!(
+        out,
+        "accesses of a user: {}",
+        quantiles(&told.accesses_per_user, &units::plain)
+    )?;
+    let gaps = quantiles(&told.gaps_ms, &units::milliseconds);
+    writeln!(out, "between two accesses of a manager: {gaps}")?;
+    if let (Some(over), Some(cap)) = (told.users_over_cap, cap) {
+        writeln!(out, "{} users wanted more than {cap} managers", count(over))?;
+    }
+    for missing in &told.missing {
+        writeln!(out, "not told: {missing}")?;
+    }
+    Ok(())
+}

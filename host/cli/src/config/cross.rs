@@ -1,0 +1,328 @@
+//! What only several keys together can get wrong.
+//!
+//! Most of it is one key that must not pass another, so that is a list. A check is left out where
+//! one of its keys already has a problem of its own, and all are if the file could not be read: the
+//! values are not what the operator meant.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::AdminListener;
+use super::draft::Draft;
+use super::error::Problem;
+use super::keys::{Found, Table};
+use super::raw::{Origin, Value};
+use wastegate_control::admin::kept::TOKEN_BYTES_MIN;
+use wastegate_core::decision::tiers::InvalidTable;
+use wastegate_core::types::Tier;
+
+/// One key that must not pass another.
+pub(super) struct Order {
+    pub lower: &'static str,
+    pub relation: Relation,
+    pub upper: &'static str,
+    pub because: &'static str,
+}
+
+/// How far the lower key may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Below,
+    AtMost,
+}
+
+impl Relation {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "at most",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "to at most",
+        }
+    }
+}
+
+/// Every such pair.
+pub(super) const ORDERS: [Order; 15] = [
+    Order {
+        lower: "health.pong_deadline_ms",
+        relation: Relation::Below,
+        upper: "health.ping_interval_ms",
+        because: "a heartbeat has to be over before the next one starts",
+    },
+    Order {
+        lower: "health.probe_deadline_ms",
+        relation: Relation::Below,
+        upper: "admission.budget_ms",
+        because: "an admission that probes has to evict within the same budget",
+    },
+    Order {
+        lower: "health.suspect_after_misses",
+        relation: Relation::Below,
+        upper: "health.half_open_after_misses",
+        because: "a peer is suspect before it is half-open",
+    },
+    Order {
+        lower: "health.degraded_rtt_ms",
+        relation: Relation::Below,
+        upper: "health.poor_rtt_ms",
+        because: "a connection is degraded before it is poor",
+    },
+    Order {
+        lower: "health.stalled_after_ms",
+        relation: Relation::AtMost,
+        upper: "connection.stall_max_ms",
+        because: "a connection has to count as stalled before it is closed for it",
+    },
+    Order {
+        lower: "connection.frame_bytes_max",
+        relation: Relation::AtMost,
+        upper: "connection.message_bytes_max",
+        because: "a message is at least one frame",
+    },
+    Order {
+        lower: "connection.message_bytes_max",
+        relation: Relation::AtMost,
+        upper: "connection.outbox_bytes_max",
+        because: "an outbox has to hold at least one message",
+    },
+    Order {
+        lower: "limits.managers_per_user",
+        relation: Relation::AtMost,
+        upper: "limits.managers_total",
+        because: "one user cannot hold more than the node",
+    },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::AtMost,
+        upper: "policy.deadline_large_ms",
+        because: "a large call takes at least as long as a small one",
+    },
+    Order {
+        lower: "policy.deadline_ms",
+        relation: Relation::Below,
+        upper: "admission.budget_ms",
+        because: "an admission that asks a policy has to evict within the same budget",
+    },
+    Order {
+        lower: "policy.memory_user_bytes",
+        relation: Relation::AtMost,
+        upper: "policy.memory_large_bytes_max",
+        because: "a large call needs at least the memory of a small one",
+    },
+    Order {
+        lower: "observe.alerts.pressure.margin",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.info",
+        because: "the first level has to be left again",
+    },
+    Order {
+        lower: "observe.alerts.pressure.info",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.warning",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.warning",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.critical",
+        because: "levels of pressure rise",
+    },
+    Order {
+        lower: "observe.alerts.pressure.critical",
+        relation: Relation::Below,
+        upper: "observe.alerts.pressure.emergency",
+        because: "levels of pressure rise",
+    },
+];
+
+/// What is wrong, beyond the `known` problems of single keys.
+pub(super) fn check(
+    table: &Table,
+    draft: &mut Draft,
+    origins: &BTreeMap<String, Origin>,
+    known: &[Problem],
+) -> Vec<Problem> {
+    if known.iter().any(Problem::hides_values) {
+        return Vec::new();
+    }
+    let broken = known.iter().flat_map(Problem::keys).collect();
+    let mut check = Check {
+        table,
+        draft,
+        origins,
+        broken,
+        mode_key: "identity.mode".to_owned(),
+        problems: Vec::new(),
+    };
+    for order in &ORDERS {
+        check.order(order);
+    }
+    check.listeners();
+    check.identities();
+    check.edge();
+    check.routes();
+    check.backends();
+    for tier in Tier::ALL {
+        check.tier(tier);
+    }
+    check.problems
+}
+
+pub(super) struct Check<'a> {
+    table: &'a Table,
+    pub(super) draft: &'a mut Draft,
+    origins: &'a BTreeMap<String, Origin>,
+    broken: Vec<&'a str>,
+    /// The key by which the mode that is looked at was chosen: a route may have its own.
+    pub(super) mode_key: String,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn order(&mut self, order: &Order) {
+        let (Some(lower), Some(upper)) = (self.number(order.lower), self.number(order.upper))
+        else {
+            return;
+        };
+        let holds = match order.relation {
+            Relation::Below => lower < upper,
+            Relation::AtMost => lower <= upper,
+        };
+        if !holds {
+            let to = order.relation.remedy();
+            let remedy = format!("set `{}` {to} `{}`", order.lower, order.upper);
+            self.conflict(&[order.lower, order.upper], order.because, &remedy);
+        }
+    }
+
+    fn listeners(&mut self) {
+        let AdminListener::On(admin) = self.draft.rooms.admin else {
+            return;
+        };
+        if clash(self.draft.rooms.server.listen, admin) {
+            self.conflict(
+                &["server.listen", "admin.listen"],
+                "two listeners cannot share an address",
+                "give one of them another port, or set `admin.listen` to \"off\"",
+            );
+        }
+    }
+
+    /// What is reachable from outside is not open to everybody, and TLS has both of its files.
+    fn edge(&mut self) {
+        let rooms = &self.draft.rooms;
+        let far = matches!(rooms.admin, AdminListener::On(at) if !at.ip().is_loopback());
+        let token = &rooms.admin_token;
+        let is_made = token.is_empty() && rooms.rollout.state_dir.is_some();
+        let guessed = token.reveal().len() < TOKEN_BYTES_MIN;
+        let tls = &rooms.gateway.tls;
+        let half = tls.certificate.is_some() != tls.key.is_some();
+        if far && guessed && !is_made {
+            self.conflict(
+                &["admin.listen", "admin.token"],
+                "operators may do everything, and anybody could be one",
+                "set `admin.token` to 16 bytes or more, or `policy.rollout.state_dir` so that one is made and kept there, or listen on a loopback address",
+            );
+        }
+        if half {
+            self.conflict(
+                &["gateway.tls.certificate", "gateway.tls.key"],
+                "TLS needs a certificate and its key",
+                "set both or none",
+            );
+        }
+    }
+
+    fn tier(&mut self, tier: Tier) {
+        let key = |name: &str| format!("cleanup.tiers.{tier}.{name}");
+        let Some(error) = self.draft.tier_error(tier) else {
+            return;
+        };
+        let (names, remedy): (&[_], _) = match error {
+            InvalidTable::ResponsiveBelowForce(_) => (&["admits"], "take `responsive` out"),
+            InvalidTable::ForceTakesMore => (&["take"], "set it to \"needed\""),
+            InvalidTable::IdleTtl(_) => (
+                &[
+                    "idle_ttl.max_ms",
+                    "idle_ttl.min_ms",
+                    "idle_ttl.scale",
+                    "idle_ttl.saturation",
+                ],
+                "put them in order, or set `max_ms` to \"off\"",
+            ),
+        };
+        let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        self.conflict(&keys, &error.to_string(), remedy);
+    }
+
+    /// Whether a key has a value that somebody gave it.
+    pub(super) fn is_set(&self, path: &str) -> bool {
+        let origin = self.origins.get(path);
+        origin.is_some_and(|origin| !matches!(origin, Origin::Default))
+    }
+
+    fn value(&mut self, path: &str) -> Option<Value> {
+        match self.table.find(path) {
+            Found::Key(key) => Some(key.get(self.draft)),
+            Found::Named(key) => Some(key.get(self.draft)),
+            Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => None,
+        }
+    }
+
+    fn number(&mut self, path: &str) -> Option<f64> {
+        match self.value(path)? {
+            Value::Number(number) => Some(number),
+            Value::Whole(number) => number.to_string().parse().ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn conflict(&mut self, keys: &[&str], reason: &str, remedy: &str) {
+        let mode_key = self.mode_key.clone();
+        let chosen = |key: &&str| match *key {
+            "identity.mode" => mode_key.clone(),
+            key => key.to_owned(),
+        };
+        let keys: Vec<String> = keys.iter().map(chosen).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        if keys.iter().any(|key| self.broken.contains(key)) {
+            return;
+        }
+        let found: Vec<_> = keys.iter().map(|key| self.found(key)).collect();
+        self.problems.push(Problem::Conflict {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            found: found.join(" and "),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        });
+    }
+
+    fn found(&mut self, path: &str) -> String {
+        let value = self
+            .value(path)
+            .map(|value| value.to_string())
+            .unwrap_or_default();
+        // A key that a table leaves out is missing there.
+        let table = path.rsplit_once('.').map(|(table, _)| table);
+        let origin = self.origins.get(path);
+        let origin = origin.or_else(|| self.origins.get(table?));
+        let origin = origin.unwrap_or(&Origin::Default);
+        format!("`{path}` is {value} ({origin})")
+    }
+}
+
+/// Whether two addresses cannot both be listened on.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |wide: IpAddr, narrow: IpAddr| {
+        wide == narrow || wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+    };
+    let ips = covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
+    one.port() != 0 && one.port() == other.port() && ips
+}

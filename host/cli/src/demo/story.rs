@@ -1,0 +1,172 @@
+//! The telling of it.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::client::ClientError;
+use super::{Options, Summary, USER};
+use wastegate::cleanup::{Decided, TierRun};
+use wastegate::health::Round;
+use wastegate_core::decision::VictimOutcome;
+
+/// Victims and choices told one by one.
+const TOLD_MAX: usize = 12;
+
+/// Tells what happens, if anybody listens.
+pub(super) struct Story<'a>(Option<&'a mut dyn Write>);
+
+impl<'a> Story<'a> {
+    pub(super) fn new(out: Option<&'a mut dyn Write>) -> Self {
+        Self(out)
+    }
+
+    fn say(&mut self, line: std::fmt::Arguments<'_>) -> io::Result<()> {
+        let Some(out) = &mut self.0 else {
+            return Ok(());
+        };
+        out.write_fmt(line)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    }
+
+    pub(super) fn begin(&mut self, options: &Options, address: SocketAddr) -> io::Result<()> {
+        let Options {
+            managers,
+            silent,
+            seed,
+            upstream,
+        } = options;
+        let live = managers - silent;
+        match upstream {
+            None => self.say(format_args!(
+                "wastegate demo (seed {seed}): a gateway on {address}"
+            ))?,
+            Some(upstream) => self.say(format_args!(
+                "wastegate demo (seed {seed}): a gateway on {address}, in front of {upstream}, which \
+                 knows nothing of it"
+            ))?,
+        }
+        self.say(format_args!(
+            "`{USER}` may hold {managers} managers and holds {managers}: {live} are alive, {silent} \
+             went silent for good (their sockets are open and nobody reads them)."
+        ))?;
+        self.say(format_args!(
+            "One more knocks. The limit is reached, so room has to be made:"
+        ))
+    }
+
+    pub(super) fn tier(&mut self, run: &TierRun, round: Option<Round>) -> io::Result<()> {
+        if let Some(round) = round {
+            self.say(format_args!(
+                "  probe         {} connections pinged at once: {} answered, {} did not",
+                round.asked,
+                round.answered,
+                round.asked - round.answered
+            ))?;
+        }
+        let what = match (run.freed, run.eligible) {
+            (_, 0) => "nobody it may touch".to_owned(),
+            (0, eligible) => format!("might touch {eligible}, freed none"),
+            (freed, eligible) => format!("might touch {eligible}, freed {freed}"),
+        };
+        self.say(format_args!("  {:<13} {what}", run.tier.name()))
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        took: Duration,
+        refused: Option<&ClientError>,
+    ) -> io::Result<()> {
+        match refused {
+            None => self.say(format_args!(
+                "The newcomer is in after {} ms.",
+                took.as_millis()
+            )),
+            Some(error) => self.say(format_args!(
+                "The newcomer was refused after {} ms: {error}.",
+                took.as_millis()
+            )),
+        }
+    }
+
+    pub(super) fn decided(&mut self, decided: &Decided) -> io::Result<()> {
+        let Decided {
+            question,
+            answer,
+            plan,
+            outcomes,
+        } = decided;
+        let (policy, took) = (&answer.policy, answer.duration.as_micros());
+        let fuel = answer
+            .fuel
+            .map_or_else(String::new, |fuel| format!(", {fuel} units of fuel"));
+        self.say(format_args!(
+            "Policy {} {} ranked {} at tier {} in {took} µs{fuel}:",
+            policy.name,
+            policy.version,
+            question.rows.len(),
+            question.tier,
+        ))?;
+        if let Err(fault) = &answer.outcome {
+            self.say(format_args!(
+                "  it {fault}; the built-in ranking completed the decision"
+            ))?;
+        }
+        if let Ok(ranking) = &answer.outcome {
+            for (place, choice) in (1..).zip(ranking.choices.iter().take(TOLD_MAX)) {
+                let Some(row) = question.rows.get(choice.row as usize) else {
+                    continue;
+                };
+                let reason = answer
+                    .reasons
+                    .get(usize::from(choice.reason))
+                    .map_or("", String::as_str);
+                let fate = plan
+                    .victims()
+                    .iter()
+                    .position(|victim| victim.row == choice.row)
+                    .and_then(|at| outcomes.get(at))
+                    .map_or("kept: enough is free", |outcome| fate(*outcome));
+                let key = &row.key;
+                let health = row.health.name();
+                self.say(format_args!(
+                    "  {place:>2}. {key:<10} {health:<9} {reason:<28} {fate}"
+                ))?;
+            }
+            let more = ranking.choices.len().saturating_sub(TOLD_MAX);
+            if more > 0 {
+                self.say(format_args!("      and {more} more"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let Summary {
+            silent_evicted,
+            live_evicted,
+            live_answering,
+            ..
+        } = summary;
+        let live = summary.managers - summary.silent;
+        let answer = match summary.upstream {
+            None => "answer",
+            Some(_) => "talk to the server behind it",
+        };
+        self.say(format_args!(
+            "Evicted: {silent_evicted} silent, {live_evicted} live. \
+             {live_answering} of {live} live ones still {answer}."
+        ))
+    }
+}
+
+fn fate(outcome: VictimOutcome) -> &'static str {
+    match outcome {
+        VictimOutcome::Spared => "spared: it became active",
+        VictimOutcome::Released => "evicted: nobody was attached",
+        VictimOutcome::Echoed { .. } => "evicted: it answered our Close, so it was alive",
+        VictimOutcome::Gone => "evicted: its transport was gone",
+        VictimOutcome::Aborted => "evicted: it never answered our Close and was cut off",
+    }
+}

@@ -1,0 +1,323 @@
+//! The routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router, middleware};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::hosts::Hosts;
+use super::notes::Notes;
+use super::stats::Stats;
+use super::token::Access;
+use crate::experiment::{Experiments, Shadows};
+use crate::quality::Quality;
+use crate::rollout::Rollout;
+use wastegate::admission::Admission;
+use wastegate::cleanup::Cleaner;
+use wastegate::gateway::upstream::View;
+use wastegate::gateway::{Gateway, WithoutBackend};
+use wastegate::health;
+use wastegate::manager::Manager;
+use wastegate::observe::metrics::{CONTENT_TYPE, Metrics};
+use wastegate::registry::Registry;
+use wastegate::tasks::{Supervisor, Tasks};
+use wastegate_core::decision::{Class, Standing};
+use wastegate_core::types::{Clock, EvictionCause, Health, ManagerKey, Signal, UserId};
+
+/// What the API shows and may change.
+pub struct Admin {
+    /// Who is there.
+    pub registry: Arc<Registry>,
+    /// Who was let in.
+    pub admission: Arc<Admission>,
+    /// Who makes room.
+    pub cleaner: Arc<Cleaner>,
+    /// How verdicts are made.
+    pub health: health::Config,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// What came of evictions and admissions.
+    pub quality: Arc<Quality>,
+    /// All metrics.
+    pub metrics: Metrics,
+    /// Which policies are in charge.
+    pub rollout: Arc<Rollout>,
+    /// What is compared on users.
+    pub experiments: Arc<Experiments>,
+    /// What ranks beside whoever decides.
+    pub shadows: Arc<Shadows>,
+    /// Background workers.
+    pub supervisor: Supervisor,
+    /// Cancelled once the server is on its way out, before anybody else notices.
+    pub leaving: CancellationToken,
+    /// What runs for it.
+    pub tasks: Tasks,
+    /// Where connections lead.
+    pub gateway: Arc<Gateway>,
+    /// Who may operate.
+    pub access: Access,
+    /// What requests may be for.
+    pub hosts: Hosts,
+    /// Lines about who is turned away.
+    pub notes: Notes,
+}
+
+/// The routes over it.
+pub fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/v1/stats", get(stats))
+        .route("/v1/quality", get(quality))
+        .route("/v1/users/{user}", get(user))
+        .route(
+            "/v1/users/{user}/managers/{key}/pin",
+            post(pin).delete(unpin),
+        )
+        .route("/v1/users/{user}/managers/{key}/evict", post(evict))
+        .route("/v1/users/{user}/managers/{key}/in-flight", put(in_flight))
+        .route("/v1/upstreams", get(upstreams))
+        .merge(super::policies::routes())
+        .merge(super::experiments::routes())
+        .merge(super::shadows::routes())
+        .layer(middleware::from_fn_with_state(
+            admin.clone(),
+            super::token::check,
+        ))
+        // Outside of it, so that a foreign page does not even hear whether there is a token.
+        .layer(middleware::from_fn_with_state(
+            admin.clone(),
+            super::hosts::check,
+        ))
+        .with_state(admin)
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, CONTENT_TYPE)],
+        admin.metrics.encode(),
+    )
+        .into_response()
+}
+
+/// 200 while every background worker runs, 503 with the names of those that do not. Backends that are
+/// away make it degraded, and still 200: a restart of this process would bring none of them back.
+async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
+    let down = admin.supervisor.down();
+    let status = if down.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let upstreams = admin.gateway.upstreams();
+    let away = upstreams.iter().filter(|it| it.up == Some(false)).count();
+    let body = json!({
+        "ok": down.is_empty(),
+        "degraded": away > 0,
+        "upstreams_away": away,
+        "workers_down": down,
+        "worker_restarts": admin.supervisor.restarts(),
+    });
+    (status, Json(body)).into_response()
+}
+
+/// 200 while new connections are wanted, 503 once the server is about to stop, and while no backend is
+/// there unless `gateway.readyz_without_backend` passes that; with how many managers there are, so that
+/// a stop can be watched.
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    let backend = admin.gateway.has_backend();
+    let passes = admin.gateway.config().readyz_without_backend == WithoutBackend::Pass;
+    let stays = !admin.leaving.is_cancelled() && !admin.tasks.stopping().is_cancelled();
+    let ready = stays && (backend || passes);
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let managers = admin.registry.total();
+    (
+        status,
+        Json(json!({ "ready": ready, "managers": managers, "backend": backend })),
+    )
+        .into_response()
+}
+
+async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {
+    let Admin {
+        registry,
+        admission,
+        cleaner,
+        health,
+        clock,
+        ..
+    } = &*admin;
+    Json(Stats::read(
+        registry,
+        admission,
+        cleaner,
+        health,
+        clock.now(),
+    ))
+}
+
+/// What came of evictions and admissions since the start, with the definitions.
+async fn quality(State(admin): State<Arc<Admin>>) -> Response {
+    let report = admin.quality.report(admin.clock.now());
+    let definitions = crate::quality::report::definitions();
+    Json(json!({ "definitions": definitions, "since_start": report })).into_response()
+}
+
+/// One manager as an operator sees it.
+#[derive(Serialize)]
+struct ManagerView {
+    key: String,
+    standing: Standing,
+    health: Health,
+    class: Option<Class>,
+    protection: wastegate_core::types::Protection,
+    signals: serde_json::Map<String, Value>,
+}
+
+async fn user(State(admin): State<Arc<Admin>>, Path(user): Path<String>) -> Response {
+    let Ok(user) = UserId::new(&user) else {
+        return not_found("no such user");
+    };
+    let snapshot = admin.registry.snapshot_user(&user, admin.clock.now());
+    let managers: Vec<ManagerView> = snapshot
+        .rows
+        .iter()
+        .map(|row| ManagerView {
+            key: row.key.to_string(),
+            standing: row.standing,
+            health: row.health,
+            class: row.class(),
+            protection: row.protection,
+            signals: Signal::ALL
+                .iter()
+                .filter(|signal| !row.signals[**signal].is_nan())
+                .map(|&signal| (signal.name().to_owned(), json!(row.signals[signal])))
+                .collect(),
+        })
+        .collect();
+    Json(json!({ "user": user, "held": snapshot.held, "limit": snapshot.limit, "managers": managers }))
+        .into_response()
+}
+
+/// The body of a pin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinRequest {
+    /// How long it lasts, ms.
+    for_ms: u64,
+}
+
+/// The body of a call that needs no details: an empty object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoDetails {}
+
+async fn pin(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(request): Json<PinRequest>,
+) -> Response {
+    let Some(manager) = admin.find(&user, &key) else {
+        return not_found("no such manager");
+    };
+    let lasting = Duration::from_millis(request.for_ms);
+    match admin.registry.pin(&manager.user, &manager.key, lasting) {
+        Ok(()) => Json(json!({ "pinned": true })).into_response(),
+        Err(error) => {
+            let body = json!({ "error": "not-pinned", "message": error.to_string() });
+            (StatusCode::CONFLICT, Json(body)).into_response()
+        }
+    }
+}
+
+/// The body of a word about work.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InFlightRequest {
+    /// Units of work under way; 0 when it is done.
+    units: u32,
+}
+
+/// A backend says how much it does for a manager: one with work in flight is evicted after the idle.
+async fn in_flight(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(request): Json<InFlightRequest>,
+) -> Response {
+    let Some(manager) = admin.find(&user, &key) else {
+        return not_found("no such manager");
+    };
+    manager.set_in_flight(request.units);
+    Json(json!({ "units": request.units })).into_response()
+}
+
+/// A backend with the route that leads to it.
+#[derive(Serialize)]
+struct RoutedView {
+    /// Where the route listens.
+    route: String,
+    #[serde(flatten)]
+    backend: View,
+}
+
+/// The backends of every route, as they are.
+async fn upstreams(State(admin): State<Arc<Admin>>) -> Response {
+    let views = admin.gateway.routed_upstreams().into_iter();
+    let views: Vec<_> = views
+        .map(|(route, backend)| RoutedView { route, backend })
+        .collect();
+    Json(json!({ "upstreams": views })).into_response()
+}
+
+async fn unpin(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(_): Json<NoDetails>,
+) -> Response {
+    let Some(manager) = admin.find(&user, &key) else {
+        return not_found("no such manager");
+    };
+    manager.unpin();
+    Json(json!({ "pinned": false })).into_response()
+}
+
+async fn evict(
+    State(admin): State<Arc<Admin>>,
+    Path((user, key)): Path<(String, String)>,
+    Json(_): Json<NoDetails>,
+) -> Response {
+    let Some(manager) = admin.find(&user, &key) else {
+        return not_found("no such manager");
+    };
+    let (cause, registry) = (EvictionCause::Requested, &admin.registry);
+    let ports = registry.evict(&manager.user, &manager.key, manager.id, cause, |_| true);
+    Json(json!({ "evicted": ports.is_some() })).into_response()
+}
+
+impl Admin {
+    /// The manager that a path names; none if there is none, or no manager could have that name.
+    fn find(&self, user: &str, key: &str) -> Option<Arc<Manager>> {
+        let (user, key) = (UserId::new(user).ok()?, ManagerKey::held(key).ok()?);
+        self.registry.get(&user, &key)
+    }
+}
+
+fn not_found(message: &str) -> Response {
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": "not-found", "message": message })),
+    )
+        .into_response()
+}

@@ -1,0 +1,244 @@
+//! The operators' listener: connections that anybody who reaches it may open, and that nobody may keep
+//! from those who have something to ask. Who has which place is `desks`' matter.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use super::config::Config;
+use super::desks::{Desk, Desks, Seat, Visit};
+use super::notes::{Note, Notes};
+use super::token::PROBES;
+use wastegate::gateway;
+use wastegate::tasks::Tasks;
+use wastegate_core::types::Clock;
+
+/// How long the loop rests when the machine has nothing left to accept with.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How long a connection that has to end may take over the answer that it is being sent.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+/// How connections of operators are taken.
+#[derive(Clone)]
+pub struct Serving {
+    /// What answers requests.
+    pub router: Router,
+    /// Places and times.
+    pub config: Config,
+    /// Sizes and deadlines of requests' heads.
+    pub heads: Arc<gateway::Config>,
+    /// How long data may stay unacknowledged before the kernel gives up.
+    pub user_timeout: Duration,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// Where connections run.
+    pub tasks: Tasks,
+}
+
+/// Serves the listener until the tasks stop.
+pub async fn serve(listener: TcpListener, serving: Serving) {
+    let desks = Desks::new(serving.config.clone(), serving.clock.clone());
+    let stop = serving.tasks.stopping();
+    let notes = Notes::default();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                prepare(&stream, serving.user_timeout);
+                let (desk, full) = desks.take();
+                if full {
+                    notes.tell(
+                        Note::Places,
+                        &serving.clock,
+                        "every place is taken (`admin.connections_max`), so one that rests is given up, or only probes are answered",
+                    );
+                }
+                let serving = serving.clone();
+                serving
+                    .tasks
+                    .clone()
+                    .spawn("http", serving.converse(stream, peer, desk));
+            }
+            Err(error) => {
+                notes.tell(Note::Accept, &serving.clock, &error.to_string());
+                desks.give_one_up();
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+fn prepare(stream: &TcpStream, user_timeout: Duration) {
+    // Either failing costs latency or patience, never correctness.
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout));
+}
+
+impl Serving {
+    async fn converse(self, stream: TcpStream, peer: SocketAddr, desk: Desk) {
+        let seat = &desk.seat;
+        let service = service_fn(|request: Request<Incoming>| {
+            seat.asks();
+            let answered = self.answer(request, peer, &desk);
+            async move {
+                let answer = answered.await;
+                seat.answered();
+                Ok::<_, std::convert::Infallible>(answer)
+            }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.heads.header_timeout)
+            .max_buf_size(self.heads.header_bytes_max)
+            .max_headers(self.heads.headers_max)
+            .serve_connection(
+                TokioIo::new(Taking {
+                    stream,
+                    seat: seat.clone(),
+                }),
+                service,
+            );
+        let mut connection = std::pin::pin!(connection);
+        let stop = self.tasks.stopping();
+        let within = loop {
+            let due = seat.due(&self.config);
+            tokio::select! {
+                ended = connection.as_mut() => return told(ended),
+                () = seat.cut.cancelled() => return,
+                () = stop.cancelled() => break self.config.request_max,
+                () = seat.changed.notified() => {}
+                () = tokio::time::sleep(seat.until(due)) => {
+                    if seat.until(seat.due(&self.config)).is_zero() {
+                        break END_WITHIN;
+                    }
+                }
+            }
+        };
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => told(ended),
+            () = seat.cut.cancelled() => {}
+            () = tokio::time::sleep(within) => {}
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        desk: &Desk,
+    ) -> Response<Body> {
+        let seat = &desk.seat;
+        let (mut parts, body) = request.into_parts();
+        if seat.for_probes && !PROBES.contains(&parts.uri.path()) {
+            return no_place();
+        }
+        parts.extensions.insert(ConnectInfo(peer));
+        parts.extensions.insert(Visit::new(seat.clone()));
+        let request = Request::from_parts(parts, Body::new(body));
+        let Ok(mut answer) = self.router.clone().oneshot(request).await;
+        if seat.for_probes {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+        }
+        answer
+    }
+}
+
+/// A connection that notes when something of an answer is taken.
+struct Taking {
+    stream: TcpStream,
+    seat: Arc<Seat>,
+}
+
+impl Taking {
+    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.seat.moved();
+        }
+        written
+    }
+}
+
+impl AsyncRead for Taking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Taking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.noted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.noted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+fn told(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an operator's connection failed");
+    }
+}
+
+/// The answer to a connection that may only ask what probes ask.
+fn no_place() -> Response<Body> {
+    let body = json!({
+        "error": "connection-limit",
+        "message": "requests are under way in every place for operators (`admin.connections_max`): only `/healthz` and `/readyz` are answered; wait",
+    });
+    let mut answer = Response::new(Body::from(body.to_string()));
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}

@@ -1,0 +1,102 @@
+//! What a request says: who, which policy, which details; each refused in the API's own words.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+
+use super::ACTOR_HEADER;
+use super::refusal::Refusal;
+use crate::admin::Admin;
+use crate::rollout::Actor;
+use crate::rollout::source::PolicyName;
+use wastegate_core::types::RevisionId;
+
+/// The largest JSON body, bytes.
+const JSON_BYTES_MAX: usize = 64 * 1_024;
+
+/// Who asks.
+pub(in crate::admin) struct By(pub(in crate::admin) Actor);
+
+impl FromRequestParts<Arc<Admin>> for By {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Admin>) -> Result<Self, Refusal> {
+        let said = parts.headers.get(ACTOR_HEADER);
+        let said = said.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| *peer);
+        Ok(Self(Actor::operator(said.as_deref(), peer)))
+    }
+}
+
+/// The policy that a path names.
+pub(in crate::admin) struct Named(pub(in crate::admin) PolicyName);
+
+impl FromRequestParts<Arc<Admin>> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
+        let Path(name) = Path::<String>::from_request_parts(parts, admin)
+            .await
+            .map_err(|error| Refusal::request(error.body_text()))?;
+        let name = PolicyName::new(&name).map_err(|error| Refusal::request(error.to_string()))?;
+        Ok(Self(name))
+    }
+}
+
+/// A revision by what a path says: `7` or `r7`.
+pub(in crate::admin) fn revision(text: &str) -> Result<RevisionId, Refusal> {
+    text.parse()
+        .map_err(|error: wastegate_core::types::InvalidRevision| {
+            Refusal::request(error.to_string())
+        })
+}
+
+/// The details behind the question mark.
+pub(in crate::admin) struct Asked<T>(pub(in crate::admin) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Admin>> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
+        let Query(asked) = Query::<T>::from_request_parts(parts, admin)
+            .await
+            .map_err(|error| Refusal::request(error.body_text()))?;
+        Ok(Self(asked))
+    }
+}
+
+/// A JSON body. It has to say that it is one: a page of another origin cannot, without being asked
+/// first.
+pub(in crate::admin) struct Details<T>(pub(in crate::admin) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Details<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Arc<Admin>) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(Refusal::media());
+        }
+        let body = axum::body::to_bytes(request.into_body(), JSON_BYTES_MAX).await;
+        let body = body.map_err(|_| {
+            Refusal::request(format!(
+                "the body cannot be read: send at most {JSON_BYTES_MAX} bytes of JSON"
+            ))
+        })?;
+        let details = serde_json::from_slice(&body).map_err(|error| {
+            Refusal::request(format!("the body is not what is expected here: {error}"))
+        })?;
+        Ok(Self(details))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}

@@ -1,0 +1,120 @@
+//! A refusal as an answer: status, word and sentence.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::views::SeatDto;
+use crate::rollout::{Refused, StoreError};
+use wastegate_engine::policy::LoadError;
+
+/// After how long a client that met too much at once may try again, seconds.
+const RETRY_AFTER_S: &str = "1";
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(in crate::admin) struct Refusal {
+    status: StatusCode,
+    word: &'static str,
+    message: String,
+    seats: Option<Vec<SeatDto>>,
+}
+
+impl Refusal {
+    /// A request that makes no sense.
+    pub(in crate::admin) fn request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request", message)
+    }
+
+    /// A body that does not say what it is.
+    pub(in crate::admin) fn media() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "request",
+            "what changes something takes a JSON body: send `content-type: application/json`, and `{}` where there is nothing to say",
+        )
+    }
+
+    /// A file that is too large, told while it is read.
+    pub(in crate::admin) fn too_large(max: u64) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            format!(
+                "the file has more than {max} bytes: build it for size and strip it, or raise `policy.size_bytes_max` (`policy.heavy.size_bytes_max` for one with an interpreter in it)"
+            ),
+        )
+    }
+
+    /// Something that is not there.
+    pub(in crate::admin) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", message)
+    }
+
+    /// The worker that did it is gone.
+    pub(in crate::admin) fn interrupted() -> Self {
+        Self::from(Refused::Interrupted)
+    }
+
+    /// With who is in charge now.
+    pub(in crate::admin) fn with_seats(mut self, seats: Vec<SeatDto>) -> Self {
+        if self.status == StatusCode::CONFLICT {
+            self.seats = Some(seats);
+        }
+        self
+    }
+
+    pub(in crate::admin) fn new(
+        status: StatusCode,
+        word: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            word,
+            message: message.into(),
+            seats: None,
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let status = match &refused {
+            Refused::Load(LoadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refused::Load(
+                LoadError::Interrupted | LoadError::LoadersBusy { .. } | LoadError::NoLoader(_),
+            )
+            | Refused::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Signature(_)
+            | Refused::Load(_)
+            | Refused::Name { .. }
+            | Refused::Limits(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::Source(_) => StatusCode::BAD_GATEWAY,
+            Refused::Store(StoreError::Write { .. }) => StatusCode::INSUFFICIENT_STORAGE,
+            Refused::Store(_) => StatusCode::GONE,
+            Refused::NoSuchPolicy { .. } | Refused::NoSuchRevision(_) => StatusCode::NOT_FOUND,
+            Refused::OfAnother { .. } | Refused::Changed { .. } | Refused::NothingBefore(_) => {
+                StatusCode::CONFLICT
+            }
+            Refused::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, refused.word(), refused.sentence())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "error": self.word, "message": self.message });
+        if let (Some(seats), Value::Object(fields)) = (self.seats, &mut body) {
+            fields.insert("seats".to_owned(), json!(seats));
+        }
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let after = header::HeaderValue::from_static(RETRY_AFTER_S);
+            response.headers_mut().insert(header::RETRY_AFTER, after);
+        }
+        response
+    }
+}

@@ -1,0 +1,111 @@
+//! Who may operate: whoever has the token, where there is one.
+//!
+//! This is the one place that knows what a token allows. It allows everything; one that only reads would
+//! be told apart in [`Access::admits`].
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::api::Admin;
+use super::desks::Visit;
+use super::notes::Note;
+use wastegate_core::types::Secret;
+
+/// What orchestrators ask without knowing anything.
+pub(super) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// What is shown without a token where `admin.metrics_without_token` says so.
+const METRICS: &str = "/metrics";
+/// The value of `admin.token` by which nobody is asked for one.
+pub const NO_TOKEN: &str = "none";
+
+/// Who may operate.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// None: everybody who reaches the listener.
+    token: Option<Secret>,
+    metrics_without_token: bool,
+}
+
+impl Access {
+    /// For everybody who reaches the listener.
+    #[must_use]
+    pub fn everybody() -> Self {
+        Self::default()
+    }
+
+    /// For who has the token.
+    #[must_use]
+    pub fn with(token: Secret, metrics_without_token: bool) -> Self {
+        Self {
+            token: Some(token),
+            metrics_without_token,
+        }
+    }
+
+    /// Whether nobody is asked who they are.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.token.is_none()
+    }
+
+    /// Whether a path is answered whoever asks.
+    fn is_public(&self, path: &str) -> bool {
+        PROBES.contains(&path) || self.metrics_without_token && path == METRICS
+    }
+
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(needed) = &self.token else {
+            return true;
+        };
+        let said = headers.get(AUTHORIZATION);
+        let said = said.and_then(|value| value.to_str().ok());
+        let token = said.and_then(|value| value.strip_prefix("Bearer "));
+        token.is_some_and(|token| is_same(token.trim(), needed.reveal()))
+    }
+}
+
+/// Lets a request through that has the token, or needs none.
+pub(super) async fn check(
+    State(admin): State<Arc<Admin>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if admin.access.admits(request.headers()) {
+        if let Some(visit) = request.extensions().get::<Visit>() {
+            visit.shown();
+        }
+        return next.run(request).await;
+    }
+    if admin.access.is_public(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let message = "send `Authorization: Bearer` with the operators' token: the value of `admin.token`, or what is in the file `admin.token` of the server's `policy.rollout.state_dir`. Commands find either where they get the server's configuration (`--config`, or the environment)";
+    admin.notes.tell(
+        Note::Token,
+        &admin.clock,
+        "it has no token, or not the right one",
+    );
+    let body = Json(json!({ "error": "unauthorized", "message": message }));
+    let mut response = (StatusCode::UNAUTHORIZED, body).into_response();
+    let bearer = HeaderValue::from_static("Bearer");
+    response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    response
+}
+
+/// Whether two texts are the same, in a time that does not tell how much of them is: their
+/// authentication codes under a key of the moment are compared.
+fn is_same(one: &str, other: &str) -> bool {
+    let random = ring::rand::SystemRandom::new();
+    let Ok(key) = ring::hmac::Key::generate(ring::hmac::HMAC_SHA256, &random) else {
+        return false;
+    };
+    let code = ring::hmac::sign(&key, one.as_bytes());
+    ring::hmac::verify(&key, other.as_bytes(), code.as_ref()).is_ok()
+}

@@ -1,0 +1,349 @@
+//! What an experiment compares, on whom, and by what it is judged: fixed before it begins.
+
+mod invalid;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use invalid::Invalid;
+
+use super::assign::Layer;
+use super::explore::Explore;
+use super::metric::Metric;
+use super::switchback::Switchback;
+use wastegate_core::stats::sequence::ASYMPTOTIC_USERS_MIN;
+
+/// Arms that an experiment may have.
+pub const ARMS_MAX: usize = 8;
+/// Guardrails that an experiment may have.
+pub const GUARDRAILS_MAX: usize = 8;
+/// Characters of a name.
+pub const NAME_CHARS_MAX: usize = 64;
+/// The policy of an arm that is ranked by whoever is in charge.
+pub const CHAMPION: &str = "champion";
+
+/// An experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Its name, also the seed by which users fall into arms.
+    pub name: String,
+    /// What is asked, in a sentence.
+    #[serde(default)]
+    pub question: String,
+    /// The first is the control.
+    #[serde(default)]
+    pub arms: Vec<ArmSpec>,
+    /// The share of users who take part, in (0, 1]. Raising it moves nobody. Default 1.
+    #[serde(default = "one")]
+    pub coverage: f64,
+    /// Experiments in one layer meet no user in common.
+    #[serde(default)]
+    pub layer: Option<LayerSpec>,
+    /// Let arms take turns on the whole node, and count windows in place of users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switchback: Option<Switchback>,
+    /// What decides. Default `regret-10m`.
+    #[serde(default = "primary")]
+    pub primary: Metric,
+    /// What may not become worse. Default `blocked-users`, `live-kills` and `fallbacks`.
+    #[serde(default = "guardrails")]
+    pub guardrails: Vec<Guardrail>,
+    /// How often a verdict may be wrong, ever, however often it is looked at. Default 0.05.
+    #[serde(default = "alpha")]
+    pub alpha: f64,
+    /// How often an effect of the detectable size is to be seen. Default 0.8.
+    #[serde(default = "power")]
+    pub power: f64,
+    /// Exposed users of two arms together at which the intervals are tightest. Default 5,000.
+    #[serde(default = "planned_users")]
+    pub planned_users: u32,
+    /// Exposed users that each arm needs before anything is concluded. Default 100, the least.
+    #[serde(default = "users_min")]
+    pub users_min: u64,
+    /// Events that the primary metric needs in two arms together. Default 25.
+    #[serde(default = "events_min")]
+    pub events_min: u64,
+}
+
+/// One arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmSpec {
+    /// Its name; without one the policy's.
+    #[serde(default)]
+    pub name: String,
+    /// A policy that the server knows, or `champion`.
+    pub policy: String,
+    /// Parameters that are set, besides those that the policy has on this server.
+    #[serde(default)]
+    pub params: BTreeMap<String, f64>,
+    /// Its share of the users who take part; all sum to 1. Without any, all have the same.
+    #[serde(default)]
+    pub weight: Option<f64>,
+    /// Draw the first choice by lot, so that it can be weighed for other policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explore: Option<Explore>,
+}
+
+/// A slice of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerSpec {
+    /// The layer.
+    pub name: String,
+    /// Where the slice begins, in [0, 1).
+    pub from: f64,
+    /// Where it ends, in (0, 1].
+    pub to: f64,
+}
+
+/// Something that may not become worse.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guardrail {
+    /// What is guarded.
+    pub metric: Metric,
+    /// By how much it may be worse for a promotion, in the metric's own unit.
+    pub margin: f64,
+}
+
+const fn one() -> f64 {
+    1.0
+}
+const fn primary() -> Metric {
+    Metric::Regret10m
+}
+const fn alpha() -> f64 {
+    0.05
+}
+const fn power() -> f64 {
+    0.8
+}
+const fn planned_users() -> u32 {
+    5_000
+}
+const fn users_min() -> u64 {
+    ASYMPTOTIC_USERS_MIN
+}
+const fn events_min() -> u64 {
+    25
+}
+fn guardrails() -> Vec<Guardrail> {
+    [
+        (Metric::BlockedUsers, 0.005),
+        (Metric::LiveKills, 0.02),
+        (Metric::Fallbacks, 0.01),
+    ]
+    .map(|(metric, margin)| Guardrail { metric, margin })
+    .to_vec()
+}
+
+/// How far weights may be from summing to 1.
+const WEIGHTS_TOLERANCE: f64 = 1e-3;
+
+impl Definition {
+    /// Gives nameless arms their policy's name.
+    #[must_use]
+    pub fn named(mut self) -> Self {
+        for arm in &mut self.arms {
+            if arm.name.is_empty() {
+                arm.name.clone_from(&arm.policy);
+            }
+        }
+        self
+    }
+
+    /// Says whether it can be, and how it is to be mended.
+    ///
+    /// # Errors
+    /// [`Invalid`], the first that is found.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if !is_name(&self.name) {
+            return Err(Invalid::Name(self.name.clone()));
+        }
+        self.check_arms()?;
+        let ranges = [
+            (
+                "coverage",
+                self.coverage,
+                self.coverage > 0.0 && self.coverage <= 1.0,
+                "give the share of users who take part, above 0 and at most 1",
+            ),
+            (
+                "alpha",
+                self.alpha,
+                (1e-6..=0.2).contains(&self.alpha),
+                "give how often a verdict may be wrong, from 0.000001 to 0.2; 0.05 is usual",
+            ),
+            (
+                "power",
+                self.power,
+                (0.5..1.0).contains(&self.power),
+                "give how often a real effect is to be seen, from 0.5 to below 1; 0.8 is usual",
+            ),
+            (
+                "planned_users",
+                f64::from(self.planned_users),
+                self.planned_users >= 200,
+                "give at least 200 users of two arms together",
+            ),
+        ];
+        for (key, value, is_sound, remedy) in ranges {
+            if !is_sound {
+                let key = key.to_owned();
+                return Err(Invalid::Range { key, value, remedy });
+            }
+        }
+        if self.users_min < ASYMPTOTIC_USERS_MIN {
+            #[expect(clippy::cast_precision_loss, reason = "it is below 100")]
+            return Err(Invalid::Range {
+                key: "users_min".to_owned(),
+                value: self.users_min as f64,
+                remedy: "the intervals are right from 100 users an arm on, so give at least 100",
+            });
+        }
+        self.layer()?;
+        self.check_switchback()?;
+        self.check_guardrails()
+    }
+
+    fn check_switchback(&self) -> Result<(), Invalid> {
+        let Some(switchback) = self.switchback else {
+            return Ok(());
+        };
+        if !switchback.is_sound() {
+            return Err(Invalid::Switchback(switchback));
+        }
+        if self.coverage < 1.0 || self.layer.is_some() {
+            return Err(Invalid::SwitchbackOfSome);
+        }
+        for metric in self.metrics() {
+            let ahead_s = metric.looks_ahead_s();
+            if ahead_s > switchback.washout_s {
+                return Err(Invalid::Washout { metric, ahead_s });
+            }
+        }
+        Ok(())
+    }
+
+    /// What it looks at: the primary metric, then the guardrails'.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
+        let guarded = self.guardrails.iter().map(|guardrail| guardrail.metric);
+        std::iter::once(self.primary).chain(guarded)
+    }
+
+    /// What falls into arms, as reports call it.
+    #[must_use]
+    pub const fn units(&self) -> &'static str {
+        match self.switchback {
+            Some(_) => "windows",
+            None => "users",
+        }
+    }
+
+    fn check_arms(&self) -> Result<(), Invalid> {
+        match self.arms.len() {
+            few @ (0 | 1) => return Err(Invalid::TooFewArms(few)),
+            many if many > ARMS_MAX => return Err(Invalid::TooManyArms(many)),
+            _ => {}
+        }
+        for (at, arm) in self.arms.iter().enumerate() {
+            if !is_name(&arm.name) {
+                let name = arm.name.clone();
+                return Err(Invalid::ArmName { at, name });
+            }
+            if self
+                .arms
+                .iter()
+                .take(at)
+                .any(|other| other.name == arm.name)
+            {
+                return Err(Invalid::SameName(arm.name.clone()));
+            }
+            if arm.explore.is_some_and(|explore| !explore.is_sound()) {
+                return Err(Invalid::Explore(at));
+            }
+        }
+        let weights: Vec<f64> = self.arms.iter().filter_map(|arm| arm.weight).collect();
+        if weights.is_empty() {
+            return Ok(());
+        }
+        if weights.len() != self.arms.len() {
+            return Err(Invalid::SomeWeights);
+        }
+        let bad = weights
+            .iter()
+            .position(|weight| !(*weight > 0.0 && *weight < 1.0));
+        if let Some((at, &weight)) = bad.and_then(|at| Some((at, weights.get(at)?))) {
+            return Err(Invalid::Weight { at, weight });
+        }
+        let sum: f64 = weights.iter().sum();
+        if (sum - 1.0).abs() > WEIGHTS_TOLERANCE {
+            return Err(Invalid::Weights(sum));
+        }
+        Ok(())
+    }
+
+    fn check_guardrails(&self) -> Result<(), Invalid> {
+        if self.guardrails.len() > GUARDRAILS_MAX {
+            return Err(Invalid::Guardrails(self.guardrails.len()));
+        }
+        for (at, &Guardrail { metric, margin }) in self.guardrails.iter().enumerate() {
+            if metric == self.primary {
+                return Err(Invalid::Guardrail(
+                    metric,
+                    "which is `primary` already: leave it out",
+                ));
+            }
+            if self
+                .guardrails
+                .iter()
+                .take(at)
+                .any(|other| other.metric == metric)
+            {
+                return Err(Invalid::Guardrail(metric, "twice: leave one out"));
+            }
+            if !(margin > 0.0 && margin.is_finite()) {
+                return Err(Invalid::Range {
+                    key: format!("guardrails[{at}].margin"),
+                    value: margin,
+                    remedy: "give by how much the metric may be worse, above 0: no experiment can show that it is not worse at all",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The slice of a layer that it has, if it is in one.
+    ///
+    /// # Errors
+    /// [`Invalid`] if there is no such slice.
+    pub fn layer(&self) -> Result<Option<Layer>, Invalid> {
+        let Some(layer) = &self.layer else {
+            return Ok(None);
+        };
+        if layer.name.is_empty() {
+            return Err(Invalid::LayerName);
+        }
+        Ok(Some(Layer::new(&layer.name, layer.from, layer.to)?))
+    }
+
+    /// The arms' shares, which sum to 1.
+    #[must_use]
+    pub fn weights(&self) -> Vec<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "arms are few")]
+        let equal = 1.0 / self.arms.len() as f64;
+        let weights = self.arms.iter().map(|arm| arm.weight.unwrap_or(equal));
+        weights.collect()
+    }
+}
+
+pub(super) fn is_name(name: &str) -> bool {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(sound)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! One line of the ledger: a checksum, a space, and what happened as JSON.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::definition::Definition;
+use super::explore::Explore;
+use super::tally::{Exposure, Tally};
+use wastegate::observe::pseudonym::Pseudonym;
+
+/// Hexadecimal digits of the checksum: the first of the SHA-256 of the JSON.
+const SUM_DIGITS: usize = 8;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Entry {
+    /// An experiment was started.
+    Started {
+        /// When, ms since the Unix epoch.
+        unix_ms: u64,
+        /// By whom.
+        by: String,
+        /// As what.
+        definition: Definition,
+    },
+    /// A phase of it began: what is compared, or the limit, is another from here on.
+    Phase {
+        /// Which experiment.
+        experiment: String,
+        /// Which phase.
+        phase: PhaseKey,
+    },
+    /// More users take part; nobody changes arm.
+    Coverage {
+        /// In which experiment.
+        experiment: String,
+        /// The share that takes part now.
+        coverage: f64,
+        /// When, ms since the Unix epoch.
+        unix_ms: u64,
+    },
+    /// A user was exposed; written before the arm was asked.
+    Exposed {
+        /// In which experiment.
+        experiment: String,
+        /// In which phase.
+        phase: u32,
+        /// On which node.
+        node: String,
+        /// Who, and to what.
+        exposure: Exposure,
+    },
+    /// What has happened to a user so far. The last of a user counts, so none is counted twice.
+    Tally {
+        /// In which experiment.
+        experiment: String,
+        /// In which phase.
+        phase: u32,
+        /// Who.
+        unit: Pseudonym,
+        /// What.
+        tally: Tally,
+    },
+    /// An experiment came to an end of some kind.
+    Ended {
+        /// Which.
+        experiment: String,
+        /// How.
+        state: State,
+        /// When, ms since the Unix epoch.
+        unix_ms: u64,
+        /// Why, with the numbers.
+        reason: String,
+    },
+}
+
+/// How an experiment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Users are exposed.
+    Running,
+    /// It was found to do harm: everybody in it has the control, until an operator stops it.
+    RolledBack,
+    /// An operator stopped it, or an arm cannot be had any more.
+    Stopped,
+}
+
+/// What a phase is keyed by: users of two phases are never put together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseKey {
+    /// Which phase, from 1.
+    pub number: u32,
+    /// When it began, ms since the Unix epoch.
+    pub unix_ms: u64,
+    /// The version of the contract with policies.
+    pub contract: String,
+    /// Managers that a user may hold.
+    pub cap: u32,
+    /// Each arm's share.
+    pub weights: Vec<f64>,
+    /// Each arm's policy.
+    pub arms: Vec<ArmKey>,
+}
+
+/// Which code an arm is, with which settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmKey {
+    /// The arm.
+    pub name: String,
+    /// The policy's name.
+    pub policy: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// Its parameters, in its order.
+    pub params: Vec<f64>,
+    /// How its first choice is drawn, if by lot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explore: Option<Explore>,
+}
+
+impl PhaseKey {
+    /// Whether the same is compared, under the same limit.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.contract == other.contract
+            && self.cap == other.cap
+            && self.weights == other.weights
+            && self.arms == other.arms
+    }
+}
+
+/// Why a line is none of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// It is not in the form of a line.
+    #[error("it does not begin with a checksum of {SUM_DIGITS} digits and a space")]
+    Form,
+    /// Something changed it.
+    #[error("its checksum is {found} and would be {expected}: the line was changed or damaged")]
+    Sum {
+        /// In the line.
+        found: String,
+        /// Of what follows.
+        expected: String,
+    },
+    /// Another version wrote it.
+    #[error("it is not as this version writes it: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Entry {
+    /// As a line, with its end.
+    ///
+    /// # Errors
+    /// None that is known: every entry is JSON.
+    pub fn line(&self) -> Result<String, serde_json::Error> {
+        let json = serde_json::to_string(self)?;
+        Ok(format!("{} {json}\n", sum(&json)))
+    }
+
+    /// Out of a line without its end.
+    ///
+    /// # Errors
+    /// [`Broken`] if it is none of ours.
+    pub fn parse(line: &str) -> Result<Self, Broken> {
+        let (found, json) = line.split_once(' ').ok_or(Broken::Form)?;
+        if found.len() != SUM_DIGITS {
+            return Err(Broken::Form);
+        }
+        let expected = sum(json);
+        if found != expected {
+            let found = found.to_owned();
+            return Err(Broken::Sum { found, expected });
+        }
+        Ok(serde_json::from_str(json)?)
+    }
+}
+
+fn sum(json: &str) -> String {
+    let digest = Sha256::digest(json.as_bytes());
+    digest
+        .iter()
+        .take(SUM_DIGITS / 2)
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

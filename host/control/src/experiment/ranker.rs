@@ -1,0 +1,52 @@
+//! Asks whoever a user is to be ranked by: the champion, or an arm of an experiment.
+
+use std::sync::Arc;
+
+use super::service::Experiments;
+use wastegate_core::decision::{Answer, Question, Ranker};
+use wastegate_core::types::{Scope, Tier};
+
+/// Ranks for users of experiments by their arms, and for everybody else by the champion.
+///
+/// Only what is asked for an admission is an arm's: decisions of the background pass and of the node
+/// stay with the champion, since they come before a user's first trigger or concern many users.
+pub struct Arms {
+    experiments: Arc<Experiments>,
+    champion: Arc<dyn Ranker>,
+}
+
+impl Arms {
+    /// In front of a champion.
+    #[must_use]
+    pub fn new(experiments: Arc<Experiments>, champion: Arc<dyn Ranker>) -> Self {
+        Self {
+            experiments,
+            champion,
+        }
+    }
+}
+
+impl Ranker for Arms {
+    fn rank(&self, question: &Arc<Question>) -> Answer {
+        let is_trigger = question.scope == Scope::User && question.tier != Tier::Proactive;
+        let asked = question
+            .rows
+            .first()
+            .filter(|_| is_trigger)
+            .and_then(|row| self.experiments.expose(&row.user, question));
+        let Some(asked) = asked else {
+            return self.champion.rank(question);
+        };
+        match asked.ranker.rank(question) {
+            Answer::Ready(mut ranked) => {
+                ranked.experiment = Some(asked.label);
+                Answer::Ready(ranked)
+            }
+            Answer::Pending(answer) => Answer::Pending(Box::pin(async move {
+                let mut ranked = answer.await;
+                ranked.experiment = Some(asked.label);
+                ranked
+            })),
+        }
+    }
+}

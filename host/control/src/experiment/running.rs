@@ -1,0 +1,309 @@
+//! An experiment in memory: who is in it, in which arm, and what happened to them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::assign::{HashVersion, Layer, Range, choose, place, ranges};
+use super::definition::Definition;
+use super::entry::{ArmKey, Entry, PhaseKey, State};
+use super::ledger::Ledger;
+use super::switchback::{Switchback, Window};
+use super::tally::{Exposure, Member, Tally};
+use wastegate::observe::pseudonym::Pseudonym;
+use wastegate_core::decision::{Question, Ranker};
+use wastegate_core::stats::counts::Evidence;
+use wastegate_core::types::UserId;
+
+/// Users of one phase; more are ranked for by the champion, which the report says.
+pub const MEMBERS_MAX: usize = 500_000;
+/// How strong the prior of the sequential sample ratio test is, users.
+const SRM_PRIOR_USERS: f64 = 100.0;
+
+/// One experiment.
+pub(super) struct Running {
+    /// Its name, as labels carry it.
+    pub(super) name: String,
+    /// Who started it.
+    pub(super) by: String,
+    /// When, ms since the Unix epoch.
+    pub(super) unix_ms: u64,
+    pub(super) layer: Option<Layer>,
+    pub(super) switchback: Option<Switchback>,
+    /// Held for a look-up, a few additions, or the one write of a first trigger.
+    pub(super) now: Mutex<Now>,
+}
+
+/// How it stands.
+pub(super) struct Now {
+    pub(super) definition: Definition,
+    pub(super) state: State,
+    /// Why it came to an end, if it did.
+    pub(super) reason: String,
+    /// Counts changes of who ranks: phases, and a rollback.
+    pub(super) generation: u32,
+    pub(super) phase: PhaseKey,
+    /// In the order of the arms; empty once it is stopped.
+    pub(super) seats: Vec<Seat>,
+    pub(super) ranges: Vec<Range>,
+    /// In one order, so that sums over them come out the same to the last bit.
+    pub(super) members: BTreeMap<Pseudonym, Member>,
+    /// Whose tallies are not in the ledger yet.
+    pub(super) dirty: HashSet<Pseudonym>,
+    /// Users who were met in two arms.
+    pub(super) multiple: HashSet<Pseudonym>,
+    /// Triggers of users who could not be taken in.
+    pub(super) not_taken: u64,
+    pub(super) evidence: Option<Evidence>,
+}
+
+/// Who ranks for an arm.
+#[derive(Clone)]
+pub(super) struct Seat {
+    pub(super) ranker: Arc<dyn Ranker>,
+    pub(super) key: ArmKey,
+    /// What it was made from, to notice that it would be made from something else now.
+    pub(super) fingerprint: String,
+    /// `experiment/phase/arm`, as decision records carry it.
+    pub(super) label: Arc<str>,
+}
+
+/// Whom to ask.
+pub struct Asked {
+    /// The arm's ranker.
+    pub(super) ranker: Arc<dyn Ranker>,
+    /// As what the decision is recorded.
+    pub(super) label: Arc<str>,
+}
+
+/// Who falls into an arm: a user, or a window of time.
+pub(super) struct Unit {
+    /// By what name it falls.
+    pub(super) name: UserId,
+    /// How the ledger calls it.
+    pub(super) id: Pseudonym,
+    /// The window, if it is one.
+    pub(super) window: Option<Window>,
+}
+
+/// When and where somebody is exposed.
+pub(super) struct Moment<'a> {
+    /// When, ms since the Unix epoch.
+    pub(super) unix_ms: u64,
+    pub(super) node: &'a str,
+    pub(super) ledger: &'a Mutex<Ledger>,
+}
+
+impl Now {
+    pub(super) fn new(definition: Definition, phase: PhaseKey) -> Self {
+        let mut now = Self {
+            state: State::Running,
+            reason: String::new(),
+            generation: 0,
+            seats: Vec::new(),
+            ranges: Vec::new(),
+            members: BTreeMap::new(),
+            dirty: HashSet::new(),
+            multiple: HashSet::new(),
+            not_taken: 0,
+            evidence: None,
+            definition,
+            phase: phase.clone(),
+        };
+        now.cover();
+        now.begin(phase);
+        now
+    }
+
+    /// A phase begins: nobody has been exposed in it.
+    pub(super) fn begin(&mut self, phase: PhaseKey) {
+        self.generation = self.generation.saturating_add(1);
+        self.members.clear();
+        self.dirty.clear();
+        self.multiple.clear();
+        self.not_taken = 0;
+        self.evidence = Evidence::against(&phase.weights, SRM_PRIOR_USERS);
+        self.phase = phase;
+    }
+
+    /// The coverage is another.
+    pub(super) fn cover(&mut self) {
+        let weights = self.definition.weights();
+        self.ranges = ranges(weights.len(), self.definition.coverage, &weights);
+    }
+
+    /// A user's exposure as a ledger had it.
+    pub(super) fn remember(&mut self, exposure: Exposure) {
+        let unit = exposure.unit;
+        match self.members.get(&unit) {
+            Some(known) if known.exposure.arm != exposure.arm => {
+                self.multiple.insert(unit);
+            }
+            Some(_) => {}
+            None => {
+                let tally = Tally::default();
+                self.members.insert(unit, Member { exposure, tally });
+            }
+        }
+    }
+
+    /// The tallies that changed since they were written last.
+    pub(super) fn unwritten(&mut self, name: &str) -> Vec<Entry> {
+        let number = self.phase.number;
+        let dirty = std::mem::take(&mut self.dirty);
+        let known = dirty
+            .into_iter()
+            .filter_map(|unit| Some((unit, self.members.get(&unit)?)));
+        known
+            .map(|(unit, member)| Entry::Tally {
+                experiment: name.to_owned(),
+                phase: number,
+                unit,
+                tally: member.tally.clone(),
+            })
+            .collect()
+    }
+
+    /// Everything that still counts, as the ledger has it.
+    pub(super) fn whole(&self, running: &Running, node: &str) -> Vec<Entry> {
+        let experiment = running.name.clone();
+        let mut entries = vec![
+            Entry::Started {
+                unix_ms: running.unix_ms,
+                by: running.by.clone(),
+                definition: self.definition.clone(),
+            },
+            Entry::Phase {
+                experiment: experiment.clone(),
+                phase: self.phase.clone(),
+            },
+        ];
+        for (unit, member) in &self.members {
+            entries.push(Entry::Exposed {
+                experiment: experiment.clone(),
+                phase: self.phase.number,
+                node: node.to_owned(),
+                exposure: member.exposure.clone(),
+            });
+            entries.push(Entry::Tally {
+                experiment: experiment.clone(),
+                phase: self.phase.number,
+                unit: *unit,
+                tally: member.tally.clone(),
+            });
+        }
+        if self.state != State::Running {
+            entries.push(Entry::Ended {
+                experiment,
+                state: self.state,
+                unix_ms: running.unix_ms,
+                reason: self.reason.clone(),
+            });
+        }
+        entries
+    }
+}
+
+impl Running {
+    /// The arm of a user who needs room: after the exposure is written down, if it is the first.
+    pub(super) fn expose(
+        &self,
+        unit: Unit,
+        question: &Question,
+        moment: &Moment<'_>,
+    ) -> Option<Asked> {
+        if self
+            .layer
+            .as_ref()
+            .is_some_and(|layer| !layer.holds(unit.name.as_str()))
+        {
+            return None;
+        }
+        let place = place(HashVersion::V2, &self.name, unit.name.as_str());
+        let mut now = self.now.lock();
+        let arm = choose(place, &now.ranges)?;
+        if now.state == State::RolledBack {
+            return now.ask(0);
+        }
+        if now.state != State::Running {
+            return None;
+        }
+        match now.members.get(&unit.id) {
+            Some(known) if known.exposure.arm != arm => {
+                now.multiple.insert(unit.id);
+            }
+            Some(_) => {}
+            // What the arm before left behind is nobody's: ranked for, and not counted.
+            None if unit
+                .window
+                .is_some_and(|window| moment.unix_ms < window.counts_from_ms) => {}
+            None if now.members.len() >= MEMBERS_MAX => {
+                now.not_taken += 1;
+                return None;
+            }
+            None => {
+                let from = unit.window.map(|window| window.counts_from_ms);
+                let exposure = Exposure {
+                    unit: unit.id,
+                    arm,
+                    place,
+                    tier: question.tier,
+                    held: question.held,
+                    limit: question.limit,
+                    unix_ms: from.unwrap_or(moment.unix_ms),
+                    now_us: question.now.micros(),
+                    until_ms: unit.window.map(|window| window.until_ms),
+                };
+                let entry = Entry::Exposed {
+                    experiment: self.name.clone(),
+                    phase: now.phase.number,
+                    node: moment.node.to_owned(),
+                    exposure: exposure.clone(),
+                };
+                if let Err(error) = append(moment.ledger, &[entry]) {
+                    now.not_taken += 1;
+                    if now.not_taken == 1 {
+                        tracing::error!(experiment = self.name, %error, "cannot write an exposure; users that are new to the experiment stay with the champion");
+                    }
+                    return None;
+                }
+                now.remember(exposure);
+            }
+        }
+        now.ask(arm)
+    }
+
+    /// Something happened to a user, if it is one of this experiment.
+    pub(super) fn note(&self, unit: Pseudonym, change: &dyn Fn(&Exposure, &mut Tally)) {
+        let mut now = self.now.lock();
+        if now.state != State::Running {
+            return;
+        }
+        if let Some(member) = now.members.get_mut(&unit) {
+            change(&member.exposure, &mut member.tally);
+            now.dirty.insert(unit);
+        }
+    }
+}
+
+impl Now {
+    fn ask(&self, arm: usize) -> Option<Asked> {
+        let seat = self.seats.get(arm)?;
+        Some(Asked {
+            ranker: seat.ranker.clone(),
+            label: seat.label.clone(),
+        })
+    }
+}
+
+pub(super) fn append(ledger: &Mutex<Ledger>, entries: &[Entry]) -> io::Result<()> {
+    ledger.lock().append(entries)
+}
+
+/// Waits until everything that was added is on disk, without keeping others from adding.
+pub(super) fn sync(ledger: &Mutex<Ledger>) -> io::Result<()> {
+    let file = ledger.lock().file()?;
+    file.map_or(Ok(()), |file| file.sync_data())
+}

@@ -1,0 +1,171 @@
+//! The one who keeps experiments: starts and stops them, exposes users, hears what happened to them,
+//! and rolls back what does harm.
+//!
+//! Starting, stopping and looking block (compilers, disks) and belong on threads that may; exposing and
+//! hearing are on the way of decisions and take a look-up, and one write for a user's first trigger.
+
+mod change;
+mod hear;
+mod look;
+mod open;
+mod view;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+pub use look::LOOK_EVERY;
+pub use view::View;
+pub(super) use view::utc;
+
+use super::definition::ArmSpec;
+use super::ledger::Ledger;
+use super::running::{Asked, Moment, Running, Unit};
+use super::shadow::Candidate;
+use wastegate::observe::pseudonym::Pseudonymizer;
+use wastegate_core::decision::{PolicyRef, Question, Ranker};
+use wastegate_core::types::{Clock, UserId};
+
+/// What an experiment needs of the house: policies made ready, news of their failures, the audit log.
+pub trait Backstage: Send + Sync + 'static {
+    /// Makes an arm ready. Blocks.
+    ///
+    /// # Errors
+    /// Why it cannot be, in a sentence.
+    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String>;
+
+    /// Makes a shadow's policy ready: to be asked, and nothing else. Blocks.
+    ///
+    /// # Errors
+    /// As [`Backstage::prepare`].
+    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String>;
+
+    /// What [`Backstage::prepare`] would make it from now; cheap.
+    fn fingerprint(&self, arm: &ArmSpec) -> String;
+
+    /// Why a policy is left alone, if it is.
+    fn quarantined(&self, digest: &str) -> Option<String>;
+
+    /// The version of the contract with policies.
+    fn contract(&self) -> String;
+
+    /// Puts a line into the audit log. Blocks.
+    fn note(&self, by: &str, what: Noted, experiment: &str, reason: &str);
+}
+
+/// What the audit log is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// An experiment, or a new phase of it, began.
+    Started,
+    /// It takes in more users.
+    Covered,
+    /// It was found to do harm.
+    RolledBack,
+    /// It was stopped.
+    Stopped,
+    /// A shadow began.
+    ShadowStarted,
+    /// A shadow was stopped.
+    ShadowStopped,
+}
+
+/// An arm that is ready.
+#[derive(Clone)]
+pub struct Contestant {
+    /// Which code it is.
+    pub about: PolicyRef,
+    /// With which parameters.
+    pub params: Arc<[f64]>,
+    /// Who ranks.
+    pub ranker: Arc<dyn Ranker>,
+    /// What it was made from.
+    pub fingerprint: String,
+}
+
+/// Where and how experiments are kept.
+pub struct Given {
+    /// The house.
+    pub backstage: Arc<dyn Backstage>,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// How users are named in the ledger.
+    pub pseudonyms: Pseudonymizer,
+    /// This node.
+    pub node: String,
+    /// Managers that a user may hold: a part of what is compared.
+    pub cap: u32,
+}
+
+/// All experiments. Share it as an `Arc`.
+pub struct Experiments {
+    given: Given,
+    /// Held while lines are written; never while anything else waits.
+    ledger: Mutex<Ledger>,
+    /// In the order in which they were started.
+    all: Mutex<Vec<Arc<Running>>>,
+    /// Those that somebody is ranked by; replaced only by whoever holds `changing`.
+    live: ArcSwap<Vec<Arc<Running>>>,
+    /// One change at a time; held on threads that may block only.
+    changing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Experiments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Experiments").finish_non_exhaustive()
+    }
+}
+
+impl Experiments {
+    /// The arm of a user who needs room, if the user is in an experiment: after the exposure is
+    /// written down.
+    pub(super) fn expose(&self, user: &UserId, question: &Question) -> Option<Asked> {
+        let live = self.live.load();
+        if live.is_empty() {
+            return None;
+        }
+        let moment = Moment {
+            unix_ms: self.given.clock.unix_ms(question.now),
+            node: &self.given.node,
+            ledger: &self.ledger,
+        };
+        live.iter().find_map(|running| {
+            let unit = self.unit(running, user, moment.unix_ms)?;
+            running.expose(unit, question, &moment)
+        })
+    }
+
+    /// Who falls into an arm when something happens to a user: the user, or the window of that moment.
+    fn unit(&self, running: &Running, user: &UserId, unix_ms: u64) -> Option<Unit> {
+        let (name, window) = match running.switchback {
+            None => (user.clone(), None),
+            Some(switchback) => {
+                let window = switchback.window(unix_ms)?;
+                // Nodes take turns of their own, so that a busy hour is not one arm's everywhere.
+                let name = format!("{}/{}", self.given.node, window.number);
+                (UserId::new(&name).ok()?, Some(window))
+            }
+        };
+        Some(Unit {
+            id: self.given.pseudonyms.user(&name),
+            name,
+            window,
+        })
+    }
+
+    fn unix_ms(&self) -> u64 {
+        self.given.clock.unix_ms(self.given.clock.now())
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<Running>> {
+        self.all
+            .lock()
+            .iter()
+            .find(|running| running.name == name)
+            .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

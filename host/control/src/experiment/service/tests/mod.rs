@@ -1,0 +1,142 @@
+//! Experiments without sockets: exposures, restarts, phases, breakers, harm and its absence.
+
+mod lives;
+mod turns;
+mod verdicts;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::experiment::testing::definition;
+use wastegate::observe::pseudonym::PseudonymKey;
+use wastegate_core::decision::builtin::BuiltIn;
+use wastegate_core::decision::testing::{ask, row, snapshot};
+use wastegate_core::decision::{Question, TierTable};
+use wastegate_core::types::Tier;
+
+/// A house whose policies and failures are what a test says.
+#[derive(Default)]
+struct House {
+    notes: Mutex<Vec<(Noted, String)>>,
+    quarantined: Mutex<Option<String>>,
+    version: Mutex<u32>,
+    missing: Mutex<Option<String>>,
+}
+
+impl Backstage for House {
+    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String> {
+        if self.missing.lock().as_ref() == Some(&arm.policy) {
+            return Err(format!("there is no policy `{}`", arm.policy));
+        }
+        let fingerprint = self.fingerprint(arm);
+        Ok(Contestant {
+            about: PolicyRef {
+                name: arm.policy.as_str().into(),
+                version: "1".into(),
+                digest: fingerprint.as_str().into(),
+            },
+            params: arm.params.values().copied().collect(),
+            ranker: Arc::new(BuiltIn),
+            fingerprint,
+        })
+    }
+
+    fn candidate(&self, _: &ArmSpec) -> Result<Candidate, String> {
+        Err("no shadows here".to_owned())
+    }
+
+    fn fingerprint(&self, arm: &ArmSpec) -> String {
+        format!("{}@{}", arm.policy, self.version.lock())
+    }
+
+    fn quarantined(&self, digest: &str) -> Option<String> {
+        self.quarantined
+            .lock()
+            .clone()
+            .filter(|bad| bad == digest)
+            .map(|_| "3 faults in a row".to_owned())
+    }
+
+    fn contract(&self) -> String {
+        "1".to_owned()
+    }
+
+    fn note(&self, _by: &str, what: Noted, _experiment: &str, reason: &str) {
+        self.notes.lock().push((what, reason.to_owned()));
+    }
+}
+
+fn given(house: &Arc<House>, cap: u32) -> Given {
+    Given {
+        backstage: house.clone(),
+        clock: Clock::system(),
+        pseudonyms: Pseudonymizer::new(PseudonymKey::from_bytes([7; 16])),
+        node: "n".to_owned(),
+        cap,
+    }
+}
+
+fn opened(house: &Arc<House>, folder: &Path, cap: u32) -> Arc<Experiments> {
+    let (experiments, problems) = Experiments::open(given(house, cap), folder).unwrap();
+    assert_eq!(problems, Vec::<String>::new());
+    experiments
+}
+
+fn in_memory(rest: &str) -> (Arc<House>, Arc<Experiments>) {
+    let house = Arc::new(House::default());
+    let experiments = Experiments::in_memory(given(&house, 20));
+    experiments.start(definition(rest), "ann").unwrap();
+    (house, experiments)
+}
+
+fn user(number: usize) -> UserId {
+    UserId::new(&format!("user-{number}")).unwrap()
+}
+
+/// A question about a user who is at the limit now.
+fn question_of(experiments: &Experiments, user: &UserId) -> Question {
+    let rows = vec![
+        row("a", 10).of(user.as_str()),
+        row("b", 20).of(user.as_str()),
+    ];
+    let question = ask(&snapshot(2, rows), &TierTable::default(), Tier::Force, 1);
+    Question {
+        now: experiments.given.clock.now(),
+        ..question
+    }
+}
+
+/// Exposes a user; the arm by its label.
+fn expose(experiments: &Experiments, number: usize) -> Option<String> {
+    let user = user(number);
+    let asked = experiments.expose(&user, &question_of(experiments, &user))?;
+    Some(asked.label.rsplit('/').next().unwrap().to_owned())
+}
+
+/// So many users, of whom the arm's come back to every victim in `of_ten` of ten cases and the control's in one.
+fn live(experiments: &Experiments, users: usize, arm_of_ten: usize) {
+    for number in 0..users {
+        let Some(arm) = expose(experiments, number) else {
+            continue;
+        };
+        let user = user(number);
+        experiments.admission(&user, Duration::from_millis(1), true, false);
+        experiments.decided(&user, false);
+        experiments.evicted(&user);
+        experiments.ended(
+            &user,
+            wastegate_core::decision::VictimOutcome::Echoed { after_ms: 1 },
+        );
+        let of_ten = if arm == "lru" { arm_of_ten } else { 1 };
+        if number % 10 < of_ten {
+            experiments.returned(&user, experiments.given.clock.now(), 100);
+        }
+    }
+}
+
+const PRIMARY: &str =
+    "primary = \"thrash\"\nguardrails = [{metric=\"blocked-users\", margin=0.05}]";

@@ -1,0 +1,94 @@
+//! How far two rankings of the same question agree.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use wastegate_core::decision::{Question, Ranking};
+use wastegate_core::stats::rank::{kendall_of_orders, overlap_at, rank_biased_overlap};
+
+/// How much the top counts in rank-biased overlap.
+const RBO_P: f64 = 0.9;
+
+/// Sums over decisions that both ranked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Agreement {
+    compared: u64,
+    same_first: u64,
+    overlap: Mean,
+    tau: Mean,
+    rbo: Mean,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Mean {
+    sum: f64,
+    of: u64,
+}
+
+/// The same as means, each with what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Agreed {
+    /// Decisions that both ranked.
+    pub compared: u64,
+    /// Of those, with the same first choice.
+    pub same_first: u64,
+    /// The mean share of victims in common, of as many as were needed.
+    pub overlap_at_needed: Option<f64>,
+    /// Kendall's τ-b over rows that both ranked, and of how many decisions it is the mean.
+    pub kendall_tau_b: Option<(f64, u64)>,
+    /// Rank-biased overlap (p = 0.9), and of how many decisions it is the mean.
+    pub rank_biased_overlap: Option<(f64, u64)>,
+}
+
+impl Mean {
+    fn add(&mut self, value: Option<f64>) {
+        if let Some(value) = value {
+            self.sum += value;
+            self.of += 1;
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "2^53 decisions are beyond anybody"
+    )]
+    fn get(self) -> Option<(f64, u64)> {
+        (self.of > 0).then(|| (self.sum / self.of as f64, self.of))
+    }
+}
+
+impl Agreement {
+    /// Two orders of the same rows.
+    pub(super) fn add(&mut self, live: &[u32], shadow: &[u32], needed: u32) {
+        self.compared += 1;
+        self.same_first += u64::from(live.first() == shadow.first());
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX).max(1);
+        self.overlap.add(overlap_at(live, shadow, needed));
+        self.tau.add(kendall_of_orders(live, shadow));
+        self.rbo.add(rank_biased_overlap(
+            live,
+            shadow,
+            RBO_P,
+            live.len().min(shadow.len()),
+        ));
+    }
+
+    pub(super) fn agreed(&self) -> Agreed {
+        Agreed {
+            compared: self.compared,
+            same_first: self.same_first,
+            overlap_at_needed: self.overlap.get().map(|(mean, _)| mean),
+            kendall_tau_b: self.tau.get(),
+            rank_biased_overlap: self.rbo.get(),
+        }
+    }
+}
+
+/// The rows of a ranking that exist, each once, in its order.
+pub(super) fn order(ranking: &Ranking, question: &Question) -> Vec<u32> {
+    let mut met = HashSet::new();
+    let rows = ranking.choices.iter().map(|choice| choice.row);
+    rows.filter(|&row| (row as usize) < question.rows.len() && met.insert(row))
+        .collect()
+}

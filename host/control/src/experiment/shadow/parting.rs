@@ -1,0 +1,219 @@
+//! Where the one that decides and its shadow would take different managers, and what came of it.
+//!
+//! Taking somebody was wrong if it answered our Close or its user wanted it back; that is known of the
+//! one that went. Of the one that would have gone it is known when it is met again in a later question:
+//! wrong if it was active since. What is not met again stays unknown, and is counted as that.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde::Serialize;
+
+use super::OUTCOME_WITHIN;
+use wastegate_core::decision::{Question, Row, Standing};
+use wastegate_core::types::{DecisionId, Health, ManagerId, ManagerKey, Signal, Timestamp, UserId};
+
+/// Disagreements that are followed at once; of more, the oldest are forgotten.
+const FOLLOWED_MAX: usize = 1_024;
+/// Disagreements with a known outcome that are kept as examples.
+const EXAMPLES_MAX: usize = 20;
+/// Users of whom one disagreement counts in the test.
+const USERS_MAX: usize = 100_000;
+
+/// A manager as a question showed it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Side {
+    #[serde(skip)]
+    manager: ManagerId,
+    #[serde(skip)]
+    key: ManagerKey,
+    /// How long it had been idle, ms.
+    pub idle_ms: f64,
+    /// What was believed of its peer.
+    pub health: Health,
+    /// Whether somebody was attached.
+    pub standing: Standing,
+    /// Whether taking it was, or would have been, wrong; none while it is not known.
+    pub wrong: Option<bool>,
+    /// After how long its user wanted it back or was active in it, ms.
+    pub wanted_after_ms: Option<u64>,
+}
+
+/// One disagreement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Parting {
+    /// The decision, as its record calls it.
+    pub decision: DecisionId,
+    #[serde(skip)]
+    at: Timestamp,
+    #[serde(skip)]
+    user: UserId,
+    /// Whom the one that decides put first.
+    pub live: Side,
+    /// Whom the shadow put first.
+    pub shadow: Side,
+}
+
+/// How disagreements came out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// All that there were.
+    pub partings: u64,
+    /// One a user, both known: the one that decides was wrong and the shadow would not have been.
+    pub live_only_wrong: u64,
+    /// The other way round.
+    pub shadow_only_wrong: u64,
+    /// Both wrong, or neither.
+    pub alike: u64,
+    /// Over with one side unknown.
+    pub unknown: u64,
+    /// Still followed.
+    pub open: u64,
+    /// Forgotten, or of a user of whom one was counted already.
+    pub not_counted: u64,
+}
+
+/// All that are followed.
+#[derive(Debug, Default)]
+pub(super) struct Partings {
+    open: VecDeque<Parting>,
+    outcomes: Outcomes,
+    users: HashSet<UserId>,
+    examples: Vec<Parting>,
+}
+
+impl Side {
+    fn new(row: &Row) -> Self {
+        Self {
+            manager: row.manager,
+            key: row.key.clone(),
+            idle_ms: row.signals[Signal::IdleMs],
+            health: row.health,
+            standing: row.standing,
+            wrong: None,
+            wanted_after_ms: None,
+        }
+    }
+}
+
+impl Partings {
+    /// They would take different managers.
+    pub(super) fn part(&mut self, question: &Question, live: u32, shadow: u32) {
+        let side = |row: u32| question.rows.get(row as usize);
+        let (Some(live), Some(shadow)) = (side(live), side(shadow)) else {
+            return;
+        };
+        self.settle(question.now);
+        self.outcomes.partings += 1;
+        if self.open.len() >= FOLLOWED_MAX {
+            self.open.pop_front();
+            self.outcomes.not_counted += 1;
+        }
+        self.open.push_back(Parting {
+            decision: question.decision,
+            at: question.now,
+            user: live.user.clone(),
+            live: Side::new(live),
+            shadow: Side::new(shadow),
+        });
+    }
+
+    /// What became of a victim.
+    pub(super) fn ended(&mut self, manager: ManagerId, echoed: bool) {
+        for parting in self.open.iter_mut().filter(|it| it.live.manager == manager) {
+            let wrong = parting.live.wrong.unwrap_or_default() || echoed;
+            parting.live.wrong = Some(wrong);
+        }
+    }
+
+    /// Somebody wanted a victim back.
+    pub(super) fn returned(&mut self, user: &UserId, key: &ManagerKey, away_ms: u64) {
+        let same = |it: &&mut Parting| it.user == *user && it.live.key == *key;
+        for parting in self.open.iter_mut().filter(same) {
+            parting.live.wrong = Some(true);
+            parting.live.wanted_after_ms.get_or_insert(away_ms);
+        }
+    }
+
+    /// A later question about the same user shows what became of the other one.
+    pub(super) fn seen_again(&mut self, question: &Question) {
+        let rows: HashMap<ManagerId, &Row> =
+            question.rows.iter().map(|row| (row.manager, row)).collect();
+        for parting in &mut self.open {
+            let Some(row) = rows.get(&parting.shadow.manager) else {
+                continue;
+            };
+            if row.last_activity > parting.at {
+                parting.shadow.wrong = Some(true);
+                let after = row.last_activity.since(parting.at).as_millis();
+                parting
+                    .shadow
+                    .wanted_after_ms
+                    .get_or_insert(u64::try_from(after).unwrap_or(u64::MAX));
+            } else {
+                parting.shadow.wrong.get_or_insert(false);
+            }
+        }
+        self.settle(question.now);
+    }
+
+    /// Counts those whose time is over.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        while let Some(first) = self.open.front()
+            && now.since(first.at) >= OUTCOME_WITHIN
+        {
+            let Some(parting) = self.open.pop_front() else {
+                return;
+            };
+            self.count(parting);
+        }
+    }
+
+    fn count(&mut self, parting: Parting) {
+        let (Some(live), Some(shadow)) = (parting.live.wrong, parting.shadow.wrong) else {
+            self.outcomes.unknown += 1;
+            return;
+        };
+        if self.users.len() >= USERS_MAX || !self.users.insert(parting.user.clone()) {
+            self.outcomes.not_counted += 1;
+        } else {
+            match (live, shadow) {
+                (true, false) => self.outcomes.live_only_wrong += 1,
+                (false, true) => self.outcomes.shadow_only_wrong += 1,
+                (_, _) => self.outcomes.alike += 1,
+            }
+        }
+        self.examples.push(parting);
+        by_harm(&mut self.examples);
+        self.examples.truncate(EXAMPLES_MAX);
+    }
+
+    /// How they came out so far.
+    pub(super) fn outcomes(&self) -> Outcomes {
+        Outcomes {
+            open: self.open.len() as u64,
+            ..self.outcomes
+        }
+    }
+
+    /// The worst examples first, those that are still followed among them.
+    pub(super) fn examples(&self) -> Vec<Parting> {
+        let mut all: Vec<Parting> = self.examples.iter().chain(&self.open).cloned().collect();
+        by_harm(&mut all);
+        all.truncate(EXAMPLES_MAX);
+        all
+    }
+}
+
+/// Where somebody was wronged first, the sooner wanted back the worse.
+fn by_harm(partings: &mut [Parting]) {
+    let wrongs = |it: &Parting| {
+        u8::from(it.live.wrong != Some(true)) + u8::from(it.shadow.wrong == Some(true)) * 2
+    };
+    partings.sort_by_key(|it| {
+        (
+            wrongs(it),
+            it.live.wanted_after_ms.unwrap_or(u64::MAX),
+            it.decision,
+        )
+    });
+}

@@ -1,0 +1,113 @@
+//! What operators see of a shadow, with denominators and what was not seen.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::agreement::Agreed;
+use super::parting::{Outcomes, Parting};
+use super::{Shadow, ShadowRefused, ShadowSpec, Shadows};
+use wastegate_core::decision::PolicyRef;
+use wastegate_core::stats::counts::mcnemar;
+
+/// One shadow.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// As what it was started.
+    pub spec: ShadowSpec,
+    /// Which code it is.
+    pub policy: PolicyRef,
+    /// With which parameters, in its order.
+    pub params: Vec<f64>,
+    /// Who started it.
+    pub by: String,
+    /// For how long it has run, ms.
+    pub for_ms: u64,
+    /// Decisions that were made meanwhile, for users at their limit.
+    pub decisions: u64,
+    /// Of those, the ones it was asked about.
+    pub asked: u64,
+    /// Of those, the ones that did not fit into its queue.
+    pub dropped: u64,
+    /// What went wrong with it, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// The last of it.
+    pub last_fault: Option<String>,
+    /// Questions that could not be compared, because whoever decides gave no usable ranking.
+    pub live_faults: u64,
+    /// Its fuel: in the mean and at the most.
+    pub fuel: (u64, u64),
+    /// The mean fuel of whoever decides, on the same questions.
+    pub live_fuel: u64,
+    /// Its mean duration, microseconds.
+    pub micros: u64,
+    /// How far it agrees.
+    pub agreement: Agreed,
+    /// How disagreements came out.
+    pub outcomes: Outcomes,
+    /// How often a split of one-sided outcomes at least as uneven comes by chance (`McNemar`, exact).
+    pub mcnemar_p: f64,
+    /// Disagreements, the worst first.
+    pub examples: Vec<Parting>,
+    /// What this is and is not.
+    pub note: &'static str,
+}
+
+const NOTE: &str = "Decision by decision, on what the policy in charge left: not the effect of deploying the shadow. An experiment shows that.";
+
+impl Shadows {
+    /// All shadows.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        self.live
+            .load()
+            .iter()
+            .map(|shadow| self.view_of(shadow))
+            .collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`ShadowRefused::NoSuch`].
+    pub fn view(&self, name: &str) -> Result<View, ShadowRefused> {
+        let live = self.live.load();
+        let found = live.iter().find(|shadow| shadow.spec.name == name);
+        found
+            .map(|shadow| self.view_of(shadow))
+            .ok_or_else(|| ShadowRefused::NoSuch(name.to_owned()))
+    }
+
+    fn view_of(&self, shadow: &Shadow) -> View {
+        let now = self.clock.now();
+        let mut findings = shadow.findings.lock();
+        findings.partings.settle(now);
+        let outcomes = findings.partings.outcomes();
+        let asked = findings.asked;
+        let mean = |sum: u64| sum.checked_div(asked).unwrap_or_default();
+        let running = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        View {
+            spec: shadow.spec.clone(),
+            policy: shadow.about.clone(),
+            params: shadow.params.to_vec(),
+            by: shadow.by.clone(),
+            for_ms: running(now.since(shadow.since)),
+            decisions: shadow.seen.load(Ordering::Relaxed),
+            asked,
+            dropped: shadow.dropped.load(Ordering::Relaxed),
+            faults: findings.faults.clone(),
+            last_fault: findings.last_fault.clone(),
+            live_faults: findings.live_faults,
+            fuel: (mean(findings.fuel), findings.fuel_most),
+            live_fuel: mean(findings.live_fuel),
+            micros: mean(findings.micros),
+            agreement: findings.agreement.agreed(),
+            mcnemar_p: mcnemar(outcomes.live_only_wrong, outcomes.shadow_only_wrong),
+            outcomes,
+            examples: findings.partings.examples(),
+            note: NOTE,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What the numbers allow to say: roll back, hold, go on, or promote.
+//!
+//! - Every interval is an always-valid confidence sequence, so a verdict may be looked at all the time.
+//! - Harm is any of several tests, so each has its share of α (Bonferroni). A promotion is all of
+//!   several tests, which needs no correction (Spotify's risk-aware rule).
+//! - A broken split of users, or users seen in two arms, makes every number suspect: hold.
+
+mod conclude;
+mod measure;
+
+use serde::Serialize;
+
+use super::definition::Definition;
+use super::metric::Metric;
+use super::tally::Member;
+use wastegate_core::stats::counts::SampleRatio;
+use wastegate_core::stats::ratio::Estimate;
+use wastegate_core::stats::relative::Relative;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Some arm does harm.
+    Rollback,
+    /// The numbers cannot be trusted.
+    Hold,
+    /// Nothing is certain yet.
+    Continue,
+    /// Some arm is better and no worse in anything guarded.
+    Promotable,
+}
+
+/// Everything that is known of a phase.
+#[derive(Debug, Clone, Serialize)]
+pub struct Assessment {
+    /// What is to be done.
+    pub verdict: Verdict,
+    /// Which arm that is about, if about one.
+    pub arm: Option<String>,
+    /// Why, in sentences.
+    pub because: Vec<String>,
+    /// Each arm's users.
+    pub users: Vec<ArmUsers>,
+    /// Whether users fell into arms as they should.
+    pub split: Split,
+    /// Each arm against the control.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// An arm's users.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArmUsers {
+    /// The arm.
+    pub arm: String,
+    /// Its share.
+    pub weight: f64,
+    /// Exposed users.
+    pub users: u64,
+    /// Decisions that it was asked for.
+    pub decisions: u64,
+    /// Those that the built-in ranking completed; they stay with the arm (intention to treat).
+    pub fallbacks: u64,
+    /// So many of them that it is not compared.
+    pub is_diluted: bool,
+}
+
+/// The sample ratio.
+#[derive(Debug, Clone, Serialize)]
+pub struct Split {
+    /// At all looks so far; below [`SRM_ALARM`](wastegate_core::stats::counts::SRM_ALARM) it is broken.
+    pub always_p: f64,
+    /// At this look alone, for display.
+    pub fixed: Option<SampleRatio>,
+    /// Users seen in two arms.
+    pub multiple: u64,
+    /// Triggers of users who could not be taken in.
+    pub not_taken: u64,
+}
+
+/// An arm against the control.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// The arm.
+    pub arm: String,
+    /// The primary metric first, then the guardrails.
+    pub findings: Vec<Finding>,
+}
+
+/// One metric of an arm and of the control; less is better.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// Which metric.
+    pub metric: Metric,
+    /// What it is.
+    pub about: &'static str,
+    /// By how much it may be worse; none for the primary metric.
+    pub margin: Option<f64>,
+    /// Its numerator in both arms.
+    pub events: f64,
+    /// The control's value.
+    pub control: Option<Estimate>,
+    /// The arm's value.
+    pub treatment: Option<Estimate>,
+    /// The arm's less the control's, and what is certain about it whenever it is looked at.
+    pub difference: Option<Interval>,
+    /// The difference's lower end at the level that a rollback asks for.
+    pub harm_low: Option<f64>,
+    /// The arm's over the control's; none where that cannot be estimated.
+    pub relative: Option<Relative>,
+    /// The smallest difference that so many users would show, if they were counted once.
+    pub detectable: Option<f64>,
+    /// Users per arm that it takes to see the difference as it is now.
+    pub users_needed: Option<f64>,
+    /// Of rare events, how often users of the arm are hit so much more by chance, at all looks.
+    pub rare_p: Option<f64>,
+    /// The arms may differ in what the metric is per, so it is no verdict by itself.
+    pub is_per_event: bool,
+}
+
+/// A difference with its always-valid interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// The difference.
+    pub delta: f64,
+    /// Its standard error.
+    pub se: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// The interval's upper end.
+    pub high: f64,
+    /// The always-valid p-value.
+    pub p: f64,
+}
+
+/// What an assessment is made of.
+pub(super) struct Evidenced<'a> {
+    pub(super) definition: &'a Definition,
+    /// By arm.
+    pub(super) members: &'a [Vec<&'a Member>],
+    pub(super) unix_ms: u64,
+    pub(super) split_p: f64,
+    pub(super) multiple: u64,
+    pub(super) not_taken: u64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 events are beyond anybody")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
+}
+
+/// Four digits that count.
+pub(super) fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a logarithm is small")]
+    let digits = value.abs().log10().floor() as i32;
+    let places = usize::try_from(3 - digits).unwrap_or(0);
+    format!("{value:.places$}")
+}

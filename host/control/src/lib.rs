@@ -1,0 +1,12 @@
+//! Who decides in a running gateway, and what is known of it: rollouts, experiments, quality, and the API by
+//! which operators see and change that.
+
+pub mod admin;
+
+pub mod rollout;
+
+pub mod experiment;
+
+pub mod quality;
+
+pub mod page;

@@ -1,0 +1,130 @@
+//! Zombies that nobody evicted: found by asking a random sample of those who stayed.
+//!
+//! Victims alone show how often a suspicion was right, not how many of the dead were found. So a small
+//! share of all managers is drawn every hour, whatever is believed of them, and asked whether they are
+//! there.
+
+use serde::Serialize;
+
+use super::report::Share;
+use wastegate_core::types::{Health, SplitMix64};
+
+/// What was believed of a drawn manager, and what asking it came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audited {
+    /// What was believed before it was asked.
+    pub believed: Health,
+    /// Whether any of its connections answered.
+    pub answered: bool,
+}
+
+/// What the samples came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) asked: u64,
+    pub(super) dead: u64,
+    /// Of the dead, those that were believed to be.
+    pub(super) suspected: u64,
+    /// Of the others, those that were believed dead.
+    pub(super) wronged: u64,
+}
+
+impl Sample {
+    pub(super) fn take(&mut self, one: Audited) {
+        // Bad enough for a tier below `force` to take it.
+        let suspected = !matches!(one.believed, Health::Alive | Health::Unknown);
+        self.asked += 1;
+        self.dead += u64::from(!one.answered);
+        self.suspected += u64::from(suspected && !one.answered);
+        self.wronged += u64::from(suspected && one.answered);
+    }
+}
+
+/// What is known of the dead among those who stayed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Audit {
+    /// The share of all managers with a connection that is drawn every hour.
+    pub drawn_per_hour: f64,
+    /// Of those drawn, the ones that did not answer.
+    pub dead: Share,
+    /// Of those, the ones that were believed silent, stalled, stuck or gone before they were asked.
+    pub suspected: Share,
+    /// Of those that answered, the ones that were believed so.
+    pub wronged: Share,
+    /// Of all the dead, the ones that were evicted: victims that did not answer, over those and the
+    /// dead of the samples, each of which stands for as many as it was drawn from.
+    pub zombie_recall: Option<f64>,
+}
+
+impl Sample {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub(super) fn audit(self, evicted_dead: u64, per_hour: f64) -> Audit {
+        let left = self.dead as f64 / per_hour;
+        let all = evicted_dead as f64 + left;
+        let known = per_hour > 0.0 && self.asked > 0 && all > 0.0;
+        Audit {
+            drawn_per_hour: per_hour,
+            dead: Share::of(self.dead, self.asked),
+            suspected: Share::of(self.suspected, self.dead),
+            wronged: Share::of(self.wronged, self.asked - self.dead),
+            zombie_recall: known.then(|| evicted_dead as f64 / all),
+        }
+    }
+}
+
+/// Which of so many are drawn when `elapsed_ms` of an hour have gone by: each by a lot of its own.
+pub fn drawn(
+    lots: &mut SplitMix64,
+    among: usize,
+    per_hour: f64,
+    elapsed_ms: u64,
+) -> impl Iterator<Item = usize> + '_ {
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+    let share = per_hour * elapsed_ms as f64 / 3_600_000.0;
+    (0..among).filter(move |_| {
+        // The upper 53 bits: a number in [0, 1).
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let lot = (lots.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        lot < share
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_MS: u64 = 60_000;
+
+    #[test]
+    fn an_hour_of_minutes_draws_the_share() {
+        let mut lots = SplitMix64::new(3);
+        let mut count = 0;
+        for _ in 0..60 {
+            count += drawn(&mut lots, 10_000, 0.01, MINUTE_MS).count();
+        }
+        // Binomial: 100 expected, and within five deviations of it.
+        assert!((50..=150).contains(&count), "{count}");
+        assert_eq!(drawn(&mut lots, 10_000, 0.0, MINUTE_MS).count(), 0);
+        assert_eq!(drawn(&mut lots, 10, 1.0, 3_600_000).count(), 10);
+    }
+
+    /// Two of ten asked are dead, one of which was known; 30 dead victims went. At a tenth an hour the
+    /// two stand for twenty.
+    #[test]
+    fn the_dead_that_stayed_count_for_as_many_as_they_were_drawn_from() {
+        let mut sample = Sample::default();
+        let asked = |believed, answered| Audited { believed, answered };
+        for _ in 0..7 {
+            sample.take(asked(Health::Alive, true));
+        }
+        sample.take(asked(Health::Suspect, true));
+        sample.take(asked(Health::Unknown, false));
+        sample.take(asked(Health::HalfOpen, false));
+        let audit = sample.audit(30, 0.1);
+        assert_eq!((audit.dead.hits, audit.dead.of), (2, 10));
+        assert_eq!((audit.suspected.hits, audit.suspected.of), (1, 2));
+        assert_eq!((audit.wronged.hits, audit.wronged.of), (1, 8));
+        assert!((audit.zombie_recall.unwrap() - 0.6).abs() < 1e-12);
+        assert_eq!(Sample::default().audit(30, 0.1).zombie_recall, None);
+    }
+}

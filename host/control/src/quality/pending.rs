@@ -1,0 +1,78 @@
+//! Victims that may still be wanted back: bounded, the oldest forgotten first.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::HORIZONS;
+use wastegate_core::types::{ManagerId, ManagerKey, Timestamp, UserId};
+
+/// Victims that are waited for at the most; about 100 MB of them. More, and the oldest are forgotten,
+/// which the report says.
+pub(super) const PENDING_MAX: usize = 400_000;
+
+/// A victim that nobody came back for yet.
+#[derive(Debug, Clone)]
+pub(super) struct Victim {
+    pub(super) manager: ManagerId,
+    pub(super) at: Timestamp,
+    /// Whose choice it was, by place in the ledger.
+    pub(super) policy: usize,
+    /// What its client ran on, by code.
+    pub(super) device: u8,
+    /// Whether it answered when it was evicted.
+    pub(super) answered: bool,
+}
+
+/// The victims of the last day.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    by_name: HashMap<(UserId, ManagerKey), Victim>,
+    /// In the order of their evictions; an entry whose victim is another by now is stale.
+    order: VecDeque<(UserId, ManagerKey, ManagerId)>,
+}
+
+impl Pending {
+    /// Waits for one more. Returns whom it had to forget for that before the last horizon was over.
+    pub(super) fn add(&mut self, user: UserId, key: ManagerKey, victim: Victim) -> Option<Victim> {
+        self.order
+            .push_back((user.clone(), key.clone(), victim.manager));
+        self.by_name.insert((user, key), victim);
+        if self.order.len() <= PENDING_MAX {
+            return None;
+        }
+        self.forget_first()
+    }
+
+    fn forget_first(&mut self) -> Option<Victim> {
+        let (user, key, manager) = self.order.pop_front()?;
+        let name = (user, key);
+        let same = self.by_name.get(&name)?.manager == manager;
+        same.then(|| self.by_name.remove(&name)).flatten()
+    }
+
+    /// Somebody came back for it, if it was waited for.
+    pub(super) fn take(&mut self, user: &UserId, key: &ManagerKey) -> Option<Victim> {
+        self.by_name.remove(&(user.clone(), key.clone()))
+    }
+
+    /// Lets go of those for whom the last horizon is over: nobody came back in time.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        let [.., (last_ms, _)] = HORIZONS;
+        while let Some((user, key, manager)) = self.order.front() {
+            let name = (user.clone(), key.clone());
+            let waited = self
+                .by_name
+                .get(&name)
+                .filter(|one| one.manager == *manager);
+            let over = |one: &Victim| now.millis().saturating_sub(one.at.millis()) > last_ms;
+            if waited.is_some_and(|one| !over(one)) {
+                return;
+            }
+            self.forget_first();
+        }
+    }
+
+    /// Everybody who is waited for.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Victim> {
+        self.by_name.values()
+    }
+}

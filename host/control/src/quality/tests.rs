@@ -1,0 +1,129 @@
+//! Labels on virtual time.
+
+use std::time::Duration;
+
+use super::*;
+use wastegate_core::decision::{Class, PolicyRef, VictimOutcome};
+use wastegate_core::types::{ManagerId, ManagerKey, Timestamp, UserId};
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+fn key(name: &str) -> ManagerKey {
+    ManagerKey::new(name).unwrap()
+}
+
+fn s(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1_000)
+}
+
+fn policy(name: &str) -> PolicyRef {
+    PolicyRef {
+        name: name.into(),
+        version: "1.0.0".into(),
+        digest: name.into(),
+    }
+}
+
+struct Told {
+    quality: Quality,
+    lives: u64,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self {
+            quality: Quality::default(),
+            lives: 0,
+        }
+    }
+
+    fn evict(&mut self, at: Timestamp, name: &str, who: &str, what: &str, end: VictimOutcome) {
+        self.lives += 1;
+        let (policy, user, key) = (policy(name), user(who), key(what));
+        let victim = Ranked {
+            policy: &policy,
+            user: &user,
+            key: &key,
+            manager: ManagerId::from_raw(self.lives),
+            class: Class::Suspect,
+        };
+        self.quality.evicted(at, victim, 1);
+        self.quality.ended(victim, end);
+    }
+}
+
+const ECHOED: VictimOutcome = VictimOutcome::Echoed { after_ms: 3 };
+
+#[test]
+fn a_return_counts_at_every_horizon_that_it_is_within() {
+    let mut told = Told::new();
+    told.evict(s(100), "lru", "ann", "chat", ECHOED);
+    told.evict(s(100), "lru", "bob", "chat", VictimOutcome::Aborted);
+    told.quality.wanted(s(130), &user("ann"), &key("chat"));
+    told.quality.wanted(s(131), &user("ann"), &key("chat"));
+    told.quality.wanted(s(131), &user("ann"), &key("other"));
+    let report = told.quality.report(s(200));
+    let lru = &report.policies[0];
+    assert_eq!((lru.live_kills.hits, lru.live_kills.of), (1, 2));
+    assert_eq!((lru.zombie_precision.hits, lru.zombie_precision.of), (1, 2));
+    let rate = |name| {
+        let regret = &lru.regret[name];
+        (regret.rate.hits, regret.rate.of, regret.pending)
+    };
+    // After 100 s bob's minute is over and his ten minutes are not.
+    assert_eq!(rate("10s"), (0, 2, 0));
+    assert_eq!(rate("60s"), (1, 2, 0));
+    assert_eq!(rate("10m"), (1, 1, 1));
+    assert_eq!(lru.regret["10m"].at_least, Some(0.5));
+    assert_eq!(lru.regret["10m"].at_most, Some(1.0));
+    assert_eq!(lru.thrash_per_1000, Some(500.0));
+}
+
+#[test]
+fn after_a_day_nobody_is_waited_for() {
+    let mut told = Told::new();
+    told.evict(s(1), "lru", "ann", "chat", ECHOED);
+    let day = 24 * 3_600;
+    let rate = |told: &Told, at| told.quality.report(at).policies[0].regret["24h"];
+    assert_eq!(rate(&told, s(day)).pending, 1);
+    assert_eq!(rate(&told, s(day + 2)).pending, 0);
+    told.quality.wanted(s(day + 3), &user("ann"), &key("chat"));
+    let over = rate(&told, s(day + 4));
+    assert_eq!((over.rate.hits, over.rate.of), (0, 1));
+}
+
+#[test]
+fn each_policy_answers_for_its_own_victims() {
+    let mut told = Told::new();
+    told.evict(s(1), "lru", "ann", "a", ECHOED);
+    told.evict(s(2), "fifo", "ann", "b", VictimOutcome::Released);
+    told.quality.wanted(s(3), &user("ann"), &key("b"));
+    let report = told.quality.report(s(100));
+    let returned = |place: usize| report.policies[place].regret["10s"].rate.hits;
+    assert_eq!((returned(0), returned(1)), (0, 1));
+    assert_eq!(report.policies[1].unattended, 1);
+    assert_eq!(
+        report.policies[1].live_kills.of, 0,
+        "nobody could have answered"
+    );
+    assert_eq!(report.fairness.users, 1);
+}
+
+#[test]
+fn admissions_have_a_tail_and_the_blocked_a_count() {
+    let quality = Quality::default();
+    for ms in 0..100 {
+        quality.admission(&user("ann"), Duration::from_millis(ms), true, false);
+    }
+    quality.admission(&user("bob"), Duration::from_millis(2_000), false, true);
+    quality.freed_nothing();
+    let report = quality.report(s(1));
+    let admissions = report.admissions;
+    assert_eq!((admissions.blocked.hits, admissions.blocked.of), (1, 101));
+    assert_eq!(admissions.blocked_users, 1);
+    assert_eq!(admissions.triggered_p50_ms, Some(49.5));
+    assert!(admissions.triggered_p99_ms.unwrap() > 97.0);
+    assert_eq!(report.freed_nothing, 1);
+}

@@ -1,0 +1,212 @@
+//! One line of the audit log.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::actor::Actor;
+use super::super::ledger::Move;
+use wastegate_core::types::RevisionId;
+
+/// Bytes of a reason; the rest is cut off.
+pub const REASON_BYTES_MAX: usize = 4 * 1_024;
+
+/// Something that was changed or refused, with who and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Counts up by one, over restarts too.
+    pub seq: u64,
+    /// When, ms since the Unix epoch.
+    pub unix_ms: u64,
+    /// Who.
+    pub by: Actor,
+    /// What, and why.
+    pub note: Note,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// The host started.
+    Started,
+    /// A file was accepted and became a revision.
+    Accepted,
+    /// A file was refused.
+    Refused,
+    /// A revision was put in charge.
+    Activated,
+    /// What was in a seat before was put back.
+    RolledBack,
+    /// The built-in ranking was put in charge.
+    Disabled,
+    /// Parameters or limits were changed: a new revision of the same bytes.
+    Set,
+    /// Old revisions were let go.
+    Retired,
+    /// A policy that kept failing is left alone.
+    Quarantined,
+    /// A policy in quarantine is tried out in shadow.
+    OnTrial,
+    /// A policy in quarantine answers again.
+    Recovered,
+    /// Something else had to be used than what should have been.
+    FellBack,
+    /// An experiment, or a new phase of one, began.
+    ExperimentStarted,
+    /// An experiment takes in more users.
+    ExperimentCovered,
+    /// An experiment did harm: everybody in it has the control.
+    ExperimentRolledBack,
+    /// An experiment was stopped.
+    ExperimentStopped,
+    /// A policy ranks beside whoever decides.
+    ShadowStarted,
+    /// It does not any more.
+    ShadowStopped,
+}
+
+/// What happened to what, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// What happened.
+    pub what: What,
+    /// The policy that it is about, if about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The revision that it is about, if about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionId>,
+    /// Seats that changed hands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
+    /// Why, or how, in a sentence; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl What {
+    /// In a word or two.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Activated => "activated",
+            Self::RolledBack => "rolled-back",
+            Self::Disabled => "disabled",
+            Self::Set => "set",
+            Self::Retired => "retired",
+            Self::Quarantined => "quarantined",
+            Self::OnTrial => "on-trial",
+            Self::Recovered => "recovered",
+            Self::FellBack => "fell-back",
+            Self::ExperimentStarted => "experiment-started",
+            Self::ExperimentCovered => "experiment-covered",
+            Self::ExperimentRolledBack => "experiment-rolled-back",
+            Self::ExperimentStopped => "experiment-stopped",
+            Self::ShadowStarted => "shadow-started",
+            Self::ShadowStopped => "shadow-stopped",
+        }
+    }
+}
+
+impl Note {
+    /// That something happened.
+    #[must_use]
+    pub fn new(what: What, reason: impl AsRef<str>) -> Self {
+        Self {
+            what,
+            policy: None,
+            revision: None,
+            moves: Vec::new(),
+            reason: clip(reason.as_ref()),
+        }
+    }
+
+    /// To a policy.
+    #[must_use]
+    pub fn of(mut self, policy: impl ToString) -> Self {
+        self.policy = Some(policy.to_string());
+        self
+    }
+
+    /// To a revision.
+    #[must_use]
+    pub fn revision(mut self, revision: RevisionId) -> Self {
+        self.revision = Some(revision);
+        self
+    }
+
+    /// In these seats.
+    #[must_use]
+    pub fn moves(mut self, moves: Vec<Move>) -> Self {
+        self.moves = moves;
+        self
+    }
+
+    /// Every revision that it names.
+    pub(super) fn revisions(&self) -> impl Iterator<Item = RevisionId> {
+        let seats = self.moves.iter().flat_map(|moved| [moved.from, moved.to]);
+        self.revision.into_iter().chain(seats.flatten())
+    }
+}
+
+impl Entry {
+    /// Tells the program's log.
+    pub(super) fn log(&self) {
+        let Note {
+            what,
+            policy,
+            revision,
+            moves,
+            reason,
+        } = &self.note;
+        tracing::info!(
+            target: "audit",
+            seq = self.seq,
+            what = what.name(),
+            by = self.by.as_str(),
+            policy = policy.as_deref(),
+            revision = revision.map(RevisionId::get),
+            seats = %in_words(moves),
+            reason,
+            "policies"
+        );
+    }
+}
+
+/// Seats that changed hands, such as `force r6 -> r7`; one line for all tiers where they agree.
+#[must_use]
+pub fn in_words(moves: &[Move]) -> String {
+    let name = |revision: Option<RevisionId>| {
+        revision.map_or_else(|| "built-in".to_owned(), |id| id.to_string())
+    };
+    let same = |a: &Move, b: &Move| (a.from, a.to) == (b.from, b.to);
+    if let [first, rest @ ..] = moves
+        && rest.len() + 1 == wastegate_core::types::Tier::ALL.len()
+        && rest.iter().all(|other| same(first, other))
+    {
+        return format!("all tiers {} -> {}", name(first.from), name(first.to));
+    }
+    let mut text = String::new();
+    for moved in moves {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let (tier, from, to) = (moved.tier, name(moved.from), name(moved.to));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{separator}{tier} {from} -> {to}");
+    }
+    text
+}
+
+/// The beginning of a text, in whole characters.
+fn clip(text: &str) -> String {
+    let mut end = text.len().min(REASON_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,63 @@
+//! Policies for the arms of experiments: what there is, made ready with other parameters, without
+//! becoming a revision and without sitting in a seat.
+
+use std::sync::Arc;
+
+use super::Rollout;
+use super::change::{current, shipped};
+use crate::rollout::error::Refused;
+use crate::rollout::source::PolicyName;
+use wastegate_core::types::{RevisionId, Tier};
+use wastegate_engine::policy::{Limits, Params, Pick, Policy};
+
+impl Rollout {
+    /// The revision that is meant by a policy's name: the one in charge, else the newest. None for one
+    /// that only the host ships.
+    #[must_use]
+    pub fn meant(&self, name: &PolicyName) -> Option<RevisionId> {
+        current(&self.ledger(), name).map(|revision| revision.id)
+    }
+
+    /// Who is in charge of admissions, tier by tier; none where the built-in ranking is.
+    #[must_use]
+    pub fn in_charge_of_admissions(&self) -> Vec<Option<RevisionId>> {
+        let ledger = self.ledger();
+        Tier::ADMISSION
+            .iter()
+            .map(|&tier| ledger.active(tier))
+            .collect()
+    }
+
+    /// A policy by name, with these parameters on top of those it has here. Blocks.
+    ///
+    /// # Errors
+    /// [`Refused`] where there is none of that name, or it cannot be made ready so.
+    pub fn arm(&self, name: &PolicyName, params: &Params) -> Result<Arc<Policy>, Refused> {
+        match self.meant(name) {
+            Some(id) => self.arm_of(id, params),
+            None => {
+                let fetched = shipped(name).ok_or_else(|| self.no_such(name))?;
+                let pick = Pick::Bytes(fetched.bytes);
+                let catalog = &self.engines.catalog;
+                Ok(catalog.prepare(&pick, params, &Limits::NODES)?)
+            }
+        }
+    }
+
+    /// A revision's policy, with these parameters on top of its own. Blocks.
+    ///
+    /// # Errors
+    /// As [`Rollout::arm`].
+    pub fn arm_of(&self, id: RevisionId, params: &Params) -> Result<Arc<Policy>, Refused> {
+        let ledger = self.ledger();
+        let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
+        if params.is_empty() {
+            return self.ready(revision);
+        }
+        let mut all = revision.params.clone();
+        all.extend(params.iter().map(|(name, value)| (name.clone(), *value)));
+        let bytes = self.kept(revision)?;
+        let catalog = &self.engines.catalog;
+        Ok(catalog.prepare(&Pick::Bytes(bytes), &all, &revision.limits)?)
+    }
+}

@@ -1,0 +1,166 @@
+//! The one who keeps the ledger, the store, the audit log and the seats in step.
+//!
+//! Everything that compiles, waits for a disk or changes something runs on threads that may block,
+//! a bounded number at once; nobody who serves clients waits for any of it. Changes go one after
+//! another (`changing`), and a policy is compiled before its change takes its turn, so a compiler
+//! that takes long never keeps an operator from rolling back.
+//!
+//! A change is first in the ledger on disk, then in the seats, then answered for. If the disk does
+//! not take it, it is made all the same and said to be in memory only.
+
+mod arm;
+mod change;
+mod guard;
+mod load;
+mod look;
+mod receive;
+mod refused;
+mod settings;
+mod start;
+mod submit;
+mod warm;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+pub use change::{Activation, Changed, Expected};
+pub use load::Engines;
+pub use look::{PolicyView, RevisionView, SeatView, State, Status};
+pub use settings::{LimitsPatch, ParamsPatch, Patch, Settings};
+pub use start::{Choice, Given, StartError};
+pub use submit::{Stage, Submitted, UnderWay};
+
+use self::refused::RefusedBefore;
+use self::warm::Warm;
+use super::audit::Audit;
+use super::config::Config;
+use super::error::Refused;
+use super::ledger::Ledger;
+use super::source;
+use super::store::Store;
+use wastegate_core::types::Clock;
+
+/// Files that may be on their way to being a revision at once.
+pub const SUBMISSIONS_MAX: usize = 4;
+/// Changes that may wait for their turn.
+pub const CHANGES_MAX: usize = 16;
+
+/// Which policy is in charge, how it came there, and the way back. Share it as an `Arc`.
+pub struct Rollout {
+    engines: Engines,
+    sources: source::Config,
+    config: Config,
+    clock: Clock,
+    store: Store,
+    audit: Audit,
+    /// What there is, as one value; replaced only by whoever holds `changing`.
+    ledger: ArcSwap<Ledger>,
+    /// One change at a time. Held while the ledger goes to disk, on threads that may block only.
+    changing: Mutex<()>,
+    /// What sources brought in vain.
+    refused_before: RefusedBefore,
+    /// Policies that are ready and sit in no seat. Never held while anything waits.
+    warm: Mutex<Warm>,
+    /// Submissions by the order in which they came. Never held while anything waits.
+    under_way: Mutex<BTreeMap<u64, UnderWay>>,
+    next_submission: AtomicU64,
+    submissions: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Rollout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rollout")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rollout {
+    fn new(engines: Engines, given: Given, (store, audit): (Store, Audit), ledger: Ledger) -> Self {
+        let Given {
+            sources,
+            config,
+            clock,
+        } = given;
+        Self {
+            warm: Mutex::new(Warm::new(config.warm_max)),
+            engines,
+            sources,
+            config,
+            clock,
+            store,
+            audit,
+            ledger: ArcSwap::from_pointee(ledger),
+            changing: Mutex::default(),
+            refused_before: RefusedBefore::default(),
+            under_way: Mutex::default(),
+            next_submission: AtomicU64::new(0),
+            submissions: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),
+            changes: Arc::new(Semaphore::new(CHANGES_MAX)),
+        }
+    }
+
+    /// What there is at this moment.
+    #[must_use]
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.ledger.load_full()
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Whether changes survive a restart.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+
+    /// The largest file that is taken, bytes.
+    #[must_use]
+    pub fn size_bytes_max(&self) -> u64 {
+        self.engines.catalog.engine().config().file_bytes_max()
+    }
+
+    /// Runs a submission where blocking hurts nobody.
+    async fn submitting<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.blocking(&self.submissions, SUBMISSIONS_MAX, work)
+            .await
+    }
+
+    /// Runs a change where blocking hurts nobody.
+    async fn in_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.blocking(&self.changes, CHANGES_MAX, work).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        places: &Arc<Semaphore>,
+        max: usize,
+        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let place = places.clone().try_acquire_owned();
+        let place = place.map_err(|_| Refused::Busy { max })?;
+        let this = self.clone();
+        let worked = tokio::task::spawn_blocking(move || {
+            let done = work(&this);
+            drop(place);
+            done
+        });
+        worked.await.unwrap_or(Err(Refused::Interrupted))
+    }
+}

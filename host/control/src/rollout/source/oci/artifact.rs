@@ -1,0 +1,252 @@
+//! A policy as an artifact, by the conventions of the CNCF for WASM: a manifest with a config of
+//! `application/vnd.wasm.config.v0+json` and one layer of `application/wasm`.
+//!
+//! A signature travels as an annotation of the manifest, `dev.wastegate.minisig`: it comes with the
+//! same answer, and a manifest's digest covers it. The config is written for other tools and never
+//! read: what a policy is, it says itself.
+
+use std::collections::BTreeMap;
+
+use oci_client::client::{Config, ImageLayer};
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
+use serde_json::{Value, json};
+
+use crate::rollout::signature::SIGNATURE_BYTES_MAX;
+use wastegate_engine::policy::load::digest;
+
+/// The type of the config.
+pub(super) const CONFIG_TYPE: &str = "application/vnd.wasm.config.v0+json";
+/// The type of the layer.
+pub(super) const LAYER_TYPE: &str = "application/wasm";
+/// The annotation that holds the signature, the text of a `.minisig` file.
+pub const SIGNATURE_ANNOTATION: &str = "dev.wastegate.minisig";
+
+/// What a manifest says where the policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Artifact {
+    /// Of the layer, `sha256:…`.
+    pub(super) digest: String,
+    /// Of the layer, bytes: what the manifest claims.
+    pub(super) bytes: u64,
+    pub(super) signature: Option<String>,
+}
+
+/// What there is to say of a policy besides its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Its name.
+    pub title: String,
+    /// Its version.
+    pub version: String,
+    /// What it is, in a sentence.
+    pub description: String,
+}
+
+/// Reads a manifest. The error says what it is instead.
+pub(super) fn read(manifest: &[u8]) -> Result<Artifact, String> {
+    let value: Value = serde_json::from_slice(manifest)
+        .map_err(|error| format!("its manifest is no JSON ({error})"))?;
+    if value.get("manifests").is_some() {
+        return Err("it is an index of several artifacts, and a policy is one".to_owned());
+    }
+    let manifest: OciImageManifest = serde_json::from_value(value)
+        .map_err(|error| format!("its manifest is not as the OCI has it ({error})"))?;
+    let config = &manifest.config.media_type;
+    if config != CONFIG_TYPE {
+        return Err(format!(
+            "its config is `{}` and not `{CONFIG_TYPE}`",
+            shown(config)
+        ));
+    }
+    let [layer] = manifest.layers.as_slice() else {
+        let count = manifest.layers.len();
+        return Err(format!("it has {count} layers, and a policy has one"));
+    };
+    if layer.media_type != LAYER_TYPE {
+        return Err(format!(
+            "its layer is `{}` and not `{LAYER_TYPE}`",
+            shown(&layer.media_type)
+        ));
+    }
+    let hex = layer.digest.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(format!(
+            "its layer's digest `{}` is not sha256",
+            shown(&layer.digest)
+        ));
+    }
+    let bytes =
+        u64::try_from(layer.size).map_err(|_| "its layer has a size below zero".to_owned())?;
+    let annotations = manifest.annotations.unwrap_or_default();
+    Ok(Artifact {
+        digest: layer.digest.to_ascii_lowercase(),
+        bytes,
+        signature: annotations.get(SIGNATURE_ANNOTATION).map(|text| cut(text)),
+    })
+}
+
+/// The parts of an artifact, ready to be pushed. The same policy and signature make the same
+/// digest: nothing of the moment is in it.
+pub(super) fn build(
+    bytes: &[u8],
+    signature: Option<&str>,
+    about: &About,
+) -> Result<(Vec<ImageLayer>, Config, OciImageManifest), String> {
+    let config = config(bytes)?.to_string();
+    let config = Config::new(config.into_bytes(), CONFIG_TYPE.to_owned(), None);
+    let layers = vec![ImageLayer::new(bytes.to_vec(), LAYER_TYPE.to_owned(), None)];
+    let texts = [
+        ("org.opencontainers.image.title", &*about.title),
+        ("org.opencontainers.image.version", &*about.version),
+        ("org.opencontainers.image.description", &*about.description),
+        (SIGNATURE_ANNOTATION, signature.unwrap_or_default()),
+    ];
+    let annotations: BTreeMap<_, _> = texts
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(key, text)| (key.to_owned(), text.to_owned()))
+        .collect();
+    let mut manifest = OciImageManifest::build(&layers, &config, Some(annotations));
+    manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
+    Ok((layers, config, manifest))
+}
+
+/// The config that describes a component or a core module.
+fn config(bytes: &[u8]) -> Result<Value, String> {
+    let component = wasmparser::Parser::is_component(bytes)
+        .then(|| component(bytes))
+        .transpose()?;
+    Ok(json!({
+        // An artifact is what it holds, whenever it was made.
+        "created": "1970-01-01T00:00:00Z",
+        "architecture": "wasm",
+        "os": if component.is_some() { "wasip2" } else { "wasip1" },
+        "layerDigests": [format!("sha256:{}", digest(bytes))],
+        "component": component,
+    }))
+}
+
+fn component(bytes: &[u8]) -> Result<Value, String> {
+    let decoded = wit_component::decode(bytes).map_err(|error| format!("{error:#}"))?;
+    let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
+        return Err("it is a package of WIT and no component".to_owned());
+    };
+    let world = resolve.worlds.get(world).ok_or("it has no world")?;
+    let names = |items: &wit_parser::IndexMap<wit_parser::WorldKey, wit_parser::WorldItem>| {
+        let names = items.keys().map(|key| resolve.name_world_key(key));
+        names.collect::<Vec<_>>()
+    };
+    Ok(json!({
+        "exports": names(&world.exports),
+        "imports": names(&world.imports),
+    }))
+}
+
+/// A signature, cut off where it is still seen to be too long.
+fn cut(text: &str) -> String {
+    text.chars().take(SIGNATURE_BYTES_MAX + 1).collect()
+}
+
+/// A registry's word in our sentence.
+fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 100;
+    let cut = text.chars().take(CHARS_MAX);
+    cut.flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn manifest(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+        let (_, _, manifest) = build(MODULE, Some("signed"), &About::default()).unwrap();
+        let mut value = serde_json::to_value(manifest).unwrap();
+        change(&mut value);
+        value.to_string().into_bytes()
+    }
+
+    /// The shortest core module.
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    #[test]
+    fn what_is_built_is_read() {
+        let artifact = read(&manifest(|_| {})).unwrap();
+        let expected = Artifact {
+            digest: format!("sha256:{}", digest(MODULE)),
+            bytes: 8,
+            signature: Some("signed".to_owned()),
+        };
+        assert_eq!(artifact, expected);
+        assert_eq!(
+            manifest(|_| {}),
+            manifest(|_| {}),
+            "nothing of the moment is in it"
+        );
+    }
+
+    #[test]
+    fn the_config_tells_other_tools_what_is_exported() {
+        let shipped = wastegate_engine::policy::shipped::table();
+        let (_, bytes) = shipped.iter().find(|(name, _)| *name == "lru").unwrap();
+        let config = config(bytes).unwrap();
+        assert_eq!(config["os"], "wasip2");
+        assert_eq!(
+            config["component"]["exports"],
+            json!(["wastegate:policy/ranker@1.0.0"])
+        );
+        assert_eq!(
+            config["layerDigests"],
+            json!([format!("sha256:{}", digest(bytes))])
+        );
+        assert_eq!(super::config(MODULE).unwrap()["os"], "wasip1");
+    }
+
+    #[test]
+    fn each_thing_that_is_no_policy_is_named() {
+        let said = |manifest: Vec<u8>| read(&manifest).unwrap_err();
+        for (bytes, why) in [
+            (b"<html>".to_vec(), "no JSON"),
+            (b"{\"manifests\":[]}".to_vec(), "index of several"),
+            (b"{}".to_vec(), "not as the OCI has it"),
+            (
+                manifest(|m| {
+                    m["config"]["mediaType"] = json!("application/vnd.oci.image.config.v1+json")
+                }),
+                "its config is",
+            ),
+            (manifest(|m| m["layers"] = json!([])), "0 layers"),
+            (
+                manifest(|m| {
+                    m["layers"][0]["mediaType"] =
+                        json!("application/vnd.oci.image.layer.v1.tar+gzip")
+                }),
+                "its layer is",
+            ),
+            (
+                manifest(|m| m["layers"][0]["digest"] = json!("md5:00")),
+                "is not sha256",
+            ),
+            (
+                manifest(|m| m["layers"][0]["size"] = json!(-1)),
+                "below zero",
+            ),
+        ] {
+            let said = said(bytes);
+            assert!(said.contains(why), "{said}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_manifest_breaks_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0_usize..400, with in any::<u8>()) {
+            let _ = read(&bytes);
+            let mut changed = manifest(|_| {});
+            if let Some(byte) = changed.get_mut(at) {
+                *byte = with;
+            }
+            let _ = read(&changed);
+        }
+    }
+}

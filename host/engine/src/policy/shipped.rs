@@ -1,0 +1,46 @@
+//! The policies that the host is built with. Their sources are in `policies`, and the build script
+//! compiles them; here are only the bytes.
+
+use super::catalog::Shipped;
+
+include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+/// Component bytes by name. Every name is also the one in the policy's manifest.
+#[must_use]
+pub const fn table() -> Shipped {
+    SHIPPED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::engine;
+    use crate::policy::{Params, load};
+
+    #[test]
+    fn every_shipped_policy_passes_the_kit_and_has_room_to_spare() {
+        let engine = engine();
+        for (name, bytes) in table() {
+            let policy = load::policy(&engine, bytes, &Params::new())
+                .unwrap_or_else(|error| panic!("{name}: {}", wastegate_core::types::chain(&error)));
+            assert_eq!(&*policy.about().name, *name);
+            let share = policy.report().fuel_share;
+            assert!(share < 0.9, "{name} uses {share} of its fuel");
+        }
+    }
+
+    /// A half-life that is not the host's takes arithmetic for each row.
+    #[test]
+    fn lrfu_passes_the_kit_with_any_half_life() {
+        let engine = engine();
+        let (_, lrfu) = table().iter().find(|(name, _)| *name == "lrfu").unwrap();
+        for half_life in [60_000.0, 600_000.0, 2_592_000_000.0] {
+            let params = Params::from([("half-life-ms".to_owned(), half_life)]);
+            let policy = load::policy(&engine, lrfu, &params).unwrap_or_else(|error| {
+                panic!("{half_life}: {}", wastegate_core::types::chain(&error))
+            });
+            let share = policy.report().fuel_share;
+            assert!(share < 0.95, "{half_life}: {share}");
+        }
+    }
+}

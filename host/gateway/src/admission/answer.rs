@@ -1,0 +1,79 @@
+//! How an admission ends: what is counted, who is told, what a refusal says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::denied::{Denied, Why};
+use super::ladder::Admission;
+use super::metrics::Outcome;
+use super::watch::{Ended, Watch};
+use super::way::Way;
+use crate::registry::Permit;
+use wastegate_core::types::{ManagerKey, Timestamp, UserId};
+
+impl Admission {
+    pub(super) fn let_in(&self, permit: Permit, outcome: Outcome, way: &Way) -> Permit {
+        let (at, triggered) = (self.clock.now(), !way.tiers.is_empty());
+        let took = at.since(way.start);
+        self.metrics.admitted(outcome, took, triggered);
+        if let Some(manager) = permit.manager() {
+            self.cleaner.entered(&manager.user);
+            self.tell(Ended {
+                user: &manager.user,
+                key: &manager.key,
+                at,
+                took,
+                triggered,
+                refused: false,
+            });
+        }
+        permit
+    }
+
+    /// Somebody did not get in.
+    pub(super) fn turned_away(&self, denied: &Denied, key: &ManagerKey, start: Timestamp) {
+        let at = self.clock.now();
+        self.registry.refused(&denied.user, key, at);
+        self.tell(Ended {
+            user: &denied.user,
+            key,
+            at,
+            took: at.since(start),
+            triggered: !denied.tiers.is_empty(),
+            refused: true,
+        });
+    }
+
+    fn tell(&self, ended: Ended<'_>) {
+        if let Some(watch) = self.watch.get() {
+            watch.ended(ended);
+        }
+    }
+
+    /// Has somebody told how every admission ends, from now on. The first one stays.
+    pub fn watched_by(&self, watch: Arc<dyn Watch>) {
+        // Set once, when the application is put together.
+        let _ = self.watch.set(watch);
+    }
+
+    pub(super) fn deny(
+        &self,
+        user: &UserId,
+        why: Why,
+        (held, limit): (u32, u32),
+        retry_after: Duration,
+        way: Way,
+    ) -> Denied {
+        self.metrics.denied(why, self.clock.now().since(way.start));
+        self.cleaner.observe_pressure(user);
+        tracing::debug!(why = why.name(), held, limit, "refused");
+        Denied {
+            why,
+            user: user.clone(),
+            limit,
+            held,
+            retry_after,
+            tiers: way.tiers,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Finding a place for one newcomer, from what costs nobody anything to what costs a manager that
+//! answers: a free slot, what does not answer, temporary slots, `force`.
+
+use std::time::Duration;
+
+use super::denied::Why;
+use super::ladder::Admission;
+use super::seat::{Displace, Newcomer};
+use super::way::Way;
+use crate::cleanup::{Cleanup, Displacement, Pass};
+use crate::registry::{Entrance, Permit};
+use wastegate_core::decision::{Granted, LendOrder};
+use wastegate_core::types::{ManagerKey, Timestamp, UserId};
+
+/// Where the tiers left a newcomer.
+pub(super) enum Step {
+    In(Permit),
+    /// A manager that answers would have to go.
+    Promised,
+    Out(Out),
+}
+
+/// Nothing may go.
+#[derive(Clone, Copy)]
+pub(super) struct Out {
+    pub(super) why: Why,
+    pub(super) held: u32,
+    pub(super) limit: u32,
+    /// When another try makes sense, if that is known.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What one look for room came to.
+pub(super) enum Look {
+    /// Something was freed: enter again.
+    Again,
+    /// A manager that answers would have to go.
+    Promised,
+    /// Nothing may go now.
+    Nothing {
+        /// Some managers' first connections are on their way.
+        newborns: bool,
+        /// Why `force` was of no help.
+        displacement: Displacement,
+    },
+}
+
+impl Admission {
+    /// Tries to enter, making room as long as that helps and the budget lasts.
+    pub(super) async fn find_room(
+        &self,
+        newcomer: Newcomer<'_>,
+        displace: Displace,
+        way: &mut Way,
+    ) -> Step {
+        let Newcomer { user, key, .. } = newcomer;
+        let watch = self.registry.watch(user);
+        loop {
+            // Ask before looking, so that nothing that changes meanwhile is missed.
+            let mut changed = std::pin::pin!(watch.next());
+            changed.as_mut().enable();
+            let now = self.clock.now();
+            let out = |why, held, limit| Out {
+                why,
+                held,
+                limit,
+                retry_after: None,
+            };
+            let (mut full, look) = match self.registry.enter(user, key, now) {
+                Entrance::Open(permit) => return Step::In(permit),
+                Entrance::NodeFull { held, limit } => {
+                    let look = self.look_on_node(displace, way).await;
+                    (out(Why::NodeLimit, held, limit), look)
+                }
+                Entrance::UserFull { held, limit } => {
+                    let look = self.look(user, key, displace, way).await;
+                    (out(Why::UserLimit, held, limit), look)
+                }
+            };
+            match look {
+                Look::Promised => return Step::Promised,
+                Look::Again if self.clock.now() < way.deadline => {}
+                Look::Again => return Step::Out(full),
+                Look::Nothing {
+                    newborns,
+                    displacement,
+                } => {
+                    if full.why == Why::UserLimit {
+                        self.explain(newcomer, displacement, &mut full, way, !newborns);
+                    }
+                    if !newborns {
+                        return Step::Out(full);
+                    }
+                    // Until something changes, or a newborn's time is up: then it may go.
+                    let now = self.clock.now();
+                    let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
+                    let wait = grown.min(way.deadline).since(now);
+                    let changed = tokio::time::timeout(wait, changed).await;
+                    if changed.is_err() && self.clock.now() >= way.deadline {
+                        return Step::Out(full);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One look for room for a user's newcomer, within the time that is left.
+    pub(super) async fn look(
+        &self,
+        user: &UserId,
+        key: &ManagerKey,
+        displace: Displace,
+        way: &mut Way,
+    ) -> Look {
+        let displacement = self.cleaner.may_displace(user, key);
+        let may = displacement == Displacement::Allowed;
+        let below = if may {
+            Pass::BelowForce
+        } else {
+            Pass::BelowForceOnly
+        };
+        let nothing = |newborns| Look::Nothing {
+            newborns,
+            displacement,
+        };
+        let mut newborns = false;
+        // Whoever was promised a place a moment ago has seen these tiers fail.
+        if !(may && way.has_looked) {
+            let Some(cleanup) = self.pass(user, below, way).await else {
+                return nothing(false);
+            };
+            if helped(&cleanup) {
+                return Look::Again;
+            }
+            newborns = cleanup.newborns;
+        }
+        way.has_looked = false;
+        let order = self.registry.limits().temporary_slots_order;
+        let borrows = self.cleaner.may_borrow(user, key);
+        if borrows && order == LendOrder::BeforeForce && self.lend(user, way) {
+            return Look::Again;
+        }
+        if may && displace == Displace::Later && self.cleaner.could_displace(user) {
+            return Look::Promised;
+        }
+        if may && displace == Displace::Now {
+            let Some(cleanup) = self.pass(user, Pass::Force, way).await else {
+                return nothing(false);
+            };
+            if helped(&cleanup) {
+                if cleanup.freed > 0 {
+                    self.cleaner.displaced_for(user, key);
+                }
+                return Look::Again;
+            }
+            newborns |= cleanup.newborns;
+        }
+        if borrows && order == LendOrder::AfterForce && self.lend(user, way) {
+            return Look::Again;
+        }
+        nothing(newborns)
+    }
+
+    /// The same where the node is full.
+    pub(super) async fn look_on_node(&self, displace: Displace, way: &mut Way) -> Look {
+        let nothing = Look::Nothing {
+            newborns: false,
+            displacement: Displacement::Off,
+        };
+        for pass in [Pass::BelowForce, Pass::Force] {
+            if pass == Pass::Force && displace == Displace::Later {
+                let could = self.cleaner.could_displace_on_node();
+                return if could { Look::Promised } else { nothing };
+            }
+            let left = self.left(way);
+            let room = self.cleaner.make_room_on_node(pass);
+            let Ok(cleanup) = tokio::time::timeout(left, room).await else {
+                return nothing;
+            };
+            way.note(&cleanup);
+            if helped(&cleanup) {
+                return Look::Again;
+            }
+        }
+        nothing
+    }
+
+    /// One pass of the tiers; none if the time is over before it ends.
+    async fn pass(&self, user: &UserId, pass: Pass, way: &mut Way) -> Option<Cleanup> {
+        let room = self.cleaner.make_room(user, pass);
+        let cleanup = tokio::time::timeout(self.left(way), room).await.ok()?;
+        way.note(&cleanup);
+        Some((*cleanup).clone())
+    }
+
+    fn left(&self, way: &Way) -> Duration {
+        way.look_until.since(self.clock.now())
+    }
+
+    /// Lends a user its temporary slots. True if there is one to be had now.
+    fn lend(&self, user: &UserId, way: &mut Way) -> bool {
+        let (now, lending) = (self.clock.now(), self.registry.limits().lending());
+        match self.registry.temporary().grant(user, &lending, now) {
+            Granted::Until(_) => {
+                way.lent = true;
+                self.cleaner.look();
+                true
+            }
+            Granted::Running(_) => {
+                let is_free = self.registry.held(user) < self.registry.limit(user, now);
+                way.lent |= is_free;
+                is_free
+            }
+            Granted::CoolingDown(until) => {
+                way.cool_down = Some(until);
+                false
+            }
+            Granted::Off => false,
+        }
+    }
+
+    /// Says why `force` was of no help, and when that may be different.
+    pub(super) fn explain(
+        &self,
+        newcomer: Newcomer<'_>,
+        displacement: Displacement,
+        full: &mut Out,
+        way: &Way,
+        is_final: bool,
+    ) {
+        let first = self.retry_after();
+        let cool_down = |until: Timestamp| until.since(self.clock.now()).max(first);
+        match displacement {
+            Displacement::Held if is_final => {
+                let wait = self.cleaner.hold_back(newcomer.user, newcomer.key, first);
+                (full.why, full.retry_after) = (Why::Displaced, Some(wait));
+            }
+            Displacement::Held => full.why = Why::Displaced,
+            Displacement::Spent(left) => full.retry_after = Some(left.max(first)),
+            Displacement::Off | Displacement::Allowed => {
+                full.retry_after = way.cool_down.map(cool_down);
+            }
+        }
+    }
+}
+
+fn helped(cleanup: &Cleanup) -> bool {
+    cleanup.enough || cleanup.freed > 0
+}

@@ -1,0 +1,64 @@
+//! What an admission is asked for, and what it can give.
+
+use super::queue::Ticket;
+use crate::registry::Permit;
+use wastegate_core::types::{DeviceId, ManagerKey, Timestamp, UserId};
+
+/// A client that wants to come in.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomer<'a> {
+    /// Whose limit it counts against.
+    pub user: &'a UserId,
+    /// Which manager it wants.
+    pub key: &'a ManagerKey,
+    /// Which device it is; none where that does not matter.
+    pub device: Option<&'a DeviceId>,
+}
+
+/// When a manager that answers may be evicted for a newcomer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Displace {
+    /// As soon as nothing else helps.
+    Now,
+    /// Not before [`Admission::redeem`](super::Admission::redeem): something that can still fail comes
+    /// first, such as the backend's answer.
+    Later,
+}
+
+/// A positive answer.
+#[derive(Debug)]
+pub enum Admitted {
+    /// Come in.
+    Now(Permit),
+    /// Wait here: [`Admission::wait`](super::Admission::wait).
+    Queued(Ticket),
+}
+
+/// A positive answer to a newcomer for whom nothing that answers was evicted yet.
+#[derive(Debug)]
+pub enum Asked {
+    /// There is a place.
+    Seat(Seat),
+    /// Wait here: [`Admission::wait_for_seat`](super::Admission::wait_for_seat).
+    Queued(Ticket),
+}
+
+/// A place, or that one can be had.
+#[derive(Debug)]
+pub enum Seat {
+    /// There is one.
+    Free(Permit),
+    /// One can be had by evicting a manager that answers.
+    Promised(Promise),
+}
+
+/// That a place can be had by evicting a manager that answers. Nothing is held for it: whether it is
+/// still so is found out by [`Admission::redeem`](super::Admission::redeem).
+#[derive(Debug)]
+#[must_use = "a promise is worth nothing until it is redeemed"]
+pub struct Promise {
+    /// When the newcomer was first heard.
+    pub(super) since: Timestamp,
+    /// When the tiers below `force` had been tried for it; none if they were not.
+    pub(super) looked_at: Option<Timestamp>,
+}

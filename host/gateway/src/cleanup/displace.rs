@@ -1,0 +1,91 @@
+//! Whether a newcomer may displace a manager that answers, asked before anything is done.
+//!
+//! An admission has to know this early: which tiers complete a policy's ranking depends on it, and in
+//! front of a backend nothing that answers is evicted before the backend has answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::driver::Cleaner;
+use wastegate_core::decision::builtin::BuiltIn;
+use wastegate_core::decision::{Answer, Question, Ranker, Snapshot, guard};
+use wastegate_core::types::{DecisionId, ManagerKey, Tier, UserId};
+
+/// Whether a newcomer may displace a manager that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Displacement {
+    /// It may.
+    Allowed,
+    /// The operator has switched `force` off.
+    Off,
+    /// It was displaced itself a moment ago: not before its hold is over.
+    Held,
+    /// Its user's share of such evictions is spent for so long.
+    Spent(Duration),
+}
+
+impl Cleaner {
+    /// Whether a newcomer may displace another manager of its user.
+    #[must_use]
+    pub fn may_displace(&self, user: &UserId, key: &ManagerKey) -> Displacement {
+        let now = self.clock.now();
+        let enabled = self.config.table.rule(Tier::Force).enabled;
+        if !enabled || self.config.user_last_tier < Tier::Force {
+            Displacement::Off
+        } else if self.displaced.held_for(user, key, now).is_some() {
+            Displacement::Held
+        } else {
+            let spent = self.force_budget.spent_for(user, now);
+            spent.map_or(Displacement::Allowed, Displacement::Spent)
+        }
+    }
+
+    /// Whether a newcomer may be lent a temporary slot. Not if it was displaced a while ago: when the loan
+    /// ends, another manager that answers would go for it.
+    #[must_use]
+    pub fn may_borrow(&self, user: &UserId, key: &ManagerKey) -> bool {
+        !self.displaced.is_away(user, key, self.clock.now())
+    }
+
+    /// Whether `force` would find a manager of the user now.
+    #[must_use]
+    pub fn could_displace(&self, user: &UserId) -> bool {
+        let snapshot = self.registry.snapshot_user(user, self.clock.now());
+        self.would_plan(&snapshot)
+    }
+
+    /// Whether the node may displace a manager for a newcomer, and would find one now.
+    #[must_use]
+    pub fn could_displace_on_node(&self) -> bool {
+        let may = self.config.node_last_tier >= Tier::Force
+            && self.config.table.rule(Tier::Force).enabled;
+        may && {
+            let limit = self.registry.limits().managers_total;
+            self.would_plan(&self.registry.snapshot_node(limit, self.clock.now()))
+        }
+    }
+
+    /// Whether the host's own ranking comes to a plan that is not empty.
+    fn would_plan(&self, snapshot: &Snapshot) -> bool {
+        let (table, seed) = (&self.config.table, 0);
+        let decision = DecisionId::from_raw(0);
+        let question = Question::new(snapshot, table, Tier::Force, 1, decision, seed);
+        let question = Arc::new(question);
+        match BuiltIn.rank(&question) {
+            Answer::Ready(answer) => !guard::plan(&question, table, &answer).victims().is_empty(),
+            Answer::Pending(_) => false,
+        }
+    }
+
+    /// Counts the refusal of a newcomer that is held back. Returns when another try makes sense.
+    #[must_use]
+    pub fn hold_back(&self, user: &UserId, key: &ManagerKey, first: Duration) -> Duration {
+        self.metrics.held_back();
+        self.displaced.refuse(user, key, first, self.clock.now())
+    }
+
+    /// A newcomer displaced another manager.
+    pub fn displaced_for(&self, user: &UserId, key: &ManagerKey) {
+        self.displaced.returned(user, key, self.clock.now());
+    }
+}

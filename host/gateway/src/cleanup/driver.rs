@@ -1,0 +1,384 @@
+//! The loop over the tiers.
+//!
+//! Each tier looks afresh: a snapshot, what is still short, the rows it may touch, a ranking, a
+//! plan, its execution. It ends as soon as enough is free, so a later tier never runs where an
+//! earlier one sufficed, and the loop ends with the last tier, so it can fail to free anything only
+//! by saying so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use serde::Serialize;
+
+use super::config::Config;
+use super::decide::{Patience, Terms};
+use super::evict::Recorder;
+use super::flight::{Flights, Wish};
+use super::metrics::Metrics;
+use super::pass::Pass;
+use super::pressure::PressureBook;
+use crate::health;
+use crate::registry::Registry;
+use crate::tasks::{Supervisor, Tasks};
+use wastegate_core::decision::{
+    Class, Displaced, ForceBudget, Probe, Question, Ranker, Snapshot, Standing, TierTable,
+};
+use wastegate_core::types::{
+    Clock, DecisionId, EvictionCause, SplitMix64, Tier, Timestamp, UserId,
+};
+
+/// How often `force` looks again when those it chose turned out to have become active. The last
+/// look takes them as they are: by then somebody has to go.
+pub(super) const FORCE_LOOKS: u32 = 3;
+
+/// What a cleaner is made of.
+pub struct Parts {
+    /// Who is there.
+    pub registry: Arc<Registry>,
+    /// Who ranks.
+    pub ranker: Arc<dyn Ranker>,
+    /// Who takes notes.
+    pub recorder: Arc<dyn Recorder>,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// The room's settings.
+    pub config: Config,
+    /// How probes are made.
+    pub health: health::Config,
+    /// Where cleanups run.
+    pub tasks: Tasks,
+    /// Who keeps the background pass running.
+    pub supervisor: Supervisor,
+    /// Users' pressure levels.
+    pub pressure: PressureBook,
+    /// From which every decision's seed is derived.
+    pub seed: u64,
+}
+
+/// Works through the tiers.
+pub struct Cleaner {
+    pub(super) registry: Arc<Registry>,
+    pub(super) ranker: Arc<dyn Ranker>,
+    pub(super) recorder: Arc<dyn Recorder>,
+    pub(super) clock: Clock,
+    pub(super) config: Config,
+    pub(super) health: health::Config,
+    pub(super) tasks: Tasks,
+    pub(super) supervisor: Supervisor,
+    pub(super) pressure: PressureBook,
+    pub(super) metrics: Metrics,
+    pub(super) force_budget: ForceBudget,
+    pub(super) displaced: Displaced,
+    pub(super) flights: Flights<(UserId, Pass)>,
+    pub(super) node_flights: Flights<Pass>,
+    pub(super) connection_flights: Flights<()>,
+    /// The table by which the surplus leaves when temporary slots end.
+    pub(super) surplus_table: TierTable,
+    /// How many users the background pass has looked at so far.
+    pub(super) swept: AtomicUsize,
+    pub(super) look: tokio::sync::Notify,
+    seed: u64,
+    decisions: AtomicU64,
+}
+
+/// What one tier did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TierRun {
+    /// Which tier.
+    pub tier: Tier,
+    /// Managers that it might have touched.
+    pub eligible: u32,
+    /// Slots that it freed.
+    pub freed: u32,
+    /// The policy gave no usable ranking, and the built-in one decided.
+    pub fault: bool,
+}
+
+/// What a cleanup came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cleanup {
+    /// The tiers that ran, in order.
+    pub runs: Vec<TierRun>,
+    /// Slots that were freed.
+    pub freed: u32,
+    /// Nothing is short any more; also when there was nothing to do.
+    pub enough: bool,
+    /// Some managers' first connections are on their way: what they turn out to be may help.
+    pub newborns: bool,
+}
+
+impl Cleaner {
+    /// A cleaner at rest.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            registry,
+            ranker,
+            recorder,
+            clock,
+            config,
+            health,
+            tasks,
+            ..
+        } = parts;
+        let surplus_table = surplus_table(&config.table);
+        Arc::new(Self {
+            force_budget: ForceBudget::new(config.force_per_user_max, config.force_window),
+            displaced: Displaced::new(config.displaced),
+            registry,
+            ranker,
+            recorder,
+            clock,
+            config,
+            health,
+            tasks,
+            supervisor: parts.supervisor,
+            pressure: parts.pressure,
+            metrics: Metrics::default(),
+            flights: Flights::default(),
+            node_flights: Flights::default(),
+            connection_flights: Flights::default(),
+            surplus_table,
+            swept: AtomicUsize::new(0),
+            look: tokio::sync::Notify::new(),
+            seed: parts.seed,
+            decisions: AtomicU64::new(0),
+        })
+    }
+
+    /// The room's metrics, to be registered.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How verdicts are made.
+    #[must_use]
+    pub const fn health(&self) -> &health::Config {
+        &self.health
+    }
+
+    /// Users' pressure levels.
+    #[must_use]
+    pub fn pressure(&self) -> &PressureBook {
+        &self.pressure
+    }
+
+    /// Makes room for one more manager of a user by one pass of the tiers, and for everybody else who asks
+    /// for the same meanwhile. Ends by itself; whoever stops waiting does not stop it.
+    pub async fn make_room(self: &Arc<Self>, user: &UserId, pass: Pass) -> Arc<Cleanup> {
+        let (flight, ours) = self.flights.join(&(user.clone(), pass), Wish::Room);
+        if let Some(landing) = ours {
+            let (cleaner, user) = (self.clone(), user.clone());
+            self.tasks.spawn("cleanup", async move {
+                let short = |held: u32, limit: u32| {
+                    landing.waiting().saturating_sub(limit.saturating_sub(held))
+                };
+                let cleanup = cleaner.work_through(&user, pass, &short).await;
+                landing.land(cleanup);
+            });
+        }
+        flight.landed().await
+    }
+
+    /// The tiers of a pass that an admission may run for its own user.
+    fn tiers(&self, pass: Pass) -> impl DoubleEndedIterator<Item = Tier> {
+        Tier::ADMISSION.into_iter().filter(move |tier| {
+            pass.has(*tier)
+                && *tier <= self.config.user_last_tier
+                && self.config.table.rule(*tier).enabled
+        })
+    }
+
+    /// Runs the tiers until nothing is short any more.
+    async fn work_through(
+        &self,
+        user: &UserId,
+        pass: Pass,
+        short: &(dyn Fn(u32, u32) -> u32 + Sync),
+    ) -> Cleanup {
+        let mut cleanup = Cleanup::default();
+        let mut patience = Patience::default();
+        for tier in self.tiers(pass) {
+            for look in 1..=FORCE_LOOKS {
+                let short = || {
+                    let now = self.clock.now();
+                    short(self.registry.held(user), self.registry.limit(user, now))
+                };
+                let round = if short() > 0 {
+                    self.probe(user, tier).await
+                } else {
+                    None
+                };
+                // Some may have left or given up while the probes were out.
+                let needed = short();
+                if needed == 0 {
+                    cleanup.enough = true;
+                    return cleanup;
+                }
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(tier),
+                    active_too: look == FORCE_LOOKS,
+                    pass,
+                    needed: &short,
+                };
+                let (run, needed) = self
+                    .run_rationed(user, tier, round, needed, terms, &mut patience)
+                    .await;
+                cleanup.freed += run.freed;
+                cleanup.runs.push(run);
+                if tier != Tier::Force || run.freed >= needed || run.eligible == 0 {
+                    break;
+                }
+            }
+        }
+        if cleanup.freed == 0 && patience.was_tried() {
+            cleanup.runs.extend(self.last_look(user, pass, short).await);
+            cleanup.freed = cleanup.runs.last().map_or(0, |run| run.freed);
+        }
+        let now = self.clock.now();
+        // Newborns first: one that leaves between the two looks is then a free slot, and is not
+        // overlooked by both.
+        let newborn =
+            |manager: &Arc<crate::manager::Manager>| manager.standing(now) == Standing::Newborn;
+        cleanup.newborns = self.registry.of(user).iter().any(newborn);
+        cleanup.enough = short(self.registry.held(user), self.registry.limit(user, now)) == 0;
+        cleanup
+    }
+
+    /// Looks once more after rankings that took their time and came to nothing: meanwhile somebody
+    /// may have become one that may go. The host ranks by itself and at once, so that nothing can
+    /// change during this look, and whoever is refused after it is refused rightly.
+    async fn last_look(
+        &self,
+        user: &UserId,
+        pass: Pass,
+        short: &(dyn Fn(u32, u32) -> u32 + Sync),
+    ) -> Option<TierRun> {
+        let tier = self.tiers(pass).next_back()?;
+        let short = || {
+            let now = self.clock.now();
+            short(self.registry.held(user), self.registry.limit(user, now))
+        };
+        let needed = short();
+        if needed == 0 {
+            return None;
+        }
+        let terms = Terms {
+            table: &self.config.table,
+            cause: EvictionCause::Cleanup(tier),
+            active_too: true,
+            pass,
+            needed: &short,
+        };
+        let mut none_left = Patience::NONE;
+        let (run, _) = self
+            .run_rationed(user, tier, None, needed, terms, &mut none_left)
+            .await;
+        Some(run)
+    }
+
+    /// Runs one tier within the user's ration of `force`; also how many it was asked for then.
+    async fn run_rationed(
+        &self,
+        user: &UserId,
+        tier: Tier,
+        round: Option<health::Round>,
+        needed: u32,
+        terms: Terms<'_>,
+        patience: &mut Patience,
+    ) -> (TierRun, u32) {
+        let rationed = tier == Tier::Force;
+        let needed = if rationed {
+            self.force_budget.allow(user, needed, self.clock.now())
+        } else {
+            needed
+        };
+        let run = self
+            .run_tier(user, tier, round, needed, terms, patience)
+            .await;
+        if rationed {
+            let unused = needed.saturating_sub(run.freed);
+            self.force_budget.give_back(user, unused);
+        }
+        (run, needed)
+    }
+
+    /// Finds out what a tier has to know first.
+    pub(super) async fn probe(&self, user: &UserId, tier: Tier) -> Option<health::Round> {
+        match self.config.table.rule(tier).probe {
+            Probe::Cached => None,
+            Probe::Round => {
+                let managers = self.registry.of(user);
+                Some(health::probe_round(&managers, &self.clock, &self.health).await)
+            }
+        }
+    }
+
+    /// Runs one tier for one user, after its probes.
+    pub(super) async fn run_tier(
+        &self,
+        user: &UserId,
+        tier: Tier,
+        round: Option<health::Round>,
+        needed: u32,
+        terms: Terms<'_>,
+        patience: &mut Patience,
+    ) -> TierRun {
+        let now = self.clock.now();
+        let snapshot = self.registry.snapshot_user(user, now);
+        let question = self.question(&snapshot, terms.table, tier, needed);
+        let run = self.decide(question, terms, patience).await;
+        self.recorder.tier_ran(Some(user), &run, round);
+        run
+    }
+
+    pub(super) fn question(
+        &self,
+        snapshot: &Snapshot,
+        table: &TierTable,
+        tier: Tier,
+        needed: u32,
+    ) -> Arc<Question> {
+        let decision = DecisionId::next();
+        let seed = self.next_seed();
+        Arc::new(Question::new(snapshot, table, tier, needed, decision, seed))
+    }
+
+    /// Different for every decision, the same for the same decision of the same start.
+    fn next_seed(&self) -> u64 {
+        let count = self
+            .decisions
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1);
+        SplitMix64::nth(self.seed, count)
+    }
+
+    /// Now, by the clock that decisions are made by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Something changed that the background pass should look at.
+    pub fn look(&self) {
+        self.look.notify_one();
+    }
+
+    /// How many users are being cleaned up.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.flights.running()
+    }
+}
+
+/// Temporary slots were lent on the condition that they come back: their surplus leaves by the
+/// rules of `force` whether or not the operator lets `force` take anybody else.
+fn surplus_table(table: &TierTable) -> TierTable {
+    let mut rules = table.rules();
+    let [.., force] = &mut rules;
+    force.enabled = true;
+    force.admits = Class::ALL.to_vec();
+    TierTable::new(rules, table.reserve, table.keep_one).unwrap_or_else(|_| table.clone())
+}

@@ -1,0 +1,173 @@
+//! The executor: does what a plan says and nothing else, and finds out what became of it.
+//!
+//! A victim's slot is free before anyone waits for its sockets; the close, its echo and the cut-off
+//! happen beside the admission that needed the slot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::decide::Terms;
+use super::driver::{Cleaner, TierRun};
+use crate::health::Round;
+use crate::manager::{EndReport, Manager, Port};
+use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
+use wastegate_core::types::{Eviction, PeerState, Tier, UserId};
+
+/// How much longer than its own deadline a connection's task may take to report.
+const REPORT_SLACK: Duration = Duration::from_secs(1);
+
+/// A decision with all that became of it.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// What was asked.
+    pub question: Arc<Question>,
+    /// What was answered.
+    pub answer: Ranked,
+    /// What was to be done.
+    pub plan: Plan,
+    /// What became of each victim, in the plan's order.
+    pub outcomes: Vec<VictimOutcome>,
+}
+
+/// Takes notes of decisions. It must not block.
+pub trait Recorder: Send + Sync + 'static {
+    /// A tier ran, for a user or for the node, after a round of probes if it made one.
+    fn tier_ran(&self, user: Option<&UserId>, run: &TierRun, round: Option<Round>);
+    /// A manager was evicted, by the choice of `by`; its owner may release what was tied to it.
+    fn evicted(&self, question: &Question, victim: &Victim, by: &PolicyRef);
+    /// A decision is complete, its victims' ends included.
+    fn decided(&self, decided: Decided);
+    /// A user's pressure level changed.
+    fn pressure_changed(&self, change: &super::pressure::UserPressure);
+}
+
+impl Cleaner {
+    /// Executes a plan. Returns how many slots it freed; the rest goes on in a task of its own.
+    pub(super) fn execute(
+        &self,
+        question: Arc<Question>,
+        answer: Ranked,
+        plan: Plan,
+        terms: Terms<'_>,
+    ) -> u32 {
+        let closing: Vec<Option<Vec<Arc<Port>>>> = plan
+            .victims()
+            .iter()
+            .map(|victim| {
+                if question.tier == Tier::Force && (terms.needed)() == 0 {
+                    return None;
+                }
+                let still =
+                    |manager: &Manager| self.still_a_victim(&question, victim, manager, terms);
+                let ports = self.registry.evict(
+                    &victim.user,
+                    &victim.key,
+                    victim.manager,
+                    Eviction {
+                        cause: terms.cause,
+                        decision: Some(question.decision),
+                        peer: peer_of(victim),
+                    },
+                    still,
+                );
+                if ports.is_some() {
+                    if peer_of(victim) == PeerState::Answering {
+                        self.displaced
+                            .record(&victim.user, &victim.key, self.clock.now());
+                    }
+                    self.recorder
+                        .evicted(&question, victim, &chooser(&answer, victim));
+                }
+                ports
+            })
+            .collect();
+        let freed = closing.iter().flatten().count();
+        let (recorder, metrics) = (self.recorder.clone(), self.metrics.clone());
+        let deadline = self.config.close_deadline + REPORT_SLACK;
+        self.tasks.spawn("eviction", async move {
+            let outcomes: Vec<VictimOutcome> =
+                join_all(closing.into_iter().map(|ports| outcome(ports, deadline))).await;
+            for (victim, &outcome) in plan.victims().iter().zip(&outcomes) {
+                metrics.evicted(question.tier, victim, outcome);
+            }
+            metrics.struck(plan.refusals());
+            recorder.decided(Decided {
+                question,
+                answer,
+                plan,
+                outcomes,
+            });
+        });
+        u32::try_from(freed).unwrap_or(u32::MAX)
+    }
+
+    /// Looks once more before it acts: the tier may still touch it (nobody pinned it meanwhile),
+    /// and a responsive one has not become active since the snapshot.
+    fn still_a_victim(
+        &self,
+        question: &Question,
+        victim: &Victim,
+        manager: &Manager,
+        terms: Terms<'_>,
+    ) -> bool {
+        let row = self.registry.row(manager, self.clock.now());
+        let active_since = manager.activity().last() > question.now;
+        let spared = victim.class == Class::Responsive && active_since && !terms.active_too;
+        !spared
+            && terms
+                .table
+                .admits(question.tier, question.occupancy(), &row)
+    }
+}
+
+/// What was known of a victim's peer.
+fn peer_of(victim: &Victim) -> PeerState {
+    match victim.class {
+        Class::Responsive => PeerState::Answering,
+        _ => PeerState::Silent,
+    }
+}
+
+/// Whose choice a victim was: the ranker's, or the host's where it completed the plan.
+#[must_use]
+pub fn chooser(answer: &Ranked, victim: &Victim) -> PolicyRef {
+    match victim.rank {
+        Some(_) => answer.policy.clone(),
+        None => PolicyRef::builtin(),
+    }
+}
+
+/// What became of one victim: the best sign of life among its connections.
+async fn outcome(ports: Option<Vec<Arc<Port>>>, deadline: Duration) -> VictimOutcome {
+    let Some(ports) = ports else {
+        return VictimOutcome::Spared;
+    };
+    if ports.is_empty() {
+        return VictimOutcome::Released;
+    }
+    let ends = join_all(
+        ports
+            .iter()
+            .map(|port| tokio::time::timeout(deadline, port.ended())),
+    )
+    .await;
+    let ends: Vec<Option<EndReport>> = ends.into_iter().map(Result::ok).collect();
+    let echo = ends
+        .iter()
+        .flatten()
+        .filter_map(|end| end.echoed_after)
+        .min();
+    if let Some(after) = echo {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        return VictimOutcome::Echoed { after_ms };
+    }
+    // One that never reported did not even come to its own deadline: as good as cut off.
+    let aborted = ends.iter().any(|end| end.is_none_or(|end| end.aborted));
+    if aborted {
+        VictimOutcome::Aborted
+    } else {
+        VictimOutcome::Gone
+    }
+}

@@ -1,0 +1,162 @@
+//! The background pass: an idempotent reconciler. A wake-up only says "look"; what there is to do
+//! it finds by itself. Admission never depends on it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::decide::{Patience, Terms};
+use super::driver::Cleaner;
+use super::flight::Wish;
+use super::pass::Pass;
+use wastegate_core::types::{EvictionCause, Tier, UserId};
+
+/// Between two passes at the least, however often somebody says "look".
+const REST_MIN: Duration = Duration::from_millis(100);
+/// Users looked at before others have their turn.
+const USERS_AT_ONCE: usize = 256;
+
+impl Cleaner {
+    /// Keeps the background pass running until the tasks stop.
+    pub fn start(self: &Arc<Self>) {
+        let cleaner = self.clone();
+        self.supervisor
+            .clone()
+            .run(&self.tasks, "sweeper", move || {
+                let cleaner = cleaner.clone();
+                async move {
+                    loop {
+                        cleaner.sweep().await;
+                        cleaner.rest().await;
+                    }
+                }
+            });
+    }
+
+    /// Until the interval is over, a temporary slot ends, or somebody says "look".
+    async fn rest(&self) {
+        tokio::time::sleep(REST_MIN).await;
+        let now = self.clock.now();
+        let expiry = self
+            .registry
+            .temporary()
+            .next_expiry(now)
+            .map(|at| at.since(now));
+        let interval = self.config.sweep_interval;
+        let rest = expiry.map_or(interval, |expiry| expiry.min(interval));
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = self.look.notified() => {}
+        }
+    }
+
+    /// One pass: ended graces, ended temporary slots, users above the proactive threshold, the
+    /// node's own pressure, and levels that have changed.
+    pub async fn sweep(self: &Arc<Self>) {
+        let mut users = self.registry.users();
+        if users.len() > self.config.sweep_users_max {
+            // Where the last pass ended: nobody is left out for good.
+            let most = self.config.sweep_users_max;
+            let from = self.swept.fetch_add(most, Ordering::Relaxed) % users.len();
+            users.rotate_left(from);
+            users.truncate(most);
+        }
+        let mut names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
+        // By name, so that a pass does not depend on the order of a map.
+        names.sort_unstable();
+        self.registry.release_expired(&names, self.clock.now());
+        for user in self.registry.temporary().expired(self.clock.now()) {
+            self.end_temporary_slots(&user).await;
+        }
+        for user in &names {
+            let now = self.clock.now();
+            if self.needs_proactive(user, self.registry.limit(user, now)) {
+                let mut patience = Patience::default();
+                let round = self.probe(user, Tier::Proactive).await;
+                let terms = Terms {
+                    table: &self.config.table,
+                    cause: EvictionCause::Cleanup(Tier::Proactive),
+                    active_too: false,
+                    pass: Pass::BelowForceOnly,
+                    needed: &|| 0,
+                };
+                self.run_tier(user, Tier::Proactive, round, 0, terms, &mut patience)
+                    .await;
+            }
+        }
+        self.let_the_lost_go(&names).await;
+        if self.node_pressure().short(self.config.node_reserve) > 0 {
+            self.clean_up_node(Wish::Order, Pass::BelowForce).await;
+            if self.node_pressure().over_memory() {
+                self.clean_up_node(Wish::Order, Pass::Force).await;
+            }
+        }
+        for user in names.iter().chain(&self.pressure.users()) {
+            self.observe_pressure(user);
+        }
+    }
+
+    /// Managers that have had nobody for long, and dead connections beside live ones, leave at any
+    /// occupancy: they hold slots, descriptors and backends' connections for nothing.
+    async fn let_the_lost_go(&self, users: &[UserId]) {
+        for users in users.chunks(USERS_AT_ONCE) {
+            let now = self.clock.now();
+            for user in users {
+                self.registry.release_lost(user, self.config.dead_for, now);
+                for manager in self.registry.of(user) {
+                    self.shed_dead(&manager);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A connection of a user was let in: its pressure may have risen, and the background pass may
+    /// have something to do.
+    pub fn entered(&self, user: &UserId) {
+        self.observe_pressure(user);
+        let now = self.clock.now();
+        if self.needs_proactive(user, self.registry.limit(user, now)) {
+            self.look();
+        }
+    }
+
+    fn needs_proactive(&self, user: &UserId, limit: u32) -> bool {
+        f64::from(self.registry.held(user)) >= self.config.proactive_from * f64::from(limit)
+    }
+
+    /// Takes note of a user's pressure, and says so if its level changed.
+    pub fn observe_pressure(&self, user: &UserId) {
+        let now = self.clock.now();
+        let (held, limit) = (self.registry.held(user), self.registry.own_limit(user));
+        if let Some(change) = self.pressure.observe(user, held, limit, now) {
+            self.recorder.pressure_changed(&change);
+        }
+    }
+
+    /// The surplus leaves by rank; after that the limit is the ordinary one again.
+    async fn end_temporary_slots(&self, user: &UserId) {
+        let lending = self.registry.limits().lending();
+        let surplus = || {
+            let held = self.registry.held(user);
+            held.saturating_sub(self.registry.own_limit(user))
+        };
+        if surplus() > 0 {
+            let snapshot = self.registry.snapshot_user(user, self.clock.now());
+            let terms = Terms {
+                table: &self.surplus_table,
+                cause: EvictionCause::TemporarySlotExpired,
+                active_too: true,
+                pass: Pass::Force,
+                needed: &surplus,
+            };
+            let question = self.question(&snapshot, terms.table, Tier::Force, surplus());
+            self.decide(question, terms, &mut Patience::default()).await;
+        }
+        if self.registry.held(user) <= self.registry.own_limit(user) {
+            self.registry
+                .temporary()
+                .settle(user, &lending, self.clock.now());
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! From an answered upgrade to a connection that runs: attached to its manager, counted, and held to the
+//! time that its identity is good for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Bytes;
+
+use super::places::ConnectionSlot;
+use super::upgrade::{Entry, Incoming};
+use super::upstream::{Leg, Load};
+use super::{Gateway, close, flap};
+use crate::connection::{self, Transport};
+use crate::manager::{AttachError, EndReport, Port};
+use crate::observe::metrics::Label;
+use crate::registry::{Attachment, Permit};
+use wastegate_core::types::{CloseReason, Timestamp};
+
+/// How often a connection looks for its manager's successor: each time that one ended between the
+/// admission and the first byte.
+const ATTACHES_MAX: usize = 5;
+
+/// A connection that runs.
+type Connection = Pin<Box<dyn Future<Output = EndReport> + Send>>;
+
+/// One that runs, and what it holds until it has ended.
+pub(super) struct Running {
+    gateway: Arc<Gateway>,
+    /// As what it is counted if it does not last, if it is known where it comes from.
+    who: Option<flap::Who>,
+    begun: Timestamp,
+    pub(super) connection: Connection,
+    _load: Option<Load>,
+    _slot: Option<ConnectionSlot>,
+}
+
+impl Incoming {
+    /// Until the connection runs, or has come to nothing.
+    pub(super) async fn begin(mut self, entry: Entry) -> Option<Running> {
+        let upgraded = match (&mut self.upgrade).await {
+            Ok(upgraded) => upgraded,
+            Err(error) => {
+                self.gateway.metrics.upgrades_failed.inc();
+                tracing::debug!(%error, "the upgrade was not completed");
+                return None;
+            }
+        };
+        let (transport, leftover) = transport(upgraded);
+        match entry {
+            Entry::Permit(permit) => self.attach(transport, leftover, permit, None).await,
+            Entry::Through(permit, leg) => {
+                self.attach(transport, leftover, permit, Some(*leg)).await
+            }
+            Entry::Denied(denied) => {
+                let (code, reason) = close::refusal(denied.why);
+                let socket = self.socket(transport, leftover).await;
+                self.close_refused(socket, code, reason).await;
+                None
+            }
+            Entry::Ticket(ticket) => {
+                let socket = self.socket(transport, leftover).await;
+                let (socket, permit) = self.queue(socket, ticket).await?;
+                // Between two frames, so nothing but what the socket itself holds is lost.
+                let transport = socket.into_inner();
+                self.attach(transport, Bytes::new(), permit, None).await
+            }
+        }
+    }
+
+    async fn attach(
+        self,
+        transport: Transport,
+        leftover: Bytes,
+        permit: Permit,
+        leg: Option<Leg>,
+    ) -> Option<Running> {
+        let session = &self.route.session;
+        let port = Port::new(
+            self.identity.device.clone(),
+            session.config.outbox_bytes_max,
+            self.notices,
+            transport.socket(),
+            session.clock.now(),
+        );
+        if let Some(slot) = &self.slot {
+            port.leaves(slot.place());
+        }
+        let in_flight = leg.as_ref().and_then(Leg::in_flight);
+        match self.attach_somewhere(permit, &port, in_flight).await {
+            Ok(attachment) => {
+                let session = session.clone();
+                let begun = session.clock.now();
+                let client = (transport, leftover);
+                let (connection, load): (Connection, _) = match leg {
+                    None => {
+                        let (transport, leftover) = client;
+                        let run = connection::run(session, transport, leftover, attachment);
+                        (self.until_expiry(port, run), None)
+                    }
+                    Some(leg) => {
+                        let agreed = leg.agreed();
+                        let (mut far, mut load) = leg.into_far();
+                        if let (Some(headers), Some(wish)) = (agreed, self.kept_for()) {
+                            let manager = attachment.manager().clone();
+                            far.keeper = Some(self.keeper(manager, headers, load.take(), wish));
+                        }
+                        let run = connection::relay(session, client, far, attachment);
+                        (self.until_expiry(port, run), load)
+                    }
+                };
+                Some(Running {
+                    gateway: self.gateway,
+                    who: self.from.map(|from| flap::Who::new(&self.identity, from)),
+                    begun,
+                    connection,
+                    _load: load,
+                    _slot: self.slot,
+                })
+            }
+            Err((code, reason)) => {
+                if let Some(leg) = leg {
+                    leg.dismiss(session.config.close_deadline).await;
+                }
+                let socket = self.socket(transport, leftover).await;
+                self.close_refused(socket, code, reason).await;
+                None
+            }
+        }
+    }
+
+    /// Attaches a connection to its manager, or, if that ended in the last moment, to its successor: the
+    /// client was let in, and an eviction beside it is no reason to send it away.
+    async fn attach_somewhere(
+        &self,
+        permit: Permit,
+        port: &Arc<Port>,
+        in_flight: Option<u32>,
+    ) -> Result<Attachment, (u16, &'static str)> {
+        let mut permit = permit;
+        for _ in 0..ATTACHES_MAX {
+            if let Some(manager) = permit.manager() {
+                manager.set_protected_class(self.identity.protected);
+                manager.set_device_class(self.identity.device_class);
+                if let Some(priority) = self.identity.priority {
+                    manager.set_priority(priority);
+                }
+                if let Some(units) = in_flight {
+                    manager.set_in_flight(units);
+                }
+            }
+            match permit.attach(port.clone()) {
+                Ok(attachment) => return Ok(attachment),
+                Err(AttachError::Closed) => {}
+                Err(error @ AttachError::TooMany(_)) => return Err(close::not_attached(error)),
+            }
+            let admission = &self.gateway.admission;
+            let again = admission.redeem(admission.lost(), self.newcomer()).await;
+            permit = again.map_err(|denied| close::refusal(denied.why))?;
+        }
+        Err(close::not_attached(AttachError::Closed))
+    }
+
+    /// A connection that is asked to close when what proves who it is has expired.
+    fn until_expiry(
+        &self,
+        port: Arc<Port>,
+        run: impl Future<Output = EndReport> + Send + 'static,
+    ) -> Connection {
+        let Some(expires) = self.identity.expires_unix_ms else {
+            return Box::pin(run);
+        };
+        let clock = &self.gateway.session.clock;
+        let left = expires.saturating_sub(clock.unix_ms(clock.now()));
+        let left = Duration::from_millis(left).saturating_add(self.rules.expiry_grace);
+        let mut run = Box::pin(run);
+        Box::pin(async move {
+            tokio::select! {
+                report = run.as_mut() => return report,
+                () = tokio::time::sleep(left) => port.close(CloseReason::Expired),
+            }
+            run.await
+        })
+    }
+}
+
+impl Running {
+    /// Takes note of the end.
+    pub(super) fn ended(&mut self, reason: CloseReason) {
+        let closed = &self.gateway.metrics.closed;
+        closed.get_or_create(&Label(reason)).inc();
+        let now = self.gateway.session.clock.now();
+        let Some(who) = self.who.take() else {
+            return;
+        };
+        let (lasted, config) = (now.since(self.begun), self.gateway.config());
+        let flapping = &self.gateway.flapping;
+        if flapping.ended(who, reason, lasted, &config.flap, now) {
+            self.gateway.refusals.note_ban(&self.gateway.session.clock);
+        }
+    }
+}
+
+/// What is below an upgraded connection, with what was read from it already: our own transport behind
+/// our own listener, the TCP stream of a server that embeds us, or whatever else there is.
+pub(super) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
+    let upgraded = match upgraded.downcast::<TokioIo<Transport>>() {
+        Ok(parts) => return (parts.io.into_inner(), parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => (parts.io.into_inner().into(), parts.read_buf),
+        Err(upgraded) => (
+            Transport::Other(Box::new(TokioIo::new(upgraded))),
+            Bytes::new(),
+        ),
+    }
+}

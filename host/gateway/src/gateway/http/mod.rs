@@ -1,0 +1,256 @@
+//! Requests that are no upgrade: a page, an API, the polling with which some clients begin. They are
+//! handed on to the backend of their route, and its answer is handed back, both while they come.
+//!
+//! Such a request holds no slot and is asked for no identity: the backend knows its own pages. What it
+//! may cost is bounded by `Requests` (how many at once) and `watch` (how long nothing may move).
+//! The HTTP is hyper's on both sides; what is ours is which headers belong to one hop, and that is
+//! shared with upgrades.
+
+mod body;
+mod client;
+mod config;
+mod requests;
+mod watch;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, Version};
+use axum::response::Response;
+use hyper::body::Incoming;
+
+use self::body::{Download, Source};
+pub(super) use self::client::Client;
+use self::client::Failure;
+pub use self::config::{Config, Style};
+pub(super) use self::requests::{Full, Most, Place, Requests};
+use self::watch::{Progress, Watch};
+use super::listener::Cut;
+use super::lists::items;
+use super::passage::OnPassage;
+use super::peer::{self, Origin};
+use super::route::Route;
+use super::upstream::{Attempt, Onward, Purpose, UpstreamError, Upstreams, answer};
+use super::{Gateway, Rules, refuse};
+
+/// Hands a request on to one of a route's backends, and its answer back.
+pub(super) async fn pass(
+    gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    route: &Route,
+    upstreams: &Upstreams,
+    (mut parts, body): (Parts, Body),
+) -> Response {
+    if let Some(refusal) = not_for_backends(&parts) {
+        return refusal;
+    }
+    let Some(client) = &rules.http else {
+        return refuse::method();
+    };
+    let place = match take(&gateway, &rules, &parts) {
+        Ok(place) => place,
+        Err(full) => {
+            gateway.metrics.requests_refused.inc();
+            return refuse::busy(full);
+        }
+    };
+    route.cut(&mut parts.uri);
+    gateway.metrics.requests.inc();
+    let cut = parts.extensions.remove::<Cut>().unwrap_or_default();
+    let progress = Progress::new(gateway.session.clock.clone());
+    let exchange = Exchange {
+        client,
+        parts: &parts,
+        source: Source::new(body, progress.clone()),
+        progress: &progress,
+        watch: Watch::new(&rules.config, &gateway.tasks),
+    };
+    match exchange.run(&rules, upstreams, &gateway).await {
+        Ok(response) => {
+            let done = exchange
+                .watch
+                .streaming(&gateway.tasks, progress.clone(), &cut);
+            let is_head = parts.method == Method::HEAD;
+            handed_back(response, is_head, |body| Download {
+                body,
+                progress,
+                cut: Box::pin(cut.0.cancelled_owned()),
+                _place: place,
+                _done: done,
+            })
+        }
+        Err(failure) => {
+            gateway.metrics.requests_failed.inc();
+            refused(failure)
+        }
+    }
+}
+
+/// A place for a request, and for its connection if it is the first of its kind there.
+fn take(gateway: &Gateway, rules: &Rules, parts: &Parts) -> Result<Place, Full> {
+    let config = &rules.config;
+    let place = gateway
+        .requests
+        .take(peer::origin(parts), config.http.requests())?;
+    if let Some(OnPassage(passage)) = parts.extensions.get() {
+        // A proxy's connections are of many clients.
+        let nearest = peer::way(parts).filter(|way| !way.is_trusted);
+        let nearest = nearest.map(|way| Origin::from(way.nearest));
+        let connections = &gateway.plain;
+        passage.carry(|| connections.take(nearest, config.http.connections()))?;
+    }
+    Ok(place)
+}
+
+/// Why a request cannot be handed on whatever its backend is.
+fn not_for_backends(parts: &Parts) -> Option<Response> {
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Some(refuse::method());
+    }
+    let codings = items(&parts.headers, TRANSFER_ENCODING);
+    let mut others = codings.filter(|coding| !coding.eq_ignore_ascii_case(b"chunked"));
+    others.next().map(|_| refuse::coding())
+}
+
+/// A request under way.
+struct Exchange<'a> {
+    client: &'a Client,
+    parts: &'a Parts,
+    source: Source,
+    progress: &'a Progress,
+    watch: Watch,
+}
+
+impl Exchange<'_> {
+    /// Tries one backend after another, as long as none was reached.
+    async fn run(
+        &self,
+        rules: &Rules,
+        upstreams: &Upstreams,
+        gateway: &Gateway,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut tries = upstreams.tries(
+            Purpose::Plain,
+            None,
+            peer::client(self.parts),
+            &gateway.session.clock,
+        );
+        let mut failed =
+            Failure::Unreachable(UpstreamError::Timeout(rules.config.upstream_timeout));
+        while let Some(attempt) = tries.next() {
+            failed = match self.ask(&attempt, rules).await {
+                Ok(response) => {
+                    attempt.answered();
+                    return Ok(response);
+                }
+                // Nothing was sent, so trying another one repeats nothing.
+                Err(Failure::Unreachable(error)) => {
+                    let upstream = attempt.upstream();
+                    tracing::debug!(%upstream, %error, "a backend did not take a request");
+                    attempt.failed(&error);
+                    Failure::Unreachable(error)
+                }
+                // One page that fails says nothing of the others, and of WebSockets least of all.
+                Err(other) => {
+                    attempt.answered();
+                    return Err(other);
+                }
+            };
+        }
+        Err(failed)
+    }
+
+    /// Until the answer's head is there.
+    async fn ask(&self, attempt: &Attempt, rules: &Rules) -> Result<Response<Incoming>, Failure> {
+        let upstream = attempt.upstream();
+        let onward = Onward {
+            parts: self.parts,
+            identity: None,
+            to: upstream.authority(),
+            host: rules.config.upstream_host,
+        };
+        let target = upstream.target(&self.parts.uri);
+        let mut request = axum::http::Request::new(self.source.body());
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = target;
+        *request.headers_mut() = headers(&onward);
+        let late = self.watch.late(self.progress, self.source.is_sent());
+        tokio::select! {
+            response = self.client.request(request) => response.map_err(|failure| self.blamed(failure)),
+            failure = late => Err(failure),
+        }
+    }
+
+    /// Whose fault it is that there is no answer: a backend cannot answer half a request.
+    fn blamed(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Answer(_) if self.source.is_broken() => Failure::Body,
+            other => other,
+        }
+    }
+}
+
+/// The headers of a request that is no upgrade.
+fn headers(onward: &Onward<'_>) -> HeaderMap {
+    let mut headers = onward.headers();
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    // We have said that the body may come, by reading it.
+    if headers.get(EXPECT).is_some_and(expects) {
+        headers.remove(EXPECT);
+    }
+    // Of the two, the coding counts (RFC 9112, section 6.3).
+    if onward.parts.headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    headers
+}
+
+/// The answer for the client.
+fn handed_back(
+    response: Response<Incoming>,
+    is_head: bool,
+    download: impl FnOnce(Incoming) -> Download,
+) -> Response {
+    let (head, body) = response.into_parts();
+    let has_no_body = is_head
+        || matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+    let body = if has_no_body {
+        // Not of length 0: that would be said in a header, and what a GET has is not known.
+        Body::new(body::Nothing)
+    } else {
+        Body::new(download(body))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    *response.version_mut() = Version::HTTP_11;
+    *response.headers_mut() = answer(&head.headers);
+    if head.status == StatusCode::UPGRADE_REQUIRED && head.headers.contains_key(UPGRADE) {
+        // Of one hop, and part of the answer's meaning (RFC 9110, section 15.5.22).
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
+    response
+}
+
+fn refused(failure: Failure) -> Response {
+    match failure {
+        Failure::Unreachable(error) => refuse::upstream(error),
+        Failure::Answer(error) => {
+            let error = wastegate_core::types::chain(&error);
+            tracing::debug!(error, "a backend's answer cannot be used");
+            refuse::no_answer()
+        }
+        Failure::Late(timeout) => refuse::upstream(UpstreamError::Timeout(timeout)),
+        Failure::Upload => refuse::upload_stalled(),
+        Failure::Body => refuse::bad_body(),
+        Failure::Stopping => refuse::stopping(),
+    }
+}

@@ -1,0 +1,227 @@
+//! TLS on the public listener: a certificate that can be replaced while the server runs, and a client
+//! for backends that want it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_platform_verifier::ConfigVerifierExt;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::cryptography;
+
+/// The one protocol that is spoken inside.
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// TLS on the public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The certificate and those that vouch for it, PEM; none for plain text.
+    pub certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    pub key: Option<PathBuf>,
+    /// Between two looks whether they were replaced. 60 s.
+    pub rescan: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            rescan: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Config {
+    /// The files, if there is a pair.
+    #[must_use]
+    pub fn files(&self) -> Option<Files> {
+        Some(Files {
+            certificate: self.certificate.clone()?,
+            key: self.key.clone()?,
+        })
+    }
+}
+
+/// The files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate and those that vouch for it, PEM, the server's own first.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+}
+
+/// Why TLS cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read as PEM.
+    #[error("{} (`{key}`) cannot be used", path.display())]
+    File {
+        /// The key that names it.
+        key: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A file has no certificate.
+    #[error("{} (`{key}`) has no certificate", path.display())]
+    Empty {
+        /// The key that names it.
+        key: &'static str,
+        /// Which.
+        path: PathBuf,
+    },
+    /// They do not go together, or are not what they should be.
+    #[error(
+        "certificate {} (`gateway.tls.certificate`) and key {} (`gateway.tls.key`) cannot be used",
+        certificate.display(), key.display()
+    )]
+    Pair {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The system's certificates cannot be used.
+    #[error("the system's certificate authorities cannot be used")]
+    System(#[source] rustls::Error),
+}
+
+/// The listener's side, whose certificate can be replaced.
+pub struct Acceptor {
+    files: Files,
+    current: ArcSwap<ServerConfig>,
+    /// When the files were last changed, as far as they were read.
+    changed: Mutex<Option<(SystemTime, SystemTime)>>,
+}
+
+impl Acceptor {
+    /// With the certificate that is there now.
+    ///
+    /// # Errors
+    /// [`TlsError`] with the file to mend.
+    pub fn new(files: Files) -> Result<Arc<Self>, TlsError> {
+        cryptography::provide();
+        let changed = files.changed();
+        let config = files.read()?;
+        Ok(Arc::new(Self {
+            files,
+            current: ArcSwap::new(config),
+            changed: Mutex::new(changed),
+        }))
+    }
+
+    /// Reads the files again if they were changed. Connections that are there are not touched; a
+    /// certificate that cannot be used leaves the old one in place. True if there is a new one.
+    ///
+    /// # Errors
+    /// [`TlsError`] with the file to mend.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let changed = self.files.changed();
+        if changed.is_some() && *self.changed.lock() == changed {
+            return Ok(false);
+        }
+        // Noted first: what cannot be used is told once, not at every look.
+        *self.changed.lock() = changed;
+        self.current.store(self.files.read()?);
+        Ok(true)
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.current.load_full().into()
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Files {
+    fn changed(&self) -> Option<(SystemTime, SystemTime)> {
+        let changed = |path: &Path| {
+            std::fs::metadata(path)
+                .and_then(|meta| meta.modified())
+                .ok()
+        };
+        Some((changed(&self.certificate)?, changed(&self.key)?))
+    }
+
+    fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let chain = certificates("gateway.tls.certificate", &self.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|source| TlsError::File {
+            key: "gateway.tls.key",
+            path: self.key.clone(),
+            source,
+        })?;
+        let mut config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|source| TlsError::Pair {
+                certificate: self.certificate.clone(),
+                key: self.key.clone(),
+                source,
+            })?;
+        // A WebSocket opens over HTTP/1.1 here.
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// The client's side: backends are checked by these authorities, or by the system's.
+///
+/// # Errors
+/// [`TlsError`] with the file to mend.
+pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsError> {
+    cryptography::provide();
+    let mut config = match authorities {
+        None => ClientConfig::with_platform_verifier().map_err(TlsError::System)?,
+        Some(path) => {
+            let (key, mut roots) = ("gateway.upstream_authorities", RootCertStore::empty());
+            roots.add_parsable_certificates(certificates(key, path)?);
+            if roots.is_empty() {
+                let path = path.into();
+                return Err(TlsError::Empty { key, path });
+            }
+            ClientConfig::builder()
+                .with_root_certificates(roots)
+                .with_no_client_auth()
+        }
+    };
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Ok(Arc::new(config).into())
+}
+
+fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let error = |source| TlsError::File {
+        key,
+        path: path.into(),
+        source,
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(error)?
+        .collect();
+    let chain = chain.map_err(error)?;
+    if chain.is_empty() {
+        let path = path.into();
+        return Err(TlsError::Empty { key, path });
+    }
+    Ok(chain)
+}

@@ -1,0 +1,253 @@
+//! One backend's connection: TCP, TLS where it is asked for, and an upgrade that is really one.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Version};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::Bytes;
+
+use super::member::Load;
+use super::{Refusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
+use crate::connection::{Far, Kept, Plain, Transport};
+use crate::gateway::attach::transport;
+use crate::gateway::identity::Identity;
+use crate::gateway::lists::items;
+use crate::gateway::parking::Parked;
+use crate::tasks::Tasks;
+
+/// Bytes of a backend's response head.
+const RESPONSE_BYTES_MAX: usize = 16 * 1_024;
+/// Headers of a backend's response.
+const RESPONSE_HEADERS_MAX: usize = 64;
+
+/// A client's upgrade.
+#[derive(Clone, Copy)]
+pub(in crate::gateway) struct Asked<'a> {
+    pub(in crate::gateway) parts: &'a Parts,
+    pub(in crate::gateway) identity: &'a Identity,
+    /// What answers the client's key.
+    pub(in crate::gateway) accept: &'a str,
+    /// Which host the backend is asked for.
+    pub(in crate::gateway) host: UpstreamHost,
+}
+
+/// A connection to a backend that has said yes.
+pub(in crate::gateway) struct Leg {
+    transport: Transport,
+    /// What it sent behind its answer.
+    leftover: Bytes,
+    /// Its answer's head.
+    headers: HeaderMap,
+    /// That it has one more connection.
+    load: Option<Load>,
+}
+
+impl Upstream {
+    /// Opens a connection as the client asked for it.
+    pub(super) async fn connect(
+        &self,
+        asked: Asked<'_>,
+        tls: Option<&TlsConnector>,
+        timeout: Duration,
+        tasks: &Tasks,
+    ) -> Result<Leg, UpstreamError> {
+        let connected = tokio::time::timeout(timeout, self.open(asked, tls, tasks)).await;
+        connected.unwrap_or(Err(UpstreamError::Timeout(timeout)))
+    }
+
+    /// Whether it can be reached at all.
+    pub(super) async fn is_there(&self, timeout: Duration) -> Result<(), UpstreamError> {
+        let reached = TcpStream::connect((self.host(), self.port()));
+        match tokio::time::timeout(timeout, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(UpstreamError::Connect(error)),
+            Err(_) => Err(UpstreamError::Connect(ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// Opens a connection to it, with TLS where it wants that.
+    pub(in crate::gateway) async fn reach(
+        &self,
+        tls: Option<&TlsConnector>,
+    ) -> Result<Transport, UpstreamError> {
+        let stream = TcpStream::connect((self.host(), self.port()))
+            .await
+            .map_err(UpstreamError::Connect)?;
+        // Messages are whole by the time they are written.
+        stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
+        let Some(connector) = tls.filter(|_| self.is_encrypted()) else {
+            return Ok(stream.into());
+        };
+        let invalid = |error| UpstreamError::Tls(std::io::Error::other(error));
+        let name = ServerName::try_from(self.host().to_owned()).map_err(invalid)?;
+        let connected = connector.connect(name, Plain::from(stream)).await;
+        let connected = connected.map_err(UpstreamError::Tls)?;
+        Ok(Transport::Tls(Box::new(connected.into())))
+    }
+
+    async fn open(
+        &self,
+        asked: Asked<'_>,
+        tls: Option<&TlsConnector>,
+        tasks: &Tasks,
+    ) -> Result<Leg, UpstreamError> {
+        let stream = self.reach(tls).await?;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(RESPONSE_BYTES_MAX)
+            .max_headers(RESPONSE_HEADERS_MAX)
+            .handshake::<_, Body>(TokioIo::new(stream))
+            .await
+            .map_err(UpstreamError::Http)?;
+        // Ends with the upgrade, or when `sender` is dropped.
+        tasks.spawn("upstream-handshake", async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to the upstream failed");
+            }
+        });
+        let request = head::upgrade(&self.authority, self.path.as_deref(), &asked);
+        let mut response = sender
+            .send_request(request)
+            .await
+            .map_err(UpstreamError::Http)?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::Refused(Box::new(Refusal::new(
+                response.map(Body::new),
+            ))));
+        }
+        if response.version() != Version::HTTP_11 {
+            return Err(UpstreamError::Handshake("it is not of HTTP/1.1"));
+        }
+        let headers = std::mem::take(response.headers_mut());
+        check(&headers, &asked)?;
+        let upgraded = hyper::upgrade::on(response)
+            .await
+            .map_err(UpstreamError::Http)?;
+        let (transport, leftover) = transport(upgraded);
+        Ok(Leg {
+            transport,
+            leftover,
+            headers,
+            load: None,
+        })
+    }
+}
+
+/// Whether a 101 is the answer to that upgrade.
+fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
+    let is = |name, wanted: &str| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next().and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.trim() == wanted) && values.next().is_none()
+    };
+    if !is(SEC_WEBSOCKET_ACCEPT, asked.accept) {
+        return Err(UpstreamError::Handshake(
+            "`Sec-WebSocket-Accept` does not answer our key",
+        ));
+    }
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+        return Err(UpstreamError::Handshake("`Upgrade` is not `websocket`"));
+    }
+    if !items(headers, CONNECTION).any(|item| item.eq_ignore_ascii_case(b"upgrade")) {
+        return Err(UpstreamError::Handshake(
+            "`Connection` does not say `Upgrade`",
+        ));
+    }
+    if !extensions::fits(headers, &asked.parts.headers) {
+        return Err(UpstreamError::Handshake(
+            "it agreed to an extension that was not offered",
+        ));
+    }
+    if let Some(chosen) = headers.get(SEC_WEBSOCKET_PROTOCOL) {
+        let offered = head::protocols(&asked.parts.headers);
+        let chosen = chosen.to_str().unwrap_or_default().trim();
+        if !offered.iter().any(|offered| offered == chosen) {
+            return Err(UpstreamError::Handshake(
+                "it chose a subprotocol that was not offered",
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Leg {
+    /// One that was kept for its client, if that speaks what was agreed with the backend.
+    pub(in crate::gateway) fn resumed(parked: Parked, parts: &Parts) -> Option<Self> {
+        let Parked {
+            kept,
+            headers,
+            load,
+            ..
+        } = parked;
+        let agreed = headers.get(SEC_WEBSOCKET_PROTOCOL);
+        let agreed = agreed.and_then(|protocol| protocol.to_str().ok());
+        let offered = head::protocols(&parts.headers);
+        if agreed.is_some_and(|agreed| !offered.iter().any(|offered| offered == agreed)) {
+            return None;
+        }
+        let (transport, leftover) = kept.into_parts();
+        Some(Self {
+            transport,
+            leftover,
+            headers,
+            load,
+        })
+    }
+
+    /// Tells the backend that its client will not come.
+    pub(in crate::gateway) async fn dismiss(self, within: Duration) {
+        Kept::fresh(self.transport).dismiss(within).await;
+    }
+
+    /// What was agreed, if the connection can be kept for another of the client's: not if they agreed on
+    /// an extension, whose state is in the two ends.
+    pub(in crate::gateway) fn agreed(&self) -> Option<HeaderMap> {
+        let extended = self.headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
+        (!extended).then(|| self.headers.clone())
+    }
+
+    pub(super) fn counted(self, load: Option<Load>) -> Self {
+        Self { load, ..self }
+    }
+
+    /// Tells the client what the backend answered, but what is of one hop and what is for us.
+    pub(in crate::gateway) fn answer(&self, headers: &mut HeaderMap) {
+        let answer = head::answer(&self.headers);
+        for name in answer.keys() {
+            if *name == CONTENT_LENGTH || headers.contains_key(name) {
+                continue;
+            }
+            for value in answer.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+
+    /// Units of work that the backend says are under way for this client from the start.
+    pub(in crate::gateway) fn in_flight(&self) -> Option<u32> {
+        let value = self.headers.get(head::IN_FLIGHT)?.to_str().ok()?;
+        value.trim().parse().ok()
+    }
+
+    /// The backend's side, and that it counts as one of its connections until that is dropped.
+    pub(in crate::gateway) fn into_far(self) -> (Far, Option<Load>) {
+        let far = Far {
+            transport: self.transport,
+            leftover: self.leftover,
+            compresses: extensions::compresses(&self.headers),
+            keeper: None,
+        };
+        (far, self.load)
+    }
+}

@@ -1,0 +1,33 @@
+//! One unit that counts against a user's limit: its state, its connections, its own task.
+//!
+//! A [`Manager`] owns what belongs to one (user, key): the ports of its connections, the outboxes
+//! behind them, two clocks that are never mixed (user activity, transport liveness), its hints, and
+//! the task in which the application handles its messages.
+//!
+//! Not here: how many managers there are (`registry` counts), whether a peer is alive (`health`
+//! judges), sockets and frames (`connection` pumps), and what an eviction is (`cleanup` decides).
+
+mod application;
+mod backlog;
+mod mailbox;
+mod outbox;
+mod port;
+mod unit;
+mod view;
+mod vitals;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+/// Its settings.
+pub use wastegate_core::signals::Lifetimes as Config;
+
+pub use application::{Application, BoxFuture, End, Message, NoApplication, Peer};
+pub use backlog::Backlog;
+pub use mailbox::{Delivery, Mailbox, NoopProbe};
+pub use outbox::{Outbox, Queued, Refused};
+pub use port::{EndReport, Place, Port};
+pub use unit::{AttachError, Left, Manager, Surroundings};
+pub use vitals::{PongStats, Vitals};
+pub use work::Work;

@@ -1,0 +1,185 @@
+//! A manager's end of one connection: what it may ask of it, and what it can see.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::application::Message;
+use super::outbox::{Outbox, Refused};
+use super::vitals::Vitals;
+use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndReport {
+    /// Why; exactly one reason.
+    pub reason: CloseReason,
+    /// How long the peer took to answer our Close, if it did.
+    pub echoed_after: Option<Duration>,
+    /// It had to be cut off at the deadline.
+    pub aborted: bool,
+}
+
+/// What a connection has a place of, such as the node.
+pub trait Place: std::fmt::Debug + Send + Sync {
+    /// The connection was asked to close: what comes next may have its place from now on.
+    fn leave(&self);
+}
+
+/// One connection, as its manager and everybody above it sees it.
+#[derive(Debug)]
+pub struct Port {
+    /// Which connection.
+    pub id: ConnectionId,
+    /// Whose.
+    pub device: DeviceId,
+    /// Where messages to it wait.
+    pub outbox: Outbox,
+    /// Its transport's signs of life.
+    pub vitals: Vitals,
+    /// Whether its client speaks our subprotocol, and so may be sent notices.
+    pub notices: bool,
+    /// The socket, for the kernel's account of it. Weak: the descriptor belongs to the
+    /// connection's task alone and goes with it. Empty where the transport is not plain TCP.
+    pub socket: Weak<TcpStream>,
+    /// Weak: the place goes with the connection's task.
+    place: OnceLock<Weak<dyn Place>>,
+    superseded: AtomicBool,
+    said_goodbye: AtomicBool,
+    close: OnceLock<CloseReason>,
+    close_asked: Notify,
+    ended: OnceLock<EndReport>,
+    // Not a `watch`: that has room for eight crowds of waiters, which every idle connection would pay for.
+    ended_told: Notify,
+}
+
+impl Port {
+    /// A port of a connection that has just been opened.
+    #[must_use]
+    pub fn new(
+        device: DeviceId,
+        outbox_bytes_max: usize,
+        notices: bool,
+        socket: Weak<TcpStream>,
+        now: Timestamp,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: ConnectionId::next(),
+            device,
+            outbox: Outbox::new(outbox_bytes_max),
+            vitals: Vitals::new(now),
+            notices,
+            socket,
+            place: OnceLock::new(),
+            superseded: AtomicBool::new(false),
+            said_goodbye: AtomicBool::new(false),
+            close: OnceLock::new(),
+            close_asked: Notify::new(),
+            ended: OnceLock::new(),
+            ended_told: Notify::new(),
+        })
+    }
+
+    /// Sends a message, or says at once why not. A client that does not read is closed for it.
+    ///
+    /// # Errors
+    /// [`Refused`] when the client does not read or is gone.
+    pub fn send(&self, now: Timestamp, message: Message) -> Result<(), Refused> {
+        if self.close.get().is_some() {
+            return Err(Refused::Closed);
+        }
+        let sent = self.outbox.push(now, message);
+        if sent == Err(Refused::Full) {
+            // At once, for its task may hang in a write just because its client does not read.
+            self.close(CloseReason::SlowConsumer);
+        }
+        sent
+    }
+
+    /// Asks the connection to close. The first reason stands.
+    pub fn close(&self, reason: CloseReason) {
+        if self.close.set(reason).is_ok()
+            && let Some(place) = self.place.get().and_then(Weak::upgrade)
+        {
+            place.leave();
+        }
+        self.close_asked.notify_one();
+    }
+
+    /// Gives the connection's place away as soon as it is asked to close, and not only when it has ended.
+    pub fn leaves(&self, place: Weak<dyn Place>) {
+        let _ = self.place.set(place);
+    }
+
+    /// Waits until somebody asks it to close, and says why. For the connection's own task.
+    pub async fn close_asked(&self) -> CloseReason {
+        loop {
+            if let Some(&reason) = self.close.get() {
+                return reason;
+            }
+            self.close_asked.notified().await;
+        }
+    }
+
+    /// Whether somebody asked it to close.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.close.get().is_some()
+    }
+
+    /// A newer connection of the same device took its place.
+    pub fn supersede(&self) {
+        self.superseded.store(true, Relaxed);
+        self.close(CloseReason::TakenOver);
+    }
+
+    /// Whether a newer connection of the same device took its place.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Relaxed)
+    }
+
+    /// Its client sent a Close or is gone, and will not answer any more; what remains is to deliver
+    /// what was said before.
+    pub fn say_goodbye(&self, for_good: bool, now: Timestamp) {
+        if for_good {
+            self.said_goodbye.store(true, Relaxed);
+        } else {
+            self.vitals.probe_failed(now);
+        }
+    }
+
+    /// Whether its client is gone for good, so that nothing is lost if its place is taken.
+    #[must_use]
+    pub fn has_said_goodbye(&self) -> bool {
+        self.said_goodbye.load(Relaxed)
+    }
+
+    /// Tells everyone who waits how it ended. The first report stands.
+    pub fn report_end(&self, report: EndReport) {
+        self.outbox.close();
+        let _ = self.close.set(report.reason);
+        let _ = self.ended.set(report);
+        self.ended_told.notify_waiters();
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> EndReport {
+        loop {
+            let told = self.ended_told.notified();
+            if let Some(report) = self.end() {
+                return report;
+            }
+            told.await;
+        }
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn end(&self) -> Option<EndReport> {
+        self.ended.get().copied()
+    }
+}

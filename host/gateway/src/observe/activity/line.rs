@@ -1,0 +1,195 @@
+//! What happened, as it is handed in ([`Event`]) and as it is written ([`Line`]).
+
+use serde::{Deserialize, Serialize};
+
+use crate::observe::pseudonym::Pseudonym;
+use wastegate_core::types::{DecisionId, Tier};
+
+/// Something that happened to a manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It was created.
+    Open,
+    /// A connection of a device attached to it.
+    Attach,
+    /// The client sent an application frame.
+    In {
+        /// The frame's payload, bytes.
+        bytes: u64,
+    },
+    /// The client was sent an application frame.
+    Out {
+        /// The frame's payload, bytes.
+        bytes: u64,
+    },
+    /// A ping, of either side.
+    Ping,
+    /// A pong, of either side.
+    Pong,
+    /// The client says that it can be seen.
+    Visible,
+    /// The client says that it cannot be seen.
+    Hidden,
+    /// Its last connection went, and it waits for another.
+    Detach,
+    /// It ended by the will of its client or the application.
+    Close,
+    /// It ended because its peer did.
+    Die,
+    /// It was evicted.
+    Evict {
+        /// The tier that took it, if a tier did.
+        tier: Option<Tier>,
+        /// The decision that chose it, if one did.
+        decision: Option<DecisionId>,
+    },
+    /// A victim answered our Close: it was alive.
+    Echo {
+        /// The decision that had chosen it.
+        decision: DecisionId,
+    },
+    /// A victim did not answer our Close.
+    Silent {
+        /// The decision that had chosen it.
+        decision: DecisionId,
+    },
+    /// Somebody wanted it and was refused.
+    Refuse,
+    /// Something was said of it.
+    Hint {
+        /// What.
+        hint: HintName,
+        /// How much: a priority, a number of units, a code, 0 or 1, or the milliseconds of a pin.
+        value: i64,
+    },
+    /// A key that had been evicted or had died came back, as a new manager.
+    Back,
+}
+
+/// What client, application and operators say of a manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HintName {
+    /// Higher is more important.
+    Priority,
+    /// Units of work in flight.
+    InFlight,
+    /// What its client runs on, by the code of the `device-class` signal.
+    DeviceClass,
+    /// Whether its user belongs to a protected class.
+    Protect,
+    /// Pinned for so many milliseconds; zero takes the pin away.
+    Pin,
+}
+
+/// What an event is, without its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is the `Event` of the same name")]
+pub enum Kind {
+    Open,
+    Attach,
+    In,
+    Out,
+    Ping,
+    Pong,
+    Visible,
+    Hidden,
+    Detach,
+    Close,
+    Die,
+    Evict,
+    Echo,
+    Silent,
+    Refuse,
+    Hint,
+    Back,
+}
+
+/// A line of the stream. Also how a reader takes it in; a line of another form, such as
+/// `{"dropped":3}`, is not an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// When: milliseconds since the Unix epoch.
+    pub t_ms: u64,
+    /// Whose manager.
+    pub user: Pseudonym,
+    /// Which manager: the same for every life of it.
+    pub key: Pseudonym,
+    /// Which device, if it is a matter of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Pseudonym>,
+    /// What.
+    pub kind: Kind,
+    /// How many events this line stands for, if it is of a kind that is coalesced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
+    /// Their payload in all, bytes, if they have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// From the first of them to the last, ms; absent where they are of one moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ms: Option<u64>,
+    /// Of frames from the client, when each but the first came, ms after it; absent where they are too
+    /// many to tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<u16>,
+    /// What was said of it, and how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<HintName>,
+    /// How much of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<i64>,
+    /// The tier that evicted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// The id of the decision that evicted it, also behind what became of the victim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<u64>,
+}
+
+impl Event {
+    /// What it is.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Open => Kind::Open,
+            Self::Attach => Kind::Attach,
+            Self::In { .. } => Kind::In,
+            Self::Out { .. } => Kind::Out,
+            Self::Ping => Kind::Ping,
+            Self::Pong => Kind::Pong,
+            Self::Visible => Kind::Visible,
+            Self::Hidden => Kind::Hidden,
+            Self::Detach => Kind::Detach,
+            Self::Close => Kind::Close,
+            Self::Die => Kind::Die,
+            Self::Evict { .. } => Kind::Evict,
+            Self::Echo { .. } => Kind::Echo,
+            Self::Silent { .. } => Kind::Silent,
+            Self::Refuse => Kind::Refuse,
+            Self::Hint { .. } => Kind::Hint,
+            Self::Back => Kind::Back,
+        }
+    }
+
+    /// Whether events of its kind are coalesced.
+    pub(super) const fn is_coalesced(self) -> bool {
+        matches!(
+            self,
+            Self::In { .. } | Self::Out { .. } | Self::Ping | Self::Pong
+        )
+    }
+
+    /// Adds another of the same kind: their bytes are summed up.
+    pub(super) fn absorb(&mut self, other: Self) {
+        match (self, other) {
+            (Self::In { bytes }, Self::In { bytes: more })
+            | (Self::Out { bytes }, Self::Out { bytes: more }) => {
+                *bytes = bytes.saturating_add(more);
+            }
+            _ => {}
+        }
+    }
+}

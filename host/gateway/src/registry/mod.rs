@@ -1,0 +1,372 @@
+//! Who is alive: the only room that counts.
+//!
+//! A slot exists exactly as long as its manager is in the table; counts are the lengths of what is
+//! there, never numbers kept beside it. Entering gives a [`Permit`], attaching turns it into an
+//! [`Attachment`], and dropping either gives back what it held, whatever way the work ended.
+//!
+//! Not here: whether somebody should be let in (`admission`), who should go (`decision`), and any
+//! wait: every call returns at once, and no lock outlives its call.
+
+mod config;
+mod freed;
+mod history;
+pub mod metrics;
+mod permit;
+mod pins;
+mod quotas;
+mod snapshot;
+mod sync;
+mod table;
+
+#[cfg(all(test, feature = "model-check"))]
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::health;
+use crate::manager::{Manager, Port, Surroundings};
+use crate::observe::activity::Event;
+use crate::tasks::Tasks;
+use wastegate_core::decision::{Standing, TemporarySlots};
+use wastegate_core::types::{CloseReason, Eviction, ManagerId, ManagerKey, Timestamp, UserId};
+
+pub use config::Limits;
+pub use freed::{Freed, FreedSlots};
+pub use history::{History, Past};
+pub use permit::{Attachment, Permit};
+pub use pins::PinError;
+use quotas::Quotas;
+pub use table::{Entry, Reserved, Table};
+
+/// Everyone who holds a slot.
+pub struct Registry {
+    limits: Limits,
+    health: health::Config,
+    table: Table<Manager>,
+    temporary: TemporarySlots,
+    quotas: Quotas,
+    history: History,
+    freed: FreedSlots,
+    surroundings: Arc<Surroundings>,
+    tasks: Tasks,
+    created: AtomicU64,
+    returned: AtomicU64,
+}
+
+/// What an attempt to enter came to.
+#[derive(Debug)]
+pub enum Entrance {
+    /// Come in.
+    Open(Permit),
+    /// The user holds as many as it may.
+    UserFull {
+        /// How many that is.
+        held: u32,
+        /// How many it may.
+        limit: u32,
+    },
+    /// The node holds as many as it may.
+    NodeFull {
+        /// How many that is.
+        held: u32,
+        /// How many it may.
+        limit: u32,
+    },
+}
+
+impl Entry for Manager {
+    fn id(&self) -> ManagerId {
+        self.id
+    }
+
+    fn join(&self) -> bool {
+        self.expect_connection()
+    }
+}
+
+impl Registry {
+    /// An empty registry. Every manager's own task runs in `tasks`.
+    #[must_use]
+    pub fn new(
+        limits: Limits,
+        health: health::Config,
+        surroundings: Arc<Surroundings>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            history: History::new(limits.history_keys_max),
+            limits,
+            health,
+            table: Table::default(),
+            temporary: TemporarySlots::default(),
+            quotas: Quotas::default(),
+            freed: FreedSlots::default(),
+            surroundings,
+            tasks,
+            created: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
+        })
+    }
+
+    /// Joins a user's manager of that key, or takes a slot for a new one.
+    pub fn enter(self: &Arc<Self>, user: &UserId, key: &ManagerKey, now: Timestamp) -> Entrance {
+        let (limit, node_limit) = (self.limit(user, now), self.limits.managers_total);
+        let make = || Manager::new(user.clone(), key.clone(), self.surroundings.clone());
+        match self.table.reserve(user, key, limit, node_limit, make) {
+            Reserved::Joined(manager) => Entrance::Open(Permit::new(self.clone(), manager)),
+            Reserved::Created(manager) => {
+                self.created.fetch_add(1, Ordering::Relaxed);
+                if self.history.created(user, key).is_some() {
+                    self.returned.fetch_add(1, Ordering::Relaxed);
+                    manager.note(now, None, Event::Back);
+                }
+                let (registry, own) = (self.clone(), manager.clone());
+                self.tasks.spawn("manager", async move {
+                    own.clone().run().await;
+                    registry.forget(&own);
+                });
+                Entrance::Open(Permit::new(self.clone(), manager))
+            }
+            Reserved::UserFull { held } => Entrance::UserFull { held, limit },
+            Reserved::NodeFull { held } => Entrance::NodeFull {
+                held,
+                limit: node_limit,
+            },
+        }
+    }
+
+    /// Takes a manager's slot away, if that very life of it still holds one and `still` says yes.
+    /// The slot is free when this returns; the connections are asked to close, and whoever evicts
+    /// waits for them with a deadline.
+    pub fn evict(
+        &self,
+        user: &UserId,
+        key: &ManagerKey,
+        id: ManagerId,
+        eviction: impl Into<Eviction>,
+        still: impl FnOnce(&Manager) -> bool,
+    ) -> Option<Vec<Arc<Port>>> {
+        let manager = self.table.remove_if(user, key, id, still)?;
+        self.history
+            .evicted(user, key, self.surroundings.clock.now());
+        let ports = manager.evict(eviction.into());
+        self.freed.notify(user);
+        Some(ports)
+    }
+
+    /// Somebody wanted a manager of that key and was refused.
+    pub fn refused(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
+        let stream = &self.surroundings.activity;
+        stream.record_attempt(now, user, key, Event::Refuse);
+    }
+
+    /// Gives up every manager of these users that nobody came back to. Returns how many.
+    pub fn release_expired(&self, users: &[UserId], now: Timestamp) -> usize {
+        let over = |manager: &Manager| {
+            matches!(
+                manager.standing(now),
+                Standing::Expired | Standing::NeverAttached
+            )
+        };
+        let managers = users.iter().flat_map(|user| self.table.of(user));
+        managers
+            .filter(|manager| over(manager) && self.release_if(manager, over))
+            .count()
+    }
+
+    /// Gives up every manager of a user whose connections have all been dead or stalled for so long. No
+    /// policy is asked: nothing is left to be ranked, and a pin keeps it. Returns how many.
+    pub fn release_lost(&self, user: &UserId, lasting: Duration, now: Timestamp) -> usize {
+        let over = |manager: &Manager| {
+            !manager.hints.is_pinned(now)
+                && health::lost_since(manager, &self.health, now)
+                    .is_some_and(|since| now.since(since) >= lasting)
+        };
+        let managers = self.table.of(user);
+        managers
+            .iter()
+            .filter(|manager| over(manager) && self.give_up(manager, over))
+            .count()
+    }
+
+    /// Closes so many managers at most, for the end of the server. Returns how many.
+    pub fn close_some(&self, reason: CloseReason, most: usize) -> usize {
+        let mut all = self.table.all();
+        all.truncate(most);
+        for manager in &all {
+            manager.close(reason);
+            self.forget(manager);
+        }
+        all.len()
+    }
+
+    /// How many managers a user may take now, temporary slots included.
+    #[must_use]
+    pub fn limit(&self, user: &UserId, now: Timestamp) -> u32 {
+        self.own_limit(user) + self.temporary.extra(user, &self.limits.lending(), now)
+    }
+
+    /// How many managers a user may hold without temporary slots.
+    #[must_use]
+    pub fn own_limit(&self, user: &UserId) -> u32 {
+        self.quotas
+            .of(user)
+            .unwrap_or(self.limits.managers_per_user)
+    }
+
+    /// Sets how many managers a user may hold; none for as many as everybody. Nobody is evicted for
+    /// it: a user above its new limit shrinks when it asks for more.
+    pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
+        self.quotas.set(user, limit, |user| self.held(user) > 0);
+    }
+
+    /// How many managers a user may hold now: also those whose temporary slot is just ending.
+    #[must_use]
+    pub fn ceiling(&self, user: &UserId) -> u32 {
+        self.own_limit(user) + self.temporary.surplus_allowed(user, &self.limits.lending())
+    }
+
+    /// The one limit table.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Who has temporary slots.
+    #[must_use]
+    pub fn temporary(&self) -> &TemporarySlots {
+        &self.temporary
+    }
+
+    /// What is remembered of evicted managers.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The manager of a key.
+    #[must_use]
+    pub fn get(&self, user: &UserId, key: &ManagerKey) -> Option<Arc<Manager>> {
+        self.table.get(user, key)
+    }
+
+    /// A user's managers.
+    #[must_use]
+    pub fn of(&self, user: &UserId) -> Vec<Arc<Manager>> {
+        self.table.of(user)
+    }
+
+    /// Everybody's managers.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Manager>> {
+        self.table.all()
+    }
+
+    /// How many managers a user holds.
+    #[must_use]
+    pub fn held(&self, user: &UserId) -> u32 {
+        self.table.held(user)
+    }
+
+    /// How many managers are held in all.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.table.total()
+    }
+
+    /// Every user with how many managers it holds.
+    #[must_use]
+    pub fn users(&self) -> Vec<(UserId, u32)> {
+        self.table.users()
+    }
+
+    /// How many managers were created so far, and how many of them came back after an eviction.
+    #[must_use]
+    pub fn created(&self) -> (u64, u64) {
+        (
+            self.created.load(Ordering::Relaxed),
+            self.returned.load(Ordering::Relaxed),
+        )
+    }
+
+    /// When the first of a user's newborns will have had its time.
+    #[must_use]
+    pub fn next_grown(&self, user: &UserId, now: Timestamp) -> Option<Timestamp> {
+        let managers = self.table.of(user);
+        managers
+            .iter()
+            .filter_map(|manager| manager.newborn_until(now))
+            .min()
+    }
+
+    /// Tells when a slot of a user becomes free or a newborn of it becomes a manager like any
+    /// other: when it is worth looking again. Ask before looking, then look, then wait.
+    #[must_use]
+    pub fn watch(&self, user: &UserId) -> Freed<'_> {
+        self.freed.watch(user)
+    }
+
+    /// For how many users somebody waits.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.freed.watched()
+    }
+
+    /// A permit was not used, and nobody else needs its manager.
+    fn release_unused(&self, manager: &Arc<Manager>) {
+        self.release_if(manager, |manager| {
+            manager.is_empty() && manager.detached_since().is_none()
+        });
+    }
+
+    /// A connection left its manager.
+    fn left(&self, manager: &Arc<Manager>, port: &Port, reason: CloseReason, for_good: bool) {
+        let left = manager.detach(port.id, reason);
+        let grace = self.surroundings.config.reconnect_grace;
+        if left.empty && (left.for_good || for_good || grace.is_zero()) {
+            self.release_if(manager, Manager::is_empty);
+        }
+    }
+
+    /// A manager has nobody left who could answer.
+    fn give_up(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
+        self.remove(manager, CloseReason::Unresponsive, still)
+    }
+
+    fn release_if(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
+        self.remove(manager, CloseReason::ManagerClosed, still)
+    }
+
+    fn remove(
+        &self,
+        manager: &Arc<Manager>,
+        reason: CloseReason,
+        still: impl FnOnce(&Manager) -> bool,
+    ) -> bool {
+        let removed = self
+            .table
+            .remove_if(&manager.user, &manager.key, manager.id, still);
+        if let Some(manager) = &removed {
+            manager.close(reason);
+            self.freed.notify(&manager.user);
+        }
+        removed.is_some()
+    }
+
+    /// A manager ended by itself.
+    fn forget(&self, manager: &Arc<Manager>) {
+        self.release_if(manager, |_| true);
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("total", &self.total())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! Who ranks in a replay: policies in the sandbox that serves, natives to measure them by, and the
+//! one that knows the future.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wastegate_core::decision::builtin::BuiltIn;
+use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
+use wastegate_core::types::{Limits, Signal, SplitMix64};
+use wastegate_engine::policy::Program;
+
+/// One strategy.
+#[derive(Clone)]
+pub struct Contestant {
+    /// What it is called in the results.
+    pub name: String,
+    who: Who,
+}
+
+#[derive(Clone)]
+enum Who {
+    Policy(Arc<Program>, Arc<[f64]>),
+    BuiltIn,
+    Native(Native),
+    Oracle,
+}
+
+/// Strategies without a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Native {
+    /// Least recently used first.
+    Lru,
+    /// Oldest first.
+    Fifo,
+    /// By lot.
+    Random,
+}
+
+impl Native {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Lru, Self::Fifo, Self::Random];
+
+    /// Its name on the command line and in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lru => "lru",
+            Self::Fifo => "fifo",
+            Self::Random => "random",
+        }
+    }
+}
+
+impl Contestant {
+    /// A policy with its parameters, in its order.
+    #[must_use]
+    pub fn policy(name: String, program: Arc<Program>, params: Arc<[f64]>) -> Self {
+        let who = Who::Policy(program, params);
+        Self { name, who }
+    }
+
+    /// The host's own ranking.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self {
+            name: "builtin".to_owned(),
+            who: Who::BuiltIn,
+        }
+    }
+
+    /// A native one.
+    #[must_use]
+    pub fn native(native: Native) -> Self {
+        Self {
+            name: format!("native:{}", native.name()),
+            who: Who::Native(native),
+        }
+    }
+
+    /// Belady's MIN: whoever is wanted latest goes first. It knows the future, so it is a bound and no
+    /// strategy.
+    #[must_use]
+    pub fn oracle() -> Self {
+        Self {
+            name: "oracle".to_owned(),
+            who: Who::Oracle,
+        }
+    }
+
+    /// Whether it knows the future.
+    #[must_use]
+    pub const fn is_oracle(&self) -> bool {
+        matches!(self.who, Who::Oracle)
+    }
+
+    /// The signals that it reads.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        match &self.who {
+            Who::Policy(program, _) => program.signals(),
+            Who::BuiltIn | Who::Native(_) | Who::Oracle => &[],
+        }
+    }
+
+    /// Which code it is.
+    #[must_use]
+    pub fn about(&self) -> PolicyRef {
+        match &self.who {
+            Who::Policy(program, _) => program.about().clone(),
+            Who::BuiltIn => PolicyRef::builtin(),
+            Who::Native(_) | Who::Oracle => PolicyRef {
+                name: self.name.as_str().into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                digest: "native".into(),
+            },
+        }
+    }
+
+    /// Ranks. `next` says when the manager of a row is wanted next, and only the oracle asks it.
+    pub(super) fn rank(&self, question: &Arc<Question>, next: &dyn Fn(usize) -> u64) -> Ranked {
+        match &self.who {
+            Who::Policy(program, params) => program.replay(question, params),
+            Who::BuiltIn => match BuiltIn.rank(question) {
+                Answer::Ready(ranked) => ranked,
+                Answer::Pending(_) => self.ranked(Vec::new()),
+            },
+            Who::Native(native) => self.ranked(natively(*native, question)),
+            Who::Oracle => self.ranked(by_future(question, next)),
+        }
+    }
+
+    fn ranked(&self, choices: Vec<Choice>) -> Ranked {
+        Ranked {
+            policy: self.about(),
+            revision: None,
+            outcome: Ok(Ranking { choices }),
+            reasons: Arc::new([self.name.clone()]),
+            signals: Arc::new([]),
+            params: Arc::new([]),
+            limits: Limits::NODES,
+            fuel: None,
+            duration: Duration::ZERO,
+            experiment: None,
+            explored: None,
+        }
+    }
+}
+
+/// Rows by score, largest first; the lower row where scores are equal, as policies do.
+fn by_score(scores: impl Iterator<Item = f64>) -> Vec<Choice> {
+    let mut choices: Vec<Choice> = (0_u32..)
+        .zip(scores)
+        .map(|(row, score)| Choice {
+            row,
+            score,
+            reason: 0,
+        })
+        .collect();
+    choices.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+    choices
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a lot is as good with 53 bits of it"
+)]
+fn natively(native: Native, question: &Question) -> Vec<Choice> {
+    let rows = question.rows.iter();
+    match native {
+        Native::Lru => by_score(rows.map(|row| row.signals[Signal::IdleMs])),
+        Native::Fifo => by_score(rows.map(|row| row.signals[Signal::AgeMs])),
+        Native::Random => by_score(
+            rows.zip(1_u64..)
+                .map(|(_, place)| SplitMix64::nth(question.seed, place) as f64),
+        ),
+    }
+}
+
+/// Whoever is wanted latest first; ties by key, the first in its order.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of a trace are far below 2^53, and never is larger than all"
+)]
+fn by_future(question: &Question, next: &dyn Fn(usize) -> u64) -> Vec<Choice> {
+    let mut rows: Vec<(u64, usize)> = (0..question.rows.len())
+        .map(|row| (next(row), row))
+        .collect();
+    let key = |row: usize| question.rows.get(row).map(|row| (&row.key, &row.user));
+    rows.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| key(a.1).cmp(&key(b.1))));
+    rows.into_iter()
+        .map(|(next, row)| Choice {
+            row: u32::try_from(row).unwrap_or(u32::MAX),
+            score: next as f64,
+            reason: 0,
+        })
+        .collect()
+}

@@ -1,0 +1,230 @@
+//! Every strategy over every user, on as many threads as there are processors, always to the same
+//! result.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::contestant::Contestant;
+use super::rules::Rules;
+use super::tally::Tally;
+use super::user::{Decision, Played, Stage, play};
+use crate::trace::{ByUser, Event, Kind};
+use wastegate_core::types::{ManagerKey, UserId};
+
+/// Users that a thread takes at a time.
+const BATCH: usize = 16;
+
+/// What a run keeps besides the counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    Counts,
+    /// Who went at every decision.
+    Decisions,
+    /// And what was asked.
+    Questions,
+}
+
+/// What came of one strategy.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The counts.
+    pub tally: Tally,
+    /// Every decision, by user and in order, where they are kept.
+    pub decisions: Vec<Decision>,
+}
+
+/// Why a trace cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// A user may hold nothing.
+    #[error("`--cap 0`: nobody could hold anything; give 1 or more")]
+    NoLimit,
+    /// A name is none that a gateway would take.
+    #[error("the trace names {0}")]
+    Name(#[from] wastegate_core::types::InvalidId),
+    /// Somebody asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// A trace, ready to be run any number of times.
+pub struct Replay<'a> {
+    by_user: &'a ByUser<'a>,
+    rules: &'a Rules,
+    users: Vec<UserId>,
+    keys: Vec<ManagerKey>,
+    attaches: bool,
+    begin_ms: u64,
+    threads: usize,
+}
+
+/// How far a run has come, for whoever watches, and the way to stop it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+impl Progress {
+    /// Users that are done, over all runs.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run at the next user.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<'a> Replay<'a> {
+    /// Checks names and limits once.
+    ///
+    /// # Errors
+    /// [`RunError::NoLimit`] and [`RunError::Name`].
+    pub fn new(
+        by_user: &'a ByUser<'a>,
+        rules: &'a Rules,
+        threads: usize,
+    ) -> Result<Self, RunError> {
+        if rules.limit == 0 {
+            return Err(RunError::NoLimit);
+        }
+        let trace = by_user.trace();
+        let attach = |event: &Event| event.kind == Kind::Attach;
+        Ok(Self {
+            by_user,
+            rules,
+            users: trace
+                .users
+                .iter()
+                .map(|user| UserId::new(user))
+                .collect::<Result<_, _>>()?,
+            keys: trace
+                .sessions
+                .iter()
+                .map(|session| ManagerKey::held(&session.key))
+                .collect::<Result<_, _>>()?,
+            attaches: trace.events.iter().any(attach),
+            begin_ms: trace.events.first().map_or(0, |event| event.at_ms),
+            threads: threads.max(1),
+        })
+    }
+
+    /// Runs one strategy over all users.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] if somebody asked for that.
+    pub fn run(
+        &self,
+        contestant: &Contestant,
+        keep: Keep,
+        progress: &Progress,
+    ) -> Result<Outcome, RunError> {
+        let batches = self.users.len().div_ceil(BATCH);
+        let next = AtomicUsize::new(0);
+        // Each thread puts whole batches here; they are put in order at the end.
+        let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(batches));
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.min(batches) {
+                scope.spawn(|| {
+                    loop {
+                        let batch = next.fetch_add(1, Ordering::Relaxed);
+                        if batch >= batches || progress.stopped.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let outcome = self.batch(batch, contestant, keep, progress);
+                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                        done.push((batch, outcome));
+                    }
+                });
+            }
+        });
+        if progress.stopped.load(Ordering::Relaxed) {
+            return Err(RunError::Stopped);
+        }
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(batch, _)| *batch);
+        let mut whole = Outcome {
+            tally: Tally::default(),
+            decisions: Vec::new(),
+        };
+        for (_, outcome) in done {
+            whole.tally.merge(outcome.tally);
+            whole.decisions.extend(outcome.decisions);
+        }
+        Ok(whole)
+    }
+
+    fn batch(
+        &self,
+        batch: usize,
+        contestant: &Contestant,
+        keep: Keep,
+        progress: &Progress,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            tally: Tally::default(),
+            decisions: Vec::new(),
+        };
+        let from = batch * BATCH;
+        for (number, user) in self.users.iter().enumerate().skip(from).take(BATCH) {
+            let Played { tally, decisions } = self.user(number, user.clone(), contestant, keep);
+            outcome.tally.merge(tally);
+            if keep != Keep::Counts {
+                outcome.decisions.extend(decisions);
+            }
+            progress.done.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn user(&self, number: usize, name: UserId, contestant: &Contestant, keep: Keep) -> Played {
+        let keys = &self.keys;
+        let key = |session: u32| keys.get(session as usize).cloned();
+        let stage = Stage {
+            rules: self.rules,
+            contestant,
+            key: &key,
+            attaches: self.attaches,
+            begin_ms: self.begin_ms,
+            keep_questions: keep == Keep::Questions,
+        };
+        play(
+            &stage,
+            u32::try_from(number).unwrap_or(u32::MAX),
+            name,
+            self.by_user.of(number),
+        )
+    }
+
+    /// Every decision of one user, with what was asked.
+    #[must_use]
+    pub fn explain(&self, user: u32, contestant: &Contestant) -> Vec<Decision> {
+        let number = user as usize;
+        let name = self.users.get(number).cloned();
+        let play = |name| {
+            self.user(number, name, contestant, Keep::Questions)
+                .decisions
+        };
+        name.map(play).unwrap_or_default()
+    }
+
+    /// When a user wants a manager next after a moment, ms as in the trace; none if never again.
+    #[must_use]
+    pub fn next_wanted(&self, user: u32, session: u32, after_ms: u64) -> Option<u64> {
+        let events = self.by_user.of(user as usize).iter();
+        let mut later = events.filter(|event| event.session == session && event.at_ms > after_ms);
+        later
+            .find(|event| event.kind.is_wanted())
+            .map(|event| event.at_ms)
+    }
+
+    /// How many users there are.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+}

@@ -1,0 +1,151 @@
+//! Writing a trace in the canonical form, so that what was imported or cut can be read again.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::event::{Event, Hint, Kind, Trace};
+
+/// Writes every event as a line.
+///
+/// # Errors
+/// When `out` does not take it.
+pub fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    for event in &trace.events {
+        writeln!(out, "{}", line(trace, event))?;
+    }
+    Ok(())
+}
+
+fn line(trace: &Trace, event: &Event) -> Value {
+    let mut line = Map::new();
+    let mut put = |name: &str, value: Value| line.insert(name.to_owned(), value);
+    let user = trace.users.get(event.user as usize);
+    let session = trace.sessions.get(event.session as usize);
+    put("t_ms", json!(event.at_ms));
+    put("user", json!(user.map_or("", |user| user)));
+    put("key", json!(session.map_or("", |session| &*session.key)));
+    let device = event.device.and_then(|at| trace.devices.get(at as usize));
+    if let Some(device) = device {
+        put("device", json!(&**device));
+    }
+    put("kind", json!(event.kind.name()));
+    // What is zero is what its absence means.
+    let mut number = |name: &str, value: u64| {
+        if value > 0 {
+            line.insert(name.to_owned(), json!(value));
+        }
+    };
+    match event.kind {
+        Kind::Open { wait_ms } | Kind::Refuse { wait_ms } => number("wait_ms", wait_ms.into()),
+        Kind::In { n, bytes, last_ms } | Kind::Out { n, bytes, last_ms } => {
+            number("n", if n > 1 { n.into() } else { 0 });
+            number("bytes", bytes);
+            number("last_ms", last_ms.into());
+        }
+        Kind::Ping { last_ms } | Kind::Pong { last_ms } => number("last_ms", last_ms.into()),
+        Kind::Evict { tier, decision } => {
+            if let Some(tier) = tier {
+                line.insert("tier".to_owned(), json!(tier));
+            }
+            if let Some(decision) = decision {
+                line.insert("decision".to_owned(), json!(decision));
+            }
+        }
+        Kind::Hint(hint) => {
+            let (name, value) = match hint {
+                Hint::Priority(priority) => ("priority", i64::from(priority)),
+                Hint::InFlight(units) => ("in-flight", units.into()),
+                Hint::DeviceClass(code) => ("device-class", code.into()),
+                Hint::Protect(protected) => ("protect", protected.into()),
+                Hint::Pin { for_ms } => ("pin", i64::try_from(for_ms).unwrap_or(i64::MAX)),
+            };
+            line.insert("hint".to_owned(), json!(name));
+            line.insert("value".to_owned(), json!(value));
+        }
+        Kind::Attach
+        | Kind::Visible
+        | Kind::Hidden
+        | Kind::Detach
+        | Kind::Close
+        | Kind::Die
+        | Kind::DieSilently
+        | Kind::Echo
+        | Kind::Silent
+        | Kind::Back => {}
+    }
+    Value::Object(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trace::read::read_from;
+    use crate::trace::{Builder, Reading};
+    use wastegate_core::types::Tier;
+
+    fn any_kind() -> impl Strategy<Value = Kind> {
+        prop_oneof![
+            (0..9_u32).prop_map(|wait_ms| Kind::Open { wait_ms }),
+            (1..9_u32, 0..99_u64, 0..999_u32).prop_map(|(n, bytes, last_ms)| Kind::In {
+                n,
+                bytes,
+                last_ms
+            }),
+            (1..9_u32, 0..99_u64, 0..999_u32).prop_map(|(n, bytes, last_ms)| Kind::Out {
+                n,
+                bytes,
+                last_ms
+            }),
+            (0..999_u32).prop_map(|last_ms| Kind::Ping { last_ms }),
+            (0..999_u32).prop_map(|last_ms| Kind::Pong { last_ms }),
+            (-5..5_i32).prop_map(|priority| Kind::Hint(Hint::Priority(priority))),
+            any::<bool>().prop_map(|protect| Kind::Hint(Hint::Protect(protect))),
+            (0..9_u64).prop_map(|for_ms| Kind::Hint(Hint::Pin { for_ms })),
+            (0..5_usize, prop::option::of(0..9_u64)).prop_map(|(tier, decision)| Kind::Evict {
+                tier: Tier::ALL.get(tier).copied(),
+                decision
+            }),
+            Just(Kind::Attach),
+            Just(Kind::Visible),
+            Just(Kind::Detach),
+            Just(Kind::Close),
+            Just(Kind::DieSilently),
+            Just(Kind::Silent),
+            Just(Kind::Back),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            events in prop::collection::vec(
+                (0..500_u64, 0..3_u8, 0..3_u8, prop::option::of(0..2_u8), any_kind()),
+                1..60,
+            ),
+        ) {
+            let (mut builder, mut at_ms) = (Builder::default(), 0);
+            for (step, user, key, device, kind) in events {
+                at_ms += step;
+                let device = device.map(|device| format!("d{device}"));
+                let told = crate::trace::builder::Told {
+                    at_ms,
+                    user: &format!("user {user}, \"quoted\""),
+                    key: &format!("k{key}"),
+                    device: device.as_deref(),
+                    kind,
+                };
+                builder.add(told).unwrap();
+            }
+            let trace = builder.build();
+            let mut text = Vec::new();
+            write(&trace, &mut text).unwrap();
+            let again = read_from(Path::new("t"), &*text, &Reading::default()).unwrap();
+            prop_assert_eq!(again.trace, trace);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Would the server take this file, and if not, why: every step of loading with its mark, and of
+//! the acceptance kit everything that was broken.
+//!
+//! The server stops at the first breach; an author wants to mend them all at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::inspect::verdict;
+use super::text::{bytes, chain, grouped, hanging};
+use wastegate_core::decision::PolicyRef;
+use wastegate_engine::policy::load::{self, Anatomy, Build, Step};
+use wastegate_engine::policy::{Engine, KitFailure, KitReport, LoadError, Params, Program, kit};
+
+/// What was found out about a file.
+#[derive(Debug)]
+pub struct Checkup {
+    /// The steps that were passed, each with what there is to say of it.
+    pub passed: Vec<(Step, String)>,
+    /// What it was compiled to, if it came so far.
+    pub program: Option<Arc<Program>>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a checkup ended.
+#[derive(Debug)]
+pub enum End {
+    /// The server would take it.
+    Accepted {
+        /// What it is.
+        about: PolicyRef,
+        /// What the kit found.
+        report: KitReport,
+    },
+    /// It would not, because of a step before the kit.
+    Refused(LoadError),
+    /// It would not, because of these properties; at least one.
+    Misbehaves(Vec<KitFailure>),
+}
+
+/// Checks a file as the server would load it. Blocks for as long as loading takes.
+#[must_use]
+pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
+    let mut steps = Vec::new();
+    let loaded = load::program_by_steps(engine, file, &mut |step| {
+        // A core module goes through some of them as it is, and again as the component it becomes.
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    });
+    if let Some(failed) = loaded.as_ref().err().and_then(LoadError::step) {
+        steps.retain(|step| *step < failed);
+    }
+    let anatomy = Anatomy::of(file, &engine.config().load.bounds);
+    let mut passed: Vec<(Step, String)> = steps
+        .into_iter()
+        .map(|step| (step, note(step, &anatomy, engine)))
+        .collect();
+    let program = loaded.as_ref().ok().cloned();
+    let end = match loaded {
+        Err(error) => End::Refused(error),
+        Ok(program) => {
+            if let Some((_, note)) = passed.iter_mut().find(|(step, _)| *step == Step::Compile) {
+                *note = bytes(program.compiled_bytes() as u64);
+            }
+            if let Some((_, note)) = passed.iter_mut().find(|(step, _)| *step == Step::Manifest) {
+                let about = program.about();
+                *note = format!("{} {}", about.name, about.version);
+            }
+            match program.params(params) {
+                Err(error) => End::Refused(error),
+                Ok(values) => {
+                    passed.push((Step::Parameters, parameters(values.len(), params.len())));
+                    match kit::collect(&program, &values) {
+                        Ok(report) => {
+                            let calls = format!("{} calls", report.calls);
+                            passed.push((Step::Kit, calls));
+                            End::Accepted {
+                                about: program.about().clone(),
+                                report,
+                            }
+                        }
+                        Err(failures) => End::Misbehaves(failures),
+                    }
+                }
+            }
+        }
+    };
+    Checkup {
+        passed,
+        program,
+        end,
+    }
+}
+
+fn note(step: Step, anatomy: &Anatomy, engine: &Engine) -> String {
+    match step {
+        Step::Size => format!(
+            "{} of at most {} bytes",
+            grouped(anatomy.bytes as u64),
+            grouped(engine.config().file_bytes_max())
+        ),
+        Step::Format => match anatomy.build {
+            Some(Build::CoreModule) => "core module, made a component".to_owned(),
+            Some(Build::Component) => "component".to_owned(),
+            None => String::new(),
+        },
+        Step::World => match &anatomy.contract {
+            Some(version) => format!("wastegate:policy@{version}"),
+            None => String::new(),
+        },
+        Step::Imports => verdict::of(anatomy),
+        Step::Types
+        | Step::Compile
+        | Step::Describe
+        | Step::Manifest
+        | Step::Parameters
+        | Step::Kit => String::new(),
+    }
+}
+
+fn parameters(declared: usize, set: usize) -> String {
+    match (declared, set) {
+        (0, _) => "none".to_owned(),
+        (_, 0) => format!("{declared} at their defaults"),
+        _ => format!("{set} of {declared} set"),
+    }
+}
+
+impl Checkup {
+    /// Whether the server would take it.
+    #[must_use]
+    pub const fn accepted(&self) -> bool {
+        matches!(self.end, End::Accepted { .. })
+    }
+
+    /// The step at which it ended, if it was refused.
+    #[must_use]
+    pub const fn failed(&self) -> Option<Step> {
+        match &self.end {
+            End::Accepted { .. } => None,
+            End::Refused(error) => error.step(),
+            End::Misbehaves(_) => Some(Step::Kit),
+        }
+    }
+
+    /// Everything that has to be mended, in full: what, where and how.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        match &self.end {
+            End::Accepted { .. } => Vec::new(),
+            End::Refused(error) => vec![chain(error)],
+            End::Misbehaves(failures) => failures.iter().map(failure).collect(),
+        }
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub fn json(&self, file: &str) -> Value {
+        let note = |step| {
+            let mut passed = self.passed.iter();
+            passed.find(|(known, _)| *known == step)
+        };
+        let steps: Vec<Value> = Step::ALL
+            .into_iter()
+            .map(|step| match note(step) {
+                Some((_, note)) => json!({ "step": step.name(), "mark": "passed", "note": note }),
+                None if self.failed() == Some(step) => {
+                    json!({ "step": step.name(), "mark": "failed" })
+                }
+                None => json!({ "step": step.name(), "mark": "not-reached" }),
+            })
+            .collect();
+        let broken: Vec<&str> = match &self.end {
+            End::Misbehaves(failures) => failures.iter().map(|f| f.property().name()).collect(),
+            End::Accepted { .. } | End::Refused(_) => Vec::new(),
+        };
+        let (policy, report) = match &self.end {
+            End::Accepted { about, report } => (json!(about), report_json(report)),
+            End::Refused(_) | End::Misbehaves(_) => (Value::Null, Value::Null),
+        };
+        json!({
+            "file": file,
+            "accepted": self.accepted(),
+            "policy": policy,
+            "steps": steps,
+            "problems": self.problems(),
+            "broken_properties": broken,
+            "report": report,
+        })
+    }
+}
+
+fn report_json(report: &KitReport) -> Value {
+    let fuel = report.fuel.iter();
+    json!({
+        "calls": report.calls,
+        "fuel": fuel.map(|point| json!({ "rows": point.rows, "fuel": point.fuel })).collect::<Vec<_>>(),
+        "fuel_share": report.fuel_share,
+        "breaking_point_rows": report.breaking_point,
+        "everything_breaks_at_rows": report.everything_breaks_at,
+    })
+}
+
+fn failure(failure: &KitFailure) -> String {
+    format!("{}: {}", failure.property(), chain(failure))
+}
+
+impl fmt::Display for Checkup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.failed();
+        for step in Step::ALL {
+            let passed = self.passed.iter().find(|(known, _)| *known == step);
+            match passed {
+                Some((_, note)) if note.is_empty() => writeln!(f, "  ✓ {step}")?,
+                Some((_, note)) => writeln!(f, "  ✓ {:<11} {note}", step.name())?,
+                None if failed == Some(step) => writeln!(f, "  ✗ {step}")?,
+                None => writeln!(f, "  - {step}")?,
+            }
+            if failed == Some(step) {
+                for problem in self.problems() {
+                    writeln!(f, "      {}", hanging(&problem, 6))?;
+                }
+            }
+        }
+        match &self.end {
+            End::Accepted { about, report } => {
+                writeln!(f, "{} {} would be taken", about.name, about.version)?;
+                writeln!(f, "  {report}")
+            }
+            End::Refused(_) | End::Misbehaves(_) => writeln!(f, "it would not be taken"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What is told to whoever brings something broken: the whole table, in `broken.txt`, as
+//! `wastegate policy check` prints it.
+
+mod inputs;
+
+use std::fmt::Write as _;
+
+use super::*;
+use wastegate_blessed::is_current;
+use wastegate_engine::policy::testing::{Guest, engine};
+
+#[test]
+fn each_broken_input_is_refused_in_these_words() {
+    let engine = engine();
+    let mut told = String::from(
+        "Broken inputs to `wastegate policy check`, and what it prints of the step that fails.\n",
+    );
+    let inputs = inputs::all();
+    assert!(inputs.len() >= 40, "{} inputs", inputs.len());
+    for (name, bytes, params) in inputs {
+        let checkup = check(&engine, &bytes, &params);
+        let failed = checkup
+            .failed()
+            .unwrap_or_else(|| panic!("{name} is taken"));
+        write!(told, "\n== {name}\n✗ {failed}\n").unwrap();
+        for problem in checkup.problems() {
+            writeln!(told, "{problem}").unwrap();
+        }
+    }
+    let name = "host/lab/src/workbench/check/tests/broken.txt";
+    is_current(name, "workbench::check", &told);
+}
+
+#[test]
+fn every_step_has_its_mark() {
+    let engine = engine();
+    let good = Guest::default().wasm();
+    let checkup = check(&engine, &good, &Params::new());
+    assert!(checkup.accepted());
+    let steps: Vec<Step> = checkup.passed.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, Step::ALL);
+    let text = checkup.to_string();
+    assert!(
+        text.contains("  ✓ parameters  1 at their defaults\n"),
+        "{text}"
+    );
+    assert!(text.contains("largest 1.2.3 would be taken\n"), "{text}");
+
+    let wasi = r#"(import "env" "f" (func))"#;
+    let wants = Guest {
+        fields: wasi.to_owned(),
+        ..Guest::default()
+    };
+    let checkup = check(&engine, &wants.wasm(), &Params::new());
+    let text = checkup.to_string();
+    let begins = "  ✓ format      core module, made a component\n  - world\n  ✗ imports\n      the policy imports";
+    assert!(text.contains(begins), "{text}");
+    assert!(text.ends_with("  - kit\nit would not be taken\n"), "{text}");
+    assert_eq!(checkup.json("x")["steps"][2]["mark"], "not-reached");
+}
+
+/// The versions of the contract that this host runs besides its own.
+#[test]
+fn later_minor_versions_are_taken() {
+    for version in ["1.0.7", "1.1.0"] {
+        let guest = Guest {
+            wit: wastegate_engine::policy::testing::WIT.replace("@1.0.0", &format!("@{version}")),
+            version: version.to_owned(),
+            ..Guest::default()
+        };
+        let checkup = check(&engine(), &guest.wasm(), &Params::new());
+        assert!(checkup.accepted(), "{version}: {checkup}");
+    }
+}
