@@ -52,20 +52,11 @@ impl Ranker for NativeLru {
             score,
             reason: 0,
         });
+        let choices = choices.collect();
         Answer::Ready(Ranked {
-            policy: PolicyRef::builtin(),
-            revision: None,
-            outcome: Ok(Ranking {
-                choices: choices.collect(),
-            }),
             reasons: Arc::new(["least recently used".to_owned()]),
             signals: Arc::new([Signal::IdleMs]),
-            params: Arc::new([]),
-            limits: Limits::NODES,
-            fuel: None,
-            duration: Duration::ZERO,
-            experiment: None,
-            explored: None,
+            ..Ranked::of(PolicyRef::builtin(), Ok(Ranking { choices }))
         })
     }
 }

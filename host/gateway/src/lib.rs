@@ -14,6 +14,8 @@
 //!   CloseReason          exactly one               cleanup    evicts, records
 //! ```
 
+pub mod embed;
+
 pub mod gateway;
 
 pub mod admission;

@@ -30,6 +30,10 @@ async fn u2_u3_everybody_goes_over_the_limit_and_everybody_is_served() {
     }
     // U3: the first gives three back and comes again.
     let mine = clients.remove(0);
+    until("the evicted to hear of it", || {
+        mine.iter().filter(|client| client.is_open()).count() == 4
+    })
+    .await;
     let mut open: Vec<Client> = mine.into_iter().filter(Client::is_open).collect();
     join_all(open.drain(..3).map(Client::leave)).await;
     server.holds("u0", 1).await;

@@ -17,7 +17,7 @@ use wastegate_tests::harness::{Setup, until, within};
 use crate::knock::{closed, knock};
 
 #[expect(dead_code, reason = "its `main` is not called here")]
-#[path = "../../../host/cli/examples/embed.rs"]
+#[path = "../../../host/gateway/examples/embed.rs"]
 mod embed;
 
 /// Writes down how it is called.
@@ -168,8 +168,8 @@ async fn w78_each_connection_that_attached_is_detached_once_however_it_ends() {
 /// In the example, users of one room hear each other, and a second tab throws nobody out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w79_the_example_is_a_room_of_many_users() {
-    let (core, routes) = embed::build().await.unwrap();
-    core.start();
+    let (embedded, routes) = embed::build().unwrap();
+    embedded.start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     Tasks::new().spawn("embed", async move { axum::serve(listener, routes).await });
@@ -179,7 +179,7 @@ async fn w79_the_example_is_a_room_of_many_users() {
         knock(address, "/chat/general", &headers).await.unwrap()
     };
     let (mut ann, mut tab, mut bob) = (enter("ann").await, enter("ann").await, enter("bob").await);
-    let held = core.registry().clone();
+    let held = embedded.registry.clone();
     until("three connections", || {
         held.all()
             .iter()
@@ -196,7 +196,26 @@ async fn w79_the_example_is_a_room_of_many_users() {
     say_and_hear(&mut [&mut ann, &mut tab, &mut bob], "from ann").await;
     say_and_hear(&mut [&mut tab, &mut ann, &mut bob], "from her tab").await;
     say_and_hear(&mut [&mut bob, &mut ann, &mut tab], "from bob").await;
-    core.stop().await;
+
+    // The limit is five rooms: of seven the quietest goes, and never the one that is pinned.
+    let pin = b"POST /keep/ann/general HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let pinned = wastegate_tests::harness::http::exchange(address, pin).await;
+    assert_eq!(pinned.unwrap().status, 200);
+    let mut rooms = Vec::new();
+    for room in ["one", "two", "three", "four", "five", "six"] {
+        let headers = [("authorization", "Bearer ann")];
+        let entered = knock(address, &format!("/chat/{room}"), &headers).await;
+        rooms.push(entered.unwrap());
+    }
+    let of_ann: Vec<String> = held
+        .all()
+        .iter()
+        .filter(|manager| manager.user.as_str() == "ann")
+        .map(|manager| manager.key.as_str().to_owned())
+        .collect();
+    assert!(of_ann.contains(&"general".to_owned()), "{of_ann:?}");
+    assert!(!of_ann.contains(&"one".to_owned()), "{of_ann:?}");
+    embedded.stop().await;
 }
 
 /// The first says something, and all of them hear it, whatever else they hear before.

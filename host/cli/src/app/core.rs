@@ -7,7 +7,6 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use super::audit::Auditor;
-use super::drain::Drain;
 use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
@@ -15,15 +14,15 @@ use super::recording::Recording;
 use crate::config::{AdminListener, Config};
 use tokio_util::sync::CancellationToken;
 use wastegate::admission::Admission;
-use wastegate::cleanup::{Cleaner, Parts, PressureBook};
-use wastegate::connection::Session;
-use wastegate::gateway::{self, Gateway, Identify};
+use wastegate::cleanup::Cleaner;
+use wastegate::embed::{Builder, Embedded, Settings};
+use wastegate::gateway::{DevIdentity, Gateway, Identify};
 use wastegate::health;
-use wastegate::manager::{Application, Surroundings};
+use wastegate::manager::Application;
 use wastegate::observe::activity::Activity;
 use wastegate::observe::journal::JournalThread;
 use wastegate::observe::metrics::Metrics;
-use wastegate::observe::{logging, process};
+use wastegate::observe::process;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_control::admin::{self, Access, Admin, Hosts};
@@ -39,18 +38,11 @@ const DROPPED_TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
 pub struct Core {
-    gateway: Arc<Gateway>,
-    registry: Arc<Registry>,
-    cleaner: Arc<Cleaner>,
-    admission: Arc<Admission>,
+    embedded: Embedded,
     policies: Policies,
     recording: Arc<Recording>,
     experiments: Arc<Experiments>,
     activity: Activity,
-    health: health::Config,
-    clock: Clock,
-    tasks: Tasks,
-    supervisor: Supervisor,
     audit_seed: u64,
     admin: Arc<Admin>,
     /// Cancelled once the server is on its way out.
@@ -83,19 +75,12 @@ impl Core {
         clock: Clock,
         mut metrics: Metrics,
     ) -> Result<Self, AppError> {
-        let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
-        let mut config = config;
         let access = super::token::of(&config)?;
         let listen = match config.admin {
             AdminListener::On(address) => Some(address.ip()),
             AdminListener::Off => None,
         };
         let hosts = Hosts::new(listen, &config.operators.hosts);
-        if config.gateway.hands_on() {
-            // A manager's state is in the backend's connection: a manager without one would hold a slot
-            // for nothing.
-            config.manager.reconnect_grace = config.gateway.upstream_grace;
-        }
         let identifiers = super::identifiers(&config, identify)?;
         let notes = Notes::open(&config, &policies, &clock, &mut metrics).await?;
         let experiments = notes.experiments.clone();
@@ -103,61 +88,36 @@ impl Core {
         let arms = Arms::new(experiments.clone(), policies.ranker.clone());
         let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
-        let surroundings = Arc::new(Surroundings {
-            clock: clock.clone(),
-            config: config.manager,
-            application,
-            activity: notes.activity.clone(),
-        });
-        let registry = Registry::new(
-            config.limits,
-            config.health.clone(),
-            surroundings,
-            tasks.clone(),
-        );
+        let embedded = Builder::new(application, Arc::new(DevIdentity::default()))
+            .identifiers(identifiers)
+            .settings(Settings {
+                limits: config.limits,
+                manager: config.manager,
+                health: config.health,
+                cleanup: config.cleanup,
+                admission: config.admission,
+                connection: config.connection,
+                gateway: config.gateway,
+                pressure: config.observe.alerts.pressure,
+                expiry_grace: config.identity.expiry_grace,
+            })
+            .ranker(Arc::new(ranker))
+            .recorder(notes.recording.clone())
+            .activity(notes.activity.clone())
+            .clock(clock.clone())
+            .build()?;
+        let Embedded {
+            gateway,
+            registry,
+            cleaner,
+            admission,
+            ..
+        } = embedded.clone();
         notes.activity.begin(&rules);
         notes.recording.connect(registry.clone());
-        let close_deadline = config.cleanup.close_deadline;
-        let cleaner = Cleaner::new(Parts {
-            registry: registry.clone(),
-            ranker: Arc::new(ranker),
-            recorder: notes.recording.clone(),
-            clock: clock.clone(),
-            config: config.cleanup,
-            health: config.health.clone(),
-            tasks: tasks.clone(),
-            supervisor: supervisor.clone(),
-            pressure: PressureBook::new(config.observe.alerts.pressure),
-            seed: getrandom::u64().map_err(AppError::Random)?,
-        });
-        let admission = Admission::new(
-            registry.clone(),
-            cleaner.clone(),
-            clock.clone(),
-            config.admission,
-        );
         let quality = notes.recording.quality().clone();
         admission.watched_by(notes.recording.clone());
-        let session = Arc::new(Session {
-            config: wastegate::connection::Config {
-                close_deadline,
-                ..config.connection
-            },
-            health: config.health.clone(),
-            clock: clock.clone(),
-            close_code: gateway::close::code,
-            notice: gateway::notice::farewell,
-            faults: Arc::default(),
-        });
-        session.faults.register(metrics.room("connection"));
-        let gateway = Gateway::new(gateway::Parts {
-            admission: admission.clone(),
-            identify: identifiers,
-            expiry_grace: config.identity.expiry_grace,
-            session,
-            config: config.gateway,
-            tasks: tasks.clone(),
-        })?;
+        embedded.session.faults.register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
         cleaner.metrics().register(metrics.room("cleanup"));
         admission.metrics().register(metrics.room("admission"));
@@ -166,37 +126,30 @@ impl Core {
         process::register(metrics.root());
         let leaving = CancellationToken::new();
         let admin = Arc::new(Admin {
-            registry: registry.clone(),
-            admission: admission.clone(),
-            cleaner: cleaner.clone(),
-            health: config.health.clone(),
+            registry,
+            admission,
+            cleaner,
+            health: embedded.health.clone(),
             clock: clock.clone(),
             quality,
             metrics,
             rollout: policies.rollout.clone(),
             experiments: experiments.clone(),
             shadows,
-            supervisor: supervisor.clone(),
+            supervisor: embedded.supervisor.clone(),
             leaving: leaving.clone(),
-            tasks: tasks.clone(),
-            gateway: gateway.clone(),
+            tasks: embedded.tasks.clone(),
+            gateway,
             access,
             hosts,
             notes: admin::Notes::default(),
         });
         Ok(Self {
-            gateway,
-            registry,
-            cleaner,
-            admission,
+            embedded,
             policies,
             recording: notes.recording,
             experiments,
             activity: notes.activity,
-            health: config.health,
-            clock,
-            tasks,
-            supervisor,
             audit_seed: getrandom::u64().map_err(AppError::Random)?,
             admin,
             leaving,
@@ -206,10 +159,17 @@ impl Core {
 
     /// Starts the background work. Admission works without it.
     pub fn start(&self) {
-        self.cleaner.start();
-        self.policies.start(&self.supervisor, &self.tasks);
-        let (activity, clock) = (self.activity.clone(), self.clock.clone());
-        self.supervisor.run(&self.tasks, "activity-flush", move || {
+        self.embedded.start();
+        let Embedded {
+            tasks,
+            supervisor,
+            clock,
+            health,
+            ..
+        } = &self.embedded;
+        self.policies.start(supervisor, tasks);
+        let (activity, clock) = (self.activity.clone(), clock.clone());
+        supervisor.run(tasks, "activity-flush", move || {
             let (activity, clock) = (activity.clone(), clock.clone());
             async move {
                 loop {
@@ -218,28 +178,21 @@ impl Core {
                 }
             }
         });
-        let gateway = self.gateway.clone();
-        self.supervisor.run(&self.tasks, "upstreams", move || {
-            gateway.clone().watch_upstreams()
-        });
         let experiments = self.experiments.clone();
-        self.supervisor.run(&self.tasks, "experiments", move || {
+        supervisor.run(tasks, "experiments", move || {
             super::experiments::watch(experiments.clone())
         });
-        if self.health.audit_per_hour > 0.0 {
+        if health.audit_per_hour > 0.0 {
             let auditor = self.auditor();
-            self.supervisor
-                .run(&self.tasks, "audit", move || auditor.clone().run());
+            supervisor.run(tasks, "audit", move || auditor.clone().run());
         }
-        let (engine, gateway) = (self.catalog().engine().clone(), self.gateway.clone());
-        self.supervisor.run(&self.tasks, "policy-log", move || {
-            let (engine, gateway) = (engine.clone(), gateway.clone());
+        let engine = self.catalog().engine().clone();
+        supervisor.run(tasks, "policy-log", move || {
+            let engine = engine.clone();
             async move {
                 loop {
                     tokio::time::sleep(DROPPED_TOLD_EVERY).await;
                     engine.log().tell_dropped();
-                    gateway.tell_left_out();
-                    logging::tell_left_out();
                 }
             }
         });
@@ -249,10 +202,10 @@ impl Core {
     #[must_use]
     pub fn auditor(&self) -> Auditor {
         Auditor {
-            registry: self.registry.clone(),
+            registry: self.embedded.registry.clone(),
             quality: self.recording.quality().clone(),
-            health: self.health.clone(),
-            clock: self.clock.clone(),
+            health: self.embedded.health.clone(),
+            clock: self.embedded.clock.clone(),
             seed: self.audit_seed,
         }
     }
@@ -265,7 +218,8 @@ impl Core {
     pub fn reload(&self, config: &Config, identify: Arc<dyn Identify>) -> Result<(), AppError> {
         let grace = config.identity.expiry_grace;
         let identifiers = super::identifiers(config, identify)?;
-        self.gateway
+        self.embedded
+            .gateway
             .replace(config.gateway.clone(), &identifiers, grace)?;
         Ok(())
     }
@@ -274,10 +228,10 @@ impl Core {
     /// a time, waits for it at most for the drain time, and writes down what is left. True if
     /// everything ended by itself.
     pub async fn stop(&self) -> bool {
-        let config = self.gateway.config();
+        let config = self.embedded.gateway.config();
         self.leaving.cancel();
         self.policies.catalog.engine().stop_loading();
-        if self.registry.total() > 0 && !config.drain_readyz.is_zero() {
+        if self.embedded.registry.total() > 0 && !config.drain_readyz.is_zero() {
             let within = config.drain_readyz;
             tracing::info!(
                 ?within,
@@ -285,21 +239,7 @@ impl Core {
             );
             tokio::time::sleep(within).await;
         }
-        self.tasks.stop();
-        let drained = Drain {
-            registry: &self.registry,
-            tasks: &self.tasks,
-            clock: &self.clock,
-            spread: config.drain_spread,
-            within: config.drain,
-        };
-        let drained = drained.run().await;
-        if !drained {
-            tracing::warn!(
-                tasks = self.tasks.running(),
-                "did not end within the drain time"
-            );
-        }
+        let drained = self.embedded.stop().await;
         self.activity.flush_all();
         super::experiments::look(&self.experiments).await;
         let threads = std::mem::take(&mut *self.journals.lock());
@@ -317,25 +257,25 @@ impl Core {
     /// The gateway, whose `upgrade` is an axum handler.
     #[must_use]
     pub fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
+        &self.embedded.gateway
     }
 
     /// Who is there.
     #[must_use]
     pub fn registry(&self) -> &Arc<Registry> {
-        &self.registry
+        &self.embedded.registry
     }
 
     /// Who makes room.
     #[must_use]
     pub fn cleaner(&self) -> &Arc<Cleaner> {
-        &self.cleaner
+        &self.embedded.cleaner
     }
 
     /// Who lets in.
     #[must_use]
     pub fn admission(&self) -> &Arc<Admission> {
-        &self.admission
+        &self.embedded.admission
     }
 
     /// The policies.
@@ -371,19 +311,19 @@ impl Core {
     /// The tasks that run for it.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
-        &self.tasks
+        &self.embedded.tasks
     }
 
     /// Who keeps the background workers running.
     #[must_use]
     pub fn supervisor(&self) -> &Supervisor {
-        &self.supervisor
+        &self.embedded.supervisor
     }
 
     /// How verdicts are made.
     #[must_use]
     pub fn health(&self) -> &health::Config {
-        &self.health
+        &self.embedded.health
     }
 
     /// Who may operate.

@@ -86,6 +86,9 @@ pub enum AppError {
     /// Nobody can be identified by such settings.
     #[error(transparent)]
     Identity(#[from] wastegate::gateway::identity::IdentityError),
+    /// The gateway cannot be put together.
+    #[error(transparent)]
+    Build(#[from] wastegate::embed::BuildError),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),

@@ -7,7 +7,6 @@
 mod audit;
 mod check;
 mod core;
-mod drain;
 mod error;
 mod experiments;
 mod key;

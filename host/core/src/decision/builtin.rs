@@ -6,12 +6,11 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::question::Question;
 use super::ranker::{Answer, Choice, PolicyRef, Ranked, Ranker, Ranking};
 use super::snapshot::{Class, Row};
-use crate::types::{Limits, Protection, Signal};
+use crate::types::{Protection, Signal};
 
 /// What the built-in ranking says of every victim; the index is the class's place in [`Class::ALL`].
 pub const REASONS: [&str; 9] = [
@@ -32,20 +31,10 @@ pub struct BuiltIn;
 
 impl Ranker for BuiltIn {
     fn rank(&self, question: &Arc<Question>) -> Answer {
+        let choices = best(question, question.most);
         Answer::Ready(Ranked {
-            policy: PolicyRef::builtin(),
-            revision: None,
-            outcome: Ok(Ranking {
-                choices: best(question, question.most),
-            }),
             reasons: REASONS.iter().map(|&reason| reason.to_owned()).collect(),
-            signals: Arc::new([]),
-            params: Arc::new([]),
-            limits: Limits::NODES,
-            fuel: None,
-            duration: Duration::ZERO,
-            experiment: None,
-            explored: None,
+            ..Ranked::of(PolicyRef::builtin(), Ok(Ranking { choices }))
         })
     }
 }

@@ -146,6 +146,27 @@ pub struct Ranked {
     pub explored: Option<Explored>,
 }
 
+impl Ranked {
+    /// An answer of native code: without phrases, columns, parameters and fuel. What else is known of it is set
+    /// behind: `Ranked { reasons, ..Ranked::of(policy, outcome) }`.
+    #[must_use]
+    pub fn of(policy: PolicyRef, outcome: Result<Ranking, Fault>) -> Self {
+        Self {
+            policy,
+            revision: None,
+            outcome,
+            reasons: [].into(),
+            signals: [].into(),
+            params: [].into(),
+            limits: Limits::NODES,
+            fuel: None,
+            duration: Duration::ZERO,
+            experiment: None,
+            explored: None,
+        }
+    }
+}
+
 /// How the host drew the first choice of a ranking, so that the draw can be weighed later.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explored {

@@ -14,7 +14,7 @@ use super::{
     Choice, Fault, PolicyRef, Question, Ranked, Ranking, Row, Snapshot, Standing, TierTable,
 };
 use crate::types::{
-    DecisionId, Health, Limits, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
+    DecisionId, Health, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Tier,
     Timestamp, UserId,
 };
 
@@ -95,21 +95,16 @@ pub fn answer(rows: &[u32]) -> Ranked {
 
 /// An answer with that outcome.
 pub fn ranked(outcome: Result<Ranking, Fault>) -> Ranked {
+    let policy = PolicyRef {
+        name: "test".into(),
+        version: "1.0.0".into(),
+        digest: "00".into(),
+    };
     Ranked {
-        policy: PolicyRef {
-            name: "test".into(),
-            version: "1.0.0".into(),
-            digest: "00".into(),
-        },
-        revision: None,
-        outcome,
         reasons: Arc::new(["because".to_owned()]),
         signals: Arc::new([Signal::IdleMs]),
-        params: Arc::new([]),
-        limits: Limits::NODES,
         fuel: Some(1),
         duration: Duration::from_micros(5),
-        experiment: None,
-        explored: None,
+        ..Ranked::of(policy, outcome)
     }
 }

@@ -126,17 +126,12 @@ impl Policy {
     fn ranked(&self, revision: Option<RevisionId>, outcome: Result<Ranking, Fault>) -> Ranked {
         let manifest = self.program.manifest();
         Ranked {
-            policy: self.about().clone(),
             revision,
-            outcome,
             reasons: manifest.reasons.clone(),
             signals: manifest.signals.clone(),
             params: self.params.clone(),
             limits: self.limits,
-            fuel: None,
-            duration: Duration::ZERO,
-            experiment: None,
-            explored: None,
+            ..Ranked::of(self.about().clone(), outcome)
         }
     }
 }

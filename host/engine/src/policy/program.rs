@@ -231,17 +231,12 @@ impl Program {
             (Err(Fault::ScopeUnsupported), None, Duration::ZERO)
         };
         Ranked {
-            policy: self.about.clone(),
-            revision: None,
-            outcome,
             reasons: self.manifest.reasons.clone(),
             signals: self.manifest.signals.clone(),
             params: params.clone(),
-            limits: Limits::NODES,
             fuel,
             duration,
-            experiment: None,
-            explored: None,
+            ..Ranked::of(self.about.clone(), outcome)
         }
     }
 

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use super::driver::{Cleaner, TierRun};
 use super::pass::Pass;
 use wastegate_core::decision::{Fault, PolicyRef, Question, Ranked, TierTable, guard};
-use wastegate_core::types::{EvictionCause, Limits, Scope, Tier};
+use wastegate_core::types::{EvictionCause, Scope, Tier};
 
 /// How long all rankings of one cleanup may take together before the built-in ranking makes the
 /// rest of them. Rankers have deadlines of their own, well below it; this one is for a ranker that
@@ -127,17 +127,5 @@ impl Cleaner {
 
 /// What stands in for the answer of a ranker that gave none.
 fn unanswered(fault: Fault) -> Ranked {
-    Ranked {
-        policy: PolicyRef::builtin(),
-        revision: None,
-        outcome: Err(fault),
-        reasons: [].into(),
-        signals: [].into(),
-        params: [].into(),
-        limits: Limits::NODES,
-        fuel: None,
-        duration: Duration::ZERO,
-        experiment: None,
-        explored: None,
-    }
+    Ranked::of(PolicyRef::builtin(), Err(fault))
 }

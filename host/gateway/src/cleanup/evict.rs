@@ -43,6 +43,17 @@ pub trait Recorder: Send + Sync + 'static {
     fn pressure_changed(&self, change: &super::pressure::UserPressure);
 }
 
+/// A [`Recorder`] that takes no notes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Recorder for Silent {
+    fn tier_ran(&self, _: Option<&UserId>, _: &TierRun, _: Option<Round>) {}
+    fn evicted(&self, _: &Question, _: &Victim, _: &PolicyRef) {}
+    fn decided(&self, _: Decided) {}
+    fn pressure_changed(&self, _: &super::pressure::UserPressure) {}
+}
+
 impl Cleaner {
     /// Executes a plan. Returns how many slots it freed; the rest goes on in a task of its own.
     pub(super) fn execute(

@@ -27,7 +27,7 @@ pub use config::Config;
 pub use connections::Waiting;
 pub use displace::Displacement;
 pub use driver::{Cleaner, Cleanup, Parts, TierRun};
-pub use evict::{Decided, Recorder, chooser};
+pub use evict::{Decided, Recorder, Silent, chooser};
 pub use metrics::Metrics;
 pub use node::NodePressure;
 pub use pass::Pass;

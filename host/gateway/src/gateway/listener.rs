@@ -330,10 +330,8 @@ impl Serving {
             let resting = &resting;
             async move {
                 let mut answer = answered.await;
-                resting.end();
-                if let Ok(response) = &mut answer {
-                    passage.answered(response);
-                }
+                let refused = answer.as_mut().map(|response| passage.answered(response));
+                resting.end(refused == Ok(true));
                 answer
             }
         });

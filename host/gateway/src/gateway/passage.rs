@@ -97,19 +97,15 @@ impl Passage {
     }
 
     /// Notes an answer. What is refused has no reason to stay: the answer says so, and the server closes the
-    /// connection behind it (RFC 9112, section 9.6).
-    pub(super) fn answered(&self, response: &mut Response) {
+    /// connection behind it (RFC 9112, section 9.6). True if it has to say something else there, so that the
+    /// connection has to be closed without that.
+    pub(super) fn answered(&self, response: &mut Response) -> bool {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS || self.is_plain() {
-            return;
+            return false;
         }
-        let headers = response.headers_mut();
-        let is_said = headers
-            .get_all(CONNECTION)
-            .iter()
-            .any(|said| said == "close");
-        if !is_said {
-            headers.append(CONNECTION, HeaderValue::from_static("close"));
-        }
+        let close = HeaderValue::from_static("close");
+        let said = response.headers_mut().entry(CONNECTION).or_insert(close);
+        *said != "close"
     }
 
     /// Completes when it has been a stranger's for so long.

@@ -1,6 +1,6 @@
 //! Whether a connection rests between two requests, so that it may give up its place, and for how long.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 pub(super) struct Resting {
     begun: AtomicU32,
     ended: AtomicU32,
+    /// It is not to rest: its last answer was a refusal.
+    is_over: AtomicBool,
     /// One of the two has changed.
     changed: Notify,
 }
@@ -20,7 +22,9 @@ impl Resting {
         self.changed.notify_one();
     }
 
-    pub(super) fn end(&self) {
+    /// A request is answered; `is_over` says that no other one is waited for.
+    pub(super) fn end(&self, is_over: bool) {
+        self.is_over.store(is_over, Ordering::Relaxed);
         self.ended.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_one();
     }
@@ -30,12 +34,15 @@ impl Resting {
         ended > 0 && ended == self.begun.load(Ordering::Relaxed)
     }
 
-    /// Completes when it has rested for so long.
+    /// Completes when it has rested for so long, or is not to rest.
     pub(super) async fn for_long(&self, rest: Duration) {
         loop {
             if !self.is_resting() {
                 self.changed.notified().await;
                 continue;
+            }
+            if self.is_over.load(Ordering::Relaxed) {
+                return;
             }
             tokio::select! {
                 () = self.changed.notified() => {}

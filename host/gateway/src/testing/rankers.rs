@@ -1,12 +1,10 @@
 //! Rankers that do as they are told, or not at all.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wastegate_core::decision::{
     Answer, Choice, Fault, PolicyRef, Question, Ranked, Ranker, Ranking,
 };
-use wastegate_core::types::Limits;
 
 /// Answers with what the function makes of the question.
 pub(crate) struct With<F>(pub(crate) F);
@@ -61,24 +59,17 @@ pub(crate) fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
         score: 1.0,
         reason: 0,
     };
+    let policy = PolicyRef {
+        name: "fake".into(),
+        version: "1.0.0".into(),
+        digest: "fake".into(),
+    };
+    let outcome = rows.map(|rows| Ranking {
+        choices: rows.into_iter().map(choice).collect(),
+    });
     Ranked {
-        policy: PolicyRef {
-            name: "fake".into(),
-            version: "1.0.0".into(),
-            digest: "fake".into(),
-        },
-        revision: None,
-        outcome: rows.map(|rows| Ranking {
-            choices: rows.into_iter().map(choice).collect(),
-        }),
         reasons: ["told to".to_owned()].into(),
-        signals: [].into(),
-        params: [].into(),
-        limits: Limits::NODES,
-        fuel: None,
-        duration: Duration::ZERO,
-        experiment: None,
-        explored: None,
+        ..Ranked::of(policy, outcome)
     }
 }
 

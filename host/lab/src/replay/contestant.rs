@@ -2,11 +2,10 @@
 //! one that knows the future.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
-use wastegate_core::types::{Limits, Signal, SplitMix64};
+use wastegate_core::types::{Signal, SplitMix64};
 use wastegate_engine::policy::Program;
 
 /// One strategy.
@@ -131,17 +130,8 @@ impl Contestant {
 
     fn ranked(&self, choices: Vec<Choice>) -> Ranked {
         Ranked {
-            policy: self.about(),
-            revision: None,
-            outcome: Ok(Ranking { choices }),
             reasons: Arc::new([self.name.clone()]),
-            signals: Arc::new([]),
-            params: Arc::new([]),
-            limits: Limits::NODES,
-            fuel: None,
-            duration: Duration::ZERO,
-            experiment: None,
-            explored: None,
+            ..Ranked::of(self.about(), Ok(Ranking { choices }))
         }
     }
 }

@@ -14,7 +14,7 @@ use super::voice::{self, Line};
 use wastegate_core::decision::{
     Class, Fault, Plan, Question, Ranked, Row, Struck, TierTable, guard,
 };
-use wastegate_core::types::{DecisionId, Limits, Protection, Tier};
+use wastegate_core::types::{DecisionId, Protection, Tier};
 use wastegate_engine::policy::Program;
 use wastegate_engine::policy::manifest::BadParameter;
 
@@ -131,17 +131,12 @@ fn again(
     };
     let manifest = program.manifest();
     let answer = Ranked {
-        policy: program.about().clone(),
-        revision: None,
-        outcome,
         reasons: manifest.reasons.clone(),
         signals: manifest.signals.clone(),
         params: params.into(),
-        limits: Limits::NODES,
         fuel,
         duration,
-        experiment: None,
-        explored: None,
+        ..Ranked::of(program.about().clone(), outcome)
     };
     let plan = guard::plan(&question, &TierTable::default(), &answer);
     Asked {

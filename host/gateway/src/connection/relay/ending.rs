@@ -8,16 +8,15 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::step::{Moved, Reads};
+use super::farewell::Farewell;
+use super::step::Moved;
 use super::{Keeper, Kept, Relay};
-use crate::connection::config::Config;
 use crate::connection::faults::Side;
 use crate::connection::frames::{ControlKind, encode};
 use crate::connection::heartbeat::random;
 use crate::connection::linger::linger;
-use crate::connection::patience::{Patience, Uptake};
+use crate::connection::patience::Uptake;
 use crate::connection::transport::{Transport, abort_on_drop, set_kernel_patience};
-use crate::health;
 use crate::manager::EndReport;
 use wastegate_core::types::{CloseReason, Timestamp};
 
@@ -315,93 +314,4 @@ enum Step {
     Moved(Moved),
     /// It is time to look.
     Look,
-}
-
-/// An end under way.
-struct Farewell {
-    reason: CloseReason,
-    reads: Reads,
-    client: Patience,
-    backend: Patience,
-    /// Over at this moment, whatever is left; since when that is so.
-    until: Option<Timestamp>,
-    hurried: Timestamp,
-    /// For how long the backend has been waited for, and until when that is counted.
-    waited: (Duration, Timestamp),
-    /// The client did not answer our Close, or could not be told.
-    unanswered: bool,
-    client_takes_nothing: bool,
-    backend_takes_nothing: bool,
-    /// The backend's stream has ended.
-    is_backend_over: bool,
-}
-
-impl Farewell {
-    fn new(reason: CloseReason, now: Timestamp) -> Self {
-        Self {
-            reason,
-            reads: Reads {
-                client: reason != CloseReason::ClientGone,
-                backend: true,
-            },
-            client: Patience::new(),
-            backend: Patience::new(),
-            until: None,
-            hurried: now,
-            waited: (Duration::ZERO, now),
-            unanswered: false,
-            client_takes_nothing: false,
-            backend_takes_nothing: false,
-            is_backend_over: false,
-        }
-    }
-
-    /// Whether one end said all that it had to say, which is to reach the other.
-    const fn delivers(&self) -> bool {
-        self.reason.is_clients()
-            || matches!(
-                self.reason,
-                CloseReason::UpstreamClosed | CloseReason::UpstreamGone
-            )
-    }
-
-    /// From now on there is a deadline for everything.
-    fn hurry(&mut self, now: Timestamp, deadline: Duration) {
-        (self.until, self.hurried) = (Some(now.after(deadline)), now);
-    }
-
-    /// For how long a peer may take nothing: where there is a deadline for everything, that is it.
-    const fn stall_max(&self, stall_max: Duration) -> Duration {
-        if self.until.is_some() {
-            Duration::MAX
-        } else {
-            stall_max
-        }
-    }
-
-    /// How much longer the backend may take to answer its client's Close. Counted is the time in
-    /// which it could be heard, for the client was not behind.
-    fn backend_left(&mut self, config: &Config, heard: bool, now: Timestamp) -> Duration {
-        let (mut waited, until) = self.waited;
-        if heard {
-            waited += now.since(until);
-        }
-        self.waited = (waited, now);
-        config.backend_close.saturating_sub(waited)
-    }
-
-    /// The deadline is over. A peer that took nothing in all that time is cut off.
-    fn give_up(&mut self, relay: &Relay, now: Timestamp) {
-        let takes_nothing = |side: Side| {
-            let (lane, transport, backlog) = relay.way_to(side);
-            health::look(backlog, transport.tcp(), now);
-            let waits = !lane.is_empty() || transport.tcp().is_some();
-            waits && backlog.since().is_some_and(|since| since <= self.hurried)
-        };
-        let backend = takes_nothing(Side::Backend);
-        let client = takes_nothing(Side::Client);
-        self.backend_takes_nothing |= backend;
-        self.client_takes_nothing |= client;
-        self.unanswered = self.reads.client && !self.reason.is_clients();
-    }
 }

@@ -5,6 +5,7 @@
 //! our pings stay here, all others are handed on.
 
 mod ending;
+mod farewell;
 mod kept;
 mod lane;
 mod progress;

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use wastegate::registry::Registry;
-use wastegate::tasks::Tasks;
 use wastegate_core::types::{Clock, CloseReason};
+
+use crate::registry::Registry;
+use crate::tasks::Tasks;
 
 /// Between two parts.
 const STEP: Duration = Duration::from_millis(50);

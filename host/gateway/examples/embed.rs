@@ -1,23 +1,30 @@
 //! The gateway inside an axum server of your own: your routes, your application, your idea of who
-//! a client is, and nobody is ever locked out.
+//! a client is, your order of evictions, and nobody is ever locked out.
 //!
-//! Run it with `cargo run --example embed`; it prints what to try. A manager is what one user holds
-//! of one room, so the limit is the number of rooms that a user has open; the room itself is the
-//! application's.
+//! Run it with `cargo run -p wastegate --example embed`; it prints what to try. A manager is what one user
+//! holds of one room, so the limit is the number of rooms that a user has open; the room itself is the
+//! application's. It shows work in flight (`begin_work`), a pin (`POST /keep/{user}/{room}`), and a ranker in
+//! Rust: no WebAssembly is needed.
 
 #![allow(clippy::print_stderr, reason = "an example for people at a terminal")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use wastegate::embed::{Builder, Embedded, Settings};
 use wastegate::gateway::{Identified, Identify, Identity, Unidentified};
 use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
-use wastegate_cli::app::Core;
-use wastegate_cli::config::Config;
+use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
 use wastegate_core::types::{DeviceId, ManagerId, ManagerKey, UserId};
+
+/// For how long a room is kept.
+const PINNED_FOR: Duration = Duration::from_secs(600);
 
 /// Rooms: every message goes to all connections of all users in the room.
 #[derive(Default)]
@@ -107,25 +114,64 @@ impl Tokens {
     }
 }
 
+/// Rooms that were quiet for longest go first.
+struct QuietFirst;
+
+impl Ranker for QuietFirst {
+    fn rank(&self, question: &Arc<Question>) -> Answer {
+        let mut choices: Vec<Choice> = (0..)
+            .zip(&question.rows)
+            .map(|(row, manager)| Choice {
+                row,
+                score: question.now.ms_since(manager.last_activity),
+                reason: 0,
+            })
+            .collect();
+        choices.sort_by(|one, other| other.score.total_cmp(&one.score));
+        let policy = PolicyRef {
+            name: "quiet-first".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            digest: "native".into(),
+        };
+        Answer::Ready(Ranked {
+            reasons: Arc::new(["it was quiet for longest".to_owned()]),
+            ..Ranked::of(policy, Ok(Ranking { choices }))
+        })
+    }
+}
+
 /// The gateway, and the routes of a server that embeds it.
-pub(crate) async fn build() -> anyhow::Result<(Core, Router)> {
-    let mut config = Config::default();
-    config.limits.managers_per_user = 5;
-    let core = Core::build(config, Arc::new(Chat::default()), Arc::new(Tokens)).await?;
-    let (gateway, registry) = (core.gateway().clone(), core.registry().clone());
+pub(crate) fn build() -> anyhow::Result<(Embedded, Router)> {
+    let mut settings = Settings::default();
+    settings.limits.managers_per_user = 5;
+    let embedded = Builder::new(Arc::new(Chat::default()), Arc::new(Tokens))
+        .settings(settings)
+        .ranker(Arc::new(QuietFirst))
+        .build()?;
+    let (gateway, registry) = (embedded.gateway.clone(), embedded.registry.clone());
+    let pins = registry.clone();
+    let keep = move |Path((user, room)): Path<(String, String)>| async move {
+        let bad = |error: &dyn std::fmt::Display| (StatusCode::BAD_REQUEST, error.to_string());
+        let user = UserId::new(&user).map_err(|error| bad(&error))?;
+        let room = ManagerKey::new(&room).map_err(|error| bad(&error))?;
+        // Nothing evicts a pinned manager, so a pin ends by itself and each user has few.
+        pins.pin(&user, &room, PINNED_FOR)
+            .map_err(|error| (StatusCode::CONFLICT, error.to_string()))
+    };
     let routes = Router::new()
         .route(
             "/chat/{room}",
             get(move |request| gateway.clone().upgrade(request)),
         )
+        .route("/keep/{user}/{room}", post(keep))
         .route("/held", get(move || async move { Json(registry.total()) }));
-    Ok((core, routes))
+    Ok((embedded, routes))
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let (core, routes) = build().await?;
-    core.start();
+    let (embedded, routes) = build()?;
+    embedded.start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     let url = "ws://127.0.0.1:3000/chat/general";
     eprintln!("Open three terminals; what one says all three hear:");
@@ -133,12 +179,15 @@ async fn main() -> anyhow::Result<()> {
         eprintln!("  npx wscat -c {url} -H 'Authorization: Bearer {user}'");
     }
     eprintln!("Managers that are held: curl http://127.0.0.1:3000/held");
+    eprintln!(
+        "Pin ann's room for ten minutes: curl -X POST http://127.0.0.1:3000/keep/ann/general"
+    );
     axum::serve(listener, routes)
         .with_graceful_shutdown(async {
             // Whatever goes wrong with the signal, the server stops rather than hangs.
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
-    core.stop().await;
+    embedded.stop().await;
     Ok(())
 }

@@ -1,0 +1,319 @@
+//! The whole gateway as one value: what a server of your own embeds, and what the program is made around.
+//!
+//! A [`Builder`] takes the settings of every room, your application, who identifies clients, and optionally
+//! who ranks, who takes notes and where activity goes. Nothing runs before [`Embedded::start`].
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use wastegate::embed::{Builder, Settings};
+//! use wastegate::gateway::DevIdentity;
+//! use wastegate::manager::NoApplication;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), wastegate::embed::BuildError> {
+//! let mut settings = Settings::default();
+//! settings.limits.managers_per_user = 5;
+//! let embedded = Builder::new(Arc::new(NoApplication), Arc::new(DevIdentity::default()))
+//!     .settings(settings)
+//!     .build()?;
+//! embedded.start();
+//! let gateway = embedded.gateway.clone();
+//! let routes: axum::Router = axum::Router::new().route(
+//!     "/ws",
+//!     axum::routing::get(move |request| gateway.clone().upgrade(request)),
+//! );
+//! # drop(routes);
+//! assert!(embedded.stop().await, "nothing was connected");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Not here: listeners, files of settings, policies in WebAssembly, the operators' API. What an embedding server
+//! does without the gateway's own listener: caps for connections that are not upgraded yet, PROXY headers, and
+//! TLS with certificates that are read again. `axum::serve` or what stands in front has to bound those.
+
+mod drain;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wastegate_core::decision::Ranker;
+use wastegate_core::decision::builtin::BuiltIn;
+use wastegate_core::types::Clock;
+
+use self::drain::Drain;
+use crate::admission::{self, Admission};
+use crate::cleanup::{self, Cleaner, PressureBook, Recorder, Silent};
+use crate::connection::{self, Session};
+use crate::gateway::{self, Gateway, Identifiers, Identify};
+use crate::health;
+use crate::manager::{self, Application, Surroundings};
+use crate::observe::activity::Activity;
+use crate::observe::alerts::PressureThresholds;
+use crate::registry::{self, Registry};
+use crate::tasks::{Supervisor, Tasks};
+
+/// Between two looks at how many log lines were left out.
+const LEFT_OUT_TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// Settings of every room. The defaults are those of the program, but for limits of what only it has.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How many managers and connections there may be.
+    pub limits: registry::Limits,
+    /// How long managers live without a connection, and what they may hold.
+    pub manager: manager::Config,
+    /// Heartbeats, probes and verdicts.
+    pub health: health::Config,
+    /// What each tier may do.
+    pub cleanup: cleanup::Config,
+    /// Budgets and queues of upgrades.
+    pub admission: admission::Config,
+    /// Sizes and deadlines of connections.
+    pub connection: connection::Config,
+    /// Handshakes, origins, backends, the end.
+    pub gateway: gateway::Config,
+    /// From which pressure on users and operators are told.
+    pub pressure: PressureThresholds,
+    /// How long a connection outlives what proves who its user is. 30 s.
+    pub expiry_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: registry::Limits::default(),
+            manager: manager::Config::default(),
+            health: health::Config::default(),
+            cleanup: cleanup::Config::default(),
+            admission: admission::Config::default(),
+            connection: connection::Config::default(),
+            gateway: gateway::Config::default(),
+            pressure: PressureThresholds::default(),
+            expiry_grace: gateway::identity::Config::default().expiry_grace,
+        }
+    }
+}
+
+/// Why a gateway could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Backends want TLS, and their authorities cannot be used.
+    #[error("TLS cannot be spoken")]
+    Tls(#[from] gateway::tls::TlsError),
+    /// The system has no randomness to give.
+    #[error("the system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Puts a gateway together.
+#[must_use]
+pub struct Builder {
+    settings: Settings,
+    application: Arc<dyn Application>,
+    identify: Identifiers,
+    ranker: Arc<dyn Ranker>,
+    recorder: Arc<dyn Recorder>,
+    activity: Activity,
+    clock: Clock,
+}
+
+impl Builder {
+    /// For an application, whose clients are identified so.
+    pub fn new(application: Arc<dyn Application>, identify: Arc<dyn Identify>) -> Self {
+        Self {
+            settings: Settings::default(),
+            application,
+            identify: Identifiers::from(identify),
+            ranker: Arc::new(BuiltIn),
+            recorder: Arc::new(Silent),
+            activity: Activity::disabled(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// By these settings instead of the defaults.
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Who identifies clients where routes have modes of their own.
+    pub fn identifiers(self, identify: Identifiers) -> Self {
+        Self { identify, ..self }
+    }
+
+    /// Who ranks managers for eviction, instead of the built-in ranking. What it answers is checked: it can
+    /// break no promise.
+    pub fn ranker(self, ranker: Arc<dyn Ranker>) -> Self {
+        Self { ranker, ..self }
+    }
+
+    /// Who hears of tiers, evictions and decisions. It is called in their way, so it must not block.
+    pub fn recorder(self, recorder: Arc<dyn Recorder>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// Where the activity of managers is written.
+    pub fn activity(self, activity: Activity) -> Self {
+        Self { activity, ..self }
+    }
+
+    /// By another clock than the system's.
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Connects the rooms. Nothing runs before [`Embedded::start`].
+    ///
+    /// # Errors
+    /// [`BuildError`] with what to mend.
+    pub fn build(self) -> Result<Embedded, BuildError> {
+        let Self {
+            settings,
+            application,
+            identify,
+            ranker,
+            recorder,
+            activity,
+            clock,
+        } = self;
+        let mut settings = settings;
+        if settings.gateway.hands_on() {
+            // A manager's state is in the backend's connection: a manager without one would hold a slot
+            // for nothing.
+            settings.manager.reconnect_grace = settings.gateway.upstream_grace;
+        }
+        let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
+        let surroundings = Arc::new(Surroundings {
+            clock: clock.clone(),
+            config: settings.manager,
+            application,
+            activity,
+        });
+        let registry = Registry::new(
+            settings.limits,
+            settings.health.clone(),
+            surroundings,
+            tasks.clone(),
+        );
+        let close_deadline = settings.cleanup.close_deadline;
+        let cleaner = Cleaner::new(cleanup::Parts {
+            registry: registry.clone(),
+            ranker,
+            recorder,
+            clock: clock.clone(),
+            config: settings.cleanup,
+            health: settings.health.clone(),
+            tasks: tasks.clone(),
+            supervisor: supervisor.clone(),
+            pressure: PressureBook::new(settings.pressure),
+            seed: getrandom::u64().map_err(BuildError::Random)?,
+        });
+        let admission = Admission::new(
+            registry.clone(),
+            cleaner.clone(),
+            clock.clone(),
+            settings.admission,
+        );
+        let session = Arc::new(Session {
+            config: connection::Config {
+                close_deadline,
+                ..settings.connection
+            },
+            health: settings.health.clone(),
+            clock: clock.clone(),
+            close_code: gateway::close::code,
+            notice: gateway::notice::farewell,
+            faults: Arc::default(),
+        });
+        let gateway = Gateway::new(gateway::Parts {
+            admission: admission.clone(),
+            identify,
+            expiry_grace: settings.expiry_grace,
+            session: session.clone(),
+            config: settings.gateway,
+            tasks: tasks.clone(),
+        })?;
+        Ok(Embedded {
+            gateway,
+            registry,
+            cleaner,
+            admission,
+            session,
+            health: settings.health,
+            clock,
+            tasks,
+            supervisor,
+        })
+    }
+}
+
+/// A gateway, connected.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Embedded {
+    /// What answers requests; its `upgrade` is an axum handler.
+    pub gateway: Arc<Gateway>,
+    /// Which managers there are.
+    pub registry: Arc<Registry>,
+    /// What makes room.
+    pub cleaner: Arc<Cleaner>,
+    /// What lets upgrades in.
+    pub admission: Arc<Admission>,
+    /// What connections share.
+    pub session: Arc<Session>,
+    /// How verdicts on peers are made.
+    pub health: health::Config,
+    /// Where moments come from.
+    pub clock: Clock,
+    /// Where connections run.
+    pub tasks: Tasks,
+    /// What keeps the background workers running.
+    pub supervisor: Supervisor,
+}
+
+impl Embedded {
+    /// Starts the background work: the proactive cleanup, looks at backends, and what is told once a second.
+    /// Admission works without it.
+    pub fn start(&self) {
+        self.cleaner.start();
+        let gateway = self.gateway.clone();
+        self.supervisor.run(&self.tasks, "upstreams", move || {
+            gateway.clone().watch_upstreams()
+        });
+        let gateway = self.gateway.clone();
+        self.supervisor.run(&self.tasks, "left-out", move || {
+            let gateway = gateway.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(LEFT_OUT_TOLD_EVERY).await;
+                    gateway.tell_left_out();
+                    crate::observe::logging::tell_left_out();
+                }
+            }
+        });
+    }
+
+    /// Takes no new connection any more, closes managers a part at a time (`gateway.drain_spread`), and waits
+    /// for what is open, at most for `gateway.drain`. True if everything ended by itself.
+    pub async fn stop(&self) -> bool {
+        let config = self.gateway.config();
+        self.tasks.stop();
+        let drain = Drain {
+            registry: &self.registry,
+            tasks: &self.tasks,
+            clock: &self.clock,
+            spread: config.drain_spread,
+            within: config.drain,
+        };
+        let drained = drain.run().await;
+        if !drained {
+            tracing::warn!(
+                tasks = self.tasks.running(),
+                "did not end within the drain time"
+            );
+        }
+        drained
+    }
+}
