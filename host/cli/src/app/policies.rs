@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use wastegate_core::types::spelling;
 
 use super::error::AppError;
 use crate::config::{Config, PolicySource};
@@ -176,7 +177,7 @@ fn shipped_as(name: &str) -> Result<Fetched, String> {
         }),
         (_, _) => {
             let names = shipped::table().iter().map(|(known, _)| *known);
-            let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name));
+            let nearest = spelling::closest(name, names);
             let refused = LoadError::NoSuchPolicy {
                 name: name.to_owned(),
                 nearest: nearest.unwrap_or("builtin").to_owned(),

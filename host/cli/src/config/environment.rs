@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
+use wastegate_core::types::spelling;
 
 use super::error::Problem;
-use super::key::nearest;
 use super::keys::{Table, hyphenated};
 use super::raw::{Entry, Origin, Raw};
 
@@ -134,7 +134,7 @@ fn path(name: &str, table: &Table) -> String {
 
 /// What is wrong with a variable that means no key; `meant` is the path nearest to it.
 pub(super) fn unknown(name: &str, meant: Option<&str>) -> Problem {
-    let by_name = || nearest(&name.to_uppercase(), [FILE].into_iter()).map(str::to_owned);
+    let by_name = || spelling::meant(&name.to_uppercase(), [FILE]).map(str::to_owned);
     Problem::UnknownVariable {
         name: name.to_owned(),
         nearest: meant.map(variable).or_else(by_name),

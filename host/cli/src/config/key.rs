@@ -179,10 +179,3 @@ where
         self.shape.sample(seed)
     }
 }
-
-/// The known word that a mistyped one most likely meant, if any is near.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = known.map(|word| (strsim::damerau_levenshtein(typed, word), word));
-    let (distance, word) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= (typed.chars().count() / 4).max(2)).then_some(word)
-}

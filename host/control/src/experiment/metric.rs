@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use wastegate_core::types::spelling;
 
 use serde::{Deserialize, Serialize};
 
@@ -184,15 +185,11 @@ impl FromStr for Metric {
     type Err = NoSuchMetric;
 
     fn from_str(name: &str) -> Result<Self, NoSuchMetric> {
-        let distance = |metric: &Self| strsim::damerau_levenshtein(metric.name(), name);
         let mut all = Self::ALL.into_iter();
         all.find(|metric| metric.name() == name)
             .ok_or_else(|| NoSuchMetric {
                 name: name.to_owned(),
-                nearest: Self::ALL
-                    .into_iter()
-                    .min_by_key(distance)
-                    .map_or("", Self::name),
+                nearest: spelling::closest(name, Self::ALL.map(Self::name)).unwrap_or_default(),
             })
     }
 }

@@ -14,6 +14,7 @@ pub mod reason;
 pub mod revision;
 pub mod secret;
 pub mod signal;
+pub mod spelling;
 pub mod tier;
 pub mod time;
 pub mod visible;

@@ -3,6 +3,7 @@
 //! The contract grows here and nowhere else: a new signal is a new name, and no compiled policy
 //! ever breaks. All are measured by the host; none is taken from the client on trust but the hints.
 
+use super::spelling;
 use std::ops::{Index, IndexMut};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
@@ -115,11 +116,7 @@ impl Signal {
     /// The nearest name to a mistyped one, for an error that says what was meant.
     #[must_use]
     pub fn nearest(name: &str) -> &'static str {
-        Self::ALL
-            .iter()
-            .map(|signal| signal.name())
-            .min_by_key(|known| strsim::damerau_levenshtein(known, name))
-            .unwrap_or("age-ms")
+        spelling::closest(name, Self::ALL.iter().map(|signal| signal.name())).unwrap_or("age-ms")
     }
 }
 

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use wastegate_core::types::spelling;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -245,9 +246,7 @@ impl Catalog {
     }
 
     fn no_such(&self, name: &str) -> LoadError {
-        let nearest = self
-            .names()
-            .min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        let nearest = spelling::closest(name, self.names());
         LoadError::NoSuchPolicy {
             name: name.to_owned(),
             nearest: nearest.unwrap_or("builtin").to_owned(),

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use wastegate_core::types::spelling;
 
 use super::builder::Told;
 use super::error::LineProblem;
@@ -231,10 +232,7 @@ pub(super) fn bare_kind(name: &str) -> Result<Kind, LineProblem> {
 }
 
 fn unknown_kind(name: &str) -> LineProblem {
-    let nearest = KINDS
-        .into_iter()
-        .min_by_key(|known| strsim::damerau_levenshtein(known, name))
-        .unwrap_or("open");
+    let nearest = spelling::closest(name, KINDS).unwrap_or("open");
     LineProblem::Kind {
         found: name.to_owned(),
         nearest,

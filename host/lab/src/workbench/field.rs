@@ -2,6 +2,7 @@
 //! else. Where in the file it is, the JSON parser adds.
 
 use std::fmt;
+use wastegate_core::types::spelling;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -10,9 +11,6 @@ const QUOTED_MAX: usize = 48;
 
 /// Below this, 2^53, a floating point number is exactly the whole number that it stands for.
 const WHOLE_BELOW: f64 = 9_007_199_254_740_992.0;
-
-/// Edits by which a name may differ from one that is suggested, at least.
-const EDITS_MAX: usize = 3;
 
 /// Any value, as far as a field needs it.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,19 +106,10 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The sentence about a field that there is none of.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
+    match spelling::meant(name, known.iter().copied()) {
         Some(nearest) => format!("unknown {what} {}; did you mean `{nearest}`?", ticked(name)),
         None => format!("unknown {what} {}", ticked(name)),
     }
-}
-
-/// The nearest of some names, if one is near: by half of the name's letters at the most.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let edits = |known: &str| strsim::damerau_levenshtein(known, name);
-    let near = EDITS_MAX.max(name.chars().count() / 2);
-    known
-        .min_by_key(|known| edits(known))
-        .filter(|known| edits(known) <= near)
 }
 
 fn ticked(name: &str) -> String {

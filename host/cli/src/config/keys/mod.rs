@@ -20,8 +20,9 @@ mod server;
 mod sources;
 
 use super::draft::Draft;
-use super::key::{Key, nearest};
+use super::key::Key;
 use super::shape::Shape;
+use wastegate_core::types::spelling;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -119,7 +120,7 @@ impl Table {
         }
         let keys = self.route(at).keys;
         let paths = keys.iter().map(Key::path);
-        let nearest = nearest(path, paths).map(str::to_owned);
+        let nearest = spelling::meant(path, paths).map(str::to_owned);
         let found = keys.into_iter().find(|key| key.path() == path);
         Some(found.map_or(Found::Unknown { nearest }, Found::Named))
     }
@@ -183,7 +184,9 @@ impl Table {
         let paths = paths.chain([routes::PATH]);
         let name = path.rsplit('.').next().unwrap_or(path);
         let elsewhere = || self.keys().find(|key| key.name() == name).map(Key::path);
-        nearest(path, paths).or_else(elsewhere).map(str::to_owned)
+        spelling::meant(path, paths)
+            .or_else(elsewhere)
+            .map(str::to_owned)
     }
 }
 

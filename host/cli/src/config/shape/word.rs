@@ -1,8 +1,8 @@
 //! Shapes of words: one or some of a closed list, which the types' own names make up.
 
 use super::Shape;
-use crate::config::key::nearest;
 use crate::config::raw::{Raw, Value};
+use wastegate_core::types::spelling;
 
 /// One word of a closed list.
 pub(in crate::config) struct Word<T: 'static> {
@@ -42,7 +42,7 @@ impl<T: Copy + PartialEq> Shape<T> for Word<T> {
             return Ok(*value);
         }
         Err(
-            match nearest(text, self.words.iter().map(|(word, _)| *word)) {
+            match spelling::meant(text, self.words.iter().map(|(word, _)| *word)) {
                 Some(near) => format!("unknown {} `{text}` (did you mean `{near}`?)", self.what),
                 None => format!("unknown {} `{text}`", self.what),
             },

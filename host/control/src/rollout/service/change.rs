@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use wastegate_core::types::spelling;
 
 use super::load::Ready;
 use super::{Rollout, Settings};
@@ -276,12 +277,9 @@ impl Rollout {
         let ledger = self.ledger();
         let kept = ledger.revisions().map(|revision| revision.name.as_str());
         let known = kept.chain(shipped::table().iter().map(|(name, _)| *name));
-        let distance = |known: &str| strsim::damerau_levenshtein(known, name.as_str());
-        let nearest = known.map(|known| (distance(known), known)).min();
-        let near = nearest.filter(|(distance, _)| *distance <= (name.as_str().len() / 4).max(2));
         Refused::NoSuchPolicy {
             name: name.to_string(),
-            nearest: near.map(|(_, known)| known.to_owned()),
+            nearest: spelling::meant(name.as_str(), known).map(str::to_owned),
         }
     }
 }

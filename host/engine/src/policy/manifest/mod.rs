@@ -7,6 +7,7 @@ mod problem;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use wastegate_core::types::spelling;
 
 pub use problem::{BadParameter, Problem};
 
@@ -123,14 +124,11 @@ impl Manifest {
     }
 
     fn unknown(&self, name: &str) -> BadParameter {
-        let nearest = self
-            .parameters
-            .iter()
-            .min_by_key(|known| strsim::damerau_levenshtein(&known.name, name));
-        match nearest {
+        let names = self.parameters.iter().map(|known| known.name.as_str());
+        match spelling::closest(name, names) {
             Some(nearest) => BadParameter::Unknown {
                 name: name.to_owned(),
-                nearest: nearest.name.clone(),
+                nearest: nearest.to_owned(),
             },
             None => BadParameter::None(name.to_owned()),
         }
