@@ -84,7 +84,8 @@ async fn descriptors_of_the_process_come_back() {
             .into_iter()
             .map(Result::unwrap)
             .collect();
-        assert!(program.descriptors() >= before + 50);
+        // Not compared with before: a policy may have been compiled then, over pipes.
+        assert!(program.descriptors() >= 50, "one for each client");
         join_all(
             clients
                 .into_iter()

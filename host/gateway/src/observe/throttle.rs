@@ -5,7 +5,8 @@
 //! else relies on: a metric beside the line has the full number.
 //!
 //! ```
-//! # use wastegate::{observe::Throttle, types::Timestamp};
+//! # use wastegate::observe::Throttle;
+//! # use wastegate_core::types::Timestamp;
 //! # let now = Timestamp::ZERO;
 //! let refused = Throttle::every_second();
 //! if let Some(suppressed) = refused.pass(now, "user-limit") {

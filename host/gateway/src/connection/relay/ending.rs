@@ -217,8 +217,11 @@ impl Relay {
         farewell.reads.backend = false;
         self.up.discard();
         if farewell.reason.is_clients() && !self.closed_by_backend {
-            // A client that sent a Close is answered, if not by its backend.
-            let code = self.client_code.unwrap_or_else(|| CloseCode::Normal.into());
+            // A client that sent a Close is answered, if not by its backend: by its own code, if it had one.
+            let said = self
+                .client_code
+                .filter(|code| *code != u16::from(CloseCode::Status));
+            let code = said.unwrap_or_else(|| CloseCode::Normal.into());
             self.seal_down(code, "");
         }
     }

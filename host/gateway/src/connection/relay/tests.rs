@@ -100,3 +100,19 @@ async fn what_is_handed_on_is_what_came() {
     drop((client, backend));
     assert_eq!(running.await.unwrap().reason, CloseReason::ClientGone);
 }
+
+/// A client that closes without a code is answered by a code that may be sent, also where its backend is lost
+/// before it answers (RFC 6455, section 7.4.1: 1005 is in no frame).
+#[tokio::test]
+async fn a_close_without_a_code_is_answered_where_the_backend_is_lost() {
+    let world = Setup::default().build();
+    let (relay, mut client, backend) = relayed(&world);
+    let running = world.tasks.spawn("relay", relay);
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+    drop(backend);
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, [0x88, 2, 0x03, 0xE8]);
+    drop(client);
+    running.await.unwrap();
+}
