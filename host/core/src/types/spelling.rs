@@ -11,7 +11,15 @@ pub fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 
 /// The same if it is near: two letters away at the most, or a quarter of a long name. For "did you mean".
 pub fn meant<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (typed.chars().count() / 4).max(2);
+    within((typed.chars().count() / 4).max(2), typed, known)
+}
+
+/// The same if it is `most` letters away at the most.
+pub fn within<'a>(
+    most: usize,
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     closest(typed, known).filter(|name| strsim::damerau_levenshtein(typed, name) <= most)
 }
 
@@ -25,7 +33,9 @@ mod tests {
         assert_eq!(meant("idel-ms", known), Some("idle-ms"));
         assert_eq!(meant("conections", known), Some("connections"));
         assert_eq!(meant("fuel", known), None);
-        assert_eq!(closest("fuel", known), Some("idle-ms"));
+        assert_eq!(meant("idle", known), None);
+        assert_eq!(within(3, "idle", known), Some("idle-ms"));
+        assert_eq!(closest("idle", known), Some("idle-ms"));
         assert_eq!(closest("x", []), None);
     }
 }

@@ -19,9 +19,8 @@ pub(super) mod parse;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use wastegate_core::types::spelling;
 
-use super::field::quoted;
+use super::field::{nearest, quoted};
 use super::snapshot::Snapshot;
 use wastegate_core::types::{Signal, Tier};
 
@@ -198,10 +197,7 @@ fn place(snapshot: &Snapshot, name: &Named) -> Result<usize, String> {
             named.position(|row| row == Some(key)).ok_or_else(|| {
                 let keys = rows.iter().filter_map(|row| row.key.as_deref());
                 let named: Vec<&str> = keys.collect();
-                let meant = match (
-                    spelling::meant(key, named.iter().copied()),
-                    named.is_empty(),
-                ) {
+                let meant = match (nearest(key, named.iter().copied()), named.is_empty()) {
                     (Some(near), _) => format!("; did you mean {}?", quoted(near)),
                     (None, false) => String::new(),
                     (None, true) => {

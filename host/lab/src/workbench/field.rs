@@ -8,6 +8,8 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 
 /// Characters of a person's own text that an error repeats.
 const QUOTED_MAX: usize = 48;
+/// Edits by which a name may differ from one that is suggested, at least.
+const EDITS_MAX: usize = 3;
 
 /// Below this, 2^53, a floating point number is exactly the whole number that it stands for.
 const WHOLE_BELOW: f64 = 9_007_199_254_740_992.0;
@@ -106,10 +108,17 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The sentence about a field that there is none of.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    match spelling::meant(name, known.iter().copied()) {
+    match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("unknown {what} {}; did you mean `{nearest}`?", ticked(name)),
         None => format!("unknown {what} {}", ticked(name)),
     }
+}
+
+/// The nearest of some names, if one is near: by half of the name's letters at the most, since authors shorten
+/// (`idle` for `idle-ms`).
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = EDITS_MAX.max(name.chars().count() / 2);
+    spelling::within(most, name, known)
 }
 
 fn ticked(name: &str) -> String {

@@ -3,12 +3,11 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use wastegate_core::types::spelling;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Manager, NOW_MS_MAX, ROWS_MAX, SNAPSHOT_VERSION, Snapshot};
-use crate::workbench::field::{Seen, Value, quoted, unknown};
+use crate::workbench::field::{Seen, Value, nearest, quoted, unknown};
 use crate::workbench::units;
 use wastegate_core::decision::Standing;
 use wastegate_core::types::{ManagerKey, Scope, Signal, SignalRow, Tier};
@@ -233,7 +232,7 @@ pub(super) fn no_such_signal(name: &str) -> String {
         .map(|signal| signal.name())
         .chain(["key", "standing"])
         .collect();
-    if spelling::meant(name, known.iter().copied()).is_none() {
+    if nearest(name, known.iter().copied()).is_none() {
         return format!(
             "{}; a row has signals, `key` and `standing`, and policies/README.md lists the signals",
             unknown("signal", name, &[])
@@ -286,7 +285,7 @@ fn code(signal: Signal, words: &[&str], value: &Value) -> Result<f64, String> {
             .map(|(code, word)| format!("{word:?} ({code})"))
             .collect();
         let meant = match value {
-            Value::Text(text) => spelling::meant(text, words.iter().copied()),
+            Value::Text(text) => nearest(text, words.iter().copied()),
             _ => None,
         };
         let meant = meant.map_or(String::new(), |word| format!("; did you mean {word:?}?"));
