@@ -14,7 +14,8 @@ span=(--seconds "${SPAN:-2}" --warmup 0.5)
 only=${ONLY:-}
 peers=${PEERS:-direct nginx haproxy wastegate}
 out=${OUT:-tests/bench/results.md}
-connections=${CONNECTIONS:-8000}
+# As many as the gateway has places for with 20,000 descriptors, two for each and a reserve.
+connections=${CONNECTIONS:-7500}
 backend_at=127.0.0.1:18900
 
 need() { # need COMMAND DEBIAN-PACKAGE
