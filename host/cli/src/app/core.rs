@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
 use wastegate::embed::{Builder, Embedded, Settings};
-use wastegate::gateway::{DevIdentity, Gateway, Identify};
+use wastegate::gateway::{Gateway, Identify};
 use wastegate::health;
 use wastegate::manager::Application;
 use wastegate::observe::activity::Activity;
@@ -88,8 +88,7 @@ impl Core {
         let arms = Arms::new(experiments.clone(), policies.ranker.clone());
         let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
-        let embedded = Builder::new(application, Arc::new(DevIdentity::default()))
-            .identifiers(identifiers)
+        let embedded = Builder::with_identifiers(application, identifiers)
             .settings(Settings {
                 limits: config.limits,
                 manager: config.manager,

@@ -122,10 +122,15 @@ pub struct Builder {
 impl Builder {
     /// For an application, whose clients are identified so.
     pub fn new(application: Arc<dyn Application>, identify: Arc<dyn Identify>) -> Self {
+        Self::with_identifiers(application, Identifiers::from(identify))
+    }
+
+    /// For an application where routes have ways of their own to identify clients.
+    pub fn with_identifiers(application: Arc<dyn Application>, identify: Identifiers) -> Self {
         Self {
             settings: Settings::default(),
             application,
-            identify: Identifiers::from(identify),
+            identify,
             ranker: Arc::new(BuiltIn),
             recorder: Arc::new(Silent),
             activity: Activity::disabled(),
@@ -136,11 +141,6 @@ impl Builder {
     /// By these settings instead of the defaults.
     pub fn settings(self, settings: Settings) -> Self {
         Self { settings, ..self }
-    }
-
-    /// Who identifies clients where routes have modes of their own.
-    pub fn identifiers(self, identify: Identifiers) -> Self {
-        Self { identify, ..self }
     }
 
     /// Who ranks managers for eviction, instead of the built-in ranking. What it answers is checked: it can
