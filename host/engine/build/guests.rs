@@ -92,12 +92,20 @@ pub(crate) fn build(
             format!("{name}.wasm")
         )?;
     }
+    write(table, &entries)
+}
+
+/// Writes `<table>.rs` with these entries to `OUT_DIR`.
+pub(crate) fn write(table: &str, entries: &str) -> Result<(), Box<dyn Error>> {
     let source = format!(
         "/// Guests as components, by name; made by the build script.\n\
          pub(crate) static {}: &[(&str, &[u8])] = &[\n{entries}];\n",
         table.to_uppercase(),
     );
-    fs::write(out.join(format!("{table}.rs")), source)?;
+    fs::write(
+        PathBuf::from(told("OUT_DIR")?).join(format!("{table}.rs")),
+        source,
+    )?;
     Ok(())
 }
 

@@ -45,11 +45,20 @@ impl Auditor {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         let per_hour = self.health.audit_per_hour;
         let places: Vec<usize> = drawn(lots, all.len(), per_hour, elapsed_ms).collect();
+        let chosen = places.len().max(1);
         let asked: Vec<Arc<Manager>> = places
             .into_iter()
             .filter_map(|place| all.get(place).cloned())
             .take(self.health.probe_connections_max)
             .collect();
+        // Less than was drawn, where the draw was larger than what is asked at a time.
+        #[expect(clippy::cast_precision_loss, reason = "managers are far below 2^53")]
+        let kept = if asked.is_empty() {
+            1.0
+        } else {
+            asked.len() as f64 / chosen as f64
+        };
+        let share = per_hour * elapsed.as_secs_f64() / 3_600.0 * kept;
         let started = self.clock.now();
         let believed: Vec<_> = asked
             .iter()
@@ -81,6 +90,6 @@ impl Auditor {
                 Some(Audited { believed, answered })
             })
             .collect();
-        self.quality.audited(per_hour, &found);
+        self.quality.audited(per_hour, share, &found);
     }
 }

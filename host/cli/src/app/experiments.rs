@@ -7,6 +7,7 @@ use super::policies::Policies;
 use crate::config::Config;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_control::experiment::definition::{ArmSpec, CHAMPION};
+use wastegate_control::experiment::entry::ArmKey;
 use wastegate_control::experiment::service::{Given, LOOK_EVERY, Noted};
 use wastegate_control::experiment::shadow::Candidate;
 use wastegate_control::experiment::{Backstage, Contestant, Experiments, Shadows};
@@ -15,7 +16,7 @@ use wastegate_control::rollout::source::PolicyName;
 use wastegate_control::rollout::{Actor, Rollout};
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{PolicyRef, Ranker};
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, RevisionId};
 use wastegate_engine::policy::breaker::Standing;
 use wastegate_engine::policy::{Breakers, Policy, PolicyRanker, Runtime};
 
@@ -36,6 +37,7 @@ impl House {
         let Some(id) = in_charge.into_iter().flatten().next() else {
             return Ok(Contestant {
                 about: PolicyRef::builtin(),
+                revision: None,
                 params: [].into(),
                 ranker: Arc::new(BuiltIn),
                 fingerprint,
@@ -44,13 +46,19 @@ impl House {
         let policy = self.rollout.arm_of(id, &Default::default());
         let policy = policy.map_err(|refused| refused.sentence())?;
         let ranker = self.champion.clone();
-        Ok(contestant(&policy, ranker, fingerprint))
+        Ok(contestant(&policy, Some(id), ranker, fingerprint))
     }
 }
 
-fn contestant(policy: &Policy, ranker: Arc<dyn Ranker>, fingerprint: String) -> Contestant {
+fn contestant(
+    policy: &Policy,
+    revision: Option<RevisionId>,
+    ranker: Arc<dyn Ranker>,
+    fingerprint: String,
+) -> Contestant {
     Contestant {
         about: policy.about().clone(),
+        revision,
         params: policy.params().clone(),
         ranker,
         fingerprint,
@@ -58,7 +66,7 @@ fn contestant(policy: &Policy, ranker: Arc<dyn Ranker>, fingerprint: String) -> 
 }
 
 impl Backstage for House {
-    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String> {
+    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<Contestant, String> {
         let fingerprint = self.fingerprint(arm);
         if arm.policy == CHAMPION {
             if !arm.params.is_empty() {
@@ -69,10 +77,16 @@ impl Backstage for House {
             return self.champion(fingerprint);
         }
         let name = PolicyName::new(&arm.policy).map_err(|error| error.to_string())?;
-        let policy = self.rollout.arm(&name, &arm.params);
+        let kept = before.and_then(|before| self.rollout.taken_in(&before.digest, before.revision));
+        let revision = kept.or_else(|| self.rollout.meant(&name));
+        let policy = match revision {
+            Some(id) => self.rollout.arm_of(id, &arm.params),
+            None => self.rollout.arm(&name, &arm.params),
+        };
         let policy = policy.map_err(|refused| refused.sentence())?;
+        let fingerprint = kept.map_or(fingerprint, |id| id.to_string());
         let ranker = PolicyRanker::fixed(self.runtime.clone(), policy.clone());
-        Ok(contestant(&policy, Arc::new(ranker), fingerprint))
+        Ok(contestant(&policy, revision, Arc::new(ranker), fingerprint))
     }
 
     fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String> {

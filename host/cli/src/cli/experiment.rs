@@ -51,6 +51,13 @@ enum Verb {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Take the newest revisions of the arms' policies, in a new phase; until then arms keep to theirs.
+    Renew {
+        /// The experiment.
+        name: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Stop an experiment: everybody has the policy in charge again, and the report stays.
     Stop {
         /// The experiment.
@@ -108,6 +115,16 @@ impl Args {
             } => remote.run(terminal, async move |client, json| {
                 let body = Body::Json(json!({ "coverage": coverage }));
                 let path = at(&name, "/cover");
+                shown(
+                    NAME,
+                    tell,
+                    client.ask(Method::POST, &path, &[], body).await?,
+                    json,
+                )
+            }),
+            Verb::Renew { name, remote } => remote.run(terminal, async move |client, json| {
+                let path = at(&name, "/renew");
+                let body = Body::Json(json!({}));
                 shown(
                     NAME,
                     tell,
@@ -208,6 +225,16 @@ fn tell(told: &mut String, one: &Value) {
             of(&arm, "decisions"),
             of(&arm, "fallbacks")
         );
+    }
+    for arm in list("/outdated") {
+        let _ = writeln!(
+            told,
+            "  `{}` has a newer revision that does not rank: `renew` takes it",
+            arm.as_str().unwrap_or_default()
+        );
+    }
+    if one.pointer("/durable") == Some(&Value::Bool(false)) {
+        let _ = writeln!(told, "  in memory only: a restart does not know this");
     }
     for why in list("/assessment/because") {
         let _ = writeln!(told, "  - {}", why.as_str().unwrap_or_default());

@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/experiments/{name}", get(one))
         .route("/v1/experiments/{name}/cover", post(cover))
         .route("/v1/experiments/{name}/stop", post(stop))
+        .route("/v1/experiments/{name}/renew", post(renew))
         .route("/v1/experiments/{name}/report", get(report))
         .route("/v1/experiments/{name}/export", get(export))
 }
@@ -90,6 +91,17 @@ async fn stop(
 ) -> Result<Json<View>, Refusal> {
     let view = blocking(&admin, move |experiments| {
         experiments.stop(&name, by.as_str(), &reason)?;
+        experiments.view(&name)
+    });
+    Ok(Json(view.await?))
+}
+
+async fn renew(
+    State(admin): State<Arc<Admin>>,
+    Path(name): Path<String>,
+) -> Result<Json<View>, Refusal> {
+    let view = blocking(&admin, move |experiments| {
+        experiments.renew(&name)?;
         experiments.view(&name)
     });
     Ok(Json(view.await?))

@@ -9,6 +9,7 @@ use super::definition::Definition;
 use super::explore::Explore;
 use super::tally::{Exposure, Tally};
 use wastegate::observe::pseudonym::Pseudonym;
+use wastegate_core::types::RevisionId;
 
 /// Hexadecimal digits of the checksum: the first of the SHA-256 of the JSON.
 const SUM_DIGITS: usize = 8;
@@ -119,6 +120,9 @@ pub struct ArmKey {
     pub version: String,
     /// SHA-256 of its bytes.
     pub digest: String,
+    /// Its revision on this node, where it is one: arms keep to it until a new phase is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionId>,
     /// Its parameters, in its order.
     pub params: Vec<f64>,
     /// How its first choice is drawn, if by lot.
@@ -133,7 +137,20 @@ impl PhaseKey {
         self.contract == other.contract
             && self.cap == other.cap
             && self.weights == other.weights
-            && self.arms == other.arms
+            && self.arms.len() == other.arms.len()
+            && self
+                .arms
+                .iter()
+                .zip(&other.arms)
+                .all(|(a, b)| a.name == b.name && a.ranks_as(b))
+    }
+}
+
+impl ArmKey {
+    /// Whether it is the same code with the same settings, whatever revision it was taken in as.
+    #[must_use]
+    pub fn ranks_as(&self, other: &Self) -> bool {
+        (&self.digest, &self.params, self.explore) == (&other.digest, &other.params, other.explore)
     }
 }
 

@@ -100,7 +100,9 @@ fn draw(explore: Explore, question: &Question, mut ranked: Ranked) -> Ranked {
         .iter()
         .filter_map(|at| Some(choices.get(*at)?.score))
         .collect();
-    if candidates.len() < 2 {
+    // J30: a score beyond all others leaves no chance to the rest that could be written down.
+    let by_score = explore.temperature.is_some();
+    if candidates.len() < 2 || by_score && scores.iter().any(|score| !score.is_finite()) {
         return ranked;
     }
     let chances = explore.chances(&scores);

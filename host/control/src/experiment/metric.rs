@@ -146,6 +146,40 @@ impl Metric {
         (y as f64, x as f64)
     }
 
+    /// Whether a user's numerator is a part of the denominator, so that the value is a share from 0 to 1.
+    #[must_use]
+    pub const fn is_share(self) -> bool {
+        matches!(
+            self,
+            Self::LiveKills
+                | Self::BlockedUsers
+                | Self::Blocked
+                | Self::Thrash
+                | Self::FreedNothing
+                | Self::Fallbacks
+        )
+    }
+
+    /// What has to happen so that there is something to divide by, as a sentence says that it did not.
+    #[must_use]
+    pub const fn counts_of(self) -> &'static str {
+        match self {
+            Self::LiveKills => "no victim had a connection that could have answered",
+            Self::Blocked => "there was no admission",
+            Self::Thrash => "there was no eviction",
+            Self::FreedNothing => "no tier ran",
+            Self::Fallbacks => "no decision was made",
+            Self::AdmissionMs => "no admission waited for room",
+            _ => "no time has passed",
+        }
+    }
+
+    /// Whether it counts users who were turned away: the one harm that is stopped whatever else is in doubt.
+    #[must_use]
+    pub const fn is_of_refusals(self) -> bool {
+        matches!(self, Self::BlockedUsers | Self::Blocked)
+    }
+
     /// For how long after an eviction it waits to see what comes of it, s.
     #[must_use]
     pub const fn looks_ahead_s(self) -> u64 {

@@ -34,7 +34,8 @@ pub fn html(view: &View) -> String {
         page,
         "<h2>How to read this</h2><p class=\"note\">A user counts from the first time that room had to be made for them in this phase; \
          everything that happened to them since counts, whoever ranked (intention to treat). Intervals are always-valid: they hold however often \
-         this page is looked at, with an error of {} % in all. Decisions are made on differences; the relative change is for orientation. \
+         this page is looked at, with an error of {} % in all, the relative change's too. Decisions are made on differences, and only \
+         where enough users contribute. Numbers of users are for the same looks, at the power of the definition. \
          Of every number here, less is better.</p>{END}",
         short(view.definition.alpha * 100.0)
     );
@@ -167,7 +168,12 @@ fn compare(page: &mut String, view: &View, comparison: &Comparison) {
 
 fn interval(finding: &Finding) -> String {
     let Some(it) = finding.difference else {
-        return "collecting".to_owned();
+        return if finding.is_empty {
+            "nothing to count"
+        } else {
+            "collecting"
+        }
+        .to_owned();
     };
     let text = format!(
         "{} ({} to {})",
@@ -220,10 +226,17 @@ fn relative(finding: &Finding) -> String {
 fn more(finding: &Finding) -> String {
     let mut said = Vec::new();
     if let Some(detectable) = finding.detectable {
-        said.push(format!("so many users would show {}", short(detectable)));
+        said.push(format!("so many users show {}", short(detectable)));
     }
     if let Some(users) = finding.users_needed {
-        said.push(format!("{users:.0} users an arm to see this difference"));
+        let what = finding.margin.map_or_else(
+            || "this difference".to_owned(),
+            |margin| format!("that it is worse by less than {margin}"),
+        );
+        said.push(format!("{users:.0} users in both arms to show {what}"));
+    }
+    if let (Some(worst), None) = (finding.worst, finding.difference) {
+        said.push(format!("worse by at most {}", short(worst)));
     }
     if said.is_empty() {
         said.push("users and events".to_owned());

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::service::Experiments;
-use wastegate_core::decision::{Answer, Question, Ranker};
-use wastegate_core::types::{Scope, Tier};
+use wastegate_core::decision::{Answer, Question, Ranked, Ranker};
+use wastegate_core::types::{RevisionId, Scope, Tier};
 
 /// Ranks for users of experiments by their arms, and for everybody else by the champion.
 ///
@@ -38,15 +38,19 @@ impl Ranker for Arms {
             return self.champion.rank(question);
         };
         match asked.ranker.rank(question) {
-            Answer::Ready(mut ranked) => {
-                ranked.experiment = Some(asked.label);
-                Answer::Ready(ranked)
-            }
+            Answer::Ready(ranked) => Answer::Ready(as_of(ranked, asked.label, asked.revision)),
             Answer::Pending(answer) => Answer::Pending(Box::pin(async move {
-                let mut ranked = answer.await;
-                ranked.experiment = Some(asked.label);
-                ranked
+                as_of(answer.await, asked.label, asked.revision)
             })),
         }
+    }
+}
+
+/// What an arm said, with the arm's name and revision.
+fn as_of(ranked: Ranked, arm: Arc<str>, revision: Option<RevisionId>) -> Ranked {
+    Ranked {
+        experiment: Some(arm),
+        revision: ranked.revision.or(revision),
+        ..ranked
     }
 }

@@ -15,7 +15,7 @@ use super::tally::{Exposure, Member, Tally};
 use wastegate::observe::pseudonym::Pseudonym;
 use wastegate_core::decision::{Question, Ranker};
 use wastegate_core::stats::counts::Evidence;
-use wastegate_core::types::UserId;
+use wastegate_core::types::{RevisionId, UserId};
 
 /// Users of one phase; more are ranked for by the champion, which the report says.
 pub const MEMBERS_MAX: usize = 500_000;
@@ -42,6 +42,10 @@ pub(super) struct Now {
     pub(super) state: State,
     /// Why it came to an end, if it did.
     pub(super) reason: String,
+    /// When it came to an end, ms since the Unix epoch: the report stays as it was then.
+    pub(super) ended_ms: Option<u64>,
+    /// The ledger does not have its end yet: a restart would not know it.
+    pub(super) is_end_unwritten: bool,
     /// Counts changes of who ranks: phases, and a rollback.
     pub(super) generation: u32,
     pub(super) phase: PhaseKey,
@@ -76,6 +80,8 @@ pub struct Asked {
     pub(super) ranker: Arc<dyn Ranker>,
     /// As what the decision is recorded.
     pub(super) label: Arc<str>,
+    /// As which revision, where it is one.
+    pub(super) revision: Option<RevisionId>,
 }
 
 /// Who falls into an arm: a user, or a window of time.
@@ -101,6 +107,8 @@ impl Now {
         let mut now = Self {
             state: State::Running,
             reason: String::new(),
+            ended_ms: None,
+            is_end_unwritten: false,
             generation: 0,
             seats: Vec::new(),
             ranges: Vec::new(),
@@ -195,14 +203,19 @@ impl Now {
             });
         }
         if self.state != State::Running {
-            entries.push(Entry::Ended {
-                experiment,
-                state: self.state,
-                unix_ms: running.unix_ms,
-                reason: self.reason.clone(),
-            });
+            entries.push(self.ended(running));
         }
         entries
+    }
+
+    /// Its end, as the ledger has it.
+    pub(super) fn ended(&self, running: &Running) -> Entry {
+        Entry::Ended {
+            experiment: running.name.clone(),
+            state: self.state,
+            unix_ms: self.ended_ms.unwrap_or(running.unix_ms),
+            reason: self.reason.clone(),
+        }
     }
 }
 
@@ -294,6 +307,7 @@ impl Now {
         Some(Asked {
             ranker: seat.ranker.clone(),
             label: seat.label.clone(),
+            revision: seat.key.revision,
         })
     }
 }

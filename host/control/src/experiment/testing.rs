@@ -46,6 +46,7 @@ pub(super) fn phase_key() -> PhaseKey {
         policy: name.to_owned(),
         version: "1".to_owned(),
         digest: format!("{name}-digest"),
+        revision: None,
         params: vec![],
         explore: None,
     };

@@ -19,7 +19,7 @@ pub struct Audited {
 }
 
 /// What the samples came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Sample {
     pub(super) asked: u64,
     pub(super) dead: u64,
@@ -27,6 +27,8 @@ pub(super) struct Sample {
     pub(super) suspected: u64,
     /// Of the others, those that were believed dead.
     pub(super) wronged: u64,
+    /// How often each manager has been drawn on average, all draws together.
+    pub(super) drawn_share: f64,
 }
 
 impl Sample {
@@ -51,23 +53,28 @@ pub struct Audit {
     pub suspected: Share,
     /// Of those that answered, the ones that were believed so.
     pub wronged: Share,
-    /// Of all the dead, the ones that were evicted: victims that did not answer, over those and the
-    /// dead of the samples, each of which stands for as many as it was drawn from.
+    /// The dead managers that stay, as many as there are at a time on average: the dead of the samples over how
+    /// often each manager was drawn.
+    pub dead_staying: Option<f64>,
+    /// Of all the dead, by number, the ones that were evicted: victims that did not answer, over those and
+    /// `dead_staying`.
     pub zombie_recall: Option<f64>,
 }
 
 impl Sample {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub(super) fn audit(self, evicted_dead: u64, per_hour: f64) -> Audit {
-        let left = self.dead as f64 / per_hour;
-        let all = evicted_dead as f64 + left;
-        let known = per_hour > 0.0 && self.asked > 0 && all > 0.0;
+        let staying =
+            (self.asked > 0 && self.drawn_share > 0.0).then(|| self.dead as f64 / self.drawn_share);
+        let evicted = evicted_dead as f64;
+        let recall = staying.map(|staying| evicted / (evicted + staying));
         Audit {
             drawn_per_hour: per_hour,
             dead: Share::of(self.dead, self.asked),
             suspected: Share::of(self.suspected, self.dead),
             wronged: Share::of(self.wronged, self.asked - self.dead),
-            zombie_recall: known.then(|| evicted_dead as f64 / all),
+            dead_staying: staying,
+            zombie_recall: recall.filter(|recall| recall.is_finite()),
         }
     }
 }
@@ -108,11 +115,14 @@ mod tests {
         assert_eq!(drawn(&mut lots, 10, 1.0, 3_600_000).count(), 10);
     }
 
-    /// Two of ten asked are dead, one of which was known; 30 dead victims went. At a tenth an hour the
-    /// two stand for twenty.
+    /// Two of ten asked are dead, one of which was known; 30 dead victims went. When each was drawn a tenth of a
+    /// time, the two stand for twenty.
     #[test]
     fn the_dead_that_stayed_count_for_as_many_as_they_were_drawn_from() {
-        let mut sample = Sample::default();
+        let mut sample = Sample {
+            drawn_share: 0.1,
+            ..Sample::default()
+        };
         let asked = |believed, answered| Audited { believed, answered };
         for _ in 0..7 {
             sample.take(asked(Health::Alive, true));
@@ -126,5 +136,30 @@ mod tests {
         assert_eq!((audit.wronged.hits, audit.wronged.of), (1, 8));
         assert!((audit.zombie_recall.unwrap() - 0.6).abs() < 1e-12);
         assert_eq!(Sample::default().audit(30, 0.1).zombie_recall, None);
+    }
+
+    /// J07: 310 dead managers, of which 10 are evicted and 300 stay; every manager is drawn once an hour. The
+    /// share of the dead that is found does not depend on how long one looks.
+    #[test]
+    fn j07_recall_counts_managers_and_no_hours() {
+        let mut lots = SplitMix64::new(9);
+        for seconds in [600_u64, 3_600, 36_000] {
+            let mut sample = Sample::default();
+            for _ in 0..seconds / 60 {
+                for _ in drawn(&mut lots, 300, 1.0, MINUTE_MS) {
+                    sample.take(Audited {
+                        believed: Health::Alive,
+                        answered: false,
+                    });
+                }
+                sample.drawn_share += 1.0 / 60.0;
+            }
+            let audit = sample.audit(10, 1.0);
+            let recall = audit.zombie_recall.unwrap();
+            assert!(
+                (0.022..0.05).contains(&recall),
+                "{recall} after {seconds} s"
+            );
+        }
     }
 }

@@ -177,6 +177,7 @@ impl Quality {
         let victim = state.pending.take(user, key)?;
         let away_ms = now.millis().saturating_sub(victim.at.millis());
         state.displaced.1 += u64::from(victim.answered && away_ms <= THRASH_MS);
+        state.pending.came_back(&victim, away_ms);
         let counts = state.counts(victim.policy)?;
         for (place, (count, (horizon_ms, _))) in
             counts.returned.iter_mut().zip(HORIZONS).enumerate()
@@ -215,10 +216,11 @@ impl Quality {
         }
     }
 
-    /// Managers were drawn at random, at that share of all an hour, and asked.
-    pub fn audited(&self, per_hour: f64, drawn: &[Audited]) {
+    /// Managers were drawn at random and asked: this time a `share` of all, `per_hour` of all in an hour.
+    pub fn audited(&self, per_hour: f64, share: f64, drawn: &[Audited]) {
         let mut state = self.state.lock();
         state.audited_per_hour = per_hour;
+        state.sample.drawn_share += share;
         for one in drawn {
             state.sample.take(*one);
         }

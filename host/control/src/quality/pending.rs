@@ -22,9 +22,21 @@ pub(super) struct Victim {
     pub(super) answered: bool,
 }
 
+/// A victim of the last day that somebody came back for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Back {
+    pub(super) at: Timestamp,
+    pub(super) policy: usize,
+    pub(super) device: u8,
+    pub(super) away_ms: u64,
+}
+
 /// The victims of the last day.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
+    /// Those that are back, in the order in which they came: as many as are waited for, at most. They count as
+    /// soon as those that were evicted with them could have come back as late.
+    back: VecDeque<Back>,
     by_name: HashMap<(UserId, ManagerKey), Victim>,
     /// In the order of their evictions; an entry whose victim is another by now is stale.
     order: VecDeque<(UserId, ManagerKey, ManagerId)>,
@@ -54,17 +66,39 @@ impl Pending {
         self.by_name.remove(&(user.clone(), key.clone()))
     }
 
+    /// Notes how soon.
+    pub(super) fn came_back(&mut self, victim: &Victim, away_ms: u64) {
+        if self.back.len() >= PENDING_MAX {
+            self.back.pop_front();
+        }
+        self.back.push_back(Back {
+            at: victim.at,
+            policy: victim.policy,
+            device: victim.device,
+            away_ms,
+        });
+    }
+
+    /// Those that are back and were evicted at most so long ago.
+    pub(super) fn back_within(&self, now: Timestamp, ms: u64) -> impl Iterator<Item = &Back> {
+        let is_young = move |one: &&Back| now.millis().saturating_sub(one.at.millis()) <= ms;
+        self.back.iter().filter(is_young)
+    }
+
     /// Lets go of those for whom the last horizon is over: nobody came back in time.
     pub(super) fn expire(&mut self, now: Timestamp) {
         let [.., (last_ms, _)] = HORIZONS;
+        let is_over = |at: Timestamp| now.millis().saturating_sub(at.millis()) > last_ms;
+        while self.back.front().is_some_and(|one| is_over(one.at)) {
+            self.back.pop_front();
+        }
         while let Some((user, key, manager)) = self.order.front() {
             let name = (user.clone(), key.clone());
             let waited = self
                 .by_name
                 .get(&name)
                 .filter(|one| one.manager == *manager);
-            let over = |one: &Victim| now.millis().saturating_sub(one.at.millis()) > last_ms;
-            if waited.is_some_and(|one| !over(one)) {
+            if waited.is_some_and(|one| !is_over(one.at)) {
                 return;
             }
             self.forget_first();

@@ -74,11 +74,11 @@ pub struct Share {
     pub high: f64,
 }
 
-/// Returns within one horizon. While it runs, a victim is neither regretted nor not: the rate is over
-/// those whose horizon is over, and the bounds take the open ones as not and as regretted.
+/// Returns within one horizon. While it runs, a victim is in no rate, whether somebody came back for it or not:
+/// the rate is over those whose horizon is over, and the bounds take the open ones as not and as regretted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Regret {
-    /// Those who came back, among those for whom it is decided.
+    /// Those who came back, among those whose horizon is over.
     pub rate: Share,
     /// Victims whose horizon is not over.
     pub pending: u64,
@@ -198,24 +198,27 @@ fn one(
     counts: &Counts,
     now: Timestamp,
 ) -> OfPolicy {
+    let cohort = |horizon_ms: u64, is_of: &dyn Fn(u8) -> bool| {
+        Cohort::of(state, place, now, horizon_ms, is_of)
+    };
     let horizons = HORIZONS
         .iter()
         .zip(counts.returned)
         .map(|(&(horizon_ms, name), returned)| {
-            let waits = |at: Timestamp| now.millis().saturating_sub(at.millis()) <= horizon_ms;
-            let open = state
-                .pending
-                .iter()
-                .filter(|victim| victim.policy == place && waits(victim.at));
-            (name, regret(counts, returned, open.count() as u64))
+            (
+                name,
+                regret(counts, returned, cohort(horizon_ms, &|_| true)),
+            )
         });
+    let (headline_ms, _) = HORIZONS.get(HEADLINE).copied().unwrap_or_default();
     let names = ["unknown", "desktop", "mobile", "server"];
     let by_device: BTreeMap<&'static str, Share> = counts
         .by_device
         .iter()
         .filter_map(|(&code, &(evictions, returned))| {
             let name = names.get(usize::from(code))?;
-            Some((*name, Share::of(returned, evictions)))
+            let open = cohort(headline_ms, &|device| device == code);
+            Some((*name, open.share(evictions, returned)))
         })
         .collect();
     let rates = || by_device.values().filter_map(|share| share.share);
@@ -230,25 +233,70 @@ fn one(
         unattended: counts.unattended,
         zombie_precision: Share::of(counts.zombies.1, counts.zombies.0),
         regret: horizons.collect(),
-        thrash_per_1000: ratio(counts.thrash, counts.evictions).map(|share| share * 1e3),
+        thrash_per_1000: cohort(THRASH_MS, &|_| true)
+            .share(
+                counts.evictions.saturating_sub(counts.forgotten),
+                counts.thrash,
+            )
+            .share
+            .map(|share| share * 1e3),
         device_gap: (rates().count() > 1).then_some(most - least),
         regret_by_device: by_device,
     }
 }
 
-fn regret(counts: &Counts, returned: u64, pending: u64) -> Regret {
-    let forgotten = counts.forgotten;
-    let decided = counts
-        .evictions
-        .saturating_sub(pending)
-        .saturating_sub(forgotten);
-    let open = pending + forgotten;
+/// The victims of a policy whose horizon is not over: they are in no rate, whether they came back or not. Those
+/// who did are known at once and those who do not only later, so whoever counts both as they come finds too many.
+#[derive(Debug, Clone, Copy)]
+struct Cohort {
+    /// Those that nobody came back for yet.
+    waiting: u64,
+    /// Those that are back, and of these the ones within the horizon.
+    back: (u64, u64),
+}
+
+impl Cohort {
+    fn of(
+        state: &State,
+        place: usize,
+        now: Timestamp,
+        horizon_ms: u64,
+        is_of: &dyn Fn(u8) -> bool,
+    ) -> Self {
+        let waits = |at: Timestamp| now.millis().saturating_sub(at.millis()) <= horizon_ms;
+        let waiting = state
+            .pending
+            .iter()
+            .filter(|victim| victim.policy == place && is_of(victim.device) && waits(victim.at));
+        let back = state.pending.back_within(now, horizon_ms);
+        let back = back.filter(|one| one.policy == place && is_of(one.device));
+        let back = back.fold((0, 0), |(all, within), one| {
+            (all + 1, within + u64::from(one.away_ms <= horizon_ms))
+        });
+        Self {
+            waiting: waiting.count() as u64,
+            back,
+        }
+    }
+
+    /// The share of victims that came back, among those whose horizon is over.
+    fn share(self, evictions: u64, returned: u64) -> Share {
+        let decided = evictions.saturating_sub(self.waiting + self.back.0);
+        Share::of(returned.saturating_sub(self.back.1).min(decided), decided)
+    }
+}
+
+fn regret(counts: &Counts, returned: u64, open: Cohort) -> Regret {
+    let (pending, forgotten) = (open.waiting, counts.forgotten);
     Regret {
-        rate: Share::of(returned.min(decided), decided),
+        rate: open.share(counts.evictions.saturating_sub(forgotten), returned),
         pending,
         forgotten,
         at_least: ratio(returned, counts.evictions),
-        at_most: ratio((returned + open).min(counts.evictions), counts.evictions),
+        at_most: ratio(
+            (returned + pending + forgotten).min(counts.evictions),
+            counts.evictions,
+        ),
     }
 }
 

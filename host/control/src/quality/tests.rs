@@ -72,10 +72,10 @@ fn a_return_counts_at_every_horizon_that_it_is_within() {
         let regret = &lru.regret[name];
         (regret.rate.hits, regret.rate.of, regret.pending)
     };
-    // After 100 s bob's minute is over and his ten minutes are not.
+    // After 100 s a minute is over and ten are not: ann is back, and that says nothing of ten minutes yet.
     assert_eq!(rate("10s"), (0, 2, 0));
     assert_eq!(rate("60s"), (1, 2, 0));
-    assert_eq!(rate("10m"), (1, 1, 1));
+    assert_eq!(rate("10m"), (0, 0, 1));
     assert_eq!(lru.regret["10m"].at_least, Some(0.5));
     assert_eq!(lru.regret["10m"].at_most, Some(1.0));
     assert_eq!(lru.thrash_per_1000, Some(500.0));
@@ -126,4 +126,32 @@ fn admissions_have_a_tail_and_the_blocked_a_count() {
     assert_eq!(admissions.triggered_p50_ms, Some(49.5));
     assert!(admissions.triggered_p99_ms.unwrap() > 97.0);
     assert_eq!(report.freed_nothing, 1);
+}
+
+/// J06: 15 evictions a second, of which one in ten is wanted back after a second. The rate is the same at every
+/// moment, and there is none before the first horizon is over.
+#[test]
+fn j06_a_rate_is_over_victims_whose_horizon_is_over() {
+    let mut told = Told::new();
+    let (mut rates, mut at) = (Vec::new(), 0);
+    for second in 0..40_u64 {
+        for _ in 0..15 {
+            at += 1;
+            let who = format!("user-{at}");
+            told.evict(s(second), "lru", &who, "chat", ECHOED);
+            if at % 10 == 0 {
+                told.quality
+                    .wanted(s(second + 1), &user(&who), &key("chat"));
+            }
+        }
+        rates.push(told.quality.report(s(second + 1)).policies[0].regret["10s"].rate);
+    }
+    assert!(rates.iter().take(9).all(|rate| rate.share.is_none()));
+    for rate in rates.iter().skip(12) {
+        let share = rate.share.unwrap();
+        assert!((0.08..=0.12).contains(&share), "{rate:?}");
+        assert!(rate.low <= 0.1 && 0.1 <= rate.high, "{rate:?}");
+    }
+    let lru = &told.quality.report(s(200)).policies[0];
+    assert_eq!(lru.thrash_per_1000, Some(100.0));
 }

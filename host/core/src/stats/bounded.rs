@@ -2,7 +2,11 @@
 //!
 //! Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting" (JRSS B, 2024):
 //! the predictable-mixture empirical-Bernstein sequence, and the tighter hedged betting one, inverted
-//! on a grid. Both are for observations in the order in which they came.
+//! on a grid. Both are for observations in the order in which they came. [`mixture`] needs no order: the
+//! beta-binomial mixture (Howard et al., "Time-uniform, nonparametric, nonasymptotic confidence sequences",
+//! 2021, sub-Bernoulli case), which is exact for none at all of many.
+
+use super::special::ln_gamma;
 
 /// The largest bet of the empirical-Bernstein sequence.
 const EB_TRUNCATION: f64 = 0.5;
@@ -92,6 +96,48 @@ fn wealth(x: &[f64], bets: &[f64], m: f64) -> f64 {
     f64::max(above, below)
 }
 
+/// Both parameters of the beta prior that [`mixture`] mixes over: Jeffreys'.
+const MIXED_OVER: f64 = 0.5;
+/// Halvings by which an end of [`mixture`] is found: more than a double has digits.
+const HALVINGS: u32 = 60;
+
+/// The interval of a mean of numbers in [0, 1] that sum to `sum`, `n` of them; it misses the mean at any time
+/// with probability `alpha` at most. `n` need not be whole: of unequal weights it is the number of equal ones
+/// that would say as much (Kish's). (0, 1) where nothing was seen.
+#[must_use]
+pub fn mixture(sum: f64, n: f64, alpha: f64) -> (f64, f64) {
+    if n <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let sum = sum.clamp(0.0, n);
+    let a = MIXED_OVER;
+    let mixed = ln_gamma(a + sum) + ln_gamma(a + n - sum)
+        - ln_gamma(2.0 * a + n)
+        - (2.0 * ln_gamma(a) - ln_gamma(2.0 * a));
+    // ln of the likelihood ratio against a mean of `m`; the mean is believable where it is below ln 1/α.
+    let against = |m: f64| {
+        let part = |count: f64, share: f64| if count > 0.0 { count * share.ln() } else { 0.0 };
+        mixed - part(sum, m) - part(n - sum, 1.0 - m)
+    };
+    let is_believable = |m: f64| against(m) < -alpha.ln();
+    let end = |outside: f64| {
+        let (mut inside, mut outside) = (sum / n, outside);
+        if is_believable(outside) {
+            return outside;
+        }
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(inside, outside);
+            if is_believable(middle) {
+                inside = middle;
+            } else {
+                outside = middle;
+            }
+        }
+        outside
+    };
+    (end(0.0), end(1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,10 +167,27 @@ mod tests {
         assert_eq!(betting(&[], 0.05, 100), (0.0, 1.0));
     }
 
+    /// Of none in 105 the bound has a closed form: 1 − (α·B(½, n + ½)/B(½, ½))^(1/n).
+    #[test]
+    fn none_of_many_is_not_none_at_all() {
+        let (low, high) = mixture(0.0, 105.0, 0.05);
+        near(low, 0.0, 1e-12);
+        near(high, 0.054_6, 2e-4);
+        let (low, high) = mixture(105.0, 105.0, 0.05);
+        near(low, 1.0 - 0.054_6, 2e-4);
+        near(high, 1.0, 1e-12);
+        assert_eq!(mixture(0.0, 0.0, 0.05), (0.0, 1.0));
+        let (low, high) = mixture(30.0, 100.0, 0.05);
+        assert!(
+            0.15 < low && low < 0.21 && 0.4 < high && high < 0.47,
+            "{low} {high}"
+        );
+    }
+
     /// Looked at after every observation, the truth is missed in at most one run of twenty.
     #[test]
     fn they_hold_at_every_look() {
-        let (mut uniform, mut missed, runs) = (Uniform(7), [0; 2], 200);
+        let (mut uniform, mut missed, runs) = (Uniform(7), [0; 3], 200);
         for _ in 0..runs {
             let x: Vec<f64> = (0..120)
                 .map(|_| f64::from(u8::from(uniform.next() < 0.3)))
@@ -135,6 +198,7 @@ mod tests {
             };
             missed[0] += u32::from(ever(&|x| empirical_bernstein(x, 0.05)));
             missed[1] += u32::from(ever(&|x| betting(x, 0.05, 50)));
+            missed[2] += u32::from(ever(&|x| mixture(x.iter().sum(), x.len() as f64, 0.05)));
         }
         assert!(
             missed.iter().all(|missed| *missed <= runs / 20),

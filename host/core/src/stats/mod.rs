@@ -12,6 +12,7 @@
 //! and why (`quality`, `experiment`, `replay`), clocks, files, randomness of its own.
 
 pub mod bounded;
+pub mod contrast;
 pub mod counts;
 pub mod cuped;
 pub mod lots;
@@ -27,6 +28,7 @@ pub mod weighing;
 
 mod special;
 
+pub use contrast::Contrast;
 pub use cuped::{Adjusted, Covariate, adjust};
 pub use moments::Moments;
 pub use ratio::{Difference, Estimate};

@@ -115,6 +115,13 @@ impl Moments {
         self.centred(self.xy, self.x, self.y)
     }
 
+    /// How many equal denominators say as much as these: (Σx)²/Σx², Kish's effective number. None where all are
+    /// zero.
+    #[must_use]
+    pub fn equal_weights(&self) -> Option<f64> {
+        (self.xx > 0.0).then(|| self.x * self.x / self.xx)
+    }
+
     fn centred(&self, products: f64, a: f64, b: f64) -> f64 {
         (products - a * b / self.count()) / (self.count() - 1.0)
     }

@@ -1,5 +1,6 @@
 //! How many users it takes to see an effect, and which effect the users so far would show.
 
+use super::sequence::Sequence;
 use super::special::{noncentral_t_cdf, normal_quantile, t_quantile};
 
 /// Users per arm to see `effect` with probability `power` at level `alpha` (both sides), where V of
@@ -26,6 +27,52 @@ pub fn detectable_effect(
 fn reach(alpha: f64, power: f64) -> f64 {
     normal_quantile(1.0 - alpha / 2.0) + normal_quantile(power)
 }
+
+/// The smallest effect that a sequence has shown, with probability `power`, by the time that `users` of both
+/// arms have come, where the difference then has that standard error.
+#[must_use]
+pub fn sequence_effect(sequence: &Sequence, se: f64, users: f64, power: f64) -> f64 {
+    se * (sequence.reach(users) + normal_quantile(power))
+}
+
+/// Users of both arms by whom a sequence has shown `effect` with probability `power`, where the difference has
+/// the standard error `se` with `users` of them. Infinite for no effect.
+#[must_use]
+pub fn sequence_users(
+    sequence: &Sequence,
+    (se, users): (f64, f64),
+    effect: f64,
+    power: f64,
+) -> f64 {
+    if effect == 0.0 || users <= 0.0 {
+        return f64::INFINITY;
+    }
+    let shows = |n: f64| {
+        let se = se * (users / n).sqrt();
+        sequence_effect(sequence, se, n, power) <= effect.abs()
+    };
+    let mut high = 2.0;
+    while !shows(high) {
+        high *= 2.0;
+        if high > USERS_BEYOND {
+            return f64::INFINITY;
+        }
+    }
+    let mut low = high / 2.0;
+    // Sixty halvings leave nothing of any width.
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if shows(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    high
+}
+
+/// Users that no experiment has.
+const USERS_BEYOND: f64 = 1e12;
 
 /// Cohen's h: the distance of two shares on the scale where their variance is the same everywhere.
 #[must_use]
@@ -81,6 +128,19 @@ mod tests {
         near(by_h, 1_483.67, 1e-5);
         near(users_per_arm_for_t(0.2, 0.05, 0.8), 393.405_7, 1e-6);
         assert!(users_per_arm_for_t(0.0, 0.05, 0.8).is_infinite());
+    }
+
+    #[test]
+    fn a_sequence_wants_more_users_than_one_look() {
+        let sequence = Sequence::new(0.05, 5_000.0).unwrap();
+        let se = |users: f64| (4.0 * 2.5 / users).sqrt();
+        let effect = sequence_effect(&sequence, se(2_000.0), 2_000.0, 0.8);
+        let users = sequence_users(&sequence, (se(700.0), 700.0), effect, 0.8);
+        near(users, 2_000.0, 1e-6);
+        let fixed = 2.0 * users_per_arm(2.5, 2.5, effect, 0.05, 0.8);
+        assert!(fixed < 0.7 * users, "{fixed} at one look, {users} at all");
+        assert!(sequence_users(&sequence, (1.0, 100.0), 0.0, 0.8).is_infinite());
+        assert!(sequence_users(&sequence, (1.0, 100.0), 1e-9, 0.8).is_infinite());
     }
 
     #[test]

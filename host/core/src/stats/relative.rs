@@ -30,7 +30,15 @@ pub struct NotEstimable;
 /// # Errors
 /// [`NotEstimable`] where g = z²·Var(A)/A² is 1 or more, so that the set is unbounded.
 pub fn fieller(a: &Estimate, b: &Estimate, alpha: f64) -> Result<Relative, NotEstimable> {
-    let z = normal_quantile(1.0 - alpha / 2.0);
+    fieller_within(a, b, normal_quantile(1.0 - alpha / 2.0))
+}
+
+/// The same with an interval that reaches `z` standard errors: with a sequence's
+/// [`reach`](super::sequence::Sequence::reach) it holds whenever it is looked at.
+///
+/// # Errors
+/// As [`fieller`].
+pub fn fieller_within(a: &Estimate, b: &Estimate, z: f64) -> Result<Relative, NotEstimable> {
     let (va, vb) = (a.squared_error(), b.squared_error());
     let g = z * z * va / (a.value * a.value);
     // Not a number where the control is zero, and then not below 1 either.

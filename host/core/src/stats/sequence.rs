@@ -49,14 +49,20 @@ impl Sequence {
         self.rho
     }
 
+    /// How many standard errors the interval reaches to either side with that many users in both arms:
+    /// √(2(Nρ²+1)/(Nρ²)·ln(√(Nρ²+1)/α)), from σ²·2(Nρ²+1)/(N²ρ²) with σ² = SE²·N.
+    #[must_use]
+    pub fn reach(&self, users: f64) -> f64 {
+        let spent = users * self.rho * self.rho;
+        (2.0 * (spent + 1.0) / spent * ((spent + 1.0).sqrt() / self.alpha).ln()).sqrt()
+    }
+
     /// The interval around a difference with that standard error, resting on `users` in both arms.
     /// Asymptotic: the caller says nothing before each arm has [`ASYMPTOTIC_USERS_MIN`].
     #[must_use]
     pub fn at(&self, delta: f64, se: f64, users: f64) -> Always {
         let spent = users * self.rho * self.rho;
-        let inner = 2.0 * (spent + 1.0) / spent * ((spent + 1.0).sqrt() / self.alpha).ln();
-        // σ²·2(Nρ²+1)/(N²ρ²) with σ² = SE²·N.
-        let half = se * inner.sqrt();
+        let half = se * self.reach(users);
         let evidence = if se > 0.0 {
             spent * delta * delta / (se * se) / (2.0 * (spent + 1.0))
         } else if delta == 0.0 {
@@ -70,6 +76,35 @@ impl Sequence {
             p: ((spent + 1.0).sqrt() * (-evidence).exp()).min(1.0),
         }
     }
+
+    /// The same of a difference whose estimate is skewed: each side is widened where that makes it too narrow.
+    #[must_use]
+    pub fn skewed(&self, delta: f64, se: f64, skew: f64, users: f64) -> Always {
+        let reach = self.reach(users);
+        let spread = if se > 0.0 { delta.abs() / se } else { 0.0 };
+        let plain = relaxed(spread, skew * delta.signum()) * se;
+        Always {
+            low: delta - se * stretched(reach, skew),
+            high: delta + se * stretched(reach, -skew),
+            p: self.at(plain, se, users).p,
+        }
+    }
+}
+
+/// The quantile of a skewed sum at the place that `z` has in a normal one, by the first term of Cornish and
+/// Fisher's expansion; never nearer to zero.
+fn stretched(z: f64, skew: f64) -> f64 {
+    z + skew.max(0.0) * (z * z - 1.0).max(0.0) / 6.0
+}
+
+/// What [`stretched`] made of it.
+fn relaxed(z: f64, skew: f64) -> f64 {
+    let c = skew.max(0.0) / 6.0;
+    if c == 0.0 || z <= 1.0 {
+        return z;
+    }
+    // The root of c·q² + q − (z + c) = 0.
+    ((1.0 + 4.0 * c * (z + c)).sqrt() - 1.0) / (2.0 * c)
 }
 
 /// Howard's normal mixture boundary: a centred sum with intrinsic time `v` stays within it at all

@@ -16,7 +16,7 @@ use super::SIGNATURE_HEADER;
 use super::extract::{Asked, By, Details, Named};
 use super::refusal::Refusal;
 use super::views::{ChangedDto, RevisionDto, SeatDto, UploadedDto};
-use crate::admin::Admin;
+use crate::admin::{Admin, blocking};
 use crate::rollout::Refused;
 use crate::rollout::service::{
     Activation, Changed, Expected, LimitsPatch, Patch, Settings, Submitted,
@@ -170,8 +170,22 @@ pub(super) async fn disable(
     By(by): By,
     Details(at): Details<Where>,
 ) -> Result<Json<ChangedDto>, Refusal> {
-    let done = admin.rollout.disable(at.activation(), by).await;
-    admin.changed(done.map(|changed| (None, changed)))
+    let everywhere = at.tier.is_none();
+    let done = admin.rollout.disable(at.activation(), by.clone()).await;
+    let mut changed = admin.changed(done.map(|changed| (None, changed)))?;
+    let experiments = admin.experiments.clone();
+    let reason = "policies were disabled";
+    let (stopped, going_on) = blocking(move || {
+        if everywhere {
+            Ok::<_, Refused>((experiments.stop_all(by.as_str(), reason), Vec::new()))
+        } else {
+            Ok((Vec::new(), experiments.live_names()))
+        }
+    })
+    .await?;
+    changed.stopped = stopped;
+    changed.going_on = going_on;
+    Ok(changed)
 }
 
 pub(super) async fn set(

@@ -150,6 +150,12 @@ pub struct ChangedDto {
     pub durable: bool,
     /// Who answers now, tier by tier.
     pub seats: Vec<SeatDto>,
+    /// Experiments that the change stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
+    /// Experiments whose arms still rank for their users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub going_on: Vec<String>,
 }
 
 /// What became of an upload.
@@ -339,6 +345,8 @@ impl ChangedDto {
             moves: changed.moves,
             durable: changed.is_durable,
             seats: seats.iter().map(SeatDto::from).collect(),
+            stopped: Vec::new(),
+            going_on: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::assign::BadLayer;
 use super::super::metric::Metric;
 use super::super::switchback::{Switchback, WINDOW_PER_WASHOUT_MIN, WINDOW_S_MAX};
-use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX};
+use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX, WEIGHT_MIN};
 
 /// Why an experiment cannot be as it is defined.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum Invalid {
     #[error("some arms have a `weight` and some have none: give all of them one, or none")]
     SomeWeights,
     /// A weight of nothing.
-    #[error("`arms[{at}].weight` is {weight}: give a share above 0 and below 1")]
+    #[error("`arms[{at}].weight` is {weight}: give a share from {WEIGHT_MIN} to below 1")]
     Weight {
         /// Which arm, from 0.
         at: usize,

@@ -11,6 +11,7 @@ pub use invalid::Invalid;
 use super::assign::Layer;
 use super::explore::Explore;
 use super::metric::Metric;
+use super::running::MEMBERS_MAX;
 use super::switchback::Switchback;
 use wastegate_core::stats::sequence::ASYMPTOTIC_USERS_MIN;
 
@@ -65,6 +66,14 @@ pub struct Definition {
     /// Events that the primary metric needs in two arms together. Default 25.
     #[serde(default = "events_min")]
     pub events_min: u64,
+    /// How long a phase runs before an arm may be promoted, hours, from 0 to 2,160. Default 24: a whole day, so
+    /// that no hour of it decides alone.
+    #[serde(default = "hours_min")]
+    pub hours_min: f64,
+    /// How long a phase runs before harm rolls it back, s, at most 86,400. Refused users do not wait for that.
+    /// Default 60.
+    #[serde(default = "harm_after_s")]
+    pub harm_after_s: u32,
 }
 
 /// One arm.
@@ -130,6 +139,12 @@ const fn users_min() -> u64 {
 const fn events_min() -> u64 {
     25
 }
+const fn hours_min() -> f64 {
+    24.0
+}
+const fn harm_after_s() -> u32 {
+    60
+}
 fn guardrails() -> Vec<Guardrail> {
     [
         (Metric::BlockedUsers, 0.005),
@@ -140,6 +155,14 @@ fn guardrails() -> Vec<Guardrail> {
     .to_vec()
 }
 
+/// The least share of an arm: below it no experiment has the users that a verdict needs.
+pub(super) const WEIGHT_MIN: f64 = 0.001;
+/// The longest that a promotion may be made to wait, hours.
+const HOURS_MAX: f64 = 2_160.0;
+/// The longest that harm may be left alone, s.
+const HARM_AFTER_S_MAX: u32 = 86_400;
+/// The most events that may be asked for.
+const COUNT_MAX: u64 = 1_000_000_000;
 /// How far weights may be from summing to 1.
 const WEIGHTS_TOLERANCE: f64 = 1e-3;
 
@@ -189,6 +212,30 @@ impl Definition {
                 self.planned_users >= 200,
                 "give at least 200 users of two arms together",
             ),
+            (
+                "hours_min",
+                self.hours_min,
+                (0.0..=HOURS_MAX).contains(&self.hours_min),
+                "give the hours that a phase runs before a promotion, from 0 to 2,160 (90 days); 24 is usual",
+            ),
+            (
+                "harm_after_s",
+                f64::from(self.harm_after_s),
+                self.harm_after_s <= HARM_AFTER_S_MAX,
+                "give the seconds that a phase runs before harm rolls it back, at most 86,400; 60 is usual",
+            ),
+            (
+                "events_min",
+                number(self.events_min),
+                (1..=COUNT_MAX).contains(&self.events_min),
+                "give the events that the primary metric needs, from 1 to 1,000,000,000; 25 is usual",
+            ),
+            (
+                "users_min",
+                number(self.users_min),
+                self.users_min <= MEMBERS_MAX as u64,
+                "an experiment counts at most 500,000 users, so give at most that",
+            ),
         ];
         for (key, value, is_sound, remedy) in ranges {
             if !is_sound {
@@ -197,10 +244,9 @@ impl Definition {
             }
         }
         if self.users_min < ASYMPTOTIC_USERS_MIN {
-            #[expect(clippy::cast_precision_loss, reason = "it is below 100")]
             return Err(Invalid::Range {
                 key: "users_min".to_owned(),
-                value: self.users_min as f64,
+                value: number(self.users_min),
                 remedy: "the intervals are right from 100 users an arm on, so give at least 100",
             });
         }
@@ -275,7 +321,7 @@ impl Definition {
         }
         let bad = weights
             .iter()
-            .position(|weight| !(*weight > 0.0 && *weight < 1.0));
+            .position(|weight| !(WEIGHT_MIN..1.0).contains(weight));
         if let Some((at, &weight)) = bad.and_then(|at| Some((at, weights.get(at)?))) {
             return Err(Invalid::Weight { at, weight });
         }
@@ -338,6 +384,14 @@ impl Definition {
         let weights = self.arms.iter().map(|arm| arm.weight.unwrap_or(equal));
         weights.collect()
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "it is shown, and settings are small"
+)]
+const fn number(count: u64) -> f64 {
+    count as f64
 }
 
 pub(super) fn is_name(name: &str) -> bool {

@@ -38,6 +38,13 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         format!("switchback = {{window_s=600, washout_s=0}}\n{arms}"),
         format!("coverage = 0.5\nswitchback = {{window_s=6000, washout_s=600}}\n{arms}"),
         format!("primary = \"regret-1h\"\nswitchback = {{window_s=6000, washout_s=600}}\n{arms}"),
+        // J30: what would be taken and decide nothing, ever.
+        "arms = [{policy=\"lru\", weight=1e-9}, {policy=\"fifo\", weight=0.999999999}]".to_owned(),
+        format!("users_min = 9223372036854775807\n{arms}"),
+        format!("events_min = 0\n{arms}"),
+        format!("coverage = nan\n{arms}"),
+        format!("hours_min = -1.0\n{arms}"),
+        format!("harm_after_s = 86401\n{arms}"),
         format!("cohort = 3\n{arms}"),
     ];
     let mut told = String::new();

@@ -22,7 +22,7 @@ impl Experiments {
         let layer = definition.layer()?;
         let _one_at_a_time = self.changing.lock();
         self.may_start(&definition)?;
-        let contestants = self.prepare(&definition)?;
+        let contestants = self.prepare(&definition, &[])?;
         let unix_ms = self.unix_ms();
         let key = self.key(&definition, &contestants, 1);
         let mut now = Now::new(definition.clone(), key.clone());
@@ -96,11 +96,16 @@ impl Experiments {
         Ok(())
     }
 
-    fn prepare(&self, definition: &Definition) -> Result<Vec<Contestant>, Refused> {
+    fn prepare(
+        &self,
+        definition: &Definition,
+        before: &[ArmKey],
+    ) -> Result<Vec<Contestant>, Refused> {
         let prepared = definition.arms.iter().map(|arm| {
+            let before = before.iter().find(|key| key.name == arm.name);
             self.given
                 .backstage
-                .prepare(arm)
+                .prepare(arm, before)
                 .map_err(|why| Refused::Arm {
                     arm: arm.name.clone(),
                     why,
@@ -119,6 +124,7 @@ impl Experiments {
                 policy: it.about.name.to_string(),
                 version: it.about.version.to_string(),
                 digest: it.about.digest.to_string(),
+                revision: it.revision,
                 params: it.params.to_vec(),
                 explore: arm.explore,
             });
@@ -135,14 +141,43 @@ impl Experiments {
     /// Seats an experiment's arms anew. If what is compared is another now, a new phase begins: users
     /// of two phases are never put together. Whoever calls holds `changing`.
     pub(super) fn seat(&self, running: &Running) -> Result<(), Refused> {
-        let definition = running.now.lock().definition.clone();
-        let contestants = self.prepare(&definition)?;
+        let (definition, before) = {
+            let now = running.now.lock();
+            (now.definition.clone(), now.phase.arms.clone())
+        };
+        self.seat_from(running, &definition, &before)
+    }
+
+    /// Seats an experiment's arms from what their policies are by now, in a new phase if that is something
+    /// else. Blocks.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is none of that name that runs, or an arm cannot be had; then nothing changes.
+    pub fn renew(&self, name: &str) -> Result<(), Refused> {
+        let _one_at_a_time = self.changing.lock();
+        let running = self
+            .named(name)
+            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+        let definition = {
+            let now = running.now.lock();
+            if now.state != State::Running {
+                return Err(Refused::Over(name.to_owned()));
+            }
+            now.definition.clone()
+        };
+        self.flush(&running);
+        self.seat_from(&running, &definition, &[])
+    }
+
+    fn seat_from(
+        &self,
+        running: &Running,
+        definition: &Definition,
+        before: &[ArmKey],
+    ) -> Result<(), Refused> {
+        let contestants = self.prepare(definition, before)?;
         let mut now = running.now.lock();
-        let key = self.key(
-            &definition,
-            &contestants,
-            now.phase.number.saturating_add(1),
-        );
+        let key = self.key(definition, &contestants, now.phase.number.saturating_add(1));
         let begins = now.state == State::Running && !key.is_same(&now.phase);
         if begins {
             let entry = Entry::Phase {
@@ -219,6 +254,23 @@ impl Experiments {
         Ok(())
     }
 
+    /// Stops everything that is live; the names. Blocks.
+    pub fn stop_all(&self, by: &str, reason: &str) -> Vec<String> {
+        let names = self.live_names();
+        // One that ended meanwhile needs no other end.
+        let stopped = names
+            .into_iter()
+            .filter(|name| self.stop(name, by, reason).is_ok());
+        stopped.collect()
+    }
+
+    /// Experiments that rank for their users.
+    #[must_use]
+    pub fn live_names(&self) -> Vec<String> {
+        let live = self.live.load();
+        live.iter().map(|running| running.name.clone()).collect()
+    }
+
     /// Writes down that an experiment came to an end of some kind, and acts on it whether or not the
     /// disk takes it: a full disk must not keep a bad arm.
     pub(super) fn end(&self, running: &Running, state: State, by: &str, reason: &str) {
@@ -226,20 +278,17 @@ impl Experiments {
         let mut now = running.now.lock();
         now.state = state;
         reason.clone_into(&mut now.reason);
+        // What was rolled back was judged then, whenever it is stopped.
+        now.ended_ms.get_or_insert(unix_ms);
         now.generation = now.generation.saturating_add(1);
         if state == State::Stopped {
             now.seats.clear();
         }
+        let entry = now.ended(running);
         drop(now);
-        let entry = Entry::Ended {
-            experiment: running.name.clone(),
-            state,
-            unix_ms,
-            reason: reason.to_owned(),
-        };
-        let written = append(&self.ledger, &[entry]).and_then(|()| sync(&self.ledger));
-        if let Err(error) = written {
-            tracing::error!(experiment = running.name, %error, "cannot write down that an experiment ended; a restart would not know it");
+        if let Err(error) = self.write_end(&entry) {
+            running.now.lock().is_end_unwritten = true;
+            tracing::error!(experiment = running.name, %error, "cannot write down that an experiment ended: it is tried again, and a restart before that would not know it");
         }
         let noted = if state == State::RolledBack {
             Noted::RolledBack
@@ -247,6 +296,10 @@ impl Experiments {
             Noted::Stopped
         };
         self.given.backstage.note(by, noted, &running.name, reason);
+    }
+
+    pub(super) fn write_end(&self, entry: &Entry) -> std::io::Result<()> {
+        append(&self.ledger, std::slice::from_ref(entry)).and_then(|()| sync(&self.ledger))
     }
 
     /// Makes what is live known to whoever exposes. Whoever calls holds `changing`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::definition::{ArmSpec, CHAMPION};
 use super::super::entry::State;
 use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};
@@ -38,8 +39,21 @@ impl Experiments {
                 self.end(running, State::RolledBack, "guard", &why);
             }
         }
+        self.write_ends();
         if !live.is_empty() {
             self.settle();
+        }
+    }
+
+    /// Ends that the disk did not take are written as soon as it does.
+    fn write_ends(&self) {
+        let _one_at_a_time = self.changing.lock();
+        let all = self.all.lock().clone();
+        for running in all {
+            let mut now = running.now.lock();
+            if now.is_end_unwritten {
+                now.is_end_unwritten = self.write_end(&now.ended(&running)).is_err();
+            }
         }
     }
 
@@ -51,17 +65,13 @@ impl Experiments {
         }
     }
 
-    /// Notices that an arm would be made from something else now: somebody swapped its policy.
+    /// Notices that another policy is active, where the active one is an arm. Every other arm keeps to the
+    /// revision that it began with.
     fn keep_true(&self, running: &Running) {
-        let (specs, made): (Vec<_>, Vec<_>) = {
-            let now = running.now.lock();
-            let arms = now.definition.arms.iter().zip(&now.seats);
-            arms.map(|(spec, seat)| (spec.clone(), seat.fingerprint.clone()))
-                .unzip()
-        };
-        let backstage = &self.given.backstage;
-        let is_other = |(spec, made): (_, &String)| backstage.fingerprint(spec) != *made;
-        if !specs.iter().zip(&made).any(is_other) {
+        if self
+            .outdated(running, |spec| spec.policy == CHAMPION)
+            .is_empty()
+        {
             return;
         }
         if let Err(error) = self.seat(running) {
@@ -69,6 +79,21 @@ impl Experiments {
             self.end(running, State::Stopped, "guard", &reason);
             self.publish();
         }
+    }
+
+    /// The arms of some kind whose policy is another by now than the one that ranks.
+    pub(super) fn outdated(&self, running: &Running, of: fn(&ArmSpec) -> bool) -> Vec<String> {
+        let now = running.now.lock();
+        let arms = now.definition.arms.iter().zip(&now.seats);
+        let arms: Vec<_> = arms
+            .filter(|(spec, _)| of(spec))
+            .map(|(spec, seat)| (spec.clone(), seat.fingerprint.clone()))
+            .collect();
+        drop(now);
+        let is_other =
+            |(spec, made): &(ArmSpec, String)| self.given.backstage.fingerprint(spec) != *made;
+        let others = arms.into_iter().filter(is_other);
+        others.map(|(spec, _)| spec.name).collect()
     }
 
     /// Why an arm is in quarantine, if one other than the control is. This node is all there is that
@@ -128,6 +153,7 @@ impl Experiments {
 }
 
 pub(super) fn assess(now: &mut Now, unix_ms: u64) -> Assessment {
+    let unix_ms = now.ended_ms.unwrap_or(unix_ms);
     let ahead_s = now.definition.metrics().map(Metric::looks_ahead_s).max();
     let ahead_ms = ahead_s.unwrap_or(0).saturating_mul(1_000);
     let mut members: Vec<Vec<&Member>> = vec![Vec::new(); now.definition.arms.len()];
@@ -144,6 +170,7 @@ pub(super) fn assess(now: &mut Now, unix_ms: u64) -> Assessment {
         .map_or(1.0, |evidence| evidence.look(&counts));
     let evidenced = Evidenced {
         definition: &now.definition,
+        phase: &now.phase,
         members: &members,
         unix_ms,
         split_p,

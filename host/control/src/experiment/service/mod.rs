@@ -20,20 +20,22 @@ pub use view::View;
 pub(super) use view::utc;
 
 use super::definition::ArmSpec;
+use super::entry::ArmKey;
 use super::ledger::Ledger;
 use super::running::{Asked, Moment, Running, Unit};
 use super::shadow::Candidate;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_core::decision::{PolicyRef, Question, Ranker};
-use wastegate_core::types::{Clock, UserId};
+use wastegate_core::types::{Clock, RevisionId, UserId};
 
 /// What an experiment needs of the house: policies made ready, news of their failures, the audit log.
 pub trait Backstage: Send + Sync + 'static {
-    /// Makes an arm ready. Blocks.
+    /// Makes an arm ready: from what it was made of before, where that is still kept, else from what its
+    /// policy's name means now. Blocks.
     ///
     /// # Errors
     /// Why it cannot be, in a sentence.
-    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String>;
+    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<Contestant, String>;
 
     /// Makes a shadow's policy ready: to be asked, and nothing else. Blocks.
     ///
@@ -41,7 +43,7 @@ pub trait Backstage: Send + Sync + 'static {
     /// As [`Backstage::prepare`].
     fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String>;
 
-    /// What [`Backstage::prepare`] would make it from now; cheap.
+    /// What [`Backstage::prepare`] would make it from now, were it made anew; cheap.
     fn fingerprint(&self, arm: &ArmSpec) -> String;
 
     /// Why a policy is left alone, if it is.
@@ -76,6 +78,8 @@ pub enum Noted {
 pub struct Contestant {
     /// Which code it is.
     pub about: PolicyRef,
+    /// As which revision, where it is one.
+    pub revision: Option<RevisionId>,
     /// With which parameters.
     pub params: Arc<[f64]>,
     /// Who ranks.

@@ -104,11 +104,12 @@ fn replay(entries: Vec<Entry>) -> Vec<Arc<Running>> {
             Entry::Ended {
                 experiment,
                 state,
+                unix_ms,
                 reason,
-                ..
             } => with(&mut all, &experiment, |now| {
                 now.state = state;
                 now.reason = reason;
+                now.ended_ms.get_or_insert(unix_ms);
                 now.generation = now.generation.saturating_add(1);
             }),
         }

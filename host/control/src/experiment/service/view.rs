@@ -34,8 +34,11 @@ pub struct View {
     pub definition: Definition,
     /// What is compared now.
     pub phase: PhaseKey,
-    /// Whether it outlives the process.
+    /// Whether it outlives the process as it is now: false in memory only, and as long as the disk has not
+    /// taken its end.
     pub durable: bool,
+    /// Arms whose policy has another revision by now than the one that ranks for them: `renew` takes it.
+    pub outdated: Vec<String>,
     /// What the numbers of this phase say.
     pub assessment: Assessment,
 }
@@ -62,6 +65,7 @@ impl Experiments {
     fn view_of(&self, running: &Running) -> View {
         let seen_unix_ms = self.unix_ms();
         let durable = self.ledger.lock().is_durable();
+        let outdated = self.outdated(running, |_| true);
         let mut now = running.now.lock();
         let assessment = assess(&mut now, seen_unix_ms);
         View {
@@ -74,7 +78,8 @@ impl Experiments {
             seen_unix_ms,
             definition: now.definition.clone(),
             phase: now.phase.clone(),
-            durable,
+            durable: durable && !now.is_end_unwritten,
+            outdated,
             assessment,
         }
     }

@@ -10,10 +10,12 @@ use wastegate_core::stats::rank::{kendall_of_orders, overlap_at, rank_biased_ove
 /// How much the top counts in rank-biased overlap.
 const RBO_P: f64 = 0.9;
 
-/// Sums over decisions that both ranked.
+/// Sums over decisions that both ranked, and in which there was something to choose: where every row goes, or
+/// there is one, any two rankings agree.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Agreement {
     compared: u64,
+    without_choice: u64,
     same_first: u64,
     overlap: Mean,
     tau: Mean,
@@ -29,8 +31,11 @@ struct Mean {
 /// The same as means, each with what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Agreed {
-    /// Decisions that both ranked.
+    /// Decisions that both ranked, and in which there was a choice.
     pub compared: u64,
+    /// Decisions that both ranked in which there was none: as many rows as had to go, or fewer. They are in no
+    /// figure here.
+    pub without_choice: u64,
     /// Of those, with the same first choice.
     pub same_first: u64,
     /// The mean share of victims in common, of as many as were needed.
@@ -61,9 +66,13 @@ impl Mean {
 impl Agreement {
     /// Two orders of the same rows.
     pub(super) fn add(&mut self, live: &[u32], shadow: &[u32], needed: u32) {
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX).max(1);
+        if live.len().max(shadow.len()) <= needed {
+            self.without_choice += 1;
+            return;
+        }
         self.compared += 1;
         self.same_first += u64::from(live.first() == shadow.first());
-        let needed = usize::try_from(needed).unwrap_or(usize::MAX).max(1);
         self.overlap.add(overlap_at(live, shadow, needed));
         self.tau.add(kendall_of_orders(live, shadow));
         self.rbo.add(rank_biased_overlap(
@@ -77,6 +86,7 @@ impl Agreement {
     pub(super) fn agreed(&self) -> Agreed {
         Agreed {
             compared: self.compared,
+            without_choice: self.without_choice,
             same_first: self.same_first,
             overlap_at_needed: self.overlap.get().map(|(mean, _)| mean),
             kendall_tau_b: self.tau.get(),
@@ -91,4 +101,25 @@ pub(super) fn order(ranking: &Ranking, question: &Question) -> Vec<u32> {
     let rows = ranking.choices.iter().map(|choice| choice.row);
     rows.filter(|&row| (row as usize) < question.rows.len() && met.insert(row))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// J21: with one candidate any two rankings agree, which says nothing of them.
+    #[test]
+    fn j21_agreement_is_counted_where_there_was_a_choice() {
+        let mut agreement = Agreement::default();
+        agreement.add(&[3], &[3], 1);
+        agreement.add(&[3, 4], &[4, 3], 2);
+        agreement.add(&[1, 2, 3], &[1, 3, 2], 1);
+        agreement.add(&[1, 2, 3], &[2, 1, 3], 1);
+        let agreed = agreement.agreed();
+        assert_eq!((agreed.compared, agreed.without_choice), (2, 2));
+        assert_eq!(
+            (agreed.same_first, agreed.overlap_at_needed),
+            (1, Some(0.5))
+        );
+    }
 }

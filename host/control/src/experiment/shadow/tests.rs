@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use super::*;
+use crate::experiment::entry::ArmKey;
 use crate::experiment::service::Contestant;
 use wastegate_core::decision::testing;
 use wastegate_core::decision::testing::{NOW, answer, ask, row, snapshot};
@@ -21,7 +22,7 @@ fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
 struct House(Ask);
 
 impl Backstage for House {
-    fn prepare(&self, _: &ArmSpec) -> Result<Contestant, String> {
+    fn prepare(&self, _: &ArmSpec, _: Option<&ArmKey>) -> Result<Contestant, String> {
         Err("no arms here".to_owned())
     }
 

@@ -1,11 +1,22 @@
 //! What is concluded from what was measured, in sentences.
 
-use super::{ArmUsers, Comparison, Evidenced, Split, Verdict, share, short};
+use super::{ArmUsers, Comparison, Evidenced, Finding, Split, Verdict, share, short};
+use wastegate_core::stats::contrast::EFFECTIVE_MIN;
 use wastegate_core::stats::counts::SRM_ALARM;
 use wastegate_core::stats::ratio::Estimate;
 
 /// Users seen in two arms, as a share and a number, from which on nothing is concluded (GrowthBook's).
 const MULTIPLE_MAX: (f64, u64) = (0.01, 10);
+
+/// Digits of a digest that are shown.
+const DIGEST_SHOWN: usize = 12;
+
+/// Which harms are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Refusals,
+    All,
+}
 
 impl Evidenced<'_> {
     pub(super) fn conclude(
@@ -14,15 +25,33 @@ impl Evidenced<'_> {
         split: &Split,
         comparisons: &[Comparison],
     ) -> (Verdict, Option<String>, Vec<String>) {
+        if let Some((arm, same)) = self.without_difference() {
+            return (Verdict::Hold, Some(arm), vec![same]);
+        }
+        let worse = |comparison: &Comparison, of: Of| {
+            let harms = self.harms(comparison, of);
+            (!harms.is_empty()).then(|| (Verdict::Rollback, Some(comparison.arm.clone()), harms))
+        };
+        // Whoever is refused is refused now, whatever else is in doubt.
+        if let Some(harm) = comparisons.iter().find_map(|it| worse(it, Of::Refusals)) {
+            return harm;
+        }
         let doubts = self.doubts(users, split);
         if !doubts.is_empty() {
             return (Verdict::Hold, None, doubts);
         }
-        for comparison in comparisons {
-            let harms = self.harms(comparison);
-            if !harms.is_empty() {
-                return (Verdict::Rollback, Some(comparison.arm.clone()), harms);
+        let mut why = Vec::new();
+        if let Some((verdict, arm, harms)) = comparisons.iter().find_map(|it| worse(it, Of::All)) {
+            let wait_s = u64::from(self.definition.harm_after_s);
+            if self.age_ms() >= wait_s.saturating_mul(1_000) {
+                return (verdict, arm, harms);
             }
+            why.push(format!(
+                "there are signs of harm, and the phase is {} s old: they count from {wait_s} s on (`harm_after_s`)",
+                self.age_ms() / 1_000
+            ));
+            why.extend(harms);
+            return (Verdict::Continue, arm, why);
         }
         let diluted = users.iter().filter(|arm| arm.is_diluted);
         let diluted: Vec<String> = diluted
@@ -36,14 +65,32 @@ impl Evidenced<'_> {
         if !diluted.is_empty() {
             return (Verdict::Hold, None, diluted);
         }
-        let mut why = Vec::new();
         for comparison in comparisons {
-            match self.promotion(comparison) {
+            match self.promotion(users, comparison) {
                 Ok(said) => return (Verdict::Promotable, Some(comparison.arm.clone()), said),
                 Err(missing) => why.extend(missing),
             }
         }
         (Verdict::Continue, None, why)
+    }
+
+    /// How old the phase is, ms.
+    fn age_ms(&self) -> u64 {
+        self.unix_ms.saturating_sub(self.phase.unix_ms)
+    }
+
+    /// An arm that is the control: the same code with the same parameters.
+    fn without_difference(&self) -> Option<(String, String)> {
+        let (control, others) = self.phase.arms.split_first()?;
+        let arm = others.iter().find(|arm| arm.ranks_as(control))?;
+        let digest: String = arm.digest.chars().take(DIGEST_SHOWN).collect();
+        Some((
+            arm.name.clone(),
+            format!(
+                "`{}` and `{}` are the same: `{}` {} ({digest}) with the same parameters; there is nothing to compare, so start an experiment with another policy or other parameters",
+                control.name, arm.name, arm.policy, arm.version
+            ),
+        ))
     }
 
     /// Why nothing may be concluded at all.
@@ -71,10 +118,11 @@ impl Evidenced<'_> {
     }
 
     /// What an arm makes worse, with certainty.
-    fn harms(&self, comparison: &Comparison) -> Vec<String> {
+    fn harms(&self, comparison: &Comparison, of: Of) -> Vec<String> {
         let (units, mut harms) = (self.definition.units(), Vec::new());
         let level = self.harm_alpha();
-        for finding in &comparison.findings {
+        let findings = comparison.findings.iter();
+        for finding in findings.filter(|it| of == Of::All || it.metric.is_of_refusals()) {
             if let (Some(low), Some(difference)) = (finding.harm_low, finding.difference)
                 && low > 0.0
             {
@@ -97,44 +145,41 @@ impl Evidenced<'_> {
     }
 
     /// Why an arm may be promoted, or what is missing.
-    fn promotion(&self, comparison: &Comparison) -> Result<Vec<String>, Vec<String>> {
+    fn promotion(
+        &self,
+        users: &[ArmUsers],
+        comparison: &Comparison,
+    ) -> Result<Vec<String>, Vec<String>> {
         let arm = &comparison.arm;
         let (mut said, mut missing) = (Vec::new(), Vec::new());
+        if users
+            .iter()
+            .any(|arm| arm.users < self.definition.users_min)
+        {
+            return Err(vec![format!(
+                "`{}` of `{arm}` is being collected: each arm needs {} exposed {}",
+                self.definition.primary,
+                self.definition.users_min,
+                self.definition.units()
+            )]);
+        }
         for finding in &comparison.findings {
-            let (metric, events) = (finding.metric, finding.events);
-            let Some(difference) = finding.difference else {
-                missing.push(format!(
-                    "`{metric}` of `{arm}` is being collected: each arm needs {} exposed {}",
-                    self.definition.users_min,
-                    self.definition.units()
-                ));
-                break;
+            let judged = match finding.margin {
+                _ if finding.is_empty => self.empty(finding),
+                None => self.improvement(arm, finding),
+                Some(margin) => guarded(arm, finding, margin),
             };
-            match finding.margin {
-                None if difference.high < 0.0 && events >= self.events_min() => {
-                    said.push(format!(
-                        "`{arm}` is better than the control in `{metric}`: {} against {}, better by at least {}",
-                        number(finding.treatment), number(finding.control), short(-difference.high)
-                    ));
-                }
-                None if events < self.events_min() => missing.push(format!(
-                    "`{metric}` of `{arm}` is being collected: {events} of {} events",
-                    self.definition.events_min
-                )),
-                None => missing.push(format!(
-                    "`{metric}` of `{arm}` differs by {} (between {} and {}), which may be chance",
-                    short(difference.delta),
-                    short(difference.low),
-                    short(difference.high)
-                )),
-                Some(margin) if difference.high < margin => {
-                    said.push(format!("`{metric}` is worse by less than {margin}"));
-                }
-                Some(margin) => missing.push(format!(
-                    "`{metric}` of `{arm}` may be worse by up to {}, and only {margin} is allowed",
-                    short(difference.high)
-                )),
+            match judged {
+                Ok(fine) => said.push(fine),
+                Err(why) => missing.push(why),
             }
+        }
+        let hours = self.definition.hours_min;
+        if share(self.age_ms(), 3_600_000) < hours {
+            missing.push(format!(
+                "a phase runs for at least {hours} hours before a promotion (`hours_min`), and this one is {} old",
+                age(self.age_ms())
+            ));
         }
         if missing.is_empty() {
             Ok(said)
@@ -143,9 +188,97 @@ impl Evidenced<'_> {
         }
     }
 
+    /// A metric that has nothing to divide by decides nothing, and a guardrail of that kind is in nobody's way.
+    fn empty(&self, finding: &Finding) -> Result<String, String> {
+        let metric = finding.metric;
+        let said = format!(
+            "`{metric}` has nothing to count in any arm: {}",
+            metric.counts_of()
+        );
+        match finding.margin {
+            Some(_) => Ok(said),
+            None => Err(format!("{said}; take another `primary`")),
+        }
+    }
+
+    /// Whether the primary metric is better, or why that is not known.
+    fn improvement(&self, arm: &str, finding: &Finding) -> Result<String, String> {
+        let (metric, events) = (finding.metric, finding.events);
+        let Some(difference) = finding.difference else {
+            return Err(few_contribute(arm, finding));
+        };
+        if events < self.events_min() {
+            return Err(format!(
+                "`{metric}` of `{arm}` is being collected: {events} of {} events",
+                self.definition.events_min
+            ));
+        }
+        if difference.high < 0.0 {
+            return Ok(format!(
+                "`{arm}` is better than the control in `{metric}`: {} against {}, better by at least {}",
+                number(finding.treatment),
+                number(finding.control),
+                short(-difference.high)
+            ));
+        }
+        Err(format!(
+            "`{metric}` of `{arm}` differs by {} (between {} and {}), which may be chance{}",
+            short(difference.delta),
+            short(difference.low),
+            short(difference.high),
+            self.shown_by(finding)
+        ))
+    }
+
+    fn shown_by(&self, finding: &Finding) -> String {
+        let units = self.definition.units();
+        finding.users_needed.map_or_else(String::new, |needed| {
+            format!("; about {needed:.0} {units} in both arms would show it")
+        })
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a setting, far below 2^53")]
     fn events_min(&self) -> f64 {
         self.definition.events_min as f64
+    }
+}
+
+/// Whether a guardrail is worse by less than its margin, or why that is not known.
+fn guarded(arm: &str, finding: &Finding, margin: f64) -> Result<String, String> {
+    let metric = finding.metric;
+    match finding.worst {
+        Some(worst) if worst < margin => Ok(format!(
+            "`{metric}` is worse by less than {margin}: by at most {}",
+            short(worst.max(0.0))
+        )),
+        Some(worst) => Err(format!(
+            "`{metric}` of `{arm}` may be worse by up to {}, and only {margin} is allowed{}",
+            short(worst),
+            finding
+                .users_needed
+                .map_or_else(String::new, |needed| format!(
+                    "; about {needed:.0} users in both arms would show it"
+                ))
+        )),
+        None => Err(few_contribute(arm, finding)),
+    }
+}
+
+/// That the values of so few users would decide.
+fn few_contribute(arm: &str, finding: &Finding) -> String {
+    format!(
+        "`{}` of `{arm}` rests on {} contributing users in the smaller arm, and an interval needs {EFFECTIVE_MIN}: too few decide it",
+        finding.metric,
+        short(finding.contributing)
+    )
+}
+
+/// A time in the largest unit that fits.
+fn age(ms: u64) -> String {
+    match ms / 1_000 {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s => format!("{} h", s / 3_600),
     }
 }
 

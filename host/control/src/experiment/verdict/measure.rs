@@ -4,12 +4,11 @@ use super::super::definition::{Definition, Guardrail};
 use super::super::metric::Metric;
 use super::super::tally::Member;
 use super::{ArmUsers, Assessment, Comparison, Evidenced, Finding, Interval, Split, share};
+use wastegate_core::stats::bounded::mixture;
 use wastegate_core::stats::counts::{Evidence, SampleRatio};
-use wastegate_core::stats::moments::Moments;
-use wastegate_core::stats::power::{detectable_effect, users_per_arm};
-use wastegate_core::stats::ratio::{Difference, Estimate};
-use wastegate_core::stats::relative::fieller;
-use wastegate_core::stats::sequence::Sequence;
+use wastegate_core::stats::power::{sequence_effect, sequence_users};
+use wastegate_core::stats::relative::fieller_within;
+use wastegate_core::stats::{Contrast, Estimate, Moments, Sequence};
 
 /// Events without which an interval of a metric says nothing.
 const EVENTS_MIN: f64 = 25.0;
@@ -56,10 +55,16 @@ impl Evidenced<'_> {
                     users: members.len() as u64,
                     decisions,
                     fallbacks,
-                    is_diluted: share(fallbacks, decisions) > DILUTED_FROM,
+                    is_diluted: self.is_surely_above(fallbacks, decisions),
                 }
             })
             .collect()
+    }
+
+    /// Whether so many decisions were not an arm's own that few would not show it.
+    fn is_surely_above(&self, fallbacks: u64, decisions: u64) -> bool {
+        let (fallbacks, decisions) = (share(fallbacks, 1), share(decisions, 1));
+        mixture(fallbacks, decisions, self.definition.alpha).0 > DILUTED_FROM
     }
 
     fn arm(&self, arm: usize) -> &[&Member] {
@@ -94,26 +99,28 @@ impl Evidenced<'_> {
     }
 
     fn find(&self, arm: usize, metric: Metric, margin: Option<f64>) -> Finding {
-        let sums = |arm: usize| {
-            let mut sums = Moments::default();
-            for member in self.arm(arm) {
-                let (y, x) = metric.pair(&member.tally, member.hours(self.unix_ms));
-                sums.add(y, x);
-            }
-            sums
+        let pairs = |arm: usize| -> Vec<(f64, f64)> {
+            let members = self.arm(arm).iter();
+            members
+                .map(|member| metric.pair(&member.tally, member.hours(self.unix_ms)))
+                .collect()
         };
-        let (a, b) = (sums(0), sums(arm));
-        let events = a.sum_y() + b.sum_y();
-        let (control, treatment) = (Estimate::of(&a), Estimate::of(&b));
+        let (a, b) = (pairs(0), pairs(arm));
+        let sums = [Moments::of(&a), Moments::of(&b)];
+        let [control, treatment] = sums.map(|sums| Estimate::of(&sums));
+        let contrast = Contrast::of(&a, &b);
         let mut finding = Finding {
             metric,
             about: metric.about(),
             margin,
-            events,
+            events: sums.iter().map(Moments::sum_y).sum(),
+            is_empty: sums.iter().all(|sums| sums.sum_x() <= 0.0),
             control,
             treatment,
             difference: None,
             harm_low: None,
+            contributing: contrast.map_or(0.0, |contrast| contrast.effective),
+            worst: None,
             relative: None,
             detectable: None,
             users_needed: None,
@@ -122,41 +129,84 @@ impl Evidenced<'_> {
                 .flatten(),
             is_per_event: metric.is_per_event(),
         };
-        if let (Some(control), Some(treatment)) = (control, treatment) {
-            self.estimate(&mut finding, &control, &treatment);
+        let are_enough = sums
+            .iter()
+            .all(|sums| sums.n() >= self.definition.users_min);
+        if let Some(contrast) = contrast {
+            self.plan(&mut finding, &contrast);
+            if are_enough {
+                self.conclude_from(&mut finding, &contrast);
+            }
+        }
+        if are_enough && metric.is_share() {
+            let exact = self.exactly_worst(&sums);
+            let ends = [finding.worst, exact].into_iter().flatten();
+            finding.worst = ends.reduce(f64::min);
         }
         finding
     }
 
-    fn estimate(&self, finding: &mut Finding, control: &Estimate, treatment: &Estimate) {
+    fn sequence(&self, alpha: f64) -> Option<Sequence> {
+        Sequence::new(alpha, f64::from(self.definition.planned_users))
+    }
+
+    /// What so many users show, and how many it takes.
+    fn plan(&self, finding: &mut Finding, contrast: &Contrast) {
         let Definition { alpha, power, .. } = *self.definition;
-        let fixed = Difference::of(control, treatment, alpha);
-        let per_arm = control.users.min(treatment.users);
-        let (va, vb) = (control.variance, treatment.variance);
-        #[expect(clippy::cast_precision_loss, reason = "2^53 users are beyond anybody")]
-        let (per_arm_users, both) = (per_arm as f64, (control.users + treatment.users) as f64);
-        finding.detectable = Some(detectable_effect(va, vb, per_arm_users, alpha, power))
-            .filter(|effect| effect.is_finite());
-        finding.users_needed = Some(users_per_arm(va, vb, fixed.delta, alpha, power).ceil())
-            .filter(|users| users.is_finite());
-        finding.relative = fieller(control, treatment, alpha).ok();
-        if per_arm < self.definition.users_min {
+        let Some(sequence) = self.sequence(alpha).filter(|_| contrast.se > 0.0) else {
             return;
-        }
-        let planned = f64::from(self.definition.planned_users);
-        let sequence = |alpha| Sequence::new(alpha, planned);
-        finding.difference = sequence(alpha).map(|sequence| {
-            let always = sequence.at(fixed.delta, fixed.se, both);
-            Interval {
-                delta: fixed.delta,
-                se: fixed.se,
-                low: always.low,
-                high: always.high,
-                p: always.p,
-            }
+        };
+        let users = contrast.both();
+        let effect = finding.margin.unwrap_or(contrast.delta);
+        finding.detectable = Some(sequence_effect(&sequence, contrast.se, users, power));
+        finding.users_needed = Some(sequence_users(
+            &sequence,
+            (contrast.se, users),
+            effect,
+            power,
+        ))
+        .map(f64::ceil)
+        .filter(|users| users.is_finite());
+    }
+
+    /// What is certain whenever it is looked at.
+    fn conclude_from(&self, finding: &mut Finding, contrast: &Contrast) {
+        let sequence = self.sequence(self.definition.alpha);
+        let Some((sequence, always)) =
+            sequence.and_then(|sequence| Some((sequence, contrast.at(&sequence)?)))
+        else {
+            return;
+        };
+        finding.difference = Some(Interval {
+            delta: contrast.delta,
+            se: contrast.se,
+            low: always.low,
+            high: always.high,
+            p: always.p,
         });
-        let harm = sequence(self.harm_alpha()).map(|it| it.at(fixed.delta, fixed.se, both).low);
-        finding.harm_low = harm.filter(|_| finding.events >= EVENTS_MIN);
+        finding.worst = Some(always.high);
+        let harm = self.sequence(self.harm_alpha());
+        let harm = harm.and_then(|sequence| contrast.at(&sequence));
+        finding.harm_low = harm
+            .map(|always| always.low)
+            .filter(|_| finding.events >= EVENTS_MIN);
+        let reach = sequence.reach(contrast.both());
+        if let (Some(mut control), Some(mut treatment)) = (finding.control, finding.treatment) {
+            [control.variance, treatment.variance] = contrast.variances;
+            finding.relative = fieller_within(&control, &treatment, reach).ok();
+        }
+    }
+
+    /// The most by which a share may be worse, for few events and for none: each arm's exact bound at half of
+    /// the level.
+    fn exactly_worst(&self, sums: &[Moments; 2]) -> Option<f64> {
+        let bounds = |sums: &Moments| {
+            let share = sums.sum_y() / sums.sum_x();
+            let n = sums.equal_weights()?;
+            Some(mixture(share * n, n, self.definition.alpha / 2.0))
+        };
+        let [(low, _), (_, high)] = [bounds(&sums[0])?, bounds(&sums[1])?];
+        Some(high - low)
     }
 
     /// Whether more users of an arm are refused than its share, by the exact test for rare events: a

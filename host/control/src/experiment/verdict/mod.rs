@@ -3,6 +3,8 @@
 //! - Every interval is an always-valid confidence sequence, so a verdict may be looked at all the time.
 //! - Harm is any of several tests, so each has its share of α (Bonferroni). A promotion is all of
 //!   several tests, which needs no correction (Spotify's risk-aware rule).
+//! - What few users decide is concluded from by nobody: see [`wastegate_core::stats::contrast`].
+//! - Refused users are the one harm that outranks every doubt: a lock-out is stopped first.
 //! - A broken split of users, or users seen in two arms, makes every number suspect: hold.
 
 mod conclude;
@@ -11,6 +13,7 @@ mod measure;
 use serde::Serialize;
 
 use super::definition::Definition;
+use super::entry::PhaseKey;
 use super::metric::Metric;
 use super::tally::Member;
 use wastegate_core::stats::counts::SampleRatio;
@@ -98,6 +101,8 @@ pub struct Finding {
     pub margin: Option<f64>,
     /// Its numerator in both arms.
     pub events: f64,
+    /// There is nothing to divide by in either arm, e.g. no victim that could have answered.
+    pub is_empty: bool,
     /// The control's value.
     pub control: Option<Estimate>,
     /// The arm's value.
@@ -106,11 +111,18 @@ pub struct Finding {
     pub difference: Option<Interval>,
     /// The difference's lower end at the level that a rollback asks for.
     pub harm_low: Option<f64>,
-    /// The arm's over the control's; none where that cannot be estimated.
+    /// Users who contribute to it, as many as are expected in the smaller arm; below
+    /// [`EFFECTIVE_MIN`](wastegate_core::stats::contrast::EFFECTIVE_MIN) nothing is concluded from it.
+    pub contributing: f64,
+    /// The most by which the arm may be worse: the difference's upper end, or an exact bound where events are
+    /// too few for that.
+    pub worst: Option<f64>,
+    /// The arm's over the control's, whenever it is looked at; none where that cannot be estimated.
     pub relative: Option<Relative>,
-    /// The smallest difference that so many users would show, if they were counted once.
+    /// The smallest difference that so many users show with the power that was asked for, at all looks.
     pub detectable: Option<f64>,
-    /// Users per arm that it takes to see the difference as it is now.
+    /// Users of both arms that it takes to show the difference as it is now; of a guardrail, to show that it is
+    /// worse by less than its margin where it is not worse at all.
     pub users_needed: Option<f64>,
     /// Of rare events, how often users of the arm are hit so much more by chance, at all looks.
     pub rare_p: Option<f64>,
@@ -136,12 +148,34 @@ pub struct Interval {
 /// What an assessment is made of.
 pub(super) struct Evidenced<'a> {
     pub(super) definition: &'a Definition,
+    pub(super) phase: &'a PhaseKey,
     /// By arm.
     pub(super) members: &'a [Vec<&'a Member>],
     pub(super) unix_ms: u64,
     pub(super) split_p: f64,
     pub(super) multiple: u64,
     pub(super) not_taken: u64,
+}
+
+/// What users in arms come to at a moment, as a running experiment judges them whose split of users is sound:
+/// for simulations, and to look at recorded users again.
+#[must_use]
+pub fn judge(
+    definition: &Definition,
+    phase: &PhaseKey,
+    arms: &[Vec<&Member>],
+    unix_ms: u64,
+) -> Assessment {
+    let evidenced = Evidenced {
+        definition,
+        phase,
+        members: arms,
+        unix_ms,
+        split_p: 1.0,
+        multiple: 0,
+        not_taken: 0,
+    };
+    evidenced.assess()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 events are beyond anybody")]

@@ -18,6 +18,24 @@ impl Rollout {
         current(&self.ledger(), name).map(|revision| revision.id)
     }
 
+    /// The revision of these bytes that is still kept: the one of that number, else any other.
+    #[must_use]
+    pub fn taken_in(&self, digest: &str, number: Option<RevisionId>) -> Option<RevisionId> {
+        let ledger = self.ledger();
+        let is_it = |id: &RevisionId| {
+            ledger
+                .revision(*id)
+                .is_some_and(|revision| revision.digest == digest)
+        };
+        let any = || {
+            ledger
+                .revisions()
+                .find(|it| it.digest == digest)
+                .map(|it| it.id)
+        };
+        number.filter(is_it).or_else(any)
+    }
+
     /// Who is in charge of admissions, tier by tier; none where the built-in ranking is.
     #[must_use]
     pub fn in_charge_of_admissions(&self) -> Vec<Option<RevisionId>> {

@@ -170,6 +170,14 @@ pub(super) fn told(changed: &ChangedDto) -> String {
             ));
         }
     }
+    for name in &changed.stopped {
+        text.push_str(&format!("experiment `{name}` is stopped\n"));
+    }
+    for name in &changed.going_on {
+        text.push_str(&format!(
+            "experiment `{name}` goes on: its arms rank for its users; `wastegate experiment stop {name}` ends that\n"
+        ));
+    }
     if !changed.durable {
         text.push_str("in memory only: gone after a restart\n");
     }

@@ -178,3 +178,59 @@ async fn the_export_is_growthbooks_and_the_page_is_whole() {
         "nothing from elsewhere"
     );
 }
+
+/// J23: new bytes of a policy rank for nobody before they are asked for.
+#[tokio::test]
+async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
+    let house = Arc::new(House::default());
+    let experiments = Experiments::in_memory(given(&house, 20));
+    let arms = "name = \"x\"\narms = [{policy=\"fifo\"}, {policy=\"lru\"}]";
+    let definition = toml::from_str::<crate::experiment::Definition>(arms).unwrap();
+    experiments.start(definition, "ann").unwrap();
+    expose(&experiments, 1).unwrap();
+    *house.version.lock() = 1;
+    experiments.look();
+    let view = experiments.view("x").unwrap();
+    assert_eq!(
+        (view.phase.number, view.phase.arms[1].digest.as_str()),
+        (1, "lru@0")
+    );
+    assert_eq!(view.outdated, ["fifo", "lru"]);
+    experiments.renew("x").unwrap();
+    let view = experiments.view("x").unwrap();
+    assert_eq!(
+        (view.phase.number, view.phase.arms[1].digest.as_str()),
+        (2, "lru@1")
+    );
+    assert_eq!(view.outdated, Vec::<String>::new());
+    experiments.stop("x", "ann", "").unwrap();
+    assert!(matches!(experiments.renew("x"), Err(Refused::Over(_))));
+    assert!(matches!(experiments.renew("y"), Err(Refused::NoSuch(_))));
+}
+
+/// J23: the same over a restart.
+#[tokio::test]
+async fn j23_a_restart_keeps_an_arm_at_its_revision() {
+    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&house, folder.path(), 20);
+    let arms = "name = \"x\"\narms = [{policy=\"fifo\"}, {policy=\"lru\"}]";
+    let definition = toml::from_str::<crate::experiment::Definition>(arms).unwrap();
+    experiments.start(definition, "ann").unwrap();
+    expose(&experiments, 1).unwrap();
+    drop(experiments);
+    *house.version.lock() = 1;
+    let again = opened(&house, folder.path(), 20);
+    let view = again.view("x").unwrap();
+    assert_eq!(
+        (view.phase.number, view.phase.arms[1].digest.as_str()),
+        (1, "lru@0")
+    );
+    assert_eq!(
+        view.assessment
+            .users
+            .iter()
+            .map(|arm| arm.users)
+            .sum::<u64>(),
+        1
+    );
+}

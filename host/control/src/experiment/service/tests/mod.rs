@@ -1,5 +1,6 @@
 //! Experiments without sockets: exposures, restarts, phases, breakers, harm and its absence.
 
+mod evidence;
 mod lives;
 mod turns;
 mod verdicts;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::*;
+use crate::experiment::definition::CHAMPION;
 use crate::experiment::testing::definition;
 use wastegate::observe::pseudonym::PseudonymKey;
 use wastegate_core::decision::builtin::BuiltIn;
@@ -28,20 +30,23 @@ struct House {
 }
 
 impl Backstage for House {
-    fn prepare(&self, arm: &ArmSpec) -> Result<Contestant, String> {
+    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<Contestant, String> {
         if self.missing.lock().as_ref() == Some(&arm.policy) {
             return Err(format!("there is no policy `{}`", arm.policy));
         }
         let fingerprint = self.fingerprint(arm);
+        let pinned = before.filter(|_| arm.policy != CHAMPION);
+        let digest = pinned.map_or(fingerprint.as_str(), |before| &before.digest);
         Ok(Contestant {
             about: PolicyRef {
                 name: arm.policy.as_str().into(),
                 version: "1".into(),
-                digest: fingerprint.as_str().into(),
+                digest: digest.into(),
             },
+            revision: None,
             params: arm.params.values().copied().collect(),
             ranker: Arc::new(BuiltIn),
-            fingerprint,
+            fingerprint: digest.to_owned(),
         })
     }
 
@@ -138,5 +143,5 @@ fn live(experiments: &Experiments, users: usize, arm_of_ten: usize) {
     }
 }
 
-const PRIMARY: &str =
-    "primary = \"thrash\"\nguardrails = [{metric=\"blocked-users\", margin=0.05}]";
+/// Judged at once, whatever the age of the phase.
+const PRIMARY: &str = "primary = \"thrash\"\nguardrails = [{metric=\"blocked-users\", margin=0.05}]\nhours_min = 0\nharm_after_s = 0";

@@ -1,0 +1,320 @@
+//! How often experiments are judged wrongly, by simulation: the table in `docs/experiments.md`.
+//!
+//! ```text
+//! cargo run --release -p wastegate-control --example calibration [RUNS]
+//! ```
+//!
+//! Every row is a shape of users. Its A/A runs have two equal arms and are looked at a hundred times on the way:
+//! any rollback and any "promotable", at whatever look, is wrong. Beside it, how often a real effect is seen
+//! within the same time: the arm has `effect` times the control's events.
+
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+mod draw;
+
+use draw::Draw;
+use wastegate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
+use wastegate_control::experiment::definition::Definition;
+use wastegate_control::experiment::entry::{ArmKey, PhaseKey};
+use wastegate_control::experiment::tally::{Exposure, Member, Tally};
+use wastegate_control::experiment::verdict::{Verdict, judge};
+use wastegate_core::types::{Tier, UserId};
+
+const LOOKS: u64 = 100;
+const LOOK_EVERY_MS: u64 = 20 * 60 * 1_000;
+/// Users come during the first half.
+const COMING: f64 = 0.5;
+
+/// One user's habits.
+struct Habit {
+    arm: usize,
+    begins: u64,
+    /// Victims, or admissions, at a look.
+    rate: f64,
+    /// How many of them are bad.
+    share: f64,
+}
+
+/// A shape of users, and the metric that looks at it.
+struct Shape {
+    name: &'static str,
+    metric: &'static str,
+    users: usize,
+    weight: f64,
+    /// The arm's events over the control's, where the arm is not equal.
+    effect: f64,
+    habit: fn(&mut Draw) -> (f64, f64),
+}
+
+const SHAPES: [Shape; 12] = [
+    Shape {
+        name: "typical",
+        metric: "thrash",
+        users: 1_500,
+        weight: 0.5,
+        effect: 0.5,
+        habit: |draw| (0.05, draw.beta(0.4, 3.6)),
+    },
+    Shape {
+        name: "typical, per day",
+        metric: "regret-10m",
+        users: 1_500,
+        weight: 0.5,
+        effect: 0.5,
+        habit: |draw| (0.05, draw.beta(0.4, 3.6)),
+    },
+    Shape {
+        name: "1 % have live victims",
+        metric: "live-kills",
+        users: 500,
+        weight: 0.5,
+        effect: 2.0,
+        habit: |draw| {
+            (
+                if draw.happens(0.01) { 0.5 } else { 0.0 },
+                draw.beta(0.5, 0.5),
+            )
+        },
+    },
+    Shape {
+        name: "5 % have live victims",
+        metric: "live-kills",
+        users: 2_000,
+        weight: 0.5,
+        effect: 2.0,
+        habit: |draw| {
+            (
+                if draw.happens(0.05) { 2.0 } else { 0.0 },
+                draw.beta(0.5, 2.0),
+            )
+        },
+    },
+    Shape {
+        name: "rare",
+        metric: "blocked-users",
+        users: 4_000,
+        weight: 0.5,
+        effect: 4.0,
+        habit: |_| (0.05, 0.005),
+    },
+    Shape {
+        name: "rare, per event",
+        metric: "blocked",
+        users: 4_000,
+        weight: 0.5,
+        effect: 4.0,
+        habit: |_| (0.05, 0.01),
+    },
+    Shape {
+        name: "Pareto",
+        metric: "churn",
+        users: 1_500,
+        weight: 0.5,
+        effect: 2.0,
+        habit: |draw| (0.02 * draw.pareto(1.3).min(1e3), 0.0),
+    },
+    Shape {
+        name: "all or nothing",
+        metric: "blocked",
+        users: 1_000,
+        weight: 0.5,
+        effect: 2.0,
+        habit: |draw| (0.3, f64::from(u8::from(draw.happens(0.1)))),
+    },
+    Shape {
+        name: "two users",
+        metric: "live-kills",
+        users: 220,
+        weight: 0.5,
+        effect: 2.0,
+        habit: |draw| {
+            (
+                if draw.happens(0.01) { 3.0 } else { 0.0 },
+                f64::from(u8::from(draw.happens(0.5))),
+            )
+        },
+    },
+    Shape {
+        name: "weights .9/.1",
+        metric: "thrash",
+        users: 3_000,
+        weight: 0.1,
+        effect: 0.3,
+        habit: |draw| (0.05, draw.beta(0.4, 3.6)),
+    },
+    Shape {
+        name: "weights .9/.1, rare",
+        metric: "blocked",
+        users: 4_000,
+        weight: 0.1,
+        effect: 4.0,
+        habit: |_| (0.05, 0.01),
+    },
+    Shape {
+        name: "weights .9/.1, all or nothing",
+        metric: "blocked",
+        users: 3_000,
+        weight: 0.1,
+        effect: 3.0,
+        habit: |draw| (0.3, f64::from(u8::from(draw.happens(0.05)))),
+    },
+];
+
+/// What was ever said of one experiment.
+#[derive(Default, Clone, Copy)]
+struct Said {
+    rolled_back: bool,
+    promotable: bool,
+}
+
+fn main() {
+    let runs: u32 = std::env::args()
+        .nth(1)
+        .and_then(|runs| runs.parse().ok())
+        .unwrap_or(2_000);
+    println!("| users | metric | false rollback | false promotion | effect | seen |");
+    println!("| --- | --- | ---: | ---: | ---: | ---: |");
+    for (at, shape) in SHAPES.iter().enumerate() {
+        let mut draw = Draw::new(1 + at as u64);
+        let equal: Vec<Said> = (0..runs).map(|_| watched(shape, 1.0, &mut draw)).collect();
+        let other: Vec<Said> = (0..runs / 4)
+            .map(|_| watched(shape, shape.effect, &mut draw))
+            .collect();
+        let is_seen = |said: &Said| {
+            if shape.effect > 1.0 {
+                said.rolled_back
+            } else {
+                said.promotable
+            }
+        };
+        println!(
+            "| {} of {} | `{}` | {} | {} | × {} | {} |",
+            shape.users,
+            shape.name,
+            shape.metric,
+            percent(&equal, |said| said.rolled_back),
+            percent(&equal, |said| said.promotable),
+            shape.effect,
+            percent(&other, is_seen),
+        );
+    }
+}
+
+fn percent(runs: &[Said], of: impl Fn(&Said) -> bool) -> String {
+    let hits = runs.iter().filter(|said| of(said)).count();
+    format!("{:.1} %", 100.0 * hits as f64 / runs.len() as f64)
+}
+
+/// Runs one experiment and looks at it all along.
+fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
+    let definition = definition(shape);
+    let phase = phase(shape);
+    let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
+    let habits: Vec<Habit> = (0..shape.users).map(|_| habit(shape, draw)).collect();
+    let mut members: Vec<Member> = habits
+        .iter()
+        .enumerate()
+        .map(|(at, habit)| member(at, habit, &pseudonyms))
+        .collect();
+    let mut said = Said::default();
+    for look in 1..=LOOKS {
+        let unix_ms = look * LOOK_EVERY_MS;
+        for (habit, member) in habits.iter().zip(&mut members) {
+            if habit.begins < look {
+                live(
+                    habit,
+                    &mut member.tally,
+                    if habit.arm == 1 { effect } else { 1.0 },
+                    draw,
+                );
+            }
+        }
+        let arms = [0, 1].map(|arm| {
+            let there = habits
+                .iter()
+                .zip(&members)
+                .filter(|(habit, _)| habit.arm == arm && habit.begins < look);
+            there.map(|(_, member)| member).collect()
+        });
+        match judge(&definition, &phase, &arms, unix_ms).verdict {
+            Verdict::Rollback => said.rolled_back = true,
+            Verdict::Promotable => said.promotable = true,
+            Verdict::Hold | Verdict::Continue => {}
+        }
+    }
+    said
+}
+
+fn habit(shape: &Shape, draw: &mut Draw) -> Habit {
+    let (rate, share) = (shape.habit)(draw);
+    Habit {
+        arm: usize::from(draw.happens(shape.weight)),
+        begins: (draw.uniform() * COMING * LOOKS as f64) as u64,
+        rate,
+        share,
+    }
+}
+
+/// What happens to a user between two looks.
+fn live(habit: &Habit, tally: &mut Tally, effect: f64, draw: &mut Draw) {
+    let all = draw.poisson(habit.rate * if habit.share == 0.0 { effect } else { 1.0 });
+    let bad = draw.binomial(all, (habit.share * effect).min(1.0));
+    tally.evictions += all;
+    tally.attempts += all;
+    tally.blocked += bad;
+    tally.echoed += bad;
+    tally.silent += all - bad;
+    tally.returned[1] += bad;
+    tally.returned[2] += bad;
+}
+
+fn member(at: usize, habit: &Habit, pseudonyms: &Pseudonymizer) -> Member {
+    let user = UserId::new(&format!("user-{at}")).expect("a name");
+    let exposure = Exposure {
+        unit: pseudonyms.user(&user),
+        arm: habit.arm,
+        place: 0.5,
+        tier: Tier::Force,
+        held: 20,
+        limit: 20,
+        unix_ms: habit.begins * LOOK_EVERY_MS,
+        now_us: 0,
+        until_ms: None,
+    };
+    Member {
+        exposure,
+        tally: Tally::default(),
+    }
+}
+
+fn definition(shape: &Shape) -> Definition {
+    let text = format!(
+        "name = \"x\"\nprimary = \"{}\"\nguardrails = []\nhours_min = 0\nharm_after_s = 0\n\
+         arms = [{{policy=\"a\", weight={}}}, {{policy=\"b\", weight={}}}]",
+        shape.metric,
+        1.0 - shape.weight,
+        shape.weight
+    );
+    let definition: Definition = toml::from_str(&text).expect("a definition");
+    definition.named()
+}
+
+fn phase(shape: &Shape) -> PhaseKey {
+    let arm = |name: &str| ArmKey {
+        name: name.to_owned(),
+        policy: name.to_owned(),
+        version: "1".to_owned(),
+        digest: name.to_owned(),
+        revision: None,
+        params: Vec::new(),
+        explore: None,
+    };
+    PhaseKey {
+        number: 1,
+        unix_ms: 0,
+        contract: "1".to_owned(),
+        cap: 20,
+        weights: vec![1.0 - shape.weight, shape.weight],
+        arms: vec![arm("a"), arm("b")],
+    }
+}
