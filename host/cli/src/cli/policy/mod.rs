@@ -135,38 +135,4 @@ impl Args {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    /// Takes nothing.
-    struct Broken(io::ErrorKind);
-
-    impl io::Write for Broken {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(self.0.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_reader_that_leaves_is_not_worth_a_word_and_a_full_disk_is() {
-        let run = |kind| {
-            let cli = Cli::try_parse_from(["wastegate", "policy", "check", "lru"]).unwrap();
-            cli.run(Terminal {
-                environment: crate::config::Environment::default(),
-                out: &mut Broken(kind),
-                err: &mut Vec::new(),
-            })
-        };
-        let left = run(io::ErrorKind::BrokenPipe).unwrap();
-        assert_eq!(left, ExitCode::from(SIGPIPE_CODE));
-        let full = run(io::ErrorKind::StorageFull).unwrap_err();
-        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
-    }
-}
+mod tests;

@@ -197,7 +197,7 @@ impl Run<'_> {
         writeln!(out)?;
         ranking::write(self.asked, &self.case.snapshot, "", out)?;
         writeln!(out)?;
-        writeln!(out, "{}", cost(self.program, self.asked))?;
+        writeln!(out, "{}", cost(self.asked))?;
         self.log(out)
     }
 
@@ -219,7 +219,6 @@ impl Run<'_> {
             .iter()
             .map(|line| json!({ "level": line.level.as_str().to_ascii_lowercase(), "message": line.message }))
             .collect();
-        let budget = self.program.engine().config().fuel(rows(asked));
         let told = json!({
             "policy": subject::json_policy(self.program, self.params),
             "snapshot": self.name,
@@ -233,7 +232,7 @@ impl Run<'_> {
             "ranking": ranking::json(asked, &self.case.snapshot),
             "victims": asked.victims(),
             "fuel": asked.answer.fuel,
-            "fuel_budget": budget,
+            "fuel_budget": asked.allowance.fuel,
             "call_us": u64::try_from(asked.answer.duration.as_micros()).unwrap_or(u64::MAX),
             "log": log,
             "log_dropped": asked.lines_dropped,
@@ -243,22 +242,16 @@ impl Run<'_> {
     }
 }
 
-/// How many rows a policy was asked about.
-fn rows(asked: &Asked) -> u32 {
-    u32::try_from(asked.question.rows.len()).unwrap_or(u32::MAX)
-}
-
 /// What a call took, for people.
-pub(super) fn cost(program: &Program, asked: &Asked) -> String {
-    let budget = program.engine().config().fuel(rows(asked));
+pub(super) fn cost(asked: &Asked) -> String {
     let took = units::milliseconds(asked.answer.duration.as_secs_f64() * 1e3);
     match asked.answer.fuel {
         None => "the policy was not asked".to_owned(),
         Some(fuel) => format!(
             "fuel {} of {} ({} %), {took}",
             units::thousands(fuel),
-            units::thousands(budget),
-            fuel.saturating_mul(100) / budget.max(1),
+            units::thousands(asked.allowance.fuel),
+            asked.allowance.percent(fuel),
         ),
     }
 }
