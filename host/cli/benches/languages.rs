@@ -47,8 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "| language | file | compile | load again | resident while called | fuel at 20 | fuel at 1,000 | a call at 20 | a call at 1,000 |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let rust = shipped::table().iter().find(|(name, _)| *name == "lru");
-    let (_, rust) = rust.ok_or("no `lru` is shipped")?;
+    let rust = shipped::find("lru").ok_or("no `lru` is shipped")?;
     row("Rust", rust, &compiled)?;
     for (language, file) in [
         ("C", "lru-c"),

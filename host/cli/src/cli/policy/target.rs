@@ -67,11 +67,10 @@ pub(in crate::cli) fn bytes(
         Err(error) => error,
     };
     if told.kind() == io::ErrorKind::NotFound {
-        let mut table = shipped::table().iter();
-        if let Some((_, bytes)) = table.find(|(name, _)| *name == named) {
-            return Ok(Ok((*bytes).into()));
+        if let Some(bytes) = shipped::find(named) {
+            return Ok(Ok(bytes.into()));
         }
-        let names: Vec<&str> = shipped::table().iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = shipped::names().collect();
         writeln!(
             err,
             "error: there is no file `{named}` and no policy of that name in this host: give the `.wasm` file that the build wrote, or one of {}",

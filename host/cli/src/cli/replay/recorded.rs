@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{contestants, failed};
 use crate::cli::policy::target::Told;
 use wastegate_core::decision::LendOrder;
-use wastegate_engine::policy::Engine;
+use wastegate_engine::policy::{Engine, shipped};
 use wastegate_lab::replay::fidelity::FAITHFUL_FROM;
 use wastegate_lab::replay::{
     Contestant, Fidelity, Keep, Parting, Progress, Replay, Rules, Yielding,
@@ -111,11 +111,7 @@ impl Recorded<'_> {
         let Some(policy) = &settings.policy else {
             return Ok(Ok(Some(Contestant::builtin())));
         };
-        let shipped = wastegate_engine::policy::shipped::table().iter();
-        if !shipped
-            .map(|(name, _)| *name)
-            .any(|name| name == policy.name)
-        {
+        if shipped::find(&policy.name).is_none() {
             return Ok(Ok(None));
         }
         let one = contestants::one(&policy.name, self.engine, err)?;
