@@ -4,9 +4,8 @@ use wastegate_engine::policy::shipped;
 
 /// A shipped policy, which is a component.
 pub(crate) fn shipped_policy(name: &str) -> Vec<u8> {
-    let mut table = shipped::table().iter();
-    let found = table.find(|(known, _)| *known == name);
-    found.unwrap_or_else(|| panic!("no {name}")).1.to_vec()
+    let found = shipped::find(name);
+    found.unwrap_or_else(|| panic!("no {name}")).to_vec()
 }
 
 /// The shipped policy `fifo` with more behind it.

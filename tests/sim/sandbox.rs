@@ -15,8 +15,8 @@ use wastegate_core::decision::{Answer, Question, Ranked, Ranker};
 use wastegate_core::types::{Clock, Limits};
 use wastegate_engine::policy::call::Input;
 use wastegate_engine::policy::{
-    Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Program, Runtime, load,
-    shipped,
+    CallOptions, Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Program,
+    Runtime, load, shipped,
 };
 use wastegate_tests::guests;
 
@@ -112,7 +112,7 @@ impl Ranker for Hostile {
             rows: u32::try_from(question.rows.len()).unwrap_or(u32::MAX),
             columns: columns.collect(),
         };
-        let outcome = program.ask(&input, &[], None);
+        let outcome = program.ask(&input, &[], &CallOptions::default());
         Answer::Ready(Ranked {
             policy: program.about().clone(),
             revision: None,

@@ -23,7 +23,9 @@ use std::time::{Duration, Instant};
 use wastegate_core::types::time::Clock;
 use wastegate_core::types::{Scope, Tier};
 use wastegate_engine::policy::call::Input;
-use wastegate_engine::policy::{Config, Engine, HeavySettings, Program, load, shipped};
+use wastegate_engine::policy::{
+    CallOptions, Config, Engine, HeavySettings, Program, load, shipped,
+};
 
 /// Rows of a user's call and of a large one.
 const ROWS: [u32; 2] = [20, 1_000];
@@ -45,8 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "| language | file | compile | load again | resident while called | fuel at 20 | fuel at 1,000 | a call at 20 | a call at 1,000 |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let rust = shipped::table().iter().find(|(name, _)| *name == "lru");
-    let (_, rust) = rust.ok_or("no `lru` is shipped")?;
+    let rust = shipped::find("lru").ok_or("no `lru` is shipped")?;
     row("Rust", rust, &compiled)?;
     for (language, file) in [
         ("C", "lru-c"),
@@ -108,7 +109,7 @@ fn measure(program: &Program, rows: u32) -> (u64, Duration) {
     let mut fuel = 0;
     let mut times: Vec<Duration> = (0..CALLS)
         .map(|_| {
-            let outcome = program.ask(&input, &[], None);
+            let outcome = program.ask(&input, &[], &CallOptions::default());
             outcome.result.unwrap();
             fuel = outcome.fuel;
             outcome.duration
@@ -132,7 +133,10 @@ fn resident(program: &Program) -> Result<u64, Box<dyn Error>> {
         #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
         let started = Instant::now();
         while started.elapsed() < WATCHED {
-            program.ask(&input, &[], None).result.unwrap();
+            program
+                .ask(&input, &[], &CallOptions::default())
+                .result
+                .unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });

@@ -8,7 +8,7 @@
 //! All of it blocks, as files do. Not here: what is in them.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,8 +108,7 @@ pub fn is_ours_alone(found: &Metadata, owner: u32) -> bool {
 }
 
 /// A name that nobody else writes to, in this process or another.
-#[must_use]
-pub fn unlike_any(name: &str) -> String {
+fn unlike_any(name: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{name}.{}-{number}.tmp", std::process::id())
@@ -127,6 +126,64 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(FILE_MODE);
     options.open(path)
+}
+
+/// Puts a file of ours in its place, where another may be: after a crash there is the old file or the
+/// new one, and never half of one. Once this returns, the new one is on disk.
+///
+/// # Errors
+/// As `write` or the system says; then the old file stays, and nothing is left of the new one.
+pub fn replace(path: &Path, write: impl FnOnce(&mut Writer) -> io::Result<()>) -> io::Result<()> {
+    place(path, write, |beside| fs::rename(beside, path))
+}
+
+/// [`replace`] where nothing may be yet.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where something is; else as [`replace`].
+pub fn place_new(path: &Path, write: impl FnOnce(&mut Writer) -> io::Result<()>) -> io::Result<()> {
+    place(path, write, |beside| {
+        // Unlike a rename, this replaces nothing.
+        fs::hard_link(beside, path)?;
+        fs::remove_file(beside)
+    })
+}
+
+/// A new file that is being written.
+pub type Writer = BufWriter<File>;
+
+/// The file is written beside its place, on the same file system, under a name of its own. Its content
+/// is on disk before it has its name, and the name before this returns.
+fn place(
+    path: &Path,
+    write: impl FnOnce(&mut Writer) -> io::Result<()>,
+    put: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(unlike_any(&name));
+    let mut file = BufWriter::new(create_new(&beside)?);
+    let placed = write(&mut file)
+        .and_then(|()| file.flush())
+        .and_then(|()| file.get_ref().sync_all())
+        .and_then(|()| put(&beside));
+    if placed.is_err() {
+        // The error that counts is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    placed?;
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(folder) => sync_folder(folder),
+        None => Ok(()),
+    }
+}
+
+/// Waits until the names in a folder are on disk.
+///
+/// # Errors
+/// As the system says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// A file to append to and read, made if there is none (0600). No link is followed.

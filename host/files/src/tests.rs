@@ -80,3 +80,32 @@ fn links_are_followed_within_a_folder_and_never_out_of_it() {
         assert_eq!(absent.kind(), io::ErrorKind::NotFound);
     }
 }
+
+#[test]
+fn a_file_is_replaced_as_a_whole_or_stays_as_it_was() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("ledger");
+    let write = |text: &'static [u8]| move |file: &mut Writer| file.write_all(text);
+    replace(&path, write(b"one")).unwrap();
+    replace(&path, write(b"two")).unwrap();
+    assert_eq!(
+        (mode(&path), fs::read(&path).unwrap()),
+        (0o600, b"two".to_vec())
+    );
+    let failed = replace(&path, |file| {
+        file.write_all(b"half")?;
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    let taken = place_new(&path, write(b"three")).unwrap_err();
+    assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&path).unwrap(), b"two");
+    let other = temporary.path().join("token");
+    place_new(&other, write(b"new")).unwrap();
+    assert_eq!(
+        (mode(&other), fs::read(&other).unwrap()),
+        (0o600, b"new".to_vec())
+    );
+    let names = fs::read_dir(temporary.path()).unwrap().count();
+    assert_eq!(names, 2, "nothing else is left");
+}

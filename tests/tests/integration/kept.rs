@@ -17,7 +17,7 @@ use wastegate_core::types::chain;
 use wastegate_core::types::{Clock, DecisionId};
 use wastegate_engine::policy::engine::ENGINE_VERSION;
 use wastegate_engine::policy::load::{self, digest};
-use wastegate_engine::policy::{Config, Engine, Params, Policy};
+use wastegate_engine::policy::{CallOptions, Config, Engine, Params, Policy};
 
 use self::questions::Question;
 use crate::reading::root;
@@ -155,8 +155,8 @@ fn policies_of_1_0_0_are_accepted_and_answer_as_they_did() {
             );
             let Some(expected) = expected else { continue };
             let params = values(&policy, &question.params(name));
-            let decision = Some(DecisionId::from_raw(1));
-            let outcome = program.ask(&question.input(program.signals()), &params, decision);
+            let options = CallOptions::default().logged(DecisionId::from_raw(1));
+            let outcome = program.ask(&question.input(program.signals()), &params, &options);
             let found = told(&policy, &outcome.result);
             assert!(
                 same(&found, expected),
@@ -206,7 +206,8 @@ fn a_policy_of_1_0_0_that_logs_too_much_loses_lines_and_nothing_else() {
         let input = question.input(program.signals());
         let ask = |times: f64| {
             let params = values(&policy, &Params::from([("times".to_owned(), times)]));
-            program.ask(&input, &params, Some(DecisionId::from_raw(1)))
+            let options = CallOptions::default().logged(DecisionId::from_raw(1));
+            program.ask(&input, &params, &options)
         };
         let (quiet, loud) = (ask(0.0), ask(100.0));
         assert_eq!(quiet.lines_dropped, 0);

@@ -13,7 +13,9 @@ use wastegate_core::types::chain;
 use wastegate_core::types::{Clock, DecisionId, Scope, SplitMix64, Tier};
 use wastegate_engine::policy::call::{Input, Outcome};
 use wastegate_engine::policy::heavy::Why;
-use wastegate_engine::policy::{Config, Engine, LoadError, Params, Policy, Program, Weight, load};
+use wastegate_engine::policy::{
+    CallOptions, Config, Engine, LoadError, Params, Policy, Program, Weight, load,
+};
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::program::{python, script};
 use wastegate_tests::harness::{Program as Process, http};
@@ -154,7 +156,11 @@ fn made_up(seed: u64) -> Input {
 }
 
 fn choices(program: &Program, input: &Input) -> Vec<Choice> {
-    program.ask(input, &[], None).result.unwrap().choices
+    program
+        .ask(input, &[], &CallOptions::default())
+        .result
+        .unwrap()
+        .choices
 }
 
 fn answers_as_rust_does(name: &str, weight: Weight) {
@@ -210,8 +216,13 @@ fn javascript_with_wasi_gets_stubs() {
 fn std_guest(question: f64, input: &Input, log: bool) -> Outcome<f64> {
     let policy = policy("std.wasm");
     assert_eq!(policy.program().weight(), Weight::Heavy(Why::Stubs));
-    let decision = log.then(|| DecisionId::from_raw(1));
-    let outcome = policy.program().ask(input, &[question], decision);
+    let silent = CallOptions::default();
+    let options = if log {
+        silent.logged(DecisionId::from_raw(1))
+    } else {
+        silent
+    };
+    let outcome = policy.program().ask(input, &[question], &options);
     Outcome {
         result: outcome.result.map(|ranking| ranking.choices[0].score),
         fuel: outcome.fuel,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wastegate_core::types::chain;
 use wastegate_core::types::{Clock, Scope, Signal, Tier};
 use wastegate_engine::policy::call::Input;
-use wastegate_engine::policy::{Config, Engine, Params, Policy, load};
+use wastegate_engine::policy::{CallOptions, Config, Engine, Params, Policy, load};
 use wastegate_tests::guests::guest;
 
 pub(crate) const ACCEPTED: [&str; 2] = ["wrapped-blend", "wrapped-protect"];
@@ -41,7 +41,10 @@ fn asked(policy: &Policy) -> Vec<(u32, f64, String)> {
         rows: 4,
         columns: program.signals().iter().map(column).collect(),
     };
-    let ranking = program.ask(&input, policy.params(), None).result.unwrap();
+    let ranking = program
+        .ask(&input, policy.params(), &CallOptions::default())
+        .result
+        .unwrap();
     let reasons = &program.manifest().reasons;
     ranking
         .choices

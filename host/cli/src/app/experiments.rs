@@ -98,7 +98,7 @@ impl Backstage for House {
             params: policy.params().clone(),
             // Within its own fuel, past the breakers: a shadow that fails must not quarantine the
             // same code where it decides.
-            ask: Arc::new(move |question| policy.answer(question).0),
+            ask: Arc::new(move |question| policy.answer(None, question).0),
         })
     }
 

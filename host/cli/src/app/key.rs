@@ -4,7 +4,6 @@
 //! whom it exposed.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -60,10 +59,6 @@ fn make(folder: &Path, path: &PathBuf) -> io::Result<String> {
         text
     });
     files::make_folder(folder)?;
-    let beside = path.with_extension("new");
-    let mut file = files::create_new(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
+    files::replace(path, |file| file.write_all(text.as_bytes()))?;
     Ok(text)
 }

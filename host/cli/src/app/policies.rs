@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use wastegate_core::types::spelling;
 
 use super::error::AppError;
 use crate::config::{Config, PolicySource};
@@ -14,7 +13,7 @@ use wastegate_control::rollout::source::directory::{self, Watcher};
 use wastegate_control::rollout::source::oci::{self, Poller};
 use wastegate_control::rollout::source::{Fetched, Origin, PolicyName, Receive, file};
 use wastegate_core::decision::Ranker;
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, chain, spelling};
 use wastegate_engine::policy::{
     self, Breakers, Catalog, Engine, LoadError, PolicyRanker, Runtime, shipped,
 };
@@ -123,7 +122,7 @@ async fn choice(config: &Config) -> Choice {
         }
         (PolicySource::Shipped(_), Some(reference)) => {
             let pulled = oci::pull(registry, reference, bytes_max).await;
-            let pulled = pulled.map_err(|error| whole(&error));
+            let pulled = pulled.map_err(|error| chain(&error));
             (format!("registry {reference}"), pulled)
         }
         (PolicySource::Shipped(name), None) => {
@@ -152,44 +151,29 @@ async fn blocking(
 fn named(name: &str, directory: Option<&Path>, bytes_max: u64) -> Result<Fetched, String> {
     if let (Some(directory), Ok(name)) = (directory, PolicyName::new(name)) {
         let found = directory::find(directory, &name, bytes_max);
-        if let Some(fetched) = found.map_err(|error| whole(&error))? {
+        if let Some(fetched) = found.map_err(|error| chain(&error))? {
             return Ok(fetched);
         }
     }
     shipped_as(name)
 }
 
-/// An error with everything below it, in one text.
-fn whole(error: &dyn std::error::Error) -> String {
-    let below = std::iter::successors(error.source(), |error| error.source());
-    below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
-}
-
 fn shipped_as(name: &str) -> Result<Fetched, String> {
-    let mut table = shipped::table().iter();
-    let known = table.find(|(known, _)| *known == name);
-    match (known, PolicyName::new(name)) {
-        (Some((_, bytes)), Ok(name)) => Ok(Fetched {
-            name,
-            bytes: (*bytes).into(),
-            signature: None,
-            origin: Origin::Shipped,
-        }),
-        (_, _) => {
-            let names = shipped::table().iter().map(|(known, _)| *known);
-            let nearest = spelling::closest(name, names);
-            let refused = LoadError::NoSuchPolicy {
-                name: name.to_owned(),
-                nearest: nearest.unwrap_or("builtin").to_owned(),
-            };
-            Err(refused.to_string())
-        }
-    }
+    let known = PolicyName::new(name).ok();
+    let fetched = known.as_ref().and_then(Fetched::shipped);
+    fetched.ok_or_else(|| {
+        let nearest = spelling::closest(name, shipped::names());
+        let refused = LoadError::NoSuchPolicy {
+            name: name.to_owned(),
+            nearest: nearest.unwrap_or("builtin").to_owned(),
+        };
+        refused.to_string()
+    })
 }
 
 fn in_file(path: &Path, bytes_max: u64) -> Result<Fetched, String> {
     let contents = file::read(path, bytes_max).map_err(|error| {
-        let (path, why) = (path.display(), whole(&error));
+        let (path, why) = (path.display(), chain(&error));
         format!("cannot read the policy in {path} (`policy.file`): {why}")
     })?;
     let stem = path.file_stem().and_then(|stem| stem.to_str());

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod demo;
 pub mod experiment;
+mod failure;
 pub mod policy;
 pub mod replay;
 pub mod serve;
@@ -17,6 +18,7 @@ mod welcome;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use self::failure::Failure;
 use crate::config::Environment;
 use wastegate_core::types::visible::Visible;
 use wastegate_engine::policy::load::workshop::child;
@@ -65,6 +67,26 @@ pub struct Terminal<'a> {
     pub out: &'a mut dyn Write,
     /// Standard error.
     pub err: &'a mut dyn Write,
+}
+
+impl Terminal<'_> {
+    /// Runs a verb, and writes why it ended before it was done.
+    fn ended(
+        self,
+        verb: impl FnOnce(Terminal<'_>) -> Result<ExitCode, Failure>,
+    ) -> io::Result<ExitCode> {
+        let Terminal {
+            environment,
+            out,
+            err,
+        } = self;
+        let lent = Terminal {
+            environment,
+            out,
+            err: &mut *err,
+        };
+        verb(lent).or_else(|failure| failure.report(err))
+    }
 }
 
 impl Cli {

@@ -4,9 +4,9 @@ use std::io;
 use std::process::ExitCode;
 
 use super::Terminal;
+use super::failure::Failure;
 use super::policy::subject;
-use super::policy::target::Told;
-use super::replay::{Input, failed, progress};
+use super::replay::{Input, progress};
 use wastegate_lab::replay::tune::{
     HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, Tuned, Verdict, tune,
 };
@@ -68,39 +68,23 @@ impl Args {
     /// # Errors
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        match self.search(terminal)? {
-            Ok(code) | Err(Told(code)) => Ok(code),
-        }
+        terminal.ended(|terminal| self.search(terminal))
     }
 
-    fn search(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+    fn search(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
         let seed = self.input.seed;
-        let ready = match self.input.ready(environment, err)? {
-            Ok(ready) => ready,
-            Err(told) => return Ok(Err(told)),
-        };
-        let program = match subject::program(&ready.engine, &self.policy, err)? {
-            Ok(program) => program,
-            Err(told) => return Ok(Err(told)),
-        };
+        let ready = self.input.ready(environment)?;
+        let program = subject::program(&ready.engine, &self.policy)?;
         let by_user = ByUser::new(&ready.loaded.trace);
-        let replay = match Replay::new(&by_user, &ready.rules, ready.threads) {
-            Ok(replay) => replay,
-            Err(error) => return Ok(Err(failed(&error, err)?)),
-        };
+        let replay = Replay::new(&by_user, &ready.rules, ready.threads)
+            .map_err(|error| Failure::of(&error))?;
         let named = self.recorded.as_deref();
-        let reproduced = match ready.reproduce(named, &replay, &by_user, err)? {
-            Ok(reproduced) => reproduced,
-            Err(told) => return Ok(Err(told)),
-        };
+        let reproduced = ready.reproduce(named, &replay, &by_user)?;
         if !reproduced.may_compare() && !self.unfaithful {
-            reproduced.refuse(&ready.loaded.trace, err)?;
-            return Ok(Ok(ExitCode::FAILURE));
+            return Err(reproduced.refusal(&ready.loaded.trace));
         }
         let search = Search {
             objective: self.objective,
@@ -117,16 +101,13 @@ impl Args {
         let tuned = progress::shown("tune", &progress, users, || {
             tune(&replay, &program, &search, &progress)
         });
-        let tuned = match tuned {
-            Ok(tuned) => tuned,
-            Err(error) => return Ok(Err(failed(&error, err)?)),
-        };
+        let tuned = tuned.map_err(|error| Failure::of(&error))?;
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&tuned)?)?;
         } else {
             tell(&self.policy, &tuned, &search, out)?;
         }
-        Ok(Ok(ExitCode::SUCCESS))
+        Ok(ExitCode::SUCCESS)
     }
 }
 

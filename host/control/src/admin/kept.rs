@@ -5,12 +5,13 @@
 //! a name that nothing had before, and is never read or written through a link.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use wastegate_core::types::Secret;
+use wastegate_files as files;
 
 /// The file, in the state directory.
 pub const FILE_NAME: &str = "admin.token";
@@ -76,29 +77,13 @@ pub fn read_or_make(folder: &Path) -> io::Result<Secret> {
         return Ok(token);
     }
     let token = random()?;
-    fs::create_dir_all(folder)?;
-    let beside = folder.join(format!("{FILE_NAME}.{}", std::process::id()));
-    // What a start that was killed left behind.
-    let _ = fs::remove_file(&beside);
-    let placed = create(&beside).and_then(|mut file| {
-        writeln!(file, "{token}")?;
-        file.sync_all()?;
-        // Unlike a rename, this replaces nothing.
-        fs::hard_link(&beside, path(folder))
-    });
-    let _ = fs::remove_file(&beside);
-    match placed {
+    files::make_folder(folder)?;
+    match files::place_new(&path(folder), |file| writeln!(file, "{token}")) {
         Ok(()) => Ok(Secret::new(token)),
         // Somebody else was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(folder)?.ok_or(error),
         Err(error) => Err(error),
     }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options.open(path)
 }
 
 fn random() -> io::Result<String> {
@@ -113,6 +98,7 @@ fn random() -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
@@ -163,7 +149,10 @@ mod tests {
         assert!(!state.join("nothing").exists());
         fs::remove_file(&at).unwrap();
         for bad in ["", "short", "two lines of it\nand more"] {
-            create(&at).unwrap().write_all(bad.as_bytes()).unwrap();
+            files::create_new(&at)
+                .unwrap()
+                .write_all(bad.as_bytes())
+                .unwrap();
             assert!(read_or_make(state).is_err(), "{bad:?}");
             fs::remove_file(&at).unwrap();
         }

@@ -5,7 +5,7 @@
 //! to [`LEDGER_BYTES_MAX`] it is written anew with what still counts, beside the old one, and takes its
 //! place in one step.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -140,16 +140,15 @@ impl Ledger {
         let Some(on_disk) = &mut self.on_disk else {
             return Ok(());
         };
-        let beside = on_disk.path.with_extension("new");
-        let mut file = io::BufWriter::new(files::create_new(&beside)?);
         let mut bytes = 0_u64;
-        for entry in entries {
-            let line = entry.line()?;
-            file.write_all(line.as_bytes())?;
-            bytes = bytes.saturating_add(line.len() as u64);
-        }
-        file.into_inner()?.sync_all()?;
-        fs::rename(&beside, &on_disk.path)?;
+        files::replace(&on_disk.path, |file| {
+            for entry in entries {
+                let line = entry.line()?;
+                file.write_all(line.as_bytes())?;
+                bytes = bytes.saturating_add(line.len() as u64);
+            }
+            Ok(())
+        })?;
         on_disk.file = files::append_state(&on_disk.path)?;
         on_disk.bytes = bytes;
         Ok(())
@@ -187,6 +186,8 @@ fn read(path: &Path, lines: &[u8]) -> Found {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::experiment::testing::{entries, exposed};
 

@@ -1,12 +1,10 @@
 //! Why an operator's request was refused, in sentences with a remedy.
 
-use std::fmt::Write as _;
-
 use super::ledger::NothingBefore;
 use super::signature::SignatureRefused;
 use super::source::PolicyName;
 use super::store::StoreError;
-use wastegate_core::types::{RevisionId, Tier};
+use wastegate_core::types::{RevisionId, Tier, chain};
 use wastegate_engine::policy::LoadError;
 
 /// Why nothing was changed.
@@ -116,22 +114,10 @@ impl Refused {
     /// The whole sentence, with everything below it.
     #[must_use]
     pub fn sentence(&self) -> String {
-        sentence(self)
+        chain(self)
     }
 }
 
 fn seat(revision: &Option<RevisionId>) -> String {
     revision.map_or_else(|| "the built-in ranking".to_owned(), |id| id.to_string())
-}
-
-/// An error with everything below it, in one text.
-pub(super) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {source}");
-        below = source.source();
-    }
-    text
 }

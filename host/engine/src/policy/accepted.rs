@@ -3,15 +3,14 @@
 //! Not here: how it comes to be (`kit`), and who decides which one is asked (`catalog`, `ranker`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::allowance;
+use super::allowance::Allowance;
 use super::call::Input;
 use super::convert;
 use super::kit::KitReport;
-use super::program::{Occasion, Program};
-use wastegate_core::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
-use wastegate_core::types::{Limits, RevisionId, Scope};
+use super::program::{CallOptions, Occasion, Path, Program};
+use wastegate_core::decision::{Fault, PolicyRef, Question, Ranked};
+use wastegate_core::types::{Limits, RevisionId};
 
 /// A program with its parameters, which passed the acceptance kit. Immutable: a decision that
 /// holds one is made by it, whatever is swapped meanwhile.
@@ -62,18 +61,11 @@ impl Policy {
         &self.limits
     }
 
-    /// Whether a call about so many rows is made on the pool.
+    /// What the call for that question may take.
     #[must_use]
-    pub fn is_large(&self, scope: Scope, rows: u32) -> bool {
-        let config = self.program.engine().config();
-        self.program.weight().is_heavy() || allowance::is_large(&self.limits, config, scope, rows)
-    }
-
-    /// How long whoever asks on the pool waits for an answer, queueing included.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        let nodes = self.program.patience();
-        self.limits.deadline.unwrap_or(nodes)
+    pub fn allowance(&self, question: &Question) -> Allowance {
+        let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
+        self.program.allowance(&self.limits, question.scope, rows)
     }
 
     /// What the acceptance kit found.
@@ -82,33 +74,12 @@ impl Policy {
         &self.report
     }
 
-    /// Asks it a question on this thread. Never fails: a fault is in the answer.
+    /// Asks it a question on this thread, as a revision if it is one. Never fails: a fault is in the
+    /// answer. The second value is how many log lines were over a cap.
     #[must_use]
-    pub fn answer(&self, question: &Question) -> (Ranked, u32) {
-        self.answer_as(None, question)
-    }
-
-    /// The same as a revision, which the answer and the log lines name.
-    #[must_use]
-    pub fn answer_as(&self, revision: Option<RevisionId>, question: &Question) -> (Ranked, u32) {
-        if !self.program.supports(question.scope) {
-            return (self.ranked(revision, Err(Fault::ScopeUnsupported)), 0);
-        }
-        let input = convert::input(question, self.program.signals());
-        let program = &self.program;
-        let occasion = Occasion {
-            revision,
-            decision: question.decision,
-        };
-        let budget = program.budget(&input, &self.limits);
-        let outcome = program.call(&input, &self.params, Some(occasion), budget);
-        let lines_dropped = outcome.lines_dropped;
-        let ranked = Ranked {
-            fuel: Some(outcome.fuel),
-            duration: outcome.duration,
-            ..self.ranked(revision, outcome.result)
-        };
-        (ranked, lines_dropped)
+    pub fn answer(&self, revision: Option<RevisionId>, question: &Question) -> (Ranked, u32) {
+        let options = self.options(revision, question);
+        self.program.answer(question, &self.params, &options)
     }
 
     /// The input that a question becomes for this policy, as a record of a fault keeps it.
@@ -119,19 +90,19 @@ impl Policy {
 
     /// An answer for a question that it was not asked.
     #[must_use]
-    pub fn fault(&self, revision: Option<RevisionId>, fault: Fault) -> Ranked {
-        self.ranked(revision, Err(fault))
+    pub fn fault(&self, revision: Option<RevisionId>, question: &Question, fault: Fault) -> Ranked {
+        let options = self.options(revision, question);
+        self.program.ranked(&self.params, &options, Err(fault))
     }
 
-    fn ranked(&self, revision: Option<RevisionId>, outcome: Result<Ranking, Fault>) -> Ranked {
-        let manifest = self.program.manifest();
-        Ranked {
-            revision,
-            reasons: manifest.reasons.clone(),
-            signals: manifest.signals.clone(),
-            params: self.params.clone(),
+    fn options(&self, revision: Option<RevisionId>, question: &Question) -> CallOptions {
+        CallOptions {
             limits: self.limits,
-            ..Ranked::of(self.about().clone(), outcome)
+            path: Path::Served,
+            occasion: Some(Occasion {
+                revision,
+                decision: question.decision,
+            }),
         }
     }
 }

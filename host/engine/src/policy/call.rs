@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
+use super::allowance::Allowance;
 use super::engine::Engine;
 use super::guest::{Guest, Log};
-use super::limits::{Budget, Limiter, Refused};
+use super::limits::{Limiter, Refused};
 use super::link::{Linked, Started};
 use super::log::Voice;
 use super::wasi::{self, Moment};
@@ -70,31 +71,31 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Instantiates a policy and calls it once, within a budget.
+/// Instantiates a policy and calls it once, within an allowance.
 pub(super) fn once<T>(
     engine: &Engine,
     linked: &Linked,
-    budget: &Budget,
+    allowance: &Allowance,
     moment: Moment,
     voice: Option<Voice>,
     ask: impl FnOnce(&Started<'_>, &mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> Outcome<T> {
     let started = engine.clock().now();
-    let sandbox = engine.sandbox(budget.size);
+    let sandbox = engine.sandbox(allowance.size);
     let mut store = sandbox.store(Guest {
-        limiter: Limiter::new(budget),
+        limiter: Limiter::new(allowance),
         log: Log::new(engine.config(), voice),
         wasi: wasi::State::new(moment),
     });
     let in_flight = sandbox.enter();
-    let result = limit(engine, budget, &mut store)
+    let result = limit(engine, allowance, &mut store)
         .and_then(|()| linked.start(&mut store))
         .and_then(|guest| ask(&guest, &mut store));
     drop(in_flight);
     wasi::flush(store.data_mut());
     Outcome {
-        result: result.map_err(|error| fault(&error, budget, store.data())),
-        fuel: budget.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
+        result: result.map_err(|error| fault(&error, allowance, store.data())),
+        fuel: allowance.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         duration: engine.clock().now().since(started),
         memory_bytes: store.data().limiter.held(),
         lines_dropped: store.data().log.end(),
@@ -102,11 +103,11 @@ pub(super) fn once<T>(
 }
 
 /// Sets every limit. Before instantiation, because a start function runs during it.
-fn limit(engine: &Engine, budget: &Budget, store: &mut Store<Guest>) -> wasmtime::Result<()> {
+fn limit(engine: &Engine, allowance: &Allowance, store: &mut Store<Guest>) -> wasmtime::Result<()> {
     store.limiter(|guest| &mut guest.limiter);
-    store.set_fuel(budget.fuel)?;
-    store.set_epoch_deadline(ticks(budget.deadline, engine.config().epoch_tick));
-    store.set_hostcall_fuel(usize::try_from(budget.output_bytes).unwrap_or(usize::MAX));
+    store.set_fuel(allowance.fuel)?;
+    store.set_epoch_deadline(ticks(allowance.deadline, engine.config().epoch_tick));
+    store.set_hostcall_fuel(usize::try_from(allowance.output_bytes).unwrap_or(usize::MAX));
     Ok(())
 }
 
@@ -120,9 +121,9 @@ fn ticks(deadline: Duration, tick: Duration) -> u64 {
 }
 
 /// Names what ended a call.
-fn fault(error: &wasmtime::Error, budget: &Budget, guest: &Guest) -> Fault {
+fn fault(error: &wasmtime::Error, allowance: &Allowance, guest: &Guest) -> Fault {
     match guest.limiter.refused() {
-        Some(Refused::Memory) => return Fault::Memory(budget.memory_bytes),
+        Some(Refused::Memory) => return Fault::Memory(allowance.memory_bytes),
         Some(Refused::Table) => return Fault::Trap("asked for a larger table".to_owned()),
         None => {}
     }
@@ -130,10 +131,10 @@ fn fault(error: &wasmtime::Error, budget: &Budget, guest: &Guest) -> Fault {
         return Fault::Saturated;
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Fault::OutOfFuel(budget.fuel),
-        Some(Trap::Interrupt) => Fault::Deadline(budget.deadline),
+        Some(Trap::OutOfFuel) => Fault::OutOfFuel(allowance.fuel),
+        Some(Trap::Interrupt) => Fault::Deadline(allowance.deadline),
         Some(trap) => Fault::Trap(trap_text(trap, error)),
-        None => other(error, budget),
+        None => other(error, allowance),
     }
 }
 
@@ -152,11 +153,11 @@ fn trap_text(trap: &Trap, error: &wasmtime::Error) -> String {
 }
 
 /// What is no trap: an answer that is malformed, or larger than what may cross.
-fn other(error: &wasmtime::Error, budget: &Budget) -> Fault {
+fn other(error: &wasmtime::Error, allowance: &Allowance) -> Fault {
     let cause = error.root_cause().to_string();
     // The engine's type for this is private; the sentence is asserted by a test of this room.
     if cause.contains("fuel allocated for hostcalls has been exhausted") {
-        return Fault::OutputTooLarge(budget.output_bytes);
+        return Fault::OutputTooLarge(allowance.output_bytes);
     }
     Fault::Trap(clip(&cause))
 }

@@ -172,19 +172,11 @@ impl CompiledDir {
     }
 
     fn write(&self, name: &str, native: &[u8]) -> io::Result<()> {
-        let beside = self.path.join(files::unlike_any(name));
-        let written = files::create_new(&beside).and_then(|mut file| {
+        files::replace(&self.path.join(name), |file| {
             file.write_all(MAGIC)?;
             file.write_all(&Sha256::digest(native))?;
-            file.write_all(native)?;
-            file.sync_all()
-        });
-        let placed = written.and_then(|()| fs::rename(&beside, self.path.join(name)));
-        if placed.is_err() {
-            // What is left of it goes with the oldest, if it cannot go now.
-            let _ = fs::remove_file(&beside);
-        }
-        placed
+            file.write_all(native)
+        })
     }
 
     /// Deletes the oldest files until the rest is within bounds; never the one just written.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::breaker::BreakerSettings;
 use super::heavy::HeavySettings;
 use super::load::LoadSettings;
-use wastegate_core::types::Scope;
 
 /// The smallest linear memory is one page, so no cap below it can work.
 const PAGE_BYTES: u64 = 64 * 1024;
@@ -179,19 +178,6 @@ impl Config {
     pub fn file_bytes_max(&self) -> u64 {
         self.size_bytes_max.max(self.heavy.size_bytes_max)
     }
-
-    /// Whether a call is large: made on the pool, with memory sized to its rows.
-    #[must_use]
-    pub fn is_large(&self, scope: Scope, rows: u32) -> bool {
-        scope == Scope::Node || rows > self.inline_rows_max
-    }
-
-    /// The fuel of a call about so many rows.
-    #[must_use]
-    pub const fn fuel(&self, rows: u32) -> u64 {
-        self.fuel_base
-            .saturating_add(self.fuel_per_row.saturating_mul(rows as u64))
-    }
 }
 
 #[cfg(test)]
@@ -209,14 +195,5 @@ mod tests {
             bad.check().unwrap_err().to_string(),
             "`policy.memory_user_bytes` must be between 64 KiB and 1 GiB"
         );
-    }
-
-    #[test]
-    fn large_is_node_scope_or_many_rows() {
-        let config = Config::default();
-        assert!(!config.is_large(Scope::User, 4_096));
-        assert!(config.is_large(Scope::User, 4_097));
-        assert!(config.is_large(Scope::Node, 1));
-        assert_eq!(config.fuel(20), 40_000);
     }
 }

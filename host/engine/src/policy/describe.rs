@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use super::allowance::Allowance;
 use super::call::{self, Outcome};
 use super::convert;
 use super::engine::Engine;
-use super::limits::Budget;
 use super::log::Voice;
 use super::manifest::RawManifest;
 use super::program::Code;
@@ -15,7 +15,7 @@ use super::wasi::Moment;
 
 /// Calls `describe` once.
 pub(super) fn ask(engine: &Engine, code: &Code) -> Outcome<RawManifest> {
-    let budget = Budget::describe(engine.config(), code.weight());
+    let allowance = Allowance::describe(engine.config(), code.weight());
     let voice = Voice {
         policy: "describe".into(),
         revision: None,
@@ -25,8 +25,8 @@ pub(super) fn ask(engine: &Engine, code: &Code) -> Outcome<RawManifest> {
     };
     call::once(
         engine,
-        code.linked(budget.size),
-        &budget,
+        code.linked(allowance.size),
+        &allowance,
         Moment::default(),
         Some(voice),
         |guest, store| guest.describe(store),

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::allowance::Size;
 use super::compiled::{CompiledDir, CompiledDirError};
 use super::config::{Config, InvalidConfig};
-use super::limits::Size;
 use super::load::workshop::Workshop;
 use super::log::LogBook;
 use super::sandbox::{Sandbox, Slots};
@@ -190,8 +190,8 @@ mod tests {
     /// Where the pools cannot be had, the same answer takes the same fuel without them.
     #[test]
     fn without_pools_calls_are_the_same() {
-        use crate::policy::load;
         use crate::policy::testing::{Guest, config, engine, input};
+        use crate::policy::{CallOptions, load};
 
         let config = config();
         let bare = || Sandbox::without_pool(config.memory_large_bytes_max, config.epoch_tick);
@@ -209,7 +209,7 @@ mod tests {
         let bytes = Guest::default().wasm();
         let ask = |engine: &Engine, rows| {
             let program = load::program(engine, &bytes).unwrap();
-            let outcome = program.ask(&input(rows), &[0.5], None);
+            let outcome = program.ask(&input(rows), &[0.5], &CallOptions::default());
             (outcome.result, outcome.fuel)
         };
         for rows in [20, 5_000] {

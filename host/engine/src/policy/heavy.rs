@@ -70,13 +70,6 @@ impl HeavySettings {
         }
         Ok(())
     }
-
-    /// The fuel of a call about so many rows.
-    #[must_use]
-    pub const fn fuel(&self, rows: u32) -> u64 {
-        self.fuel_base
-            .saturating_add(self.fuel_per_row.saturating_mul(rows as u64))
-    }
 }
 
 /// Which sandbox a component runs in.

@@ -48,7 +48,7 @@ mod ticker;
 mod wasi;
 
 pub use accepted::Policy;
-pub use allowance::InvalidLimits;
+pub use allowance::{Allowance, InvalidLimits};
 pub use breaker::{BreakerSettings, Breakers, Change};
 pub use catalog::{Catalog, Pick};
 pub use config::{Config, InvalidConfig};
@@ -60,7 +60,7 @@ pub use load::{LoadError, Params};
 pub use log::LogBook;
 pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
-pub use program::Program;
+pub use program::{CallOptions, Program};
 pub use ranker::{PolicyRanker, Runtime};
 pub use seats::{Deployed, InCharge, Seat};
 

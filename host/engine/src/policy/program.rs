@@ -4,15 +4,13 @@
 //! (`accepted`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::allowance;
+use super::allowance::{Allowance, Size};
 use super::call::{self, Input, Outcome};
 use super::convert;
 use super::describe;
 use super::engine::{Alive, Engine};
 use super::heavy::Weight;
-use super::limits::{Budget, Size};
 use super::link::Linked;
 use super::load::{LoadError, Params};
 use super::log::{Share, Voice};
@@ -20,10 +18,6 @@ use super::manifest::{Manifest, RawManifest};
 use super::wasi::Moment;
 use wastegate_core::decision::{Fault, PolicyRef, Question, Ranked, Ranking};
 use wastegate_core::types::{DecisionId, Limits, RevisionId, Scope, Signal};
-
-/// How many times its deadline a heavy component gets in the acceptance kit, which runs where
-/// others compile.
-const HEAVY_PATIENCE: u32 = 8;
 
 /// A policy that was compiled, linked and asked what it is.
 pub struct Program {
@@ -63,11 +57,63 @@ impl Code {
     }
 }
 
-/// For which question a policy is asked: what its log lines are told apart by.
+/// How a program is called. By default as the server calls a policy without limits of its own, and
+/// silently.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallOptions {
+    /// The policy's own limits; what is not set is as the node has it.
+    pub limits: Limits,
+    /// Which deadline the call has.
+    pub path: Path,
+    /// What its log lines are told apart by; without it nothing is logged.
+    pub occasion: Option<Occasion>,
+}
+
+/// Whether something waits for the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Path {
+    /// An admission may: the server's deadline.
+    #[default]
+    Served,
+    /// Nothing does, and the machine may be busy with something else: the node's longest deadline.
+    /// Fuel and memory are the server's.
+    Off,
+}
+
+/// For which question a policy is asked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Occasion {
-    pub(super) revision: Option<RevisionId>,
-    pub(super) decision: DecisionId,
+pub struct Occasion {
+    /// As which revision, if it is one.
+    pub revision: Option<RevisionId>,
+    /// In which decision.
+    pub decision: DecisionId,
+}
+
+impl CallOptions {
+    /// Off the path and silently: for the acceptance kit, replay and measurements.
+    pub const OFF_PATH: Self = Self {
+        limits: Limits::NODES,
+        path: Path::Off,
+        occasion: None,
+    };
+
+    /// The same, with log lines of that decision.
+    #[must_use]
+    pub const fn logged(self, decision: DecisionId) -> Self {
+        Self {
+            occasion: Some(Occasion {
+                revision: None,
+                decision,
+            }),
+            ..self
+        }
+    }
+
+    /// The same within limits of the policy's own.
+    #[must_use]
+    pub const fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
 }
 
 impl Program {
@@ -118,53 +164,11 @@ impl Program {
         self.code.weight()
     }
 
-    /// How long a call on the pool is waited for, queueing included.
+    /// What a call about so many rows may take.
     #[must_use]
-    pub fn patience(&self) -> Duration {
-        let config = self.engine.config();
-        if self.weight().is_heavy() {
-            config.heavy.deadline
-        } else {
-            config.deadline_large
-        }
-    }
-
-    /// The fuel of a call about so many rows.
-    #[must_use]
-    pub fn fuel(&self, rows: u32) -> u64 {
-        self.fuel_within(&Limits::NODES, rows)
-    }
-
-    /// The same within other limits than the node's.
-    #[must_use]
-    pub fn fuel_within(&self, limits: &Limits, rows: u32) -> u64 {
-        let config = self.engine.config();
-        if self.weight().is_heavy() {
-            allowance::fuel_heavy(limits, config, rows)
-        } else {
-            allowance::fuel(limits, config, rows)
-        }
-    }
-
-    /// Asks it once. Its log lines are told apart by `decision`; without one nothing is logged.
-    #[must_use]
-    pub fn ask(
-        &self,
-        input: &Input,
-        params: &[f64],
-        decision: Option<DecisionId>,
-    ) -> Outcome<Ranking> {
-        let occasion = decision.map(|decision| Occasion {
-            revision: None,
-            decision,
-        });
-        self.call(input, params, occasion, self.budget(input, &Limits::NODES))
-    }
-
-    /// The same within other limits than the node's, silently: to repeat a call that was recorded.
-    #[must_use]
-    pub fn ask_within(&self, input: &Input, params: &[f64], limits: &Limits) -> Outcome<Ranking> {
-        self.call(input, params, None, self.budget(input, limits))
+    pub fn allowance(&self, limits: &Limits, scope: Scope, rows: u32) -> Allowance {
+        let (config, columns) = (self.engine.config(), self.signals().len());
+        Allowance::of(config, self.weight(), limits, scope, rows, columns)
     }
 
     /// The values of its parameters, in its order: what was set, else the default.
@@ -186,113 +190,81 @@ impl Program {
         describe::ask(&self.engine, &self.code)
     }
 
-    /// Asks it for the acceptance kit: within the same fuel and memory, and with the patience of a
-    /// large call. A machine that is busy when a policy is loaded says nothing about the policy.
-    #[must_use]
-    pub fn examine(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
-        self.examine_within(input, params, &Limits::NODES)
-    }
-
-    /// The same within other limits than the node's.
-    #[must_use]
-    pub fn examine_within(
-        &self,
-        input: &Input,
-        params: &[f64],
-        limits: &Limits,
-    ) -> Outcome<Ranking> {
-        self.call(input, params, None, self.patient(input, limits))
-    }
-
-    /// Asks it off the path: as [`Program::ask`] does, but with the patience of a large call.
-    #[must_use]
-    pub fn rehearse(
-        &self,
-        input: &Input,
-        params: &[f64],
-        decision: Option<DecisionId>,
-    ) -> Outcome<Ranking> {
-        let occasion = decision.map(|decision| Occasion {
-            revision: None,
-            decision,
-        });
-        let budget = self.patient(input, &Limits::NODES);
-        self.call(input, params, occasion, budget)
-    }
-
-    /// Answers a question off the path and silently: as the server would, with the patience of a
-    /// large call, since a machine that is busy says nothing about the policy.
-    #[must_use]
-    pub fn replay(&self, question: &Question, params: &Arc<[f64]>) -> Ranked {
-        let (outcome, fuel, duration) = if self.supports(question.scope) {
-            let outcome = self.examine(&self.input(question), params);
-            (outcome.result, Some(outcome.fuel), outcome.duration)
-        } else {
-            (Err(Fault::ScopeUnsupported), None, Duration::ZERO)
-        };
-        Ranked {
-            reasons: self.manifest.reasons.clone(),
-            signals: self.manifest.signals.clone(),
-            params: params.clone(),
-            fuel,
-            duration,
-            ..Ranked::of(self.about.clone(), outcome)
-        }
-    }
-
-    /// The budget of a call that nobody waits for.
-    fn patient(&self, input: &Input, limits: &Limits) -> Budget {
-        Budget {
-            deadline: match self.weight() {
-                Weight::Light => self.patience(),
-                Weight::Heavy(_) => self.patience().saturating_mul(HEAVY_PATIENCE),
-            },
-            ..self.budget(input, limits)
-        }
-    }
-
     /// What a question is for this policy: its columns and nothing that names anybody.
     #[must_use]
     pub fn input(&self, question: &Question) -> Input {
         convert::input(question, self.signals())
     }
 
-    pub(super) fn budget(&self, input: &Input, limits: &Limits) -> Budget {
-        let config = self.engine.config();
-        if self.weight().is_heavy() {
-            return Budget::heavy(config, limits, input.rows);
+    /// Asks it a question on this thread. Never fails: a fault is in the answer. The second value is
+    /// how many log lines were over a cap.
+    #[must_use]
+    pub fn answer(
+        &self,
+        question: &Question,
+        params: &Arc<[f64]>,
+        options: &CallOptions,
+    ) -> (Ranked, u32) {
+        if !self.supports(question.scope) {
+            let fault = Err(Fault::ScopeUnsupported);
+            return (self.ranked(params, options, fault), 0);
         }
-        Budget::rank(config, limits, input.scope, input.rows, input.columns.len())
+        let outcome = self.ask(&self.input(question), params, options);
+        let lines_dropped = outcome.lines_dropped;
+        let ranked = Ranked {
+            fuel: Some(outcome.fuel),
+            duration: outcome.duration,
+            ..self.ranked(params, options, outcome.result)
+        };
+        (ranked, lines_dropped)
     }
 
-    pub(super) fn call(
+    /// An answer with all that its record needs.
+    pub(super) fn ranked(
         &self,
-        input: &Input,
-        params: &[f64],
-        occasion: Option<Occasion>,
-        budget: Budget,
-    ) -> Outcome<Ranking> {
-        let voice = occasion.map(|occasion| Voice {
+        params: &Arc<[f64]>,
+        options: &CallOptions,
+        outcome: Result<Ranking, Fault>,
+    ) -> Ranked {
+        Ranked {
+            revision: options.occasion.and_then(|occasion| occasion.revision),
+            reasons: self.manifest.reasons.clone(),
+            signals: self.manifest.signals.clone(),
+            params: params.clone(),
+            limits: options.limits,
+            ..Ranked::of(self.about.clone(), outcome)
+        }
+    }
+
+    /// Calls `rank` once: every call of a policy is made here.
+    #[must_use]
+    pub fn ask(&self, input: &Input, params: &[f64], options: &CallOptions) -> Outcome<Ranking> {
+        let allowance = self.allowance(&options.limits, input.scope, input.rows);
+        let allowance = match options.path {
+            Path::Served => allowance,
+            Path::Off => allowance.off_path(self.engine.config()),
+        };
+        let voice = options.occasion.map(|occasion| Voice {
             policy: self.about.name.clone(),
             revision: occasion.revision,
             decision: Some(occasion.decision),
             share: self.share.clone(),
             book: self.engine.log().clone(),
         });
-        let linked = self.code.linked(budget.size);
+        let linked = self.code.linked(allowance.size);
         let record = convert::call(input, params);
         let moment = Moment::of(input);
         let outcome = call::once(
             &self.engine,
             linked,
-            &budget,
+            &allowance,
             moment,
             voice,
             |guest, store| guest.rank(store, &record, &input.columns),
         );
         outcome.and_then(|answer| match answer {
-            Ok(choices) if choices.len() as u64 > budget.choices_max => {
-                Err(Fault::OutputTooLarge(budget.output_bytes))
+            Ok(choices) if choices.len() as u64 > allowance.choices_max => {
+                Err(Fault::OutputTooLarge(allowance.output_bytes))
             }
             Ok(choices) => Ok(convert::ranking(&choices)),
             Err(error) => Err(Fault::Refused(call::clip(&error))),

@@ -191,8 +191,7 @@ impl Ranker for PolicyRanker {
         let answer = match leave {
             None => shared.not_asked(active, question, Fault::Quarantined),
             Some((asked, leave)) => {
-                let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
-                if self.shadow || asked.policy.is_large(question.scope, rows) {
+                if self.shadow || asked.policy.allowance(question).is_pooled() {
                     Shared::elsewhere(shared, asked, question, leave)
                 } else {
                     Answer::Ready(shared.ask(asked, question, leave))
@@ -209,7 +208,7 @@ impl Ranker for PolicyRanker {
 impl Shared {
     /// Asks on this thread, and tells the breaker and the metrics.
     fn ask(&self, asked: &Asked, question: &Question, leave: Leave) -> Ranked {
-        let (ranked, _) = asked.policy.answer_as(asked.revision, question);
+        let (ranked, _) = asked.policy.answer(asked.revision, question);
         if let Err(fault) = &ranked.outcome
             && fault.is_policys()
         {
@@ -270,7 +269,7 @@ impl Shared {
         }
         let (this, asked, question) = (this.clone(), asked.clone(), question.clone());
         Answer::Pending(Box::pin(async move {
-            let deadline = asked.policy.patience();
+            let deadline = asked.policy.allowance(&question).patience;
             match tokio::time::timeout(deadline, answer).await {
                 Ok(Ok(ranked)) => ranked,
                 Ok(Err(_)) => this.not_answered(&asked, &question, Fault::Saturated),
@@ -287,7 +286,7 @@ impl Shared {
         };
         let (shared, asked, question) = (this.clone(), asked.clone(), question.clone());
         let job = move || {
-            let (ranked, _) = asked.policy.answer_as(asked.revision, &question);
+            let (ranked, _) = asked.policy.answer(asked.revision, &question);
             shared.metrics.tried(&ranked.outcome);
             shared.judge(&asked, &question, &ranked, leave);
         };
@@ -300,7 +299,7 @@ impl Shared {
     }
 
     fn not_answered(&self, asked: &Asked, question: &Question, fault: Fault) -> Ranked {
-        let ranked = asked.policy.fault(asked.revision, fault);
+        let ranked = asked.policy.fault(asked.revision, question, fault);
         self.metrics.answered(question.scope, &ranked);
         ranked
     }

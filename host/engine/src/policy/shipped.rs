@@ -11,6 +11,20 @@ pub const fn table() -> Shipped {
     SHIPPED
 }
 
+/// The bytes of the policy of that name, if the host ships one.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static [u8]> {
+    let mut table = table().iter();
+    table
+        .find(|(known, _)| *known == name)
+        .map(|&(_, bytes)| bytes)
+}
+
+/// The names of all of them.
+pub fn names<'a>() -> impl Iterator<Item = &'a str> {
+    table().iter().map(|&(name, _)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,7 +47,8 @@ mod tests {
     #[test]
     fn lrfu_passes_the_kit_with_any_half_life() {
         let engine = engine();
-        let (_, lrfu) = table().iter().find(|(name, _)| *name == "lrfu").unwrap();
+        let lrfu = find("lrfu").unwrap();
+        assert_eq!((find("lrf"), names().count()), (None, table().len()));
         for half_life in [60_000.0, 600_000.0, 2_592_000_000.0] {
             let params = Params::from([("half-life-ms".to_owned(), half_life)]);
             let policy = load::policy(&engine, lrfu, &params).unwrap_or_else(|error| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
 use wastegate_core::types::{Signal, SplitMix64};
-use wastegate_engine::policy::Program;
+use wastegate_engine::policy::{CallOptions, Program};
 
 /// One strategy.
 #[derive(Clone)]
@@ -118,7 +118,9 @@ impl Contestant {
     /// Ranks. `next` says when the manager of a row is wanted next, and only the oracle asks it.
     pub(super) fn rank(&self, question: &Arc<Question>, next: &dyn Fn(usize) -> u64) -> Ranked {
         match &self.who {
-            Who::Policy(program, params) => program.replay(question, params),
+            Who::Policy(program, params) => {
+                program.answer(question, params, &CallOptions::OFF_PATH).0
+            }
             Who::BuiltIn => match BuiltIn.rank(question) {
                 Answer::Ready(ranked) => ranked,
                 Answer::Pending(_) => self.ranked(Vec::new()),

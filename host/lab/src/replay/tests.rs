@@ -216,11 +216,7 @@ fn the_sandbox_and_the_native_agree_on_a_whole_trace() {
         .trace;
     let engine = Engine::new(Config::default(), Clock::system()).unwrap();
     let policy = |name: &str| {
-        let (_, bytes) = shipped::table()
-            .iter()
-            .find(|(known, _)| *known == name)
-            .unwrap();
-        let program = load::program(&engine, bytes).unwrap();
+        let program = load::program(&engine, shipped::find(name).unwrap()).unwrap();
         let params = program
             .params(&wastegate_engine::policy::Params::new())
             .unwrap();

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::read::{Loaded, Reading, read_from};
 use super::users::{ByUser, NEVER, next_wanted};
 use super::{Format, Kind, TraceError};
+use wastegate_core::types::chain;
 
 fn load(text: &[u8], reading: &Reading) -> Result<Loaded, TraceError> {
     read_from(Path::new("t"), text, reading)
@@ -13,17 +14,6 @@ fn load(text: &[u8], reading: &Reading) -> Result<Loaded, TraceError> {
 
 fn loaded(text: &str) -> Loaded {
     load(text.as_bytes(), &Reading::default()).unwrap()
-}
-
-/// An error with all that is below it.
-fn whole(error: &TraceError) -> String {
-    let mut text = error.to_string();
-    let mut below = std::error::Error::source(error);
-    while let Some(error) = below {
-        write!(text, ": {error}").unwrap();
-        below = error.source();
-    }
-    text
 }
 
 const RECORDED: &str = r#"{"settings":{"managers_per_user":2,"something_new":1}}
@@ -229,7 +219,7 @@ fn broken_files_are_refused_with_place_and_remedy() {
     let mut told = String::new();
     for (name, bytes) in &cases {
         let error = load(bytes, &Reading::default()).expect_err(name);
-        writeln!(told, "{name}\n  {}", whole(&error)).unwrap();
+        writeln!(told, "{name}\n  {}", chain(&error)).unwrap();
     }
     for (format, column) in [(Format::Messages, "from"), (Format::Canonical, "who")] {
         let reading = Reading {
@@ -242,7 +232,7 @@ fn broken_files_are_refused_with_place_and_remedy() {
             b"t_ms,user,key\n1,a,k\n"
         };
         let error = load(text, &reading).expect_err(column);
-        writeln!(told, "user column {column}\n  {}", whole(&error)).unwrap();
+        writeln!(told, "user column {column}\n  {}", chain(&error)).unwrap();
     }
     wastegate_blessed::is_current("host/lab/src/trace/broken.txt", "trace::tests", &told);
 }

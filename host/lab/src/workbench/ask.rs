@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::case::CaseParams;
 use super::snapshot::Snapshot;
@@ -15,8 +14,8 @@ use wastegate_core::decision::{
     Class, Fault, Plan, Question, Ranked, Row, Struck, TierTable, guard,
 };
 use wastegate_core::types::{DecisionId, Protection, Tier};
-use wastegate_engine::policy::Program;
 use wastegate_engine::policy::manifest::BadParameter;
+use wastegate_engine::policy::{Allowance, CallOptions, Program};
 
 /// What was asked, what was answered, and what the host makes of it.
 #[derive(Debug)]
@@ -25,6 +24,8 @@ pub struct Asked {
     pub question: Arc<Question>,
     /// The answer.
     pub answer: Ranked,
+    /// What the call could take.
+    pub allowance: Allowance,
     /// What the host would do.
     pub plan: Plan,
     /// What the policy logged.
@@ -121,27 +122,17 @@ fn again(
     question: Arc<Question>,
     decision: Option<DecisionId>,
 ) -> Asked {
-    let mut lines_dropped = 0;
-    let (outcome, fuel, duration) = if program.supports(question.scope) {
-        let outcome = program.rehearse(&program.input(&question), params, decision);
-        lines_dropped = outcome.lines_dropped;
-        (outcome.result, Some(outcome.fuel), outcome.duration)
-    } else {
-        (Err(Fault::ScopeUnsupported), None, Duration::ZERO)
-    };
-    let manifest = program.manifest();
-    let answer = Ranked {
-        reasons: manifest.reasons.clone(),
-        signals: manifest.signals.clone(),
-        params: params.into(),
-        fuel,
-        duration,
-        ..Ranked::of(program.about().clone(), outcome)
-    };
+    let options = decision.map_or(CallOptions::OFF_PATH, |decision| {
+        CallOptions::OFF_PATH.logged(decision)
+    });
+    let (answer, lines_dropped) = program.answer(&question, &params.into(), &options);
+    let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
+    let allowance = program.allowance(&options.limits, question.scope, rows);
     let plan = guard::plan(&question, &TierTable::default(), &answer);
     Asked {
         question,
         answer,
+        allowance,
         plan,
         log: Vec::new(),
         lines_dropped,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use wastegate_core::decision::Fault;
 use wastegate_core::types::{Scope, Tier};
-use wastegate_engine::policy::{Program, kit};
+use wastegate_engine::policy::{CallOptions, Program, kit};
 
 /// Row counts at which calls are made for the model.
 pub const SIZES: [u32; 11] = [1, 2, 5, 10, 20, 50, 100, 300, 1_000, 3_000, 10_000];
@@ -75,7 +75,7 @@ pub struct Cost {
 pub fn cost(program: &Program, params: &[f64], scope: Scope, tier: Tier) -> Cost {
     let ask = |rows| {
         let input = kit::ordinary(program.signals(), scope, tier, rows);
-        program.examine(&input, params)
+        program.ask(&input, params, &CallOptions::OFF_PATH)
     };
     let mut cost = Cost {
         scope,
@@ -230,7 +230,7 @@ mod tests {
         let breaks = cost.breaks_at.unwrap();
         let ask = |rows| {
             let input = kit::ordinary(program.signals(), Scope::User, Tier::Force, rows);
-            program.examine(&input, &[0.5]).result
+            program.ask(&input, &[0.5], &CallOptions::OFF_PATH).result
         };
         assert!(ask(breaks - 1).is_ok());
         assert!(matches!(ask(breaks), Err(Fault::OutOfFuel(_))));

@@ -15,9 +15,7 @@ static ENGINE: LazyLock<Engine> =
 
 /// A policy that the host ships.
 pub(super) fn shipped_policy(name: &str) -> Arc<Program> {
-    let mut table = shipped::table().iter();
-    let (_, bytes) = table.find(|(known, _)| *known == name).unwrap();
-    load::program(&ENGINE, bytes).unwrap()
+    load::program(&ENGINE, shipped::find(name).unwrap()).unwrap()
 }
 
 /// The defaults of a policy's parameters.

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wastegate_engine::policy::TestCase;
+use wastegate_engine::policy::{CallOptions, TestCase};
 use wastegate_tests::guests::{guest, shipped};
 use wastegate_tests::harness::{Server, Setup, within};
 
@@ -199,7 +199,7 @@ async fn faults_come_home_as_test_cases() {
     // The same bytes with the same parameters fail on it again.
     let program = server.catalog.compile(guest("sleeper")).unwrap();
     let again = program
-        .ask(&case.input(), &case.params, None)
+        .ask(&case.input(), &case.params, &CallOptions::default())
         .result
         .unwrap_err();
     assert_eq!(again.to_string(), case.fault);

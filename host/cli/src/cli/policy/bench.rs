@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::Terminal;
+use super::super::failure::{EX_NOINPUT, Failure};
 use super::settings::SettingArgs;
-use super::target::{self, EX_NOINPUT, EngineArgs, Told};
+use super::target::{self, EngineArgs};
 use wastegate_engine::policy::load;
 use wastegate_lab::workbench::bench::baseline::{Baseline, Change};
 use wastegate_lab::workbench::bench::{self, Bench};
@@ -46,34 +47,20 @@ pub(super) struct Args {
 
 impl Args {
     /// Measures them: 1 if one is refused, or fuel grew by more than it may.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
-            Ok(engine) => engine,
-            Err(Told(code)) => return Ok(code),
-        };
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let engine = self.engine.engine(terminal.environment)?;
         // Before anything is measured: a file that cannot be used would have cost minutes.
         let baseline = match &self.against {
             None => None,
-            Some(path) => match read(path, terminal.err)? {
-                Ok(baseline) => Some(baseline),
-                Err(Told(code)) => return Ok(code),
-            },
+            Some(path) => Some(read(path)?),
         };
         let size_max = engine.config().file_bytes_max();
         let params = self.settings.params();
         let mut benches: Vec<Bench> = Vec::new();
         for name in &self.policies {
-            let bytes = match target::bytes(name, size_max, terminal.err)? {
-                Ok(bytes) => bytes,
-                Err(Told(code)) => return Ok(code),
-            };
-            let policy = match load::policy(&engine, &bytes, &params) {
-                Ok(policy) => policy,
-                Err(error) => {
-                    writeln!(terminal.err, "error: {name}: {}", chain(&error))?;
-                    return Ok(ExitCode::FAILURE);
-                }
-            };
+            let bytes = target::bytes(name, size_max)?;
+            let policy = load::policy(&engine, &bytes, &params)
+                .map_err(|error| Failure::new(format!("{name}: {}", chain(&error))))?;
             let bench = bench::bench(&policy, &self.rows);
             if !self.json {
                 write!(terminal.out, "{bench}")?;
@@ -93,12 +80,8 @@ impl Args {
         if let Some(path) = &self.save
             && let Err(error) = std::fs::write(path, Baseline::of(&benches).text())
         {
-            writeln!(
-                terminal.err,
-                "error: `{}` cannot be written: {error}",
-                path.display()
-            )?;
-            return Ok(ExitCode::from(EX_CANTCREAT));
+            let sentence = format!("`{}` cannot be written: {error}", path.display());
+            return Err(Failure::new(sentence).code(EX_CANTCREAT));
         }
         let grown = self.fail_over.map(|most| {
             let over = |change: &&Change| change.growth().is_some_and(|growth| growth > most);
@@ -106,13 +89,8 @@ impl Args {
         });
         match grown {
             Some((most, grown)) if !grown.is_empty() => {
-                for change in grown {
-                    writeln!(
-                        terminal.err,
-                        "error: fuel grew by more than {most} %: {change}"
-                    )?;
-                }
-                Ok(ExitCode::FAILURE)
+                let sentence = |change| format!("fuel grew by more than {most} %: {change}");
+                Err(Failure::all(grown.into_iter().map(sentence)))
             }
             _ => Ok(ExitCode::SUCCESS),
         }
@@ -132,19 +110,11 @@ fn tell(changes: &[Change], path: &std::path::Path, out: &mut dyn io::Write) -> 
         .try_for_each(|change| writeln!(out, "  {change}"))
 }
 
-fn read(path: &std::path::Path, err: &mut dyn io::Write) -> io::Result<Result<Baseline, Told>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            writeln!(err, "error: `{}` cannot be read: {error}", path.display())?;
-            return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
-        }
-    };
-    match Baseline::parse(&text) {
-        Ok(baseline) => Ok(Ok(baseline)),
-        Err(error) => {
-            writeln!(err, "error: `{}`: {}", path.display(), chain(&error))?;
-            Ok(Err(Told(ExitCode::from(EX_DATAERR))))
-        }
-    }
+fn read(path: &std::path::Path) -> Result<Baseline, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!("`{name}` cannot be read: {error}")).code(EX_NOINPUT)
+    })?;
+    Baseline::parse(&text)
+        .map_err(|error| Failure::new(format!("`{name}`: {}", chain(&error))).code(EX_DATAERR))
 }

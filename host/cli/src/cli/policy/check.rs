@@ -1,11 +1,11 @@
 //! `wastegate policy check`: would the server take this file, and if not, why.
 
-use std::io;
 use std::process::ExitCode;
 
 use super::super::Terminal;
+use super::super::failure::Failure;
 use super::settings::SettingArgs;
-use super::target::{self, EngineArgs, Told};
+use super::target::{self, EngineArgs};
 use wastegate_lab::workbench::check::check;
 
 /// Arguments of `wastegate policy check`.
@@ -25,19 +25,16 @@ pub(super) struct Args {
 
 impl Args {
     /// Checks them: 0 if the server would take all of them, 1 if not, 66 if one cannot be read.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
-            Ok(engine) => engine,
-            Err(Told(code)) => return Ok(code),
-        };
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let engine = self.engine.engine(terminal.environment)?;
         let size_max = engine.config().file_bytes_max();
         let params = self.settings.params();
         let (mut unreadable, mut refused) = (None, false);
         for name in &self.policies {
-            let bytes = match target::bytes(name, size_max, terminal.err)? {
+            let bytes = match target::bytes(name, size_max) {
                 Ok(bytes) => bytes,
-                Err(Told(code)) => {
-                    unreadable = Some(code);
+                Err(failure) => {
+                    unreadable = Some(failure.report(terminal.err)?);
                     continue;
                 }
             };

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::Terminal;
-use super::target::{EngineArgs, Told};
+use super::super::failure::Failure;
+use super::target::EngineArgs;
 use super::{parting, subject};
 use wastegate_core::types::{Clock, Signal};
 use wastegate_engine::policy::Program;
@@ -68,39 +69,25 @@ pub(in crate::cli) struct Comparison {
 
 impl Args {
     /// Compares: 0 whatever is found; 66 if something cannot be read.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        match self.compared(terminal)? {
-            Ok(code) | Err(Told(code)) => Ok(code),
-        }
-    }
-
-    fn compared(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
-        let engine = match self.engine.engine(environment, err)? {
-            Ok(engine) => engine,
-            Err(told) => return Ok(Err(told)),
-        };
+        let engine = self.engine.engine(environment)?;
         let mut rivals = Vec::new();
         for (named, params) in [(&self.a, self.param_a), (&self.b, self.param_b)] {
-            let program = match subject::program(&engine, named, err)? {
-                Ok(program) => program,
-                Err(told) => return Ok(Err(told)),
-            };
+            let program = subject::program(&engine, named)?;
             match program.manifest().params(&subject::set(params)) {
                 Ok(params) => rivals.push(Rival {
                     params: params.to_vec(),
                     name: program.about().name.as_ref().to_owned(),
                     program,
                 }),
-                Err(bad) => return Ok(Err(subject::refused(&bad, err)?)),
+                Err(bad) => return Err(subject::refused(&bad)),
             }
         }
         let Ok(rivals) = <[Rival; 2]>::try_from(rivals) else {
-            return Ok(Err(Told(ExitCode::FAILURE)));
+            return Ok(ExitCode::FAILURE);
         };
         let mut records = self.snapshots;
         records.extend(self.activity);
@@ -110,17 +97,13 @@ impl Args {
             top: self.top,
             json: self.json,
         };
-        comparison.run(out, err)
+        comparison.run(out)
     }
 }
 
 impl Comparison {
     /// Asks both and tells where they part.
-    pub(in crate::cli) fn run(
-        self,
-        out: &mut dyn Write,
-        err: &mut dyn Write,
-    ) -> io::Result<Result<ExitCode, Told>> {
+    pub(in crate::cli) fn run(self, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         let [a, b] = told_apart(self.rivals);
         let clock = Clock::system();
         let started = clock.now();
@@ -130,17 +113,14 @@ impl Comparison {
         });
         let found = diff::paths(&self.records)
             .and_then(|paths| diff::compare(sides, &paths, usize::from(self.top)));
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return Ok(Err(subject::unreadable(&error, err)?)),
-        };
+        let found = found.map_err(|error| subject::unreadable(&error))?;
         let took = clock.now().since(started).as_secs_f64() * 1e3;
         if self.json {
             writeln!(out, "{}", json_difference(&found, [&a, &b], took))?;
         } else {
             tell(&found, [&a, &b], took, out)?;
         }
-        Ok(Ok(ExitCode::SUCCESS))
+        Ok(ExitCode::SUCCESS)
     }
 }
 

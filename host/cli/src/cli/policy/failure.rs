@@ -27,7 +27,7 @@ pub(super) fn write(failure: &Failure, program: &Program, out: &mut dyn Write) -
         question.tier,
         question.needed,
         question.rows.len(),
-        run::cost(program, &failure.asked)
+        run::cost(&failure.asked)
     )?;
     for note in run::notes(program, &failure.case, failure.params_left_aside) {
         writeln!(out, "  note: {note}")?;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Terminal;
+use super::super::failure::{EX_NOINPUT, Failure};
 use super::settings::SettingArgs;
-use super::target::{self, EX_NOINPUT, EngineArgs, Told};
+use super::target::{self, EngineArgs};
 use wastegate_engine::policy::{Program, TestCase, load};
 use wastegate_lab::workbench::fuzz::{self, Finding, Fuzzed, Limit};
 use wastegate_lab::workbench::text::{chain, grouped};
@@ -54,29 +55,17 @@ pub(super) struct Args {
 
 impl Args {
     /// Looks for what breaks it: 1 if something does, or it does not load.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
-            Ok(engine) => engine,
-            Err(Told(code)) => return Ok(code),
-        };
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let engine = self.engine.engine(terminal.environment)?;
         let size_max = engine.config().file_bytes_max();
-        let bytes = match target::bytes(&self.policy, size_max, terminal.err)? {
-            Ok(bytes) => bytes,
-            Err(Told(code)) => return Ok(code),
-        };
+        let bytes = target::bytes(&self.policy, size_max)?;
         let loaded = load::program(&engine, &bytes).and_then(|program: Arc<Program>| {
             let params = program.params(&self.settings.params())?;
             Ok((program, params))
         });
-        let (program, params) = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                writeln!(terminal.err, "error: {}", chain(&error))?;
-                return Ok(ExitCode::FAILURE);
-            }
-        };
+        let (program, params) = loaded.map_err(|error| Failure::of(&error))?;
         if !self.cases.is_empty() {
-            return replay(&program, &self.cases, terminal.out, terminal.err);
+            return replay(&program, &self.cases, terminal.out);
         }
         let limit = match self.seconds {
             Some(seconds) => Limit::For(Duration::from_secs(seconds)),
@@ -108,14 +97,11 @@ impl Args {
             findings.len()
         )?;
         for finding in findings {
-            match write(&self.out, *seed, finding, &program) {
-                Ok(file) => tell(finding, &file, terminal.out)?,
-                Err(error) => {
-                    let out = self.out.display();
-                    writeln!(terminal.err, "error: cannot write to `{out}`: {error}")?;
-                    return Ok(ExitCode::from(EX_CANTCREAT));
-                }
-            }
+            let file = write(&self.out, *seed, finding, &program).map_err(|error| {
+                let out = self.out.display();
+                Failure::new(format!("cannot write to `{out}`: {error}")).code(EX_CANTCREAT)
+            })?;
+            tell(finding, &file, terminal.out)?;
         }
         Ok(ExitCode::FAILURE)
     }
@@ -147,26 +133,20 @@ fn replay(
     program: &Program,
     files: &[PathBuf],
     out: &mut dyn io::Write,
-    err: &mut dyn io::Write,
-) -> io::Result<ExitCode> {
+) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for file in files {
         let name = file.display();
-        let case = match read(file) {
-            Ok(case) => case,
-            Err(error) => {
-                writeln!(err, "error: `{name}` cannot be read: {error}")?;
-                let data = error.kind() == io::ErrorKind::InvalidData;
-                return Ok(ExitCode::from(if data { EX_DATAERR } else { EX_NOINPUT }));
-            }
-        };
-        let broken = match fuzz::replay(program, &case) {
-            Ok(broken) => broken,
-            Err(mismatch) => {
-                writeln!(err, "error: `{name}`: {mismatch}")?;
-                return Ok(ExitCode::from(EX_DATAERR));
-            }
-        };
+        let case = read(file).map_err(|error| {
+            let data = error.kind() == io::ErrorKind::InvalidData;
+            Failure::new(format!("`{name}` cannot be read: {error}")).code(if data {
+                EX_DATAERR
+            } else {
+                EX_NOINPUT
+            })
+        })?;
+        let broken = fuzz::replay(program, &case)
+            .map_err(|mismatch| Failure::new(format!("`{name}`: {mismatch}")).code(EX_DATAERR))?;
         if broken.is_empty() {
             writeln!(out, "{name}: nothing broke")?;
         }

@@ -1,11 +1,11 @@
 //! `wastegate policy inspect`: what a file is, what it asks for and what it costs.
 
-use std::io;
 use std::process::ExitCode;
 
 use super::super::Terminal;
+use super::super::failure::Failure;
 use super::settings::SettingArgs;
-use super::target::{self, EngineArgs, Told};
+use super::target::{self, EngineArgs};
 use wastegate_lab::workbench::inspect::inspect;
 
 /// Arguments of `wastegate policy inspect`.
@@ -25,16 +25,10 @@ pub(super) struct Args {
 
 impl Args {
     /// Inspects it: 0 if the server would take it, 1 if not, 66 if it cannot be read.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let engine = match self.engine.engine(terminal.environment, terminal.err)? {
-            Ok(engine) => engine,
-            Err(Told(code)) => return Ok(code),
-        };
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let engine = self.engine.engine(terminal.environment)?;
         let size_max = engine.config().file_bytes_max();
-        let bytes = match target::bytes(&self.policy, size_max, terminal.err)? {
-            Ok(bytes) => bytes,
-            Err(Told(code)) => return Ok(code),
-        };
+        let bytes = target::bytes(&self.policy, size_max)?;
         let inspection = inspect(&engine, &bytes, &self.settings.params());
         if self.json {
             writeln!(terminal.out, "{}", inspection.json(&self.policy))?;

@@ -28,6 +28,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::Terminal;
+use super::failure::Failure;
 
 /// What a shell says of a program whose reader went away: 128 and the number of SIGPIPE.
 const SIGPIPE_CODE: u8 = 141;
@@ -97,7 +98,7 @@ impl Args {
     /// # Errors
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        match self.verb(terminal) {
+        match terminal.ended(|terminal| self.verb(terminal)) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(ExitCode::from(SIGPIPE_CODE))
             }
@@ -105,9 +106,9 @@ impl Args {
         }
     }
 
-    fn verb(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    fn verb(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
-            Verb::New(args) => args.run(terminal),
+            Verb::New(args) => Ok(args.run(terminal)?),
             Verb::Build(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
             Verb::Inspect(args) => args.run(terminal),
@@ -117,56 +118,22 @@ impl Args {
             Verb::Diff(args) => args.run(terminal),
             Verb::Weigh(args) => args.run(terminal),
             Verb::Fuzz(args) => args.run(terminal),
-            Verb::Verify(args) => args.run(terminal),
-            Verb::Publish(args) => args.run(terminal),
-            Verb::List(args) => args.run(terminal),
-            Verb::History(args) => args.run(terminal),
-            Verb::Push(args) => args.run(terminal),
-            Verb::Pull(args) => args.run(terminal),
-            Verb::Activate(args) => args.run(terminal),
-            Verb::Rollback(args) => args.run(terminal),
-            Verb::Disable(args) => args.run(terminal),
-            Verb::Set(args) => args.run(terminal),
-            Verb::Faults(args) => args.run(terminal),
-            Verb::Log(args) => args.run(terminal),
-            Verb::Audit(args) => args.run(terminal),
+            Verb::Verify(args) => Ok(args.run(terminal)?),
+            Verb::Publish(args) => Ok(args.run(terminal)?),
+            Verb::List(args) => Ok(args.run(terminal)?),
+            Verb::History(args) => Ok(args.run(terminal)?),
+            Verb::Push(args) => Ok(args.run(terminal)?),
+            Verb::Pull(args) => Ok(args.run(terminal)?),
+            Verb::Activate(args) => Ok(args.run(terminal)?),
+            Verb::Rollback(args) => Ok(args.run(terminal)?),
+            Verb::Disable(args) => Ok(args.run(terminal)?),
+            Verb::Set(args) => Ok(args.run(terminal)?),
+            Verb::Faults(args) => Ok(args.run(terminal)?),
+            Verb::Log(args) => Ok(args.run(terminal)?),
+            Verb::Audit(args) => Ok(args.run(terminal)?),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    /// Takes nothing.
-    struct Broken(io::ErrorKind);
-
-    impl io::Write for Broken {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(self.0.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_reader_that_leaves_is_not_worth_a_word_and_a_full_disk_is() {
-        let run = |kind| {
-            let cli = Cli::try_parse_from(["wastegate", "policy", "check", "lru"]).unwrap();
-            cli.run(Terminal {
-                environment: crate::config::Environment::default(),
-                out: &mut Broken(kind),
-                err: &mut Vec::new(),
-            })
-        };
-        let left = run(io::ErrorKind::BrokenPipe).unwrap();
-        assert_eq!(left, ExitCode::from(SIGPIPE_CODE));
-        let full = run(io::ErrorKind::StorageFull).unwrap_err();
-        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
-    }
-}
+mod tests;

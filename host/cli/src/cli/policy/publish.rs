@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use super::super::Terminal;
 use super::super::config::{SourceArgs, refuse};
+use super::super::failure::EX_NOINPUT;
 use super::super::serve::{EX_UNAVAILABLE, chain};
-use super::target::EX_NOINPUT;
 use crate::config::{self, Config};
 use wastegate_control::rollout::signature::Verified;
 use wastegate_control::rollout::source::file::{self, Contents};

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::super::Terminal;
-use super::target::{EngineArgs, Told};
+use super::super::failure::Failure;
+use super::target::EngineArgs;
 use super::{ranking, subject};
+use wastegate_core::decision::Fault;
 use wastegate_core::types::Tier;
 use wastegate_engine::policy::Program;
 use wastegate_lab::workbench::ask::{self, Asked};
@@ -60,52 +62,34 @@ struct Run<'a> {
 
 impl Args {
     /// Asks: 0 if the policy answered, 1 if not.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        match self.asked(terminal)? {
-            Ok(code) | Err(Told(code)) => Ok(code),
-        }
-    }
-
-    fn asked(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
-        let mut case = match self.case() {
-            Ok(case) => case,
-            Err(error) => return Ok(Err(subject::unreadable(&error, err)?)),
-        };
+        let mut case = self.case().map_err(|error| subject::unreadable(&error))?;
         let snapshot = &mut case.snapshot;
         if self.tier.is_some() || self.needed.is_some() {
             snapshot.most = None;
         }
         snapshot.tier = self.tier.unwrap_or(snapshot.tier);
         snapshot.needed = self.needed.unwrap_or(snapshot.needed);
-        if let Some(path) = &self.save
-            && let Err(told) = subject::save(&case.snapshot, path, err)?
-        {
-            return Ok(Err(told));
+        if let Some(path) = &self.save {
+            subject::save(&case.snapshot, path)?;
         }
-        let engine = match self.engine.engine(environment, err)? {
-            Ok(engine) => engine,
-            Err(told) => return Ok(Err(told)),
-        };
-        let program = match subject::program(&engine, &self.policy, err)? {
-            Ok(program) => program,
-            Err(told) => return Ok(Err(told)),
-        };
+        let engine = self.engine.engine(environment)?;
+        let program = subject::program(&engine, &self.policy)?;
         let set = subject::set(self.param);
-        let (params, left_aside) = match ask::parameters(&program, &case.params, &set) {
-            Ok(params) => params,
-            Err(bad) => return Ok(Err(subject::refused(&bad, err)?)),
-        };
+        let parameters = ask::parameters(&program, &case.params, &set);
+        let (params, left_aside) = parameters.map_err(|bad: Vec<_>| subject::refused(&bad))?;
         let asked = ask::ask_aloud(&program, &params, &case.snapshot);
         let run = Run {
             program: &program,
             params: &params,
             name: self.snapshot.display().to_string(),
-            notes: notes(&program, &case, left_aside),
+            notes: notes(&program, &case, left_aside)
+                .into_iter()
+                .chain(origin(&asked))
+                .collect(),
             case: &case,
             asked: &asked,
         };
@@ -114,11 +98,11 @@ impl Args {
         } else {
             run.tell(out)?;
         }
-        Ok(Ok(if asked.fault().is_none() {
+        Ok(if asked.fault().is_none() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
-        }))
+        })
     }
 
     fn case(&self) -> Result<Case, FileError> {
@@ -165,6 +149,25 @@ pub(super) fn notes(program: &Program, case: &Case, params_left_aside: bool) -> 
     notes
 }
 
+/// Which settings gave what the policy ran out of.
+fn origin(asked: &Asked) -> Option<String> {
+    let keys = asked.allowance.keys;
+    match asked.fault()? {
+        Fault::OutOfFuel(_) => Some(format!(
+            "its fuel is set by `{}` and `{}`",
+            keys.fuel_base, keys.fuel_per_row
+        )),
+        Fault::Memory(_) => Some(format!("its memory is bounded by `{}`", keys.memory)),
+        Fault::Deadline(_) => Some(format!("its time is bounded by `{}`", keys.deadline)),
+        Fault::Trap(_)
+        | Fault::OutputTooLarge(_)
+        | Fault::Refused(_)
+        | Fault::ScopeUnsupported
+        | Fault::Saturated
+        | Fault::Quarantined => None,
+    }
+}
+
 impl Run<'_> {
     fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
         let (about, question) = (self.program.about(), &self.asked.question);
@@ -197,7 +200,7 @@ impl Run<'_> {
         writeln!(out)?;
         ranking::write(self.asked, &self.case.snapshot, "", out)?;
         writeln!(out)?;
-        writeln!(out, "{}", cost(self.program, self.asked))?;
+        writeln!(out, "{}", cost(self.asked))?;
         self.log(out)
     }
 
@@ -219,7 +222,6 @@ impl Run<'_> {
             .iter()
             .map(|line| json!({ "level": line.level.as_str().to_ascii_lowercase(), "message": line.message }))
             .collect();
-        let budget = self.program.engine().config().fuel(rows(asked));
         let told = json!({
             "policy": subject::json_policy(self.program, self.params),
             "snapshot": self.name,
@@ -233,7 +235,7 @@ impl Run<'_> {
             "ranking": ranking::json(asked, &self.case.snapshot),
             "victims": asked.victims(),
             "fuel": asked.answer.fuel,
-            "fuel_budget": budget,
+            "fuel_budget": asked.allowance.fuel,
             "call_us": u64::try_from(asked.answer.duration.as_micros()).unwrap_or(u64::MAX),
             "log": log,
             "log_dropped": asked.lines_dropped,
@@ -243,22 +245,16 @@ impl Run<'_> {
     }
 }
 
-/// How many rows a policy was asked about.
-fn rows(asked: &Asked) -> u32 {
-    u32::try_from(asked.question.rows.len()).unwrap_or(u32::MAX)
-}
-
 /// What a call took, for people.
-pub(super) fn cost(program: &Program, asked: &Asked) -> String {
-    let budget = program.engine().config().fuel(rows(asked));
+pub(super) fn cost(asked: &Asked) -> String {
     let took = units::milliseconds(asked.answer.duration.as_secs_f64() * 1e3);
     match asked.answer.fuel {
         None => "the policy was not asked".to_owned(),
         Some(fuel) => format!(
             "fuel {} of {} ({} %), {took}",
             units::thousands(fuel),
-            units::thousands(budget),
-            fuel.saturating_mul(100) / budget.max(1),
+            units::thousands(asked.allowance.fuel),
+            asked.allowance.percent(fuel),
         ),
     }
 }

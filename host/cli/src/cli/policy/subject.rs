@@ -2,15 +2,14 @@
 //! acceptance kit, so that one that breaks a rule can be looked into.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::super::failure::{EX_NOINPUT, Failure};
 use super::super::serve::chain;
-use super::target::{self, EX_NOINPUT, Told};
+use super::target;
 use wastegate_core::types::Tier;
 use wastegate_engine::policy::manifest::BadParameter;
 use wastegate_engine::policy::{Engine, Program, load};
@@ -19,51 +18,26 @@ use wastegate_lab::workbench::snapshot::Snapshot;
 use wastegate_lab::workbench::units;
 
 /// Loads a policy that was named by a file or as a shipped one.
-pub(in crate::cli) fn program(
-    engine: &Engine,
-    named: &str,
-    err: &mut dyn io::Write,
-) -> io::Result<Result<Arc<Program>, Told>> {
-    let bytes = match target::bytes(named, engine.config().file_bytes_max(), err)? {
-        Ok(bytes) => bytes,
-        Err(told) => return Ok(Err(told)),
-    };
-    match load::program(engine, &bytes) {
-        Ok(program) => Ok(Ok(program)),
-        Err(error) => {
-            writeln!(err, "error: `{named}`: {}", chain(&error))?;
-            Ok(Err(Told(ExitCode::FAILURE)))
-        }
-    }
+pub(in crate::cli) fn program(engine: &Engine, named: &str) -> Result<Arc<Program>, Failure> {
+    let bytes = target::bytes(named, engine.config().file_bytes_max())?;
+    load::program(engine, &bytes)
+        .map_err(|error| Failure::new(format!("`{named}`: {}", chain(&error))))
 }
 
-/// Says what is wrong with a file.
-pub(in crate::cli) fn unreadable(error: &FileError, err: &mut dyn io::Write) -> io::Result<Told> {
-    writeln!(err, "error: {}", chain(error))?;
-    Ok(Told(ExitCode::from(EX_NOINPUT)))
+/// What is wrong with a file.
+pub(in crate::cli) fn unreadable(error: &FileError) -> Failure {
+    Failure::of(error).code(EX_NOINPUT)
 }
 
-/// Says what is wrong with parameters.
-pub(in crate::cli) fn refused(bad: &[BadParameter], err: &mut dyn io::Write) -> io::Result<Told> {
-    for bad in bad {
-        writeln!(err, "error: `--param`: {bad}")?;
-    }
-    Ok(Told(ExitCode::FAILURE))
+/// What is wrong with parameters.
+pub(in crate::cli) fn refused(bad: &[BadParameter]) -> Failure {
+    Failure::all(bad.iter().map(|bad| format!("`--param`: {bad}")))
 }
 
 /// Writes a snapshot down in our own form.
-pub(in crate::cli) fn save(
-    snapshot: &Snapshot,
-    path: &Path,
-    err: &mut dyn io::Write,
-) -> io::Result<Result<(), Told>> {
-    match std::fs::write(path, snapshot.to_json()) {
-        Ok(()) => Ok(Ok(())),
-        Err(error) => {
-            writeln!(err, "error: {} cannot be written: {error}", path.display())?;
-            Ok(Err(Told(ExitCode::FAILURE)))
-        }
-    }
+pub(in crate::cli) fn save(snapshot: &Snapshot, path: &Path) -> Result<(), Failure> {
+    std::fs::write(path, snapshot.to_json())
+        .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
 }
 
 /// A parameter as `NAME=VALUE`, for the command line.

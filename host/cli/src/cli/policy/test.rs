@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::Terminal;
-use super::super::serve::{chain, stop_signal};
-use super::target::{EX_NOINPUT, EngineArgs, Told};
+use super::super::failure::{EX_NOINPUT, Failure};
+use super::super::serve::stop_signal;
+use super::target::EngineArgs;
 use super::{failure, subject};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::Engine;
@@ -59,31 +60,20 @@ struct Bench<'a> {
 
 impl Args {
     /// Tests: 0 if every case passes, 1 if one fails, 66 if something cannot be read.
-    pub(super) fn run(mut self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(super) fn run(mut self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
             environment,
             out,
             err,
         } = terminal;
-        let project = match Project::find(&self.folder) {
-            Ok(project) => project,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(ExitCode::from(EX_NOINPUT));
-            }
-        };
+        let project =
+            Project::find(&self.folder).map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
         let Some(policy) = self.policy(&project) else {
-            writeln!(
-                err,
-                "error: which policy? give `--policy FILE`, or name the folder of a project made by `wastegate policy new`"
-            )?;
-            return Ok(ExitCode::from(EX_NOINPUT));
+            let sentence = "which policy? give `--policy FILE`, or name the folder of a project made by `wastegate policy new`";
+            return Err(Failure::new(sentence).code(EX_NOINPUT));
         };
         let engine = std::mem::take(&mut self.engine);
-        let engine = match engine.engine(environment, err)? {
-            Ok(engine) => engine,
-            Err(Told(code)) => return Ok(code),
-        };
+        let engine = engine.engine(environment)?;
         let bench = Bench {
             args: &self,
             project,
@@ -93,7 +83,7 @@ impl Args {
         if self.watch {
             bench.watch(out, err)
         } else {
-            bench.once(out, err)
+            bench.once(out)
         }
     }
 
@@ -106,14 +96,8 @@ impl Args {
 }
 
 impl Bench<'_> {
-    fn once(&self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
-        match self.run(out, err)? {
-            Ok(code) | Err(Told(code)) => Ok(code),
-        }
-    }
-
     /// Runs whenever something changed, and ends as the last run did.
-    fn watch(&self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
+    fn watch(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<ExitCode, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -124,7 +108,7 @@ impl Bench<'_> {
             tokio::pin!(stop);
             loop {
                 if watch.look(&self.watched()) {
-                    code = self.once(out, err)?;
+                    code = self.once(out).or_else(|failure| failure.report(err))?;
                     writeln!(out, "watching; ctrl-c ends it")?;
                     out.flush()?;
                 }
@@ -151,50 +135,42 @@ impl Bench<'_> {
         paths
     }
 
-    fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Result<ExitCode, Told>> {
+    fn once(&self, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         if let Some(built) = &self.project.policy
             && self.args.policy.is_none()
             && !built.exists()
         {
-            writeln!(
-                err,
-                "error: {} is not there yet; build it with `wastegate policy build`",
+            let sentence = format!(
+                "{} is not there yet; build it with `wastegate policy build`",
                 built.display()
-            )?;
-            return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
+            );
+            return Err(Failure::new(sentence).code(EX_NOINPUT));
         }
-        let cases = match suite::collect(&self.project.cases) {
-            Ok(cases) => self.wanted(cases),
-            Err(error) => return Ok(Err(subject::unreadable(&error, err)?)),
-        };
+        let cases = suite::collect(&self.project.cases);
+        let cases = self.wanted(cases.map_err(|error| subject::unreadable(&error))?);
         if cases.is_empty() {
             let folder = self.project.cases.display();
-            match &self.args.filter {
-                Some(text) => writeln!(err, "error: no case in {folder} has {text:?} in its name")?,
-                None => writeln!(err, "error: no `.json` file in {folder}")?,
-            }
-            return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
+            let sentence = match &self.args.filter {
+                Some(text) => format!("no case in {folder} has {text:?} in its name"),
+                None => format!("no `.json` file in {folder}"),
+            };
+            return Err(Failure::new(sentence).code(EX_NOINPUT));
         }
-        let program = match subject::program(&self.engine, &self.policy, err)? {
-            Ok(program) => program,
-            Err(told) => return Ok(Err(told)),
-        };
+        let program = subject::program(&self.engine, &self.policy)?;
         let set = subject::set(self.args.param.clone());
         if let Err(bad) = program.manifest().params(&set) {
-            return Ok(Err(subject::refused(&bad, err)?));
+            return Err(subject::refused(&bad));
         }
         let report = suite::run(&program, &set, &cases, &Clock::system());
-        if let Some(path) = &self.args.junit
-            && let Err(told) = write_junit(&report, &program.about().name, path, err)?
-        {
-            return Ok(Err(told));
+        if let Some(path) = &self.args.junit {
+            write_junit(&report, &program.about().name, path)?;
         }
         if self.args.json {
             failure::json_report(&report, &program, out)?;
         } else {
             tell(&report, &program, out)?;
         }
-        Ok(Ok(code(&report)))
+        Ok(code(&report))
     }
 
     fn wanted(&self, mut cases: Vec<Named>) -> Vec<Named> {
@@ -248,21 +224,12 @@ fn tell(
     writeln!(out, "; {took}")
 }
 
-fn write_junit(
-    report: &Report,
-    policy: &str,
-    path: &Path,
-    err: &mut dyn Write,
-) -> io::Result<Result<(), Told>> {
+fn write_junit(report: &Report, policy: &str, path: &Path) -> Result<(), Failure> {
     let written = suite::junit(report, policy, failure::text)
         .map_err(io::Error::other)
         .and_then(|xml| std::fs::write(path, xml));
-    match written {
-        Ok(()) => Ok(Ok(())),
-        Err(error) => {
-            let told = json!(path.display().to_string());
-            writeln!(err, "error: the report {told} cannot be written: {error}")?;
-            Ok(Err(Told(ExitCode::FAILURE)))
-        }
-    }
+    written.map_err(|error| {
+        let told = json!(path.display().to_string());
+        Failure::new(format!("the report {told} cannot be written: {error}"))
+    })
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use super::super::Terminal;
 use super::super::config::{SourceArgs, refuse};
+use super::super::failure::EX_NOINPUT;
 use super::super::serve::chain;
 use super::publish::signer;
-use super::target::EX_NOINPUT;
 use crate::config;
 use wastegate_control::rollout::signature::{Key, Keys};
 use wastegate_control::rollout::source::file;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::Terminal;
+use super::super::failure::Failure;
 use super::subject;
-use super::target::{EX_NOINPUT, EngineArgs, Told};
-use crate::cli::serve::chain;
+use super::target::EngineArgs;
 use wastegate_core::stats::weighing::{Doubt, Value};
 use wastegate_lab::workbench::diff::{self, Side};
 use wastegate_lab::workbench::weigh::{CLIP, Weighed, weigh};
@@ -33,56 +33,32 @@ pub(super) struct Args {
 
 impl Args {
     /// Weighs: 0 with an estimate, 1 where there is none to be believed, 66 without records.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        match self.weighed(terminal)? {
-            Ok(code) | Err(Told(code)) => Ok(code),
-        }
-    }
-
-    fn weighed(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
-        let engine = match self.engine.engine(environment, err)? {
-            Ok(engine) => engine,
-            Err(told) => return Ok(Err(told)),
-        };
-        let program = match subject::program(&engine, &self.policy, err)? {
-            Ok(program) => program,
-            Err(told) => return Ok(Err(told)),
-        };
-        let params = match program.params(&self.params.into_iter().collect()) {
-            Ok(params) => params,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(Ok(ExitCode::FAILURE));
-            }
-        };
+        let engine = self.engine.engine(environment)?;
+        let program = subject::program(&engine, &self.policy)?;
+        let params = program
+            .params(&self.params.into_iter().collect())
+            .map_err(|error| Failure::of(&error))?;
         let side = Side {
             program: &program,
             params: &params,
         };
         let weighed = diff::paths(&self.decisions).and_then(|paths| weigh(side, &paths));
-        let weighed = match weighed {
-            Ok(weighed) => weighed,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(Ok(ExitCode::from(EX_NOINPUT)));
-            }
-        };
+        let weighed = weighed.map_err(|error| subject::unreadable(&error))?;
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&weighed)?)?;
         } else {
             tell(&self.policy, &weighed, out)?;
         }
         let sound = weighed.estimates.is_some() && weighed.doubts.is_empty();
-        Ok(Ok(if sound {
+        Ok(if sound {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
-        }))
+        })
     }
 }
 

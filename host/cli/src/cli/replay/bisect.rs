@@ -4,10 +4,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{Input, contestants, failed};
+use super::{Input, contestants};
 use crate::cli::Terminal;
+use crate::cli::failure::Failure;
 use crate::cli::policy::table::Table;
-use crate::cli::policy::target::Told;
 use wastegate_core::types::Signal;
 use wastegate_lab::replay::{Contestant, Decision, Keep, Progress, Replay};
 use wastegate_lab::trace::{ByUser, Trace};
@@ -27,37 +27,25 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
-        let ready = match self.input.ready(environment, err)? {
-            Ok(ready) => ready,
-            Err(told) => return Ok(Err(told)),
-        };
+        let ready = self.input.ready(environment)?;
         let mut sides = Vec::new();
         for named in [&self.a, &self.b] {
-            match contestants::one(named, &ready.engine, err)? {
-                Ok(contestant) => sides.push(contestant),
-                Err(told) => return Ok(Err(told)),
-            }
+            sides.push(contestants::one(named, &ready.engine)?);
         }
         let by_user = ByUser::new(&ready.loaded.trace);
-        let replay = match Replay::new(&by_user, &ready.rules, ready.threads) {
-            Ok(replay) => replay,
-            Err(error) => return Ok(Err(failed(&error, err)?)),
-        };
+        let replay = Replay::new(&by_user, &ready.rules, ready.threads)
+            .map_err(|error| Failure::of(&error))?;
         let mut runs = Vec::new();
         for side in &sides {
-            match replay.run(side, Keep::Decisions, &Progress::default()) {
-                Ok(outcome) => runs.push(outcome),
-                Err(error) => return Ok(Err(failed(&error, err)?)),
-            }
+            let outcome = replay.run(side, Keep::Decisions, &Progress::default());
+            runs.push(outcome.map_err(|error| Failure::of(&error))?);
         }
         let ([a, b], [of_a, of_b]) = (sides.as_slice(), runs.as_slice()) else {
-            return Ok(Ok(ExitCode::FAILURE));
+            return Ok(ExitCode::FAILURE);
         };
         let Some((user, place)) = first_parting(&of_a.decisions, &of_b.decisions) else {
             writeln!(
@@ -67,7 +55,7 @@ impl Args {
                 b.name,
                 units::thousands(of_a.tally.decisions)
             )?;
-            return Ok(Ok(ExitCode::SUCCESS));
+            return Ok(ExitCode::SUCCESS);
         };
         let explained = [a, b].map(|side| replay.explain(user, side));
         let [Some(in_a), Some(in_b)] = [0, 1].map(|side| {
@@ -78,7 +66,7 @@ impl Args {
                 out,
                 "One of them makes a decision there that the other does not."
             )?;
-            return Ok(Ok(ExitCode::SUCCESS));
+            return Ok(ExitCode::SUCCESS);
         };
         tell(
             &replay,
@@ -101,7 +89,7 @@ impl Args {
                 units::thousands(run.tally.reopen_misses)
             )?;
         }
-        Ok(Ok(ExitCode::SUCCESS))
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Strategies as they are named on the command line.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::cli::failure::Failure;
 use crate::cli::policy::subject;
-use crate::cli::policy::target::Told;
+use wastegate_core::types::chain;
 use wastegate_engine::policy::{Engine, Program};
 use wastegate_lab::replay::{Contestant, Native};
 
@@ -27,19 +26,11 @@ pub(super) fn native(name: &str) -> Result<Native, String> {
 }
 
 impl Wanted<'_> {
-    /// Loads them, in the order in which they were named; `lru` if nobody was.
-    pub(super) fn load(
-        &self,
-        engine: &Engine,
-        err: &mut dyn io::Write,
-    ) -> io::Result<Result<Vec<Contestant>, Told>> {
-        let mut contestants = Vec::new();
-        for named in self.policies {
-            match one(named, engine, err)? {
-                Ok(contestant) => contestants.push(contestant),
-                Err(told) => return Ok(Err(told)),
-            }
-        }
+    /// Loads them, in the order in which they were named; `lru` if none was.
+    pub(super) fn load(&self, engine: &Engine) -> Result<Vec<Contestant>, Failure> {
+        let named = self.policies.iter();
+        let named = named.map(|named| one(named, engine));
+        let mut contestants = named.collect::<Result<Vec<_>, Failure>>()?;
         let mut native = self.native.to_vec();
         let nobody = contestants.is_empty() && native.is_empty();
         if (self.oracle || nobody) && !native.contains(&Native::Lru) {
@@ -49,64 +40,38 @@ impl Wanted<'_> {
         if self.oracle {
             contestants.push(Contestant::oracle());
         }
-        Ok(Ok(contestants))
+        Ok(contestants)
     }
 }
 
 /// One policy: `NAME` or `NAME?param=value&param=value`.
-pub(super) fn one(
-    named: &str,
-    engine: &Engine,
-    err: &mut dyn io::Write,
-) -> io::Result<Result<Contestant, Told>> {
+pub(super) fn one(named: &str, engine: &Engine) -> Result<Contestant, Failure> {
     let (name, query) = named.split_once('?').unwrap_or((named, ""));
     if name == "builtin" {
-        return Ok(Ok(Contestant::builtin()));
+        return Ok(Contestant::builtin());
     }
-    let loaded = program(named, engine, err)?;
-    Ok(loaded.map(|(program, params)| {
-        let called = program.about().name.to_string();
-        let called = if query.is_empty() {
-            called
-        } else {
-            format!("{called}?{query}")
-        };
-        Contestant::policy(called, program, params)
-    }))
+    let (program, params) = program(named, engine)?;
+    let called = program.about().name.to_string();
+    let called = if query.is_empty() {
+        called
+    } else {
+        format!("{called}?{query}")
+    };
+    Ok(Contestant::policy(called, program, params))
 }
 
 /// A policy's code, and the values of its parameters in its order.
 type Coded = (Arc<Program>, Arc<[f64]>);
 
 /// The code of a policy that is named so, and its parameters.
-pub(super) fn program(
-    named: &str,
-    engine: &Engine,
-    err: &mut dyn io::Write,
-) -> io::Result<Result<Coded, Told>> {
+pub(super) fn program(named: &str, engine: &Engine) -> Result<Coded, Failure> {
     let (name, query) = named.split_once('?').unwrap_or((named, ""));
-    let mut set = BTreeMap::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match subject::parameter(pair) {
-            Ok((name, value)) => {
-                set.insert(name, value);
-            }
-            Err(why) => {
-                writeln!(err, "error: `--policy {named}`: {why}")?;
-                return Ok(Err(Told(ExitCode::FAILURE)));
-            }
-        }
-    }
-    let program = match subject::program(engine, name, err)? {
-        Ok(program) => program,
-        Err(told) => return Ok(Err(told)),
-    };
-    match program.params(&set) {
-        Ok(params) => Ok(Ok((program, params))),
-        Err(error) => {
-            let whole = crate::cli::serve::chain(&error);
-            writeln!(err, "error: `--policy {named}`: {whole}")?;
-            Ok(Err(Told(ExitCode::FAILURE)))
-        }
-    }
+    let wrong = |why: &str| Failure::new(format!("`--policy {named}`: {why}"));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let set: Result<BTreeMap<_, _>, _> = pairs.map(subject::parameter).collect();
+    let set = set.map_err(|why| wrong(&why))?;
+    let program = subject::program(engine, name)?;
+    let params = program.params(&set);
+    let params = params.map_err(|error| wrong(&chain(&error)))?;
+    Ok((program, params))
 }

@@ -17,13 +17,13 @@ use std::process::ExitCode;
 
 use self::recorded::{Recorded, Reproduced};
 use super::Terminal;
-use super::config::{SourceArgs, refuse};
-use super::policy::target::{EX_NOINPUT, Told};
-use super::serve::{EX_UNAVAILABLE, chain};
+use super::config::SourceArgs;
+use super::failure::{EX_NOINPUT, Failure};
+use super::policy::target::engine;
 use super::trace::ReadArgs;
 use crate::config::{self, Config, Environment};
 use wastegate_core::types::Clock;
-use wastegate_engine::policy::{self, Engine};
+use wastegate_engine::policy::Engine;
 use wastegate_lab::replay::{Keep, Native, Progress, Replay, Rules, Yielding};
 use wastegate_lab::trace::{ByUser, Loaded, read};
 
@@ -110,14 +110,13 @@ impl Ready {
         named: Option<&str>,
         replay: &Replay<'_>,
         by_user: &ByUser<'_>,
-        err: &mut dyn io::Write,
-    ) -> io::Result<Result<Reproduced, Told>> {
+    ) -> Result<Reproduced, Failure> {
         let recorded = Recorded {
             loaded: &self.loaded,
             engine: &self.engine,
             named,
         };
-        recorded.reproduce(replay, by_user, err)
+        recorded.reproduce(replay, by_user)
     }
 }
 
@@ -127,53 +126,36 @@ impl Args {
     /// # Errors
     /// When the terminal cannot be written to.
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let done = match self.verb {
+        terminal.ended(|terminal| match self.verb {
             Some(Verb::Bisect(args)) => args.run(terminal),
             None if self.open_loop => {
                 open_loop::run(self.input, &self.policies, self.json, terminal)
             }
             None => self.compare(terminal),
-        };
-        match done? {
-            Ok(code) | Err(Told(code)) => Ok(code),
-        }
+        })
     }
 
-    fn compare(self, terminal: Terminal<'_>) -> io::Result<Result<ExitCode, Told>> {
+    fn compare(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
-        let ready = match self.input.ready(environment, err)? {
-            Ok(ready) => ready,
-            Err(told) => return Ok(Err(told)),
-        };
+        let ready = self.input.ready(environment)?;
         let wanted = contestants::Wanted {
             policies: &self.policies,
             native: &self.native,
             oracle: self.oracle,
         };
-        let contestants = match wanted.load(&ready.engine, err)? {
-            Ok(contestants) => contestants,
-            Err(told) => return Ok(Err(told)),
-        };
+        let contestants = wanted.load(&ready.engine)?;
         let by_user = ByUser::new(&ready.loaded.trace);
-        let replay = match Replay::new(&by_user, &ready.rules, ready.threads) {
-            Ok(replay) => replay,
-            Err(error) => return Ok(Err(failed(&error, err)?)),
-        };
+        let replay = Replay::new(&by_user, &ready.rules, ready.threads)
+            .map_err(|error| Failure::of(&error))?;
         let named = self.recorded.as_deref();
-        let reproduced = match ready.reproduce(named, &replay, &by_user, err)? {
-            Ok(reproduced) => reproduced,
-            Err(told) => return Ok(Err(told)),
-        };
+        let reproduced = ready.reproduce(named, &replay, &by_user)?;
         if !self.json && !self.csv {
             reproduced.tell(&ready.loaded.trace, out)?;
         }
         if !reproduced.may_compare() && !self.unfaithful {
-            reproduced.refuse(&ready.loaded.trace, err)?;
-            return Ok(Ok(ExitCode::FAILURE));
+            return Err(reproduced.refusal(&ready.loaded.trace));
         }
         let (clock, mut results) = (Clock::system(), Vec::new());
         for contestant in &contestants {
@@ -182,14 +164,11 @@ impl Args {
             let outcome = progress::shown(&contestant.name, &progress, replay.users(), || {
                 replay.run(contestant, Keep::Counts, &progress)
             });
-            match outcome {
-                Ok(outcome) => results.push(told::Result {
-                    contestant,
-                    tally: outcome.tally,
-                    took: clock.now().since(started),
-                }),
-                Err(error) => return Ok(Err(failed(&error, err)?)),
-            }
+            results.push(told::Result {
+                contestant,
+                tally: outcome.map_err(|error| Failure::of(&error))?.tally,
+                took: clock.now().since(started),
+            });
         }
         let report = told::Report {
             loaded: &ready.loaded,
@@ -200,8 +179,8 @@ impl Args {
         if let Some(path) = &self.html
             && let Err(error) = std::fs::write(path, report.html())
         {
-            writeln!(err, "error: cannot write {}: {error}", path.display())?;
-            return Ok(Ok(ExitCode::FAILURE));
+            let sentence = format!("cannot write {}: {error}", path.display());
+            return Err(Failure::new(sentence));
         }
         if self.json {
             writeln!(out, "{}", report.json())?;
@@ -210,54 +189,28 @@ impl Args {
         } else {
             report.text(out)?;
         }
-        Ok(Ok(ExitCode::SUCCESS))
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Input {
-    pub(in crate::cli) fn ready(
-        self,
-        environment: Environment,
-        err: &mut dyn io::Write,
-    ) -> io::Result<Result<Ready, Told>> {
-        let config = match config::load(self.sources.sources(environment, Vec::new())) {
-            Ok(loaded) => loaded.config,
-            Err(error) => return Ok(Err(Told(refuse(&error, err)?))),
-        };
-        let loaded = match read(&self.activity, &self.reading.reading()) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(Err(Told(ExitCode::from(EX_NOINPUT))));
-            }
-        };
+    pub(in crate::cli) fn ready(self, environment: Environment) -> Result<Ready, Failure> {
+        let config = config::load(self.sources.sources(environment, Vec::new()))?.config;
+        let loaded = read(&self.activity, &self.reading.reading())
+            .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
         let mut rules = rules(&config, self.seed);
         if let Some(settings) = &loaded.settings {
             recorded::apply(settings, &mut rules);
         }
         rules.limit = self.cap.unwrap_or(rules.limit);
-        let engine = match engine(config.policy, err)? {
-            Ok(engine) => engine,
-            Err(told) => return Ok(Err(told)),
-        };
+        let engine = engine(config.policy)?;
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Ok(Ready {
+        Ok(Ready {
             loaded,
             rules,
             engine,
             threads: self.threads.unwrap_or(processors),
-        }))
-    }
-}
-
-/// Where policies run.
-fn engine(config: policy::Config, err: &mut dyn io::Write) -> io::Result<Result<Engine, Told>> {
-    match Engine::new(config, Clock::system()) {
-        Ok(engine) => Ok(Ok(engine)),
-        Err(error) => {
-            writeln!(err, "error: {}", chain(&error))?;
-            Ok(Err(Told(ExitCode::from(EX_UNAVAILABLE))))
-        }
+        })
     }
 }
 
@@ -273,12 +226,4 @@ fn rules(config: &Config, seed: u64) -> Rules {
         yielding: Yielding::default(),
         seed,
     }
-}
-
-pub(in crate::cli) fn failed(
-    error: &dyn std::error::Error,
-    err: &mut dyn io::Write,
-) -> io::Result<Told> {
-    writeln!(err, "error: {}", chain(error))?;
-    Ok(Told(ExitCode::FAILURE))
 }

@@ -3,14 +3,13 @@
 //! Each decision is looked at by itself, on what the recorded policy left behind. That explains a
 //! policy, and judges none: every eviction changes what comes after it.
 
-use std::io;
 use std::process::ExitCode;
 
 use super::super::Terminal;
-use super::{Input, contestants, engine};
-use crate::cli::config::refuse;
+use super::{Input, contestants};
+use crate::cli::failure::Failure;
 use crate::cli::policy::diff::{Comparison, Rival};
-use crate::cli::policy::target::Told;
+use crate::cli::policy::target::engine;
 use crate::config;
 
 /// Partings that are shown.
@@ -23,45 +22,33 @@ pub(super) fn run(
     policies: &[String],
     json: bool,
     terminal: Terminal<'_>,
-) -> io::Result<Result<ExitCode, Told>> {
+) -> Result<ExitCode, Failure> {
     let Terminal {
-        environment,
-        out,
-        err,
+        environment, out, ..
     } = terminal;
     let [_, _] = policies else {
-        writeln!(
-            err,
-            "error: --open-loop compares two policies, and {} given: name two with --policy",
+        return Err(Failure::new(format!(
+            "--open-loop compares two policies, and {} given: name two with --policy",
             match policies.len() {
                 0 => "none was".to_owned(),
                 1 => "one was".to_owned(),
                 many => format!("{many} were"),
             }
-        )?;
-        return Ok(Err(Told(ExitCode::FAILURE)));
+        )));
     };
-    let config = match config::load(input.sources.sources(environment, Vec::new())) {
-        Ok(loaded) => loaded.config,
-        Err(error) => return Ok(Err(Told(refuse(&error, err)?))),
-    };
-    let engine = match engine(config.policy, err)? {
-        Ok(engine) => engine,
-        Err(told) => return Ok(Err(told)),
-    };
+    let config = config::load(input.sources.sources(environment, Vec::new()))?.config;
+    let engine = engine(config.policy)?;
     let mut rivals = Vec::new();
     for named in policies {
-        match contestants::program(named, &engine, err)? {
-            Ok((program, params)) => rivals.push(Rival {
-                name: program.about().name.to_string(),
-                params: params.to_vec(),
-                program,
-            }),
-            Err(told) => return Ok(Err(told)),
-        }
+        let (program, params) = contestants::program(named, &engine)?;
+        rivals.push(Rival {
+            name: program.about().name.to_string(),
+            params: params.to_vec(),
+            program,
+        });
     }
     let Ok(rivals) = <[Rival; 2]>::try_from(rivals) else {
-        return Ok(Err(Told(ExitCode::FAILURE)));
+        return Ok(ExitCode::FAILURE);
     };
     let comparison = Comparison {
         rivals,
@@ -73,5 +60,5 @@ pub(super) fn run(
     if !json {
         writeln!(out, "{NO_VERDICT}\n")?;
     }
-    comparison.run(out, err)
+    comparison.run(out)
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{contestants, failed};
-use crate::cli::policy::target::Told;
+use super::contestants;
+use crate::cli::failure::Failure;
 use wastegate_core::decision::LendOrder;
-use wastegate_engine::policy::Engine;
+use wastegate_engine::policy::{Engine, shipped};
 use wastegate_lab::replay::fidelity::FAITHFUL_FROM;
 use wastegate_lab::replay::{
     Contestant, Fidelity, Keep, Parting, Progress, Replay, Rules, Yielding,
@@ -81,45 +81,36 @@ impl Recorded<'_> {
         &self,
         replay: &Replay<'_>,
         by_user: &ByUser<'_>,
-        err: &mut dyn io::Write,
-    ) -> io::Result<Result<Reproduced, Told>> {
+    ) -> Result<Reproduced, Failure> {
         let chosen = |event: &Event| matches!(event.kind, Kind::Evict { tier: Some(_), .. });
         if !self.loaded.trace.events.iter().any(chosen) {
-            return Ok(Ok(Reproduced::NothingRecorded));
+            return Ok(Reproduced::NothingRecorded);
         }
-        let contestant = match self.policy(err)? {
-            Ok(Some(contestant)) => contestant,
-            Ok(None) => return Ok(Ok(Reproduced::NotAtHand(self.wanted()))),
-            Err(told) => return Ok(Err(told)),
+        let Some(contestant) = self.policy()? else {
+            return Ok(Reproduced::NotAtHand(self.wanted()));
         };
-        match replay.run(&contestant, Keep::Decisions, &Progress::default()) {
-            Ok(outcome) => Ok(Ok(Fidelity::of(by_user, &outcome)
-                .map_or(Reproduced::NothingRecorded, Reproduced::Run))),
-            Err(error) => Ok(Err(failed(&error, err)?)),
-        }
+        let outcome = replay.run(&contestant, Keep::Decisions, &Progress::default());
+        let outcome = outcome.map_err(|error| Failure::of(&error))?;
+        let fidelity = Fidelity::of(by_user, &outcome);
+        Ok(fidelity.map_or(Reproduced::NothingRecorded, Reproduced::Run))
     }
 
     /// The policy that ranked: named, or shipped under the recorded name with the recorded digest.
-    fn policy(&self, err: &mut dyn io::Write) -> io::Result<Result<Option<Contestant>, Told>> {
+    fn policy(&self) -> Result<Option<Contestant>, Failure> {
         if let Some(named) = self.named {
-            let one = contestants::one(named, self.engine, err)?;
-            return Ok(one.map(Some));
+            return contestants::one(named, self.engine).map(Some);
         }
         let Some(settings) = &self.loaded.settings else {
-            return Ok(Ok(None));
+            return Ok(None);
         };
         let Some(policy) = &settings.policy else {
-            return Ok(Ok(Some(Contestant::builtin())));
+            return Ok(Some(Contestant::builtin()));
         };
-        let shipped = wastegate_engine::policy::shipped::table().iter();
-        if !shipped
-            .map(|(name, _)| *name)
-            .any(|name| name == policy.name)
-        {
-            return Ok(Ok(None));
+        if shipped::find(&policy.name).is_none() {
+            return Ok(None);
         }
-        let one = contestants::one(&policy.name, self.engine, err)?;
-        Ok(one.map(|one| (*one.about().digest == *policy.digest).then_some(one)))
+        let one = contestants::one(&policy.name, self.engine)?;
+        Ok((*one.about().digest == *policy.digest).then_some(one))
     }
 
     fn wanted(&self) -> String {
@@ -166,28 +157,26 @@ impl Reproduced {
     }
 
     /// Says why nothing is compared.
-    pub(in crate::cli) fn refuse(&self, trace: &Trace, err: &mut dyn io::Write) -> io::Result<()> {
+    pub(in crate::cli) fn refusal(&self, trace: &Trace) -> Failure {
         match self {
-            Self::NothingRecorded => Ok(()),
-            Self::NotAtHand(wanted) => writeln!(
-                err,
-                "error: this activity was recorded with {wanted}, which is not at hand, so nobody can say \
+            Self::NothingRecorded => Failure::all([]),
+            Self::NotAtHand(wanted) => Failure::new(format!(
+                "this activity was recorded with {wanted}, which is not at hand, so nobody can say \
                  whether a replay reproduces it: name its file by `--recorded`, or compare all the same \
                  with `--unfaithful`"
-            ),
+            )),
             Self::Run(fidelity) => {
                 let first = fidelity.first.as_ref();
                 let first = first.map_or(String::new(), |first| {
                     format!("; first difference: {}", parting(first, trace))
                 });
-                writeln!(
-                    err,
-                    "error: a replay of the recorded policy takes {:.2} % of the recorded victims, and \
+                Failure::new(format!(
+                    "a replay of the recorded policy takes {:.2} % of the recorded victims, and \
                      {:.0} % are needed: what it says of others would be about another world{first}. \
                      `--unfaithful` compares all the same",
                     fidelity.share() * 100.0,
                     FAITHFUL_FROM * 100.0
-                )
+                ))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::super::policy::target::EX_NOINPUT;
+use super::super::failure::EX_NOINPUT;
 use super::super::serve::chain;
 use super::{save, share};
 use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Terminal;
-use super::policy::target::EX_NOINPUT;
+use super::failure::EX_NOINPUT;
 use super::serve::chain;
 use wastegate_lab::trace::describe::{Description, Quantiles, describe};
 use wastegate_lab::trace::slice::{Part, slice};

@@ -82,7 +82,7 @@ impl AuditFile {
         }
         self.file = files::append_state(&name(&self.folder, 0))?;
         self.bytes = 0;
-        File::open(&self.folder)?.sync_all()
+        files::sync_folder(&self.folder)
     }
 
     #[cfg(test)]

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::Rollout;
-use super::change::{current, shipped};
+use super::change::current;
 use crate::rollout::error::Refused;
-use crate::rollout::source::PolicyName;
+use crate::rollout::source::{Fetched, PolicyName};
 use wastegate_core::types::{RevisionId, Tier};
 use wastegate_engine::policy::{Limits, Params, Pick, Policy};
 
@@ -54,7 +54,7 @@ impl Rollout {
         match self.meant(name) {
             Some(id) => self.arm_of(id, params),
             None => {
-                let fetched = shipped(name).ok_or_else(|| self.no_such(name))?;
+                let fetched = Fetched::shipped(name).ok_or_else(|| self.no_such(name))?;
                 let pick = Pick::Bytes(fetched.bytes);
                 let catalog = &self.engines.catalog;
                 Ok(catalog.prepare(&pick, params, &Limits::NODES)?)

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use wastegate_core::types::spelling;
 
 use super::load::Ready;
 use super::{Rollout, Settings};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
-use crate::rollout::error::{Refused, sentence};
+use crate::rollout::error::Refused;
 use crate::rollout::ledger::{Ledger, Move};
 use crate::rollout::revision::Revision;
-use crate::rollout::source::{Fetched, Origin, PolicyName};
-use wastegate_core::types::{RevisionId, Tier};
+use crate::rollout::source::{Fetched, PolicyName};
+use wastegate_core::types::{RevisionId, Tier, chain, spelling};
 use wastegate_engine::policy::shipped;
 
 /// What an operator takes to be in charge; a change is refused where it is not.
@@ -68,7 +67,7 @@ impl Rollout {
             None => self.ledger().newest(&name).map(|newest| newest.id),
         };
         let Some(id) = known else {
-            let shipped = shipped(&name).ok_or_else(|| self.no_such(&name))?;
+            let shipped = Fetched::shipped(&name).ok_or_else(|| self.no_such(&name))?;
             let settings = Settings::defaults();
             let submitted = self.submit(shipped, settings, Some(activation), by).await?;
             let changed = submitted.changed.unwrap_or_else(|| self.nothing());
@@ -205,7 +204,7 @@ impl Rollout {
         let written = self.store.write(ledger);
         if let Err(error) = &written {
             tracing::error!(
-                error = sentence(error),
+                error = chain(error),
                 "a change of policies is in memory only and will be gone after a restart"
             );
         }
@@ -276,7 +275,7 @@ impl Rollout {
     pub fn no_such(&self, name: &PolicyName) -> Refused {
         let ledger = self.ledger();
         let kept = ledger.revisions().map(|revision| revision.name.as_str());
-        let known = kept.chain(shipped::table().iter().map(|(name, _)| *name));
+        let known = kept.chain(shipped::names());
         Refused::NoSuchPolicy {
             name: name.to_string(),
             nearest: spelling::meant(name.as_str(), known).map(str::to_owned),
@@ -295,18 +294,6 @@ fn in_charge<'a>(ledger: &'a Ledger, name: &PolicyName) -> Option<&'a Revision> 
     named
         .filter(|revision| revision.name == *name)
         .max_by_key(|revision| revision.id)
-}
-
-/// A policy that the host ships, as if somebody had brought it.
-pub(super) fn shipped(name: &PolicyName) -> Option<Fetched> {
-    let mut table = shipped::table().iter();
-    let (_, bytes) = table.find(|(known, _)| *known == name.as_str())?;
-    Some(Fetched {
-        name: name.clone(),
-        bytes: (*bytes).into(),
-        signature: None,
-        origin: Origin::Shipped,
-    })
 }
 
 fn tiers(tier: Option<Tier>) -> Vec<Tier> {

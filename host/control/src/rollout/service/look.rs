@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Rollout, UnderWay};
 use crate::rollout::ledger::Ledger;
 use crate::rollout::revision::Revision;
-use crate::rollout::source::PolicyName;
+use crate::rollout::source::{Fetched, PolicyName};
 use crate::rollout::{Refused, StoreError};
 use wastegate_core::types::{RevisionId, Tier};
 use wastegate_engine::policy::breaker::{Change, Standing};
@@ -99,7 +99,7 @@ impl Rollout {
         let mut names: Vec<&PolicyName> = ledger.revisions().map(|known| &known.name).collect();
         names.sort();
         names.dedup();
-        let shipped = shipped::table().iter().map(|(name, _)| *name);
+        let shipped = shipped::names();
         let unknown = |name: &&str| names.iter().all(|known| known.as_str() != *name);
         Status {
             seats: self.seats(&ledger),
@@ -120,7 +120,7 @@ impl Rollout {
     pub fn history(&self, name: &PolicyName) -> Result<PolicyView, Refused> {
         let ledger = self.ledger();
         let view = self.policy_view(&ledger, name);
-        if view.revisions.is_empty() && super::change::shipped(name).is_none() {
+        if view.revisions.is_empty() && Fetched::shipped(name).is_none() {
             return Err(self.no_such(name));
         }
         Ok(view)

@@ -17,7 +17,7 @@ use crate::rollout::error::Refused;
 use crate::rollout::ledger::Ledger;
 use crate::rollout::source::oci::{self, Reference};
 use crate::rollout::source::{Fetched, Origin, PolicyName, Receive, Received, Sighting};
-use wastegate_core::types::Tier;
+use wastegate_core::types::{Tier, chain};
 use wastegate_engine::policy::{LoadError, load};
 
 impl Receive for Arc<Rollout> {
@@ -89,8 +89,7 @@ impl Rollout {
     ) -> Result<Submitted, Refused> {
         let (config, bytes_max) = (&self.sources.registry, self.size_bytes_max());
         let pulled = oci::pull(config, reference, bytes_max).await;
-        let fetched =
-            pulled.map_err(|error| Refused::Source(crate::rollout::error::sentence(&error)))?;
+        let fetched = pulled.map_err(|error| Refused::Source(chain(&error)))?;
         self.submit(Fetched { name, ..fetched }, settings, then, by)
             .await
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::signature::Keys;
 use wastegate_engine::policy::manifest::{NAME_BYTES_MAX, is_name};
+use wastegate_engine::policy::shipped;
 
 /// What the operator may set about sources.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,6 +128,19 @@ pub struct Fetched {
     pub signature: Option<String>,
     /// Where it is from.
     pub origin: Origin,
+}
+
+impl Fetched {
+    /// The policy that the host ships under that name, if there is one, as a source would bring it.
+    #[must_use]
+    pub fn shipped(name: &PolicyName) -> Option<Self> {
+        Some(Self {
+            name: name.clone(),
+            bytes: shipped::find(name.as_str())?.into(),
+            signature: None,
+            origin: Origin::Shipped,
+        })
+    }
 }
 
 /// Without the bytes.

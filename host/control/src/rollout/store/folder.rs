@@ -110,7 +110,8 @@ impl Folder {
         if self.bytes(digest).is_ok() {
             return Ok(());
         }
-        replace(&path, bytes).map_err(|source| StoreError::Write { path, source })
+        files::replace(&path, |file| file.write_all(bytes))
+            .map_err(|source| StoreError::Write { path, source })
     }
 
     pub(super) fn bytes(&self, digest: &str) -> Result<Arc<[u8]>, StoreError> {
@@ -135,7 +136,8 @@ impl Folder {
         // system has no second names there is no previous one, which is no reason to keep nothing.
         let _ = fs::remove_file(&previous);
         let _ = fs::hard_link(&path, &previous);
-        replace(&path, text.as_bytes()).map_err(|source| StoreError::Write { path, source })
+        files::replace(&path, |file| file.write_all(text.as_bytes()))
+            .map_err(|source| StoreError::Write { path, source })
     }
 
     pub(super) fn keep_only(&self, digests: &BTreeSet<String>) {
@@ -156,19 +158,6 @@ impl Folder {
 
     fn wasm(&self, digest: &str) -> PathBuf {
         self.root.join("wasm").join(format!("{digest}.wasm"))
-    }
-}
-
-/// Puts a file in its place as a whole: a crash leaves the old one or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("tmp");
-    let mut file = files::create_new(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
     }
 }
 

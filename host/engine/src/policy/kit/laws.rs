@@ -4,10 +4,11 @@
 
 use super::inputs;
 use super::rules::{Kind, KitFailure, Place, differs, ill_formed};
-use super::subject::Subject;
+use super::subject::{Limited, Subject};
 use crate::policy::call::{Input, Outcome};
 use crate::policy::program::Program;
 use wastegate_core::decision::Ranking;
+use wastegate_core::types::Limits;
 
 /// How many calls [`examine`] makes at the most.
 pub const CALLS_MAX: u32 = 4;
@@ -17,7 +18,8 @@ pub const CALLS_MAX: u32 = 4;
 /// extreme that arithmetic makes them so, and then any order is as good.
 #[must_use]
 pub fn examine(program: &Program, params: &[f64], input: &Input, kind: Kind) -> Vec<KitFailure> {
-    all(program, params, input, kind)
+    let limits = &Limits::NODES;
+    all(&Limited { program, limits }, params, input, kind)
 }
 
 pub(super) fn all(

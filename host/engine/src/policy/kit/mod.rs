@@ -43,23 +43,11 @@ const MIDDLE: u32 = 1_000;
 /// Rows of the largest call.
 const LARGEST: u32 = 10_000;
 
-/// Puts a program with its parameters through the kit. Blocks for some tens of calls.
+/// Puts a program with its parameters and limits through the kit. Blocks for some tens of calls.
 ///
 /// # Errors
 /// [`KitFailure`] with the first rule that it broke.
-pub fn run(program: &Program, params: &[f64]) -> Result<KitReport, KitFailure> {
-    run_within(program, params, &Limits::NODES)
-}
-
-/// The same for a policy with limits of its own.
-///
-/// # Errors
-/// [`KitFailure`] with the first rule that it broke.
-pub fn run_within(
-    program: &Program,
-    params: &[f64],
-    limits: &Limits,
-) -> Result<KitReport, KitFailure> {
+pub fn run(program: &Program, params: &[f64], limits: &Limits) -> Result<KitReport, KitFailure> {
     let subject = Limited { program, limits };
     let mut kit = Kit::new(&subject, params, Patience::First);
     match kit.run() {
@@ -73,8 +61,12 @@ pub fn run_within(
 ///
 /// # Errors
 /// The first failure of each property that was broken; at least one.
-pub fn collect(program: &Program, params: &[f64]) -> Result<KitReport, Vec<KitFailure>> {
-    collect_of(program, params)
+pub fn collect(
+    program: &Program,
+    params: &[f64],
+    limits: &Limits,
+) -> Result<KitReport, Vec<KitFailure>> {
+    collect_of(&Limited { program, limits }, params)
 }
 
 fn collect_of(subject: &impl Subject, params: &[f64]) -> Result<KitReport, Vec<KitFailure>> {

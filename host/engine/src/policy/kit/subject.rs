@@ -2,9 +2,9 @@
 
 use crate::policy::call::{Input, Outcome};
 use crate::policy::manifest::{Manifest, RawManifest};
-use crate::policy::program::Program;
+use crate::policy::program::{CallOptions, Program};
 use wastegate_core::decision::{Fault, Ranking};
-use wastegate_core::types::Limits;
+use wastegate_core::types::{Limits, Scope};
 
 /// All that the kit asks of a policy.
 pub(super) trait Subject {
@@ -21,25 +21,7 @@ pub(super) trait Subject {
     fn fuel(&self, rows: u32) -> u64;
 }
 
-impl Subject for Program {
-    fn manifest(&self) -> &Manifest {
-        self.manifest()
-    }
-
-    fn describe(&self) -> Result<RawManifest, Fault> {
-        self.describe().result
-    }
-
-    fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
-        self.examine(input, params)
-    }
-
-    fn fuel(&self, rows: u32) -> u64 {
-        Program::fuel(self, rows)
-    }
-}
-
-/// A program with limits of its own.
+/// A program within the limits of its policy.
 pub(super) struct Limited<'a> {
     pub(super) program: &'a Program,
     pub(super) limits: &'a Limits,
@@ -55,10 +37,13 @@ impl Subject for Limited<'_> {
     }
 
     fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
-        self.program.examine_within(input, params, self.limits)
+        let options = CallOptions::OFF_PATH.within(*self.limits);
+        self.program.ask(input, params, &options)
     }
 
     fn fuel(&self, rows: u32) -> u64 {
-        self.program.fuel_within(self.limits, rows)
+        // Fuel is the same at every scope.
+        let allowance = self.program.allowance(self.limits, Scope::User, rows);
+        allowance.fuel
     }
 }

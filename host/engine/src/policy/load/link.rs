@@ -13,8 +13,8 @@ use super::format;
 use super::made::Made;
 use super::make::Order;
 use super::step::Step;
+use crate::policy::allowance::Size;
 use crate::policy::engine::Engine;
-use crate::policy::limits::Size;
 use crate::policy::link::Linked;
 use crate::policy::program::Code;
 

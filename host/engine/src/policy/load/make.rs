@@ -11,8 +11,8 @@ use super::made::Made;
 use super::step::Step;
 use super::weight::{self, Caps};
 use super::{format, imports, shape, world};
+use crate::policy::allowance::Size;
 use crate::policy::engine::Engine;
-use crate::policy::limits::Size;
 use crate::policy::sandbox::{self, Layout};
 
 /// Stack of the thread that does it, bytes: sixteen times what the deepest file needs that the

@@ -108,7 +108,7 @@ pub fn ready_within(
 ) -> Result<Arc<Policy>, LoadError> {
     let params = program.params(params)?;
     allowance::check(limits, program.engine().config(), program.weight())?;
-    let report = kit::run_within(&program, &params, limits)?;
+    let report = kit::run(&program, &params, limits)?;
     Ok(Arc::new(Policy::new(program, params, *limits, report)))
 }
 

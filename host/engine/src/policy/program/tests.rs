@@ -21,15 +21,18 @@ fn fault(guest: &Guest) -> Fault {
     let engine = engine();
     let bad = load::program(&engine, &guest.wasm()).unwrap();
     let good = load::program(&engine, &Guest::default().wasm()).unwrap();
-    let before = good.ask(&input(20), &[0.5], None);
+    let before = good.ask(&input(20), &[0.5], &CallOptions::default());
     let started = Instant::now();
-    let fault = bad.ask(&input(20), &[0.5], None).result.unwrap_err();
+    let fault = bad
+        .ask(&input(20), &[0.5], &CallOptions::default())
+        .result
+        .unwrap_err();
     assert!(
         started.elapsed() < FAST,
         "{fault} took {:?}",
         started.elapsed()
     );
-    let after = good.ask(&input(20), &[0.5], None);
+    let after = good.ask(&input(20), &[0.5], &CallOptions::default());
     assert_eq!((&before.result, before.fuel), (&after.result, after.fuel));
     fault
 }
@@ -66,7 +69,7 @@ fn the_wall_clock_ends_what_fuel_does_not() {
     };
     let engine = Engine::new(config, Clock::system()).unwrap();
     let program = load::program(&engine, &Guest::ranks(LOOP).wasm()).unwrap();
-    let outcome = program.ask(&input(20), &[0.5], None);
+    let outcome = program.ask(&input(20), &[0.5], &CallOptions::default());
     assert_eq!(
         outcome.result,
         Err(Fault::Deadline(Duration::from_millis(20)))
@@ -170,8 +173,9 @@ fn a_log_line_that_is_no_text_is_replaced_and_fails_nothing() {
         ..Guest::default()
     };
     let policy = guest.load().unwrap();
-    let ask = |decision| policy.program().ask(&input(20), &[0.5], decision);
-    let (kit, served) = (ask(None), ask(Some(DecisionId::from_raw(1))));
+    let ask = |options: &CallOptions| policy.program().ask(&input(20), &[0.5], options);
+    let served = CallOptions::default().logged(DecisionId::from_raw(1));
+    let (kit, served) = (ask(&CallOptions::default()), ask(&served));
     assert!(served.result.is_ok(), "{:?}", served.result);
     assert_eq!(
         (kit.result, kit.fuel, kit.lines_dropped),
@@ -194,20 +198,24 @@ fn log_lines_are_cut_off_and_counted_and_an_endless_flood_is_paid_for() {
         ),
         ..Guest::default()
     };
-    let decision = Some(DecisionId::from_raw(1));
-    let chatty = logs(1_000).program().ask(&input(20), &[0.5], decision);
+    let options = &CallOptions::default().logged(DecisionId::from_raw(1));
+    let chatty = logs(1_000).program().ask(&input(20), &[0.5], options);
     assert_eq!(
         (chatty.result, chatty.lines_dropped),
         (Ok(Ranking::default()), 984)
     );
-    let flood = logs(u32::MAX).program().ask(&input(20), &[0.5], decision);
+    let flood = logs(u32::MAX).program().ask(&input(20), &[0.5], options);
     assert_eq!(flood.result, Err(Fault::OutOfFuel(40_000)));
     assert!(flood.lines_dropped < 2_000, "{}", flood.lines_dropped);
 }
 
 #[test]
 fn the_same_call_takes_the_same_fuel_on_any_engine() {
-    let ask = || Guest::default().program().ask(&input(20), &[0.5], None);
+    let ask = || {
+        Guest::default()
+            .program()
+            .ask(&input(20), &[0.5], &CallOptions::default())
+    };
     let (first, again) = (ask(), ask());
     assert_eq!((first.result, first.fuel), (again.result, again.fuel));
     assert!(first.fuel > 0);
@@ -216,7 +224,7 @@ fn the_same_call_takes_the_same_fuel_on_any_engine() {
 #[test]
 fn a_question_goes_over_and_the_answer_carries_what_its_record_needs() {
     let policy = Guest::default().load().unwrap();
-    let (ranked, _) = policy.answer(&question(Scope::User, 20));
+    let (ranked, _) = policy.answer(None, &question(Scope::User, 20));
     let rows: Vec<u32> = ranked
         .outcome
         .unwrap()
@@ -245,7 +253,9 @@ fn columns_cross_in_order_with_nan_for_unknown() {
         (i32.store (local.get $out) (f64.ne (local.get $second) (local.get $second)))
         (i32.store16 offset=16 (local.get $out) (local.get $needed))
         (call $answer (local.get $out) (i32.const 1))";
-    let outcome = Guest::ranks(echo).program().ask(&input(20), &[0.5], None);
+    let outcome = Guest::ranks(echo)
+        .program()
+        .ask(&input(20), &[0.5], &CallOptions::default());
     let choice = outcome.result.unwrap().choices[0];
     // `needed` is what the question would take at the most.
     assert_eq!((choice.row, choice.score, choice.reason), (1, 20_000.0, 3));
@@ -254,7 +264,10 @@ fn columns_cross_in_order_with_nan_for_unknown() {
 #[test]
 fn a_scope_that_is_not_supported_is_not_asked() {
     let guest = Guest::says(|manifest| manifest.scopes = vec![Scope::User]);
-    let (ranked, _) = guest.load().unwrap().answer(&question(Scope::Node, 20));
+    let (ranked, _) = guest
+        .load()
+        .unwrap()
+        .answer(None, &question(Scope::Node, 20));
     assert_eq!(
         (ranked.outcome, ranked.fuel),
         (Err(Fault::ScopeUnsupported), None)
@@ -272,7 +285,12 @@ fn a_large_call_has_memory_for_its_rows() {
     let engine = Engine::new(small, Clock::system()).unwrap();
     let program = load::program(&engine, &Guest::default().wasm()).unwrap();
     let mut input = input(100_000);
-    let ask = |input: &Input| program.ask(input, &[0.5], None).result.map(|_| ());
+    let ask = |input: &Input| {
+        program
+            .ask(input, &[0.5], &CallOptions::default())
+            .result
+            .map(|_| ())
+    };
     assert_eq!(ask(&input), Err(Fault::Memory(1 << 20)));
     input.scope = Scope::Node;
     assert_eq!(ask(&input), Ok(()));
@@ -288,7 +306,10 @@ fn a_policy_may_be_given_more_or_less_than_the_nodes_limits() {
         )
     };
     let program = Guest::ranks(&mebibytes(64)).program();
-    let ask = |limits: Limits| program.ask_within(&input(20), &[0.5], &limits).result;
+    let ask = |limits: Limits| {
+        let options = CallOptions::default().within(limits);
+        program.ask(&input(20), &[0.5], &options).result
+    };
     assert_eq!(ask(Limits::NODES), Err(Fault::Memory(2 << 20)));
     let more = Limits {
         memory_bytes: Some(8 << 20),
@@ -307,7 +328,7 @@ fn a_policy_may_be_given_more_or_less_than_the_nodes_limits() {
         ..Limits::NODES
     };
     let endless = Guest::ranks(LOOP).program();
-    let outcome = endless.ask_within(&input(20), &[0.5], &brief);
+    let outcome = endless.ask(&input(20), &[0.5], &CallOptions::default().within(brief));
     let deadline = Duration::from_millis(10);
     assert_eq!(outcome.result, Err(Fault::Deadline(deadline)));
 }

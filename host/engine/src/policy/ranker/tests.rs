@@ -8,8 +8,8 @@ use prometheus_client::registry::Registry;
 use super::*;
 use crate::policy::breaker::Standing;
 use crate::policy::testing::{Guest, LOOP, config, question};
+use crate::policy::{CallOptions, Deployed, InCharge, Seat};
 use crate::policy::{Config, Params, kit, load};
-use crate::policy::{Deployed, InCharge, Seat};
 use wastegate_core::types::time::Clock;
 use wastegate_core::types::{Limits, Scope, Tier};
 
@@ -168,9 +168,11 @@ fn a_policy_that_keeps_failing_is_left_alone_and_tried_in_shadow() {
         (case.decision, breakers.faults(&digest).len()),
         (Some(1), 3)
     );
-    let again = policy
-        .program()
-        .ask_within(&case.input(), &case.params, &case.limits);
+    let again = policy.program().ask(
+        &case.input(),
+        &case.params,
+        &CallOptions::default().within(case.limits),
+    );
     let again = again.result.unwrap_err().to_string();
     assert_eq!(again, case.fault);
 

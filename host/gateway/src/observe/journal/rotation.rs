@@ -14,7 +14,7 @@
 //! `seq` rises from file to file, also over restarts as long as one is kept, and it alone orders
 //! them: the date is for people, and a machine's clock may be set back.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +113,7 @@ impl Rotation {
             }
             copied?;
             fs::rename(self.path(half), self.path(packed))?;
-            File::open(&self.folder)?.sync_all()?;
+            files::sync_folder(&self.folder)?;
         }
         fs::remove_file(self.path(plain))
     }

@@ -105,8 +105,8 @@ pub fn bench(policy: &Policy, rows: &[u32]) -> Bench {
 fn point(policy: &Policy, question: &Arc<Question>) -> Point {
     let engine = policy.program().engine();
     let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
-    let (Ranked { fuel, outcome, .. }, _) = policy.answer(question);
-    let guest = || drop(std::hint::black_box(policy.answer(question)));
+    let (Ranked { fuel, outcome, .. }, _) = policy.answer(None, question);
+    let guest = || drop(std::hint::black_box(policy.answer(None, question)));
     let native = || {
         if let Answer::Ready(ranked) = BuiltIn.rank(question) {
             drop(std::hint::black_box(ranked));
@@ -124,7 +124,7 @@ fn point(policy: &Policy, question: &Arc<Question>) -> Point {
     Point {
         rows,
         fuel: outcome.is_ok().then_some(fuel).flatten(),
-        budget: engine.config().fuel(rows),
+        budget: policy.allowance(question).fuel,
         fault: outcome.err().map(|fault| fault.to_string()),
         time: guest,
         native,

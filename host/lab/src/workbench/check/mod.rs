@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::inspect::verdict;
 use super::text::{bytes, chain, grouped, hanging};
 use wastegate_core::decision::PolicyRef;
+use wastegate_core::types::Limits;
 use wastegate_engine::policy::load::{self, Anatomy, Build, Step};
 use wastegate_engine::policy::{Engine, KitFailure, KitReport, LoadError, Params, Program, kit};
 
@@ -74,7 +75,7 @@ pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
                 Err(error) => End::Refused(error),
                 Ok(values) => {
                     passed.push((Step::Parameters, parameters(values.len(), params.len())));
-                    match kit::collect(&program, &values) {
+                    match kit::collect(&program, &values, &Limits::NODES) {
                         Ok(report) => {
                             let calls = format!("{} calls", report.calls);
                             passed.push((Step::Kit, calls));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::Terminal;
 use super::client::{Body, Client, Failed};
-use super::table::seat;
+use super::seat;
 use super::{Remote, expectation, tier};
 use wastegate_control::admin::policies::views::ChangedDto;
 use wastegate_control::rollout::audit::in_words;

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use reqwest::Method;
 
 use super::super::super::Terminal;
+use super::super::table::Table;
 use super::Remote;
 use super::client::{Body, Client, Failed};
-use super::table::Table;
 use super::when::utc;
 use wastegate_control::admin::policies::views::{AuditDto, FaultDto, LogDto};
 use wastegate_control::rollout::audit::in_words;
@@ -89,7 +89,8 @@ impl Log {
 }
 
 fn entries(audit: &AuditDto) -> String {
-    let mut table = Table::new(&["WHEN", "WHO", "WHAT", "POLICY", "REVISION", "SEATS", "WHY"]);
+    let mut table =
+        Table::new(["WHEN", "WHO", "WHAT", "POLICY", "REVISION", "SEATS", "WHY"]).whole();
     for entry in &audit.entries {
         let note = &entry.note;
         table.row([
@@ -106,7 +107,7 @@ fn entries(audit: &AuditDto) -> String {
 }
 
 fn table(faults: &[FaultDto]) -> String {
-    let mut table = Table::new(&["FAULT", "WHAT HAPPENED", "TIER", "SCOPE", "ROWS"]);
+    let mut table = Table::new(["FAULT", "WHAT HAPPENED", "TIER", "SCOPE", "ROWS"]).whole();
     for fault in faults {
         table.row([
             fault.number.to_string(),
@@ -143,7 +144,7 @@ async fn save_all(
 }
 
 fn lines(log: &LogDto) -> String {
-    let mut table = Table::new(&["WHEN", "LEVEL", "DECISION", "LINE"]);
+    let mut table = Table::new(["WHEN", "LEVEL", "DECISION", "LINE"]).whole();
     for line in &log.lines {
         table.row([
             utc(line.unix_ms),

@@ -4,8 +4,9 @@ use std::io;
 use std::process::ExitCode;
 
 use super::super::super::Terminal;
+use super::super::table::Table;
 use super::Remote;
-use super::table::{Table, seat};
+use super::seat;
 use super::when::utc;
 use wastegate_control::admin::policies::views::{ListDto, PolicyDto, RevisionDto};
 use wastegate_core::types::{RevisionId, Tier};
@@ -55,7 +56,7 @@ fn shown(list: &ListDto) -> String {
             None => seat(id),
         }
     };
-    let mut seats = Table::new(&["TIER", "ANSWERS", "IN CHARGE", "STANDS IN"]);
+    let mut seats = Table::new(["TIER", "ANSWERS", "IN CHARGE", "STANDS IN"]).whole();
     for at in &list.seats {
         seats.row([
             at.tier.name().to_owned(),
@@ -65,16 +66,17 @@ fn shown(list: &ListDto) -> String {
         ]);
     }
     let mut text = seats.text("");
-    let mut table = Table::new(&[
+    let mut table = Table::new([
         "POLICY", "REVISION", "VERSION", "STATE", "FROM", "BY", "WHEN",
-    ]);
+    ])
+    .whole();
     for known in revisions() {
         table.row(row(known));
     }
     text.push('\n');
     text.push_str(&table.text("no revisions"));
     if !list.under_way.is_empty() {
-        let mut table = Table::new(&["UNDER WAY", "STATE", "BYTES", "FROM", "BY", "SINCE"]);
+        let mut table = Table::new(["UNDER WAY", "STATE", "BYTES", "FROM", "BY", "SINCE"]).whole();
         for under_way in &list.under_way {
             table.row([
                 under_way.policy.clone(),
@@ -101,9 +103,10 @@ fn shown(list: &ListDto) -> String {
 }
 
 fn history(policy: &PolicyDto) -> String {
-    let mut table = Table::new(&[
+    let mut table = Table::new([
         "REVISION", "VERSION", "STATE", "WHY", "SET", "FROM", "BY", "WHEN", "DIGEST",
-    ]);
+    ])
+    .whole();
     for known in &policy.revisions {
         table.row([
             known.revision.to_string(),
@@ -120,7 +123,7 @@ fn history(policy: &PolicyDto) -> String {
     let mut text = table.text("the host ships it; nobody has asked for it yet");
     if let Some(about) = &policy.about {
         text.push_str(&format!("\n{}\n{}\n", about.summary, about.kit));
-        let mut table = Table::new(&["PARAMETER", "VALUE", "DEFAULT", "FROM", "TO", "WHAT"]);
+        let mut table = Table::new(["PARAMETER", "VALUE", "DEFAULT", "FROM", "TO", "WHAT"]).whole();
         for known in &about.parameters {
             table.row([
                 known.name.clone(),

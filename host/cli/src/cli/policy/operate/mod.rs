@@ -8,7 +8,6 @@ pub(in crate::cli) mod client;
 mod evidence;
 mod look;
 mod push;
-mod table;
 mod when;
 
 use std::io;
@@ -27,7 +26,7 @@ use super::super::config::{SourceArgs, refuse};
 use super::super::serve::EX_UNAVAILABLE;
 use crate::config::{self, AdminListener, Config};
 use wastegate_control::admin::{NO_TOKEN, kept};
-use wastegate_core::types::{Secret, Tier, host};
+use wastegate_core::types::{RevisionId, Secret, Tier, host};
 use wastegate_lab::workbench::text::hanging;
 
 /// Which server, who asks, and how the answer is shown.
@@ -172,10 +171,18 @@ fn tier(name: &str) -> Result<Tier, String> {
 
 /// What is taken to be in charge: `r7`, or `built-in`, which the API calls 0.
 fn expectation(text: &str) -> Result<u64, String> {
-    if text == table::BUILT_IN {
+    if text == BUILT_IN {
         return Ok(0);
     }
-    let id: Result<wastegate_core::types::RevisionId, _> = text.parse();
-    id.map(wastegate_core::types::RevisionId::get)
-        .map_err(|error| format!("{error}; or give `{}`", table::BUILT_IN))
+    let id: Result<RevisionId, _> = text.parse();
+    id.map(RevisionId::get)
+        .map_err(|error| format!("{error}; or give `{BUILT_IN}`"))
+}
+
+/// How the built-in ranking is called where a revision would be.
+const BUILT_IN: &str = "built-in";
+
+/// A revision, or what is there without one.
+fn seat(revision: Option<RevisionId>) -> String {
+    revision.map_or_else(|| BUILT_IN.to_owned(), |id| id.to_string())
 }

@@ -7,6 +7,7 @@ use super::plan::Listing;
 use super::{ENTRIES_MAX, FILES_MAX};
 use crate::rollout::source::PolicyName;
 use crate::rollout::source::file::{self, SIGNATURE_SUFFIX, Unread};
+use wastegate_core::types::chain;
 use wastegate_files as files;
 
 /// What a policy's file is called after its name.
@@ -75,7 +76,7 @@ fn see(directory: &Path, name: &str, into: &mut Listing) {
         // Gone since it was listed, or a link that leads nowhere yet.
         Err(Unread::Absent { .. }) => {}
         Err(other) => {
-            into.odd.insert(told(&other));
+            into.odd.insert(chain(&other));
         }
     }
 }
@@ -85,12 +86,4 @@ fn not_a_policy(name: &str) -> String {
         "`{}` is no policy's file; policies are called NAME{SUFFIX}",
         name.escape_debug()
     )
-}
-
-/// An error with what is below it, in one line.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", told(source)),
-        None => error.to_string(),
-    }
 }

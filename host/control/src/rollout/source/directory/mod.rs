@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use super::file::{self, Contents, Unread};
 use super::{Fetched, Origin, PolicyName, Receive, Received};
 use plan::{Identity, Memory};
+use wastegate_core::types::chain;
 use wastegate_files as files;
 
 /// The most policies that are looked at.
@@ -200,7 +201,7 @@ impl Watcher {
             // The next look sees that it is gone.
             Err(Unread::Absent { .. }) => return,
             Err(error) => {
-                self.troubled(memory, name, &disk::told(&error));
+                self.troubled(memory, name, &chain(&error));
                 if let (Unread::TooLarge { .. } | Unread::LeadsOut { .. }, Some(stamps)) =
                     (&error, seen)
                 {

@@ -188,8 +188,7 @@ mod tests {
 
     #[test]
     fn the_config_tells_other_tools_what_is_exported() {
-        let shipped = wastegate_engine::policy::shipped::table();
-        let (_, bytes) = shipped.iter().find(|(name, _)| *name == "lru").unwrap();
+        let bytes = wastegate_engine::policy::shipped::find("lru").unwrap();
         let config = config(bytes).unwrap();
         assert_eq!(config["os"], "wasip2");
         assert_eq!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::*;
 use crate::policy::manifest::RawManifest;
+use crate::policy::program::CallOptions;
 use crate::policy::testing::{Guest, question};
 use wastegate_core::decision::Question;
 use wastegate_core::types::{ManagerId, ManagerKey, UserId};
@@ -74,6 +75,12 @@ fn breaking(property: Property) -> Option<Guest> {
     })
 }
 
+/// A program without limits of its own.
+const fn within(program: &Program) -> Limited<'_> {
+    let limits = &Limits::NODES;
+    Limited { program, limits }
+}
+
 fn broken(subject: &impl Subject) -> Vec<Property> {
     match collect_of(subject, &[0.5]) {
         Ok(_) => Vec::new(),
@@ -83,14 +90,14 @@ fn broken(subject: &impl Subject) -> Vec<Property> {
 
 #[test]
 fn a_guest_that_breaks_nothing_breaks_nothing() {
-    assert_eq!(broken(&*best("", ONE).program()), []);
+    assert_eq!(broken(&within(&best("", ONE).program())), []);
 }
 
 #[test]
 fn each_property_that_a_guest_can_break_is_broken_by_one_that_breaks_no_other() {
     for property in Property::ALL {
         match breaking(property) {
-            Some(guest) => assert_eq!(broken(&*guest.program()), [property], "{property}"),
+            Some(guest) => assert_eq!(broken(&within(&guest.program())), [property], "{property}"),
             None => assert_ne!(property.keeper(), Keeper::Policy, "{property}"),
         }
     }
@@ -101,8 +108,8 @@ fn each_property_that_a_guest_can_break_is_broken_by_one_that_breaks_no_other() 
 fn the_first_failure_is_the_one_that_the_server_tells() {
     for guest in Property::ALL.into_iter().filter_map(breaking) {
         let program = guest.program();
-        let all = collect(&program, &[0.5]).unwrap_err();
-        assert_eq!(run(&program, &[0.5]).unwrap_err(), all[0]);
+        let all = collect(&program, &[0.5], &Limits::NODES).unwrap_err();
+        assert_eq!(run(&program, &[0.5], &Limits::NODES).unwrap_err(), all[0]);
     }
 }
 
@@ -111,7 +118,7 @@ fn all_that_is_broken_is_told_at_once() {
     let change = "(i32.store16 offset=16 (local.get $out) (i32.const 3))
         (f64.store offset=8 (local.get $out) (f64.convert_i64_u (local.get $now)))
         (i32.store offset=24 (local.get $out) (local.get $best))";
-    let mut found = broken(&*best(change, TWO).program());
+    let mut found = broken(&within(&best(change, TWO).program()));
     found.sort_unstable();
     let all = [
         Property::RowsOnce,
@@ -152,7 +159,7 @@ impl Subject for Leaky {
     }
 
     fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
-        let mut outcome = self.program.examine(input, params);
+        let mut outcome = self.program.ask(input, params, &CallOptions::OFF_PATH);
         self.calls.set(self.calls.get() + 1);
         if self.leaks_into == Property::Repeatable {
             outcome.fuel += u64::from(self.calls.get());
@@ -161,7 +168,8 @@ impl Subject for Leaky {
     }
 
     fn fuel(&self, rows: u32) -> u64 {
-        self.program.engine().config().fuel(rows)
+        let limits = &Limits::NODES;
+        self.program.allowance(limits, Scope::User, rows).fuel
     }
 }
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::policy::heavy::Why;
-use crate::policy::testing::{Guest, config, input};
+use crate::policy::program::CallOptions;
+use crate::policy::testing::{Guest, config, input, question};
 use crate::policy::{Config, Engine, HeavySettings, Params, Policy, Weight, load};
 use wastegate_core::types::Scope;
 use wastegate_core::types::chain;
@@ -34,8 +35,8 @@ fn load_with(config: Config, guest: &Guest) -> std::sync::Arc<Policy> {
 fn what_fits_a_slot_is_light() {
     let policy = Guest::default().load().unwrap();
     assert_eq!(policy.program().weight(), Weight::Light);
-    assert!(!policy.is_large(Scope::User, 20));
-    assert!(policy.is_large(Scope::Node, 20));
+    assert!(!policy.allowance(&question(Scope::User, 20)).is_pooled());
+    assert!(policy.allowance(&question(Scope::Node, 20)).is_pooled());
 }
 
 #[test]
@@ -43,10 +44,16 @@ fn what_starts_with_more_memory_is_heavy_and_answers_the_same() {
     let heavy = large_guest().load().unwrap();
     let weight = heavy.program().weight();
     assert_eq!(weight, Weight::Heavy(Why::Memory));
-    assert!(heavy.is_large(Scope::User, 1));
+    assert!(heavy.allowance(&question(Scope::User, 1)).is_pooled());
+    assert_eq!(heavy.allowance(&question(Scope::User, 20)).fuel, 30_000_000);
     let light = Guest::default().load().unwrap();
     for rows in [0, 1, 20, 5_000] {
-        let ask = |policy: &Policy| policy.program().ask(&input(rows), &[0.5], None).result;
+        let ask = |policy: &Policy| {
+            policy
+                .program()
+                .ask(&input(rows), &[0.5], &CallOptions::default())
+                .result
+        };
         assert_eq!(ask(&heavy), ask(&light));
     }
 }
@@ -133,7 +140,11 @@ fn the_compiled_form_is_kept_of_heavy_ones_and_answers_the_same() {
         written,
         "it was not compiled again"
     );
-    let ask = |policy: &Policy| policy.program().ask(&input(20), &[0.5], None);
+    let ask = |policy: &Policy| {
+        policy
+            .program()
+            .ask(&input(20), &[0.5], &CallOptions::default())
+    };
     let (revived, compiled) = (ask(&revived), ask(&compiled));
     assert_eq!(
         (revived.result, revived.fuel),
