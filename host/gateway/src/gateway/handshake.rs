@@ -131,9 +131,10 @@ pub(super) fn has_host(parts: &Parts) -> bool {
     let is_host = |host: &[u8]| Authority::read(host).is_some();
     let header = parts.headers.get_all(HOST).iter();
     let mut header = header.map(|host| host.as_bytes());
+    // Without a host in the target, the one that counts is the one that was read.
     header.next().is_some_and(is_host)
         && header.next().is_none()
-        && site::host(parts).is_some_and(is_host)
+        && (parts.uri.authority().is_none() || site::host(parts).is_some_and(is_host))
 }
 
 /// Whether what `Connection` names is no header of one hop, and the upgrade would fail without it.

@@ -347,6 +347,7 @@ impl Serving {
         let rest = self.door.rest();
         let ended = loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => break ended,
                 () = cut.0.cancelled() => return,
                 () = stop.cancelled() => {

@@ -15,7 +15,6 @@ use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
 
 use super::caps::HalfOpen;
 use super::http::{Full, Place};
@@ -30,8 +29,8 @@ pub(super) struct Passage {
     plain: Mutex<Option<Place>>,
     /// The door counted it by the address of its client, and its first request with it.
     is_charged: AtomicBool,
-    /// It is no stranger's any more.
-    settled: CancellationToken,
+    /// It is no stranger's any more. Looked at when its time is over: to wake its task for it costs more.
+    is_settled: AtomicBool,
     slot: ConnectionSlot,
 }
 
@@ -47,7 +46,7 @@ impl Passage {
             half_open: Mutex::new(half_open),
             plain: Mutex::new(None),
             is_charged: AtomicBool::new(is_charged),
-            settled: CancellationToken::new(),
+            is_settled: AtomicBool::new(false),
             slot,
         })
     }
@@ -60,7 +59,7 @@ impl Passage {
     /// It is known who this is.
     pub(super) fn settle(&self) {
         drop(self.half_open.lock().take());
-        self.settled.cancel();
+        self.is_settled.store(true, Ordering::Release);
     }
 
     /// Whether its requests are handed on.
@@ -110,9 +109,9 @@ impl Passage {
 
     /// Completes when it has been a stranger's for so long.
     pub(super) async fn overdue(&self, after: Duration) {
-        tokio::select! {
-            () = self.settled.cancelled() => future::pending().await,
-            () = tokio::time::sleep(after) => {}
+        tokio::time::sleep(after).await;
+        if self.is_settled.load(Ordering::Acquire) {
+            future::pending::<()>().await;
         }
     }
 }

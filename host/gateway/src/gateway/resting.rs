@@ -18,8 +18,12 @@ pub(super) struct Resting {
 
 impl Resting {
     pub(super) fn begin(&self) {
+        // Before its first request it does not rest, and there is nothing to wake it for.
+        let rested = self.is_resting();
         self.begun.fetch_add(1, Ordering::Relaxed);
-        self.changed.notify_one();
+        if rested {
+            self.changed.notify_one();
+        }
     }
 
     /// A request is answered; `is_over` says that no other one is waited for.

@@ -1,6 +1,8 @@
 //! One backend's connection: TCP, TLS where it is asked for, and an upgrade that is really one.
 
+use std::future::Future;
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -109,18 +111,14 @@ impl Upstream {
             .handshake::<_, Body>(TokioIo::new(stream))
             .await
             .map_err(UpstreamError::Http)?;
-        // Ends with the upgrade, or when `sender` is dropped.
-        tasks.spawn("upstream-handshake", async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "a connection to the upstream failed");
-            }
-        });
+        let mut exchange = Exchange::new(connection.with_upgrades());
         let request = head::upgrade(&self.authority, self.path.as_deref(), &asked);
-        let mut response = sender
-            .send_request(request)
+        let mut response = exchange
+            .until(sender.send_request(request))
             .await
             .map_err(UpstreamError::Http)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            exchange.finish(tasks);
             return Err(UpstreamError::Refused(Box::new(Refusal::new(
                 response.map(Body::new),
             ))));
@@ -130,7 +128,8 @@ impl Upstream {
         }
         let headers = std::mem::take(response.headers_mut());
         check(&headers, &asked)?;
-        let upgraded = hyper::upgrade::on(response)
+        let upgraded = exchange
+            .until(hyper::upgrade::on(response))
             .await
             .map_err(UpstreamError::Http)?;
         let (transport, leftover) = transport(upgraded);
@@ -140,6 +139,49 @@ impl Upstream {
             headers,
             load: None,
         })
+    }
+}
+
+/// The client's side of one request, which runs in the task that waits for the answer: a task of its own
+/// would be a tenth of what the handshake costs.
+struct Exchange {
+    /// None once it has ended.
+    connection: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
+}
+
+impl Exchange {
+    fn new(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -> Self {
+        Self {
+            connection: Some(Box::pin(connection)),
+        }
+    }
+
+    /// Waits for something that comes of it.
+    async fn until<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+        let mut awaited = std::pin::pin!(awaited);
+        if let Some(connection) = &mut self.connection {
+            let ended = tokio::select! {
+                biased;
+                done = &mut awaited => return done,
+                ended = connection => ended,
+            };
+            self.connection = None;
+            note(ended);
+        }
+        awaited.await
+    }
+
+    /// Runs on until the body of the answer is read, or given up.
+    fn finish(self, tasks: &Tasks) {
+        if let Some(connection) = self.connection {
+            tasks.spawn("upstream-answer", async move { note(connection.await) });
+        }
+    }
+}
+
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the upstream failed");
     }
 }
 
