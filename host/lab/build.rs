@@ -26,10 +26,10 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<(), Box<dyn Error>> {
-    let told = |name| env::var_os(name).ok_or_else(|| format!("cargo did not set {name}"));
+    let required_env = |name| env::var_os(name).ok_or_else(|| format!("cargo did not set {name}"));
     let (out, own) = (
-        PathBuf::from(told("OUT_DIR")?),
-        PathBuf::from(told("CARGO_MANIFEST_DIR")?),
+        PathBuf::from(required_env("OUT_DIR")?),
+        PathBuf::from(required_env("CARGO_MANIFEST_DIR")?),
     );
     let is_root = |folder: &&Path| folder.join("policies/sdk/Cargo.toml").is_file();
     let workspace = own.ancestors().find(is_root);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
+use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
 use wastegate_core::types::CloseReason;
 
 use crate::world::World;
@@ -66,7 +66,7 @@ impl Application for Troubled {
         );
     }
 
-    fn ended(&self, manager: &Arc<Manager>, _: End) {
+    fn ended(&self, manager: &Arc<Manager>, _: ManagerEnd) {
         assert!(
             !manager.key.as_str().ends_with(PANICS_ON_END),
             "the application was made to"

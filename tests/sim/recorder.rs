@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use wastegate::cleanup::{self, TierRun, UserPressure};
 use wastegate::health::Round;
 use wastegate::manager::Manager;
-use wastegate_core::decision::{PolicyRef, Question, Standing, Struck, Victim};
+use wastegate_core::decision::{PolicyRef, Question, RejectReason, Standing, Victim};
 use wastegate_core::types::{ManagerId, Scope, UserId};
 
 use crate::mind::{Look, Looks};
@@ -145,7 +145,7 @@ impl cleanup::Recorder for Recorder {
             .outcome
             .as_ref()
             .map(|ranking| ranking.choices.as_slice());
-        let struck = |why: Struck| {
+        let struck = |why: RejectReason| {
             plan.refusals()
                 .iter()
                 .filter(|refusal| refusal.why == why)
@@ -169,9 +169,9 @@ impl cleanup::Recorder for Recorder {
                 .map(|choice| choice.row)
                 .collect(),
             victims: plan.victims().iter().map(|victim| victim.row).collect(),
-            no_such_row: struck(Struck::NoSuchRow),
-            repeated: struck(Struck::Repeated),
-            not_numbers: struck(Struck::ScoreNotANumber),
+            no_such_row: struck(RejectReason::NoSuchRow),
+            repeated: struck(RejectReason::Repeated),
+            not_numbers: struck(RejectReason::ScoreNotANumber),
             outcomes: outcomes.iter().map(|outcome| outcome.name()).collect(),
             rows,
         }));

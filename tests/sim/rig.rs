@@ -7,11 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Bytes;
 use wastegate::admission::{Admission, Admitted, Denied};
-use wastegate::cleanup::{Cleaner, Parts, PressureBook};
-use wastegate::connection::{self, Far, Session, Transport};
+use wastegate::cleanup::{Cleaner, CleanerParts, PressureBook};
+use wastegate::connection::{self, ConnectionContext, RelayedUpstream, Transport};
 use wastegate::gateway::{close, notice};
 use wastegate::manager::{Port, Surroundings};
-use wastegate::observe::activity::Activity;
+use wastegate::observe::activity::ActivitySink;
 use wastegate::observe::alerts::PressureThresholds;
 use wastegate::registry::{Permit, Registry};
 use wastegate::tasks::{Supervisor, Tasks};
@@ -42,7 +42,7 @@ pub(crate) struct Rig {
     /// The workload's tasks.
     pub(crate) crew: Tasks,
     recorder: Arc<Recorder>,
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
 }
 
 impl Rig {
@@ -57,7 +57,7 @@ impl Rig {
             application: Arc::new(Troubled {
                 world: world.clone(),
             }),
-            activity: Activity::disabled(),
+            activity: ActivitySink::disabled(),
         });
         let (limits, health) = (scenario.limits.clone(), scenario.health.clone());
         let registry = Registry::new(limits, health.clone(), surroundings, tasks.clone());
@@ -69,7 +69,7 @@ impl Rig {
             looks,
             lives: Default::default(),
         });
-        let cleaner = Cleaner::new(Parts {
+        let cleaner = Cleaner::new(CleanerParts {
             registry: registry.clone(),
             ranker: Arc::new(ranker),
             recorder: recorder.clone(),
@@ -84,7 +84,7 @@ impl Rig {
         cleaner.start();
         let config = scenario.admission.clone();
         let admission = Admission::new(registry.clone(), cleaner, clock.clone(), config);
-        let session = Arc::new(Session {
+        let session = Arc::new(ConnectionContext {
             config: scenario.connection.clone(),
             health,
             clock,
@@ -170,7 +170,7 @@ impl Rig {
     }
 
     /// A backend that sends all the time, and drops what it is sent.
-    fn backend(&self) -> Far {
+    fn backend(&self) -> RelayedUpstream {
         let (near, far) = tokio::io::duplex(64 * 1_024);
         let stopping = self.crew.stopping();
         self.crew.spawn("backend", async move {
@@ -195,7 +195,7 @@ impl Rig {
                 () = talking => {}
             }
         });
-        Far {
+        RelayedUpstream {
             transport: Transport::Other(Box::new(near)),
             leftover: Bytes::new(),
             compresses: false,

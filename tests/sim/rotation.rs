@@ -75,7 +75,7 @@ fn as_shipped(seed: u64, limit: u32, rng: &mut Rng) -> Scenario {
     scenario.health = health::Config::default();
     scenario.admission = admission::Config::default();
     scenario.cleanup = cleanup::Config::default();
-    scenario.limits = wastegate::registry::Limits {
+    scenario.limits = wastegate::registry::SlotLimits {
         managers_per_user: limit,
         ..Default::default()
     };

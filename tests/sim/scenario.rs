@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use wastegate::registry::Limits;
+use wastegate::registry::SlotLimits;
 use wastegate::{admission, cleanup, connection, health, manager};
 use wastegate_core::decision::{Hold, TierTable};
 use wastegate_core::types::Tier;
@@ -24,7 +24,7 @@ pub(crate) struct Scenario {
     pub(crate) crowd: Crowd,
     pub(crate) mind: Mind,
     pub(crate) rules: Rules,
-    pub(crate) limits: Limits,
+    pub(crate) limits: SlotLimits,
     pub(crate) manager: manager::Config,
     pub(crate) connection: connection::Config,
     pub(crate) health: health::Config,
@@ -152,9 +152,9 @@ impl Scenario {
     }
 }
 
-fn limits(rng: &mut Rng) -> Limits {
+fn limits(rng: &mut Rng) -> SlotLimits {
     let managers_per_user = *rng.pick(&[1, 2, 3, 5, 8]);
-    Limits {
+    SlotLimits {
         managers_per_user,
         managers_total: if rng.chance(30) {
             managers_per_user + rng.few(0, 6)
@@ -164,7 +164,7 @@ fn limits(rng: &mut Rng) -> Limits {
         temporary_slots: *rng.pick(&[0, 0, 2, 5]),
         temporary_slots_for: rng.millis(2_000, 20_000),
         temporary_slots_cool_down: rng.millis(5_000, 60_000),
-        ..Limits::default()
+        ..SlotLimits::default()
     }
 }
 
@@ -208,7 +208,7 @@ fn hold(rng: &mut Rng) -> Hold {
     }
 }
 
-fn cleanup(rng: &mut Rng, limits: &Limits) -> (cleanup::Config, Rules) {
+fn cleanup(rng: &mut Rng, limits: &SlotLimits) -> (cleanup::Config, Rules) {
     let base = TierTable::default();
     let mut rules = base.rules();
     for (tier, rule) in Tier::ALL.into_iter().zip(&mut rules) {

@@ -10,12 +10,12 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use tokio::runtime::{Builder, Runtime as Tokio};
 use wastegate::admission::{self, Admission, Admitted};
 use wastegate::cleanup::{
-    self, Cleaner, Decided, Parts, PressureBook, Recorder, TierRun, UserPressure,
+    self, Cleaner, CleanerParts, Decided, PressureBook, Recorder, TierRun, UserPressure,
 };
 use wastegate::health::{self, Round};
 use wastegate::manager::{self, Surroundings};
-use wastegate::observe::Activity;
-use wastegate::registry::{Limits, Permit, Registry};
+use wastegate::observe::ActivitySink;
+use wastegate::registry::{Permit, Registry, SlotLimits};
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_cli::playground::Playground;
 use wastegate_core::decision::builtin::BuiltIn;
@@ -63,11 +63,11 @@ impl Bench {
                 ..manager::Config::default()
             },
             application: Arc::new(Playground),
-            activity: Activity::disabled(),
+            activity: ActivitySink::disabled(),
         };
-        let limits = Limits {
+        let limits = SlotLimits {
             managers_per_user: MANAGERS,
-            ..Limits::default()
+            ..SlotLimits::default()
         };
         let health = health::Config::default();
         let registry = Registry::new(
@@ -77,7 +77,7 @@ impl Bench {
             tasks.clone(),
         );
         let table = TierTable::new(TierTable::default().rules(), 0, false).expect("a table");
-        let cleaner = Cleaner::new(Parts {
+        let cleaner = Cleaner::new(CleanerParts {
             registry: registry.clone(),
             ranker,
             recorder: Arc::new(NoNotes),
@@ -132,7 +132,7 @@ fn rankers() -> [(&'static str, Arc<dyn Ranker>); 2] {
         .expect("a shipped policy");
     [
         ("builtin", Arc::new(BuiltIn)),
-        ("wasm", Arc::new(PolicyRanker::champion(runtime, catalog))),
+        ("wasm", Arc::new(PolicyRanker::active(runtime, catalog))),
     ]
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 use wastegate_control::experiment::assign::{HashVersion, place};
-use wastegate_core::stats::counts::{Evidence, SampleRatio, mcnemar, wilson};
+use wastegate_core::stats::counts::{MultinomialTest, SampleRatio, mcnemar, wilson};
 use wastegate_core::stats::rank::kendall_of_orders;
 use wastegate_core::stats::{
     Covariate, Difference, Estimate, Moments, Sequence, adjust, multiple, power,
@@ -47,7 +47,7 @@ fn main() {
     }
     let [a, b] = &arms;
     let evidence = |counts: [u64; 2]| {
-        Evidence::against(&[0.5, 0.5], 100.0).map(|evidence| evidence.ln_e(&counts).exp())
+        MultinomialTest::against(&[0.5, 0.5], 100.0).map(|evidence| evidence.ln_e(&counts).exp())
     };
     let p = [0.001, 0.04, 0.03, 0.2];
     let places =

@@ -73,7 +73,7 @@ pub(crate) fn build(
     guests: &[Guest],
 ) -> Result<(), Box<dyn Error>> {
     let workspace = workspace()?;
-    let out = PathBuf::from(told("OUT_DIR")?);
+    let out = PathBuf::from(required_env("OUT_DIR")?);
     watch(&workspace, guests);
     require_target()?;
 
@@ -103,7 +103,7 @@ pub(crate) fn write(table: &str, entries: &str) -> Result<(), Box<dyn Error>> {
         table.to_uppercase(),
     );
     fs::write(
-        PathBuf::from(told("OUT_DIR")?).join(format!("{table}.rs")),
+        PathBuf::from(required_env("OUT_DIR")?).join(format!("{table}.rs")),
         source,
     )?;
     Ok(())
@@ -111,7 +111,7 @@ pub(crate) fn write(table: &str, entries: &str) -> Result<(), Box<dyn Error>> {
 
 /// The root of the workspace: guests are built from its sources.
 pub(crate) fn workspace() -> Result<PathBuf, Box<dyn Error>> {
-    let manifest_dir = PathBuf::from(told("CARGO_MANIFEST_DIR")?);
+    let manifest_dir = PathBuf::from(required_env("CARGO_MANIFEST_DIR")?);
     let is_root = |folder: &&Path| folder.join("policies/sdk/Cargo.toml").is_file();
     let root = manifest_dir.ancestors().find(is_root);
     root.map(Path::to_owned).ok_or_else(|| {
@@ -145,7 +145,7 @@ fn watch(workspace: &Path, guests: &[Guest]) {
 
 /// Says which one command is missing, instead of a page of unresolved imports.
 fn require_target() -> Result<(), Box<dyn Error>> {
-    let rustc = told("RUSTC")?;
+    let rustc = required_env("RUSTC")?;
     let asked = Command::new(rustc)
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()?;
@@ -157,7 +157,7 @@ fn require_target() -> Result<(), Box<dyn Error>> {
 }
 
 fn cargo(workspace: &Path, target_dir: &Path, selection: &[String]) -> Result<(), Box<dyn Error>> {
-    let mut cargo = Command::new(told("CARGO")?);
+    let mut cargo = Command::new(required_env("CARGO")?);
     for (name, _) in env::vars_os() {
         if leaks(&name) {
             cargo.env_remove(name);
@@ -218,6 +218,6 @@ fn component(core: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
 }
 
 /// What cargo tells every build script.
-fn told(name: &str) -> Result<std::ffi::OsString, String> {
+fn required_env(name: &str) -> Result<std::ffi::OsString, String> {
     env::var_os(name).ok_or_else(|| format!("cargo did not set {name}"))
 }

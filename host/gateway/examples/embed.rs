@@ -19,7 +19,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use wastegate::embed::{Builder, Embedded, Settings};
 use wastegate::gateway::{Identified, Identify, Identity, Unidentified};
-use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
+use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
 use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
 use wastegate_core::types::{DeviceId, ManagerId, ManagerKey, UserId};
 
@@ -72,7 +72,7 @@ impl Application for Chat {
         })
     }
 
-    fn ended(&self, manager: &Arc<Manager>, end: End) {
+    fn ended(&self, manager: &Arc<Manager>, end: ManagerEnd) {
         // Evicted or left: release here what belongs to the manager.
         self.in_room(&manager.key, |members| members.remove(&manager.id));
         eprintln!(

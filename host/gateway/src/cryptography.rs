@@ -6,7 +6,7 @@ use std::sync::Once;
 pub fn provide() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Somebody who embeds us may have chosen another one: theirs stays.
+        // The embedding program may have chosen another provider, which then stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

@@ -7,6 +7,7 @@
 
 /// What a signal's number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unit {
     /// A duration that ends now, in milliseconds.
     Milliseconds,

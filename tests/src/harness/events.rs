@@ -6,13 +6,13 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 use wastegate::cleanup::{Decided, TierRun, UserPressure};
 use wastegate::health::Round;
-use wastegate_cli::app::Event;
+use wastegate_cli::app::WatchedEvent;
 use wastegate_core::types::Tier;
 
 use super::wait::within;
 
 /// A watch on decisions, tiers and pressure.
-pub struct Events(Receiver<Event>);
+pub struct Events(Receiver<WatchedEvent>);
 
 /// Everything that happened and was not looked at yet.
 #[derive(Debug, Default)]
@@ -26,19 +26,19 @@ pub struct Happened {
 }
 
 impl Events {
-    pub(super) const fn new(events: Receiver<Event>) -> Self {
+    pub(super) const fn new(events: Receiver<WatchedEvent>) -> Self {
         Self(events)
     }
 
     /// The next event.
-    pub async fn next(&mut self) -> Event {
+    pub async fn next(&mut self) -> WatchedEvent {
         within("an event", self.0.recv()).await.unwrap()
     }
 
     /// The next run of a tier.
     pub async fn tier(&mut self) -> (TierRun, Option<Round>) {
         loop {
-            if let Event::Tier { run, round, .. } = self.next().await {
+            if let WatchedEvent::Tier { run, round, .. } = self.next().await {
                 return (run, round);
             }
         }
@@ -48,8 +48,12 @@ impl Events {
     pub async fn decided(&mut self) -> Arc<Decided> {
         loop {
             match self.next().await {
-                Event::Decided(decided) if !decided.plan.victims().is_empty() => return decided,
-                Event::Decided(_) | Event::Tier { .. } | Event::Pressure(_) => {}
+                WatchedEvent::Decided(decided) if !decided.plan.victims().is_empty() => {
+                    return decided;
+                }
+                WatchedEvent::Decided(_)
+                | WatchedEvent::Tier { .. }
+                | WatchedEvent::Pressure(_) => {}
             }
         }
     }
@@ -62,9 +66,9 @@ impl Events {
         let mut happened = Happened::default();
         loop {
             match self.0.try_recv() {
-                Ok(Event::Tier { run, round, .. }) => happened.tiers.push((run, round)),
-                Ok(Event::Decided(decided)) => happened.decided.push(decided),
-                Ok(Event::Pressure(pressure)) => happened.pressure.push(pressure),
+                Ok(WatchedEvent::Tier { run, round, .. }) => happened.tiers.push((run, round)),
+                Ok(WatchedEvent::Decided(decided)) => happened.decided.push(decided),
+                Ok(WatchedEvent::Pressure(pressure)) => happened.pressure.push(pressure),
                 Err(TryRecvError::Lagged(missed)) => panic!("missed {missed} events"),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return happened,
             }

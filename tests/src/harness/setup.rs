@@ -10,7 +10,7 @@ use wastegate::gateway::{DevIdentity, Identify, Naming, Reach};
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
 use wastegate_cli::app::{App, AppError};
-use wastegate_cli::config::{AdminListener, Config, PolicySource};
+use wastegate_cli::config::{AdminListener, PolicySource, ProgramConfig};
 use wastegate_cli::playground::Playground;
 use wastegate_control::admin::NO_TOKEN;
 use wastegate_core::decision::{Hold, Take, TierRule, TierTable};
@@ -23,7 +23,7 @@ use super::server::Server;
 ///
 /// # Errors
 /// Whatever the application has to say.
-pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
+pub fn identify(config: &ProgramConfig) -> Result<Arc<dyn Identify>, IdentityError> {
     if config.identity.mode != Mode::Dev {
         return wastegate_cli::app::identify(config);
     }
@@ -39,7 +39,7 @@ pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
 
 /// A gateway that is not started yet.
 pub struct Setup {
-    config: Config,
+    config: ProgramConfig,
     application: Arc<dyn Application>,
     files: TempDir,
 }
@@ -57,9 +57,9 @@ impl Setup {
     #[must_use]
     pub fn new() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut config = Config {
+        let mut config = ProgramConfig {
             admin: AdminListener::On(any),
-            ..Config::default()
+            ..ProgramConfig::default()
         };
         config.server.listen = any;
         config.limits.temporary_slots = 0;
@@ -82,7 +82,7 @@ impl Setup {
 
     /// Changes settings.
     #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut ProgramConfig)) -> Self {
         change(&mut self.config);
         self
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
 use wastegate_core::types::Tier::Moderate;
-use wastegate_engine::policy::breaker::Standing::{self, Closed, HalfOpen, Open};
-use wastegate_engine::policy::{Change, Params, Pick};
+use wastegate_engine::policy::breaker::BreakerState::{self, Closed, HalfOpen, Open};
+use wastegate_engine::policy::{BreakerChange, Params, Pick};
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Client, Events, Server, until, until_async, within};
 
@@ -40,7 +40,7 @@ async fn asked_asleep(server: &Server, events: &mut Events, leaves: Client, key:
 }
 
 /// The next change of standing.
-async fn change(changes: &mut broadcast::Receiver<Change>) -> (Standing, Standing) {
+async fn change(changes: &mut broadcast::Receiver<BreakerChange>) -> (BreakerState, BreakerState) {
     let change = within("the breaker to change", changes.recv())
         .await
         .unwrap();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use wastegate::manager::{Message, Refused};
+use wastegate::manager::{Message, SendError};
 use wastegate_core::decision::Question;
 use wastegate_core::types::Tier;
 use wastegate_tests::harness::{Client, Server, Setup, until};
@@ -157,7 +157,7 @@ async fn sealed(server: &Server) {
         .await;
     assert_eq!(evict.json()["evicted"], true);
     let message = Message::Text("late".into());
-    assert_eq!(old.send(port.id, message.clone()), Err(Refused::Closed));
+    assert_eq!(old.send(port.id, message.clone()), Err(SendError::Closed));
     assert_eq!(old.broadcast(&message, None), 0);
     assert!(!old.expect_connection(), "nobody joins it any more");
     assert_eq!(client.closed().await, 4003);

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use wastegate_core::decision::{Choice, Fault};
 use wastegate_core::types::chain;
 use wastegate_core::types::{Clock, DecisionId, Scope, SplitMix64, Tier};
-use wastegate_engine::policy::call::{Input, Outcome};
-use wastegate_engine::policy::heavy::Why;
+use wastegate_engine::policy::call::{CallOutcome, Input};
+use wastegate_engine::policy::heavy::HeavyReason;
 use wastegate_engine::policy::{
     CallOptions, Config, Engine, LoadError, Params, Policy, Program, Weight, load,
 };
@@ -184,12 +184,12 @@ fn c_answers_as_rust_does() {
 
 #[test]
 fn javascript_answers_as_rust_does() {
-    answers_as_rust_does("lru-js.wasm", Weight::Heavy(Why::Memory));
+    answers_as_rust_does("lru-js.wasm", Weight::Heavy(HeavyReason::Memory));
 }
 
 #[test]
 fn python_answers_as_rust_does() {
-    answers_as_rust_does("lru-python.wasm", Weight::Heavy(Why::Parts));
+    answers_as_rust_does("lru-python.wasm", Weight::Heavy(HeavyReason::Parts));
 }
 
 /// The interpreter's own sockets are refused, with what to do about it, before anything compiles.
@@ -209,13 +209,13 @@ fn python_without_its_stubs_is_refused_by_name() {
 /// A runtime whose standard streams, clocks and randomness are ours answers all the same.
 #[test]
 fn javascript_with_wasi_gets_stubs() {
-    answers_as_rust_does("lru-js-wasi.wasm", Weight::Heavy(Why::Stubs));
+    answers_as_rust_does("lru-js-wasi.wasm", Weight::Heavy(HeavyReason::Stubs));
 }
 
 /// Loads the guest that asks its standard library, and asks it `question`.
-fn std_guest(question: f64, input: &Input, log: bool) -> Outcome<f64> {
+fn std_guest(question: f64, input: &Input, log: bool) -> CallOutcome<f64> {
     let policy = policy("std.wasm");
-    assert_eq!(policy.program().weight(), Weight::Heavy(Why::Stubs));
+    assert_eq!(policy.program().weight(), Weight::Heavy(HeavyReason::Stubs));
     let silent = CallOptions::default();
     let options = if log {
         silent.logged(DecisionId::from_raw(1))
@@ -223,7 +223,7 @@ fn std_guest(question: f64, input: &Input, log: bool) -> Outcome<f64> {
         silent
     };
     let outcome = policy.program().ask(input, &[question], &options);
-    Outcome {
+    CallOutcome {
         result: outcome.result.map(|ranking| ranking.choices[0].score),
         fuel: outcome.fuel,
         duration: outcome.duration,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
-use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
+use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
 use wastegate::observe::PressureThresholds;
 use wastegate_tests::harness::program::{python, script};
 use wastegate_tests::harness::{Client, Program, Server, Setup, until};
@@ -47,7 +47,7 @@ impl Application for Fragile {
         })
     }
 
-    fn ended(&self, manager: &Arc<Manager>, _: End) {
+    fn ended(&self, manager: &Arc<Manager>, _: ManagerEnd) {
         assert!(
             !manager.key.as_str().starts_with("no-exit"),
             "as it was told to"

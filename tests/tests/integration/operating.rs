@@ -182,7 +182,7 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
         third["digest"],
         server.get("/v1/revisions/1").await.json()["digest"]
     );
-    let now = server.catalog.in_charge();
+    let now = server.catalog.active_policies();
     let seat = now
         .seat(wastegate_core::types::Tier::Moderate)
         .active

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::manager::Refused;
+use wastegate::manager::SendError;
 use wastegate_tests::harness::{Client, Refusal, Server, Setup, until};
 
 /// So many connects at once, each of its own key; who got in and who did not.
@@ -112,7 +112,10 @@ async fn r6_a_send_that_meets_an_eviction_ends() {
         .await;
     assert_eq!(evicted.json()["evicted"], true);
     let message = wastegate::manager::Message::Text("too late".into());
-    assert_eq!(manager.send(port.id, message.clone()), Err(Refused::Closed));
+    assert_eq!(
+        manager.send(port.id, message.clone()),
+        Err(SendError::Closed)
+    );
     assert_eq!(manager.broadcast(&message, None), 0);
     until("its connection to end", || manager.ports().is_empty()).await;
     assert_eq!(server.held("ann"), 0);

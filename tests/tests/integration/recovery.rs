@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
+use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
 use wastegate_core::decision::{Fault, Standing};
 use wastegate_core::types::Tier::{Conservative, Force};
 use wastegate_tests::guests::guest;
@@ -180,7 +180,7 @@ impl Application for Sessions {
         })
     }
 
-    fn ended(&self, manager: &Arc<Manager>, _: End) {
+    fn ended(&self, manager: &Arc<Manager>, _: ManagerEnd) {
         let key = manager.key.to_string();
         assert!(
             self.open.lock().unwrap().remove(&key),

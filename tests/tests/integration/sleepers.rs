@@ -2,7 +2,7 @@
 //! completes the decision within the same budget, nobody else notices, and the breaker opens.
 
 use futures_util::future::join_all;
-use wastegate_core::decision::{Fault, Struck};
+use wastegate_core::decision::{Fault, RejectReason};
 use wastegate_core::types::Tier::Force;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{BUDGET, Client, Events, Server, Setup};
@@ -129,7 +129,7 @@ async fn scores_that_are_no_numbers_are_struck_out() {
     assert!(
         struck
             .iter()
-            .all(|refusal| refusal.why == Struck::ScoreNotANumber),
+            .all(|refusal| refusal.why == RejectReason::ScoreNotANumber),
         "{struck:?}"
     );
     assert_eq!(

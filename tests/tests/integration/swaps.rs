@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wastegate_core::types::DecisionId;
-use wastegate_engine::policy::InCharge;
-use wastegate_engine::policy::breaker::Standing;
+use wastegate_engine::policy::ActivePolicies;
+use wastegate_engine::policy::breaker::BreakerState;
 use wastegate_tests::guests::{guest, shipped};
 use wastegate_tests::harness::{BUDGET, Client, End, Program, Server, Setup, http, until};
 
@@ -92,7 +92,7 @@ struct Notes {
 struct Operator<'a> {
     server: &'a Server,
     notes: Notes,
-    last: Arc<InCharge>,
+    last: Arc<ActivePolicies>,
 }
 
 impl<'a> Operator<'a> {
@@ -108,7 +108,7 @@ impl<'a> Operator<'a> {
 
     /// Notes who is in charge, if that has changed since it was last looked at.
     fn look(&mut self, from_us: u64) {
-        let in_charge = self.server.catalog.in_charge();
+        let in_charge = self.server.catalog.active_policies();
         if Arc::ptr_eq(&in_charge, &self.last) {
             return;
         }
@@ -153,10 +153,10 @@ impl<'a> Operator<'a> {
 
     /// Brings a file that is refused, which changes nothing.
     async fn bring_broken(&mut self, name: &str, bytes: &[u8]) {
-        let before = self.server.catalog.in_charge();
+        let before = self.server.catalog.active_policies();
         let reply = self.server.upload(name, "activate=true", bytes).await;
         assert!((400..500).contains(&reply.status), "{}", reply.body);
-        assert!(Arc::ptr_eq(&before, &self.server.catalog.in_charge()));
+        assert!(Arc::ptr_eq(&before, &self.server.catalog.active_policies()));
         self.notes.refused += 1;
     }
 
@@ -175,7 +175,7 @@ impl<'a> Operator<'a> {
         let breakers = &self.server.breakers;
         let digest = &self.notes.digests[&number];
         until("the bad one to be quarantined", || {
-            breakers.standing(digest, self.server.now()) == Standing::Open
+            breakers.standing(digest, self.server.now()) == BreakerState::Open
         })
         .await;
         loop {

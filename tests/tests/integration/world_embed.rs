@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use wastegate::manager::{Application, BoxFuture, End, Manager, Message, Peer};
+use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
 use wastegate::tasks::Tasks;
 use wastegate_core::types::{CloseReason, ConnectionId};
 use wastegate_tests::harness::{Setup, until, within};
@@ -48,7 +48,7 @@ impl Application for Witness {
             .push(Call::Detached(peer.connection, reason));
     }
 
-    fn ended(&self, _: &Arc<Manager>, end: End) {
+    fn ended(&self, _: &Arc<Manager>, end: ManagerEnd) {
         self.calls.lock().push(Call::Ended(end.reason));
     }
 }

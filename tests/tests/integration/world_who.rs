@@ -230,7 +230,7 @@ async fn w07_by_address_a_user_is_where_the_client_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w07_an_applications_session_is_a_user_and_stays_secret() {
     let session = |missing| {
-        move |config: &mut wastegate_cli::config::Config| {
+        move |config: &mut wastegate_cli::config::ProgramConfig| {
             config.identity.mode = Mode::Cookie;
             config.identity.cookie.name = "sessionid".to_owned();
             config.identity.cookie.missing = missing;

@@ -13,18 +13,18 @@ use super::error::AppError;
 use super::notes::{ACTIVITY, DECISIONS};
 use super::policies::Policies;
 use super::{acceptor, identify, key};
-use crate::config::{Config, PolicySource};
+use crate::config::{PolicySource, ProgramConfig};
 use wastegate::gateway::{DevIdentity, Gateway};
 use wastegate::manager::Application;
 use wastegate::observe::config::JournalConfig;
-use wastegate::observe::metrics::Metrics;
+use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::{self, journal};
 use wastegate_control::rollout::StartError;
 use wastegate_core::types::Clock;
 use wastegate_files as files;
 
 /// Everything that would keep a server from starting, or from keeping what it is to keep.
-pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<AppError> {
+pub async fn check(config: &ProgramConfig, application: Arc<dyn Application>) -> Vec<AppError> {
     let mut problems = Vec::new();
     let identity = identify(config).map_err(AppError::from);
     let identity = match identity {
@@ -49,7 +49,7 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
     }
 
     let dry = without_files(config);
-    let (clock, mut metrics) = (Clock::system(), Metrics::new());
+    let (clock, mut metrics) = (Clock::system(), MetricsRegistry::new());
     match Policies::build(&dry, &clock, &mut metrics).await {
         Ok(policies) => {
             let built = Core::with_policies(dry, application, identity, policies, clock, metrics);
@@ -64,7 +64,7 @@ pub async fn check(config: &Config, application: Arc<dyn Application>) -> Vec<Ap
 }
 
 /// A policy's refusal with the key that names the policy; other errors say theirs.
-fn named(error: AppError, config: &Config) -> AppError {
+fn named(error: AppError, config: &ProgramConfig) -> AppError {
     let source = match error {
         AppError::Rollout(source @ StartError::Policy(_)) => source,
         error => return error,
@@ -81,7 +81,7 @@ fn named(error: AppError, config: &Config) -> AppError {
 }
 
 /// The same settings for a server that keeps nothing.
-fn without_files(config: &Config) -> Config {
+fn without_files(config: &ProgramConfig) -> ProgramConfig {
     let mut dry = config.clone();
     dry.rollout.state_dir = None;
     dry.observe.decisions = None;
@@ -102,7 +102,7 @@ fn state(folder: &Path) -> Result<(), AppError> {
 
 /// Whether policies can be looked for where they are to appear. A server would start and look again; who
 /// checks a configuration wants to hear of a path that leads nowhere.
-fn policies(config: &Config) -> Result<(), AppError> {
+fn policies(config: &ProgramConfig) -> Result<(), AppError> {
     let Some(path) = &config.sources.directory.path else {
         return Ok(());
     };
@@ -163,7 +163,7 @@ mod tests {
         assert!(!journal.exists());
         assert!(writable(&JournalConfig::at(file.join("x"))).is_err());
 
-        let mut config = Config::default();
+        let mut config = ProgramConfig::default();
         policies(&config).unwrap();
         for (path, is_fine) in [(folder.path(), true), (&deep, false), (&file, false)] {
             config.sources.directory.path = Some(path.to_owned());

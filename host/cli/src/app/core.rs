@@ -11,7 +11,7 @@ use super::error::AppError;
 use super::notes::{Notes, rules};
 use super::policies::Policies;
 use super::recording::Recording;
-use crate::config::{AdminListener, Config};
+use crate::config::{AdminListener, ProgramConfig};
 use tokio_util::sync::CancellationToken;
 use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
@@ -19,9 +19,9 @@ use wastegate::embed::{Builder, Embedded, Settings};
 use wastegate::gateway::{Gateway, Identify};
 use wastegate::health;
 use wastegate::manager::Application;
-use wastegate::observe::activity::Activity;
+use wastegate::observe::activity::ActivitySink;
 use wastegate::observe::journal::JournalThread;
-use wastegate::observe::metrics::Metrics;
+use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::process;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
@@ -34,7 +34,7 @@ use wastegate_engine::policy::{Breakers, Catalog};
 /// Between two writes of the activity stream's window.
 const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
 /// Between two looks at how many log lines were left out.
-const DROPPED_TOLD_EVERY: Duration = Duration::from_secs(1);
+const DROPPED_REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
 pub struct Core {
@@ -42,7 +42,7 @@ pub struct Core {
     policies: Policies,
     recording: Arc<Recording>,
     experiments: Arc<Experiments>,
-    activity: Activity,
+    activity: ActivitySink,
     audit_seed: u64,
     admin: Arc<Admin>,
     /// Cancelled once the server is on its way out.
@@ -58,22 +58,22 @@ impl Core {
     /// # Errors
     /// [`AppError`] with what to mend.
     pub async fn build(
-        config: Config,
+        config: ProgramConfig,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
-        let (clock, mut metrics) = (Clock::system(), Metrics::new());
+        let (clock, mut metrics) = (Clock::system(), MetricsRegistry::new());
         let policies = Policies::build(&config, &clock, &mut metrics).await?;
         Self::with_policies(config, application, identify, policies, clock, metrics).await
     }
 
     pub(super) async fn with_policies(
-        config: Config,
+        config: ProgramConfig,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
         policies: Policies,
         clock: Clock,
-        mut metrics: Metrics,
+        mut metrics: MetricsRegistry,
     ) -> Result<Self, AppError> {
         let access = super::token::of(&config)?;
         let listen = match config.admin {
@@ -190,7 +190,7 @@ impl Core {
             let engine = engine.clone();
             async move {
                 loop {
-                    tokio::time::sleep(DROPPED_TOLD_EVERY).await;
+                    tokio::time::sleep(DROPPED_REPORT_EVERY).await;
                     engine.log().tell_dropped();
                 }
             }
@@ -214,7 +214,11 @@ impl Core {
     ///
     /// # Errors
     /// [`AppError`] with what to mend; nothing changed.
-    pub fn reload(&self, config: &Config, identify: Arc<dyn Identify>) -> Result<(), AppError> {
+    pub fn reload(
+        &self,
+        config: &ProgramConfig,
+        identify: Arc<dyn Identify>,
+    ) -> Result<(), AppError> {
         let grace = config.identity.expiry_grace;
         let identifiers = super::identifiers(config, identify)?;
         self.embedded

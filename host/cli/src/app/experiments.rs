@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use super::error::AppError;
 use super::policies::Policies;
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use wastegate::observe::pseudonym::Pseudonymizer;
-use wastegate_control::experiment::definition::{ArmSpec, CHAMPION};
+use wastegate_control::experiment::definition::{ACTIVE, ArmSpec};
 use wastegate_control::experiment::entry::ArmKey;
-use wastegate_control::experiment::service::{Given, LOOK_EVERY, Noted};
-use wastegate_control::experiment::shadow::Candidate;
-use wastegate_control::experiment::{Backstage, Contestant, Experiments, Shadows};
+use wastegate_control::experiment::service::{ExperimentsContext, LOOK_EVERY, Noted};
+use wastegate_control::experiment::shadow::ShadowCandidate;
+use wastegate_control::experiment::{ArmCandidate, Backstage, Experiments, Shadows};
 use wastegate_control::rollout::audit::{Note, What};
 use wastegate_control::rollout::source::PolicyName;
 use wastegate_control::rollout::{Actor, Rollout};
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{PolicyRef, Ranker};
 use wastegate_core::types::{Clock, RevisionId};
-use wastegate_engine::policy::breaker::Standing;
+use wastegate_engine::policy::breaker::BreakerState;
 use wastegate_engine::policy::{Breakers, Policy, PolicyRanker, Runtime};
 
 /// The version of the contract with policies: of the package in `wit/policy.wit`.
@@ -28,14 +28,14 @@ struct House {
     runtime: Runtime,
     breakers: Breakers,
     clock: Clock,
-    champion: Arc<dyn Ranker>,
+    active: Arc<dyn Ranker>,
 }
 
 impl House {
-    fn champion(&self, fingerprint: String) -> Result<Contestant, String> {
-        let in_charge = self.rollout.in_charge_of_admissions();
-        let Some(id) = in_charge.into_iter().flatten().next() else {
-            return Ok(Contestant {
+    fn active(&self, fingerprint: String) -> Result<ArmCandidate, String> {
+        let active = self.rollout.active_for_admissions();
+        let Some(id) = active.into_iter().flatten().next() else {
+            return Ok(ArmCandidate {
                 about: PolicyRef::builtin(),
                 revision: None,
                 params: [].into(),
@@ -45,18 +45,18 @@ impl House {
         };
         let policy = self.rollout.arm_of(id, &Default::default());
         let policy = policy.map_err(|refused| refused.sentence())?;
-        let ranker = self.champion.clone();
-        Ok(contestant(&policy, Some(id), ranker, fingerprint))
+        let ranker = self.active.clone();
+        Ok(arm_candidate(&policy, Some(id), ranker, fingerprint))
     }
 }
 
-fn contestant(
+fn arm_candidate(
     policy: &Policy,
     revision: Option<RevisionId>,
     ranker: Arc<dyn Ranker>,
     fingerprint: String,
-) -> Contestant {
-    Contestant {
+) -> ArmCandidate {
+    ArmCandidate {
         about: policy.about().clone(),
         revision,
         params: policy.params().clone(),
@@ -66,15 +66,15 @@ fn contestant(
 }
 
 impl Backstage for House {
-    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<Contestant, String> {
+    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         let fingerprint = self.fingerprint(arm);
-        if arm.policy == CHAMPION {
+        if arm.policy == ACTIVE {
             if !arm.params.is_empty() {
                 return Err(
                     "the champion is whoever is in charge, with its own parameters: name the policy to give it others".to_owned(),
                 );
             }
-            return self.champion(fingerprint);
+            return self.active(fingerprint);
         }
         let name = PolicyName::new(&arm.policy).map_err(|error| error.to_string())?;
         let kept = before.and_then(|before| self.rollout.taken_in(&before.digest, before.revision));
@@ -86,14 +86,19 @@ impl Backstage for House {
         let policy = policy.map_err(|refused| refused.sentence())?;
         let fingerprint = kept.map_or(fingerprint, |id| id.to_string());
         let ranker = PolicyRanker::fixed(self.runtime.clone(), policy.clone());
-        Ok(contestant(&policy, revision, Arc::new(ranker), fingerprint))
+        Ok(arm_candidate(
+            &policy,
+            revision,
+            Arc::new(ranker),
+            fingerprint,
+        ))
     }
 
-    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String> {
+    fn candidate(&self, arm: &ArmSpec) -> Result<ShadowCandidate, String> {
         let name = PolicyName::new(&arm.policy).map_err(|error| error.to_string())?;
         let policy = self.rollout.arm(&name, &arm.params);
         let policy = policy.map_err(|refused| refused.sentence())?;
-        Ok(Candidate {
+        Ok(ShadowCandidate {
             about: policy.about().clone(),
             params: policy.params().clone(),
             // Within its own fuel, past the breakers: a shadow that fails must not quarantine the
@@ -103,8 +108,8 @@ impl Backstage for House {
     }
 
     fn fingerprint(&self, arm: &ArmSpec) -> String {
-        if arm.policy == CHAMPION {
-            return format!("{:?}", self.rollout.in_charge_of_admissions());
+        if arm.policy == ACTIVE {
+            return format!("{:?}", self.rollout.active_for_admissions());
         }
         let name = PolicyName::new(&arm.policy).ok();
         let meant = name.and_then(|name| self.rollout.meant(&name));
@@ -113,7 +118,7 @@ impl Backstage for House {
 
     fn quarantined(&self, digest: &str) -> Option<String> {
         let standing = self.breakers.standing(digest, self.clock.now());
-        if standing == Standing::Closed {
+        if standing == BreakerState::Closed {
             return None;
         }
         let change = self.breakers.last_change(digest);
@@ -147,7 +152,7 @@ impl Backstage for House {
 
 /// The experiments that the state directory remembers, without one in memory; and no shadows yet.
 pub(super) async fn open(
-    config: &Config,
+    config: &ProgramConfig,
     policies: &Policies,
     clock: &Clock,
     pseudonyms: &Pseudonymizer,
@@ -157,10 +162,10 @@ pub(super) async fn open(
         runtime: policies.runtime.clone(),
         breakers: policies.breakers.clone(),
         clock: clock.clone(),
-        champion: policies.ranker.clone(),
+        active: policies.ranker.clone(),
     });
     let shadows = Shadows::new(house.clone(), clock.clone());
-    let given = Given {
+    let given = ExperimentsContext {
         backstage: house,
         clock: clock.clone(),
         pseudonyms: pseudonyms.clone(),

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::AppError;
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use wastegate::observe::pseudonym::PseudonymKey;
 use wastegate_files as files;
 
@@ -17,7 +17,7 @@ const FILE_NAME: &str = "pseudonym.key";
 const BYTES: usize = 16;
 
 /// The key that a configuration comes to.
-pub(super) fn of(config: &Config) -> Result<PseudonymKey, AppError> {
+pub(super) fn of(config: &ProgramConfig) -> Result<PseudonymKey, AppError> {
     match (&config.observe.pseudonym_key, &config.rollout.state_dir) {
         (Some(key), _) => Ok(key.clone()),
         (None, Some(folder)) => kept(folder),

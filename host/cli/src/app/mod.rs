@@ -1,4 +1,4 @@
-//! The composition root: from a checked [`Config`] to a server that is bound and idle, and from
+//! The composition root: from a checked [`ProgramConfig`] to a server that is bound and idle, and from
 //! there to one that runs and drains. The only place that knows every room.
 //!
 //! [`Core`] is the gateway without listeners, for applications that embed it in a server of their
@@ -29,11 +29,11 @@ pub use self::check::check;
 pub use self::core::Core;
 use self::places::Places;
 pub use error::AppError;
-pub use recording::{Event, Recording};
+pub use recording::{Recording, WatchedEvent};
 
-use crate::config::{AdminListener, Config};
+use crate::config::{AdminListener, ProgramConfig};
 use wastegate::gateway::identity::{self, IdentityError};
-use wastegate::gateway::{self, Door, Identifiers, Identify, Serving, tls};
+use wastegate::gateway::{self, Door, Identifiers, Identify, ListenerContext, tls};
 use wastegate::manager::Application;
 use wastegate::tasks::Tasks;
 use wastegate_control::admin;
@@ -53,7 +53,7 @@ pub struct App {
 ///
 /// # Errors
 /// [`IdentityError`] with the key to mend.
-pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
+pub fn identify(config: &ProgramConfig) -> Result<Arc<dyn Identify>, IdentityError> {
     identity::by(
         &config.identity,
         &config.gateway.trusted_proxies,
@@ -63,7 +63,10 @@ pub fn identify(config: &Config) -> Result<Arc<dyn Identify>, IdentityError> {
 }
 
 /// What identifies clients on every route: `usual`, and what routes of other modes want.
-fn identifiers(config: &Config, usual: Arc<dyn Identify>) -> Result<Identifiers, IdentityError> {
+fn identifiers(
+    config: &ProgramConfig,
+    usual: Arc<dyn Identify>,
+) -> Result<Identifiers, IdentityError> {
     let mut identifiers = Identifiers::from(usual);
     let modes = config.gateway.routes.iter().filter_map(|it| it.identity);
     let modes: BTreeSet<_> = modes.filter(|mode| *mode != config.identity.mode).collect();
@@ -81,7 +84,7 @@ impl App {
     /// # Errors
     /// [`AppError`] with what to mend: the policy, a journal's file, or an address.
     pub async fn build(
-        config: Config,
+        config: ProgramConfig,
         application: Arc<dyn Application>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
@@ -145,7 +148,7 @@ impl App {
         self,
         shutdown: impl Future<Output = ()>,
         asked: impl Fn() -> A,
-        settings: impl Fn() -> Option<(Config, Arc<dyn Identify>)>,
+        settings: impl Fn() -> Option<(ProgramConfig, Arc<dyn Identify>)>,
     ) -> bool {
         let Self {
             core,
@@ -160,7 +163,7 @@ impl App {
         // Operators are served to the end: they want to see it come.
         let operators = Tasks::new();
         let user_timeout = core.health().dead_after;
-        let public = Serving {
+        let public = ListenerContext {
             router: gateway.router(),
             config: gateway.config(),
             places: clients,
@@ -169,7 +172,7 @@ impl App {
         };
         tasks.spawn("listener", gateway::serve(listener, public));
         if let Some(listener) = admin {
-            let serving = admin::Serving {
+            let serving = admin::AdminListenerContext {
                 router: core.admin_router(),
                 config: desks,
                 heads: gateway.config(),
@@ -215,7 +218,7 @@ impl App {
 }
 
 /// What speaks TLS on the public listener, if anything does.
-fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, tls::TlsError> {
+fn acceptor(config: &ProgramConfig) -> Result<Option<Arc<tls::Acceptor>>, tls::TlsError> {
     let files = config.gateway.tls.files();
     files.map(tls::Acceptor::new).transpose()
 }

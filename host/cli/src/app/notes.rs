@@ -7,20 +7,20 @@ use super::error::AppError;
 use super::policies::Policies;
 use super::recording::Recording;
 use super::{experiments, key};
-use crate::config::Config;
-use wastegate::observe::activity::Activity;
+use crate::config::ProgramConfig;
+use wastegate::observe::activity::ActivitySink;
 use wastegate::observe::config::JournalConfig;
 use wastegate::observe::journal::{Journal, JournalThread};
-use wastegate::observe::metrics::Metrics;
+use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_control::experiment::{Experiments, Shadows};
 use wastegate_core::decision::LendOrder;
 use wastegate_core::types::Clock;
 
 /// By which rules everything comes about, for whoever reads the activity stream later.
-pub(super) fn rules(config: &Config, policies: &Policies) -> serde_json::Value {
-    let in_charge = policies.catalog.current();
-    let about = in_charge.as_ref().map(|policy| policy.about());
+pub(super) fn rules(config: &ProgramConfig, policies: &Policies) -> serde_json::Value {
+    let active = policies.catalog.current();
+    let about = active.as_ref().map(|policy| policy.about());
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     serde_json::json!({
         "wastegate": env!("CARGO_PKG_VERSION"),
@@ -58,16 +58,16 @@ pub(super) struct Notes {
     pub(super) recording: Arc<Recording>,
     pub(super) experiments: Arc<Experiments>,
     pub(super) shadows: Arc<Shadows>,
-    pub(super) activity: Activity,
+    pub(super) activity: ActivitySink,
     pub(super) threads: Vec<JournalThread>,
 }
 
 impl Notes {
     pub(super) async fn open(
-        config: &Config,
+        config: &ProgramConfig,
         policies: &Policies,
         clock: &Clock,
-        metrics: &mut Metrics,
+        metrics: &mut MetricsRegistry,
     ) -> Result<Self, AppError> {
         let pseudonyms = Pseudonymizer::new(key::of(config)?);
         let (experiments, shadows) =
@@ -85,7 +85,7 @@ impl Notes {
         };
         let decisions = open(config.observe.decisions.as_ref(), "decisions", DECISIONS)?;
         let activity = open(config.observe.activity.as_ref(), "activity", ACTIVITY)?;
-        let activity = Activity::new(activity, pseudonyms.clone(), clock.clone());
+        let activity = ActivitySink::new(activity, pseudonyms.clone(), clock.clone());
         let node = &config.server.node;
         let recording = Recording::new(
             decisions,

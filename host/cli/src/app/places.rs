@@ -4,7 +4,7 @@
 //! Not all descriptors are for connections. What is left out keeps everything else at work when every
 //! place is taken: operators, journals, look-ups, and sockets that stand beside the places.
 
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use wastegate::gateway::http::Style;
 use wastegate::observe::{cgroup, descriptors, process};
 
@@ -66,7 +66,7 @@ struct Desks {
 impl Places {
     /// Raises the limit of descriptors, shares them out, and puts into the settings what there is: the
     /// connections that fit, and a limit of memory where only the control group has one.
-    pub(super) fn claim(config: &mut Config) -> Self {
+    pub(super) fn claim(config: &mut ProgramConfig) -> Self {
         let limit = descriptors::raise();
         let open = process::read().open_fds;
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -166,7 +166,7 @@ impl Places {
 
 /// The client's; the backend's, where there is one; and the backend's of a client that is lost and may
 /// come back.
-fn descriptors_of_a_connection(config: &Config) -> usize {
+fn descriptors_of_a_connection(config: &ProgramConfig) -> usize {
     let gateway = &config.gateway;
     let has_backend = gateway.hands_on();
     let is_kept = has_backend && !gateway.upstream_grace.is_zero();
@@ -174,7 +174,7 @@ fn descriptors_of_a_connection(config: &Config) -> usize {
 }
 
 /// Connections whose requests are handed on, as many as the settings allow.
-fn plain_wanted(config: &Config) -> usize {
+fn plain_wanted(config: &ProgramConfig) -> usize {
     let gateway = &config.gateway;
     let http = &gateway.http;
     if !gateway.hands_on() || http.style == Style::Refuse {

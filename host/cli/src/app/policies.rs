@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::AppError;
-use crate::config::{Config, PolicySource};
-use wastegate::observe::metrics::Metrics;
+use crate::config::{PolicySource, ProgramConfig};
+use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_control::rollout::Rollout;
-use wastegate_control::rollout::service::{Choice, Engines, Given};
+use wastegate_control::rollout::service::{ConfiguredPolicy, Engines, RolloutContext};
 use wastegate_control::rollout::source::directory::{self, Watcher};
 use wastegate_control::rollout::source::oci::{self, Poller};
-use wastegate_control::rollout::source::{Fetched, Origin, PolicyName, Receive, file};
+use wastegate_control::rollout::source::{Fetched, PolicyName, PolicyOrigin, Receive, file};
 use wastegate_core::decision::Ranker;
 use wastegate_core::types::{Clock, chain, spelling};
 use wastegate_engine::policy::{
@@ -45,9 +45,9 @@ impl Drop for Loads {
 impl Policies {
     /// Sets the engine up and seats whoever is to be in charge.
     pub(super) async fn build(
-        config: &Config,
+        config: &ProgramConfig,
         clock: &Clock,
-        metrics: &mut Metrics,
+        metrics: &mut MetricsRegistry,
     ) -> Result<Self, AppError> {
         let engine = Engine::new(config.policy.clone(), clock.clone()).map_err(AppError::Engine)?;
         let loads = Loads(engine.clone());
@@ -61,7 +61,7 @@ impl Policies {
             catalog: catalog.clone(),
             breakers: breakers.clone(),
         };
-        let given = Given {
+        let given = RolloutContext {
             sources: config.sources.clone(),
             config: config.rollout.clone(),
             clock: clock.clone(),
@@ -74,7 +74,7 @@ impl Policies {
         let poller = follows_registry
             .then(|| Poller::new(&config.sources.registry, bytes_max, receiver))
             .flatten();
-        let ranker = PolicyRanker::champion(runtime.clone(), catalog.clone());
+        let ranker = PolicyRanker::active(runtime.clone(), catalog.clone());
         Ok(Self {
             catalog,
             breakers,
@@ -110,7 +110,7 @@ impl Policies {
 
 /// What the configuration asks for, fetched: a file if one is named, else what a registry has, else
 /// what is in the watched directory under the name, else what the host ships under it.
-async fn choice(config: &Config) -> Choice {
+async fn choice(config: &ProgramConfig) -> ConfiguredPolicy {
     let ranking = &config.ranking;
     let bytes_max = config.policy.file_bytes_max();
     let registry = &config.sources.registry;
@@ -132,7 +132,7 @@ async fn choice(config: &Config) -> Choice {
             (source, named.await)
         }
     };
-    Choice {
+    ConfiguredPolicy {
         source,
         fetched,
         params: ranking.params.clone(),
@@ -186,6 +186,6 @@ fn in_file(path: &Path, bytes_max: u64) -> Result<Fetched, String> {
         name,
         bytes: contents.bytes,
         signature: contents.signature,
-        origin: Origin::File(path.to_owned()),
+        origin: PolicyOrigin::File(path.to_owned()),
     })
 }

@@ -9,7 +9,7 @@ use wastegate::admission;
 use wastegate::cleanup::{Decided, Recorder, TierRun, UserPressure, chooser};
 use wastegate::gateway::notice::Notice;
 use wastegate::health::Round;
-use wastegate::observe::activity::{self, Activity};
+use wastegate::observe::activity::{self, ActivitySink};
 use wastegate::observe::journal::Journal;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate::registry::Registry;
@@ -24,7 +24,7 @@ const WATCHED_EVENTS_MAX: usize = 1_024;
 
 /// Something that a watcher sees.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub enum WatchedEvent {
     /// A tier ran.
     Tier {
         /// For whom; none for the node.
@@ -43,7 +43,7 @@ pub enum Event {
 /// Takes notes.
 pub struct Recording {
     decisions: Journal,
-    activity: Activity,
+    activity: ActivitySink,
     quality: Arc<Quality>,
     pseudonyms: Pseudonymizer,
     node: Arc<str>,
@@ -52,7 +52,7 @@ pub struct Recording {
     registry: OnceLock<Arc<Registry>>,
     experiments: Arc<Experiments>,
     shadows: Arc<Shadows>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<WatchedEvent>,
 }
 
 impl Recording {
@@ -60,7 +60,7 @@ impl Recording {
     #[must_use]
     pub fn new(
         decisions: Journal,
-        activity: Activity,
+        activity: ActivitySink,
         pseudonyms: Pseudonymizer,
         node: &str,
         clock: Clock,
@@ -94,7 +94,7 @@ impl Recording {
 
     /// Watches everything that happens from now on.
     #[must_use]
-    pub fn watch(&self) -> broadcast::Receiver<Event> {
+    pub fn watch(&self) -> broadcast::Receiver<WatchedEvent> {
         self.events.subscribe()
     }
 
@@ -103,9 +103,9 @@ impl Recording {
         let (now, decision) = (self.clock.now(), decided.question.decision);
         for (victim, outcome) in decided.plan.victims().iter().zip(&decided.outcomes) {
             let event = match outcome {
-                VictimOutcome::Echoed { .. } => activity::Event::Echo { decision },
+                VictimOutcome::Echoed { .. } => activity::ActivityEvent::Echo { decision },
                 VictimOutcome::Gone | VictimOutcome::Aborted => {
-                    activity::Event::Silent { decision }
+                    activity::ActivityEvent::Silent { decision }
                 }
                 VictimOutcome::Spared | VictimOutcome::Released => continue,
             };
@@ -116,7 +116,7 @@ impl Recording {
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: WatchedEvent) {
         // Nobody has to watch.
         let _ = self.events.send(event);
     }
@@ -130,7 +130,7 @@ impl Recorder for Recording {
         if let Some(user) = user.filter(|_| run.eligible > 0) {
             self.experiments.tier_ran(user, run.freed == 0);
         }
-        self.tell(Event::Tier {
+        self.tell(WatchedEvent::Tier {
             user: user.cloned(),
             run: *run,
             round,
@@ -190,7 +190,7 @@ impl Recorder for Recording {
             // What the journal could not take it counts, and says so in its own gap.
             let _ = self.decisions.write(&record);
         }
-        self.tell(Event::Decided(Arc::new(decided)));
+        self.tell(WatchedEvent::Decided(Arc::new(decided)));
     }
 
     fn pressure_changed(&self, pressure: &UserPressure) {
@@ -213,12 +213,12 @@ impl Recorder for Recording {
             to = pressure.change.to.name(),
             "pressure"
         );
-        self.tell(Event::Pressure(pressure.clone()));
+        self.tell(WatchedEvent::Pressure(pressure.clone()));
     }
 }
 
-impl admission::Watch for Recording {
-    fn ended(&self, ended: admission::Ended<'_>) {
+impl admission::AdmissionObserver for Recording {
+    fn ended(&self, ended: admission::AdmissionEnd<'_>) {
         let (quality, experiments) = (&self.quality, &self.experiments);
         if let Some((evicted, away_ms)) = quality.wanted(ended.at, ended.user, ended.key) {
             experiments.returned(ended.user, evicted, away_ms);
@@ -229,8 +229,8 @@ impl admission::Watch for Recording {
     }
 }
 
-fn of<'a>(victim: &'a Victim, policy: &'a PolicyRef) -> quality::Ranked<'a> {
-    quality::Ranked {
+fn of<'a>(victim: &'a Victim, policy: &'a PolicyRef) -> quality::RankedVictim<'a> {
+    quality::RankedVictim {
         policy,
         user: &victim.user,
         key: &victim.key,

@@ -1,12 +1,12 @@
 //! Who may operate: whoever has the token that is configured, or the one that is kept with the state.
 
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use wastegate_control::admin::{Access, NO_TOKEN, kept};
 
 use super::error::AppError;
 
 /// What a configuration comes to. Makes the token where it is to be kept and is not there yet.
-pub(super) fn of(config: &Config) -> Result<Access, AppError> {
+pub(super) fn of(config: &ProgramConfig) -> Result<Access, AppError> {
     let (token, open) = (&config.admin_token, config.operators.metrics_without_token);
     if token.reveal() == NO_TOKEN {
         return Ok(Access::everybody());
@@ -25,7 +25,7 @@ pub(super) fn of(config: &Config) -> Result<Access, AppError> {
 }
 
 /// Whether the kept token can be used, if there is one.
-pub(super) fn check(config: &Config) -> Result<(), AppError> {
+pub(super) fn check(config: &ProgramConfig) -> Result<(), AppError> {
     match (&config.rollout.state_dir, config.admin_token.is_empty()) {
         (Some(folder), true) => kept::read(folder).map(drop).map_err(|source| {
             let path = kept::path(folder);

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Terminal;
 use super::serve::{EX_UNAVAILABLE, application, chain};
 use crate::app::{self, AppError};
-use crate::config::{self, Config, ConfigError, Environment, Override, Sources};
+use crate::config::{self, ConfigError, Environment, Override, ProgramConfig, Sources};
 
 /// `EX_CONFIG` of `sysexits.h`: the configuration was refused.
 pub const EX_CONFIG: u8 = 78;
@@ -192,7 +192,7 @@ pub fn refuse(error: &ConfigError, err: &mut dyn io::Write) -> io::Result<ExitCo
 }
 
 /// What is wrong with the files, folders and policies that the settings name, as `serve` finds it.
-fn beyond_settings(config: &Config) -> io::Result<Vec<AppError>> {
+fn beyond_settings(config: &ProgramConfig) -> io::Result<Vec<AppError>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

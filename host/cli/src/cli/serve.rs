@@ -8,7 +8,7 @@ use super::Terminal;
 use super::config::{Shorthands, SourceArgs, refuse};
 use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
-use crate::config::{self, Config, Loaded, Sources};
+use crate::config::{self, LoadedConfig, ProgramConfig, Sources};
 use crate::playground::Playground;
 use wastegate::gateway::Identify;
 use wastegate::manager::{Application, NoApplication};
@@ -81,7 +81,7 @@ enum Failed {
 }
 
 async fn serve(
-    started: Loaded,
+    started: LoadedConfig,
     sources: Sources,
     json: bool,
     out: &mut dyn io::Write,
@@ -111,7 +111,7 @@ async fn serve(
 }
 
 /// What runs behind the gateway.
-pub(super) fn application(config: &Config) -> Arc<dyn Application> {
+pub(super) fn application(config: &ProgramConfig) -> Arc<dyn Application> {
     if config.gateway.hands_on() {
         Arc::new(NoApplication)
     } else {
@@ -121,7 +121,10 @@ pub(super) fn application(config: &Config) -> Arc<dyn Application> {
 
 /// The settings that there are now, if they can be used. Those that need a restart are named at each
 /// time, as long as they differ from what the server was `started` with.
-fn read_again(sources: &Sources, started: &Loaded) -> Option<(Config, Arc<dyn Identify>)> {
+fn read_again(
+    sources: &Sources,
+    started: &LoadedConfig,
+) -> Option<(ProgramConfig, Arc<dyn Identify>)> {
     let loaded = match config::load(sources.clone()) {
         Ok(loaded) => loaded,
         Err(error) => {

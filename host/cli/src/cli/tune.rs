@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::policy::subject;
 use super::replay::{Input, progress};
 use wastegate_lab::replay::tune::{
-    HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, Tuned, Verdict, tune,
+    HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, TuneVerdict, Tuned, tune,
 };
 use wastegate_lab::replay::{Progress, Replay};
 use wastegate_lab::trace::ByUser;
@@ -149,14 +149,14 @@ fn tell(policy: &str, tuned: &Tuned, search: &Search, out: &mut dyn io::Write) -
         )?;
     }
     match tuned.verdict {
-        Verdict::Gain => {
+        TuneVerdict::Gain => {
             writeln!(
                 out,
                 "A gain, beyond chance. To try it on real users, run an experiment with these parameters."
             )
         }
-        Verdict::Noise => writeln!(out, "No gain that is beyond chance: keep the defaults."),
-        Verdict::TooFew => writeln!(
+        TuneVerdict::Noise => writeln!(out, "No gain that is beyond chance: keep the defaults."),
+        TuneVerdict::TooFew => writeln!(
             out,
             "Nothing can be said: only {} held-out users had a decision, and it takes {HELD_OUT_USERS_MIN}.",
             tuned.users.1

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use wastegate::gateway::identity::session::Missing;
 use wastegate::gateway::identity::{self, Mode};
-use wastegate::gateway::upstream::View;
+use wastegate::gateway::upstream::BackendView;
 use wastegate_control::admin::kept;
 
 /// How long a backend has to take a connection before it is said to be away.
@@ -38,7 +38,7 @@ pub(super) struct Welcome {
     /// What it needs besides, if anything.
     needs: Option<String>,
     /// As they were a moment ago; none with the built-in application.
-    backends: Vec<View>,
+    backends: Vec<BackendView>,
 }
 
 impl Welcome {
@@ -46,7 +46,7 @@ impl Welcome {
     ///
     /// # Errors
     /// When the system does not tell where it listens.
-    pub(super) async fn of(app: &App, config: &Config) -> io::Result<Self> {
+    pub(super) async fn of(app: &App, config: &ProgramConfig) -> io::Result<Self> {
         let listen = app.address()?;
         let core = app.core();
         let policy = core.catalog().current();
@@ -127,13 +127,13 @@ impl Welcome {
 }
 
 /// Where the operators' token is, if it is kept with the state.
-fn kept_token(config: &Config) -> Option<PathBuf> {
+fn kept_token(config: &ProgramConfig) -> Option<PathBuf> {
     let folder = config.rollout.state_dir.as_deref()?;
     config.admin_token.is_empty().then(|| kept::path(folder))
 }
 
 /// What a client needs besides the URL, where that is not enough.
-fn needs(config: &Config) -> Option<String> {
+fn needs(config: &ProgramConfig) -> Option<String> {
     let identity = &config.identity;
     match identity.mode {
         Mode::Dev | Mode::Address => None,

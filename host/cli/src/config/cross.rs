@@ -9,9 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::AdminListener;
 use super::draft::Draft;
-use super::error::Problem;
+use super::error::ConfigProblem;
 use super::keys::{Found, Table};
-use super::raw::{Origin, Value};
+use super::raw::{SettingOrigin, SettingValue};
 use wastegate_control::admin::kept::TOKEN_BYTES_MIN;
 use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::Tier;
@@ -145,13 +145,13 @@ pub(super) const ORDERS: [Order; 15] = [
 pub(super) fn check(
     table: &Table,
     draft: &mut Draft,
-    origins: &BTreeMap<String, Origin>,
-    known: &[Problem],
-) -> Vec<Problem> {
-    if known.iter().any(Problem::hides_values) {
+    origins: &BTreeMap<String, SettingOrigin>,
+    known: &[ConfigProblem],
+) -> Vec<ConfigProblem> {
+    if known.iter().any(ConfigProblem::hides_values) {
         return Vec::new();
     }
-    let broken = known.iter().flat_map(Problem::keys).collect();
+    let broken = known.iter().flat_map(ConfigProblem::keys).collect();
     let mut check = Check {
         table,
         draft,
@@ -177,11 +177,11 @@ pub(super) fn check(
 pub(super) struct Check<'a> {
     table: &'a Table,
     pub(super) draft: &'a mut Draft,
-    origins: &'a BTreeMap<String, Origin>,
+    origins: &'a BTreeMap<String, SettingOrigin>,
     broken: Vec<&'a str>,
     /// The key by which the mode that is looked at was chosen: a route may have its own.
     pub(super) mode_key: String,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl Check<'_> {
@@ -265,10 +265,10 @@ impl Check<'_> {
     /// Whether a key has a value that somebody gave it.
     pub(super) fn is_set(&self, path: &str) -> bool {
         let origin = self.origins.get(path);
-        origin.is_some_and(|origin| !matches!(origin, Origin::Default))
+        origin.is_some_and(|origin| !matches!(origin, SettingOrigin::Default))
     }
 
-    fn value(&mut self, path: &str) -> Option<Value> {
+    fn value(&mut self, path: &str) -> Option<SettingValue> {
         match self.table.find(path) {
             Found::Key(key) => Some(key.get(self.draft)),
             Found::Named(key) => Some(key.get(self.draft)),
@@ -278,8 +278,8 @@ impl Check<'_> {
 
     fn number(&mut self, path: &str) -> Option<f64> {
         match self.value(path)? {
-            Value::Number(number) => Some(number),
-            Value::Whole(number) => number.to_string().parse().ok(),
+            SettingValue::Number(number) => Some(number),
+            SettingValue::Whole(number) => number.to_string().parse().ok(),
             _ => None,
         }
     }
@@ -296,7 +296,7 @@ impl Check<'_> {
             return;
         }
         let found: Vec<_> = keys.iter().map(|key| self.found(key)).collect();
-        self.problems.push(Problem::Conflict {
+        self.problems.push(ConfigProblem::Conflict {
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
             found: found.join(" and "),
             reason: reason.to_owned(),
@@ -313,7 +313,7 @@ impl Check<'_> {
         let table = path.rsplit_once('.').map(|(table, _)| table);
         let origin = self.origins.get(path);
         let origin = origin.or_else(|| self.origins.get(table?));
-        let origin = origin.unwrap_or(&Origin::Default);
+        let origin = origin.unwrap_or(&SettingOrigin::Default);
         format!("`{path}` is {value} ({origin})")
     }
 }

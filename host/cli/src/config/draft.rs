@@ -1,14 +1,14 @@
 //! A configuration while it is being filled in: every value is in its own range, nothing is
 //! checked against anything else yet.
 //!
-//! It differs from [`Config`] only where a checked type cannot be half right: the tier table, the
+//! It differs from [`ProgramConfig`] only where a checked type cannot be half right: the tier table, the
 //! pressure thresholds, and what is there only if one of its keys says so.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, ConfigError, PolicyChoice, PolicySource};
+use super::{ConfigError, PolicyChoice, PolicySource, ProgramConfig};
 use wastegate::gateway::route;
 use wastegate::observe::PressureThresholds;
 use wastegate::observe::config::JournalConfig;
@@ -20,7 +20,7 @@ use wastegate_core::types::{Limits, Tier};
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     /// Everything that is as it will be; what the other fields make up is not looked at.
-    pub rooms: Config,
+    pub rooms: ProgramConfig,
     /// Routes of the gateway, by their place in the list.
     pub routes: BTreeMap<usize, route::Config>,
     pub policy: PolicyDraft,
@@ -74,7 +74,7 @@ pub(super) struct TierDraft {
 
 impl Default for Draft {
     fn default() -> Self {
-        let rooms = Config::default();
+        let rooms = ProgramConfig::default();
         let name = match &rooms.ranking.source {
             PolicySource::Shipped(name) => name.clone(),
             PolicySource::File(_) => String::new(),
@@ -134,7 +134,7 @@ impl Draft {
     }
 
     /// The configuration, if every room takes its part.
-    pub(super) fn finish(self) -> Result<Config, ConfigError> {
+    pub(super) fn finish(self) -> Result<ProgramConfig, ConfigError> {
         let Self {
             mut rooms,
             routes,

@@ -11,9 +11,9 @@ use std::fmt;
 use std::path::PathBuf;
 use wastegate_core::types::spelling;
 
-use super::error::Problem;
+use super::error::ConfigProblem;
 use super::keys::{Table, hyphenated};
-use super::raw::{Entry, Origin, Raw};
+use super::raw::{Entry, Raw, SettingOrigin};
 
 const PREFIX: &str = "WASTEGATE_";
 const FILE: &str = "WASTEGATE_CONFIG";
@@ -40,27 +40,30 @@ impl Environment {
     }
 
     /// The file that `WASTEGATE_CONFIG` names.
-    pub(super) fn file(&self) -> Option<(PathBuf, Origin)> {
+    pub(super) fn file(&self) -> Option<(PathBuf, SettingOrigin)> {
         let (name, value) = self.variables.iter().find(|(name, _)| is(name, FILE))?;
-        Some((value.into(), Origin::Environment { name: name.clone() }))
+        Some((
+            value.into(),
+            SettingOrigin::Environment { name: name.clone() },
+        ))
     }
 
     /// Every other variable as an entry.
-    pub(super) fn entries(&self, table: &Table, problems: &mut Vec<Problem>) -> Vec<Entry> {
+    pub(super) fn entries(&self, table: &Table, problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for (name, value) in &self.variables {
             if is(name, FILE) || self.is_service_link(name) {
                 continue;
             }
             let Some(text) = value.to_str() else {
-                problems.push(Problem::NotUtf8 { name: name.clone() });
+                problems.push(ConfigProblem::NotUtf8 { name: name.clone() });
                 continue;
             };
             let path = path(name, table);
-            let origin = Origin::Environment { name: name.clone() };
+            let origin = SettingOrigin::Environment { name: name.clone() };
             if let Some(first) = entries.iter().find(|entry| entry.path == path) {
                 let first = first.origin.clone();
-                problems.push(Problem::Twice {
+                problems.push(ConfigProblem::Twice {
                     key: path,
                     first,
                     second: origin,
@@ -133,9 +136,9 @@ fn path(name: &str, table: &Table) -> String {
 }
 
 /// What is wrong with a variable that means no key; `meant` is the path nearest to it.
-pub(super) fn unknown(name: &str, meant: Option<&str>) -> Problem {
+pub(super) fn unknown(name: &str, meant: Option<&str>) -> ConfigProblem {
     let by_name = || spelling::meant(&name.to_uppercase(), [FILE]).map(str::to_owned);
-    Problem::UnknownVariable {
+    ConfigProblem::UnknownVariable {
         name: name.to_owned(),
         nearest: meant.map(variable).or_else(by_name),
     }

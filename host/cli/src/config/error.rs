@@ -6,17 +6,17 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::raw::Origin;
+use super::raw::SettingOrigin;
 
 /// Why the configuration was refused: at least one problem.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub struct ConfigError {
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl ConfigError {
     /// The error for these problems, if there are any.
-    pub(super) fn unless_empty(problems: Vec<Problem>) -> Result<(), Self> {
+    pub(super) fn unless_empty(problems: Vec<ConfigProblem>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())
         } else {
@@ -27,7 +27,7 @@ impl ConfigError {
     /// The error for what a room refused although every check here let it pass: the table of keys
     /// allows more than the room does.
     pub(super) fn room(section: &str, reason: impl fmt::Display) -> Self {
-        let problem = Problem::Conflict {
+        let problem = ConfigProblem::Conflict {
             keys: vec![section.to_owned()],
             found: format!("`{section}`"),
             reason: reason.to_string(),
@@ -40,7 +40,7 @@ impl ConfigError {
 
     /// Everything that is wrong.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for ConfigError {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Problem {
+pub enum ConfigProblem {
     /// The file could not be read.
     #[error(
         "cannot read {} ({reason}), named by {origin}; name a readable TOML file or none",
@@ -67,7 +67,7 @@ pub enum Problem {
         /// The file.
         path: PathBuf,
         /// Who named it.
-        origin: Origin,
+        origin: SettingOrigin,
         /// What the system says.
         reason: String,
     },
@@ -75,7 +75,7 @@ pub enum Problem {
     #[error("{origin} is not TOML: {reason}; mend that line")]
     Syntax {
         /// Where.
-        origin: Origin,
+        origin: SettingOrigin,
         /// What the parser says.
         reason: String,
     },
@@ -99,7 +99,7 @@ pub enum Problem {
         /// Its path.
         key: String,
         /// Where.
-        origin: Origin,
+        origin: SettingOrigin,
         /// The known one that is nearest.
         nearest: Option<String>,
     },
@@ -119,7 +119,7 @@ pub enum Problem {
         /// The section's path.
         key: String,
         /// Where.
-        origin: Origin,
+        origin: SettingOrigin,
         /// One of its keys.
         such_as: String,
     },
@@ -132,7 +132,7 @@ pub enum Problem {
         /// The key's path.
         key: String,
         /// Where.
-        origin: Origin,
+        origin: SettingOrigin,
     },
     /// Two spellings of one variable, of which neither comes last.
     #[error("`{key}` is set by both {first} and {second}; unset one of them")]
@@ -140,9 +140,9 @@ pub enum Problem {
         /// The key's path.
         key: String,
         /// One variable.
-        first: Origin,
+        first: SettingOrigin,
         /// The other.
-        second: Origin,
+        second: SettingOrigin,
     },
     /// A secret on the command line.
     #[error(
@@ -153,7 +153,7 @@ pub enum Problem {
         /// The key's path.
         key: String,
         /// The flag, without the secret.
-        origin: Origin,
+        origin: SettingOrigin,
         /// The variable to use instead.
         variable: String,
     },
@@ -163,7 +163,7 @@ pub enum Problem {
         /// The key's path.
         key: String,
         /// Where.
-        origin: Origin,
+        origin: SettingOrigin,
         /// What is wrong with it.
         reason: String,
         /// What would be right, and the default.
@@ -183,7 +183,7 @@ pub enum Problem {
     },
 }
 
-impl Problem {
+impl ConfigProblem {
     /// The keys that it is about; none if it is about a whole file or flag.
     #[must_use]
     pub fn keys(&self) -> Vec<&str> {
@@ -210,7 +210,7 @@ impl Problem {
 
     /// The place, where it is one place.
     #[must_use]
-    pub fn origin(&self) -> Option<&Origin> {
+    pub fn origin(&self) -> Option<&SettingOrigin> {
         match self {
             Self::Unreadable { origin, .. }
             | Self::Syntax { origin, .. }

@@ -10,9 +10,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::Problem;
+use super::error::ConfigProblem;
 use super::keys::Table;
-use super::raw::{Entry, Origin, Raw};
+use super::raw::{Entry, Raw, SettingOrigin};
 
 /// A larger file is no configuration.
 const FILE_BYTES_MAX: u64 = 1_024 * 1_024;
@@ -20,11 +20,11 @@ const FILE_BYTES_MAX: u64 = 1_024 * 1_024;
 /// The entries of a file that `named_by` names.
 pub(super) fn entries(
     path: &Path,
-    named_by: Origin,
+    named_by: SettingOrigin,
     table: &Table,
-) -> Result<Vec<Entry>, Vec<Problem>> {
+) -> Result<Vec<Entry>, Vec<ConfigProblem>> {
     let text = read(path).map_err(|reason| {
-        vec![Problem::Unreadable {
+        vec![ConfigProblem::Unreadable {
             path: path.to_owned(),
             origin: named_by,
             reason,
@@ -61,8 +61,8 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn origin(&self, line: usize) -> Origin {
-        Origin::File {
+    fn origin(&self, line: usize) -> SettingOrigin {
+        SettingOrigin::File {
             path: self.path.to_owned(),
             line,
         }
@@ -78,9 +78,9 @@ impl File<'_> {
             + 1
     }
 
-    fn syntax(&self, error: &toml::de::Error) -> Problem {
+    fn syntax(&self, error: &toml::de::Error) -> ConfigProblem {
         let line = self.line(error.span().map_or(0, |span| span.start));
-        Problem::Syntax {
+        ConfigProblem::Syntax {
             origin: self.origin(line),
             reason: error.message().to_owned(),
         }

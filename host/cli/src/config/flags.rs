@@ -2,8 +2,8 @@
 //!
 //! Which shorthands there are is the command line's business; here they arrive as overrides.
 
-use super::error::Problem;
-use super::raw::{Entry, Origin, Raw};
+use super::error::ConfigProblem;
+use super::raw::{Entry, Raw, SettingOrigin};
 
 /// A key set by a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +30,13 @@ impl Override {
     /// What `--set` was given.
     ///
     /// # Errors
-    /// [`Problem::SetsNothing`] where there is no key or no `=`.
-    pub fn set(text: &str) -> Result<Self, Problem> {
+    /// [`ConfigProblem::SetsNothing`] where there is no key or no `=`.
+    pub fn set(text: &str) -> Result<Self, ConfigProblem> {
         match text
             .split_once('=')
             .map(|(key, value)| (key.trim(), value.trim()))
         {
-            None | Some(("", _)) => Err(Problem::SetsNothing {
+            None | Some(("", _)) => Err(ConfigProblem::SetsNothing {
                 text: text.to_owned(),
             }),
             Some((key, value)) => Ok(Self::shorthand(&format!("--set {key}"), key, value)),
@@ -51,6 +51,6 @@ pub(super) fn entries(overrides: Vec<Override>) -> impl Iterator<Item = Entry> {
         .map(|Override { key, value, flag }| Entry {
             path: key,
             raw: Raw::Untyped(value),
-            origin: Origin::Flag { text: flag },
+            origin: SettingOrigin::Flag { text: flag },
         })
 }

@@ -3,7 +3,7 @@
 use super::cross::Check;
 use wastegate::gateway::identity::Mode;
 use wastegate::gateway::identity::jwt::Algorithm;
-use wastegate::gateway::identity::place::Place;
+use wastegate::gateway::identity::place::NamePlace;
 use wastegate_core::types::host::is_loopback;
 
 impl Check<'_> {
@@ -80,7 +80,7 @@ impl Check<'_> {
     /// A claim can name something only where there are claims.
     fn claimed_names(&mut self) {
         let identity = &self.draft.rooms.identity;
-        let is_claim = |place: &Place| matches!(place, Place::Claim(_));
+        let is_claim = |place: &NamePlace| matches!(place, NamePlace::Claim(_));
         let claimed = [
             ("identity.key", identity.key.iter().any(is_claim)),
             ("identity.device", identity.device.iter().any(is_claim)),

@@ -6,8 +6,8 @@
 use std::marker::PhantomData;
 
 use super::draft::Draft;
-use super::error::Problem;
-use super::raw::{Entry, Raw, Value};
+use super::error::ConfigProblem;
+use super::raw::{Entry, Raw, SettingValue};
 use super::shape::Shape;
 
 /// One key.
@@ -103,15 +103,15 @@ impl Key {
     }
 
     /// Its value in a draft.
-    pub(super) fn get(&self, draft: &mut Draft) -> Value {
+    pub(super) fn get(&self, draft: &mut Draft) -> SettingValue {
         self.access.get(draft)
     }
 
     /// Checks an entry's value and puts it in its place.
-    pub(super) fn set(&self, draft: &mut Draft, entry: &Entry) -> Result<(), Problem> {
+    pub(super) fn set(&self, draft: &mut Draft, entry: &Entry) -> Result<(), ConfigProblem> {
         self.access.set(draft, &entry.raw).map_err(|reason| {
             let default = self.default().map(|value| format!(" (default {value})"));
-            Problem::Value {
+            ConfigProblem::Value {
                 key: self.path.clone(),
                 origin: entry.origin.clone(),
                 reason,
@@ -121,16 +121,16 @@ impl Key {
     }
 
     /// Its built-in value; none for a key that is not there unless it is set.
-    pub(super) fn default(&self) -> Option<Value> {
+    pub(super) fn default(&self) -> Option<SettingValue> {
         match self.get(&mut Draft::default()) {
-            Value::Secret(_) => None,
-            Value::Number(number) if number.is_nan() => None,
+            SettingValue::Secret(_) => None,
+            SettingValue::Number(number) if number.is_nan() => None,
             value => Some(value),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn sample(&self, seed: u64) -> Value {
+    pub(super) fn sample(&self, seed: u64) -> SettingValue {
         self.access.sample(seed)
     }
 }
@@ -138,11 +138,11 @@ impl Key {
 /// A key with its type forgotten.
 trait Access {
     fn accepts(&self) -> String;
-    fn get(&self, draft: &mut Draft) -> Value;
+    fn get(&self, draft: &mut Draft) -> SettingValue;
     fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool;
     fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String>;
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value;
+    fn sample(&self, seed: u64) -> SettingValue;
 }
 
 struct Field<T, S, L> {
@@ -161,7 +161,7 @@ where
         self.shape.accepts()
     }
 
-    fn get(&self, draft: &mut Draft) -> Value {
+    fn get(&self, draft: &mut Draft) -> SettingValue {
         self.shape.show((self.lens)(draft))
     }
 
@@ -175,7 +175,7 @@ where
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         self.shape.sample(seed)
     }
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use super::draft::Draft;
 use super::environment::{self, Environment, variable};
-use super::error::{ConfigError, Problem};
+use super::error::{ConfigError, ConfigProblem};
 use super::flags::{self, Override};
 use super::key::{Key, Pickup, Secrecy};
 use super::keys::{Found, Table};
-use super::raw::{Entry, Origin, Raw, Value};
-use super::{Config, cross, file};
+use super::raw::{Entry, Raw, SettingOrigin, SettingValue};
+use super::{ProgramConfig, cross, file};
 
 /// Where the configuration comes from, lowest layer first. Under all of them are the defaults.
 #[derive(Debug, Clone, Default)]
@@ -29,16 +29,16 @@ pub struct Sources {
 
 /// A configuration with where it came from.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// What was configured.
-    pub config: Config,
+    pub config: ProgramConfig,
     /// Every key in the order of the table, with what it is set to and who set it.
     pub settings: Vec<Setting>,
     /// The values themselves, to be compared with others.
     draft: Draft,
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// The keys that are set otherwise than in the configuration that a server was `started` with and
     /// that only a restart takes over. The others take effect when the settings are read again.
     #[must_use]
@@ -72,16 +72,16 @@ pub struct Setting {
     /// The key's path.
     pub key: String,
     /// Its value; of a secret only whether it is set.
-    pub value: Value,
+    pub value: SettingValue,
     /// Who set it.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 /// Reads, checks and puts together the configuration.
 ///
 /// # Errors
 /// [`ConfigError`] with everything that is wrong.
-pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+pub fn load(sources: Sources) -> Result<LoadedConfig, ConfigError> {
     let table = Table::new();
     let mut problems = Vec::new();
     let entries = entries(sources, &table, &mut problems);
@@ -103,7 +103,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
 
     let settings = settings(&table, &mut draft, &origins);
     let config = draft.clone().finish()?;
-    Ok(Loaded {
+    Ok(LoadedConfig {
         config,
         settings,
         draft,
@@ -111,7 +111,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
 }
 
 /// Every layer's entries, lowest layer first.
-fn entries(sources: Sources, table: &Table, problems: &mut Vec<Problem>) -> Vec<Entry> {
+fn entries(sources: Sources, table: &Table, problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
     let Sources {
         file,
         environment,
@@ -121,7 +121,7 @@ fn entries(sources: Sources, table: &Table, problems: &mut Vec<Problem>) -> Vec<
     let by_flag = |path| {
         (
             path,
-            Origin::Flag {
+            SettingOrigin::Flag {
                 text: "--config".to_owned(),
             },
         )
@@ -150,11 +150,11 @@ struct Filling<'a> {
     table: &'a Table,
     draft: Draft,
     /// Who set what is set.
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, SettingOrigin>,
 }
 
 impl Filling<'_> {
-    fn apply(&mut self, entry: &Entry) -> Result<(), Problem> {
+    fn apply(&mut self, entry: &Entry) -> Result<(), ConfigProblem> {
         match self.table.find(&entry.path) {
             Found::Key(key) => self.set(key, entry),
             // What else could be said of one route would depend on how many the file has.
@@ -167,7 +167,7 @@ impl Filling<'_> {
                 Ok(())
             }
             Found::Tables | Found::Item(_) => Err(tables(entry)),
-            Found::Section { such_as } => Err(Problem::Section {
+            Found::Section { such_as } => Err(ConfigProblem::Section {
                 key: entry.path.clone(),
                 origin: entry.origin.clone(),
                 such_as,
@@ -176,9 +176,9 @@ impl Filling<'_> {
         }
     }
 
-    fn set(&mut self, key: &Key, entry: &Entry) -> Result<(), Problem> {
-        if key.secrecy() == Secrecy::Secret && matches!(entry.origin, Origin::Flag { .. }) {
-            return Err(Problem::SecretInFlag {
+    fn set(&mut self, key: &Key, entry: &Entry) -> Result<(), ConfigProblem> {
+        if key.secrecy() == Secrecy::Secret && matches!(entry.origin, SettingOrigin::Flag { .. }) {
+            return Err(ConfigProblem::SecretInFlag {
                 key: entry.path.clone(),
                 origin: entry.origin.clone(),
                 variable: variable(&entry.path),
@@ -192,22 +192,22 @@ impl Filling<'_> {
 }
 
 fn is_of_file(entry: &Entry) -> bool {
-    matches!(entry.origin, Origin::File { .. })
+    matches!(entry.origin, SettingOrigin::File { .. })
 }
 
 /// Something else where a list of tables belongs.
-fn tables(entry: &Entry) -> Problem {
-    Problem::Tables {
+fn tables(entry: &Entry) -> ConfigProblem {
+    ConfigProblem::Tables {
         key: entry.path.clone(),
         origin: entry.origin.clone(),
     }
 }
 
-fn unknown(entry: &Entry, nearest: Option<String>) -> Problem {
-    if let Origin::Environment { name } = &entry.origin {
+fn unknown(entry: &Entry, nearest: Option<String>) -> ConfigProblem {
+    if let SettingOrigin::Environment { name } = &entry.origin {
         return environment::unknown(name, nearest.as_deref());
     }
-    Problem::Unknown {
+    ConfigProblem::Unknown {
         what: if entry.raw == Raw::Table {
             "section"
         } else {
@@ -219,7 +219,11 @@ fn unknown(entry: &Entry, nearest: Option<String>) -> Problem {
     }
 }
 
-fn settings(table: &Table, draft: &mut Draft, origins: &BTreeMap<String, Origin>) -> Vec<Setting> {
+fn settings(
+    table: &Table,
+    draft: &mut Draft,
+    origins: &BTreeMap<String, SettingOrigin>,
+) -> Vec<Setting> {
     let mut settings: Vec<_> = table
         .keys()
         .map(|key| setting(key, draft, origins))
@@ -241,10 +245,13 @@ fn settings(table: &Table, draft: &mut Draft, origins: &BTreeMap<String, Origin>
     settings
 }
 
-fn setting(key: &Key, draft: &mut Draft, origins: &BTreeMap<String, Origin>) -> Setting {
+fn setting(key: &Key, draft: &mut Draft, origins: &BTreeMap<String, SettingOrigin>) -> Setting {
     Setting {
         key: key.path().to_owned(),
         value: key.get(draft),
-        origin: origins.get(key.path()).cloned().unwrap_or(Origin::Default),
+        origin: origins
+            .get(key.path())
+            .cloned()
+            .unwrap_or(SettingOrigin::Default),
     }
 }

@@ -1,5 +1,5 @@
 //! Configuration: from built-in defaults, a TOML file, the environment and flags to one checked
-//! [`Config`] that holds every room's own checked struct.
+//! [`ProgramConfig`] that holds every room's own checked struct.
 //!
 //! How to read the room: a layer (`file`, `environment`, `flags`) turns text into `raw` entries
 //! that know where they came from; `keys` is the one table that knows every key, its range and
@@ -38,10 +38,10 @@ mod show;
 
 pub use document::{example, reference};
 pub use environment::Environment;
-pub use error::{ConfigError, Problem};
+pub use error::{ConfigError, ConfigProblem};
 pub use flags::Override;
-pub use load::{Loaded, Setting, Sources, load};
-pub use raw::{Origin, Value};
+pub use load::{LoadedConfig, Setting, Sources, load};
+pub use raw::{SettingOrigin, SettingValue};
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ mod tests;
 ///
 /// [`load`] is the way from the outside to here; a test may take the default and change it.
 #[derive(Debug, Clone, Default)]
-pub struct Config {
+pub struct ProgramConfig {
     /// The public listener's address and this node's name.
     pub server: Server,
     /// The operators' listener.
@@ -63,7 +63,7 @@ pub struct Config {
     /// How users prove who they are.
     pub identity: gateway::identity::Config,
     /// What may be held at once.
-    pub limits: registry::Limits,
+    pub limits: registry::SlotLimits,
     /// Managers.
     pub manager: manager::Config,
     /// Heartbeats, probes and verdicts.
@@ -129,7 +129,7 @@ pub struct PolicyChoice {
     pub source: PolicySource,
     /// The parameters that are set; finite numbers.
     pub params: BTreeMap<String, f64>,
-    /// The limits that are set for this policy instead of those of [`Config::policy`].
+    /// The limits that are set for this policy instead of those of [`ProgramConfig::policy`].
     pub limits: Limits,
 }
 

@@ -1,6 +1,6 @@
 //! Values on their way in and out, and where they came from.
 //!
-//! A [`Raw`] value is what a layer read, before anyone asked whether it makes sense; a [`Value`]
+//! A [`Raw`] value is what a layer read, before anyone asked whether it makes sense; a [`SettingValue`]
 //! is a setting written back for a reader. Neither is used beyond this room.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use toml::de::DeValue;
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// Nobody set it.
     Default,
     /// A line of the configuration file, from 1.
@@ -35,7 +35,7 @@ pub enum Origin {
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -46,7 +46,7 @@ impl fmt::Display for Origin {
     }
 }
 
-impl Serialize for Origin {
+impl Serialize for SettingOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -58,7 +58,7 @@ pub(super) struct Entry {
     /// The key's path, joined by dots.
     pub path: String,
     pub raw: Raw,
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 /// A value before it is checked.
@@ -181,7 +181,7 @@ impl fmt::Display for Raw {
 /// A setting as it is shown. `Display` writes it as TOML.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Value {
+pub enum SettingValue {
     /// True or false.
     Bool(bool),
     /// A whole number.
@@ -198,7 +198,7 @@ pub enum Value {
     Secret(&'static str),
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for SettingValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool(value) => write!(f, "{value}"),

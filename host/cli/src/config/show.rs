@@ -6,10 +6,10 @@
 use std::fmt::Write as _;
 
 use super::keys::head;
-use super::load::Loaded;
-use super::raw::Value;
+use super::load::LoadedConfig;
+use super::raw::SettingValue;
 
-impl Loaded {
+impl LoadedConfig {
     /// The configuration as TOML, each line with its origin.
     #[must_use]
     pub fn to_toml(&self) -> String {
@@ -22,7 +22,7 @@ impl Loaded {
                 let _ = writeln!(text, "{blank}{}", head(section));
                 open = section;
             }
-            let hidden = if matches!(setting.value, Value::Secret(_)) {
+            let hidden = if matches!(setting.value, SettingValue::Secret(_)) {
                 "# "
             } else {
                 ""

@@ -16,8 +16,8 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::app::{App, AppError, Event};
-use crate::config::{AdminListener, Config};
+use crate::app::{App, AppError, WatchedEvent};
+use crate::config::{AdminListener, ProgramConfig};
 use crate::playground::Playground;
 use wastegate::cleanup::TierRun;
 use wastegate::gateway::DevIdentity;
@@ -126,9 +126,9 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     if !(1..=MANAGERS_MAX).contains(&options.managers) || options.silent > options.managers {
         return Err(DemoError::Options);
     }
-    let mut config = Config {
+    let mut config = ProgramConfig {
         admin: AdminListener::Off,
-        ..Config::default()
+        ..ProgramConfig::default()
     };
     config.server.listen.set_port(0);
     config.limits.managers_per_user = options.managers;
@@ -154,10 +154,10 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     story.begin(&options, address)?;
 
     let clock = Clock::system();
-    let knocked = clock.now();
+    let asked_at = clock.now();
     let newcomer = Client::connect(address, USER, "newcomer", options.asking());
     let newcomer = timeout(PATIENCE, newcomer).await;
-    let admission = clock.now().since(knocked);
+    let admission = clock.now().since(asked_at);
     let newcomer = newcomer.map_err(|_| DemoError::Waited("the newcomer's answer"))?;
     let admitted = newcomer.is_ok();
 
@@ -238,7 +238,7 @@ struct Seen {
 
 /// Follows the cleanup until every eviction has come to its end.
 async fn watch(
-    events: &mut tokio::sync::broadcast::Receiver<Event>,
+    events: &mut tokio::sync::broadcast::Receiver<WatchedEvent>,
     story: &mut Story<'_>,
     admission: Duration,
     refused: Option<&ClientError>,
@@ -257,20 +257,20 @@ async fn watch(
         }
         let event = timeout(PATIENCE, events.recv()).await;
         match event.map_err(|_| DemoError::Waited("the evictions to end"))? {
-            Ok(Event::Tier { run, round, .. })
+            Ok(WatchedEvent::Tier { run, round, .. })
                 if run.tier != wastegate_core::types::Tier::Proactive =>
             {
                 story.tier(&run, round)?;
                 seen.tiers.push(run);
             }
-            Ok(Event::Decided(decided)) => {
+            Ok(WatchedEvent::Decided(decided)) => {
                 story.decided(&decided)?;
                 let ends = decided.plan.victims().iter().zip(&decided.outcomes);
                 let gone = ends.filter(|(_, outcome)| **outcome != VictimOutcome::Spared);
                 seen.evicted
                     .extend(gone.map(|(victim, _)| victim.key.to_string()));
             }
-            Ok(Event::Tier { .. } | Event::Pressure(_)) => {}
+            Ok(WatchedEvent::Tier { .. } | WatchedEvent::Pressure(_)) => {}
             Err(_) => return Err(DemoError::Waited("the gateway's events")),
         }
     }

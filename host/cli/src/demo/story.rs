@@ -122,16 +122,16 @@ impl<'a> Story<'a> {
                     .reasons
                     .get(usize::from(choice.reason))
                     .map_or("", String::as_str);
-                let fate = plan
+                let explain = plan
                     .victims()
                     .iter()
                     .position(|victim| victim.row == choice.row)
                     .and_then(|at| outcomes.get(at))
-                    .map_or("kept: enough is free", |outcome| fate(*outcome));
+                    .map_or("kept: enough is free", |outcome| explain(*outcome));
                 let key = &row.key;
                 let health = row.health.name();
                 self.say(format_args!(
-                    "  {place:>2}. {key:<10} {health:<9} {reason:<28} {fate}"
+                    "  {place:>2}. {key:<10} {health:<9} {reason:<28} {explain}"
                 ))?;
             }
             let more = ranking.choices.len().saturating_sub(TOLD_MAX);
@@ -161,7 +161,7 @@ impl<'a> Story<'a> {
     }
 }
 
-fn fate(outcome: VictimOutcome) -> &'static str {
+fn explain(outcome: VictimOutcome) -> &'static str {
     match outcome {
         VictimOutcome::Spared => "spared: it became active",
         VictimOutcome::Released => "evicted: nobody was attached",

@@ -16,8 +16,8 @@ use draw::Draw;
 use wastegate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
 use wastegate_control::experiment::definition::Definition;
 use wastegate_control::experiment::entry::{ArmKey, PhaseKey};
-use wastegate_control::experiment::tally::{Exposure, Member, Tally};
-use wastegate_control::experiment::verdict::{Verdict, judge};
+use wastegate_control::experiment::tally::{Exposure, ExposureTally, Member};
+use wastegate_control::experiment::verdict::{ExperimentVerdict, judge};
 use wastegate_core::types::{Tier, UserId};
 
 const LOOKS: u64 = 100;
@@ -237,9 +237,9 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
             there.map(|(_, member)| member).collect()
         });
         match judge(&definition, &phase, &arms, unix_ms).verdict {
-            Verdict::Rollback => said.rolled_back = true,
-            Verdict::Promotable => said.promotable = true,
-            Verdict::Hold | Verdict::Continue => {}
+            ExperimentVerdict::Rollback => said.rolled_back = true,
+            ExperimentVerdict::Promotable => said.promotable = true,
+            ExperimentVerdict::Hold | ExperimentVerdict::Continue => {}
         }
     }
     said
@@ -256,7 +256,7 @@ fn habit(shape: &Shape, draw: &mut Draw) -> Habit {
 }
 
 /// What happens to a user between two looks.
-fn live(habit: &Habit, tally: &mut Tally, effect: f64, draw: &mut Draw) {
+fn live(habit: &Habit, tally: &mut ExposureTally, effect: f64, draw: &mut Draw) {
     let all = draw.poisson(habit.rate * if habit.share == 0.0 { effect } else { 1.0 });
     let bad = draw.binomial(all, (habit.share * effect).min(1.0));
     tally.evictions += all;
@@ -283,7 +283,7 @@ fn member(at: usize, habit: &Habit, pseudonyms: &Pseudonymizer) -> Member {
     };
     Member {
         exposure,
-        tally: Tally::default(),
+        tally: ExposureTally::default(),
     }
 }
 

@@ -21,11 +21,11 @@ use crate::quality::Quality;
 use crate::rollout::Rollout;
 use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
-use wastegate::gateway::upstream::View;
+use wastegate::gateway::upstream::BackendView;
 use wastegate::gateway::{Gateway, WithoutBackend};
 use wastegate::health;
 use wastegate::manager::Manager;
-use wastegate::observe::metrics::{CONTENT_TYPE, Metrics};
+use wastegate::observe::metrics::{CONTENT_TYPE, MetricsRegistry};
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_core::decision::{Class, Standing};
@@ -33,11 +33,11 @@ use wastegate_core::types::{Clock, EvictionCause, Health, ManagerKey, Signal, Us
 
 /// What the API shows and may change.
 pub struct Admin {
-    /// Who is there.
+    /// All managers of the node.
     pub registry: Arc<Registry>,
     /// Who was let in.
     pub admission: Arc<Admission>,
-    /// Who makes room.
+    /// The cleanup, whose state the stats show.
     pub cleaner: Arc<Cleaner>,
     /// How verdicts are made.
     pub health: health::Config,
@@ -45,23 +45,23 @@ pub struct Admin {
     pub clock: Clock,
     /// What came of evictions and admissions.
     pub quality: Arc<Quality>,
-    /// All metrics.
-    pub metrics: Metrics,
-    /// Which policies are in charge.
+    /// The registry that `/metrics` writes out.
+    pub metrics: MetricsRegistry,
+    /// Which policies are active.
     pub rollout: Arc<Rollout>,
     /// What is compared on users.
     pub experiments: Arc<Experiments>,
-    /// What ranks beside whoever decides.
+    /// Shadows: policies that rank beside the active one.
     pub shadows: Arc<Shadows>,
-    /// Background workers.
+    /// Restarts background workers, and knows which of them is down.
     pub supervisor: Supervisor,
-    /// Cancelled once the server is on its way out, before anybody else notices.
+    /// Cancelled as soon as the server begins to stop, before its connections end.
     pub leaving: CancellationToken,
     /// What runs for it.
     pub tasks: Tasks,
-    /// Where connections lead.
+    /// The gateway that clients and backends connect to.
     pub gateway: Arc<Gateway>,
-    /// Who may operate.
+    /// How requests of operators are authorised.
     pub access: Access,
     /// What requests may be for.
     pub hosts: Hosts,
@@ -269,7 +269,7 @@ struct RoutedView {
     /// Where the route listens.
     route: String,
     #[serde(flatten)]
-    backend: View,
+    backend: BackendView,
 }
 
 /// The backends of every route, as they are.

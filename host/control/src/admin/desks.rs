@@ -3,7 +3,7 @@
 //!
 //! When every place is taken, the next connection gets that of one that asks nothing: first those that
 //! have never asked, then those that have not shown the token, then those of operators that rest, each
-//! the oldest first. An operator's request under way is never interrupted for somebody else. If requests are under
+//! the oldest first. An operator's request under way is never interrupted for another connection. If requests are under
 //! way in all of them, a few more connections are taken that may only ask what probes ask; of those
 //! the oldest goes for the next. So nobody can keep an orchestrator from an answer by holding
 //! connections, with the token or without.
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use wastegate_core::types::{Clock, Timestamp};
 
-/// The places.
+/// The places for connections of operators.
 #[derive(Debug)]
 pub(super) struct Desks {
     clock: Clock,
@@ -43,14 +43,14 @@ pub(super) struct Desk {
     pub(super) seat: Arc<Seat>,
 }
 
-/// One connection.
+/// The place that one connection holds.
 #[derive(Debug)]
 pub(super) struct Seat {
     since: Timestamp,
     clock: Clock,
     /// Whether it may ask only what probes ask.
     pub(super) for_probes: bool,
-    /// Somebody else needs the place.
+    /// Another connection needs the place.
     pub(super) cut: CancellationToken,
     /// It asks, or has been answered.
     pub(super) changed: Notify,
@@ -82,7 +82,7 @@ impl Desks {
         })
     }
 
-    /// A place for a connection; with it whether somebody else lost its own.
+    /// A place for a connection; with it whether another connection lost its own.
     pub(super) fn take(self: &Arc<Self>) -> (Desk, bool) {
         let now = self.clock.now();
         let mut taken = self.taken.lock();
@@ -224,7 +224,7 @@ impl Visit {
         Self(seat)
     }
 
-    /// Notes that whoever is at the other end may operate.
+    /// Notes that the connection's peer is an authorised operator.
     pub(super) fn shown(&self) {
         self.0.change(|state| state.shown = true);
     }

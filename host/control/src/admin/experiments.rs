@@ -14,10 +14,10 @@ use super::Admin;
 use super::policies::extract::{By, Details};
 use super::policies::refusal::Refusal;
 use crate::experiment::page;
-use crate::experiment::service::View;
-use crate::experiment::{Definition, Experiments, Refused};
+use crate::experiment::service::ExperimentView;
+use crate::experiment::{Definition, ExperimentError, Experiments};
 
-/// The routes.
+/// `/v1/experiments` and the routes below it.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/v1/experiments", get(list).post(start))
@@ -52,7 +52,7 @@ async fn list(State(admin): State<Arc<Admin>>) -> Result<Response, Refusal> {
 async fn one(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| experiments.view(&name)).await?;
     Ok(Json(view))
 }
@@ -75,7 +75,7 @@ async fn cover(
     Path(name): Path<String>,
     By(by): By,
     Details(Cover { coverage }): Details<Cover>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| {
         experiments.cover(&name, coverage, by.as_str())?;
         experiments.view(&name)
@@ -88,7 +88,7 @@ async fn stop(
     Path(name): Path<String>,
     By(by): By,
     Details(Stop { reason }): Details<Stop>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| {
         experiments.stop(&name, by.as_str(), &reason)?;
         experiments.view(&name)
@@ -99,7 +99,7 @@ async fn stop(
 async fn renew(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| {
         experiments.renew(&name)?;
         experiments.view(&name)
@@ -127,26 +127,28 @@ async fn export(
     Ok((kind, csv.await?).into_response())
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<ExperimentError> for Refusal {
+    fn from(refused: ExperimentError) -> Self {
         let status = match &refused {
-            Refused::Invalid(_) | Refused::Arm { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::NoSuch(_) => StatusCode::NOT_FOUND,
-            Refused::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Refused::TooMany => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::Exists(_)
-            | Refused::Overlaps { .. }
-            | Refused::Over(_)
-            | Refused::Coverage { .. } => StatusCode::CONFLICT,
+            ExperimentError::Invalid(_) | ExperimentError::Arm { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            ExperimentError::NoSuch(_) => StatusCode::NOT_FOUND,
+            ExperimentError::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
+            ExperimentError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            ExperimentError::Exists(_)
+            | ExperimentError::Overlaps { .. }
+            | ExperimentError::Over(_)
+            | ExperimentError::Coverage { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, refused.word(), refused.to_string())
     }
 }
 
-/// Runs what compiles, waits for a disk or reads all users where that hurts nobody.
+/// Runs what compiles, waits for a disk or reads all users on a thread for blocking work.
 async fn blocking<T: Send + 'static>(
     admin: &Admin,
-    work: impl FnOnce(&Experiments) -> Result<T, Refused> + Send + 'static,
+    work: impl FnOnce(&Experiments) -> Result<T, ExperimentError> + Send + 'static,
 ) -> Result<T, Refusal> {
     let experiments = admin.experiments.clone();
     super::blocking(move || work(&experiments)).await

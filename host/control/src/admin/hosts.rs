@@ -1,4 +1,4 @@
-//! Whether a request is meant for this listener, or for a name that somebody made point at it.
+//! Whether a request is meant for this listener, or for a foreign name that points at it (DNS rebinding).
 //!
 //! A page can have a name of its own resolve to this machine's loopback, and from then on it is of one
 //! origin with whatever listens there ("DNS rebinding"): it reads and changes what the person in front

@@ -1,7 +1,7 @@
 //! The token that is kept with the state: made at the first start where none is configured, and found
 //! there by commands.
 //!
-//! Whoever can read the file is an operator, so it is its owner's alone. It comes into being whole, under
+//! A user who can read the file is an operator, so only its owner can read it. It comes into being whole, under
 //! a name that nothing had before, and is never read or written through a link.
 
 use std::fmt::Write as _;
@@ -36,7 +36,7 @@ pub fn path(folder: &Path) -> PathBuf {
 /// When the file cannot be read, others can read it too, or it has no token in it.
 pub fn read(folder: &Path) -> io::Result<Option<Secret>> {
     let mut options = OpenOptions::new();
-    // Not through a link, and not waiting for whoever writes to a pipe.
+    // Not through a link, and without waiting for the writer of a pipe.
     options
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
@@ -80,7 +80,7 @@ pub fn read_or_make(folder: &Path) -> io::Result<Secret> {
     files::make_folder(folder)?;
     match files::place_new(&path(folder), |file| writeln!(file, "{token}")) {
         Ok(()) => Ok(Secret::new(token)),
-        // Somebody else was faster.
+        // Another process was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(folder)?.ok_or(error),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! The operators' listener: connections that anybody who reaches it may open, and that nobody may keep
+//! The operators' listener: connections that every client that reaches it may open, and that none may keep
 //! from those who have something to ask. Who has which place is `desks`' matter.
 
 use std::io;
@@ -37,8 +37,8 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// How connections of operators are taken.
 #[derive(Clone)]
-pub struct Serving {
-    /// What answers requests.
+pub struct AdminListenerContext {
+    /// The routes of the operators' API.
     pub router: Router,
     /// Places and times.
     pub config: Config,
@@ -48,12 +48,12 @@ pub struct Serving {
     pub user_timeout: Duration,
     /// Where moments come from.
     pub clock: Clock,
-    /// Where connections run.
+    /// The group of tasks that connections run in.
     pub tasks: Tasks,
 }
 
 /// Serves the listener until the tasks stop.
-pub async fn serve(listener: TcpListener, serving: Serving) {
+pub async fn serve(listener: TcpListener, serving: AdminListenerContext) {
     let desks = Desks::new(serving.config.clone(), serving.clock.clone());
     let stop = serving.tasks.stopping();
     let notes = Notes::default();
@@ -95,7 +95,7 @@ fn prepare(stream: &TcpStream, user_timeout: Duration) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout));
 }
 
-impl Serving {
+impl AdminListenerContext {
     async fn converse(self, stream: TcpStream, peer: SocketAddr, desk: Desk) {
         let seat = &desk.seat;
         let service = service_fn(|request: Request<Incoming>| {
@@ -124,7 +124,7 @@ impl Serving {
         let within = loop {
             let due = seat.due(&self.config);
             tokio::select! {
-                ended = connection.as_mut() => return told(ended),
+                ended = connection.as_mut() => return log_end(ended),
                 () = seat.cut.cancelled() => return,
                 () = stop.cancelled() => break self.config.request_max,
                 () = seat.changed.notified() => {}
@@ -137,7 +137,7 @@ impl Serving {
         };
         connection.as_mut().graceful_shutdown();
         tokio::select! {
-            ended = connection => told(ended),
+            ended = connection => log_end(ended),
             () = seat.cut.cancelled() => {}
             () = tokio::time::sleep(within) => {}
         }
@@ -223,7 +223,7 @@ impl AsyncWrite for Taking {
     }
 }
 
-fn told(ended: hyper::Result<()>) {
+fn log_end(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "an operator's connection failed");
     }

@@ -23,12 +23,12 @@ use self::policies::refusal::Refusal;
 pub use api::{Admin, router};
 pub use config::Config;
 pub use hosts::Hosts;
-pub use listener::{Serving, serve};
+pub use listener::{AdminListenerContext, serve};
 pub use notes::Notes;
 pub use stats::{Stats, UserStats};
 pub use token::{Access, NO_TOKEN};
 
-/// Runs work that blocks where that hurts nobody.
+/// Runs blocking work on a thread for it.
 async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Refusal>
 where
     T: Send + 'static,

@@ -7,7 +7,7 @@ use wastegate::observe::Throttle;
 use wastegate_core::types::Clock;
 
 /// Between two lines of a kind.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// What a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,13 +22,13 @@ pub(super) enum Note {
     Accept,
 }
 
-/// The lines.
+/// The listener's log lines, limited in their rate.
 #[derive(Debug)]
 pub struct Notes(Throttle<Note>);
 
 impl Default for Notes {
     fn default() -> Self {
-        Self(Throttle::new(TOLD_EVERY))
+        Self(Throttle::new(REPORT_EVERY))
     }
 }
 

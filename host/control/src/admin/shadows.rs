@@ -14,9 +14,9 @@ use super::api::NoDetails;
 use super::policies::extract::{By, Details};
 use super::policies::refusal::Refusal;
 use crate::experiment::Shadows;
-use crate::experiment::shadow::{ShadowRefused, ShadowSpec, View};
+use crate::experiment::shadow::{ShadowRefused, ShadowSpec, ShadowView};
 
-/// The routes.
+/// `/v1/shadows` and the routes below it.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/v1/shadows", get(list).post(start))
@@ -31,7 +31,7 @@ async fn list(State(admin): State<Arc<Admin>>) -> Response {
 async fn one(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<ShadowView>, Refusal> {
     Ok(Json(admin.shadows.view(&name)?))
 }
 
@@ -57,7 +57,7 @@ async fn stop(
     Path(name): Path<String>,
     By(by): By,
     Details(_): Details<NoDetails>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<ShadowView>, Refusal> {
     let view = blocking(&admin, move |shadows| shadows.stop(&name, by.as_str()));
     Ok(Json(view.await?))
 }

@@ -26,7 +26,7 @@ pub struct Stats {
     pub managers: u32,
     /// Users who hold one.
     pub users: usize,
-    /// Connections attached.
+    /// How many connections are attached to managers.
     pub connections: u32,
     /// Managers by health.
     pub health: BTreeMap<&'static str, u32>,
@@ -56,7 +56,7 @@ pub struct Stats {
     pub per_user: BTreeMap<String, UserStats>,
 }
 
-/// One user.
+/// One user's managers, by their state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UserStats {
     /// Managers it holds.
@@ -72,7 +72,7 @@ pub struct UserStats {
 pub struct ProcessStats {
     /// Resident memory, bytes.
     pub rss_bytes: Option<u64>,
-    /// Open descriptors.
+    /// How many descriptors are open; none where the system does not say.
     pub open_fds: Option<u64>,
     /// CPU time used, ms.
     pub cpu_ms: Option<u64>,

@@ -1,4 +1,4 @@
-//! Who may operate: whoever has the token, where there is one.
+//! Authorisation of operators: a request needs the token, where there is one.
 //!
 //! This is the one place that knows what a token allows. It allows everything; one that only reads would
 //! be told apart in [`Access::admits`].
@@ -22,19 +22,19 @@ use wastegate_core::types::Secret;
 pub(super) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// What is shown without a token where `admin.metrics_without_token` says so.
 const METRICS: &str = "/metrics";
-/// The value of `admin.token` by which nobody is asked for one.
+/// The value of `admin.token` that turns authorisation off.
 pub const NO_TOKEN: &str = "none";
 
-/// Who may operate.
+/// Which requests to operators' routes are authorised.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// None: everybody who reaches the listener.
+    /// No token: every client that reaches the listener is authorised.
     token: Option<Secret>,
     metrics_without_token: bool,
 }
 
 impl Access {
-    /// For everybody who reaches the listener.
+    /// Every client that reaches the listener is authorised.
     #[must_use]
     pub fn everybody() -> Self {
         Self::default()
@@ -49,13 +49,13 @@ impl Access {
         }
     }
 
-    /// Whether nobody is asked who they are.
+    /// Whether authorisation is off.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.token.is_none()
     }
 
-    /// Whether a path is answered whoever asks.
+    /// Whether a path is answered without authorisation.
     fn is_public(&self, path: &str) -> bool {
         PROBES.contains(&path) || self.metrics_without_token && path == METRICS
     }

@@ -7,36 +7,36 @@ use sha2::{Digest as _, Sha256};
 
 use super::definition::Definition;
 use super::explore::Explore;
-use super::tally::{Exposure, Tally};
+use super::tally::{Exposure, ExposureTally};
 use wastegate::observe::pseudonym::Pseudonym;
 use wastegate_core::types::RevisionId;
 
 /// Hexadecimal digits of the checksum: the first of the SHA-256 of the JSON.
 const SUM_DIGITS: usize = 8;
 
-/// What happened.
+/// One line of the ledger of experiments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Entry {
+pub enum LedgerEntry {
     /// An experiment was started.
     Started {
         /// When, ms since the Unix epoch.
         unix_ms: u64,
-        /// By whom.
+        /// The operator, or the part of the gateway, that started it.
         by: String,
-        /// As what.
+        /// The definition as the operator sent it.
         definition: Definition,
     },
     /// A phase of it began: what is compared, or the limit, is another from here on.
     Phase {
-        /// Which experiment.
+        /// The experiment's name.
         experiment: String,
-        /// Which phase.
+        /// The phase, with its arms and what they were made from.
         phase: PhaseKey,
     },
-    /// More users take part; nobody changes arm.
+    /// More users take part; no user changes its arm.
     Coverage {
-        /// In which experiment.
+        /// The experiment's name.
         experiment: String,
         /// The share that takes part now.
         coverage: f64,
@@ -45,9 +45,9 @@ pub enum Entry {
     },
     /// A user was exposed; written before the arm was asked.
     Exposed {
-        /// In which experiment.
+        /// The experiment's name.
         experiment: String,
-        /// In which phase.
+        /// The number of the phase, from 1.
         phase: u32,
         /// On which node.
         node: String,
@@ -56,21 +56,21 @@ pub enum Entry {
     },
     /// What has happened to a user so far. The last of a user counts, so none is counted twice.
     Tally {
-        /// In which experiment.
+        /// The experiment's name.
         experiment: String,
-        /// In which phase.
+        /// The number of the phase, from 1.
         phase: u32,
-        /// Who.
+        /// The keyed hash of the user or of the window of time.
         unit: Pseudonym,
-        /// What.
-        tally: Tally,
+        /// The counts since the exposure, in full and not as a difference.
+        tally: ExposureTally,
     },
     /// An experiment came to an end of some kind.
     Ended {
-        /// Which.
+        /// The experiment's name.
         experiment: String,
-        /// How.
-        state: State,
+        /// The state from now on.
+        state: ExperimentState,
         /// When, ms since the Unix epoch.
         unix_ms: u64,
         /// Why, with the numbers.
@@ -81,10 +81,10 @@ pub enum Entry {
 /// How an experiment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum ExperimentState {
     /// Users are exposed.
     Running,
-    /// It was found to do harm: everybody in it has the control, until an operator stops it.
+    /// It was found to do harm: all of its users are in the control arm until an operator stops it.
     RolledBack,
     /// An operator stopped it, or an arm cannot be had any more.
     Stopped,
@@ -112,11 +112,11 @@ pub struct PhaseKey {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArmKey {
-    /// The arm.
+    /// The arm's name within its experiment.
     pub name: String,
     /// The policy's name.
     pub policy: String,
-    /// Its version.
+    /// The policy's version, from its manifest.
     pub version: String,
     /// SHA-256 of its bytes.
     pub digest: String,
@@ -125,7 +125,7 @@ pub struct ArmKey {
     pub revision: Option<RevisionId>,
     /// Its parameters, in its order.
     pub params: Vec<f64>,
-    /// How its first choice is drawn, if by lot.
+    /// How its first choice is drawn, if at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explore: Option<Explore>,
 }
@@ -156,24 +156,23 @@ impl ArmKey {
 
 /// Why a line is none of ours.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum Broken {
     /// It is not in the form of a line.
     #[error("it does not begin with a checksum of {SUM_DIGITS} digits and a space")]
     Form,
     /// Something changed it.
     #[error("its checksum is {found} and would be {expected}: the line was changed or damaged")]
-    Sum {
-        /// In the line.
-        found: String,
-        /// Of what follows.
-        expected: String,
-    },
+    Sum { found: String, expected: String },
     /// Another version wrote it.
     #[error("it is not as this version writes it: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-impl Entry {
+impl LedgerEntry {
     /// As a line, with its end.
     ///
     /// # Errors

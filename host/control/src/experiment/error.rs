@@ -9,7 +9,11 @@ pub const RUNNING_MAX: usize = 8;
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+pub enum ExperimentError {
     /// The definition makes no sense.
     #[error("the experiment cannot be as it is defined: {0}")]
     Invalid(#[from] Invalid),
@@ -34,12 +38,7 @@ pub enum Refused {
     },
     /// An arm's policy cannot be had.
     #[error("the arm `{arm}` cannot be made ready: {why}")]
-    Arm {
-        /// Which.
-        arm: String,
-        /// Why.
-        why: String,
-    },
+    Arm { arm: String, why: String },
     /// There is none of that name.
     #[error("there is no experiment `{0}`: `wastegate experiment status` shows those there are")]
     NoSuch(String),
@@ -53,7 +52,6 @@ pub enum Refused {
         "`coverage` is {now} and cannot become {asked}: it is raised only, up to 1, since users who are in would leave; stop the experiment instead"
     )]
     Coverage {
-        /// What it is.
         now: f64,
         /// What it should have become.
         asked: f64,
@@ -65,7 +63,7 @@ pub enum Refused {
     Ledger(String),
 }
 
-impl Refused {
+impl ExperimentError {
     /// In a word, for programs.
     #[must_use]
     pub const fn word(&self) -> &'static str {

@@ -1,8 +1,8 @@
-//! An arm whose first choice is drawn by lot, so that what came of it can be weighed for other
+//! An arm whose first choice is drawn at random, so that what came of it can be weighed for other
 //! policies later.
 //!
 //! The host draws, never the guest: among the candidates that may be evicted, where exactly one is to
-//! go. Lots come from the decision's own seed, so that a replay draws the same; the chance of what was
+//! go. Random draws come from the decision's own seed, so that a replay draws the same; the chance of what was
 //! drawn goes into the decision's record.
 
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use wastegate_core::decision::{Answer, Explored, Question, Ranked, Ranker, Ranking};
-use wastegate_core::stats::lots::{epsilon_greedy, softmax, standardised, unit};
+use wastegate_core::stats::random_draw::{epsilon_greedy, softmax, standardised, unit};
 use wastegate_core::types::{Protection, Scope, SplitMix64};
 
-/// The place in a decision's stream of numbers that its lot comes from.
+/// The place in a decision's stream of numbers that its random draw comes from.
 const LOT: u64 = 2;
 
-/// How lots are drawn: one of the two.
+/// How a draw is made: one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explore {
@@ -29,7 +29,7 @@ pub struct Explore {
 }
 
 impl Explore {
-    /// Whether lots can be drawn so.
+    /// Whether a draw can be made so.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         match (self.epsilon, self.temperature) {

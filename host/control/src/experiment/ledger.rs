@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
+use super::entry::LedgerEntry;
 use wastegate_files as files;
 
 /// Bytes of the file from which on it is written anew.
@@ -17,11 +17,11 @@ pub const LEDGER_BYTES_MAX: u64 = 64 << 20;
 /// The file, in the state directory.
 pub const FILE_NAME: &str = "experiments.jsonl";
 /// Damaged lines that are told one by one.
-const TOLD_MAX: usize = 8;
+const REPORTED_MAX: usize = 8;
 
 /// The file, or nothing where nothing is kept.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct ExperimentLedger {
     on_disk: Option<OnDisk>,
 }
 
@@ -34,19 +34,19 @@ struct OnDisk {
 
 /// What a file held.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct StoredEntries {
     /// Its entries, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LedgerEntry>,
     /// What was wrong with it, as sentences.
     pub problems: Vec<String>,
 }
 
-impl Ledger {
+impl ExperimentLedger {
     /// The one in a state directory.
     ///
     /// # Errors
     /// When it cannot be read or opened for writing.
-    pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
+    pub fn open(folder: &Path) -> io::Result<(Self, StoredEntries)> {
         files::make_folder(folder)?;
         let path = folder.join(FILE_NAME);
         let mut bytes = Vec::new();
@@ -101,7 +101,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the disk does not take them.
-    pub fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+    pub fn append(&mut self, entries: &[LedgerEntry]) -> io::Result<()> {
         let Some(on_disk) = &mut self.on_disk else {
             return Ok(());
         };
@@ -136,7 +136,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the disk does not take them; then the old file stays.
-    pub fn rewrite(&mut self, entries: &[Entry]) -> io::Result<()> {
+    pub fn rewrite(&mut self, entries: &[LedgerEntry]) -> io::Result<()> {
         let Some(on_disk) = &mut self.on_disk else {
             return Ok(());
         };
@@ -155,18 +155,18 @@ impl Ledger {
     }
 }
 
-fn read(path: &Path, lines: &[u8]) -> Found {
-    let mut found = Found::default();
+fn read(path: &Path, lines: &[u8]) -> StoredEntries {
+    let mut found = StoredEntries::default();
     let mut damaged = 0;
     for (number, line) in (1..).zip(lines.split(|byte| *byte == b'\n')) {
         if line.is_empty() {
             continue;
         }
-        match Entry::parse(&String::from_utf8_lossy(line)) {
+        match LedgerEntry::parse(&String::from_utf8_lossy(line)) {
             Ok(entry) => found.entries.push(entry),
             Err(error) => {
                 damaged += 1;
-                if damaged <= TOLD_MAX {
+                if damaged <= REPORTED_MAX {
                     let path = path.display();
                     found
                         .problems
@@ -175,7 +175,7 @@ fn read(path: &Path, lines: &[u8]) -> Found {
             }
         }
     }
-    if damaged > TOLD_MAX {
+    if damaged > REPORTED_MAX {
         found.problems.push(format!(
             "{}: {damaged} lines in all are skipped",
             path.display()
@@ -192,7 +192,7 @@ mod tests {
     use crate::experiment::testing::{entries, exposed};
 
     fn written(folder: &Path) -> Vec<u8> {
-        let (mut ledger, found) = Ledger::open(folder).unwrap();
+        let (mut ledger, found) = ExperimentLedger::open(folder).unwrap();
         assert!(found.entries.is_empty() && found.problems.is_empty());
         for entry in entries() {
             ledger.append(&[entry]).unwrap();
@@ -211,12 +211,12 @@ mod tests {
         for cut in 0..=bytes.len() {
             fs::write(&path, &bytes[..cut]).unwrap();
             let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
-            let (mut ledger, found) = Ledger::open(folder.path()).unwrap();
+            let (mut ledger, found) = ExperimentLedger::open(folder.path()).unwrap();
             assert_eq!(found.entries, all[..whole], "cut at {cut}");
             let torn = cut > 0 && bytes[cut - 1] != b'\n';
             assert_eq!(found.problems.len(), usize::from(torn), "cut at {cut}");
             ledger.append(&[exposed(99)]).unwrap();
-            let (_, found) = Ledger::open(folder.path()).unwrap();
+            let (_, found) = ExperimentLedger::open(folder.path()).unwrap();
             assert_eq!(found.entries.len(), whole + 1, "cut at {cut}");
             assert!(found.problems.is_empty(), "cut at {cut}");
         }
@@ -229,7 +229,7 @@ mod tests {
         let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 40;
         bytes[second] ^= 1;
         fs::write(folder.path().join(FILE_NAME), bytes).unwrap();
-        let (_, found) = Ledger::open(folder.path()).unwrap();
+        let (_, found) = ExperimentLedger::open(folder.path()).unwrap();
         assert_eq!(found.entries.len(), entries().len() - 1);
         let [told] = &found.problems[..] else {
             panic!("{:?}", found.problems)
@@ -244,15 +244,15 @@ mod tests {
     fn written_anew_it_holds_what_counts() {
         let folder = tempfile::tempdir().unwrap();
         written(folder.path());
-        let (mut ledger, _) = Ledger::open(folder.path()).unwrap();
+        let (mut ledger, _) = ExperimentLedger::open(folder.path()).unwrap();
         ledger.rewrite(&entries()[..2]).unwrap();
         ledger.append(&[exposed(7)]).unwrap();
         ledger.file().unwrap().unwrap().sync_data().unwrap();
-        let (_, found) = Ledger::open(folder.path()).unwrap();
+        let (_, found) = ExperimentLedger::open(folder.path()).unwrap();
         assert_eq!(found.entries[..2], entries()[..2]);
         assert_eq!(found.entries[2], exposed(7));
         assert!(
-            Ledger::default().append(&entries()).is_ok(),
+            ExperimentLedger::default().append(&entries()).is_ok(),
             "in memory only"
         );
     }

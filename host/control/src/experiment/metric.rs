@@ -7,7 +7,7 @@ use wastegate_core::types::spelling;
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::Tally;
+use super::tally::ExposureTally;
 
 /// A metric; of all of them, less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ impl Metric {
         clippy::cast_precision_loss,
         reason = "2^53 events of one user are beyond anybody"
     )]
-    pub fn pair(self, tally: &Tally, hours: f64) -> (f64, f64) {
+    pub fn pair(self, tally: &ExposureTally, hours: f64) -> (f64, f64) {
         let [ten_s, minute, ten_min, hour, day] = tally.returned;
         let days = hours / 24.0;
         let (y, x) = match self {

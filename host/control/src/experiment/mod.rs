@@ -2,7 +2,7 @@
 //!
 //! [`assign`] says who is in which arm, [`definition`] what is compared, [`ranker`] asks the arm that a
 //! user is in after [`service`] has written the exposure into the [`ledger`], and [`verdict`] says what
-//! the numbers allow; [`shadow`] lets others rank beside whoever decides. Not here: managers and sockets, how a policy is called, and anything that could
+//! the numbers allow; [`shadow`] lets policies rank beside the active one. Not here: managers and sockets, how a policy is called, and anything that could
 //! evict: an arm is one more `Ranker`, whose proposals the guard screens as it does any other's.
 
 pub mod assign;
@@ -25,8 +25,8 @@ pub mod verdict;
 mod testing;
 
 pub use definition::Definition;
-pub use error::Refused;
+pub use error::ExperimentError;
 pub use metric::Metric;
 pub use ranker::Arms;
-pub use service::{Backstage, Contestant, Experiments};
+pub use service::{ArmCandidate, Backstage, Experiments};
 pub use shadow::{Shadowed, Shadows};

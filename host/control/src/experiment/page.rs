@@ -5,14 +5,14 @@
 use std::fmt::Write as _;
 
 use super::definition::Definition;
-use super::service::View;
-use super::verdict::{Comparison, Finding, Verdict, short};
+use super::service::ExperimentView;
+use super::verdict::{Comparison, ExperimentVerdict, MetricComparison, short};
 use crate::page::{END, begin, escape};
 use wastegate_core::stats::ratio::Estimate;
 
-/// The page.
+/// The page of one experiment, as HTML.
 #[must_use]
-pub fn html(view: &View) -> String {
+pub fn html(view: &ExperimentView) -> String {
     let mut page = begin(&format!("Experiment {}", view.name));
     if !view.definition.question.is_empty() {
         let _ = write!(page, "<p>{}</p>", escape(&view.definition.question));
@@ -44,27 +44,27 @@ pub fn html(view: &View) -> String {
 
 /// What is to be said in one sentence.
 #[must_use]
-pub fn sentence(view: &View) -> String {
-    use super::entry::State;
+pub fn sentence(view: &ExperimentView) -> String {
+    use super::entry::ExperimentState;
     let arm = view.assessment.arm.as_deref().unwrap_or("an arm");
     match (view.state, view.assessment.verdict) {
-        (State::RolledBack, _) => format!(
+        (ExperimentState::RolledBack, _) => format!(
             "Rolled back: everybody in it has the control. {}",
             view.reason
         ),
-        (State::Stopped, _) => format!("Stopped. {}", view.reason),
-        (_, Verdict::Rollback) => {
+        (ExperimentState::Stopped, _) => format!("Stopped. {}", view.reason),
+        (_, ExperimentVerdict::Rollback) => {
             format!("Harm was found in `{arm}`; it is about to be rolled back.")
         }
-        (_, Verdict::Hold) => "Hold: the numbers cannot be trusted yet.".to_owned(),
-        (_, Verdict::Promotable) => {
+        (_, ExperimentVerdict::Hold) => "Hold: the numbers cannot be trusted yet.".to_owned(),
+        (_, ExperimentVerdict::Promotable) => {
             format!("`{arm}` may be promoted: it is better, and no worse in anything guarded.")
         }
-        (_, Verdict::Continue) => "Undecided: go on.".to_owned(),
+        (_, ExperimentVerdict::Continue) => "Undecided: go on.".to_owned(),
     }
 }
 
-fn because(page: &mut String, view: &View) {
+fn because(page: &mut String, view: &ExperimentView) {
     if view.assessment.because.is_empty() {
         return;
     }
@@ -75,7 +75,7 @@ fn because(page: &mut String, view: &View) {
     page.push_str("</ul>");
 }
 
-fn compared(page: &mut String, view: &View) {
+fn compared(page: &mut String, view: &ExperimentView) {
     let _ = write!(
         page,
         "<h2>What was compared</h2><p>Phase {} since {} UTC, seen {} UTC; at most {} managers a user; {}.</p>\
@@ -129,7 +129,7 @@ fn who(definition: &Definition) -> String {
     )
 }
 
-fn compare(page: &mut String, view: &View, comparison: &Comparison) {
+fn compare(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
     let control = view
         .definition
         .arms
@@ -166,7 +166,7 @@ fn compare(page: &mut String, view: &View, comparison: &Comparison) {
     page.push_str("</table>");
 }
 
-fn interval(finding: &Finding) -> String {
+fn interval(finding: &MetricComparison) -> String {
     let Some(it) = finding.difference else {
         return if finding.is_empty {
             "nothing to count"
@@ -209,7 +209,7 @@ fn picture(low: f64, delta: f64, high: f64, margin: Option<f64>) -> String {
     )
 }
 
-fn relative(finding: &Finding) -> String {
+fn relative(finding: &MetricComparison) -> String {
     finding.relative.map_or_else(
         || "not estimable".to_owned(),
         |it| {
@@ -223,7 +223,7 @@ fn relative(finding: &Finding) -> String {
     )
 }
 
-fn more(finding: &Finding) -> String {
+fn more(finding: &MetricComparison) -> String {
     let mut said = Vec::new();
     if let Some(detectable) = finding.detectable {
         said.push(format!("so many users show {}", short(detectable)));
@@ -244,7 +244,7 @@ fn more(finding: &Finding) -> String {
     said.join("; ")
 }
 
-fn split(page: &mut String, view: &View) {
+fn split(page: &mut String, view: &ExperimentView) {
     let split = &view.assessment.split;
     let fixed = split.fixed.map_or_else(String::new, |it| {
         format!(", at this look alone {}", short(it.p))
@@ -268,11 +268,11 @@ fn value(estimate: Option<Estimate>) -> String {
     estimate.map_or_else(|| "–".to_owned(), |estimate| short(estimate.value))
 }
 
-const fn class(verdict: Verdict) -> &'static str {
+const fn class(verdict: ExperimentVerdict) -> &'static str {
     match verdict {
-        Verdict::Rollback => "rollback",
-        Verdict::Hold => "hold",
-        Verdict::Continue => "continue",
-        Verdict::Promotable => "promotable",
+        ExperimentVerdict::Rollback => "rollback",
+        ExperimentVerdict::Hold => "hold",
+        ExperimentVerdict::Continue => "continue",
+        ExperimentVerdict::Promotable => "promotable",
     }
 }

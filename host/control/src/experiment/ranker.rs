@@ -1,4 +1,4 @@
-//! Asks whoever a user is to be ranked by: the champion, or an arm of an experiment.
+//! Asks whoever a user is to be ranked by: the active policy, or an arm of an experiment.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use super::service::Experiments;
 use wastegate_core::decision::{Answer, Question, Ranked, Ranker};
 use wastegate_core::types::{RevisionId, Scope, Tier};
 
-/// Ranks for users of experiments by their arms, and for everybody else by the champion.
+/// Ranks for users of experiments by their arms, and for everybody else by the active policy.
 ///
 /// Only what is asked for an admission is an arm's: decisions of the background pass and of the node
-/// stay with the champion, since they come before a user's first trigger or concern many users.
+/// stay with the active policy, since they come before a user's first trigger or concern many users.
 pub struct Arms {
     experiments: Arc<Experiments>,
-    champion: Arc<dyn Ranker>,
+    active: Arc<dyn Ranker>,
 }
 
 impl Arms {
-    /// In front of a champion.
+    /// In front of the active policy.
     #[must_use]
-    pub fn new(experiments: Arc<Experiments>, champion: Arc<dyn Ranker>) -> Self {
+    pub fn new(experiments: Arc<Experiments>, active: Arc<dyn Ranker>) -> Self {
         Self {
             experiments,
-            champion,
+            active,
         }
     }
 }
@@ -35,7 +35,7 @@ impl Ranker for Arms {
             .filter(|_| is_trigger)
             .and_then(|row| self.experiments.expose(&row.user, question));
         let Some(asked) = asked else {
-            return self.champion.rank(question);
+            return self.active.rank(question);
         };
         match asked.ranker.rank(question) {
             Answer::Ready(ranked) => Answer::Ready(as_of(ranked, asked.label, asked.revision)),

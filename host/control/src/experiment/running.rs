@@ -8,25 +8,25 @@ use parking_lot::Mutex;
 
 use super::assign::{HashVersion, Layer, Range, choose, place, ranges};
 use super::definition::Definition;
-use super::entry::{ArmKey, Entry, PhaseKey, State};
-use super::ledger::Ledger;
+use super::entry::{ArmKey, ExperimentState, LedgerEntry, PhaseKey};
+use super::ledger::ExperimentLedger;
 use super::switchback::{Switchback, Window};
-use super::tally::{Exposure, Member, Tally};
+use super::tally::{Exposure, ExposureTally, Member};
 use wastegate::observe::pseudonym::Pseudonym;
 use wastegate_core::decision::{Question, Ranker};
-use wastegate_core::stats::counts::Evidence;
+use wastegate_core::stats::counts::MultinomialTest;
 use wastegate_core::types::{RevisionId, UserId};
 
-/// Users of one phase; more are ranked for by the champion, which the report says.
+/// Users of one phase; more are ranked for by the active policy, which the report says.
 pub const MEMBERS_MAX: usize = 500_000;
 /// How strong the prior of the sequential sample ratio test is, users.
 const SRM_PRIOR_USERS: f64 = 100.0;
 
-/// One experiment.
+/// An experiment that was started, with its phase and what was counted in it.
 pub(super) struct Running {
     /// Its name, as labels carry it.
     pub(super) name: String,
-    /// Who started it.
+    /// The operator that started it.
     pub(super) by: String,
     /// When, ms since the Unix epoch.
     pub(super) unix_ms: u64,
@@ -36,10 +36,10 @@ pub(super) struct Running {
     pub(super) now: Mutex<Now>,
 }
 
-/// How it stands.
+/// The state of an experiment and its current phase.
 pub(super) struct Now {
     pub(super) definition: Definition,
-    pub(super) state: State,
+    pub(super) state: ExperimentState,
     /// Why it came to an end, if it did.
     pub(super) reason: String,
     /// When it came to an end, ms since the Unix epoch: the report stays as it was then.
@@ -60,7 +60,7 @@ pub(super) struct Now {
     pub(super) multiple: HashSet<Pseudonym>,
     /// Triggers of users who could not be taken in.
     pub(super) not_taken: u64,
-    pub(super) evidence: Option<Evidence>,
+    pub(super) evidence: Option<MultinomialTest>,
 }
 
 /// Who ranks for an arm.
@@ -74,8 +74,8 @@ pub(super) struct Seat {
     pub(super) label: Arc<str>,
 }
 
-/// Whom to ask.
-pub struct Asked {
+/// The ranker of the user's arm.
+pub struct ArmRanker {
     /// The arm's ranker.
     pub(super) ranker: Arc<dyn Ranker>,
     /// As what the decision is recorded.
@@ -94,18 +94,18 @@ pub(super) struct Unit {
     pub(super) window: Option<Window>,
 }
 
-/// When and where somebody is exposed.
+/// When and where a user is exposed.
 pub(super) struct Moment<'a> {
     /// When, ms since the Unix epoch.
     pub(super) unix_ms: u64,
     pub(super) node: &'a str,
-    pub(super) ledger: &'a Mutex<Ledger>,
+    pub(super) ledger: &'a Mutex<ExperimentLedger>,
 }
 
 impl Now {
     pub(super) fn new(definition: Definition, phase: PhaseKey) -> Self {
         let mut now = Self {
-            state: State::Running,
+            state: ExperimentState::Running,
             reason: String::new(),
             ended_ms: None,
             is_end_unwritten: false,
@@ -125,14 +125,14 @@ impl Now {
         now
     }
 
-    /// A phase begins: nobody has been exposed in it.
+    /// A phase begins: no user has been exposed in it.
     pub(super) fn begin(&mut self, phase: PhaseKey) {
         self.generation = self.generation.saturating_add(1);
         self.members.clear();
         self.dirty.clear();
         self.multiple.clear();
         self.not_taken = 0;
-        self.evidence = Evidence::against(&phase.weights, SRM_PRIOR_USERS);
+        self.evidence = MultinomialTest::against(&phase.weights, SRM_PRIOR_USERS);
         self.phase = phase;
     }
 
@@ -151,21 +151,21 @@ impl Now {
             }
             Some(_) => {}
             None => {
-                let tally = Tally::default();
+                let tally = ExposureTally::default();
                 self.members.insert(unit, Member { exposure, tally });
             }
         }
     }
 
     /// The tallies that changed since they were written last.
-    pub(super) fn unwritten(&mut self, name: &str) -> Vec<Entry> {
+    pub(super) fn unwritten(&mut self, name: &str) -> Vec<LedgerEntry> {
         let number = self.phase.number;
         let dirty = std::mem::take(&mut self.dirty);
         let known = dirty
             .into_iter()
             .filter_map(|unit| Some((unit, self.members.get(&unit)?)));
         known
-            .map(|(unit, member)| Entry::Tally {
+            .map(|(unit, member)| LedgerEntry::Tally {
                 experiment: name.to_owned(),
                 phase: number,
                 unit,
@@ -175,42 +175,42 @@ impl Now {
     }
 
     /// Everything that still counts, as the ledger has it.
-    pub(super) fn whole(&self, running: &Running, node: &str) -> Vec<Entry> {
+    pub(super) fn whole(&self, running: &Running, node: &str) -> Vec<LedgerEntry> {
         let experiment = running.name.clone();
         let mut entries = vec![
-            Entry::Started {
+            LedgerEntry::Started {
                 unix_ms: running.unix_ms,
                 by: running.by.clone(),
                 definition: self.definition.clone(),
             },
-            Entry::Phase {
+            LedgerEntry::Phase {
                 experiment: experiment.clone(),
                 phase: self.phase.clone(),
             },
         ];
         for (unit, member) in &self.members {
-            entries.push(Entry::Exposed {
+            entries.push(LedgerEntry::Exposed {
                 experiment: experiment.clone(),
                 phase: self.phase.number,
                 node: node.to_owned(),
                 exposure: member.exposure.clone(),
             });
-            entries.push(Entry::Tally {
+            entries.push(LedgerEntry::Tally {
                 experiment: experiment.clone(),
                 phase: self.phase.number,
                 unit: *unit,
                 tally: member.tally.clone(),
             });
         }
-        if self.state != State::Running {
+        if self.state != ExperimentState::Running {
             entries.push(self.ended(running));
         }
         entries
     }
 
     /// Its end, as the ledger has it.
-    pub(super) fn ended(&self, running: &Running) -> Entry {
-        Entry::Ended {
+    pub(super) fn ended(&self, running: &Running) -> LedgerEntry {
+        LedgerEntry::Ended {
             experiment: running.name.clone(),
             state: self.state,
             unix_ms: self.ended_ms.unwrap_or(running.unix_ms),
@@ -226,7 +226,7 @@ impl Running {
         unit: Unit,
         question: &Question,
         moment: &Moment<'_>,
-    ) -> Option<Asked> {
+    ) -> Option<ArmRanker> {
         if self
             .layer
             .as_ref()
@@ -237,10 +237,10 @@ impl Running {
         let place = place(HashVersion::V2, &self.name, unit.name.as_str());
         let mut now = self.now.lock();
         let arm = choose(place, &now.ranges)?;
-        if now.state == State::RolledBack {
+        if now.state == ExperimentState::RolledBack {
             return now.ask(0);
         }
-        if now.state != State::Running {
+        if now.state != ExperimentState::Running {
             return None;
         }
         match now.members.get(&unit.id) {
@@ -269,7 +269,7 @@ impl Running {
                     now_us: question.now.micros(),
                     until_ms: unit.window.map(|window| window.until_ms),
                 };
-                let entry = Entry::Exposed {
+                let entry = LedgerEntry::Exposed {
                     experiment: self.name.clone(),
                     phase: now.phase.number,
                     node: moment.node.to_owned(),
@@ -289,9 +289,9 @@ impl Running {
     }
 
     /// Something happened to a user, if it is one of this experiment.
-    pub(super) fn note(&self, unit: Pseudonym, change: &dyn Fn(&Exposure, &mut Tally)) {
+    pub(super) fn note(&self, unit: Pseudonym, change: &dyn Fn(&Exposure, &mut ExposureTally)) {
         let mut now = self.now.lock();
-        if now.state != State::Running {
+        if now.state != ExperimentState::Running {
             return;
         }
         if let Some(member) = now.members.get_mut(&unit) {
@@ -302,9 +302,9 @@ impl Running {
 }
 
 impl Now {
-    fn ask(&self, arm: usize) -> Option<Asked> {
+    fn ask(&self, arm: usize) -> Option<ArmRanker> {
         let seat = self.seats.get(arm)?;
-        Some(Asked {
+        Some(ArmRanker {
             ranker: seat.ranker.clone(),
             label: seat.label.clone(),
             revision: seat.key.revision,
@@ -312,12 +312,12 @@ impl Now {
     }
 }
 
-pub(super) fn append(ledger: &Mutex<Ledger>, entries: &[Entry]) -> io::Result<()> {
+pub(super) fn append(ledger: &Mutex<ExperimentLedger>, entries: &[LedgerEntry]) -> io::Result<()> {
     ledger.lock().append(entries)
 }
 
 /// Waits until everything that was added is on disk, without keeping others from adding.
-pub(super) fn sync(ledger: &Mutex<Ledger>) -> io::Result<()> {
+pub(super) fn sync(ledger: &Mutex<ExperimentLedger>) -> io::Result<()> {
     let file = ledger.lock().file()?;
     file.map_or(Ok(()), |file| file.sync_data())
 }

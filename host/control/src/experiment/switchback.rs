@@ -12,7 +12,7 @@ pub const WINDOW_PER_WASHOUT_MIN: u64 = 10;
 /// The longest window, s: a week.
 pub const WINDOW_S_MAX: u64 = 7 * 86_400;
 
-/// How long arms are in charge.
+/// How long arms are active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Switchback {

@@ -33,7 +33,7 @@ pub struct Exposure {
 /// What happened to a user since then, counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Tally {
+pub struct ExposureTally {
     /// Decisions that the arm was asked for.
     pub decisions: u64,
     /// Those that the built-in ranking had to complete.
@@ -46,7 +46,7 @@ pub struct Tally {
     pub silent: u64,
     /// Victims wanted back within 10 s, 1 min, 10 min, 1 h, 24 h.
     pub returned: [u64; 5],
-    /// Admissions.
+    /// Admissions that the user asked for.
     pub attempts: u64,
     /// Those that were refused.
     pub blocked: u64,
@@ -54,7 +54,7 @@ pub struct Tally {
     pub waited: u64,
     /// For how long, ms.
     pub waited_ms: f64,
-    /// Runs of tiers that had somebody they might touch.
+    /// Runs of tiers that had managers they may evict.
     pub runs: u64,
     /// Those that freed nothing.
     pub freed_nothing: u64,
@@ -65,8 +65,8 @@ pub struct Tally {
 pub struct Member {
     /// How it began.
     pub exposure: Exposure,
-    /// What happened since.
-    pub tally: Tally,
+    /// The counts since the exposure.
+    pub tally: ExposureTally,
 }
 
 impl Member {

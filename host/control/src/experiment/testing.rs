@@ -1,8 +1,8 @@
 //! What this room's tests share.
 
 use super::definition::Definition;
-use super::entry::{ArmKey, Entry, PhaseKey};
-use super::tally::{Exposure, Tally};
+use super::entry::{ArmKey, LedgerEntry, PhaseKey};
+use super::tally::{Exposure, ExposureTally};
 use wastegate::observe::pseudonym::{Pseudonym, PseudonymKey, Pseudonymizer};
 use wastegate_core::types::{Tier, UserId};
 
@@ -31,8 +31,8 @@ pub(super) fn exposure(user: usize, arm: usize) -> Exposure {
     }
 }
 
-pub(super) fn exposed(user: usize) -> Entry {
-    Entry::Exposed {
+pub(super) fn exposed(user: usize) -> LedgerEntry {
+    LedgerEntry::Exposed {
         experiment: "x".to_owned(),
         phase: 1,
         node: "n".to_owned(),
@@ -60,24 +60,24 @@ pub(super) fn phase_key() -> PhaseKey {
     }
 }
 
-pub(super) fn entries() -> Vec<Entry> {
-    let tally = Tally {
+pub(super) fn entries() -> Vec<LedgerEntry> {
+    let tally = ExposureTally {
         attempts: 3,
-        ..Tally::default()
+        ..ExposureTally::default()
     };
     vec![
-        Entry::Started {
+        LedgerEntry::Started {
             unix_ms: 900,
             by: "ann".to_owned(),
             definition: definition(""),
         },
-        Entry::Phase {
+        LedgerEntry::Phase {
             experiment: "x".to_owned(),
             phase: phase_key(),
         },
         exposed(1),
         exposed(2),
-        Entry::Tally {
+        LedgerEntry::Tally {
             experiment: "x".to_owned(),
             phase: 1,
             unit: unit(1),

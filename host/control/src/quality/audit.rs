@@ -1,4 +1,4 @@
-//! Zombies that nobody evicted: found by asking a random sample of those who stayed.
+//! Zombies that were not evicted: found by probing a random sample of the managers that stayed.
 //!
 //! Victims alone show how often a suspicion was right, not how many of the dead were found. So a small
 //! share of all managers is drawn every hour, whatever is believed of them, and asked whether they are
@@ -44,7 +44,7 @@ impl Sample {
 
 /// What is known of the dead among those who stayed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Audit {
+pub struct SurvivorAudit {
     /// The share of all managers with a connection that is drawn every hour.
     pub drawn_per_hour: f64,
     /// Of those drawn, the ones that did not answer.
@@ -63,12 +63,12 @@ pub struct Audit {
 
 impl Sample {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    pub(super) fn audit(self, evicted_dead: u64, per_hour: f64) -> Audit {
+    pub(super) fn audit(self, evicted_dead: u64, per_hour: f64) -> SurvivorAudit {
         let staying =
             (self.asked > 0 && self.drawn_share > 0.0).then(|| self.dead as f64 / self.drawn_share);
         let evicted = evicted_dead as f64;
         let recall = staying.map(|staying| evicted / (evicted + staying));
-        Audit {
+        SurvivorAudit {
             drawn_per_hour: per_hour,
             dead: Share::of(self.dead, self.asked),
             suspected: Share::of(self.suspected, self.dead),
@@ -79,9 +79,9 @@ impl Sample {
     }
 }
 
-/// Which of so many are drawn when `elapsed_ms` of an hour have gone by: each by a lot of its own.
+/// Which of so many are drawn when `elapsed_ms` of an hour have gone by: each by a random draw of its own.
 pub fn drawn(
-    lots: &mut SplitMix64,
+    draws: &mut SplitMix64,
     among: usize,
     per_hour: f64,
     elapsed_ms: u64,
@@ -91,8 +91,8 @@ pub fn drawn(
     (0..among).filter(move |_| {
         // The upper 53 bits: a number in [0, 1).
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let lot = (lots.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        lot < share
+        let draw = (draws.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        draw < share
     })
 }
 
@@ -104,15 +104,15 @@ mod tests {
 
     #[test]
     fn an_hour_of_minutes_draws_the_share() {
-        let mut lots = SplitMix64::new(3);
+        let mut draws = SplitMix64::new(3);
         let mut count = 0;
         for _ in 0..60 {
-            count += drawn(&mut lots, 10_000, 0.01, MINUTE_MS).count();
+            count += drawn(&mut draws, 10_000, 0.01, MINUTE_MS).count();
         }
         // Binomial: 100 expected, and within five deviations of it.
         assert!((50..=150).contains(&count), "{count}");
-        assert_eq!(drawn(&mut lots, 10_000, 0.0, MINUTE_MS).count(), 0);
-        assert_eq!(drawn(&mut lots, 10, 1.0, 3_600_000).count(), 10);
+        assert_eq!(drawn(&mut draws, 10_000, 0.0, MINUTE_MS).count(), 0);
+        assert_eq!(drawn(&mut draws, 10, 1.0, 3_600_000).count(), 10);
     }
 
     /// Two of ten asked are dead, one of which was known; 30 dead victims went. When each was drawn a tenth of a
@@ -142,11 +142,11 @@ mod tests {
     /// share of the dead that is found does not depend on how long one looks.
     #[test]
     fn j07_recall_counts_managers_and_no_hours() {
-        let mut lots = SplitMix64::new(9);
+        let mut draws = SplitMix64::new(9);
         for seconds in [600_u64, 3_600, 36_000] {
             let mut sample = Sample::default();
             for _ in 0..seconds / 60 {
-                for _ in drawn(&mut lots, 300, 1.0, MINUTE_MS) {
+                for _ in drawn(&mut draws, 300, 1.0, MINUTE_MS) {
                     sample.take(Audited {
                         believed: Health::Alive,
                         answered: false,

@@ -12,7 +12,7 @@ use super::audit::{Audited, Sample};
 use super::counts::Counts;
 use super::metrics::Metrics;
 use super::pending::{Pending, Victim};
-use super::report::{self, Report};
+use super::report::{self, QualityReport};
 use super::turns::OfUser;
 use super::{HORIZONS, THRASH_MS};
 use wastegate_core::decision::{Class, PolicyRef, VictimOutcome};
@@ -37,12 +37,12 @@ pub struct Quality {
 
 /// One victim, and by whose choice.
 #[derive(Debug, Clone, Copy)]
-pub struct Ranked<'a> {
-    /// Who chose it.
+pub struct RankedVictim<'a> {
+    /// The policy that chose the victim.
     pub policy: &'a PolicyRef,
     /// Whose it was.
     pub user: &'a UserId,
-    /// Its name.
+    /// The manager's name among those of its user.
     pub key: &'a ManagerKey,
     /// Which life of it.
     pub manager: ManagerId,
@@ -105,7 +105,7 @@ impl Quality {
     }
 
     /// A manager was evicted; `device` is what its client ran on, by code.
-    pub fn evicted(&self, now: Timestamp, victim: Ranked<'_>, device: u8) {
+    pub fn evicted(&self, now: Timestamp, victim: RankedVictim<'_>, device: u8) {
         let mut state = self.state.lock();
         state.pending.expire(now);
         let policy = state.policy(victim.policy);
@@ -137,7 +137,7 @@ impl Quality {
     }
 
     /// What became of a victim's connections is known.
-    pub fn ended(&self, victim: Ranked<'_>, outcome: VictimOutcome) {
+    pub fn ended(&self, victim: RankedVictim<'_>, outcome: VictimOutcome) {
         let mut state = self.state.lock();
         let policy = state.policy(victim.policy);
         let Some(counts) = state.counts(policy) else {
@@ -228,7 +228,7 @@ impl Quality {
         self.metrics.audited(drawn);
     }
 
-    /// A tier had somebody it might touch and freed nothing.
+    /// A tier had managers that it may evict, and freed nothing.
     pub fn freed_nothing(&self) {
         self.state.lock().freed_nothing += 1;
         self.metrics.freed_nothing();
@@ -236,7 +236,7 @@ impl Quality {
 
     /// Everything that is known now.
     #[must_use]
-    pub fn report(&self, now: Timestamp) -> Report {
+    pub fn report(&self, now: Timestamp) -> QualityReport {
         let mut state = self.state.lock();
         state.pending.expire(now);
         report::of(&state, now)

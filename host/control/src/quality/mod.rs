@@ -17,8 +17,8 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
-pub use ledger::{Quality, Ranked};
-pub use report::Report;
+pub use ledger::{Quality, RankedVictim};
+pub use report::QualityReport;
 
 /// After how long a return still counts as regret, ms, and what that is called.
 pub const HORIZONS: [(u64, &str); 5] = [

@@ -9,7 +9,7 @@ use wastegate_core::types::{ManagerId, ManagerKey, Timestamp, UserId};
 /// which the report says.
 pub(super) const PENDING_MAX: usize = 400_000;
 
-/// A victim that nobody came back for yet.
+/// A victim whose client has not come back yet.
 #[derive(Debug, Clone)]
 pub(super) struct Victim {
     pub(super) manager: ManagerId,
@@ -43,7 +43,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Waits for one more. Returns whom it had to forget for that before the last horizon was over.
+    /// Waits for one more. Returns the victim that it had to forget for that before the last horizon was over.
     pub(super) fn add(&mut self, user: UserId, key: ManagerKey, victim: Victim) -> Option<Victim> {
         self.order
             .push_back((user.clone(), key.clone(), victim.manager));
@@ -61,7 +61,7 @@ impl Pending {
         same.then(|| self.by_name.remove(&name)).flatten()
     }
 
-    /// Somebody came back for it, if it was waited for.
+    /// A client came back for it, if it is pending.
     pub(super) fn take(&mut self, user: &UserId, key: &ManagerKey) -> Option<Victim> {
         self.by_name.remove(&(user.clone(), key.clone()))
     }
@@ -85,7 +85,7 @@ impl Pending {
         self.back.iter().filter(is_young)
     }
 
-    /// Lets go of those for whom the last horizon is over: nobody came back in time.
+    /// Removes the victims whose last horizon is over: no client came back in time.
     pub(super) fn expire(&mut self, now: Timestamp) {
         let [.., (last_ms, _)] = HORIZONS;
         let is_over = |at: Timestamp| now.millis().saturating_sub(at.millis()) > last_ms;
@@ -105,7 +105,7 @@ impl Pending {
         }
     }
 
-    /// Everybody who is waited for.
+    /// All pending victims.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Victim> {
         self.by_name.values()
     }

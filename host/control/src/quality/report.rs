@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::audit::Audit;
+use super::audit::SurvivorAudit;
 use super::counts::Counts;
 use super::ledger::{HEADLINE, State};
 use super::turns::{OfUser, PING_PONG_FROM};
@@ -21,8 +21,8 @@ const TOP: f64 = 0.01;
 
 /// Everything that is known of the time since the start.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    /// By policy, in the order in which they first chose somebody.
+pub struct QualityReport {
+    /// By policy, in the order in which they first chose a victim.
     pub policies: Vec<OfPolicy>,
     /// Who could not get in.
     pub admissions: Admissions,
@@ -30,16 +30,16 @@ pub struct Report {
     pub fairness: Fairness,
     /// Managers that displace each other.
     pub rotation: Rotation,
-    /// Runs of a tier that had somebody it might touch and freed nothing.
+    /// Runs of a tier that had managers it may evict, and freed nothing.
     pub freed_nothing: u64,
     /// The dead among those who stayed.
-    pub audit: Audit,
+    pub audit: SurvivorAudit,
 }
 
 /// What came of one policy's choices.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OfPolicy {
-    /// Which code.
+    /// The policy's code, by name, version and digest.
     pub policy: PolicyRef,
     /// Managers that went by its choice.
     pub evictions: u64,
@@ -62,7 +62,7 @@ pub struct OfPolicy {
 /// A share with its parts and Wilson's 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Share {
-    /// How many.
+    /// How many of `of` had the property.
     pub hits: u64,
     /// Among how many.
     pub of: u64,
@@ -84,13 +84,13 @@ pub struct Regret {
     pub pending: u64,
     /// Victims that had to be forgotten before they were decided.
     pub forgotten: u64,
-    /// If nobody of the open ones comes back.
+    /// The share if no pending victim's client comes back.
     pub at_least: Option<f64>,
-    /// If everybody does.
+    /// The share if every pending victim's client comes back.
     pub at_most: Option<f64>,
 }
 
-/// Admissions.
+/// How admissions went since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Admissions {
     /// Attempts that were refused.
@@ -107,7 +107,7 @@ pub struct Admissions {
 /// more clients than places: raise their limit, or have clients obey the close codes from 4500 on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Rotation {
-    /// How many.
+    /// How many managers were evicted while they answered.
     pub displaced: u64,
     /// Those of them that were wanted back within a minute.
     pub wanted_back_60s: u64,
@@ -148,7 +148,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-pub(super) fn of(state: &State, now: Timestamp) -> Report {
+pub(super) fn of(state: &State, now: Timestamp) -> QualityReport {
     let policies = state.policies.iter().enumerate();
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let evictions: Vec<f64> = state
@@ -162,7 +162,7 @@ pub(super) fn of(state: &State, now: Timestamp) -> Report {
     let blocked_users = state.users.values().filter(|user| user.refused > 0);
     let deepest = |user: &OfUser| user.turns.deepest;
     let evicted_dead = state.policies.iter().map(|(_, counts)| counts.silent).sum();
-    Report {
+    QualityReport {
         policies: policies
             .map(|(place, (policy, counts))| one(state, place, policy, counts, now))
             .collect(),
@@ -300,7 +300,7 @@ fn regret(counts: &Counts, returned: u64, open: Cohort) -> Regret {
     }
 }
 
-/// What is in the report at which key, for whoever reads it without this file.
+/// What each key of the report means, for readers of the JSON.
 #[must_use]
 pub fn definitions() -> BTreeMap<&'static str, String> {
     let (headline, _) = HORIZONS.get(HEADLINE).copied().unwrap_or_default();

@@ -26,12 +26,12 @@ fn policy(name: &str) -> PolicyRef {
     }
 }
 
-struct Told {
+struct Reports {
     quality: Quality,
     lives: u64,
 }
 
-impl Told {
+impl Reports {
     fn new() -> Self {
         Self {
             quality: Quality::default(),
@@ -42,7 +42,7 @@ impl Told {
     fn evict(&mut self, at: Timestamp, name: &str, who: &str, what: &str, end: VictimOutcome) {
         self.lives += 1;
         let (policy, user, key) = (policy(name), user(who), key(what));
-        let victim = Ranked {
+        let victim = RankedVictim {
             policy: &policy,
             user: &user,
             key: &key,
@@ -58,13 +58,13 @@ const ECHOED: VictimOutcome = VictimOutcome::Echoed { after_ms: 3 };
 
 #[test]
 fn a_return_counts_at_every_horizon_that_it_is_within() {
-    let mut told = Told::new();
-    told.evict(s(100), "lru", "ann", "chat", ECHOED);
-    told.evict(s(100), "lru", "bob", "chat", VictimOutcome::Aborted);
-    told.quality.wanted(s(130), &user("ann"), &key("chat"));
-    told.quality.wanted(s(131), &user("ann"), &key("chat"));
-    told.quality.wanted(s(131), &user("ann"), &key("other"));
-    let report = told.quality.report(s(200));
+    let mut reports = Reports::new();
+    reports.evict(s(100), "lru", "ann", "chat", ECHOED);
+    reports.evict(s(100), "lru", "bob", "chat", VictimOutcome::Aborted);
+    reports.quality.wanted(s(130), &user("ann"), &key("chat"));
+    reports.quality.wanted(s(131), &user("ann"), &key("chat"));
+    reports.quality.wanted(s(131), &user("ann"), &key("other"));
+    let report = reports.quality.report(s(200));
     let lru = &report.policies[0];
     assert_eq!((lru.live_kills.hits, lru.live_kills.of), (1, 2));
     assert_eq!((lru.zombie_precision.hits, lru.zombie_precision.of), (1, 2));
@@ -83,24 +83,26 @@ fn a_return_counts_at_every_horizon_that_it_is_within() {
 
 #[test]
 fn after_a_day_nobody_is_waited_for() {
-    let mut told = Told::new();
-    told.evict(s(1), "lru", "ann", "chat", ECHOED);
+    let mut reports = Reports::new();
+    reports.evict(s(1), "lru", "ann", "chat", ECHOED);
     let day = 24 * 3_600;
-    let rate = |told: &Told, at| told.quality.report(at).policies[0].regret["24h"];
-    assert_eq!(rate(&told, s(day)).pending, 1);
-    assert_eq!(rate(&told, s(day + 2)).pending, 0);
-    told.quality.wanted(s(day + 3), &user("ann"), &key("chat"));
-    let over = rate(&told, s(day + 4));
+    let rate = |reports: &Reports, at| reports.quality.report(at).policies[0].regret["24h"];
+    assert_eq!(rate(&reports, s(day)).pending, 1);
+    assert_eq!(rate(&reports, s(day + 2)).pending, 0);
+    reports
+        .quality
+        .wanted(s(day + 3), &user("ann"), &key("chat"));
+    let over = rate(&reports, s(day + 4));
     assert_eq!((over.rate.hits, over.rate.of), (0, 1));
 }
 
 #[test]
 fn each_policy_answers_for_its_own_victims() {
-    let mut told = Told::new();
-    told.evict(s(1), "lru", "ann", "a", ECHOED);
-    told.evict(s(2), "fifo", "ann", "b", VictimOutcome::Released);
-    told.quality.wanted(s(3), &user("ann"), &key("b"));
-    let report = told.quality.report(s(100));
+    let mut reports = Reports::new();
+    reports.evict(s(1), "lru", "ann", "a", ECHOED);
+    reports.evict(s(2), "fifo", "ann", "b", VictimOutcome::Released);
+    reports.quality.wanted(s(3), &user("ann"), &key("b"));
+    let report = reports.quality.report(s(100));
     let returned = |place: usize| report.policies[place].regret["10s"].rate.hits;
     assert_eq!((returned(0), returned(1)), (0, 1));
     assert_eq!(report.policies[1].unattended, 1);
@@ -132,19 +134,20 @@ fn admissions_have_a_tail_and_the_blocked_a_count() {
 /// moment, and there is none before the first horizon is over.
 #[test]
 fn j06_a_rate_is_over_victims_whose_horizon_is_over() {
-    let mut told = Told::new();
+    let mut reports = Reports::new();
     let (mut rates, mut at) = (Vec::new(), 0);
     for second in 0..40_u64 {
         for _ in 0..15 {
             at += 1;
             let who = format!("user-{at}");
-            told.evict(s(second), "lru", &who, "chat", ECHOED);
+            reports.evict(s(second), "lru", &who, "chat", ECHOED);
             if at % 10 == 0 {
-                told.quality
+                reports
+                    .quality
                     .wanted(s(second + 1), &user(&who), &key("chat"));
             }
         }
-        rates.push(told.quality.report(s(second + 1)).policies[0].regret["10s"].rate);
+        rates.push(reports.quality.report(s(second + 1)).policies[0].regret["10s"].rate);
     }
     assert!(rates.iter().take(9).all(|rate| rate.share.is_none()));
     for rate in rates.iter().skip(12) {
@@ -152,6 +155,6 @@ fn j06_a_rate_is_over_victims_whose_horizon_is_over() {
         assert!((0.08..=0.12).contains(&share), "{rate:?}");
         assert!(rate.low <= 0.1 && 0.1 <= rate.high, "{rate:?}");
     }
-    let lru = &told.quality.report(s(200)).policies[0];
+    let lru = &reports.quality.report(s(200)).policies[0];
     assert_eq!(lru.thrash_per_1000, Some(100.0));
 }

@@ -1,6 +1,6 @@
 //! Who changed something: a part of the host, or what an operator's client said of itself.
 //!
-//! Nobody is authenticated here: the operators' listener is for operators only, and a name in the
+//! Actors are not authenticated here: the operators' listener is for operators only, and a name in the
 //! audit log is a note, not a proof. The peer's address is put behind what a client said, so that no
 //! client can pass for a part of the host.
 
@@ -37,7 +37,7 @@ impl Actor {
         Self("registry".into())
     }
 
-    /// The breakers.
+    /// The gateway itself, when a breaker opened.
     #[must_use]
     pub fn guard() -> Self {
         Self("guard".into())
@@ -57,7 +57,7 @@ impl Actor {
         })
     }
 
-    /// As it was written down before; whoever calls vouches for it.
+    /// As it was written down before; the caller vouches for it.
     #[must_use]
     pub fn recorded(text: &str) -> Self {
         Self(text.into())

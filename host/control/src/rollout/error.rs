@@ -9,7 +9,11 @@ use wastegate_engine::policy::LoadError;
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+pub enum RolloutError {
     /// It is not signed as the operator asks for.
     #[error(transparent)]
     Signature(#[from] SignatureRefused),
@@ -26,19 +30,17 @@ pub enum Refused {
     Name {
         /// By whoever brought it.
         asked: PolicyName,
-        /// In its manifest.
         says: String,
     },
     /// It cannot be kept, or what was kept is gone.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nobody knows a policy of that name.
+    /// There is no policy of that name.
     #[error(
         "there is no policy `{name}` here{}: `wastegate policy list` shows what there is, `wastegate policy push` brings another",
         .nearest.as_ref().map(|nearest| format!(" (did you mean `{nearest}`?)")).unwrap_or_default()
     )]
     NoSuchPolicy {
-        /// As asked for.
         name: String,
         /// The nearest that there is.
         nearest: Option<String>,
@@ -51,14 +53,12 @@ pub enum Refused {
     /// The revision is one of another policy.
     #[error("{revision} is a revision of `{of}`, not of `{asked}`: name it as `{of}`")]
     OfAnother {
-        /// The revision.
         revision: RevisionId,
-        /// Whose it is.
         of: PolicyName,
         /// Whose it was said to be.
         asked: PolicyName,
     },
-    /// Somebody else was faster.
+    /// Another change was faster.
     #[error(
         "{} {}, not {}: somebody changed it; look again with `wastegate policy list`",
         .tier.map_or_else(|| "the policy's revision is".to_owned(), |tier| format!("{tier} is answered by")),
@@ -69,7 +69,6 @@ pub enum Refused {
         tier: Option<Tier>,
         /// What the operator took to be there.
         expected: Option<RevisionId>,
-        /// What is there.
         found: Option<RevisionId>,
     },
     /// There is nothing to go back to.
@@ -91,7 +90,7 @@ pub enum Refused {
     Interrupted,
 }
 
-impl Refused {
+impl RolloutError {
     /// In a word, for programs.
     #[must_use]
     pub const fn word(&self) -> &'static str {

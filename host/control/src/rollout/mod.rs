@@ -1,4 +1,4 @@
-//! Which policy is in charge of a running server, how it came there, and the way back.
+//! Which policy is active in a running server, how it became active, and the way back.
 //!
 //! Sources bring files, every accepted file is a revision, an activation is one pointer, and every
 //! change is in the audit log with who and when. Not here: how a policy is loaded and called
@@ -16,10 +16,10 @@ pub mod source;
 pub mod store;
 
 pub use actor::Actor;
-pub use audit::Audit;
+pub use audit::AuditLog;
 pub use config::Config;
-pub use error::Refused;
-pub use ledger::Ledger;
+pub use error::RolloutError;
+pub use ledger::RevisionLedger;
 pub use revision::Revision;
 pub use service::{Rollout, StartError};
 pub use store::{Store, StoreError};

@@ -1,13 +1,13 @@
 //! One accepted file with its parameters and limits.
 //!
 //! A revision never changes. What state it is in is not written here: that follows from where it is
-//! (in a seat, in memory, on disk) and how its breaker stands, and is worked out when somebody looks
+//! (in a seat, in memory, on disk) and how its breaker stands, and is computed when it is read
 //! (`view`).
 
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
-use super::source::{Origin, PolicyName};
+use super::source::{PolicyName, PolicyOrigin};
 use wastegate_core::types::{Limits, RevisionId};
 use wastegate_engine::policy::Params;
 
@@ -26,7 +26,7 @@ pub struct Content {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revision {
-    /// Its number.
+    /// The number; given once, also over restarts.
     pub id: RevisionId,
     /// The policy's name, as its manifest says.
     pub name: PolicyName,
@@ -37,14 +37,14 @@ pub struct Revision {
     /// How many bytes it has.
     pub size: u64,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: PolicyOrigin,
     /// Its signature as it came, to be checked again whenever the bytes are loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// The key that it was signed with and what the signer wrote; none if nobody asked for one.
+    /// The key that it was signed with and what the signer wrote; none if no signature was required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<String>,
-    /// Who brought it.
+    /// The operator or the source that submitted it.
     pub by: Actor,
     /// When, ms since the Unix epoch.
     pub at_unix_ms: u64,

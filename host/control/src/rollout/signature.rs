@@ -12,7 +12,7 @@ use std::fmt;
 
 use minisign_verify::{Error, PublicKey, Signature};
 
-use super::source::{Fetched, Origin};
+use super::source::{Fetched, PolicyOrigin};
 
 /// The longest signature that is looked at, bytes. Minisign's own are about 300.
 pub const SIGNATURE_BYTES_MAX: usize = 4 * 1_024;
@@ -47,13 +47,13 @@ pub struct Keys(Vec<Key>);
 /// Why a file may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verified {
-    /// There are no keys, so nobody asks.
+    /// There are no keys, so no signature is required.
     NotAsked,
     /// The host was built with the file.
     Shipped,
     /// It is signed.
     Signed {
-        /// By this key.
+        /// The id of the key that made the signature.
         key: KeyId,
         /// What the signer wrote, which is signed too. Printable, at most
         /// [`SIGNATURE_BYTES_MAX`] bytes.
@@ -63,6 +63,10 @@ pub enum Verified {
 
 /// Why a file was refused for its signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum SignatureRefused {
     /// There is none.
     #[error(
@@ -73,10 +77,7 @@ pub enum SignatureRefused {
     #[error(
         "the signature has {bytes} bytes and at most {SIGNATURE_BYTES_MAX} are looked at: give the `.minisig` file that minisign wrote"
     )]
-    TooLong {
-        /// Its size.
-        bytes: usize,
-    },
+    TooLong { bytes: usize },
     /// It cannot be read.
     #[error(
         "the signature is not in minisign's format: give the `.minisig` file as minisign wrote it, all four lines"
@@ -87,7 +88,7 @@ pub enum SignatureRefused {
         "the signature by key {0} is of the old kind, over the bytes instead of their hash: sign again with minisign 0.10 or later and without `-l`"
     )]
     Legacy(KeyId),
-    /// Nobody here knows the key.
+    /// The key is none of the configured ones.
     #[error(
         "the policy is signed with key {0}, which `policy.signatures.keys` does not have: sign it with a key that is there, or add its public key"
     )]
@@ -120,7 +121,7 @@ impl Key {
         })
     }
 
-    /// The line.
+    /// The key as one line of base64, as it was configured.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -180,7 +181,7 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// The keys.
+    /// The keys, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.0.iter()
     }
@@ -192,8 +193,11 @@ impl Keys {
     /// [`SignatureRefused`] with what to do about it.
     pub fn admit(&self, fetched: &Fetched) -> Result<Verified, SignatureRefused> {
         match fetched.origin {
-            Origin::Shipped => Ok(Verified::Shipped),
-            Origin::File(_) | Origin::Directory(_) | Origin::Upload | Origin::Registry(_) => {
+            PolicyOrigin::Shipped => Ok(Verified::Shipped),
+            PolicyOrigin::File(_)
+            | PolicyOrigin::Directory(_)
+            | PolicyOrigin::Upload
+            | PolicyOrigin::Registry(_) => {
                 self.verify(&fetched.bytes, fetched.signature.as_deref())
             }
         }

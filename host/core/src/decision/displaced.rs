@@ -41,7 +41,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// No holds.
+    /// No manager is ever on hold: every duration is zero.
     pub const OFF: Self = Self {
         first: Duration::ZERO,
         max: Duration::ZERO,

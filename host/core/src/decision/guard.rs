@@ -26,14 +26,14 @@ use super::snapshot::{Class, Row};
 use super::tiers::TierTable;
 use crate::types::{ManagerId, ManagerKey, Protection, Scope, Tier, UserId};
 
-/// What will be done, and what was struck out on the way.
+/// What will be done, and what was rejected on the way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     tier: Tier,
     scope: Scope,
     last: bool,
     victims: Vec<Victim>,
-    refusals: Vec<Refusal>,
+    refusals: Vec<RejectedChoice>,
 }
 
 impl Plan {
@@ -62,9 +62,9 @@ impl Plan {
         &self.victims
     }
 
-    /// Which choices were struck out, and why.
+    /// Which choices were rejected, and why.
     #[must_use]
-    pub fn refusals(&self) -> &[Refusal] {
+    pub fn refusals(&self) -> &[RejectedChoice] {
         &self.refusals
     }
 }
@@ -92,21 +92,21 @@ pub struct Victim {
     pub reason: String,
 }
 
-/// One choice that was struck out.
+/// One choice that was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Refusal {
+pub struct RejectedChoice {
     /// Its place in the ranking, from 0.
     pub rank: u32,
     /// The row it named.
     pub row: u32,
-    /// Why.
-    pub why: Struck,
+    /// The first rule that the choice breaks.
+    pub why: RejectReason,
 }
 
-/// Why a choice was struck out.
+/// Why a choice was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Struck {
+pub enum RejectReason {
     /// It names no row of the question: nobody, or somebody else's manager.
     NoSuchRow,
     /// It names a row a second time.
@@ -125,8 +125,8 @@ pub enum Struck {
     LastResponsive,
 }
 
-impl Struck {
-    /// Every reason.
+impl RejectReason {
+    /// Every reason, in the order of the variants.
     pub const ALL: [Self; 8] = [
         Self::NoSuchRow,
         Self::Repeated,
@@ -211,10 +211,10 @@ fn screened(question: &Question, table: &TierTable, answer: &Ranked, last: bool)
         if spare.allows(candidate.row) {
             victims.push(candidate.into_victim(answer));
         } else if let Some(rank) = candidate.rank {
-            refusals.push(Refusal {
+            refusals.push(RejectedChoice {
                 rank,
                 row: candidate.choice.row,
-                why: Struck::LastResponsive,
+                why: RejectReason::LastResponsive,
             });
         }
     }
@@ -233,7 +233,7 @@ fn screen<'a>(
     table: &TierTable,
     answer: &Ranked,
     taken: &mut [bool],
-    refusals: &mut Vec<Refusal>,
+    refusals: &mut Vec<RejectedChoice>,
 ) -> Vec<Candidate<'a>> {
     let Ok(ranking) = &answer.outcome else {
         return Vec::new();
@@ -246,7 +246,7 @@ fn screen<'a>(
                 choice,
                 rank: Some(rank),
             }),
-            Err(why) => refusals.push(Refusal {
+            Err(why) => refusals.push(RejectedChoice {
                 rank,
                 row: choice.row,
                 why,
@@ -261,27 +261,27 @@ fn judge<'a>(
     table: &TierTable,
     choice: Choice,
     taken: &mut [bool],
-) -> Result<&'a Row, Struck> {
+) -> Result<&'a Row, RejectReason> {
     let index = choice.row as usize;
     let (row, taken) = question
         .rows
         .get(index)
         .zip(taken.get_mut(index))
-        .ok_or(Struck::NoSuchRow)?;
+        .ok_or(RejectReason::NoSuchRow)?;
     if std::mem::replace(taken, true) {
-        return Err(Struck::Repeated);
+        return Err(RejectReason::Repeated);
     }
     let refused = refusal(question, table, row);
     let refused = if choice.score.is_nan() {
-        Some(Struck::ScoreNotANumber)
+        Some(RejectReason::ScoreNotANumber)
     } else {
         refused
     };
     match refused {
         Some(why) => {
-            // Struck for what the choice is, not for what the row is: the built-in ranking may
+            // Rejected for what the choice is, not for what the row is: the built-in ranking may
             // still take the row.
-            *taken = why != Struck::ScoreNotANumber;
+            *taken = why != RejectReason::ScoreNotANumber;
             Err(why)
         }
         None => Ok(row),
@@ -289,19 +289,19 @@ fn judge<'a>(
 }
 
 /// Why the tier may not touch a row, if it may not.
-fn refusal(question: &Question, table: &TierTable, row: &Row) -> Option<Struck> {
+fn refusal(question: &Question, table: &TierTable, row: &Row) -> Option<RejectReason> {
     if table.admits(question.tier, question.occupancy(), row) {
         return None;
     }
     Some(match (row.class(), row.protection) {
-        (None, _) => Struck::Newborn,
-        (_, Protection::Pinned) => Struck::Pinned,
+        (None, _) => RejectReason::Newborn,
+        (_, Protection::Pinned) => RejectReason::Pinned,
         (Some(class), Protection::Protected(_))
             if question.tier != Tier::Force && !class.is_gone() =>
         {
-            Struck::Protected
+            RejectReason::Protected
         }
-        (_, Protection::Protected(_) | Protection::Evictable) => Struck::NotAtThisTier,
+        (_, Protection::Protected(_) | Protection::Evictable) => RejectReason::NotAtThisTier,
     })
 }
 

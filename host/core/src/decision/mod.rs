@@ -20,7 +20,7 @@ pub mod tiers;
 
 pub use budget::ForceBudget;
 pub use displaced::{Displaced, Hold};
-pub use guard::{Plan, Refusal, Struck, Victim};
+pub use guard::{Plan, RejectReason, RejectedChoice, Victim};
 pub use question::Question;
 pub use ranker::{Answer, Choice, Explored, Fault, PolicyRef, Ranked, Ranker, Ranking};
 pub use record::{DecisionRecord, VictimOutcome};

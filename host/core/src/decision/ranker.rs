@@ -57,7 +57,7 @@ impl PolicyRef {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "detail")]
 pub enum Fault {
-    /// It trapped.
+    /// The guest trapped; the text is the trap's message.
     #[error("trapped: {0}")]
     Trap(String),
     /// It used up its fuel.
@@ -121,7 +121,7 @@ impl Fault {
 /// An answer with all that its record needs.
 #[derive(Debug, Clone)]
 pub struct Ranked {
-    /// Who answered.
+    /// The policy, or the built-in ranking, that gave the answer.
     pub policy: PolicyRef,
     /// As which revision; none for the host's own ranking, and for a policy that is none, such as
     /// an arm of an experiment.
@@ -142,7 +142,7 @@ pub struct Ranked {
     pub duration: Duration,
     /// Which experiment's phase and arm it was answered for, if for one.
     pub experiment: Option<Arc<str>>,
-    /// With what chance the host put its first choice first, if it drew lots.
+    /// With what chance the host put its first choice first, if it drew at random.
     pub explored: Option<Explored>,
 }
 
@@ -174,7 +174,7 @@ pub struct Explored {
     pub propensity: f64,
     /// The place that it had in the policy's own order, from 0.
     pub rank: u32,
-    /// Among how many the lots were drawn.
+    /// The number of candidates that the draw was made among.
     pub candidates: u32,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::guard::{Plan, Refusal, Victim};
+use super::guard::{Plan, RejectedChoice, Victim};
 use super::question::Question;
 use super::ranker::{Explored, Fault, PolicyRef, Ranked};
 use super::snapshot::{Class, Row, Standing};
@@ -51,7 +51,7 @@ impl VictimOutcome {
 /// One decision, ready to be written as a line.
 #[derive(Debug, Clone, Serialize)]
 pub struct DecisionRecord {
-    /// [`RECORD_VERSION`].
+    /// The format of the record: [`RECORD_VERSION`] when it was written.
     pub v: u32,
     /// The decision's id, unique in the life of the process.
     pub id: u64,
@@ -78,7 +78,7 @@ pub struct DecisionRecord {
     pub limit: u32,
     /// How many were held.
     pub held: u32,
-    /// Who ranked.
+    /// The policy, or the built-in ranking, that gave the ranking.
     pub policy: PolicyRef,
     /// As which revision; none for the built-in ranking.
     pub revision: Option<RevisionId>,
@@ -97,8 +97,8 @@ pub struct DecisionRecord {
     pub rows: Vec<RowRecord>,
     /// The proposal: row, score and reason number, best first.
     pub ranking: Vec<(u32, Option<f64>, u16)>,
-    /// What was struck out of it.
-    pub refusals: Vec<Refusal>,
+    /// The choices of it that were rejected.
+    pub refusals: Vec<RejectedChoice>,
     /// Who was to go, with what became of each.
     pub victims: Vec<VictimRecord>,
     /// What the call used.
@@ -109,7 +109,7 @@ pub struct DecisionRecord {
     pub fault: Option<Fault>,
     /// The experiment's phase and arm, if the user was in one.
     pub experiment: Option<Arc<str>>,
-    /// How its first choice was drawn, if the host drew lots.
+    /// How its first choice was drawn, if the host drew at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explored: Option<Explored>,
 }
@@ -157,7 +157,7 @@ pub trait Pseudonyms {
 pub struct Circumstances {
     /// Milliseconds since the Unix epoch.
     pub unix_ms: u64,
-    /// Which node.
+    /// The name of the node that decided (`server.node_id`).
     pub node: Arc<str>,
     /// The engine's version.
     pub engine: &'static str,

@@ -49,14 +49,14 @@ pub fn occupancy(held: u32, limit: u32) -> f64 {
     }
 }
 
-/// One manager.
+/// One manager as the snapshot found it.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Which life of the manager this is.
     pub manager: ManagerId,
     /// Whose it is.
     pub user: UserId,
-    /// Its name.
+    /// The manager's name among those of its user.
     pub key: ManagerKey,
     /// When its user was last active in it; when it was created, if never.
     pub last_activity: Timestamp,

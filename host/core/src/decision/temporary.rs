@@ -33,7 +33,7 @@ pub struct Lending {
     pub order: LendOrder,
 }
 
-/// What became of a wish for temporary slots.
+/// What became of a request for temporary slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
     /// They are there until then.

@@ -117,7 +117,11 @@ fn t12_a_lying_ranking_is_struck_and_the_rest_honoured() {
             .iter()
             .map(|refusal| refusal.why)
             .collect::<Vec<_>>(),
-        [Struck::NoSuchRow, Struck::NoSuchRow, Struck::Repeated]
+        [
+            RejectReason::NoSuchRow,
+            RejectReason::NoSuchRow,
+            RejectReason::Repeated
+        ]
     );
 }
 
@@ -150,10 +154,10 @@ fn a_question_that_shows_too_much_does_no_harm() {
             .map(|refusal| refusal.why)
             .collect::<Vec<_>>(),
         [
-            Struck::Newborn,
-            Struck::Pinned,
-            Struck::Protected,
-            Struck::NotAtThisTier
+            RejectReason::Newborn,
+            RejectReason::Pinned,
+            RejectReason::Protected,
+            RejectReason::NotAtThisTier
         ]
     );
 }
@@ -204,7 +208,7 @@ fn the_last_responsive_one_is_kept_if_asked_for() {
             .iter()
             .map(|refusal| refusal.why)
             .collect::<Vec<_>>(),
-        [Struck::LastResponsive, Struck::LastResponsive]
+        [RejectReason::LastResponsive, RejectReason::LastResponsive]
     );
 }
 

@@ -49,7 +49,7 @@ pub struct TierRule {
 pub struct IdleTtl {
     /// Below the scale threshold.
     pub max: Duration,
-    /// At saturation.
+    /// The time that remains when the limit is fully used.
     pub min: Duration,
     /// The occupancy from which on it shrinks, 0 to 1.
     pub scale: f64,

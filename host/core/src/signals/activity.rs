@@ -90,7 +90,7 @@ pub struct HeldBytes {
 }
 
 impl HeldBytes {
-    /// Nothing held.
+    /// No bytes are held, since `now`.
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
         Self {

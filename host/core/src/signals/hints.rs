@@ -11,15 +11,16 @@ use crate::types::{Protection, ProtectionReason, Timestamp};
 /// What kind of machine a client runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum DeviceClass {
-    /// Not told.
+    /// The client did not report a class.
     #[default]
     Unknown,
     /// A desktop or laptop.
     Desktop,
     /// A phone or tablet; it may be suspended without notice.
     Mobile,
-    /// Another server.
+    /// The client is another server.
     Server,
 }
 

@@ -71,14 +71,14 @@ fn paired(counts: &[u64], shares: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
 /// E = B(a+c)/B(a) / Π θᵢ^{cᵢ} with a = k·θ. Under the null its mean is 1 at any stopping time, so
 /// E ≥ 1/α happens with probability α at most, ever.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct MultinomialTest {
     shares: Vec<f64>,
     k: f64,
     /// The largest ln E so far; zero before anything was seen.
     ln_most: f64,
 }
 
-impl Evidence {
+impl MultinomialTest {
     /// Against those shares, with a prior as strong as `k` users: 100 for sample ratios, 2 to 10 for
     /// rare events. None without two arms with a share, or unless `k` is positive.
     #[must_use]
@@ -169,18 +169,22 @@ mod tests {
     /// Vector 6 and the small ones beside it.
     #[test]
     fn sequential_evidence() {
-        let e =
-            |k: f64, counts: [u64; 2]| Evidence::against(&HALVES, k).unwrap().ln_e(&counts).exp();
+        let e = |k: f64, counts: [u64; 2]| {
+            MultinomialTest::against(&HALVES, k)
+                .unwrap()
+                .ln_e(&counts)
+                .exp()
+        };
         near(e(100.0, [10, 12]), 0.920_031_906_671_246, 1e-10);
         near(e(100.0, [60, 72]), 0.895_494_436_4, 1e-9);
         near(e(2.0, [3, 7]), 1_024.0 / 1_320.0, 1e-10);
         near(e(2.0, [0, 10]), 1_024.0 / 11.0, 1e-9);
         near(e(10.0, [12, 31]), 14.853_685_112_0, 1e-9);
         near(e(100.0, [12, 31]), 2.990_189_369_3, 1e-9);
-        let mut evidence = Evidence::against(&HALVES, 2.0).unwrap();
+        let mut evidence = MultinomialTest::against(&HALVES, 2.0).unwrap();
         near(evidence.look(&[0, 10]), 11.0 / 1_024.0, 1e-9);
         near(evidence.look(&[10, 10]), 11.0 / 1_024.0, 1e-9);
-        assert_eq!(Evidence::against(&[1.0], 2.0), None);
+        assert_eq!(MultinomialTest::against(&[1.0], 2.0), None);
     }
 
     #[test]
@@ -209,10 +213,10 @@ mod tests {
             k in 1.0..200.0_f64,
         ) {
             let shares: Vec<f64> = (1..=counts.len()).map(|arm| arm as f64).collect();
-            let forth = Evidence::against(&shares, k).unwrap().ln_e(&counts);
+            let forth = MultinomialTest::against(&shares, k).unwrap().ln_e(&counts);
             let turned = |list: &[f64]| list.iter().rev().copied().collect::<Vec<_>>();
             let back: Vec<u64> = counts.iter().rev().copied().collect();
-            let back = Evidence::against(&turned(&shares), k).unwrap().ln_e(&back);
+            let back = MultinomialTest::against(&turned(&shares), k).unwrap().ln_e(&back);
             near(forth, back, 1e-8);
         }
 

@@ -5,7 +5,7 @@
 //! - [`counts`]: sample ratios, rare events, small shares; [`multiple`]: many tests at once;
 //!   [`power`]: how many users it takes;
 //! - [`rank`], [`spread`]: how alike two orders are, how even a burden is;
-//! - [`lots`], [`weighing`]: draws that can be weighed, and what they are worth for another policy.
+//! - [`random_draw`], [`off_policy`]: draws that can be weighed, and what they are worth for another policy.
 //!
 //! Formulas name their source; the vectors that hold them are in each module's tests, and
 //! `tests/python/crosscheck.py` compares them with other people's packages. Not here: what is counted
@@ -15,16 +15,16 @@ pub mod bounded;
 pub mod contrast;
 pub mod counts;
 pub mod cuped;
-pub mod lots;
 pub mod moments;
 pub mod multiple;
+pub mod off_policy;
 pub mod power;
+pub mod random_draw;
 pub mod rank;
 pub mod ratio;
 pub mod relative;
 pub mod sequence;
 pub mod spread;
-pub mod weighing;
 
 mod special;
 

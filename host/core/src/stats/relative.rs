@@ -12,7 +12,7 @@ use super::special::normal_quantile;
 /// The interval of a ratio B/A.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Relative {
-    /// B/A.
+    /// The mean of B over the mean of A.
     pub ratio: f64,
     /// The interval's lower end.
     pub low: f64,

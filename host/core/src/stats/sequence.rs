@@ -43,7 +43,7 @@ impl Sequence {
         })
     }
 
-    /// ρ.
+    /// The mixture's parameter ρ; it sets at how many users the interval is tightest.
     #[must_use]
     pub const fn rho(&self) -> f64 {
         self.rho
@@ -129,7 +129,7 @@ impl NormalMixture {
         Self::new(v_opt / (log + (1.0 + log).ln()), alpha)
     }
 
-    /// ρ.
+    /// The mixture's parameter ρ; it sets at how many users the interval is tightest.
     #[must_use]
     pub const fn rho(&self) -> f64 {
         self.rho

@@ -3,7 +3,7 @@
 //! Users are as in the reference simulation: Y ~ Bin(1 + Poisson(1.5), Beta(0.4, 7.6)) regrets among
 //! as many evictions. Looks are taken all along, as an operator does who watches a page.
 
-use super::counts::{Evidence, SRM_ALARM, SampleRatio};
+use super::counts::{MultinomialTest, SRM_ALARM, SampleRatio};
 use super::moments::Moments;
 use super::ratio::{Difference, Estimate};
 use super::sequence::{ASYMPTOTIC_USERS_MIN, Sequence};
@@ -69,7 +69,7 @@ struct Seen {
 /// Runs one experiment and looks all along. `truth` is the real difference.
 fn watch(uniform: &mut Uniform, users: u32, harm: f64, share_b: f64, truth: f64) -> Seen {
     let sequence = Sequence::new(0.05, PLANNED).unwrap();
-    let mut srm = Evidence::against(&[0.5, 0.5], 100.0).unwrap();
+    let mut srm = MultinomialTest::against(&[0.5, 0.5], 100.0).unwrap();
     let (mut a, mut b) = (Moments::default(), Moments::default());
     let mut seen = Seen {
         always_held: true,

@@ -29,7 +29,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// Every verdict.
+    /// Every verdict, in the order of the variants.
     pub const ALL: [Self; 7] = [
         Self::Unknown,
         Self::Alive,
@@ -72,8 +72,9 @@ impl Health {
 /// Which observation a verdict rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum EvidenceSource {
-    /// None yet.
+    /// The peer was not probed yet.
     #[default]
     None,
     /// The kernel's account of the TCP connection.

@@ -23,6 +23,10 @@ pub const UNNAMED: &str = "unnamed-";
 
 /// Why a name that a client or operator gave was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum InvalidId {
     /// The name has no characters.
     #[error("`{what}` is empty; give it at least one character")]
@@ -44,7 +48,6 @@ pub enum InvalidId {
     Character {
         /// Which name it is.
         what: &'static str,
-        /// What it holds.
         kind: Unseen,
         /// Where, in bytes from the start.
         at: usize,

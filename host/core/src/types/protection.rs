@@ -29,6 +29,7 @@ impl Protection {
 /// Why a manager is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ProtectionReason {
     /// Work for it is in flight, e.g. an answer is being streamed.
     InFlight,

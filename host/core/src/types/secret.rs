@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes it.
+    /// Takes the text, which is shown nowhere from now on.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -64,7 +64,7 @@ signals! {
     Health = "health",
     /// How old the verdict is, ms; unknown if never probed.
     ProbeAgeMs = "probe-age-ms",
-    /// Attached connections.
+    /// How many connections are attached to the manager.
     Connections = "connections",
     /// Those of them not known to be gone, superseded or closing.
     ConnectionsAlive = "connections-alive",

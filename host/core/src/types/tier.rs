@@ -62,7 +62,7 @@ impl fmt::Display for Tier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// One user's.
+    /// The managers of one user.
     User,
     /// All users', when the node itself is short of room.
     Node,

@@ -45,7 +45,7 @@ pub struct Input {
 
 /// How a call ended, and what it took.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome<T> {
+pub struct CallOutcome<T> {
     /// What it answered, or why it did not.
     pub result: Result<T, Fault>,
     /// Units of fuel that it used.
@@ -58,10 +58,10 @@ pub struct Outcome<T> {
     pub lines_dropped: u32,
 }
 
-impl<T> Outcome<T> {
+impl<T> CallOutcome<T> {
     /// Turns an answer into another, which may be a fault.
-    pub(super) fn and_then<U>(self, next: impl FnOnce(T) -> Result<U, Fault>) -> Outcome<U> {
-        Outcome {
+    pub(super) fn and_then<U>(self, next: impl FnOnce(T) -> Result<U, Fault>) -> CallOutcome<U> {
+        CallOutcome {
             result: self.result.and_then(next),
             fuel: self.fuel,
             duration: self.duration,
@@ -79,7 +79,7 @@ pub(super) fn once<T>(
     moment: Moment,
     voice: Option<Voice>,
     ask: impl FnOnce(&Started<'_>, &mut Store<Guest>) -> wasmtime::Result<T>,
-) -> Outcome<T> {
+) -> CallOutcome<T> {
     let started = engine.clock().now();
     let sandbox = engine.sandbox(allowance.size);
     let mut store = sandbox.store(Guest {
@@ -93,7 +93,7 @@ pub(super) fn once<T>(
         .and_then(|guest| ask(&guest, &mut store));
     drop(in_flight);
     wasi::flush(store.data_mut());
-    Outcome {
+    CallOutcome {
         result: result.map_err(|error| fault(&error, allowance, store.data())),
         fuel: allowance.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         duration: engine.clock().now().since(started),

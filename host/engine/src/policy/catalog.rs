@@ -1,12 +1,12 @@
-//! Who is in charge, and how another one is put in their place.
+//! The active policies, and how another one takes their place.
 //!
-//! Who answers at which tier is an immutable [`InCharge`] behind one pointer. A decision takes the
+//! Who answers at which tier is an immutable [`ActivePolicies`] behind one pointer. A decision takes the
 //! pointer once and is made by what it found, whatever is swapped meanwhile. A policy is loaded,
 //! checked and warmed before the pointer moves; if anything fails, the last good one stays.
 //!
 //! Code is compiled once for as long as anybody holds it: a seat, a decision, whoever keeps it warm.
 //! When the last one lets go, the compiled code goes. Not here: where uploaded bytes come from, and
-//! which revision should be in charge (`rollout`).
+//! which revision should be active (`rollout`).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ use super::engine::Engine;
 use super::load::{self, LoadError, Params};
 use super::metrics::Metrics;
 use super::program::Program;
-use super::seats::{Deployed, InCharge};
+use super::seats::{ActivePolicies, Deployed};
 use wastegate_core::types::{Limits, RevisionId, Tier};
 
 /// Component bytes by name: what the host was built with.
@@ -45,14 +45,14 @@ pub struct Catalog {
     /// What is compiled and in use, by digest. A lock because loads come from several threads;
     /// decisions do not look here.
     compiled: Mutex<HashMap<Arc<str>, Weak<Program>>>,
-    /// Held while somebody is put in charge, never while a policy is loaded.
+    /// Held while a policy is activated, never while a policy is loaded.
     activating: Mutex<Activations>,
     /// In which order [`Catalog::activate`] was asked.
     asked: AtomicU64,
-    in_charge: ArcSwap<InCharge>,
+    active_policies: ArcSwap<ActivePolicies>,
 }
 
-/// Who was put in charge by [`Catalog::activate`].
+/// The policy that was activated by [`Catalog::activate`].
 #[derive(Debug)]
 struct Activations {
     /// The number of the next revision.
@@ -62,7 +62,7 @@ struct Activations {
 }
 
 impl Catalog {
-    /// With nothing compiled and nobody in charge: the built-in ranking decides until a policy is
+    /// With nothing compiled and none active: the built-in ranking decides until a policy is
     /// activated.
     #[must_use]
     pub fn new(engine: Engine, shipped: Shipped, metrics: Metrics) -> Self {
@@ -76,7 +76,7 @@ impl Catalog {
                 latest: 0,
             }),
             asked: AtomicU64::new(0),
-            in_charge: ArcSwap::default(),
+            active_policies: ArcSwap::default(),
         }
     }
 
@@ -86,24 +86,24 @@ impl Catalog {
         &self.engine
     }
 
-    /// Who is in charge now, at every tier. A decision reads it once.
+    /// The active policy now, at every tier. A decision reads it once.
     #[must_use]
-    pub fn in_charge(&self) -> Arc<InCharge> {
-        self.in_charge.load_full()
+    pub fn active_policies(&self) -> Arc<ActivePolicies> {
+        self.active_policies.load_full()
     }
 
-    /// Puts policies that are ready in charge, at every tier at once.
-    pub fn install(&self, in_charge: InCharge) {
-        self.metrics.in_charge(&in_charge);
-        self.in_charge.store(Arc::new(in_charge));
+    /// Activates policies that are ready, at every tier at once.
+    pub fn install(&self, active_policies: ActivePolicies) {
+        self.metrics.active_policies(&active_policies);
+        self.active_policies.store(Arc::new(active_policies));
     }
 
-    /// The policy in charge at `force`, the tier that always runs; none while the built-in ranking
+    /// The active policy at `force`, the tier that always runs; none while the built-in ranking
     /// is.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Policy>> {
-        let in_charge = self.in_charge.load();
-        let active = in_charge.seat(Tier::Force).active.as_ref()?;
+        let active_policies = self.active_policies.load();
+        let active = active_policies.seat(Tier::Force).active.as_ref()?;
         Some(active.policy.clone())
     }
 
@@ -112,7 +112,7 @@ impl Catalog {
         self.shipped.iter().map(|&(name, _)| name)
     }
 
-    /// Makes a policy ready without putting it in charge: a revision, an arm, a shadow, a check.
+    /// Makes a policy ready without activating it: a revision, an arm, a shadow, a check.
     /// The acceptance kit has called it some tens of times by then, so its code is warm. Blocks for
     /// as long as a compiler takes.
     ///
@@ -153,7 +153,7 @@ impl Catalog {
             .inspect_err(|_| self.metrics.loaded(false))
     }
 
-    /// Makes a policy ready and puts it in charge at every tier; the one before it becomes what it
+    /// Makes a policy ready and activates it at every tier; the one before it becomes what it
     /// falls back to. If it fails, the last good one stays. Blocks.
     ///
     /// For embedders, tests and benchmarks: revisions are numbered by this catalog, after those in
@@ -168,12 +168,14 @@ impl Catalog {
         let policy = policy?;
         let mut activations = self.activating.lock();
         if activations.latest > asked {
-            // Somebody asked later and was ready sooner: the last one asked for is in charge.
+            // A later request was ready sooner: the last one requested is active.
             return Ok(policy);
         }
         activations.latest = asked;
-        let in_charge = self.in_charge();
-        let seated = in_charge.seats().flat_map(|(_, seat)| seat.deployed());
+        let active_policies = self.active_policies();
+        let seated = active_policies
+            .seats()
+            .flat_map(|(_, seat)| seat.deployed());
         let last = seated.map(|deployed| deployed.revision).max();
         let next = activations.next;
         let revision = last.map_or(next, |last| last.following().max(next));
@@ -182,8 +184,8 @@ impl Catalog {
             revision,
             policy: policy.clone(),
         };
-        let seat = in_charge.seat(Tier::Force).followed_by(deployed);
-        self.install(InCharge::all(seat));
+        let seat = active_policies.seat(Tier::Force).followed_by(deployed);
+        self.install(ActivePolicies::all(seat));
         let about = policy.about();
         tracing::info!(
             policy = &*about.name,
@@ -209,9 +211,9 @@ impl Catalog {
         load::off_path(move || this.activate(&pick, &params)).await
     }
 
-    /// Puts the built-in ranking in charge of every tier.
+    /// Activates the built-in ranking at every tier.
     pub fn deactivate(&self) {
-        self.install(InCharge::default());
+        self.install(ActivePolicies::default());
     }
 
     fn ready(

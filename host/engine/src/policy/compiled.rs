@@ -35,7 +35,7 @@ const BYTES_MAX: u64 = 1 << 30;
 /// The largest file that is read: the largest component, compiled, is a few times its size.
 const FILE_BYTES_MAX: u64 = 512 << 20;
 
-/// The directory.
+/// The directory of compiled policies (`policy.compiled_dir`).
 #[derive(Debug)]
 pub(super) struct CompiledDir {
     path: PathBuf,

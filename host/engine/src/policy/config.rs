@@ -107,7 +107,7 @@ impl Default for Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`policy.{key}` must be {must}")]
 pub struct InvalidConfig {
-    /// The setting.
+    /// The key of the setting, as the configuration file has it.
     pub key: &'static str,
     /// What it has to be.
     pub must: &'static str,

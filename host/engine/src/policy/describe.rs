@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::allowance::Allowance;
-use super::call::{self, Outcome};
+use super::call::{self, CallOutcome};
 use super::convert;
 use super::engine::Engine;
 use super::log::Voice;
@@ -14,7 +14,7 @@ use super::program::Code;
 use super::wasi::Moment;
 
 /// Calls `describe` once.
-pub(super) fn ask(engine: &Engine, code: &Code) -> Outcome<RawManifest> {
+pub(super) fn ask(engine: &Engine, code: &Code) -> CallOutcome<RawManifest> {
     let allowance = Allowance::describe(engine.config(), code.weight());
     let voice = Voice {
         policy: "describe".into(),

@@ -46,6 +46,7 @@ pub(super) struct Alive(Gauge);
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// A setting is out of range.
     #[error(transparent)]
@@ -94,7 +95,7 @@ impl Engine {
         })))
     }
 
-    /// Its settings.
+    /// The settings that the engine was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config

@@ -32,7 +32,7 @@ pub const CASE_VERSION: u32 = 1;
 /// One call that went wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TestCase {
-    /// [`CASE_VERSION`].
+    /// The format of the case: [`CASE_VERSION`] when it was written.
     pub v: u32,
     /// The policy's name.
     pub policy: String,
@@ -156,7 +156,7 @@ impl TestCase {
 /// The last few cases of every policy, within a bound on what they hold together.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// Oldest first.
+    /// The kept cases, oldest first.
     cases: VecDeque<Arc<TestCase>>,
 }
 

@@ -78,12 +78,13 @@ pub enum Weight {
     /// A slot of the pool: microseconds, inline at user scope.
     Light,
     /// Allocated on demand, on the worker pool at every scope.
-    Heavy(Why),
+    Heavy(HeavyReason),
 }
 
 /// What makes a component heavy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+#[non_exhaustive]
+pub enum HeavyReason {
     /// It imports what a standard library pulls in, so there is one inside.
     Stubs,
     /// More core instances, tables or memories than a slot has.
@@ -104,11 +105,15 @@ impl std::fmt::Display for Weight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Light => "light: runs in a slot of the pool",
-            Self::Heavy(Why::Stubs) => "heavy: it imports WASI, so it brings a standard library",
-            Self::Heavy(Why::Parts) => {
+            Self::Heavy(HeavyReason::Stubs) => {
+                "heavy: it imports WASI, so it brings a standard library"
+            }
+            Self::Heavy(HeavyReason::Parts) => {
                 "heavy: it has more core instances, tables or memories than a slot of the pool"
             }
-            Self::Heavy(Why::Memory) => "heavy: it starts with more memory than a small call gets",
+            Self::Heavy(HeavyReason::Memory) => {
+                "heavy: it starts with more memory than a small call gets"
+            }
         })
     }
 }

@@ -138,7 +138,7 @@ impl ResourceLimiter for Limiter {
 mod tests {
     use super::*;
     use crate::policy::config::Config;
-    use crate::policy::heavy::{Weight, Why};
+    use crate::policy::heavy::{HeavyReason, Weight};
     use wastegate_core::types::{Limits, Scope};
 
     /// All memories together: what one may have, two may not have twice.
@@ -146,7 +146,7 @@ mod tests {
     fn the_cap_on_memory_is_one_for_the_whole_call() {
         const MIB: usize = 1 << 20;
         let config = Config::default();
-        let heavy = Weight::Heavy(Why::Parts);
+        let heavy = Weight::Heavy(HeavyReason::Parts);
         let allowance = Allowance::of(&config, heavy, &Limits::NODES, Scope::User, 20, 6);
         assert_eq!(allowance.memory_bytes, 64 << 20);
         let mut limiter = Limiter::new(&allowance);

@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::engine::Engine;
-use super::seats::InCharge;
+use super::seats::ActivePolicies;
 use wastegate_core::decision::{Fault, Ranked, Ranking};
 use wastegate_core::types::{RevisionId, Scope, Tier};
 
@@ -173,10 +173,10 @@ impl Metrics {
         self.trials.get_or_create(&ResultLabel { result }).inc();
     }
 
-    /// Somebody else is in charge.
-    pub(super) fn in_charge(&self, in_charge: &InCharge) {
+    /// Another policy is active.
+    pub(super) fn active_policies(&self, active_policies: &ActivePolicies) {
         for tier in Tier::ALL {
-            let active = in_charge.seat(tier).active.as_ref();
+            let active = active_policies.seat(tier).active.as_ref();
             let number = active.map_or(0, |deployed| RevisionId::get(deployed.revision));
             let label = TierLabel { tier: tier.name() };
             let number = i64::try_from(number).unwrap_or(i64::MAX);

@@ -6,7 +6,7 @@
 //!   imports, compile, ask it what it is;
 //! - [`kit`] puts a program with its parameters through the acceptance kit; what comes out is a
 //!   [`Policy`], ready to be asked;
-//! - [`catalog`] holds who is in charge at which tier ([`seats`]) and swaps them;
+//! - [`catalog`] holds which policy is active at which tier ([`seats`]) and swaps them;
 //! - [`ranker`] is the [`decision::Ranker`](wastegate_core::decision::Ranker) in front of it: inline or on
 //!   the [`pool`], watched by the [`breaker`], counted by [`metrics`], heard by the [`log`];
 //! - [`engine`], [`call`] and what is below them are the sandbox: a fresh store and instance for
@@ -49,7 +49,7 @@ mod wasi;
 
 pub use accepted::Policy;
 pub use allowance::{Allowance, InvalidLimits};
-pub use breaker::{BreakerSettings, Breakers, Change};
+pub use breaker::{BreakerChange, BreakerSettings, Breakers};
 pub use catalog::{Catalog, Pick};
 pub use config::{Config, InvalidConfig};
 pub use engine::{Engine, EngineError};
@@ -62,7 +62,7 @@ pub use manifest::{Manifest, Parameter};
 pub use metrics::Metrics;
 pub use program::{CallOptions, Program};
 pub use ranker::{PolicyRanker, Runtime};
-pub use seats::{Deployed, InCharge, Seat};
+pub use seats::{ActivePolicies, Deployed, Seat};
 
 pub use wastegate_core::types::Limits;
 

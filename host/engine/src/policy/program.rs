@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::allowance::{Allowance, Size};
-use super::call::{self, Input, Outcome};
+use super::call::{self, CallOutcome, Input};
 use super::convert;
 use super::describe;
 use super::engine::{Alive, Engine};
@@ -186,7 +186,7 @@ impl Program {
     }
 
     /// Asks it again what it is.
-    pub(super) fn describe(&self) -> Outcome<RawManifest> {
+    pub(super) fn describe(&self) -> CallOutcome<RawManifest> {
         describe::ask(&self.engine, &self.code)
     }
 
@@ -238,7 +238,12 @@ impl Program {
 
     /// Calls `rank` once: every call of a policy is made here.
     #[must_use]
-    pub fn ask(&self, input: &Input, params: &[f64], options: &CallOptions) -> Outcome<Ranking> {
+    pub fn ask(
+        &self,
+        input: &Input,
+        params: &[f64],
+        options: &CallOptions,
+    ) -> CallOutcome<Ranking> {
         let allowance = self.allowance(&options.limits, input.scope, input.rows);
         let allowance = match options.path {
             Path::Served => allowance,

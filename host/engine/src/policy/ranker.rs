@@ -1,4 +1,4 @@
-//! Whoever is in charge, or one policy in particular, as a [`Ranker`].
+//! The active policy, or one policy in particular, as a [`Ranker`].
 //!
 //! A question is answered by one seat, read once. The policy that is active there is asked while its
 //! breaker is closed; else the one before it, while that one's is; else nobody, and the built-in
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::accepted::Policy;
-use super::breaker::{Breakers, Change, Leave, Standing};
+use super::breaker::{BreakerChange, BreakerPermit, BreakerState, Breakers};
 use super::catalog::Catalog;
 use super::engine::Engine;
 use super::evidence::TestCase;
@@ -76,8 +76,8 @@ pub struct PolicyRanker {
 
 #[derive(Debug, Clone)]
 enum Who {
-    /// Whoever is in charge when the question comes.
-    Champion(Arc<Catalog>),
+    /// The active policy when the question comes.
+    Active(Arc<Catalog>),
     /// Always this one.
     Fixed(Arc<Policy>),
 }
@@ -97,12 +97,12 @@ struct Candidates {
 }
 
 impl PolicyRanker {
-    /// Asks whoever is in charge; the built-in ranking while nobody is.
+    /// Asks the active policy; the built-in ranking while none is active.
     #[must_use]
-    pub const fn champion(runtime: Runtime, catalog: Arc<Catalog>) -> Self {
+    pub const fn active(runtime: Runtime, catalog: Arc<Catalog>) -> Self {
         Self {
             runtime,
-            who: Who::Champion(catalog),
+            who: Who::Active(catalog),
             shadow: false,
         }
     }
@@ -131,9 +131,9 @@ impl PolicyRanker {
 impl Who {
     fn candidates(&self, question: &Question) -> Option<Candidates> {
         match self {
-            Self::Champion(catalog) => {
-                let in_charge = catalog.in_charge();
-                let seat = in_charge.seat(question.tier);
+            Self::Active(catalog) => {
+                let active_policies = catalog.active_policies();
+                let seat = active_policies.seat(question.tier);
                 Some(Candidates {
                     active: seat.active.as_ref()?.into(),
                     fallback: seat.fallback.as_ref().map(Asked::from),
@@ -184,17 +184,17 @@ impl Ranker for PolicyRanker {
             return shared.not_asked(active, question, Fault::ScopeUnsupported);
         }
         let now = shared.engine.clock().now();
-        let leave = candidates.able(question).find_map(|asked| {
-            let leave = shared.breakers.admit(asked.digest(), now)?;
-            Some((asked, leave))
+        let permit = candidates.able(question).find_map(|asked| {
+            let permit = shared.breakers.admit(asked.digest(), now)?;
+            Some((asked, permit))
         });
-        let answer = match leave {
+        let answer = match permit {
             None => shared.not_asked(active, question, Fault::Quarantined),
-            Some((asked, leave)) => {
+            Some((asked, permit)) => {
                 if self.shadow || asked.policy.allowance(question).is_pooled() {
-                    Shared::elsewhere(shared, asked, question, leave)
+                    Shared::elsewhere(shared, asked, question, permit)
                 } else {
-                    Answer::Ready(shared.ask(asked, question, leave))
+                    Answer::Ready(shared.ask(asked, question, permit))
                 }
             }
         };
@@ -207,7 +207,7 @@ impl Ranker for PolicyRanker {
 
 impl Shared {
     /// Asks on this thread, and tells the breaker and the metrics.
-    fn ask(&self, asked: &Asked, question: &Question, leave: Leave) -> Ranked {
+    fn ask(&self, asked: &Asked, question: &Question, permit: BreakerPermit) -> Ranked {
         let (ranked, _) = asked.policy.answer(asked.revision, question);
         if let Err(fault) = &ranked.outcome
             && fault.is_policys()
@@ -220,24 +220,24 @@ impl Shared {
                 "policy failed; the built-in ranking completes the decision"
             );
         }
-        self.judge(asked, question, &ranked, leave);
+        self.judge(asked, question, &ranked, permit);
         self.metrics.answered(question.scope, &ranked);
         ranked
     }
 
     /// Tells the breaker what came of a call, and the operator what came of that.
-    fn judge(&self, asked: &Asked, question: &Question, ranked: &Ranked, leave: Leave) {
+    fn judge(&self, asked: &Asked, question: &Question, ranked: &Ranked, permit: BreakerPermit) {
         let now = self.engine.clock().now();
         let change = match &ranked.outcome {
-            Ok(_) => leave.succeeded(now),
+            Ok(_) => permit.succeeded(now),
             Err(fault) if fault.is_policys() => {
                 let Asked { policy, revision } = asked;
                 let case = TestCase::new(policy, &policy.input(question), fault);
-                leave.failed(case.of(*revision, question.decision), now)
+                permit.failed(case.of(*revision, question.decision), now)
             }
             // No fault of its own: as if it had not been asked.
             Err(_) => {
-                drop(leave);
+                drop(permit);
                 None
             }
         };
@@ -252,7 +252,7 @@ impl Shared {
         this: &Arc<Self>,
         asked: &Asked,
         question: &Arc<Question>,
-        leave: Leave,
+        permit: BreakerPermit,
     ) -> Answer {
         let (reply, answer) = oneshot::channel();
         let job = {
@@ -260,7 +260,7 @@ impl Shared {
             move || {
                 // Whoever asked may have given up while this was in the queue.
                 if !reply.is_closed() {
-                    let _ = reply.send(this.ask(&asked, &question, leave));
+                    let _ = reply.send(this.ask(&asked, &question, permit));
                 }
             }
         };
@@ -281,14 +281,14 @@ impl Shared {
     /// Tries a quarantined policy on a question that somebody else has answered, if a trial is due
     /// and the pool has room. Nobody waits for it and nothing goes by its answer.
     fn try_in_shadow(this: &Arc<Self>, asked: &Asked, question: &Arc<Question>, now: Timestamp) {
-        let Some(leave) = this.breakers.trial(asked.digest(), now) else {
+        let Some(permit) = this.breakers.trial(asked.digest(), now) else {
             return;
         };
         let (shared, asked, question) = (this.clone(), asked.clone(), question.clone());
         let job = move || {
             let (ranked, _) = asked.policy.answer(asked.revision, &question);
             shared.metrics.tried(&ranked.outcome);
-            shared.judge(&asked, &question, &ranked, leave);
+            shared.judge(&asked, &question, &ranked, permit);
         };
         // A job that found no room is dropped with its leave: the next question is another chance.
         let _ = this.pool.submit(job);
@@ -306,14 +306,16 @@ impl Shared {
 }
 
 /// Says how a policy's breaker stands from now on, and why.
-fn tell(asked: &Asked, change: &Change) {
+fn tell(asked: &Asked, change: &BreakerChange) {
     let policy = &*asked.policy.about().name;
     let revision = asked.revision.map(RevisionId::get);
     let (digest, why) = (&*change.digest, &change.why);
     match change.to {
-        Standing::Open => tracing::warn!(policy, revision, digest, why, "policy quarantined"),
-        Standing::HalfOpen => tracing::info!(policy, revision, digest, why, "policy on trial"),
-        Standing::Closed => tracing::info!(policy, revision, digest, why, "policy is asked again"),
+        BreakerState::Open => tracing::warn!(policy, revision, digest, why, "policy quarantined"),
+        BreakerState::HalfOpen => tracing::info!(policy, revision, digest, why, "policy on trial"),
+        BreakerState::Closed => {
+            tracing::info!(policy, revision, digest, why, "policy is asked again")
+        }
     }
 }
 

@@ -197,7 +197,7 @@ fn settings() -> wasmtime::Config {
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
-        // Half as fast with it; a NaN score is struck by the guard.
+        // Half as fast with it; a NaN score is rejected by the guard.
         .cranelift_nan_canonicalization(false)
         // Everything here is one synchronous call; without it calls take two thirds of the time.
         .concurrency_support(false)

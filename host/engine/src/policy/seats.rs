@@ -1,7 +1,7 @@
 //! Who answers at which tier.
 //!
 //! A [`Seat`] is one tier's: the policy that answers there, and the one before it, which takes over
-//! while the first is quarantined. [`InCharge`] is all five seats. It is immutable and sits behind
+//! while the first is quarantined. [`ActivePolicies`] is all five seats. It is immutable and sits behind
 //! one pointer, so a decision that has read it sees one state of affairs, and a change of one tier
 //! or of all is one store.
 //!
@@ -16,9 +16,9 @@ use wastegate_core::types::{RevisionId, Tier};
 /// A policy that is ready, and the revision that it is. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Deployed {
-    /// Which revision.
+    /// The revision's number.
     pub revision: RevisionId,
-    /// What answers.
+    /// The compiled policy, kept alive by this reference.
     pub policy: Arc<Policy>,
 }
 
@@ -33,7 +33,7 @@ pub struct Seat {
 
 /// Who answers, tier by tier.
 #[derive(Debug, Clone, Default)]
-pub struct InCharge {
+pub struct ActivePolicies {
     /// In the order of [`Tier::ALL`].
     seats: [Seat; 5],
 }
@@ -57,7 +57,7 @@ impl Seat {
     }
 }
 
-impl InCharge {
+impl ActivePolicies {
     /// The same at every tier.
     #[must_use]
     pub fn all(seat: Seat) -> Self {
@@ -134,7 +134,7 @@ mod tests {
         // The same revision again keeps what it falls back to.
         assert_eq!(revisions(&second.followed_by(deployed(&policy, 2))), (2, 1));
 
-        let all = InCharge::all(first);
+        let all = ActivePolicies::all(first);
         let mixed = all.with([Tier::Proactive, Tier::Force], &second);
         let seen: Vec<u64> = mixed.seats().map(|(_, seat)| revisions(seat).0).collect();
         assert_eq!(seen, [2, 1, 1, 1, 2]);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::denied::{Denied, Why};
+use super::denied::{DenialReason, Denied};
 use super::ladder::Admission;
 use super::metrics::Outcome;
-use super::watch::{Ended, Watch};
+use super::watch::{AdmissionEnd, AdmissionObserver};
 use super::way::Way;
 use crate::registry::Permit;
 use wastegate_core::types::{ManagerKey, Timestamp, UserId};
@@ -18,7 +18,7 @@ impl Admission {
         self.metrics.admitted(outcome, took, triggered);
         if let Some(manager) = permit.manager() {
             self.cleaner.entered(&manager.user);
-            self.tell(Ended {
+            self.tell(AdmissionEnd {
                 user: &manager.user,
                 key: &manager.key,
                 at,
@@ -30,11 +30,11 @@ impl Admission {
         permit
     }
 
-    /// Somebody did not get in.
+    /// An admission was refused.
     pub(super) fn turned_away(&self, denied: &Denied, key: &ManagerKey, start: Timestamp) {
         let at = self.clock.now();
         self.registry.refused(&denied.user, key, at);
-        self.tell(Ended {
+        self.tell(AdmissionEnd {
             user: &denied.user,
             key,
             at,
@@ -44,14 +44,14 @@ impl Admission {
         });
     }
 
-    fn tell(&self, ended: Ended<'_>) {
+    fn tell(&self, ended: AdmissionEnd<'_>) {
         if let Some(watch) = self.watch.get() {
             watch.ended(ended);
         }
     }
 
-    /// Has somebody told how every admission ends, from now on. The first one stays.
-    pub fn watched_by(&self, watch: Arc<dyn Watch>) {
+    /// Reports the end of every admission to an observer, from now on. The first observer stays.
+    pub fn watched_by(&self, watch: Arc<dyn AdmissionObserver>) {
         // Set once, when the application is put together.
         let _ = self.watch.set(watch);
     }
@@ -59,7 +59,7 @@ impl Admission {
     pub(super) fn deny(
         &self,
         user: &UserId,
-        why: Why,
+        why: DenialReason,
         (held, limit): (u32, u32),
         retry_after: Duration,
         way: Way,

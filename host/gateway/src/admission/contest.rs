@@ -22,7 +22,7 @@ const WAIT_FIRST: Duration = Duration::from_secs(1);
 
 type Device = (UserId, ManagerKey, DeviceId);
 
-/// Who took over from whom, and how often.
+/// How often connections of one device replaced each other.
 #[derive(Debug, Default)]
 pub(super) struct Contests {
     // Held for a map operation; only takeovers of connections that answer come here.

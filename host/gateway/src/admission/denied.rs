@@ -7,10 +7,11 @@ use serde::Serialize;
 use crate::cleanup::TierRun;
 use wastegate_core::types::UserId;
 
-/// Why somebody was refused.
+/// Why an admission was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Why {
+#[non_exhaustive]
+pub enum DenialReason {
     /// Too many attempts of this user in a while.
     RateLimited,
     /// The user holds its limit and nothing may be evicted.
@@ -30,8 +31,8 @@ pub enum Why {
     DeviceContested,
 }
 
-impl Why {
-    /// Every reason.
+impl DenialReason {
+    /// Every reason, in the order of the variants.
     pub const ALL: [Self; 8] = [
         Self::RateLimited,
         Self::UserLimit,
@@ -59,13 +60,13 @@ impl Why {
     }
 }
 
-/// A refusal.
+/// The answer to an admission that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Denied {
-    /// Why.
+    /// The reason, as metrics and the client's answer name it.
     #[serde(rename = "error")]
-    pub why: Why,
-    /// Who.
+    pub why: DenialReason,
+    /// The user whose limit the admission counted against.
     pub user: UserId,
     /// The limit that was met: the user's, the node's, or the manager's connections.
     pub limit: u32,

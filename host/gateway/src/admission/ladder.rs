@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::contest::Contests;
-use super::denied::{Denied, Why};
+use super::denied::{DenialReason, Denied};
 use super::metrics::{Metrics, Outcome};
 use super::queue::{Queues, Ticket};
 use super::rate::Rate;
 use super::room::{Look, Out, Step};
-use super::seat::{Admitted, Asked, Displace, Newcomer, Promise, Seat};
-use super::watch::Watch;
+use super::seat::{AdmissionSeat, Admitted, Displace, Newcomer, Promise, SeatAnswer};
+use super::watch::AdmissionObserver;
 use super::way::Way;
 use crate::cleanup::{Cleaner, Displacement};
 use crate::registry::{Entrance, Permit, Registry};
@@ -37,7 +37,7 @@ pub struct Admission {
     queues: Arc<Queues>,
     pub(super) contests: Contests,
     pub(super) metrics: Metrics,
-    pub(super) watch: OnceLock<Arc<dyn Watch>>,
+    pub(super) watch: OnceLock<Arc<dyn AdmissionObserver>>,
 }
 
 impl Admission {
@@ -83,13 +83,13 @@ impl Admission {
         self.registry.held(user) >= limit && self.registry.get(user, key).is_none()
     }
 
-    /// Sets how many managers a user may hold, as whoever vouches for it says; none for as many as
+    /// Sets how many managers a user may hold, as its identity provider says; none for as many as
     /// everybody.
     pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
         self.registry.set_limit(user, limit);
     }
 
-    /// Lets one connection in, within the budget. Whoever stops waiting leaves nothing behind.
+    /// Admits one connection, within the budget. Dropping the future gives everything back.
     ///
     /// # Errors
     /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
@@ -100,12 +100,12 @@ impl Admission {
             device: None,
         };
         match self.ask(newcomer, Displace::Now).await? {
-            Asked::Seat(Seat::Free(permit)) => Ok(Admitted::Now(permit)),
+            SeatAnswer::Seat(AdmissionSeat::Free(permit)) => Ok(Admitted::Now(permit)),
             // Nothing is promised where it can be given.
-            Asked::Seat(Seat::Promised(promise)) => {
+            SeatAnswer::Seat(AdmissionSeat::Promised(promise)) => {
                 self.redeem(promise, newcomer).await.map(Admitted::Now)
             }
-            Asked::Queued(ticket) => Ok(Admitted::Queued(ticket)),
+            SeatAnswer::Queued(ticket) => Ok(Admitted::Queued(ticket)),
         }
     }
 
@@ -114,7 +114,11 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when nothing that is held may be evicted, and the ladder has no step left.
-    pub async fn ask(&self, newcomer: Newcomer<'_>, displace: Displace) -> Result<Asked, Denied> {
+    pub async fn ask(
+        &self,
+        newcomer: Newcomer<'_>,
+        displace: Displace,
+    ) -> Result<SeatAnswer, Denied> {
         let start = self.clock.now();
         let asked = self.attempt(newcomer, displace, start).await;
         if let Err(denied) = &asked {
@@ -161,12 +165,12 @@ impl Admission {
         newcomer: Newcomer<'_>,
         displace: Displace,
         start: Timestamp,
-    ) -> Result<Asked, Denied> {
+    ) -> Result<SeatAnswer, Denied> {
         let Newcomer { user, key, .. } = newcomer;
         let mut way = Way::new(start, start.after(self.config.budget));
         if let Err(retry_after) = self.rate.attempt(user, &self.config, start) {
             let out = Out {
-                why: Why::RateLimited,
+                why: DenialReason::RateLimited,
                 retry_after: Some(retry_after),
                 ..self.full_now(user)
             };
@@ -183,15 +187,15 @@ impl Admission {
         match step {
             Step::In(permit) => {
                 let permit = self.seated(permit, newcomer, way).await?;
-                Ok(Asked::Seat(Seat::Free(permit)))
+                Ok(SeatAnswer::Seat(AdmissionSeat::Free(permit)))
             }
-            Step::Promised => Ok(Asked::Seat(self.promise(start))),
+            Step::Promised => Ok(SeatAnswer::Seat(self.promise(start))),
             Step::Out(out) => self.line_up(user, out, way),
         }
     }
 
-    fn promise(&self, since: Timestamp) -> Seat {
-        Seat::Promised(Promise {
+    fn promise(&self, since: Timestamp) -> AdmissionSeat {
+        AdmissionSeat::Promised(Promise {
             since,
             looked_at: Some(self.clock.now()),
         })
@@ -200,7 +204,7 @@ impl Admission {
     /// What a user at its limit is refused with.
     fn full_now(&self, user: &UserId) -> Out {
         Out {
-            why: Why::UserLimit,
+            why: DenialReason::UserLimit,
             held: self.registry.held(user),
             limit: self.registry.limit(user, self.clock.now()),
             retry_after: None,
@@ -236,21 +240,21 @@ impl Admission {
     }
 
     /// The queue, if it is the user's own limit and there is a queue; else a refusal.
-    fn line_up(&self, user: &UserId, out: Out, way: Way) -> Result<Asked, Denied> {
+    fn line_up(&self, user: &UserId, out: Out, way: Way) -> Result<SeatAnswer, Denied> {
         // One that is held back would keep those behind it waiting.
-        if out.why != Why::UserLimit || self.config.queue_length_max == 0 {
+        if out.why != DenialReason::UserLimit || self.config.queue_length_max == 0 {
             return Err(self.refuse(user, out, way));
         }
         let Some(ticket) = self.queues.join(user, self.config.queue_length_max) else {
             let out = Out {
-                why: Why::QueueFull,
+                why: DenialReason::QueueFull,
                 retry_after: Some(self.config.queue_wait),
                 ..out
             };
             return Err(self.refuse(user, out, way));
         };
         self.metrics.count(Outcome::Queued);
-        Ok(Asked::Queued(ticket))
+        Ok(SeatAnswer::Queued(ticket))
     }
 
     /// Waits in the queue until it is this client's turn and a slot is free.
@@ -269,8 +273,8 @@ impl Admission {
             device: None,
         };
         match self.wait_for_seat(ticket, newcomer, Displace::Now).await? {
-            Seat::Free(permit) => Ok(permit),
-            Seat::Promised(promise) => self.redeem(promise, newcomer).await,
+            AdmissionSeat::Free(permit) => Ok(permit),
+            AdmissionSeat::Promised(promise) => self.redeem(promise, newcomer).await,
         }
     }
 
@@ -283,7 +287,7 @@ impl Admission {
         ticket: Ticket,
         newcomer: Newcomer<'_>,
         displace: Displace,
-    ) -> Result<Seat, Denied> {
+    ) -> Result<AdmissionSeat, Denied> {
         let start = self.clock.now();
         let seat = self.stand(ticket, newcomer, displace, start).await;
         if let Err(denied) = &seat {
@@ -298,7 +302,7 @@ impl Admission {
         newcomer: Newcomer<'_>,
         displace: Displace,
         start: Timestamp,
-    ) -> Result<Seat, Denied> {
+    ) -> Result<AdmissionSeat, Denied> {
         let Newcomer { user, key, .. } = newcomer;
         let deadline = start.after(self.config.queue_wait);
         let mut way = Way::new(start, deadline);
@@ -317,7 +321,7 @@ impl Admission {
                             .await
                             .map_err(|out| self.refuse(user, out, Way::new(start, deadline)))?;
                         let permit = self.let_in(permit, Outcome::AdmittedFromQueue, &way);
-                        return Ok(Seat::Free(permit));
+                        return Ok(AdmissionSeat::Free(permit));
                     }
                     // A slot that becomes free meanwhile is not kept waiting for the probes.
                     Entrance::UserFull { .. } => tokio::select! {
@@ -346,7 +350,7 @@ impl Admission {
             if left.is_zero() {
                 way.tiers.clear();
                 let out = Out {
-                    why: Why::QueueTimeout,
+                    why: DenialReason::QueueTimeout,
                     ..self.full_now(user)
                 };
                 return Err(self.refuse(user, out, way));

@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::denied::Why;
+use super::denied::DenialReason;
 use crate::observe::metrics::millis;
 
 /// How an admission ended, or went on.
@@ -38,7 +38,7 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// How admissions ended.
+/// Counters of how admissions ended, and how long those with a cleanup took.
 #[derive(Debug)]
 pub struct Metrics {
     outcomes: Family<OutcomeLabel, Counter>,
@@ -97,7 +97,7 @@ impl Metrics {
         }
     }
 
-    pub(super) fn denied(&self, why: Why, took: Duration) {
+    pub(super) fn denied(&self, why: DenialReason, took: Duration) {
         self.outcomes
             .get_or_create(&OutcomeLabel {
                 outcome: why.name(),
@@ -105,11 +105,11 @@ impl Metrics {
             .inc();
         let at_a_limit = matches!(
             why,
-            Why::UserLimit
-                | Why::NodeLimit
-                | Why::QueueFull
-                | Why::ManagerConnections
-                | Why::Displaced
+            DenialReason::UserLimit
+                | DenialReason::NodeLimit
+                | DenialReason::QueueFull
+                | DenialReason::ManagerConnections
+                | DenialReason::Displaced
         );
         if at_a_limit {
             self.limit_hits.inc();

@@ -25,9 +25,9 @@ mod way;
 mod tests;
 
 pub use config::Config;
-pub use denied::{Denied, Why};
+pub use denied::{DenialReason, Denied};
 pub use ladder::Admission;
 pub use metrics::Metrics;
 pub use queue::Ticket;
-pub use seat::{Admitted, Asked, Displace, Newcomer, Promise, Seat};
-pub use watch::{Ended, Watch};
+pub use seat::{AdmissionSeat, Admitted, Displace, Newcomer, Promise, SeatAnswer};
+pub use watch::{AdmissionEnd, AdmissionObserver};

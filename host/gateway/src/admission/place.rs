@@ -1,6 +1,6 @@
 //! A place for one more connection of a manager, where a newcomer joins one.
 
-use super::denied::Why;
+use super::denied::DenialReason;
 use super::ladder::Admission;
 use super::room::Out;
 use super::seat::Newcomer;
@@ -31,14 +31,14 @@ impl Admission {
             retry_after,
         };
         self.contest(manager, newcomer, now)
-            .map_err(|wait| out(Why::DeviceContested, Some(wait)))?;
+            .map_err(|wait| out(DenialReason::DeviceContested, Some(wait)))?;
         let left = way.deadline.since(now);
         let place = self.cleaner.make_place(manager, newcomer.device);
         let placed = tokio::time::timeout(left, place).await.unwrap_or(false);
         if placed {
             Ok(())
         } else {
-            Err(out(Why::ManagerConnections, None))
+            Err(out(DenialReason::ManagerConnections, None))
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use wastegate_core::types::UserId;
 
-/// Everybody who waits.
+/// All waiting admissions.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     // Held for a queue operation.
@@ -54,7 +54,7 @@ impl Queues {
         })
     }
 
-    /// Whether somebody waits for a slot of that user.
+    /// Whether an admission waits for a slot of that user.
     pub(super) fn is_waited_for(&self, user: &UserId) -> bool {
         self.by_user.lock().contains_key(user)
     }

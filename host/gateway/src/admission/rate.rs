@@ -1,4 +1,4 @@
-//! How often a user may knock: a fixed window per user.
+//! How often a user may attempt an upgrade: a fixed window per user.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::config::Config;
 use wastegate_core::types::{Timestamp, UserId};
 
-/// Counts attempts.
+/// Counts attempts per user, one window after the other.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     // Held for a map operation, or for one clean-up of the whole map when it is full.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::denied::Why;
+use super::denied::DenialReason;
 use super::ladder::Admission;
 use super::seat::{Displace, Newcomer};
 use super::way::Way;
@@ -23,7 +23,7 @@ pub(super) enum Step {
 /// Nothing may go.
 #[derive(Clone, Copy)]
 pub(super) struct Out {
-    pub(super) why: Why,
+    pub(super) why: DenialReason,
     pub(super) held: u32,
     pub(super) limit: u32,
     /// When another try makes sense, if that is known.
@@ -70,11 +70,11 @@ impl Admission {
                 Entrance::Open(permit) => return Step::In(permit),
                 Entrance::NodeFull { held, limit } => {
                     let look = self.look_on_node(displace, way).await;
-                    (out(Why::NodeLimit, held, limit), look)
+                    (out(DenialReason::NodeLimit, held, limit), look)
                 }
                 Entrance::UserFull { held, limit } => {
                     let look = self.look(user, key, displace, way).await;
-                    (out(Why::UserLimit, held, limit), look)
+                    (out(DenialReason::UserLimit, held, limit), look)
                 }
             };
             match look {
@@ -85,7 +85,7 @@ impl Admission {
                     newborns,
                     displacement,
                 } => {
-                    if full.why == Why::UserLimit {
+                    if full.why == DenialReason::UserLimit {
                         self.explain(newcomer, displacement, &mut full, way, !newborns);
                     }
                     if !newborns {
@@ -124,7 +124,7 @@ impl Admission {
             displacement,
         };
         let mut newborns = false;
-        // Whoever was promised a place a moment ago has seen these tiers fail.
+        // For an admission that was promised a place a moment ago, these tiers have failed already.
         if !(may && way.has_looked) {
             let Some(cleanup) = self.pass(user, below, way).await else {
                 return nothing(false);
@@ -233,9 +233,9 @@ impl Admission {
         match displacement {
             Displacement::Held if is_final => {
                 let wait = self.cleaner.hold_back(newcomer.user, newcomer.key, first);
-                (full.why, full.retry_after) = (Why::Displaced, Some(wait));
+                (full.why, full.retry_after) = (DenialReason::Displaced, Some(wait));
             }
-            Displacement::Held => full.why = Why::Displaced,
+            Displacement::Held => full.why = DenialReason::Displaced,
             Displacement::Spent(left) => full.retry_after = Some(left.max(first)),
             Displacement::Off | Displacement::Allowed => {
                 full.retry_after = way.cool_down.map(cool_down);

@@ -28,24 +28,24 @@ pub enum Displace {
 /// A positive answer.
 #[derive(Debug)]
 pub enum Admitted {
-    /// Come in.
+    /// The manager has a slot.
     Now(Permit),
     /// Wait here: [`Admission::wait`](super::Admission::wait).
     Queued(Ticket),
 }
 
-/// A positive answer to a newcomer for whom nothing that answers was evicted yet.
+/// A positive answer, before any manager that answers was evicted for it.
 #[derive(Debug)]
-pub enum Asked {
+pub enum SeatAnswer {
     /// There is a place.
-    Seat(Seat),
+    Seat(AdmissionSeat),
     /// Wait here: [`Admission::wait_for_seat`](super::Admission::wait_for_seat).
     Queued(Ticket),
 }
 
 /// A place, or that one can be had.
 #[derive(Debug)]
-pub enum Seat {
+pub enum AdmissionSeat {
     /// There is one.
     Free(Permit),
     /// One can be had by evicting a manager that answers.

@@ -1,4 +1,4 @@
-//! Who hears how admissions end.
+//! The observer of how admissions end.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 
 /// One admission that ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
-    /// Who knocked.
+pub struct AdmissionEnd<'a> {
+    /// The user whose limit the admission counted against.
     pub user: &'a UserId,
-    /// For which manager.
+    /// The manager that the admission was for.
     pub key: &'a ManagerKey,
     /// When it ended.
     pub at: Timestamp,
-    /// From the knock to the answer; of one who queued, from the place in the queue on.
+    /// From the attempt to the answer; of one who queued, from the place in the queue on.
     pub took: Duration,
     /// Whether a cleanup ran for it.
     pub triggered: bool,
@@ -22,7 +22,7 @@ pub struct Ended<'a> {
 }
 
 /// Hears of every admission's end, on its path: it must not block.
-pub trait Watch: Send + Sync + 'static {
-    /// One ended.
-    fn ended(&self, ended: Ended<'_>);
+pub trait AdmissionObserver: Send + Sync + 'static {
+    /// Called once for each admission, after its answer is known.
+    fn ended(&self, ended: AdmissionEnd<'_>);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::decide::{Patience, Terms};
 use super::driver::{Cleaner, Cleanup};
-use super::flight::Wish;
+use super::flight::JoinReason;
 use super::pass::Pass;
 use crate::health;
 use wastegate_core::decision::Probe;
@@ -21,7 +21,7 @@ impl Cleaner {
     /// Makes room for sockets that wait for a place. Ends by itself; callers that come meanwhile share its
     /// result.
     pub async fn make_room_for_connections(self: &Arc<Self>, waiting: Waiting) -> Arc<Cleanup> {
-        let (flight, ours) = self.connection_flights.join(&(), Wish::Room);
+        let (flight, ours) = self.connection_flights.join(&(), JoinReason::Room);
         if let Some(landing) = ours {
             let cleaner = self.clone();
             self.tasks.spawn("connection-cleanup", async move {

@@ -23,7 +23,7 @@ const RANKER_NOTICED: Duration = Duration::from_millis(1);
 /// How a decision is carried out.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
-    /// By which table.
+    /// The tiers, and what each may evict.
     pub(super) table: &'a TierTable,
     /// What the victims are told.
     pub(super) cause: EvictionCause,
@@ -32,7 +32,7 @@ pub(super) struct Terms<'a> {
     /// Which tiers this cleanup works through.
     pub(super) pass: Pass,
     /// How many still have to go. Asked again before each victim of `force`: while a ranking was
-    /// on its way, somebody may have left or given up.
+    /// on its way, a client may have left or given up.
     pub(super) needed: &'a (dyn Fn() -> u32 + Sync),
 }
 

@@ -14,7 +14,7 @@ use wastegate_core::types::{DecisionId, ManagerKey, Tier, UserId};
 /// Whether a newcomer may displace a manager that answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Displacement {
-    /// It may.
+    /// A manager that answers may be evicted for it.
     Allowed,
     /// The operator has switched `force` off.
     Off,

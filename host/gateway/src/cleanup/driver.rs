@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::config::Config;
 use super::decide::{Patience, Terms};
 use super::evict::Recorder;
-use super::flight::{Flights, Wish};
+use super::flight::{Flights, JoinReason};
 use super::metrics::Metrics;
 use super::pass::Pass;
 use super::pressure::PressureBook;
@@ -28,16 +28,16 @@ use wastegate_core::types::{
 };
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
-/// look takes them as they are: by then somebody has to go.
+/// look takes them as they are: by then a manager has to be evicted.
 pub(super) const FORCE_LOOKS: u32 = 3;
 
 /// What a cleaner is made of.
-pub struct Parts {
-    /// Who is there.
+pub struct CleanerParts {
+    /// The managers, and the limits of users and node.
     pub registry: Arc<Registry>,
-    /// Who ranks.
+    /// The policies, behind one trait; their rankings are untrusted.
     pub ranker: Arc<dyn Ranker>,
-    /// Who takes notes.
+    /// Records what cleanup decided and did.
     pub recorder: Arc<dyn Recorder>,
     /// Where moments come from.
     pub clock: Clock,
@@ -45,7 +45,7 @@ pub struct Parts {
     pub config: Config,
     /// How probes are made.
     pub health: health::Config,
-    /// Where cleanups run.
+    /// The group of tasks that cleanups run in.
     pub tasks: Tasks,
     /// Who keeps the background pass running.
     pub supervisor: Supervisor,
@@ -84,7 +84,7 @@ pub struct Cleaner {
 /// What one tier did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TierRun {
-    /// Which tier.
+    /// The tier that ran.
     pub tier: Tier,
     /// Managers that it might have touched.
     pub eligible: u32,
@@ -110,8 +110,8 @@ pub struct Cleanup {
 impl Cleaner {
     /// A cleaner at rest.
     #[must_use]
-    pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts {
+    pub fn new(parts: CleanerParts) -> Arc<Self> {
+        let CleanerParts {
             registry,
             ranker,
             recorder,
@@ -164,10 +164,10 @@ impl Cleaner {
         &self.pressure
     }
 
-    /// Makes room for one more manager of a user by one pass of the tiers, and for everybody else who asks
-    /// for the same meanwhile. Ends by itself; whoever stops waiting does not stop it.
+    /// Makes room for one more manager of a user by one pass of the tiers, and for every admission that asks
+    /// for the same meanwhile. Ends by itself, even if the admissions stop waiting.
     pub async fn make_room(self: &Arc<Self>, user: &UserId, pass: Pass) -> Arc<Cleanup> {
-        let (flight, ours) = self.flights.join(&(user.clone(), pass), Wish::Room);
+        let (flight, ours) = self.flights.join(&(user.clone(), pass), JoinReason::Room);
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
             self.tasks.spawn("cleanup", async move {
@@ -249,7 +249,7 @@ impl Cleaner {
 
     /// Looks once more after rankings that took their time and came to nothing: meanwhile somebody
     /// may have become one that may go. The host ranks by itself and at once, so that nothing can
-    /// change during this look, and whoever is refused after it is refused rightly.
+    /// change during this look, and a refusal after it is correct.
     async fn last_look(
         &self,
         user: &UserId,

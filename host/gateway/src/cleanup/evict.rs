@@ -21,9 +21,9 @@ const REPORT_SLACK: Duration = Duration::from_secs(1);
 /// A decision with all that became of it.
 #[derive(Debug, Clone)]
 pub struct Decided {
-    /// What was asked.
+    /// The question that the ranker was asked.
     pub question: Arc<Question>,
-    /// What was answered.
+    /// The answer, before the guard checked it.
     pub answer: Ranked,
     /// What was to be done.
     pub plan: Plan,
@@ -103,7 +103,7 @@ impl Cleaner {
             for (victim, &outcome) in plan.victims().iter().zip(&outcomes) {
                 metrics.evicted(question.tier, victim, outcome);
             }
-            metrics.struck(plan.refusals());
+            metrics.rejected(plan.refusals());
             recorder.decided(Decided {
                 question,
                 answer,
@@ -114,7 +114,7 @@ impl Cleaner {
         u32::try_from(freed).unwrap_or(u32::MAX)
     }
 
-    /// Looks once more before it acts: the tier may still touch it (nobody pinned it meanwhile),
+    /// Looks once more before it acts: the tier may still touch it (it was not pinned meanwhile),
     /// and a responsive one has not become active since the snapshot.
     fn still_a_victim(
         &self,

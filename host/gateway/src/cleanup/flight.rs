@@ -40,7 +40,7 @@ struct Running {
 }
 
 /// The result of a cleanup, once there is one. Those who wait are woken in the order in which they
-/// came, which a watch channel does not promise: whoever came first takes what was freed.
+/// came, which a watch channel does not promise: the first to come takes what was freed.
 #[derive(Debug, Default)]
 struct Landed {
     cleanup: OnceLock<Arc<Cleanup>>,
@@ -54,9 +54,9 @@ impl Landed {
     }
 }
 
-/// Why somebody joins a cleanup.
+/// Why a caller joins a cleanup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum JoinReason {
     /// For room.
     Room,
     /// So that it is made at all.
@@ -68,12 +68,12 @@ pub(super) enum Wish {
 pub(super) struct Flight<K: Eq + Hash> {
     flights: Flights<K>,
     whose: K,
-    wish: Wish,
+    join_reason: JoinReason,
     result: Arc<Landed>,
 }
 
 /// The duty to end a cleanup. Dropped without a result, it ends it with an empty one, so that a
-/// panic keeps nobody waiting.
+/// panic keeps no admission waiting.
 #[derive(Debug)]
 pub(super) struct Landing<K: Eq + Hash> {
     flights: Flights<K>,
@@ -83,15 +83,19 @@ pub(super) struct Landing<K: Eq + Hash> {
 
 impl<K: Eq + Hash + Clone> Flights<K> {
     /// Joins the cleanup; if none runs, the caller has to run it and land it.
-    pub(super) fn join(&self, whose: &K, wish: Wish) -> (Flight<K>, Option<Landing<K>>) {
+    pub(super) fn join(
+        &self,
+        whose: &K,
+        join_reason: JoinReason,
+    ) -> (Flight<K>, Option<Landing<K>>) {
         let mut running = self.running.lock();
         let flight = |result| Flight {
             flights: self.clone(),
             whose: whose.clone(),
-            wish,
+            join_reason,
             result,
         };
-        let more = u32::from(wish == Wish::Room);
+        let more = u32::from(join_reason == JoinReason::Room);
         if let Some(other) = running.get_mut(whose) {
             other.waiting += more;
             return (flight(other.result.clone()), None);
@@ -136,7 +140,7 @@ impl<K: Eq + Hash> Drop for Flight<K> {
     fn drop(&mut self) {
         // Who gave up needs no room any more. The next flight has nothing to do with us.
         if let Some(running) = self.flights.running.lock().get_mut(&self.whose)
-            && self.wish == Wish::Room
+            && self.join_reason == JoinReason::Room
             && Arc::ptr_eq(&running.result, &self.result)
         {
             running.waiting = running.waiting.saturating_sub(1);

@@ -10,14 +10,14 @@ use prometheus_client::registry::Registry;
 
 use super::driver::TierRun;
 use crate::observe::metrics::millis;
-use wastegate_core::decision::{Class, Refusal, Victim, VictimOutcome};
+use wastegate_core::decision::{Class, RejectedChoice, Victim, VictimOutcome};
 use wastegate_core::types::Tier;
 
 /// Labels of a tier's runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TierLabels {
     tier: &'static str,
-    /// `freed`, `empty` (nobody it might touch) or `none` (nobody it took).
+    /// `freed`, `empty` (no manager that it may evict) or `none` (it evicted none).
     result: &'static str,
 }
 
@@ -36,11 +36,11 @@ struct EvictionLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StruckLabel {
+struct RejectedLabel {
     why: &'static str,
 }
 
-/// What cleanups did.
+/// Counters of tiers, evictions and rejected choices.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     runs: Family<TierLabels, Counter>,
@@ -49,7 +49,7 @@ pub struct Metrics {
     evictions: Family<EvictionLabels, Counter>,
     forced_responsive: Counter,
     held_back: Counter,
-    struck: Family<StruckLabel, Counter>,
+    rejected: Family<RejectedLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -61,7 +61,7 @@ impl Default for Metrics {
             evictions: Family::default(),
             forced_responsive: Counter::default(),
             held_back: Counter::default(),
-            struck: Family::default(),
+            rejected: Family::default(),
         }
     }
 }
@@ -98,7 +98,7 @@ impl Metrics {
         registry.register(
             "struck",
             "Choices the guard struck out, by reason",
-            self.struck.clone(),
+            self.rejected.clone(),
         );
     }
 
@@ -139,10 +139,10 @@ impl Metrics {
         self.held_back.inc();
     }
 
-    pub(super) fn struck(&self, refusals: &[Refusal]) {
+    pub(super) fn rejected(&self, refusals: &[RejectedChoice]) {
         for refusal in refusals {
-            self.struck
-                .get_or_create(&StruckLabel {
+            self.rejected
+                .get_or_create(&RejectedLabel {
                     why: refusal.why.name(),
                 })
                 .inc();

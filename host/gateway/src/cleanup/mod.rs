@@ -2,7 +2,7 @@
 //!
 //! A [`Cleaner`] works through the tiers for one user, or for the node, until enough is free. It
 //! asks one [`Ranker`](wastegate_core::decision::Ranker) for an order, has the guard make a plan of it, and
-//! executes plans only. A user has one cleanup at a time; whoever comes meanwhile shares its result.
+//! executes plans only. A user has one cleanup at a time; admissions that come meanwhile share its result.
 //!
 //! Not here: WASM, HTTP, experiments, who is let in, and what a good victim is.
 
@@ -26,7 +26,7 @@ mod tests;
 pub use config::Config;
 pub use connections::Waiting;
 pub use displace::Displacement;
-pub use driver::{Cleaner, Cleanup, Parts, TierRun};
+pub use driver::{Cleaner, CleanerParts, Cleanup, TierRun};
 pub use evict::{Decided, Recorder, Silent, chooser};
 pub use metrics::Metrics;
 pub use node::NodePressure;

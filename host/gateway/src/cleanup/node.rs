@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::decide::{Patience, Terms};
 use super::driver::{Cleaner, Cleanup, FORCE_LOOKS};
-use super::flight::Wish;
+use super::flight::JoinReason;
 use super::pass::Pass;
 use crate::health;
 use crate::observe::process;
@@ -17,7 +17,7 @@ use wastegate_core::types::{EvictionCause, Tier};
 /// How full the node is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NodePressure {
-    /// Managers held.
+    /// How many managers the node holds.
     pub managers: u32,
     /// Managers that may be held.
     pub managers_limit: u32,
@@ -153,16 +153,20 @@ impl Cleaner {
         cleanup
     }
 
-    /// Makes room on the node for one more manager, whoever's, and for everybody else who asks
-    /// meanwhile. Ends by itself; whoever stops waiting does not stop it.
+    /// Makes room on the node for one more manager of any user, and for every admission that asks
+    /// meanwhile. Ends by itself, even if the admissions stop waiting.
     pub async fn make_room_on_node(self: &Arc<Self>, pass: Pass) -> Arc<Cleanup> {
-        self.clean_up_node(Wish::Room, pass).await
+        self.clean_up_node(JoinReason::Room, pass).await
     }
 
-    /// The same; with [`Wish::Order`] for nobody in particular, so that nothing that answers goes
+    /// The same; with [`JoinReason::Order`] for nobody in particular, so that nothing that answers goes
     /// for the mere fullness of the node.
-    pub(super) async fn clean_up_node(self: &Arc<Self>, wish: Wish, pass: Pass) -> Arc<Cleanup> {
-        let (flight, ours) = self.node_flights.join(&pass, wish);
+    pub(super) async fn clean_up_node(
+        self: &Arc<Self>,
+        join_reason: JoinReason,
+        pass: Pass,
+    ) -> Arc<Cleanup> {
+        let (flight, ours) = self.node_flights.join(&pass, join_reason);
         if let Some(landing) = ours {
             let cleaner = self.clone();
             self.tasks.spawn("node-cleanup", async move {

@@ -14,7 +14,7 @@ pub enum Pass {
     /// All below `force`, which will not follow: the built-in ranking completes what a policy leaves at
     /// the last of them.
     BelowForceOnly,
-    /// `force`.
+    /// The tier `force` only.
     Force,
 }
 

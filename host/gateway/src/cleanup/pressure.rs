@@ -13,7 +13,7 @@ use wastegate_core::types::{Timestamp, UserId};
 /// A change of one user's level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserPressure {
-    /// Whose.
+    /// The user whose level changed.
     pub user: UserId,
     /// From what to what.
     pub change: PressureChange,

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::decide::{Patience, Terms};
 use super::driver::Cleaner;
-use super::flight::Wish;
+use super::flight::JoinReason;
 use super::pass::Pass;
 use wastegate_core::types::{EvictionCause, Tier, UserId};
 
-/// Between two passes at the least, however often somebody says "look".
+/// The least time between two passes, however often a pass is requested.
 const REST_MIN: Duration = Duration::from_millis(100);
 /// Users looked at before others have their turn.
 const USERS_AT_ONCE: usize = 256;
@@ -33,7 +33,7 @@ impl Cleaner {
             });
     }
 
-    /// Until the interval is over, a temporary slot ends, or somebody says "look".
+    /// Until the interval is over, a temporary slot ends, or a pass is requested.
     async fn rest(&self) {
         tokio::time::sleep(REST_MIN).await;
         let now = self.clock.now();
@@ -55,7 +55,7 @@ impl Cleaner {
     pub async fn sweep(self: &Arc<Self>) {
         let mut users = self.registry.users();
         if users.len() > self.config.sweep_users_max {
-            // Where the last pass ended: nobody is left out for good.
+            // Where the last pass ended, so that no user is left out for good.
             let most = self.config.sweep_users_max;
             let from = self.swept.fetch_add(most, Ordering::Relaxed) % users.len();
             users.rotate_left(from);
@@ -86,9 +86,10 @@ impl Cleaner {
         }
         self.let_the_lost_go(&names).await;
         if self.node_pressure().short(self.config.node_reserve) > 0 {
-            self.clean_up_node(Wish::Order, Pass::BelowForce).await;
+            self.clean_up_node(JoinReason::Order, Pass::BelowForce)
+                .await;
             if self.node_pressure().over_memory() {
-                self.clean_up_node(Wish::Order, Pass::Force).await;
+                self.clean_up_node(JoinReason::Order, Pass::Force).await;
             }
         }
         for user in names.iter().chain(&self.pressure.users()) {

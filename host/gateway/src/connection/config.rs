@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::frames::{Limits, Unmasked};
+use super::frames::{FrameLimits, Unmasked};
 
 /// Sizes and deadlines of one WebSocket.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,8 @@ pub struct Config {
 
 impl Config {
     /// What a client may send, as a scanner of its frames takes it.
-    pub(super) const fn limits(&self, frame_bytes_max: usize) -> Limits {
-        Limits {
+    pub(super) const fn limits(&self, frame_bytes_max: usize) -> FrameLimits {
+        FrameLimits {
             frame_bytes_max: frame_bytes_max as u64,
             message_bytes_max: self.message_bytes_max as u64,
             fragments_max: self.fragments_max,

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::frames::{Piece, Scanner, Sender, Violation};
-use super::pump::Session;
+use super::pump::ConnectionContext;
 use super::transport::Transport;
 use crate::manager::Port;
 use wastegate_core::types::Clock;
@@ -36,7 +36,7 @@ impl Ear {
         transport: Transport,
         leftover: Bytes,
         port: Arc<Port>,
-        session: &Session,
+        session: &ConnectionContext,
     ) -> Self {
         // Nothing is negotiated here that would compress.
         let limits = session.config.limits(session.config.own_frame_bytes_max());

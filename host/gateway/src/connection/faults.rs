@@ -14,20 +14,21 @@ use crate::observe::metrics::{ClosedLabel, Label};
 use wastegate_core::types::{CloseReason, ConnectionId, Timestamp};
 
 /// Between two lines about the same kind of fault.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// One of the two ends of a connection that is handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The client.
+pub enum PeerSide {
+    /// The client's end of the connection.
     Client,
-    /// The backend.
+    /// The backend's end of the connection.
     Backend,
 }
 
 /// A kind of fault, for which a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
+#[non_exhaustive]
+pub enum PeerFault {
     /// A frame over `connection.frame_bytes_max`.
     FrameSize,
     /// A message over `connection.message_bytes_max`.
@@ -58,8 +59,8 @@ pub enum Fault {
     Protocol,
 }
 
-impl Fault {
-    /// Every kind.
+impl PeerFault {
+    /// Every kind, in the order of the variants.
     pub const ALL: [Self; 14] = [
         Self::FrameSize,
         Self::MessageSize,
@@ -157,7 +158,7 @@ impl Fault {
     }
 }
 
-impl ClosedLabel for Fault {
+impl ClosedLabel for PeerFault {
     const KEY: &'static str = "fault";
 
     fn value(&self) -> &'static str {
@@ -165,7 +166,7 @@ impl ClosedLabel for Fault {
     }
 }
 
-impl ClosedLabel for Side {
+impl ClosedLabel for PeerSide {
     const KEY: &'static str = "side";
 
     fn value(&self) -> &'static str {
@@ -178,21 +179,21 @@ impl ClosedLabel for Side {
 
 /// The faults of all connections; a copy counts with the first.
 #[derive(Debug, Clone)]
-pub struct Faults {
-    counted: Family<(Label<Fault>, Label<Side>), Counter>,
-    told: Arc<Throttle<(Fault, Side)>>,
+pub struct PeerFaults {
+    counted: Family<(Label<PeerFault>, Label<PeerSide>), Counter>,
+    reports: Arc<Throttle<(PeerFault, PeerSide)>>,
 }
 
-impl Default for Faults {
+impl Default for PeerFaults {
     fn default() -> Self {
         Self {
             counted: Family::default(),
-            told: Arc::new(Throttle::new(TOLD_EVERY)),
+            reports: Arc::new(Throttle::new(REPORT_EVERY)),
         }
     }
 }
 
-impl Faults {
+impl PeerFaults {
     /// Registers under `wastegate_connection_`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
@@ -203,31 +204,37 @@ impl Faults {
     }
 
     /// Counts a fault, and tells of it unless one of its kind was told of a moment ago.
-    pub(super) fn note(&self, fault: Fault, side: Side, connection: ConnectionId, now: Timestamp) {
+    pub(super) fn note(
+        &self,
+        fault: PeerFault,
+        side: PeerSide,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) {
         let labels = (Label(fault), Label(side));
         self.counted.get_or_create(&labels).inc();
-        let Some(suppressed) = self.told.pass(now, (fault, side)) else {
+        let Some(suppressed) = self.reports.pass(now, (fault, side)) else {
             return;
         };
         let (fault, kind) = (
-            fault.setting().filter(|_| side == Side::Client),
+            fault.setting().filter(|_| side == PeerSide::Client),
             fault.name(),
         );
         match (side, fault) {
-            (Side::Client, Some(setting)) => tracing::warn!(
+            (PeerSide::Client, Some(setting)) => tracing::warn!(
                 fault = kind,
                 setting,
                 %connection,
                 suppressed,
                 "a connection ended: its client sent more than `{setting}` allows"
             ),
-            (Side::Client, None) => tracing::warn!(
+            (PeerSide::Client, None) => tracing::warn!(
                 fault = kind,
                 %connection,
                 suppressed,
                 "a connection ended: its client broke the protocol (RFC 6455), which no setting allows"
             ),
-            (Side::Backend, _) => tracing::warn!(
+            (PeerSide::Backend, _) => tracing::warn!(
                 fault = kind,
                 %connection,
                 suppressed,
@@ -244,7 +251,7 @@ mod tests {
     /// B11: whatever is refused for a limit of ours has a setting, and what has none is the protocol's.
     #[test]
     fn b11_a_limit_of_ours_has_a_setting() {
-        for fault in Fault::ALL {
+        for fault in PeerFault::ALL {
             let is_ours = matches!(
                 fault.reason(),
                 CloseReason::MessageTooBig | CloseReason::PolicyViolation

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
 use super::linger::linger;
 use super::patience::{Patience, Uptake};
-use super::pump::{Pump, Session};
+use super::pump::{ConnectionContext, Pump};
 use super::transport::{abort_on_drop, set_kernel_patience};
 use super::writer::Writer;
 use crate::health;
@@ -121,7 +121,7 @@ async fn say(
 
 /// Waits for one client at an end.
 struct Wait {
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
     port: Arc<Port>,
 }
 

@@ -124,7 +124,7 @@ impl Asked {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Bytes that a peer cannot guess.
 pub(super) fn random() -> [u8; 8] {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static KEY: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);

@@ -25,7 +25,7 @@ mod writer;
 mod tests;
 
 pub use config::Config;
-pub use faults::{Fault, Faults, Side};
-pub use pump::{Session, run};
-pub use relay::{Far, Keeper, Kept, relay};
+pub use faults::{PeerFault, PeerFaults, PeerSide};
+pub use pump::{ConnectionContext, run};
+pub use relay::{IdleUpstream, IdleUpstreamHandler, RelayedUpstream, relay};
 pub use transport::{Plain, Transport, abort_on_drop};

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::config::Config;
 use super::ear::Ear;
-use super::faults::{Fault, Faults, Side};
+use super::faults::{PeerFault, PeerFaults, PeerSide};
 use super::frames::{Unmasked, Violation};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::progress::next_look;
@@ -21,12 +21,12 @@ use super::transport::Transport;
 use super::writer::Writer;
 use crate::health;
 use crate::manager::{Delivery, EndReport, Message, Peer, Port};
-use crate::observe::Event;
+use crate::observe::ActivityEvent;
 use crate::registry::Attachment;
 use wastegate_core::types::{Clock, CloseReason, Timestamp};
 
 /// What a connection needs besides its socket. One for all connections of a gateway.
-pub struct Session {
+pub struct ConnectionContext {
     /// Sizes and deadlines.
     pub config: Config,
     /// The heartbeat's times.
@@ -38,10 +38,10 @@ pub struct Session {
     /// The last message to a client that understands our notices, before it is closed.
     pub notice: fn(CloseReason) -> Option<Message>,
     /// What peers did that may not be done, counted.
-    pub faults: Arc<Faults>,
+    pub faults: Arc<PeerFaults>,
 }
 
-impl Session {
+impl ConnectionContext {
     /// The same with other sizes and deadlines.
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
@@ -59,7 +59,7 @@ impl Session {
 /// Runs a connection that has been upgraded and attached, until it has ended. `leftover` is what
 /// the client sent behind its request head.
 pub async fn run(
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
     transport: Transport,
     leftover: Bytes,
     attachment: Attachment,
@@ -112,7 +112,7 @@ impl Config {
 }
 
 pub(super) struct Pump {
-    pub(super) session: Arc<Session>,
+    pub(super) session: Arc<ConnectionContext>,
     pub(super) attachment: Attachment,
     pub(super) port: Arc<Port>,
     peer: Peer,
@@ -183,7 +183,7 @@ impl Pump {
             Some(Ok(Frame::Binary(bytes))) => Message::Binary(bytes),
             Some(Ok(Frame::Pong(nonce))) => {
                 let manager = self.attachment.manager();
-                manager.note(now, Some(&self.peer.device), Event::Pong);
+                manager.note(now, Some(&self.peer.device), ActivityEvent::Pong);
                 self.heartbeat.pong(&self.port, &nonce, now);
                 // However often a round asks, its answers are no flood.
                 let unasked = self.control.unexpected(1) > 0;
@@ -226,16 +226,16 @@ impl Pump {
 
     fn control_flood(&mut self, now: Timestamp) -> Option<CloseReason> {
         let flood = self.control.count(now) > self.session.config.control_frames_per_s_max;
-        flood.then(|| self.at_fault(Fault::ControlRate))
+        flood.then(|| self.at_fault(PeerFault::ControlRate))
     }
 
     fn failed(&self, error: &Error) -> CloseReason {
         let fault = match error {
-            Error::Io(error) => broken_by(error).map(Fault::of),
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(Fault::MessageSize),
-            Error::Utf8(_) => Some(Fault::Utf8),
+            Error::Io(error) => broken_by(error).map(PeerFault::of),
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(PeerFault::MessageSize),
+            Error::Utf8(_) => Some(PeerFault::Utf8),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-            Error::Protocol(_) | Error::Capacity(_) => Some(Fault::Protocol),
+            Error::Protocol(_) | Error::Capacity(_) => Some(PeerFault::Protocol),
             _ => None,
         };
         tracing::debug!(connection = %self.port.id, %error, ?fault, "connection failed");
@@ -247,9 +247,9 @@ impl Pump {
     }
 
     /// Takes note of what the client did, and says what its connection ends with for it.
-    fn at_fault(&self, fault: Fault) -> CloseReason {
-        let Session { faults, clock, .. } = &*self.session;
-        faults.note(fault, Side::Client, self.port.id, clock.now());
+    fn at_fault(&self, fault: PeerFault) -> CloseReason {
+        let ConnectionContext { faults, clock, .. } = &*self.session;
+        faults.note(fault, PeerSide::Client, self.port.id, clock.now());
         fault.reason()
     }
 

@@ -17,7 +17,7 @@ use super::ear::Ear;
 use super::transport::Transport;
 use crate::health;
 use crate::manager::{Manager, Message, Port};
-use crate::observe::Event;
+use crate::observe::ActivityEvent;
 use wastegate_core::types::Clock;
 
 /// A ping with its nonce of eight bytes.
@@ -64,7 +64,7 @@ impl Writer {
         if let Some(bytes) = self.writing.take() {
             self.port.outbox.written();
             self.port.vitals.count_out(bytes);
-            self.note(Event::Out {
+            self.note(ActivityEvent::Out {
                 bytes: bytes as u64,
             });
             return Ok(());
@@ -76,7 +76,7 @@ impl Writer {
             self.port.vitals.ping_sent(now);
             let socket = self.port.socket.upgrade();
             health::note_ping(&self.port, socket.as_deref(), now, PING_BYTES);
-            self.note(Event::Ping);
+            self.note(ActivityEvent::Ping);
             return Pin::new(&mut self.sink)
                 .start_send(Frame::Ping(Bytes::copy_from_slice(&nonce)));
         }
@@ -91,7 +91,7 @@ impl Writer {
         })
     }
 
-    fn note(&self, event: Event) {
+    fn note(&self, event: ActivityEvent) {
         self.manager
             .note(self.clock.now(), Some(&self.port.device), event);
     }

@@ -12,9 +12,9 @@ use crate::tasks::Tasks;
 /// Between two parts.
 const STEP: Duration = Duration::from_millis(50);
 /// Between two lines about how far it is.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// One end.
+/// The drain of one gateway, from the announcement to the last connection's end.
 pub(super) struct Drain<'a> {
     pub(super) registry: &'a Registry,
     pub(super) tasks: &'a Tasks,
@@ -49,7 +49,7 @@ impl Drain<'_> {
             if left.is_zero() {
                 return false;
             }
-            if now.since(reported) >= TOLD_EVERY {
+            if now.since(reported) >= REPORT_EVERY {
                 reported = now;
                 let (managers, tasks) = (self.registry.total(), self.tasks.running());
                 tracing::info!(

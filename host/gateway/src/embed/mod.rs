@@ -45,23 +45,23 @@ use wastegate_core::types::Clock;
 use self::drain::Drain;
 use crate::admission::{self, Admission};
 use crate::cleanup::{self, Cleaner, PressureBook, Recorder, Silent};
-use crate::connection::{self, Session};
+use crate::connection::{self, ConnectionContext};
 use crate::gateway::{self, Gateway, Identifiers, Identify};
 use crate::health;
 use crate::manager::{self, Application, Surroundings};
-use crate::observe::activity::Activity;
+use crate::observe::activity::ActivitySink;
 use crate::observe::alerts::PressureThresholds;
 use crate::registry::{self, Registry};
 use crate::tasks::{Supervisor, Tasks};
 
 /// Between two looks at how many log lines were left out.
-const LEFT_OUT_TOLD_EVERY: Duration = Duration::from_secs(1);
+const LEFT_OUT_REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Settings of every room. The defaults are those of the program, but for limits of what only it has.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How many managers and connections there may be.
-    pub limits: registry::Limits,
+    pub limits: registry::SlotLimits,
     /// How long managers live without a connection, and what they may hold.
     pub manager: manager::Config,
     /// Heartbeats, probes and verdicts.
@@ -83,7 +83,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            limits: registry::Limits::default(),
+            limits: registry::SlotLimits::default(),
             manager: manager::Config::default(),
             health: health::Config::default(),
             cleanup: cleanup::Config::default(),
@@ -98,6 +98,7 @@ impl Default for Settings {
 
 /// Why a gateway could not be built.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// Backends want TLS, and their authorities cannot be used.
     #[error("TLS cannot be spoken")]
@@ -115,7 +116,7 @@ pub struct Builder {
     identify: Identifiers,
     ranker: Arc<dyn Ranker>,
     recorder: Arc<dyn Recorder>,
-    activity: Activity,
+    activity: ActivitySink,
     clock: Clock,
 }
 
@@ -133,7 +134,7 @@ impl Builder {
             identify,
             ranker: Arc::new(BuiltIn),
             recorder: Arc::new(Silent),
-            activity: Activity::disabled(),
+            activity: ActivitySink::disabled(),
             clock: Clock::system(),
         }
     }
@@ -155,7 +156,7 @@ impl Builder {
     }
 
     /// Where the activity of managers is written.
-    pub fn activity(self, activity: Activity) -> Self {
+    pub fn activity(self, activity: ActivitySink) -> Self {
         Self { activity, ..self }
     }
 
@@ -198,7 +199,7 @@ impl Builder {
             tasks.clone(),
         );
         let close_deadline = settings.cleanup.close_deadline;
-        let cleaner = Cleaner::new(cleanup::Parts {
+        let cleaner = Cleaner::new(cleanup::CleanerParts {
             registry: registry.clone(),
             ranker,
             recorder,
@@ -216,7 +217,7 @@ impl Builder {
             clock.clone(),
             settings.admission,
         );
-        let session = Arc::new(Session {
+        let session = Arc::new(ConnectionContext {
             config: connection::Config {
                 close_deadline,
                 ..settings.connection
@@ -227,7 +228,7 @@ impl Builder {
             notice: gateway::notice::farewell,
             faults: Arc::default(),
         });
-        let gateway = Gateway::new(gateway::Parts {
+        let gateway = Gateway::new(gateway::GatewayParts {
             admission: admission.clone(),
             identify,
             expiry_grace: settings.expiry_grace,
@@ -257,17 +258,17 @@ pub struct Embedded {
     pub gateway: Arc<Gateway>,
     /// Which managers there are.
     pub registry: Arc<Registry>,
-    /// What makes room.
+    /// The cleanup of this gateway.
     pub cleaner: Arc<Cleaner>,
     /// What lets upgrades in.
     pub admission: Arc<Admission>,
-    /// What connections share.
-    pub session: Arc<Session>,
+    /// What all connections share: limits, clock, faults.
+    pub session: Arc<ConnectionContext>,
     /// How verdicts on peers are made.
     pub health: health::Config,
     /// Where moments come from.
     pub clock: Clock,
-    /// Where connections run.
+    /// The group of tasks that connections run in.
     pub tasks: Tasks,
     /// What keeps the background workers running.
     pub supervisor: Supervisor,
@@ -287,7 +288,7 @@ impl Embedded {
             let gateway = gateway.clone();
             async move {
                 loop {
-                    tokio::time::sleep(LEFT_OUT_TOLD_EVERY).await;
+                    tokio::time::sleep(LEFT_OUT_REPORT_EVERY).await;
                     gateway.tell_left_out();
                     crate::observe::logging::tell_left_out();
                 }

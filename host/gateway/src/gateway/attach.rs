@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::places::ConnectionSlot;
 use super::upgrade::{Entry, Incoming};
-use super::upstream::{Leg, Load};
+use super::upstream::{Load, UpstreamConnection};
 use super::{Gateway, close, flap};
 use crate::connection::{self, Transport};
 use crate::manager::{AttachError, EndReport, Port};
@@ -54,8 +54,9 @@ impl Incoming {
         let (transport, leftover) = transport(upgraded);
         match entry {
             Entry::Permit(permit) => self.attach(transport, leftover, permit, None).await,
-            Entry::Through(permit, leg) => {
-                self.attach(transport, leftover, permit, Some(*leg)).await
+            Entry::Through(permit, upstream) => {
+                self.attach(transport, leftover, permit, Some(*upstream))
+                    .await
             }
             Entry::Denied(denied) => {
                 let (code, reason) = close::refusal(denied.why);
@@ -78,7 +79,7 @@ impl Incoming {
         transport: Transport,
         leftover: Bytes,
         permit: Permit,
-        leg: Option<Leg>,
+        upstream: Option<UpstreamConnection>,
     ) -> Option<Running> {
         let session = &self.route.session;
         let port = Port::new(
@@ -91,26 +92,27 @@ impl Incoming {
         if let Some(slot) = &self.slot {
             port.leaves(slot.place());
         }
-        let in_flight = leg.as_ref().and_then(Leg::in_flight);
+        let in_flight = upstream.as_ref().and_then(UpstreamConnection::in_flight);
         match self.attach_somewhere(permit, &port, in_flight).await {
             Ok(attachment) => {
                 let session = session.clone();
                 let begun = session.clock.now();
                 let client = (transport, leftover);
-                let (connection, load): (Connection, _) = match leg {
+                let (connection, load): (Connection, _) = match upstream {
                     None => {
                         let (transport, leftover) = client;
                         let run = connection::run(session, transport, leftover, attachment);
                         (self.until_expiry(port, run), None)
                     }
-                    Some(leg) => {
-                        let agreed = leg.agreed();
-                        let (mut far, mut load) = leg.into_far();
-                        if let (Some(headers), Some(wish)) = (agreed, self.kept_for()) {
+                    Some(upstream) => {
+                        let agreed = upstream.agreed();
+                        let (mut relayed, mut load) = upstream.into_relayed();
+                        if let (Some(headers), Some(request_digest)) = (agreed, self.kept_for()) {
                             let manager = attachment.manager().clone();
-                            far.keeper = Some(self.keeper(manager, headers, load.take(), wish));
+                            relayed.keeper =
+                                Some(self.keeper(manager, headers, load.take(), request_digest));
                         }
-                        let run = connection::relay(session, client, far, attachment);
+                        let run = connection::relay(session, client, relayed, attachment);
                         (self.until_expiry(port, run), load)
                     }
                 };
@@ -124,8 +126,8 @@ impl Incoming {
                 })
             }
             Err((code, reason)) => {
-                if let Some(leg) = leg {
-                    leg.dismiss(session.config.close_deadline).await;
+                if let Some(upstream) = upstream {
+                    upstream.dismiss(session.config.close_deadline).await;
                 }
                 let socket = self.socket(transport, leftover).await;
                 self.close_refused(socket, code, reason).await;

@@ -1,9 +1,9 @@
-//! Who may knock: caps on handshakes that are not done, and on how fast new ones come, for each
+//! Which handshakes are accepted: caps on handshakes that are not done, and on how fast new ones come, for each
 //! address and for all together. A connection is charged when it is taken, and for each further request
 //! that it brings.
 //!
 //! An address is an IPv4 address or an IPv6 network of 64 bits. Proxies that are trusted speak for
-//! many and are not counted one by one. Somebody over a cap is turned away before anything is read.
+//! many and are not counted one by one. A client over a cap is refused before anything is read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::peer::Origin;
+use super::peer::ClientNetwork;
 use wastegate_core::types::Timestamp;
 
 /// Addresses that are counted at once. Above it, those at rest are forgotten; if nobody is, nobody
@@ -121,10 +121,10 @@ struct Counted {
 struct Counts {
     half_open: u32,
     bucket: Bucket,
-    origins: HashMap<Origin, Counted>,
+    origins: HashMap<ClientNetwork, Counted>,
 }
 
-/// Counts who knocks.
+/// Counts handshakes by their addresses.
 #[derive(Debug)]
 pub struct Caps {
     // Held for a few additions; for one clean-up of the whole map when it is full.
@@ -135,11 +135,11 @@ pub struct Caps {
 #[derive(Debug)]
 pub struct HalfOpen {
     caps: Arc<Caps>,
-    origin: Option<Origin>,
+    origin: Option<ClientNetwork>,
 }
 
 impl Caps {
-    /// Nobody has knocked yet.
+    /// No connection was counted yet.
     #[must_use]
     pub fn new(config: &Config, now: Timestamp) -> Arc<Self> {
         let bucket = full(config.per_s_max, now);
@@ -156,9 +156,9 @@ impl Caps {
     ///
     /// # Errors
     /// The [`Cap`] that it is over.
-    pub fn knock(
+    pub fn begin_handshake(
         self: &Arc<Self>,
-        origin: Option<Origin>,
+        origin: Option<ClientNetwork>,
         config: &Config,
         now: Timestamp,
     ) -> Result<HalfOpen, Cap> {
@@ -191,14 +191,14 @@ impl Caps {
     /// The rate that it is over.
     pub fn charge(
         &self,
-        origin: Option<Origin>,
+        origin: Option<ClientNetwork>,
         config: &Config,
         now: Timestamp,
     ) -> Result<(), Cap> {
         self.counts.lock().charge(origin, config, now)
     }
 
-    fn done(&self, origin: Option<Origin>) {
+    fn done(&self, origin: Option<ClientNetwork>) {
         let mut counts = self.counts.lock();
         counts.half_open -= 1;
         if let Some(counted) = origin.and_then(|origin| counts.origins.get_mut(&origin)) {
@@ -215,7 +215,7 @@ impl Caps {
 
 impl Counts {
     /// An address; none if it is new and there are too many.
-    fn of(&mut self, origin: Origin, per_s: u32, now: Timestamp) -> Option<&mut Counted> {
+    fn of(&mut self, origin: ClientNetwork, per_s: u32, now: Timestamp) -> Option<&mut Counted> {
         if self.origins.len() >= ORIGINS_MAX && !self.origins.contains_key(&origin) {
             forget_the_quiet(&mut self.origins, now);
             if self.origins.len() >= ORIGINS_MAX {
@@ -231,7 +231,7 @@ impl Counts {
     /// Takes one from what an address, and all, have saved up.
     fn charge(
         &mut self,
-        origin: Option<Origin>,
+        origin: Option<ClientNetwork>,
         config: &Config,
         now: Timestamp,
     ) -> Result<(), Cap> {
@@ -263,7 +263,7 @@ fn full(per_s: u32, now: Timestamp) -> Bucket {
     }
 }
 
-fn forget_the_quiet(origins: &mut HashMap<Origin, Counted>, now: Timestamp) {
+fn forget_the_quiet(origins: &mut HashMap<ClientNetwork, Counted>, now: Timestamp) {
     let quiet = |counted: &Counted| now.since(counted.bucket.at).as_secs_f64() > BURST_S;
     origins.retain(|_, counted| counted.half_open > 0 || !quiet(counted));
 }
@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
 
-    fn origin(text: &str) -> Option<Origin> {
+    fn origin(text: &str) -> Option<ClientNetwork> {
         Some(text.parse::<IpAddr>().unwrap().into())
     }
 
@@ -297,16 +297,19 @@ mod tests {
         };
         let caps = Caps::new(&config, s(0));
         let (ann, bob) = (origin("192.0.2.1"), origin("2001:db8::1"));
-        let first = caps.knock(ann, &config, s(0)).unwrap();
-        let _second = caps.knock(ann, &config, s(0)).unwrap();
+        let first = caps.begin_handshake(ann, &config, s(0)).unwrap();
+        let _second = caps.begin_handshake(ann, &config, s(0)).unwrap();
         assert_eq!(
-            caps.knock(ann, &config, s(0)).unwrap_err(),
+            caps.begin_handshake(ann, &config, s(0)).unwrap_err(),
             Cap::HalfOpenPerAddress
         );
-        let _third = caps.knock(bob, &config, s(0)).unwrap();
-        assert_eq!(caps.knock(None, &config, s(0)).unwrap_err(), Cap::HalfOpen);
+        let _third = caps.begin_handshake(bob, &config, s(0)).unwrap();
+        assert_eq!(
+            caps.begin_handshake(None, &config, s(0)).unwrap_err(),
+            Cap::HalfOpen
+        );
         drop(first);
-        assert!(caps.knock(ann, &config, s(0)).is_ok());
+        assert!(caps.begin_handshake(ann, &config, s(0)).is_ok());
         assert_eq!(caps.half_open(), 2);
     }
 
@@ -318,9 +321,9 @@ mod tests {
             ..Config::default()
         };
         let caps = Caps::new(&config, s(0));
-        let taken = |who: Option<Origin>, now| {
-            let knocks = std::iter::repeat_with(|| caps.knock(who, &config, now).err());
-            knocks.take(40).position(|refused| refused.is_some())
+        let taken = |who: Option<ClientNetwork>, now| {
+            let attempts = std::iter::repeat_with(|| caps.begin_handshake(who, &config, now).err());
+            attempts.take(40).position(|refused| refused.is_some())
         };
         assert_eq!(taken(origin("192.0.2.1"), s(0)), Some(10));
         assert_eq!(
@@ -341,7 +344,7 @@ mod tests {
         };
         let caps = Caps::new(&config, s(0));
         let (ann, bob) = (origin("192.0.2.1"), origin("192.0.2.2"));
-        let _one = caps.knock(ann, &config, s(0)).unwrap();
+        let _one = caps.begin_handshake(ann, &config, s(0)).unwrap();
         let charged = |who, now| {
             let charges = std::iter::repeat_with(|| caps.charge(who, &config, now));
             charges.take(40).take_while(Result::is_ok).count()
@@ -365,7 +368,10 @@ mod tests {
         };
         let caps = Caps::new(&config, s(0));
         let held: Vec<_> = (0..1_000)
-            .map(|_| caps.knock(origin("192.0.2.1"), &config, s(0)).unwrap())
+            .map(|_| {
+                caps.begin_handshake(origin("192.0.2.1"), &config, s(0))
+                    .unwrap()
+            })
             .collect();
         assert_eq!(held.len(), 1_000);
     }

@@ -1,11 +1,11 @@
-//! Which number stands for which reason on the wire. Nobody else knows close codes.
+//! Which number stands for which reason on the wire. No other module knows close codes.
 //!
 //! Codes below 4000 are those of RFC 6455, section 7.4.1 (1004, 1005, 1006 and 1015 are never
 //! sent). Of ours, 4000 to 4499 mean that the client may connect again, after a pause with jitter; 4500
 //! to 4999 mean that it should not do so by itself: a client that was evicted while it answered would
 //! only displace another one.
 
-use crate::admission::Why;
+use crate::admission::DenialReason;
 use crate::manager::AttachError;
 use wastegate_core::types::{CloseReason, EvictionCause};
 
@@ -50,16 +50,16 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
 
 /// The code and reason of a refusal that is told by closing.
 #[must_use]
-pub fn refusal(why: Why) -> (u16, &'static str) {
+pub fn refusal(why: DenialReason) -> (u16, &'static str) {
     match why {
-        Why::UserLimit => (4429, "user limit reached"),
-        Why::RateLimited => (4430, "too many attempts"),
-        Why::QueueFull => (4431, "queue full"),
-        Why::QueueTimeout => (4432, "waited too long in the queue"),
-        Why::NodeLimit => (4433, "node limit reached"),
-        Why::ManagerConnections => (4434, "its manager has too many connections"),
-        Why::Displaced => (4435, "was evicted a moment ago; all others are in use"),
-        Why::DeviceContested => (4436, "two connections of one device replace each other"),
+        DenialReason::UserLimit => (4429, "user limit reached"),
+        DenialReason::RateLimited => (4430, "too many attempts"),
+        DenialReason::QueueFull => (4431, "queue full"),
+        DenialReason::QueueTimeout => (4432, "waited too long in the queue"),
+        DenialReason::NodeLimit => (4433, "node limit reached"),
+        DenialReason::ManagerConnections => (4434, "its manager has too many connections"),
+        DenialReason::Displaced => (4435, "was evicted a moment ago; all others are in use"),
+        DenialReason::DeviceContested => (4436, "two connections of one device replace each other"),
     }
 }
 
@@ -68,7 +68,7 @@ pub fn refusal(why: Why) -> (u16, &'static str) {
 pub fn not_attached(error: AttachError) -> (u16, &'static str) {
     match error {
         AttachError::Closed => code(CloseReason::ManagerClosed),
-        AttachError::TooMany(_) => refusal(Why::ManagerConnections),
+        AttachError::TooMany(_) => refusal(DenialReason::ManagerConnections),
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         let sent = reasons
             .map(code)
             .into_iter()
-            .chain(Why::ALL.map(refusal))
+            .chain(DenialReason::ALL.map(refusal))
             .chain(not_attached);
         for (code, text) in sent {
             let standard = matches!(code, 1000..=1003 | 1007..=1014);

@@ -13,6 +13,7 @@ use super::{caps, flap, http, route, tls};
 
 /// How a refusal reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefusalStyle {
     /// HTTP 429 or 503 with `Retry-After`. Browsers hide it from their scripts.
     Http,
@@ -54,9 +55,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Trusted proxies begin every connection with a PROXY header, version 2. No.
     pub proxy_protocol: bool,
-    /// TLS. None.
+    /// The certificate of the public listener. Default: none, so TLS is off.
     pub tls: tls::Config,
-    /// Who may knock.
+    /// Which handshakes are accepted.
     pub caps: caps::Config,
     /// Who comes and goes too often.
     pub flap: flap::Config,
@@ -142,7 +143,7 @@ fn loopback() -> Vec<IpNet> {
 }
 
 impl Config {
-    /// Whether whoever connects from there may speak for others.
+    /// Whether peers at this address may speak for clients.
     #[must_use]
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         self.trusted_proxies

@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Gateway;
 use super::caps::{Cap, HalfOpen};
-use super::peer::Origin;
+use super::peer::ClientNetwork;
 use super::tls;
 use crate::admission::Admission;
 use crate::observe::metrics::Label;
@@ -33,14 +33,14 @@ impl Door {
     }
 
     /// Counts a connection from an address; an error if it is one too many.
-    pub(super) fn knock(&self, address: IpAddr) -> Result<HalfOpen, ()> {
+    pub(super) fn begin_handshake(&self, address: IpAddr) -> Result<HalfOpen, ()> {
         let config = self.gateway.config();
         let address = address.to_canonical();
         let is_trusted = config.is_trusted(address);
-        let origin = (!is_trusted).then(|| Origin::from(address));
+        let origin = (!is_trusted).then(|| ClientNetwork::from(address));
         let now = self.gateway.session.clock.now();
-        let knocked = self.gateway.caps.knock(origin, &config.caps, now);
-        knocked.map_err(|cap| self.count(cap))
+        let half_open = self.gateway.caps.begin_handshake(origin, &config.caps, now);
+        half_open.map_err(|cap| self.count(cap))
     }
 
     /// Counts a connection that is turned away.
@@ -65,7 +65,7 @@ impl Door {
         self.gateway.config().http.rest
     }
 
-    /// Whether whoever connects from there says for whom it speaks.
+    /// Whether peers at this address announce the client that they speak for (PROXY protocol).
     pub(super) fn hears_proxies(&self, address: IpAddr) -> bool {
         let config = self.gateway.config();
         config.proxy_protocol && config.is_trusted(address.to_canonical())

@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::identity::Identity;
-use super::peer::Origin;
+use super::peer::ClientNetwork;
 use wastegate_core::types::time::doubled;
 use wastegate_core::types::{CloseReason, DeviceId, ManagerKey, Timestamp, UserId};
 
@@ -21,7 +21,7 @@ use wastegate_core::types::{CloseReason, DeviceId, ManagerKey, Timestamp, UserId
 /// and then everybody: a bounded map matters more.
 const FLAPPERS_MAX: usize = 100_000;
 
-/// When somebody is told to stay away.
+/// When a client is refused for a while because its connections end too soon and too often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Short lives within `window` that are too many; 0 for no bans. 60.
@@ -54,13 +54,13 @@ pub struct Who {
     user: UserId,
     device: Option<DeviceId>,
     key: Option<ManagerKey>,
-    from: Origin,
+    from: ClientNetwork,
 }
 
 impl Who {
     /// The client of an identity at an address.
     #[must_use]
-    pub fn new(identity: &Identity, from: Origin) -> Self {
+    pub fn new(identity: &Identity, from: ClientNetwork) -> Self {
         let Identity {
             user, key, device, ..
         } = identity;
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn who(user: &str, device: &str, address: &str) -> Who {
-        let from = Origin::from(address.parse::<IpAddr>().unwrap());
+        let from = ClientNetwork::from(address.parse::<IpAddr>().unwrap());
         let key = ManagerKey::new("k").unwrap();
         let device = DeviceId::new(device).unwrap();
         Who::new(

@@ -29,6 +29,11 @@ pub struct Handshake {
 
 /// Why a request is not an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum BadHandshake {
     /// Not GET over HTTP/1.1.
     #[error("a WebSocket opens with GET over HTTP/1.1, not {0} over {1:?}")]
@@ -36,7 +41,6 @@ pub enum BadHandshake {
     /// A header is missing or says something else.
     #[error("header `{name}` must {must}")]
     Header {
-        /// Which header.
         name: HeaderName,
         /// What it has to be.
         must: &'static str,
@@ -85,7 +89,7 @@ impl Handshake {
         if headers.contains_key(TRANSFER_ENCODING) {
             return Err(BadHandshake::Body(TRANSFER_ENCODING));
         }
-        // A second protocol could be what somebody behind us chooses.
+        // A backend could choose a second protocol.
         let mut upgrades = items(headers, UPGRADE).filter(|item| !item.is_empty());
         let is_websocket = upgrades
             .next()

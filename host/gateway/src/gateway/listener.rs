@@ -2,7 +2,7 @@
 //!
 //! A socket that has no place is answered 503, and so is one that there is not even a descriptor for: a
 //! spare one is kept open for that, given up to accept with, and taken back when the refused socket is
-//! closed. So a client never waits in a backlog that nobody empties.
+//! closed. So a client never waits in a backlog that the gateway does not empty.
 
 use std::io;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
 /// reset, and its answer lost.
 const REFUSED_BYTES_MAX: u64 = 64 * 1_024;
 /// Between two log lines about the same shortage.
-const TOLD_EVERY: Duration = Duration::from_secs(30);
+const REPORT_EVERY: Duration = Duration::from_secs(30);
 /// The answer to a socket that the node has no place for.
 static NO_PLACE: LazyLock<String> = LazyLock::new(|| {
     let message = "this server has no place for another connection; wait";
@@ -68,8 +68,8 @@ pub(super) struct Encrypted;
 
 /// How connections of one listener are taken.
 #[derive(Clone)]
-pub struct Serving {
-    /// What answers requests.
+pub struct ListenerContext {
+    /// The routes of the public listener.
     pub router: Router,
     /// Sizes and deadlines of requests.
     pub config: Arc<Config>,
@@ -77,7 +77,7 @@ pub struct Serving {
     pub places: Arc<Places>,
     /// What strangers meet first.
     pub door: Arc<Door>,
-    /// Where connections run.
+    /// The group of tasks that connections run in.
     pub tasks: Tasks,
 }
 
@@ -93,17 +93,17 @@ enum Short {
 /// Tells of shortages, a line for many.
 struct Shortages {
     clock: Clock,
-    told: Throttle<Short>,
+    reports: Throttle<Short>,
 }
 
 /// Serves a listener until the tasks stop.
-pub async fn serve(listener: TcpListener, serving: Serving) {
+pub async fn serve(listener: TcpListener, serving: ListenerContext) {
     prepare(&listener);
     let stop = serving.tasks.stopping();
     let mut spare = serving.places.spare();
     let shortages = Arc::new(Shortages {
         clock: Clock::system(),
-        told: Throttle::new(TOLD_EVERY),
+        reports: Throttle::new(REPORT_EVERY),
     });
     loop {
         spare.keep();
@@ -130,14 +130,14 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
 
 impl Shortages {
     fn of_system(&self, error: &io::Error) {
-        if let Some(suppressed) = self.told.pass(self.clock.now(), Short::System) {
+        if let Some(suppressed) = self.reports.pass(self.clock.now(), Short::System) {
             let refused = suppressed.saturating_add(1);
             tracing::warn!(%error, refused, "cannot accept; connections are refused");
         }
     }
 
     fn of_places(&self, places: &Places) {
-        if let Some(suppressed) = self.told.pass(self.clock.now(), Short::Places) {
+        if let Some(suppressed) = self.reports.pass(self.clock.now(), Short::Places) {
             let (refused, places) = (suppressed.saturating_add(1), places.count());
             tracing::warn!(
                 refused,
@@ -177,9 +177,9 @@ async fn turn_away(mut stream: TcpStream, words: &'static [u8]) {
     let _ = tokio::time::timeout(REFUSAL_WITHIN, answered).await;
 }
 
-impl Serving {
+impl ListenerContext {
     fn take(&self, stream: TcpStream, peer: SocketAddr, shortages: &Arc<Shortages>) {
-        let Ok(half_open) = self.door.knock(peer.ip()) else {
+        let Ok(half_open) = self.door.begin_handshake(peer.ip()) else {
             return self.refuse(stream, TOO_MANY.as_bytes());
         };
         let half_open = Some(half_open);
@@ -281,7 +281,7 @@ impl Serving {
             if let Some(client) = said {
                 // The proxy speaks for one of many: that one is counted.
                 drop(half_open);
-                half_open = door.knock(client.ip()).ok();
+                half_open = door.begin_handshake(client.ip()).ok();
                 if half_open.is_none() {
                     return Ok(());
                 }

@@ -36,13 +36,13 @@ mod peer;
 mod places;
 mod refuse;
 mod refused;
+mod request_digest;
 mod resting;
 mod resume;
 mod site;
 mod spare;
 mod upgrade;
 mod waiting;
-mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ use self::route::Routes;
 use self::tls::TlsError;
 use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
-use crate::connection::Session;
+use crate::connection::ConnectionContext;
 use crate::tasks::Tasks;
 
 pub use config::{Config, RefusalStyle, WithoutBackend};
@@ -69,7 +69,7 @@ pub use door::Door;
 pub use identity::{
     DevIdentity, Identified, Identifiers, Identify, Identity, Naming, Reach, Unidentified,
 };
-pub use listener::{Serving, serve};
+pub use listener::{ListenerContext, serve};
 pub use metrics::Metrics;
 pub use places::{ConnectionSlot, Places};
 
@@ -82,7 +82,7 @@ const UPSTREAM_CHECK_MIN: Duration = Duration::from_secs(1);
 /// Everything an upgrade needs.
 pub struct Gateway {
     admission: Arc<Admission>,
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
     /// What may be replaced while it runs; each request sees one of them from beginning to end.
     rules: ArcSwap<Rules>,
     caps: Arc<Caps>,
@@ -112,24 +112,24 @@ pub(crate) struct Rules {
 }
 
 /// What a gateway is put in front of.
-pub struct Parts {
-    /// Who lets in.
+pub struct GatewayParts {
+    /// Decides whether an upgrade gets a slot.
     pub admission: Arc<Admission>,
-    /// What identifies clients.
+    /// Identifies the client of each request, route by route.
     pub identify: Identifiers,
     /// How long a connection outlives what proves who it is.
     pub expiry_grace: Duration,
-    /// What connections share.
-    pub session: Arc<Session>,
+    /// What all connections share: limits, clock, faults.
+    pub session: Arc<ConnectionContext>,
     /// The room's settings.
     pub config: Config,
-    /// Where connections run.
+    /// The group of tasks that connections run in.
     pub tasks: Tasks,
 }
 
 impl Gateway {
     /// Tells how many lines about refused clients were left out of floods that are over. Called once a
-    /// second by whoever runs the server.
+    /// second by the server's main loop.
     pub fn tell_left_out(&self) {
         self.refusals.tell_left_out(&self.session.clock);
     }
@@ -138,8 +138,8 @@ impl Gateway {
     ///
     /// # Errors
     /// [`TlsError`] when backends want TLS and their authorities cannot be used.
-    pub fn new(parts: Parts) -> Result<Arc<Self>, TlsError> {
-        let Parts {
+    pub fn new(parts: GatewayParts) -> Result<Arc<Self>, TlsError> {
+        let GatewayParts {
             admission,
             identify,
             expiry_grace,
@@ -224,8 +224,8 @@ impl Gateway {
 
     /// The backends, as they are, each once.
     #[must_use]
-    pub fn upstreams(&self) -> Vec<upstream::View> {
-        let mut views: Vec<upstream::View> = Vec::new();
+    pub fn upstreams(&self) -> Vec<upstream::BackendView> {
+        let mut views: Vec<upstream::BackendView> = Vec::new();
         for (_, view) in self.routed_upstreams() {
             if views.iter().all(|known| known.url != view.url) {
                 views.push(view);
@@ -236,7 +236,7 @@ impl Gateway {
 
     /// The backends of each route, as they are, with where the route listens.
     #[must_use]
-    pub fn routed_upstreams(&self) -> Vec<(String, upstream::View)> {
+    pub fn routed_upstreams(&self) -> Vec<(String, upstream::BackendView)> {
         let rules = self.rules.load();
         let now = self.session.clock.now();
         let views = |route: &Arc<route::Route>| {
@@ -294,7 +294,7 @@ impl Rules {
         config: Config,
         identify: &Identifiers,
         expiry_grace: Duration,
-        session: &Arc<Session>,
+        session: &Arc<ConnectionContext>,
         members: &Members,
     ) -> Result<Self, TlsError> {
         let now = session.clock.now();

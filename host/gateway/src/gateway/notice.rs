@@ -9,6 +9,7 @@ use wastegate_core::types::{CloseReason, EvictionCause, Timestamp};
 /// What a client is told.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "wastegate")]
+#[non_exhaustive]
 pub enum Notice {
     /// Its user's pressure level changed.
     Pressure {
@@ -28,13 +29,13 @@ pub enum Notice {
     Admitted,
     /// It is about to be closed to make room.
     Evicting {
-        /// What for.
+        /// Why room is needed: the name of the eviction's cause.
         cause: &'static str,
     },
 }
 
 impl Notice {
-    /// As a message.
+    /// The notice as a text message with JSON.
     #[must_use]
     pub fn message(&self) -> Message {
         // A struct of numbers and literals always serialises; an empty text would be harmless.
@@ -44,7 +45,7 @@ impl Notice {
     /// Sends it to a connection whose client understands it.
     pub fn send(&self, port: &Port, now: Timestamp) {
         if port.notices {
-            // Whoever does not read is closed for that by its own task.
+            // A client that does not read is closed for that by its connection's task.
             let _ = port.send(now, self.message());
         }
     }

@@ -9,9 +9,9 @@ use axum::http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use super::request_digest::RequestDigest;
 use super::upstream::Load;
-use super::wish::Wish;
-use crate::connection::Kept;
+use crate::connection::IdleUpstream;
 use crate::manager::Manager;
 use crate::tasks::Tasks;
 use wastegate_core::types::{DeviceId, ManagerId};
@@ -24,12 +24,12 @@ type Place = (ManagerId, DeviceId);
 
 /// What a client gets back.
 pub(super) struct Parked {
-    pub(super) kept: Kept,
+    pub(super) kept: IdleUpstream,
     /// The backend's answer to the first upgrade.
     pub(super) headers: HeaderMap,
     pub(super) load: Option<Load>,
     /// What its client had asked for.
-    pub(super) wish: Wish,
+    pub(super) request_digest: RequestDigest,
 }
 
 /// How long and how much is kept.
@@ -42,11 +42,11 @@ pub(super) struct Terms {
 
 /// By which one is had: whoever asks for the same sends where to.
 struct Claim {
-    wish: Wish,
+    request_digest: RequestDigest,
     claim: oneshot::Sender<oneshot::Sender<Parked>>,
 }
 
-/// Where they wait.
+/// The upstream connections that wait for their client to come back.
 #[derive(Default)]
 pub(super) struct Parking {
     // Held for a map operation.
@@ -71,8 +71,14 @@ impl Parking {
             if claims.len() >= PARKED_MAX {
                 return;
             }
-            let wish = parked.wish;
-            claims.insert(place.clone(), Claim { wish, claim });
+            let request_digest = parked.request_digest;
+            claims.insert(
+                place.clone(),
+                Claim {
+                    request_digest,
+                    claim,
+                },
+            );
         }
         self.arrived.notify_waiters();
         let (parking, stop) = (self.clone(), tasks.stopping());
@@ -91,7 +97,7 @@ impl Parking {
                 () = given_up => None,
             };
             match claimed {
-                // Whoever claimed it and left meanwhile does not get it; the next one asks anew.
+                // A client that claimed it and left meanwhile does not get it; the next client claims anew.
                 Some(client) => drop(client.send(parked)),
                 None => {
                     parking.forget(&place);
@@ -101,7 +107,7 @@ impl Parking {
         });
     }
 
-    /// Nobody can claim it any more. A newer one of the same place, whose claim is open, stays.
+    /// No client can claim it any more. A newer one of the same place, whose claim is open, stays.
     fn forget(&self, place: &Place) {
         let mut claims = self.claims.lock();
         if claims.get(place).is_some_and(|it| it.claim.is_closed()) {
@@ -115,10 +121,10 @@ impl Parking {
         &self,
         manager: ManagerId,
         device: &DeviceId,
-        wish: Wish,
+        request_digest: RequestDigest,
     ) -> Option<Parked> {
         let claimed = self.claims.lock().remove(&(manager, device.clone()))?;
-        if claimed.wish != wish {
+        if claimed.request_digest != request_digest {
             return None;
         }
         let (client, parked) = oneshot::channel();
@@ -131,7 +137,7 @@ impl Parking {
         &self,
         manager: ManagerId,
         device: &DeviceId,
-        wish: Wish,
+        request_digest: RequestDigest,
         within: Duration,
     ) -> Option<Parked> {
         let place = (manager, device.clone());
@@ -146,6 +152,6 @@ impl Parking {
             }
         };
         tokio::time::timeout(within, there).await.ok()?;
-        self.claim(manager, device, wish).await
+        self.claim(manager, device, request_digest).await
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Passage {
 pub(super) struct OnPassage(pub(super) Arc<Passage>);
 
 impl Passage {
-    /// Of a stranger, who is none where nobody counts.
+    /// Of a client without identity. None where such clients are not counted.
     pub(super) fn new(slot: ConnectionSlot, half_open: Option<HalfOpen>) -> Arc<Self> {
         let is_charged = half_open.as_ref().is_some_and(HalfOpen::is_of_one);
         Arc::new(Self {

@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use super::hop::Hop;
 use super::lists::items;
 
-/// The header in which every proxy adds whom it speaks for.
+/// The header in which every proxy adds the address that it speaks for.
 pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The way that a request came.
@@ -27,7 +27,7 @@ pub(super) struct Way {
     pub(super) nearest: IpAddr,
     /// The nearest peer is trusted, so its forwarding headers count.
     pub(super) is_trusted: bool,
-    /// A proxy speaks for somebody else.
+    /// A proxy speaks for a client.
     pub(super) is_proxied: bool,
     /// Where it began; none where that is unknown.
     pub(super) client: Option<IpAddr>,
@@ -39,14 +39,14 @@ pub(super) struct Said(pub(super) SocketAddr);
 
 /// Addresses that count as one customer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Origin {
+pub enum ClientNetwork {
     /// An IPv4 address, or an IPv6 network of 64 bits, within which a customer can choose freely.
     Network(IpAddr),
     /// All whose proxy did not say it in a way that can be read.
     Unknown,
 }
 
-impl From<IpAddr> for Origin {
+impl From<IpAddr> for ClientNetwork {
     fn from(address: IpAddr) -> Self {
         Self::Network(match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
@@ -75,8 +75,11 @@ pub(super) fn client(parts: &Parts) -> Option<IpAddr> {
 }
 
 /// As whose a request counts; none where there is no socket to look at.
-pub(super) fn origin(parts: &Parts) -> Option<Origin> {
-    way(parts).map(|way| way.client.map_or(Origin::Unknown, Origin::from))
+pub(super) fn origin(parts: &Parts) -> Option<ClientNetwork> {
+    way(parts).map(|way| {
+        way.client
+            .map_or(ClientNetwork::Unknown, ClientNetwork::from)
+    })
 }
 
 /// Whether forwarding headers of this request come from a trusted proxy.
@@ -209,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_customer_is_an_address_or_a_network_of_64_bits() {
-        let origin = |text: &str| Origin::from(text.parse::<IpAddr>().unwrap());
+        let origin = |text: &str| ClientNetwork::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(origin("2001:db8:1:2::3"), origin("2001:db8:1:2:ffff::"));
         assert_ne!(origin("2001:db8:1:2::3"), origin("2001:db8:1:3::3"));
         assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));

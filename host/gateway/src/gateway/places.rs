@@ -14,9 +14,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::spare::Spare;
 use crate::admission::Admission;
-use crate::manager::Place;
+use crate::manager::PlaceGuard;
 
-/// How long a socket still waits once nobody is left that could be asked for a place.
+/// How long a socket still waits for a place once no idle connection is left that could give its own.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Places of one listener.
@@ -32,7 +32,7 @@ pub struct Places {
     plain: Arc<Semaphore>,
     /// Sockets that wait for a place now.
     waiting: AtomicU32,
-    /// Connections between two requests end when this fires: somebody needs a place.
+    /// Connections between two requests end when this fires: a new connection needs a place.
     needed: Notify,
     count: usize,
     /// A lock, because the accept loop takes it out of what is shared; held for that once.
@@ -174,8 +174,8 @@ impl ConnectionSlot {
     }
 
     /// For the port of the connection that has the place.
-    pub(super) fn place(&self) -> std::sync::Weak<dyn Place> {
-        let held: Arc<dyn Place> = self.0.clone();
+    pub(super) fn place(&self) -> std::sync::Weak<dyn PlaceGuard> {
+        let held: Arc<dyn PlaceGuard> = self.0.clone();
         Arc::downgrade(&held)
     }
 }
@@ -192,7 +192,7 @@ impl Held {
     }
 }
 
-impl Place for Held {
+impl PlaceGuard for Held {
     /// The place is free at once, and the socket stands beside it until it is closed. Where too many do,
     /// the place is free when it is closed.
     fn leave(&self) {

@@ -18,7 +18,7 @@ use super::identity::Unidentified;
 use super::origin::BadOrigin;
 use super::refused::Refused;
 use super::upstream::UpstreamError;
-use crate::admission::{Denied, Why};
+use crate::admission::{DenialReason, Denied};
 
 /// When it may be worth another try where nothing says better.
 const RETRY_AFTER_S: u64 = 5;
@@ -53,7 +53,7 @@ pub(super) fn bad_handshake(error: &BadHandshake) -> Response {
     noted(response, "bad-handshake", error.to_string())
 }
 
-/// Nobody.
+/// The answer to a request without a valid identity.
 pub(super) fn unidentified(error: &Unidentified) -> Response {
     let mut response = answer(error.status(), "unidentified", &error.to_string());
     match error {
@@ -192,7 +192,7 @@ pub(super) fn flapping(left: Duration) -> Response {
 
 /// The backend does not: its own answer where it gave one, else ours.
 pub(super) fn upstream(error: UpstreamError) -> Response {
-    let (status, message, why) = (error.status(), error.told(), error.to_string());
+    let (status, message, why) = (error.status(), error.client_message(), error.to_string());
     if let UpstreamError::Refused(refusal) = error {
         return noted(refusal.into_response(), "backend", why);
     }
@@ -221,14 +221,14 @@ pub(super) fn no_backend(left: Duration) -> Response {
 /// Not now. The body has everything that the refusal knows.
 pub(super) fn denied(denied: &Denied) -> Response {
     let status = match denied.why {
-        Why::RateLimited
-        | Why::UserLimit
-        | Why::QueueFull
-        | Why::QueueTimeout
-        | Why::ManagerConnections
-        | Why::Displaced
-        | Why::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
-        Why::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
+        DenialReason::RateLimited
+        | DenialReason::UserLimit
+        | DenialReason::QueueFull
+        | DenialReason::QueueTimeout
+        | DenialReason::ManagerConnections
+        | DenialReason::Displaced
+        | DenialReason::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
+        DenialReason::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut body = json!(denied);
     if let Value::Object(body) = &mut body {
@@ -249,24 +249,24 @@ fn noted(mut response: Response, reason: &'static str, why: String) -> Response 
 fn meaning(denied: &Denied) -> String {
     let Denied { limit, held, .. } = denied;
     match denied.why {
-        Why::ManagerConnections => format!(
+        DenialReason::ManagerConnections => format!(
             "this manager has {} connections, its limit, and all of them answer",
             denied.held
         ),
-        Why::Displaced => {
+        DenialReason::Displaced => {
             "this manager was evicted a moment ago because its user has too many in use; close one of \
              the others, or wait"
                 .to_owned()
         }
-        Why::DeviceContested => {
+        DenialReason::DeviceContested => {
             "two connections of this device replace each other; give each client a device name of its own"
                 .to_owned()
         }
-        Why::RateLimited => "this user connects too often; wait".to_owned(),
-        Why::UserLimit => format!("this user holds {held} of {limit}, and none of them can go"),
-        Why::NodeLimit => format!("this server holds {held} of {limit}, and none of them can go"),
-        Why::QueueFull => format!("this user holds {held} of {limit}, and the queue is full"),
-        Why::QueueTimeout => {
+        DenialReason::RateLimited => "this user connects too often; wait".to_owned(),
+        DenialReason::UserLimit => format!("this user holds {held} of {limit}, and none of them can go"),
+        DenialReason::NodeLimit => format!("this server holds {held} of {limit}, and none of them can go"),
+        DenialReason::QueueFull => format!("this user holds {held} of {limit}, and the queue is full"),
+        DenialReason::QueueTimeout => {
             format!("this user holds {held} of {limit}, and none went while this one waited")
         }
     }
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
     use wastegate_core::types::UserId;
 
-    async fn said(why: Why, retry_after: Duration) -> (u16, String, serde_json::Value) {
+    async fn said(why: DenialReason, retry_after: Duration) -> (u16, String, serde_json::Value) {
         let response = denied(&Denied {
             why,
             user: UserId::new("ann").unwrap(),
@@ -321,7 +321,8 @@ mod tests {
     /// seconds and never too early.
     #[tokio::test]
     async fn l1_l13_a_refusal_says_why_and_when_to_come_back() {
-        let (status, seconds, body) = said(Why::UserLimit, Duration::from_millis(4_001)).await;
+        let (status, seconds, body) =
+            said(DenialReason::UserLimit, Duration::from_millis(4_001)).await;
         assert_eq!((status, seconds.as_str()), (429, "5"));
         assert_eq!(
             body,
@@ -331,9 +332,13 @@ mod tests {
                 "retry_after_ms": 4_001, "tiers": []
             })
         );
-        for why in Why::ALL {
+        for why in DenialReason::ALL {
             let (status, seconds, body) = said(why, Duration::from_secs(60)).await;
-            let expected = if why == Why::NodeLimit { 503 } else { 429 };
+            let expected = if why == DenialReason::NodeLimit {
+                503
+            } else {
+                429
+            };
             assert_eq!((status, seconds.as_str()), (expected, "60"), "{why:?}");
             assert_eq!(body["error"], why.name());
         }

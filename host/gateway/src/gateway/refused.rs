@@ -10,16 +10,16 @@ use axum::response::Response;
 use crate::observe::Throttle;
 use wastegate_core::types::Clock;
 
-/// Why a response refuses, left in it by whoever makes it.
+/// Why a response refuses. The code that makes the response leaves it there for the log.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {
     /// A word of a closed list, as in the response's `error`.
     pub(super) reason: &'static str,
-    /// The sentence.
+    /// The reason as a sentence, for the log.
     pub(super) why: String,
 }
 
-/// The lines.
+/// Log lines about refused requests, limited in their rate.
 pub(super) struct Refusals {
     throttle: Throttle<(&'static str, u16)>,
 }

@@ -31,7 +31,7 @@ impl Scheme {
         }
     }
 
-    /// Its name.
+    /// The scheme as a URL has it.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",

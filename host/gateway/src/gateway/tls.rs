@@ -43,8 +43,8 @@ impl Default for Config {
 impl Config {
     /// The files, if there is a pair.
     #[must_use]
-    pub fn files(&self) -> Option<Files> {
-        Some(Files {
+    pub fn files(&self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
             certificate: self.certificate.clone()?,
             key: self.key.clone()?,
         })
@@ -53,7 +53,7 @@ impl Config {
 
 /// The files of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
+pub struct CertificateFiles {
     /// The certificate and those that vouch for it, PEM, the server's own first.
     pub certificate: PathBuf,
     /// Its key, PEM.
@@ -62,15 +62,18 @@ pub struct Files {
 
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read as PEM.
     #[error("{} (`{key}`) cannot be used", path.display())]
     File {
         /// The key that names it.
         key: &'static str,
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: rustls::pki_types::pem::Error,
     },
@@ -79,7 +82,6 @@ pub enum TlsError {
     Empty {
         /// The key that names it.
         key: &'static str,
-        /// Which.
         path: PathBuf,
     },
     /// They do not go together, or are not what they should be.
@@ -88,11 +90,8 @@ pub enum TlsError {
         certificate.display(), key.display()
     )]
     Pair {
-        /// The certificate's file.
         certificate: PathBuf,
-        /// The key's file.
         key: PathBuf,
-        /// Why.
         #[source]
         source: rustls::Error,
     },
@@ -103,7 +102,7 @@ pub enum TlsError {
 
 /// The listener's side, whose certificate can be replaced.
 pub struct Acceptor {
-    files: Files,
+    files: CertificateFiles,
     current: ArcSwap<ServerConfig>,
     /// When the files were last changed, as far as they were read.
     changed: Mutex<Option<(SystemTime, SystemTime)>>,
@@ -114,7 +113,7 @@ impl Acceptor {
     ///
     /// # Errors
     /// [`TlsError`] with the file to mend.
-    pub fn new(files: Files) -> Result<Arc<Self>, TlsError> {
+    pub fn new(files: CertificateFiles) -> Result<Arc<Self>, TlsError> {
         cryptography::provide();
         let changed = files.changed();
         let config = files.read()?;
@@ -154,7 +153,7 @@ impl fmt::Debug for Acceptor {
     }
 }
 
-impl Files {
+impl CertificateFiles {
     fn changed(&self) -> Option<(SystemTime, SystemTime)> {
         let changed = |path: &Path| {
             std::fs::metadata(path)

@@ -19,13 +19,13 @@ use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::{Identity, Unidentified};
 use super::passage::OnPassage;
-use super::peer::Origin;
+use super::peer::ClientNetwork;
 use super::places::ConnectionSlot;
+use super::request_digest::RequestDigest;
 use super::route::{Route, is_reserved};
-use super::upstream::{Asked, Availability, Leg};
-use super::wish::Wish;
+use super::upstream::{Asked, Availability, UpstreamConnection};
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
-use crate::admission::{self, Denied, Displace, Newcomer, Seat, Ticket};
+use crate::admission::{self, AdmissionSeat, Denied, Displace, Newcomer, Ticket};
 use crate::registry::Permit;
 use wastegate_core::types::{ManagerKey, UserId};
 
@@ -45,7 +45,7 @@ pub(super) async fn answer(
     };
     // As it came: what proves who it is will be taken out.
     let keeps = !rules.config.upstream_grace.is_zero();
-    let wish = keeps.then(|| Wish::of(&parts));
+    let request_digest = keeps.then(|| RequestDigest::of(&parts));
     let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
@@ -78,7 +78,7 @@ pub(super) async fn answer(
         identity,
         user,
         key,
-        wish,
+        request_digest,
         notices,
         upgrade,
         slot,
@@ -92,12 +92,12 @@ pub(super) async fn answer(
     let displace = incoming.displace();
     let asked = admission.ask(incoming.newcomer(), displace).await;
     let seat = match asked {
-        Ok(admission::Asked::Seat(seat)) => Ok(seat),
+        Ok(admission::SeatAnswer::Seat(seat)) => Ok(seat),
         // A client that understands notices is told its place; for others the answer waits.
-        Ok(admission::Asked::Queued(ticket)) if notices => {
+        Ok(admission::SeatAnswer::Queued(ticket)) if notices => {
             return incoming.accept(&handshake, Entry::Ticket(ticket));
         }
-        Ok(admission::Asked::Queued(ticket)) => {
+        Ok(admission::SeatAnswer::Queued(ticket)) => {
             let newcomer = incoming.newcomer();
             admission.wait_for_seat(ticket, newcomer, displace).await
         }
@@ -109,7 +109,7 @@ pub(super) async fn answer(
     }
 }
 
-/// Who it is, if it may knock at all.
+/// Who it is, if the handshake is accepted at all.
 async fn welcome(
     gateway: &Gateway,
     rules: &Rules,
@@ -152,9 +152,9 @@ pub(super) struct Incoming {
     user: UserId,
     key: ManagerKey,
     /// What it asked for, where the backend's connection of a lost client is kept.
-    pub(super) wish: Option<Wish>,
+    pub(super) request_digest: Option<RequestDigest>,
     /// Where it comes from, as far as that is known.
-    pub(super) from: Option<Origin>,
+    pub(super) from: Option<ClientNetwork>,
     pub(super) notices: bool,
     pub(super) upgrade: OnUpgrade,
     /// Its place among the node's connections; held until the connection has ended.
@@ -165,7 +165,7 @@ pub(super) struct Incoming {
 pub(super) enum Entry {
     Permit(Permit),
     /// Through to a backend that has answered already.
-    Through(Permit, Box<Leg>),
+    Through(Permit, Box<UpstreamConnection>),
     Ticket(Ticket),
     Denied(Denied),
 }
@@ -203,19 +203,19 @@ impl Incoming {
 
     /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
     /// failure as of any other, by a status.
-    async fn enter(self, handshake: &Handshake, parts: Parts, seat: Seat) -> Response {
+    async fn enter(self, handshake: &Handshake, parts: Parts, seat: AdmissionSeat) -> Response {
         let Some(upstreams) = self.route.upstreams.clone() else {
             return match self.take(seat).await {
                 Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
                 Err(denied) => self.refuse(handshake, denied),
             };
         };
-        if let Seat::Free(permit) = &seat
-            && let Some(leg) = self.resume(&parts, permit).await
+        if let AdmissionSeat::Free(permit) = &seat
+            && let Some(upstream) = self.resume(&parts, permit).await
         {
             return match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
-                Err(denied) => self.dismiss(handshake, leg, denied),
+                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
+                Err(denied) => self.dismiss(handshake, upstream, denied),
             };
         }
         let asked = Asked {
@@ -230,9 +230,9 @@ impl Incoming {
             .connect(asked, timeout, tasks, &session.clock)
             .await
         {
-            Ok(leg) => match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(leg))),
-                Err(denied) => self.dismiss(handshake, leg, denied),
+            Ok(upstream) => match self.take(seat).await {
+                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
+                Err(denied) => self.dismiss(handshake, upstream, denied),
             },
             Err(error) => {
                 self.gateway.metrics.upstream_failed.inc();
@@ -243,21 +243,26 @@ impl Incoming {
 
     /// Takes the place that was found, or what was promised: now a manager that answers may go for it. A
     /// place whose manager ended while the backend was asked is looked for again.
-    async fn take(&self, seat: Seat) -> Result<Permit, Denied> {
+    async fn take(&self, seat: AdmissionSeat) -> Result<Permit, Denied> {
         let admission = &self.gateway.admission;
         let promise = match seat {
-            Seat::Promised(promise) => promise,
-            Seat::Free(permit) if permit.is_live() => return Ok(permit),
-            Seat::Free(_) => admission.lost(),
+            AdmissionSeat::Promised(promise) => promise,
+            AdmissionSeat::Free(permit) if permit.is_live() => return Ok(permit),
+            AdmissionSeat::Free(_) => admission.lost(),
         };
         admission.redeem(promise, self.newcomer()).await
     }
 
     /// Refuses a client whose backend has answered already.
-    fn dismiss(self, handshake: &Handshake, leg: Leg, denied: Denied) -> Response {
+    fn dismiss(
+        self,
+        handshake: &Handshake,
+        upstream: UpstreamConnection,
+        denied: Denied,
+    ) -> Response {
         let within = self.gateway.session.config.close_deadline;
         let tasks = &self.gateway.tasks;
-        tasks.spawn("dismissed", leg.dismiss(within));
+        tasks.spawn("dismissed", upstream.dismiss(within));
         self.refuse(handshake, denied)
     }
 
@@ -284,8 +289,8 @@ impl Incoming {
                 HeaderValue::from_static(SUBPROTOCOL),
             );
         }
-        if let Entry::Through(_, leg) = &entry {
-            leg.answer(headers);
+        if let Entry::Through(_, upstream) = &entry {
+            upstream.answer(headers);
         }
         let tasks = self.gateway.tasks.clone();
         // In memory of its own, which is given back once the connection runs: most of a connection's

@@ -52,7 +52,7 @@ pub fn ignores_pings(port: &Port, config: &Config, now: Timestamp) -> bool {
     answering(port, config, now) == Answering::Ignores
 }
 
-/// Whether the kernel at the other end acknowledges what we send. None where nobody can be asked.
+/// Whether the kernel at the other end acknowledges what we send. None where the kernel cannot be asked.
 pub(super) fn acknowledges(port: &Port) -> Option<bool> {
     let view = port.socket.upgrade().and_then(|socket| tcp_view(&socket))?;
     Some(view.acknowledges())

@@ -1,4 +1,4 @@
-//! For how long a manager has had nobody there.
+//! For how long a manager has had no peer.
 
 use super::Config;
 use super::verdict::judge;

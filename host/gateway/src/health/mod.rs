@@ -5,7 +5,7 @@
 //! probed in parallel under one deadline. What cannot be probed is `unknown`, never dead. Bytes that
 //! wait for a peer that takes none of them are evidence too: it is `stalled`.
 //!
-//! Not here: what follows from a verdict. This room evicts nobody and closes nothing.
+//! Not here: what follows from a verdict. This room evicts and closes nothing.
 
 mod answering;
 mod backlog;
@@ -22,7 +22,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-/// Its settings.
+/// When pings are sent, and after how many misses a peer is judged.
 pub use wastegate_core::signals::Heartbeats as Config;
 
 pub use answering::ignores_pings;

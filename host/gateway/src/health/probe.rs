@@ -93,7 +93,7 @@ enum Opening {
 fn open(port: &Port, config: &Config, now: Timestamp) -> Opening {
     let evidence = judge(port, config, now);
     // Bad news that is young is not asked for again: it would only cost the deadline once more.
-    // Good news always is: whoever is there answers within a round trip, and a peer that fell
+    // Good news always is: a peer that is there answers within a round trip, and a peer that fell
     // silent a second ago is just what a round is for.
     let bad = !matches!(evidence.health, Health::Alive | Health::Unknown);
     let age = match evidence.health {

@@ -15,7 +15,7 @@ use wastegate_core::types::{Evidence, EvidenceSource, Health, Timestamp};
 pub struct Assessment {
     /// The verdict on its best connection, or on itself if it hangs.
     pub evidence: Evidence,
-    /// Attached connections.
+    /// How many connections are attached to the manager.
     pub connections: u32,
     /// Those not known to be gone, superseded or closing.
     pub connections_alive: u32,

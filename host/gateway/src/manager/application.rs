@@ -15,9 +15,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// One application message. Cheap to clone: clones share their bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Valid UTF-8.
+    /// A text message.
     Text(Utf8Bytes),
-    /// Any bytes.
+    /// A binary message.
     Binary(Bytes),
 }
 
@@ -41,15 +41,15 @@ impl Message {
 /// Who sent a message.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Which connection.
+    /// The connection's number, unique within the process.
     pub connection: ConnectionId,
-    /// Which device.
+    /// The client's name for its device.
     pub device: DeviceId,
 }
 
 /// Why a manager ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct ManagerEnd {
     /// What its connections were told.
     pub reason: CloseReason,
 }
@@ -84,7 +84,7 @@ pub trait Application: Send + Sync + 'static {
 
     /// The manager is gone: evicted, given up or stopped. Release what was tied to it. Called
     /// exactly once, and last.
-    fn ended(&self, manager: &Arc<Manager>, end: End) {
+    fn ended(&self, manager: &Arc<Manager>, end: ManagerEnd) {
         let _ = (manager, end);
     }
 }

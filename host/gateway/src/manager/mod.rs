@@ -20,14 +20,14 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-/// Its settings.
+/// How long a manager lives without a connection.
 pub use wastegate_core::signals::Lifetimes as Config;
 
-pub use application::{Application, BoxFuture, End, Message, NoApplication, Peer};
+pub use application::{Application, BoxFuture, ManagerEnd, Message, NoApplication, Peer};
 pub use backlog::Backlog;
 pub use mailbox::{Delivery, Mailbox, NoopProbe};
-pub use outbox::{Outbox, Queued, Refused};
-pub use port::{EndReport, Place, Port};
+pub use outbox::{Outbox, Queued, SendError};
+pub use port::{EndReport, PlaceGuard, Port};
 pub use unit::{AttachError, Left, Manager, Surroundings};
 pub use vitals::{PongStats, Vitals};
 pub use work::Work;

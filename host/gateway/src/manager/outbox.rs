@@ -47,7 +47,8 @@ pub struct Queued {
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+#[non_exhaustive]
+pub enum SendError {
     /// It would exceed the limit of bytes or messages; the connection is being closed as a slow consumer.
     #[error("the client does not read fast enough")]
     Full,
@@ -70,21 +71,21 @@ impl Outbox {
     /// Adds a message at the end.
     ///
     /// # Errors
-    /// [`Refused`] when it does not fit or nobody will send it. Either is final.
-    pub fn push(&self, now: Timestamp, message: Message) -> Result<(), Refused> {
+    /// [`SendError`] when it does not fit or the connection sends no more. Either is final.
+    pub fn push(&self, now: Timestamp, message: Message) -> Result<(), SendError> {
         let result = {
             let mut queue = self.queue.lock();
             if queue.closed || queue.overflowed {
                 return Err(if queue.closed {
-                    Refused::Closed
+                    SendError::Closed
                 } else {
-                    Refused::Full
+                    SendError::Full
                 });
             }
             let bytes = queue.bytes.saturating_add(message.len());
             if bytes > self.bytes_max || queue.waiting.len() >= MESSAGES_MAX {
                 queue.overflowed = true;
-                Err(Refused::Full)
+                Err(SendError::Full)
             } else {
                 queue.bytes = bytes;
                 queue.waiting.push_back((now, message));
@@ -179,11 +180,11 @@ mod tests {
     fn a_slow_consumer_is_bounded_by_bytes() {
         let (outbox, now) = (Outbox::new(100), Timestamp::ZERO);
         outbox.push(now, text(100)).unwrap();
-        assert_eq!(outbox.push(now, text(1)), Err(Refused::Full));
+        assert_eq!(outbox.push(now, text(1)), Err(SendError::Full));
         assert!(outbox.overflowed());
         assert_eq!(outbox.queued().bytes, 100);
         outbox.close();
-        assert_eq!(outbox.push(now, text(1)), Err(Refused::Closed));
+        assert_eq!(outbox.push(now, text(1)), Err(SendError::Closed));
         assert_eq!(outbox.queued(), Queued::default());
     }
 
@@ -194,7 +195,7 @@ mod tests {
         for _ in 0..MESSAGES_MAX {
             outbox.push(now, text(0)).unwrap();
         }
-        assert_eq!(outbox.push(now, text(0)), Err(Refused::Full));
+        assert_eq!(outbox.push(now, text(0)), Err(SendError::Full));
         assert!(outbox.overflowed());
     }
 }

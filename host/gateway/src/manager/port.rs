@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::application::Message;
-use super::outbox::{Outbox, Refused};
+use super::outbox::{Outbox, SendError};
 use super::vitals::Vitals;
 use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
 
@@ -24,17 +24,17 @@ pub struct EndReport {
 }
 
 /// What a connection has a place of, such as the node.
-pub trait Place: std::fmt::Debug + Send + Sync {
+pub trait PlaceGuard: std::fmt::Debug + Send + Sync {
     /// The connection was asked to close: what comes next may have its place from now on.
     fn leave(&self);
 }
 
-/// One connection, as its manager and everybody above it sees it.
+/// One connection, as its manager and the rooms above see it.
 #[derive(Debug)]
 pub struct Port {
-    /// Which connection.
+    /// The connection's number, unique within the process.
     pub id: ConnectionId,
-    /// Whose.
+    /// The client's name for its device.
     pub device: DeviceId,
     /// Where messages to it wait.
     pub outbox: Outbox,
@@ -46,7 +46,7 @@ pub struct Port {
     /// connection's task alone and goes with it. Empty where the transport is not plain TCP.
     pub socket: Weak<TcpStream>,
     /// Weak: the place goes with the connection's task.
-    place: OnceLock<Weak<dyn Place>>,
+    place: OnceLock<Weak<dyn PlaceGuard>>,
     superseded: AtomicBool,
     said_goodbye: AtomicBool,
     close: OnceLock<CloseReason>,
@@ -86,13 +86,13 @@ impl Port {
     /// Sends a message, or says at once why not. A client that does not read is closed for it.
     ///
     /// # Errors
-    /// [`Refused`] when the client does not read or is gone.
-    pub fn send(&self, now: Timestamp, message: Message) -> Result<(), Refused> {
+    /// [`SendError`] when the client does not read or is gone.
+    pub fn send(&self, now: Timestamp, message: Message) -> Result<(), SendError> {
         if self.close.get().is_some() {
-            return Err(Refused::Closed);
+            return Err(SendError::Closed);
         }
         let sent = self.outbox.push(now, message);
-        if sent == Err(Refused::Full) {
+        if sent == Err(SendError::Full) {
             // At once, for its task may hang in a write just because its client does not read.
             self.close(CloseReason::SlowConsumer);
         }
@@ -110,11 +110,11 @@ impl Port {
     }
 
     /// Gives the connection's place away as soon as it is asked to close, and not only when it has ended.
-    pub fn leaves(&self, place: Weak<dyn Place>) {
+    pub fn leaves(&self, place: Weak<dyn PlaceGuard>) {
         let _ = self.place.set(place);
     }
 
-    /// Waits until somebody asks it to close, and says why. For the connection's own task.
+    /// Waits until a close is requested, and returns its reason. For the connection's own task.
     pub async fn close_asked(&self) -> CloseReason {
         loop {
             if let Some(&reason) = self.close.get() {
@@ -124,7 +124,7 @@ impl Port {
         }
     }
 
-    /// Whether somebody asked it to close.
+    /// Whether a close was requested.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.close.get().is_some()

@@ -9,7 +9,7 @@ use super::Config;
 use super::application::{Application, Peer};
 use super::mailbox::{Letter, Mailbox};
 use super::port::Port;
-use crate::observe::activity::{Activity as ActivityStream, Event};
+use crate::observe::activity::{ActivityEvent, ActivitySink as ActivityStream};
 use wastegate_core::decision::Standing;
 use wastegate_core::signals::{Activity, HeldBytes, Hints};
 use wastegate_core::types::{
@@ -23,7 +23,7 @@ pub struct Surroundings {
     pub clock: Clock,
     /// The room's settings.
     pub config: Config,
-    /// Who handles messages.
+    /// The application that handles messages of clients.
     pub application: Arc<dyn Application>,
     /// Where what happens is written down.
     pub activity: ActivityStream,
@@ -35,7 +35,7 @@ pub struct Manager {
     pub id: ManagerId,
     /// Whose it is.
     pub user: UserId,
-    /// Its name.
+    /// The manager's name among those of its user.
     pub key: ManagerKey,
     /// When it was created.
     pub created: Timestamp,
@@ -68,6 +68,7 @@ pub(super) struct State {
 
 /// Why a connection could not attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AttachError {
     /// The manager ended while the connection was on its way.
     #[error("the manager ended while the connection was on its way")]
@@ -80,7 +81,7 @@ pub enum AttachError {
 /// What a connection left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
-    /// Nobody is attached and nobody is on the way.
+    /// No connection is attached or on its way.
     pub empty: bool,
     /// Its client ended it in due form, or gave it no name: no connection can come back to it.
     pub for_good: bool,
@@ -113,12 +114,12 @@ impl Manager {
             closed: CancellationToken::new(),
             surroundings,
         });
-        manager.note(now, None, Event::Open);
+        manager.note(now, None, ActivityEvent::Open);
         manager
     }
 
     /// Writes down that something happened to it.
-    pub fn note(&self, now: Timestamp, device: Option<&DeviceId>, event: Event) {
+    pub fn note(&self, now: Timestamp, device: Option<&DeviceId>, event: ActivityEvent) {
         let stream = &self.surroundings.activity;
         stream.record(now, self.id, &self.user, &self.key, device, event);
     }
@@ -190,7 +191,7 @@ impl Manager {
         for port in older {
             port.supersede();
         }
-        self.note(now, Some(&port.device), Event::Attach);
+        self.note(now, Some(&port.device), ActivityEvent::Attach);
         let peer = Peer {
             connection: port.id,
             device: port.device.clone(),
@@ -231,7 +232,7 @@ impl Manager {
         self.sample_held(now);
         if let Some(port) = port {
             if left.empty && self.end().is_none() {
-                self.note(now, Some(&port.device), Event::Detach);
+                self.note(now, Some(&port.device), ActivityEvent::Detach);
             }
             let peer = Peer {
                 connection,
@@ -279,7 +280,7 @@ impl Manager {
         let (ports, first, reason) = {
             let mut state = self.state.lock();
             let first = state.end.is_none();
-            // Whoever comes second, such as the manager's own task as it ends, may get to the ports
+            // The later caller, such as the manager's own task as it ends, may get to the ports
             // first: they hear the first reason all the same.
             let reason = *state.end.get_or_insert(reason);
             (state.ports.clone(), first, reason)
@@ -301,9 +302,13 @@ impl Manager {
 }
 
 /// How the activity stream calls an end.
-fn end_event(reason: CloseReason, decision: Option<DecisionId>, standing: Standing) -> Event {
+fn end_event(
+    reason: CloseReason,
+    decision: Option<DecisionId>,
+    standing: Standing,
+) -> ActivityEvent {
     match reason {
-        CloseReason::Evicted(cause) | CloseReason::Displaced(cause) => Event::Evict {
+        CloseReason::Evicted(cause) | CloseReason::Displaced(cause) => ActivityEvent::Evict {
             tier: match cause {
                 EvictionCause::Cleanup(tier) => Some(tier),
                 EvictionCause::TemporarySlotExpired | EvictionCause::Requested => None,
@@ -311,10 +316,10 @@ fn end_event(reason: CloseReason, decision: Option<DecisionId>, standing: Standi
             decision,
         },
         // Its peer is gone.
-        CloseReason::Unresponsive => Event::Die,
-        // Nobody came back to it: its peer is gone.
-        _ if matches!(standing, Standing::Expired | Standing::NeverAttached) => Event::Die,
-        _ => Event::Close,
+        CloseReason::Unresponsive => ActivityEvent::Die,
+        // No client came back to it: its peer is gone.
+        _ if matches!(standing, Standing::Expired | Standing::NeverAttached) => ActivityEvent::Die,
+        _ => ActivityEvent::Close,
     }
 }
 

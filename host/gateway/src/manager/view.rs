@@ -10,7 +10,7 @@ use wastegate_core::signals::Activity;
 use wastegate_core::types::{CloseReason, Timestamp};
 
 impl Manager {
-    /// Whether nobody is attached and nobody is on the way.
+    /// Whether no connection is attached or on its way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let state = self.state.lock();
@@ -23,7 +23,7 @@ impl Manager {
         self.state.lock().end
     }
 
-    /// Whether somebody is attached, and how long that may stay so.
+    /// Whether a connection is attached, and how long that may stay so.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {
         let config = &self.surroundings.config;
@@ -57,7 +57,7 @@ impl Manager {
         self.state.lock().ports.clone()
     }
 
-    /// Since when nobody is attached.
+    /// Since when no connection is attached.
     #[must_use]
     pub fn detached_since(&self) -> Option<Timestamp> {
         self.state.lock().detached_since

@@ -173,7 +173,7 @@ impl Vitals {
         self.ping_asked.notify_one();
     }
 
-    /// Waits until somebody asks for a ping. Cancel-safe; for the connection's own task.
+    /// Waits until a ping is requested. Cancel-safe; for the connection's own task.
     pub async fn ping_asked(&self) {
         while !self.ping_wanted.swap(false, Relaxed) {
             self.ping_asked.notified().await;

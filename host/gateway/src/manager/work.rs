@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 
-use super::application::{End, Message, Peer};
+use super::application::{ManagerEnd, Message, Peer};
 use super::mailbox::Letter;
-use super::outbox::Refused;
+use super::outbox::SendError;
 use super::unit::Manager;
-use crate::observe::activity::{Event, HintName};
+use crate::observe::activity::{ActivityEvent, HintName};
 use wastegate_core::signals::DeviceClass;
 use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
 
@@ -21,7 +21,7 @@ impl Manager {
         self.note(
             now,
             Some(device),
-            Event::In {
+            ActivityEvent::In {
                 bytes: bytes as u64,
             },
         );
@@ -34,9 +34,9 @@ impl Manager {
             self.now(),
             None,
             if visible {
-                Event::Visible
+                ActivityEvent::Visible
             } else {
-                Event::Hidden
+                ActivityEvent::Hidden
             },
         );
     }
@@ -77,7 +77,7 @@ impl Manager {
 
     /// Writes down what was said of it.
     pub(crate) fn note_hint(&self, hint: HintName, value: i64) {
-        self.note(self.now(), None, Event::Hint { hint, value });
+        self.note(self.now(), None, ActivityEvent::Hint { hint, value });
     }
 
     /// Takes note of the bytes that are held for it. Called where they change.
@@ -108,15 +108,15 @@ impl Manager {
     /// Sends a message to one connection.
     ///
     /// # Errors
-    /// [`Refused::Closed`] if there is no such connection here or it has ended,
-    /// [`Refused::Full`] if its client does not read.
-    pub fn send(&self, to: ConnectionId, message: Message) -> Result<(), Refused> {
+    /// [`SendError::Closed`] if there is no such connection here or it has ended,
+    /// [`SendError::Full`] if its client does not read.
+    pub fn send(&self, to: ConnectionId, message: Message) -> Result<(), SendError> {
         let now = self.now();
         let port = self
             .ports()
             .into_iter()
             .find(|port| port.id == to)
-            .ok_or(Refused::Closed)?;
+            .ok_or(SendError::Closed)?;
         let sent = port.send(now, message);
         self.sample_held(now);
         sent
@@ -143,7 +143,7 @@ impl Manager {
             tracing::error!(manager = %self.id, "the application panicked; closing its manager");
             self.close(CloseReason::HandlerPanicked);
         }
-        let end = End {
+        let end = ManagerEnd {
             reason: self.end().unwrap_or(CloseReason::ManagerClosed),
         };
         let application = &self.surroundings.application;
@@ -172,7 +172,7 @@ impl Manager {
                     application.detached(self, &peer, reason);
                 }
                 Letter::Message(from, message) => application.message(self, from, message).await,
-                // Nobody waits any more: the probe's deadline passed.
+                // The prober no longer waits: its deadline passed.
                 Letter::Noop(answer) => drop(answer.send(())),
             }
         }

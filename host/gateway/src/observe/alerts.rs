@@ -31,7 +31,7 @@ pub enum PressureLevel {
     Info,
     /// Worth looking at.
     Warning,
-    /// New connections will soon cost somebody an old one.
+    /// New connections will soon evict old ones.
     Critical,
     /// They do now, or will be refused.
     Emergency,
@@ -123,7 +123,7 @@ impl PressureLevel {
 }
 
 impl Pressure {
-    /// Where it stands.
+    /// The current level.
     #[must_use]
     pub const fn level(&self) -> PressureLevel {
         self.0.level

@@ -27,7 +27,7 @@ const QUEUE_BYTES_MAX: NonZeroUsize =
 /// How the host is observed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
-    /// Log lines.
+    /// The format of log lines, and which of them are written.
     pub log: LogConfig,
     /// Where decision records go; none keeps no journal of them.
     pub decisions: Option<JournalConfig>,
@@ -45,14 +45,14 @@ pub struct Config {
 pub struct LogConfig {
     /// In the syntax of `tracing`'s `EnvFilter`. Default `info`.
     pub filter: String,
-    /// Default [`LogFormat::Human`].
+    /// How a line looks. Default [`LogFormat::Human`].
     pub format: LogFormat,
     /// Lines from one place in the sources a second; what is over is counted and told. Lines of policies
     /// have their own quota, and those below `info` are not counted. Default 20.
     pub repeats_per_s_max: NonZeroU32,
 }
 
-/// One journal.
+/// Where a journal is written, and how large it may become.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JournalConfig {
     /// The file that is appended to. Its folder must exist; rotated files are put beside it.

@@ -9,6 +9,11 @@ use std::path::PathBuf;
 /// Why something in this room could not be started or closed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum Error {
     /// The log filter does not parse.
     #[error("log filter `{filter}` is not valid; write for example `info,wastegate=debug`")]
@@ -18,7 +23,7 @@ pub enum Error {
         /// What the parser says.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// Somebody has set up logging in this process already.
+    /// Logging is set up in this process already.
     #[error("logging is already set up in this process")]
     LogTwice {
         /// What the second attempt was told.
@@ -33,7 +38,6 @@ pub enum Error {
     /// A journal's file could not be opened for appending.
     #[error("journal `{path}` cannot be opened")]
     JournalOpen {
-        /// The journal's file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -41,7 +45,6 @@ pub enum Error {
     /// A journal's thread could not be started.
     #[error("the thread of journal `{path}` cannot be started")]
     JournalSpawn {
-        /// The journal's file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -49,7 +52,6 @@ pub enum Error {
     /// A journal was closed while its disk refused to take its last lines.
     #[error("journal `{path}` was closed with {lines} accepted lines not on disk")]
     JournalLost {
-        /// The journal's file.
         path: PathBuf,
         /// How many lines, at most; some of them may have reached the disk.
         lines: u64,
@@ -58,10 +60,7 @@ pub enum Error {
     },
     /// A journal's thread panicked: a bug.
     #[error("the thread of journal `{path}` panicked")]
-    JournalPanicked {
-        /// The journal's file.
-        path: PathBuf,
-    },
+    JournalPanicked { path: PathBuf },
     /// A pseudonym key has the wrong form. The message does not repeat it.
     #[error("the pseudonym key must be 32 hexadecimal digits (16 bytes)")]
     PseudonymKey,
@@ -76,7 +75,6 @@ pub enum Error {
     Threshold {
         /// Which one, by the name of its setting.
         setting: &'static str,
-        /// Its value.
         value: f64,
         /// What it must be.
         must: &'static str,

@@ -152,7 +152,7 @@ impl<W> Lines<W> {
 }
 
 impl<W: Write> Write for Line<W> {
-    /// Takes one line, as whoever formats them hands them over.
+    /// Takes one line from the formatter.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if let Some(to) = &mut self.to {
             let mut shown = visible::logged(line, self.coloured);

@@ -90,7 +90,7 @@ where
 }
 
 /// Tells how many lines were left out of floods that have ended: see [`LogConfig::repeats_per_s_max`].
-/// Called once a second by whoever runs the server.
+/// The server's main loop calls it once a second.
 ///
 /// [`LogConfig::repeats_per_s_max`]: super::config::LogConfig::repeats_per_s_max
 pub fn tell_left_out() {

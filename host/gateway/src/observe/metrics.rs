@@ -1,14 +1,14 @@
 //! The metrics registry and what every room's metrics have in common.
 //!
 //! A room defines a struct of its counters, gauges and histograms with a `register(&mut Registry)`
-//! and increments its own fields; the composition root hands it [`Metrics::room`]; the admin
-//! listener serves [`Metrics::encode`]. No room reads a metric back: what decides anything is
+//! and increments its own fields; the composition root hands it [`MetricsRegistry::room`]; the admin
+//! listener serves [`MetricsRegistry::encode`]. No room reads a metric back: what decides anything is
 //! counted elsewhere.
 //!
-//! # House rules
+//! # Rules
 //! - A label's values come from a closed enum ([`ClosedLabel`]). Never a user id, a key, a device,
 //!   an address, or any text that a client chose: each would make a new time series, and a series
-//!   is kept for ever. Whoever must know which user it was reads the journals.
+//!   is kept for ever. The journals say which user it was.
 //! - Names are `wastegate_<room>_<what>`; base units only (seconds, bytes), the unit in the name.
 //!   The encoder adds `_total` to counters.
 //! - Durations are observed in seconds into [`micros`] or [`millis`] buckets, so that rooms compare.
@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use super::alerts::PressureLevel;
 use wastegate_core::types::{CloseReason, Health, Scope, Tier};
 
-/// What [`Metrics::encode`] produces, for the `Content-Type` header.
+/// What [`MetricsRegistry::encode`] produces, for the `Content-Type` header.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Buckets for work that takes microseconds: upper bounds in seconds, 1 µs to 25 ms.
@@ -47,11 +47,11 @@ pub fn millis() -> Histogram {
 
 /// Every room's metrics.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub struct MetricsRegistry {
     registry: Registry,
 }
 
-impl Metrics {
+impl MetricsRegistry {
     /// An empty set.
     #[must_use]
     pub fn new() -> Self {
@@ -135,7 +135,7 @@ mod tests {
     fn a_room_registers_once_and_is_encoded_with_closed_labels() {
         let runs = Family::<(Label<Tier>, Label<Scope>), Counter>::default();
         let took = Family::<Label<Tier>, Histogram>::new_with_constructor(micros);
-        let mut metrics = Metrics::new();
+        let mut metrics = MetricsRegistry::new();
         let room = metrics.room("cleanup");
         room.register("runs", "Runs of a tier", runs.clone());
         room.register("run_seconds", "How long a run took", took.clone());

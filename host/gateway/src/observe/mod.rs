@@ -9,7 +9,7 @@
 //!   members of closed enums.
 //! - What could not be measured is absent, not zero.
 //!
-//! At the end, when everyone who is observed has stopped: [`Activity::flush_all`], then
+//! At the end, when everyone who is observed has stopped: [`ActivitySink::flush_all`], then
 //! [`JournalThread::close`] on a thread that may block.
 
 pub mod activity;
@@ -26,11 +26,11 @@ pub mod process;
 pub mod pseudonym;
 pub mod throttle;
 
-pub use activity::{Activity, Event, HintName};
+pub use activity::{ActivityEvent, ActivitySink, HintName};
 pub use alerts::{Alert, Pressure, PressureLevel, PressureThresholds};
 pub use config::Config;
 pub use error::Error;
 pub use journal::{Journal, JournalThread};
-pub use metrics::Metrics;
+pub use metrics::MetricsRegistry;
 pub use pseudonym::{Pseudonym, PseudonymKey, Pseudonymizer};
 pub use throttle::Throttle;

@@ -60,7 +60,7 @@ impl Pseudonymizer {
         Self { key }
     }
 
-    /// A user's.
+    /// The keyed hash of a user's id.
     #[must_use]
     pub fn user(&self, user: &UserId) -> Pseudonym {
         let mut hash = self.hasher(Domain::User);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use wastegate_core::decision::{LendOrder, Lending};
 
-/// What may be held at once. Exported in the stats, so that nobody believes in another number.
+/// What may be held at once. Exported in the stats, so that operators see the limits in force.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
+pub struct SlotLimits {
     /// Managers that one user may hold. 20.
     pub managers_per_user: u32,
     /// Managers that the node may hold. 100,000.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub history_keys_max: usize,
 }
 
-impl Limits {
+impl SlotLimits {
     /// How temporary slots are lent.
     #[must_use]
     pub const fn lending(&self) -> Lending {
@@ -38,7 +38,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for SlotLimits {
     fn default() -> Self {
         Self {
             managers_per_user: 20,

@@ -1,4 +1,4 @@
-//! Who waits for a slot of a user. Nothing is kept for users for whom nobody waits.
+//! Admissions that wait for a slot of a user. Nothing is kept for users without waiting admissions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use wastegate_core::types::UserId;
 
-/// The users for whose slots somebody waits.
+/// The users for whose slots admissions wait.
 #[derive(Debug, Default)]
 pub struct FreedSlots {
     // Held for a map operation; woken waiters run after it is released.

@@ -4,7 +4,7 @@
 //! there, never numbers kept beside it. Entering gives a [`Permit`], attaching turns it into an
 //! [`Attachment`], and dropping either gives back what it held, whatever way the work ended.
 //!
-//! Not here: whether somebody should be let in (`admission`), who should go (`decision`), and any
+//! Not here: whether a client is admitted (`admission`), who should go (`decision`), and any
 //! wait: every call returns at once, and no lock outlives its call.
 
 mod config;
@@ -29,22 +29,22 @@ use std::time::Duration;
 
 use crate::health;
 use crate::manager::{Manager, Port, Surroundings};
-use crate::observe::activity::Event;
+use crate::observe::activity::ActivityEvent;
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Standing, TemporarySlots};
 use wastegate_core::types::{CloseReason, Eviction, ManagerId, ManagerKey, Timestamp, UserId};
 
-pub use config::Limits;
+pub use config::SlotLimits;
 pub use freed::{Freed, FreedSlots};
 pub use history::{History, Past};
 pub use permit::{Attachment, Permit};
 pub use pins::PinError;
 use quotas::Quotas;
-pub use table::{Entry, Reserved, Table};
+pub use table::{Reserved, SlotEntry, Table};
 
 /// Everyone who holds a slot.
 pub struct Registry {
-    limits: Limits,
+    limits: SlotLimits,
     health: health::Config,
     table: Table<Manager>,
     temporary: TemporarySlots,
@@ -60,7 +60,7 @@ pub struct Registry {
 /// What an attempt to enter came to.
 #[derive(Debug)]
 pub enum Entrance {
-    /// Come in.
+    /// There is a free slot, held by this permit.
     Open(Permit),
     /// The user holds as many as it may.
     UserFull {
@@ -78,7 +78,7 @@ pub enum Entrance {
     },
 }
 
-impl Entry for Manager {
+impl SlotEntry for Manager {
     fn id(&self) -> ManagerId {
         self.id
     }
@@ -92,7 +92,7 @@ impl Registry {
     /// An empty registry. Every manager's own task runs in `tasks`.
     #[must_use]
     pub fn new(
-        limits: Limits,
+        limits: SlotLimits,
         health: health::Config,
         surroundings: Arc<Surroundings>,
         tasks: Tasks,
@@ -122,7 +122,7 @@ impl Registry {
                 self.created.fetch_add(1, Ordering::Relaxed);
                 if self.history.created(user, key).is_some() {
                     self.returned.fetch_add(1, Ordering::Relaxed);
-                    manager.note(now, None, Event::Back);
+                    manager.note(now, None, ActivityEvent::Back);
                 }
                 let (registry, own) = (self.clone(), manager.clone());
                 self.tasks.spawn("manager", async move {
@@ -158,13 +158,13 @@ impl Registry {
         Some(ports)
     }
 
-    /// Somebody wanted a manager of that key and was refused.
+    /// A client asked for a manager of that key and was refused.
     pub fn refused(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
         let stream = &self.surroundings.activity;
-        stream.record_attempt(now, user, key, Event::Refuse);
+        stream.record_attempt(now, user, key, ActivityEvent::Refuse);
     }
 
-    /// Gives up every manager of these users that nobody came back to. Returns how many.
+    /// Gives up every manager of these users whose client did not come back. Returns how many.
     pub fn release_expired(&self, users: &[UserId], now: Timestamp) -> usize {
         let over = |manager: &Manager| {
             matches!(
@@ -218,7 +218,7 @@ impl Registry {
             .unwrap_or(self.limits.managers_per_user)
     }
 
-    /// Sets how many managers a user may hold; none for as many as everybody. Nobody is evicted for
+    /// Sets how many managers a user may hold; none for the gateway's limit. No manager is evicted for
     /// it: a user above its new limit shrinks when it asks for more.
     pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
         self.quotas.set(user, limit, |user| self.held(user) > 0);
@@ -232,7 +232,7 @@ impl Registry {
 
     /// The one limit table.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &SlotLimits {
         &self.limits
     }
 
@@ -260,7 +260,7 @@ impl Registry {
         self.table.of(user)
     }
 
-    /// Everybody's managers.
+    /// The managers of all users.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Manager>> {
         self.table.all()
@@ -310,13 +310,13 @@ impl Registry {
         self.freed.watch(user)
     }
 
-    /// For how many users somebody waits.
+    /// For how many users admissions wait.
     #[must_use]
     pub fn watched(&self) -> usize {
         self.freed.watched()
     }
 
-    /// A permit was not used, and nobody else needs its manager.
+    /// A permit was not used, and no connection needs its manager.
     fn release_unused(&self, manager: &Arc<Manager>) {
         self.release_if(manager, |manager| {
             manager.is_empty() && manager.detached_since().is_none()
@@ -332,7 +332,7 @@ impl Registry {
         }
     }
 
-    /// A manager has nobody left who could answer.
+    /// A manager has no connection left that could answer.
     fn give_up(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
         self.remove(manager, CloseReason::Unresponsive, still)
     }

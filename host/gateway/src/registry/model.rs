@@ -9,7 +9,7 @@ use std::sync::Arc;
 use shuttle::sync::Mutex;
 use shuttle::thread;
 
-use super::table::{Entry, Reserved, Table};
+use super::table::{Reserved, SlotEntry, Table};
 use wastegate_core::types::{ManagerId, ManagerKey, UserId};
 
 /// Schedules tried for every test.
@@ -40,7 +40,7 @@ impl Unit {
     }
 }
 
-impl Entry for Unit {
+impl SlotEntry for Unit {
     fn id(&self) -> ManagerId {
         self.id
     }

@@ -83,7 +83,7 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// The manager.
+    /// The manager that the connection is attached to.
     #[must_use]
     pub fn manager(&self) -> &Arc<Manager> {
         &self.manager
@@ -95,7 +95,7 @@ impl Attachment {
         &self.port
     }
 
-    /// Whether nobody is expected to come back to the manager after an end for this reason.
+    /// Whether no client is expected to come back to the manager after an end for this reason.
     #[must_use]
     pub fn is_for_good(&self, reason: CloseReason) -> bool {
         reason.is_for_good() || self.manager.config().reconnect_grace.is_zero()
@@ -106,7 +106,7 @@ impl Attachment {
         self.reason = reason;
     }
 
-    /// Ends the attachment with a reason, and nobody can come back to what it was.
+    /// Ends the attachment with a reason, and no client can resume it.
     pub fn leave_for_good(mut self, reason: CloseReason) {
         self.for_good = true;
         self.leave(reason);

@@ -12,6 +12,7 @@ use wastegate_core::types::{ManagerKey, UserId};
 
 /// Why a manager could not be pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PinError {
     /// The user has no manager of that key.
     #[error("the user has no manager of that key")]

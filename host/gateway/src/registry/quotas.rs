@@ -1,4 +1,4 @@
-//! Limits of single users, where whoever vouches for them says one.
+//! Limits of single users, where the identity provider sets one.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use wastegate_core::types::UserId;
 /// Users whose limit is remembered at once, unless more of them hold something.
 const QUOTAS_MAX: usize = 100_000;
 
-/// Who may hold another number of managers than everybody.
+/// Users with another limit of managers than the gateway's.
 #[derive(Debug, Default)]
 pub(super) struct Quotas {
     // Held for a map operation, or for one clean-up of the whole map when it is full.

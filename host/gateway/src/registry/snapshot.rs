@@ -29,7 +29,7 @@ impl Registry {
         .sorted()
     }
 
-    /// Everybody's managers now, held to `limit` in all.
+    /// The managers of all users now, held to `limit` in all.
     #[must_use]
     pub fn snapshot_node(&self, limit: u32, now: Timestamp) -> Snapshot {
         let managers = self.table.all();

@@ -15,7 +15,7 @@ use wastegate_core::types::{ManagerId, ManagerKey, UserId};
 const SHARDS: usize = 64;
 
 /// What can sit in a slot.
-pub trait Entry {
+pub trait SlotEntry {
     /// Which life of the key it is.
     fn id(&self) -> ManagerId;
     /// One more connection is on its way to it. False if it has ended.
@@ -41,7 +41,7 @@ pub enum Reserved<E> {
     },
 }
 
-/// All slots.
+/// All slots of the node, in shards by user.
 #[derive(Debug)]
 pub struct Table<E> {
     shards: Vec<Mutex<Users<E>>>,
@@ -78,7 +78,7 @@ impl Drop for Place {
     }
 }
 
-impl<E: Entry> Default for Table<E> {
+impl<E: SlotEntry> Default for Table<E> {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect();
         Self {
@@ -88,7 +88,7 @@ impl<E: Entry> Default for Table<E> {
     }
 }
 
-impl<E: Entry> Table<E> {
+impl<E: SlotEntry> Table<E> {
     #[expect(
         clippy::indexing_slicing,
         reason = "a remainder of SHARDS is below SHARDS"
@@ -207,7 +207,7 @@ impl<E: Entry> Table<E> {
             .collect()
     }
 
-    /// Every user with how many slots it holds. Shard by shard: nobody waits for the whole walk.
+    /// Every user with how many slots it holds. Shard by shard, so no admission waits for the whole walk.
     #[must_use]
     pub fn users(&self) -> Vec<(UserId, u32)> {
         let mut all = Vec::new();

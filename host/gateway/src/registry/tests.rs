@@ -15,12 +15,12 @@ impl Application for Silent {
     }
 }
 
-fn registry(limits: Limits) -> Arc<Registry> {
+fn registry(limits: SlotLimits) -> Arc<Registry> {
     let surroundings = Surroundings {
         clock: Clock::system(),
         config: manager::Config::default(),
         application: Arc::new(Silent),
-        activity: crate::observe::activity::Activity::disabled(),
+        activity: crate::observe::activity::ActivitySink::disabled(),
     };
     Registry::new(
         limits,
@@ -65,9 +65,9 @@ fn port(registry: &Registry, device: &str) -> Arc<Port> {
 #[tokio::test(start_paused = true)]
 async fn l3_the_limit_holds_whatever_it_is() {
     for limit in [1, 2, 3, 5, 8, 20] {
-        let registry = registry(Limits {
+        let registry = registry(SlotLimits {
             managers_per_user: limit,
-            ..Limits::default()
+            ..SlotLimits::default()
         });
         let permits: Vec<_> = (0..limit as usize)
             .map(|number| permit(&registry, "ann", number))
@@ -84,7 +84,7 @@ async fn l3_the_limit_holds_whatever_it_is() {
 /// L4, R1: a second connection of the same key joins, it takes no new slot.
 #[tokio::test(start_paused = true)]
 async fn l4_r1_the_same_key_joins() {
-    let registry = registry(Limits::default());
+    let registry = registry(SlotLimits::default());
     let permits: Vec<_> = (0..5).map(|_| permit(&registry, "ann", 1)).collect();
     assert_eq!((registry.held(&user("ann")), registry.total()), (1, 1));
     let attachments: Vec<_> = permits
@@ -99,7 +99,7 @@ async fn l4_r1_the_same_key_joins() {
 /// L10, D11: a permit that is dropped gives its slot back, once.
 #[tokio::test(start_paused = true)]
 async fn l10_d11_an_unused_permit_gives_its_slot_back() {
-    let registry = registry(Limits::default());
+    let registry = registry(SlotLimits::default());
     let (first, second) = (permit(&registry, "ann", 1), permit(&registry, "ann", 1));
     let id = first.manager().unwrap().id;
     drop(first);
@@ -122,9 +122,9 @@ async fn l10_d11_an_unused_permit_gives_its_slot_back() {
 /// L13: the node's limit is told apart from the user's.
 #[tokio::test(start_paused = true)]
 async fn l13_the_nodes_limit_is_another_refusal() {
-    let registry = registry(Limits {
+    let registry = registry(SlotLimits {
         managers_total: 3,
-        ..Limits::default()
+        ..SlotLimits::default()
     });
     let permits: Vec<_> = (0..3)
         .map(|number| permit(&registry, "ann", number))
@@ -143,7 +143,7 @@ async fn l13_the_nodes_limit_is_another_refusal() {
 /// the grace if it was lost. R14, R18.
 #[tokio::test(start_paused = true)]
 async fn the_last_close_gives_the_slot_back() {
-    let registry = registry(Limits::default());
+    let registry = registry(SlotLimits::default());
     permit(&registry, "ann", 1)
         .attach(port(&registry, "d"))
         .unwrap()
@@ -178,7 +178,7 @@ async fn the_last_close_gives_the_slot_back() {
 /// A newer connection of the same device takes over; the older one is told.
 #[tokio::test(start_paused = true)]
 async fn the_same_device_takes_over() {
-    let registry = registry(Limits::default());
+    let registry = registry(SlotLimits::default());
     let old = permit(&registry, "ann", 1)
         .attach(port(&registry, "phone"))
         .unwrap();
@@ -199,9 +199,9 @@ async fn the_same_device_takes_over() {
 /// life.
 #[tokio::test(start_paused = true)]
 async fn u9_an_evicted_manager_takes_nothing() {
-    let registry = registry(Limits {
+    let registry = registry(SlotLimits {
         managers_per_user: 1,
-        ..Limits::default()
+        ..SlotLimits::default()
     });
     let attached = permit(&registry, "ann", 1)
         .attach(port(&registry, "d"))
@@ -231,7 +231,7 @@ async fn u9_an_evicted_manager_takes_nothing() {
 /// Pins have a budget and an end.
 #[tokio::test(start_paused = true)]
 async fn pins_are_budgeted() {
-    let registry = registry(Limits::default());
+    let registry = registry(SlotLimits::default());
     let _permits: Vec<_> = (0..5)
         .map(|number| permit(&registry, "ann", number))
         .collect();
@@ -264,7 +264,7 @@ async fn pins_are_budgeted() {
 /// M11, failure mode 24: looking changes nothing.
 #[tokio::test(start_paused = true)]
 async fn m11_a_snapshot_leaves_no_trace() {
-    let registry = registry(Limits::default());
+    let registry = registry(SlotLimits::default());
     let _attached = permit(&registry, "ann", 1)
         .attach(port(&registry, "d"))
         .unwrap();
@@ -290,10 +290,10 @@ async fn r19_counts_are_what_is_there() {
     let mut runner = TestRunner::new(ProptestConfig::with_cases(200));
     runner
         .run(&steps, |steps| {
-            let registry = registry(Limits {
+            let registry = registry(SlotLimits {
                 managers_per_user: 4,
                 managers_total: 9,
-                ..Limits::default()
+                ..SlotLimits::default()
             });
             let mut permits = Vec::new();
             let mut attached: Vec<Attachment> = Vec::new();

@@ -34,7 +34,7 @@ impl Ranker for Faulty {
     }
 }
 
-/// Never answers.
+/// A ranker whose answer never comes.
 pub(crate) struct Hanging;
 
 impl Ranker for Hanging {
@@ -73,7 +73,7 @@ pub(crate) fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
     }
 }
 
-/// An answer that proposes nobody.
+/// An answer that proposes no manager.
 pub(crate) fn empty() -> Ranked {
     ranked(Ok(Vec::new()))
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::notes::Notes;
 use super::peer::{self, Client, Peer};
 use crate::admission::{self, Admission, Admitted, Denied};
-use crate::cleanup::{self, Cleaner, Parts, PressureBook};
+use crate::cleanup::{self, Cleaner, CleanerParts, PressureBook};
 use crate::health;
 use crate::manager::{self, Application, BoxFuture, Manager, Message, Port, Surroundings};
-use crate::observe::activity::Activity;
-use crate::registry::{Entrance, Limits, Permit, Registry};
+use crate::observe::activity::ActivitySink;
+use crate::registry::{Entrance, Permit, Registry, SlotLimits};
 use crate::tasks::{Supervisor, Tasks};
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{Hold, Ranker};
@@ -32,7 +32,7 @@ impl Application for Silent {
 
 /// What a world is made of. No temporary slots, no ration and no holds unless asked for.
 pub(crate) struct Setup {
-    pub(crate) limits: Limits,
+    pub(crate) limits: SlotLimits,
     pub(crate) manager: manager::Config,
     pub(crate) health: health::Config,
     pub(crate) cleanup: cleanup::Config,
@@ -44,9 +44,9 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            limits: Limits {
+            limits: SlotLimits {
                 temporary_slots: 0,
-                ..Limits::default()
+                ..SlotLimits::default()
             },
             manager: manager::Config::default(),
             health: health::Config::default(),
@@ -89,7 +89,7 @@ impl Setup {
             clock: clock.clone(),
             config: self.manager,
             application: self.application,
-            activity: Activity::disabled(),
+            activity: ActivitySink::disabled(),
         });
         let registry = Registry::new(
             self.limits,
@@ -97,7 +97,7 @@ impl Setup {
             surroundings,
             tasks.clone(),
         );
-        let cleaner = Cleaner::new(Parts {
+        let cleaner = Cleaner::new(CleanerParts {
             registry: registry.clone(),
             ranker: self.ranker,
             recorder: notes.clone(),

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::run::Outcome;
-use crate::trace::{ByUser, Kind};
+use super::run::ReplayOutcome;
+use crate::trace::{ByUser, TraceEventKind};
 
 /// The share of recorded victims that a replay has to take at the same decision.
 pub const FAITHFUL_FROM: f64 = 0.99;
@@ -23,12 +23,12 @@ pub struct Fidelity {
     /// The same in the replay.
     pub returns_replayed: u64,
     /// The first decision that differs, by time.
-    pub first: Option<Parting>,
+    pub first: Option<FidelityMismatch>,
 }
 
 /// A decision at which record and replay differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parting {
+pub struct FidelityMismatch {
     /// When, ms as in the trace.
     pub at_ms: u64,
     /// Whose, by place in the trace.
@@ -45,7 +45,7 @@ type Taken = (u64, Vec<u32>);
 impl Fidelity {
     /// Compares a trace's own evictions with those of a replay. None if it records no decision.
     #[must_use]
-    pub fn of(by_user: &ByUser<'_>, outcome: &Outcome) -> Option<Self> {
+    pub fn of(by_user: &ByUser<'_>, outcome: &ReplayOutcome) -> Option<Self> {
         let mut simulated: BTreeMap<u32, Vec<Taken>> = BTreeMap::new();
         for one in outcome
             .decisions
@@ -66,7 +66,9 @@ impl Fidelity {
         for user in 0..by_user.users() {
             let number = u32::try_from(user).unwrap_or(u32::MAX);
             let events = by_user.of(user).iter();
-            let returns = events.filter(|event| event.kind == Kind::Back).count();
+            let returns = events
+                .filter(|event| event.kind == TraceEventKind::Back)
+                .count();
             fidelity.returns_recorded += returns as u64;
             let recorded = recorded(by_user, user);
             let replayed = simulated.remove(&number).unwrap_or_default();
@@ -92,7 +94,7 @@ impl Fidelity {
             let times = [in_record, in_replay].into_iter().flatten();
             let at_ms = times.map(|(at, _)| *at).min().unwrap_or(0);
             if self.first.as_ref().is_none_or(|first| at_ms < first.at_ms) {
-                self.first = Some(Parting {
+                self.first = Some(FidelityMismatch {
                     at_ms,
                     user,
                     recorded: a,
@@ -126,7 +128,7 @@ fn sorted(who: &[u32]) -> Vec<u32> {
 fn recorded(by_user: &ByUser<'_>, user: usize) -> Vec<Taken> {
     let mut decisions: Vec<(Option<u64>, Taken)> = Vec::new();
     for event in by_user.of(user) {
-        let Kind::Evict {
+        let TraceEventKind::Evict {
             tier: Some(_),
             decision,
         } = event.kind

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::rules::Rules;
 use crate::trace::users::FRAMES_MAX;
-use crate::trace::{Event, Hint, Kind};
+use crate::trace::{Hint, TraceEvent, TraceEventKind};
 use wastegate_core::decision::{Row, Standing};
 use wastegate_core::signals::{Activity, DeviceClass, Heartbeats, Hints};
 use wastegate_core::types::{Health, ManagerId, ManagerKey, Signal, SignalRow, Timestamp, UserId};
@@ -86,35 +86,35 @@ impl Held {
     }
 
     /// Takes in what happened to it.
-    pub(super) fn take(&mut self, at: Timestamp, event: &Event) {
+    pub(super) fn take(&mut self, at: Timestamp, event: &TraceEvent) {
         match event.kind {
-            Kind::In { n, bytes, .. } => self.frames(at, n, bytes),
-            Kind::Out { bytes, .. } => self.bytes.1 += bytes,
-            Kind::Pong { last_ms } => {
+            TraceEventKind::In { n, bytes, .. } => self.frames(at, n, bytes),
+            TraceEventKind::Out { bytes, .. } => self.bytes.1 += bytes,
+            TraceEventKind::Pong { last_ms } => {
                 let last = at.after(Duration::from_millis(last_ms.into()));
                 self.pong_at = Some(last);
                 self.hear(last);
             }
-            Kind::Attach => self.attach(at, event.device),
-            Kind::Detach => {
+            TraceEventKind::Attach => self.attach(at, event.device),
+            TraceEventKind::Detach => {
                 self.devices.clear();
                 self.detached_since = Some(at);
             }
-            Kind::Visible => self.hints.set_visible(true),
-            Kind::Hidden => self.hints.set_visible(false),
-            Kind::Hint(hint) => self.hint(at, hint),
-            Kind::DieSilently => {
+            TraceEventKind::Visible => self.hints.set_visible(true),
+            TraceEventKind::Hidden => self.hints.set_visible(false),
+            TraceEventKind::Hint(hint) => self.hint(at, hint),
+            TraceEventKind::DieSilently => {
                 self.silent_from.get_or_insert(at);
             }
-            Kind::Open { .. }
-            | Kind::Refuse { .. }
-            | Kind::Ping { .. }
-            | Kind::Close
-            | Kind::Die
-            | Kind::Evict { .. }
-            | Kind::Echo
-            | Kind::Silent
-            | Kind::Back => {}
+            TraceEventKind::Open { .. }
+            | TraceEventKind::Refuse { .. }
+            | TraceEventKind::Ping { .. }
+            | TraceEventKind::Close
+            | TraceEventKind::Die
+            | TraceEventKind::Evict { .. }
+            | TraceEventKind::Echo
+            | TraceEventKind::Silent
+            | TraceEventKind::Back => {}
         }
     }
 

@@ -3,12 +3,12 @@
 //!
 //! Users' activity is taken as given; who is held, who is evicted and who comes back is simulated
 //! for each strategy, because each eviction changes what comes after ([`run`], `user`). Who ranks is a
-//! [`Contestant`], by which rules are the [`Rules`], what came of it is a [`Tally`]. Before anything is
+//! [`ReplayCandidate`], by which rules are the [`Rules`], what came of it is a [`ReplayTally`]. Before anything is
 //! compared, [`Fidelity`] says whether the recorded policy does in a replay what it did.
 //!
 //! Not here: live managers, and the files themselves (`trace`).
 
-pub mod contestant;
+pub mod candidate;
 pub mod fidelity;
 pub mod rules;
 pub mod run;
@@ -20,11 +20,11 @@ pub mod tune;
 mod user;
 mod yielding;
 
-pub use contestant::{Contestant, Native};
-pub use fidelity::{Fidelity, Parting};
+pub use candidate::{Native, ReplayCandidate};
+pub use fidelity::{Fidelity, FidelityMismatch};
 pub use rules::Rules;
-pub use run::{Keep, Outcome, Progress, Replay, RunError};
-pub use tally::Tally;
+pub use run::{Keep, Progress, Replay, ReplayOutcome, RunError};
+pub use tally::ReplayTally;
 pub use user::Decision;
 pub use yielding::Yielding;
 

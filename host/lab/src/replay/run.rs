@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::contestant::Contestant;
+use super::candidate::ReplayCandidate;
 use super::rules::Rules;
-use super::tally::Tally;
+use super::tally::ReplayTally;
 use super::user::{Decision, Played, Stage, play};
-use crate::trace::{ByUser, Event, Kind};
+use crate::trace::{ByUser, TraceEvent, TraceEventKind};
 use wastegate_core::types::{ManagerKey, UserId};
 
 /// Users that a thread takes at a time.
@@ -27,9 +27,9 @@ pub enum Keep {
 
 /// What came of one strategy.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct ReplayOutcome {
     /// The counts.
-    pub tally: Tally,
+    pub tally: ReplayTally,
     /// Every decision, by user and in order, where they are kept.
     pub decisions: Vec<Decision>,
 }
@@ -93,7 +93,7 @@ impl<'a> Replay<'a> {
             return Err(RunError::NoLimit);
         }
         let trace = by_user.trace();
-        let attach = |event: &Event| event.kind == Kind::Attach;
+        let attach = |event: &TraceEvent| event.kind == TraceEventKind::Attach;
         Ok(Self {
             by_user,
             rules,
@@ -119,14 +119,14 @@ impl<'a> Replay<'a> {
     /// [`RunError::Stopped`] if somebody asked for that.
     pub fn run(
         &self,
-        contestant: &Contestant,
+        candidate: &ReplayCandidate,
         keep: Keep,
         progress: &Progress,
-    ) -> Result<Outcome, RunError> {
+    ) -> Result<ReplayOutcome, RunError> {
         let batches = self.users.len().div_ceil(BATCH);
         let next = AtomicUsize::new(0);
         // Each thread puts whole batches here; they are put in order at the end.
-        let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(batches));
+        let done: Mutex<Vec<(usize, ReplayOutcome)>> = Mutex::new(Vec::with_capacity(batches));
         std::thread::scope(|scope| {
             for _ in 0..self.threads.min(batches) {
                 scope.spawn(|| {
@@ -135,7 +135,7 @@ impl<'a> Replay<'a> {
                         if batch >= batches || progress.stopped.load(Ordering::Relaxed) {
                             return;
                         }
-                        let outcome = self.batch(batch, contestant, keep, progress);
+                        let outcome = self.batch(batch, candidate, keep, progress);
                         let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                         done.push((batch, outcome));
                     }
@@ -147,8 +147,8 @@ impl<'a> Replay<'a> {
         }
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(batch, _)| *batch);
-        let mut whole = Outcome {
-            tally: Tally::default(),
+        let mut whole = ReplayOutcome {
+            tally: ReplayTally::default(),
             decisions: Vec::new(),
         };
         for (_, outcome) in done {
@@ -161,17 +161,17 @@ impl<'a> Replay<'a> {
     fn batch(
         &self,
         batch: usize,
-        contestant: &Contestant,
+        candidate: &ReplayCandidate,
         keep: Keep,
         progress: &Progress,
-    ) -> Outcome {
-        let mut outcome = Outcome {
-            tally: Tally::default(),
+    ) -> ReplayOutcome {
+        let mut outcome = ReplayOutcome {
+            tally: ReplayTally::default(),
             decisions: Vec::new(),
         };
         let from = batch * BATCH;
         for (number, user) in self.users.iter().enumerate().skip(from).take(BATCH) {
-            let Played { tally, decisions } = self.user(number, user.clone(), contestant, keep);
+            let Played { tally, decisions } = self.user(number, user.clone(), candidate, keep);
             outcome.tally.merge(tally);
             if keep != Keep::Counts {
                 outcome.decisions.extend(decisions);
@@ -181,12 +181,12 @@ impl<'a> Replay<'a> {
         outcome
     }
 
-    fn user(&self, number: usize, name: UserId, contestant: &Contestant, keep: Keep) -> Played {
+    fn user(&self, number: usize, name: UserId, candidate: &ReplayCandidate, keep: Keep) -> Played {
         let keys = &self.keys;
         let key = |session: u32| keys.get(session as usize).cloned();
         let stage = Stage {
             rules: self.rules,
-            contestant,
+            candidate,
             key: &key,
             attaches: self.attaches,
             begin_ms: self.begin_ms,
@@ -202,11 +202,11 @@ impl<'a> Replay<'a> {
 
     /// Every decision of one user, with what was asked.
     #[must_use]
-    pub fn explain(&self, user: u32, contestant: &Contestant) -> Vec<Decision> {
+    pub fn explain(&self, user: u32, candidate: &ReplayCandidate) -> Vec<Decision> {
         let number = user as usize;
         let name = self.users.get(number).cloned();
         let play = |name| {
-            self.user(number, name, contestant, Keep::Questions)
+            self.user(number, name, candidate, Keep::Questions)
                 .decisions
         };
         name.map(play).unwrap_or_default()

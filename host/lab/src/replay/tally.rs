@@ -14,7 +14,7 @@ pub const THRASH_MS: u64 = 60_000;
 
 /// What came of it, over any number of users.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
+pub struct ReplayTally {
     /// Attempts to open a manager that was not held.
     pub attempts: u64,
     /// Those that found nobody who may go.
@@ -64,7 +64,7 @@ pub struct UserTally {
     pub reopen_misses: u64,
 }
 
-impl Tally {
+impl ReplayTally {
     /// Adds the next users' part. Merged in the order of users, so that it is always the same.
     pub fn merge(&mut self, other: Self) {
         self.attempts += other.attempts;

@@ -36,24 +36,24 @@ fn accesses(letters: &str) -> Trace {
         .trace
 }
 
-fn run(trace: &Trace, limit: u32, contestant: &Contestant) -> Outcome {
+fn run(trace: &Trace, limit: u32, candidate: &ReplayCandidate) -> ReplayOutcome {
     let (by_user, rules) = (ByUser::new(trace), rules(limit));
     let replay = Replay::new(&by_user, &rules, 2).unwrap();
     replay
-        .run(contestant, Keep::Decisions, &Progress::default())
+        .run(candidate, Keep::Decisions, &Progress::default())
         .unwrap()
 }
 
 /// Fails unless both ran the same way.
 #[track_caller]
-fn same(a: &Outcome, b: &Outcome) {
+fn same(a: &ReplayOutcome, b: &ReplayOutcome) {
     assert_eq!(a.decisions.len(), b.decisions.len());
     for (a, b) in a.decisions.iter().zip(&b.decisions) {
         assert!(a.is_same(b), "{a:?}\n{b:?}");
     }
 }
 
-fn victims(trace: &Trace, outcome: &Outcome) -> String {
+fn victims(trace: &Trace, outcome: &ReplayOutcome) -> String {
     let gone = outcome.decisions.iter().flat_map(|one| &one.victims);
     gone.map(|&session| &*trace.sessions[session as usize].key)
         .collect()
@@ -63,14 +63,14 @@ fn victims(trace: &Trace, outcome: &Outcome) -> String {
 #[test]
 fn the_worked_vector() {
     let trace = accesses("ABCDABEABCDE");
-    for (contestant, misses, order) in [
-        (Contestant::oracle(), 2, "CDAB"),
-        (Contestant::native(Native::Lru), 5, "ABCDEAB"),
-        (Contestant::native(Native::Fifo), 4, "ABCDAB"),
+    for (candidate, misses, order) in [
+        (ReplayCandidate::oracle(), 2, "CDAB"),
+        (ReplayCandidate::native(Native::Lru), 5, "ABCDEAB"),
+        (ReplayCandidate::native(Native::Fifo), 4, "ABCDAB"),
     ] {
-        let outcome = run(&trace, 3, &contestant);
-        assert_eq!(victims(&trace, &outcome), order, "{}", contestant.name);
-        assert_eq!(outcome.tally.reopen_misses, misses, "{}", contestant.name);
+        let outcome = run(&trace, 3, &candidate);
+        assert_eq!(victims(&trace, &outcome), order, "{}", candidate.name);
+        assert_eq!(outcome.tally.reopen_misses, misses, "{}", candidate.name);
         assert_eq!(outcome.tally.evictions, order.len() as u64);
         assert_eq!(outcome.tally.blocked, 0);
     }
@@ -81,7 +81,7 @@ fn the_worked_vector() {
 fn fifo_may_get_worse_with_more_room() {
     let trace = accesses("ABCDABEABCDE");
     let misses = |limit| {
-        run(&trace, limit, &Contestant::native(Native::Fifo))
+        run(&trace, limit, &ReplayCandidate::native(Native::Fifo))
             .tally
             .reopen_misses
     };
@@ -94,7 +94,7 @@ fn regret_is_counted_at_every_horizon() {
     let trace = read_from(Path::new("t"), table.as_bytes(), &Reading::default())
         .unwrap()
         .trace;
-    let tally = run(&trace, 2, &Contestant::native(Native::Lru)).tally;
+    let tally = run(&trace, 2, &ReplayCandidate::native(Native::Lru)).tally;
     // a goes at 5 s and is back at 10 s; b goes at 10 s and is back after 3,990 s; c goes at 200 s and
     // a at 4,000 s, both for good.
     assert_eq!(tally.evictions, 4);
@@ -115,7 +115,7 @@ fn the_silent_go_first() {
     let trace = read_from(Path::new("t"), lines.as_bytes(), &Reading::default())
         .unwrap()
         .trace;
-    let outcome = run(&trace, 3, &Contestant::native(Native::Lru));
+    let outcome = run(&trace, 3, &ReplayCandidate::native(Native::Lru));
     assert_eq!(victims(&trace, &outcome), "c");
     assert_eq!(
         (outcome.tally.live_kills, outcome.tally.zombies),
@@ -172,13 +172,13 @@ proptest! {
     fn nobody_beats_the_oracle(keys in prop::collection::vec(0..5_u8, 1..11), limit in 1..4_u32) {
         let letters: String = keys.iter().map(|key| char::from(b'A' + key)).collect();
         let trace = accesses(&letters);
-        let misses = |contestant: &Contestant| run(&trace, limit, contestant).tally.reopen_misses;
-        let oracle = misses(&Contestant::oracle());
+        let misses = |candidate: &ReplayCandidate| run(&trace, limit, candidate).tally.reopen_misses;
+        let oracle = misses(&ReplayCandidate::oracle());
         prop_assert_eq!(oracle, brute_force(&keys, limit as usize));
         for native in Native::ALL {
-            prop_assert!(misses(&Contestant::native(native)) >= oracle);
+            prop_assert!(misses(&ReplayCandidate::native(native)) >= oracle);
         }
-        prop_assert!(misses(&Contestant::builtin()) >= oracle);
+        prop_assert!(misses(&ReplayCandidate::builtin()) >= oracle);
     }
 
     /// LRU never gets worse with more room: what the smaller holds, the larger holds.
@@ -187,7 +187,7 @@ proptest! {
         let letters: String = keys.iter().map(|key| char::from(b'A' + key)).collect();
         let trace = accesses(&letters);
         let misses: Vec<u64> = (1..6)
-            .map(|limit| run(&trace, limit, &Contestant::native(Native::Lru)).tally.reopen_misses)
+            .map(|limit| run(&trace, limit, &ReplayCandidate::native(Native::Lru)).tally.reopen_misses)
             .collect();
         prop_assert!(misses.is_sorted_by(|a, b| a >= b), "{misses:?}");
     }
@@ -220,10 +220,10 @@ fn the_sandbox_and_the_native_agree_on_a_whole_trace() {
         let params = program
             .params(&wastegate_engine::policy::Params::new())
             .unwrap();
-        Contestant::policy(name.to_owned(), program, params)
+        ReplayCandidate::policy(name.to_owned(), program, params)
     };
     for (name, native) in [("lru", Native::Lru), ("fifo", Native::Fifo)] {
-        let native = run(&trace, 8, &Contestant::native(native));
+        let native = run(&trace, 8, &ReplayCandidate::native(native));
         let policy = policy(name);
         let sandboxed = run(&trace, 8, &policy);
         assert!(native.decisions.len() > 500, "{}", native.decisions.len());

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::trace::{Event, Kind};
+use crate::trace::{TraceEvent, TraceEventKind};
 
 /// Of every event of one user: since when the peer of that life is silent.
 pub(super) struct Truth(Vec<Option<u64>>);
@@ -38,12 +38,12 @@ enum End {
 
 impl Truth {
     /// Looks through the lives of every manager.
-    pub(super) fn of(events: &[Event]) -> Self {
+    pub(super) fn of(events: &[TraceEvent]) -> Self {
         let mut truth = vec![None; events.len()];
         let mut lives: HashMap<u32, Life> = HashMap::new();
         for (place, event) in events.iter().enumerate() {
             let life = lives.entry(event.session).or_default();
-            if matches!(event.kind, Kind::Open { .. }) {
+            if matches!(event.kind, TraceEventKind::Open { .. }) {
                 std::mem::take(life).tell(&mut truth);
             }
             life.events.push(place);
@@ -62,16 +62,20 @@ impl Truth {
 }
 
 impl Life {
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &TraceEvent) {
         let last = |last_ms: u32| event.at_ms + u64::from(last_ms);
         match event.kind {
-            Kind::In { last_ms, .. } | Kind::Pong { last_ms } => {
+            TraceEventKind::In { last_ms, .. } | TraceEventKind::Pong { last_ms } => {
                 self.heard_ms = self.heard_ms.max(last(last_ms));
             }
-            Kind::Open { .. } | Kind::Attach => self.heard_ms = self.heard_ms.max(event.at_ms),
-            Kind::Ping { last_ms } => self.pings.push(last(last_ms)),
-            Kind::Silent | Kind::Die if self.end == End::Open => self.end = End::Silent,
-            Kind::DieSilently => self.end = End::Since(event.at_ms),
+            TraceEventKind::Open { .. } | TraceEventKind::Attach => {
+                self.heard_ms = self.heard_ms.max(event.at_ms)
+            }
+            TraceEventKind::Ping { last_ms } => self.pings.push(last(last_ms)),
+            TraceEventKind::Silent | TraceEventKind::Die if self.end == End::Open => {
+                self.end = End::Silent
+            }
+            TraceEventKind::DieSilently => self.end = End::Since(event.at_ms),
             _ => {}
         }
     }
@@ -97,8 +101,8 @@ impl Life {
 mod tests {
     use super::*;
 
-    fn event(at_ms: u64, kind: Kind) -> Event {
-        Event {
+    fn event(at_ms: u64, kind: TraceEventKind) -> TraceEvent {
+        TraceEvent {
             at_ms,
             session: 0,
             user: 0,
@@ -109,31 +113,31 @@ mod tests {
 
     #[test]
     fn a_silent_victim_was_gone_since_the_first_ping_that_it_did_not_answer() {
-        let evict = Kind::Evict {
+        let evict = TraceEventKind::Evict {
             tier: None,
             decision: None,
         };
-        let open = Kind::Open { wait_ms: 0 };
-        let frame = Kind::In {
+        let open = TraceEventKind::Open { wait_ms: 0 };
+        let frame = TraceEventKind::In {
             n: 1,
             bytes: 0,
             last_ms: 0,
         };
-        let ping = |last_ms| Kind::Ping { last_ms };
+        let ping = |last_ms| TraceEventKind::Ping { last_ms };
         let events = [
             event(1, open),
             event(5, frame),
             event(6, ping(3)),
-            event(7, Kind::Pong { last_ms: 0 }),
+            event(7, TraceEventKind::Pong { last_ms: 0 }),
             event(12, ping(0)),
             event(15, evict),
-            event(16, Kind::Silent),
+            event(16, TraceEventKind::Silent),
             event(20, open),
             event(25, frame),
             event(30, evict),
-            event(31, Kind::Echo),
+            event(31, TraceEventKind::Echo),
             event(40, open),
-            event(44, Kind::DieSilently),
+            event(44, TraceEventKind::DieSilently),
         ];
         let truth = Truth::of(&events);
         let from: Vec<Option<u64>> = (0..events.len()).map(|at| truth.silent_from(at)).collect();
@@ -145,9 +149,9 @@ mod tests {
     #[test]
     fn without_pings_its_last_sign_has_to_do() {
         let events = [
-            event(1, Kind::Open { wait_ms: 0 }),
-            event(2, Kind::Attach),
-            event(9, Kind::Die),
+            event(1, TraceEventKind::Open { wait_ms: 0 }),
+            event(2, TraceEventKind::Attach),
+            event(9, TraceEventKind::Die),
         ];
         assert_eq!(Truth::of(&events).silent_from(0), Some(3));
     }

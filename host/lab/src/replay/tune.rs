@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::contestant::Contestant;
+use super::candidate::ReplayCandidate;
 use super::run::{Keep, Progress, Replay, RunError};
 use super::tally::UserTally;
-use crate::trace::made::lots::Lots;
-use wastegate_core::stats::lots::unit;
+use crate::trace::made::random_draw::RandomDraws;
 use wastegate_core::stats::moments::Moments;
+use wastegate_core::stats::random_draw::unit;
 use wastegate_core::stats::ratio::{Difference, Estimate};
 use wastegate_core::types::SplitMix64;
 use wastegate_engine::policy::{Parameter, Program};
@@ -103,14 +103,14 @@ pub struct Tuned {
     /// Users that it was chosen by, and users that judge; those with a decision.
     pub users: (usize, usize),
     /// What the best changes for a user that judges: less is better.
-    pub change: Option<Change>,
+    pub change: Option<MeanChange>,
     /// What may be said.
-    pub verdict: Verdict,
+    pub verdict: TuneVerdict,
 }
 
 /// A mean change of a user, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Change {
+pub struct MeanChange {
     /// The mean, best less defaults.
     pub mean: f64,
     /// The interval's lower end.
@@ -124,7 +124,7 @@ pub struct Change {
 /// What may be said of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum TuneVerdict {
     /// Better for users that the search never saw, beyond chance.
     Gain,
     /// Nothing that is beyond chance.
@@ -160,15 +160,15 @@ pub fn tune(
         return Err(TuneError::NoParameters(name));
     }
     let run = |params: &[f64]| {
-        let contestant = Contestant::policy(name.clone(), program.clone(), params.into());
-        let outcome = replay.run(&contestant, Keep::Counts, progress)?;
+        let candidate = ReplayCandidate::policy(name.clone(), program.clone(), params.into());
+        let outcome = replay.run(&candidate, Keep::Counts, progress)?;
         Ok::<_, RunError>(Run::new(&outcome.tally.per_user, search))
     };
     let defaults: Vec<f64> = ranges.iter().map(|range| range.default).collect();
     let first = run(&defaults)?;
     let mut trials = vec![first.trial(defaults)];
     let (mut best, mut best_run) = (0, first.clone());
-    let mut lots = Lots::of(search.seed, 0);
+    let mut draws = RandomDraws::of(search.seed, 0);
     for number in 0..search.trials.min(TRIALS_MAX) {
         let around = trials
             .get(best)
@@ -178,7 +178,7 @@ pub fn tune(
             ranges,
             &around,
             f64::from(number) / f64::from(search.trials),
-            &mut lots,
+            &mut draws,
         );
         let this = run(&params)?;
         if this.chosen_by < best_run.chosen_by {
@@ -189,9 +189,9 @@ pub fn tune(
     let pairs = first.paired(&best_run);
     let change = (best != 0).then(|| change(&pairs, search.alpha)).flatten();
     let verdict = match change {
-        _ if pairs.len() < HELD_OUT_USERS_MIN => Verdict::TooFew,
-        Some(change) if change.high < 0.0 => Verdict::Gain,
-        _ => Verdict::Noise,
+        _ if pairs.len() < HELD_OUT_USERS_MIN => TuneVerdict::TooFew,
+        Some(change) if change.high < 0.0 => TuneVerdict::Gain,
+        _ => TuneVerdict::Noise,
     };
     Ok(Tuned {
         parameters: ranges.iter().map(|range| range.name.clone()).collect(),
@@ -204,13 +204,13 @@ pub fn tune(
 }
 
 /// The first half anywhere, the second half ever nearer to the best so far.
-fn propose(ranges: &[Parameter], best: &[f64], come: f64, lots: &mut Lots) -> Vec<f64> {
+fn propose(ranges: &[Parameter], best: &[f64], come: f64, draws: &mut RandomDraws) -> Vec<f64> {
     let near = (come >= 0.5).then_some(NEAR.0 + (NEAR.1 - NEAR.0) * (come - 0.5) * 2.0);
     let each = ranges.iter().zip(best).map(|(range, &best)| {
         let place = match near {
-            None => lots.even(),
+            None => draws.even(),
             Some(near) => {
-                (share_of(range, best) + (lots.even() * 2.0 - 1.0) * near).clamp(0.0, 1.0)
+                (share_of(range, best) + (draws.even() * 2.0 - 1.0) * near).clamp(0.0, 1.0)
             }
         };
         at_share(range, place)
@@ -294,11 +294,11 @@ impl Run {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "users are far below 2^53")]
-fn change(changes: &[f64], alpha: f64) -> Option<Change> {
+fn change(changes: &[f64], alpha: f64) -> Option<MeanChange> {
     let pairs: Vec<(f64, f64)> = changes.iter().map(|change| (*change, 1.0)).collect();
     let mean = Estimate::of(&Moments::of(&pairs))?;
     let it = Difference::with(mean.value, mean.se(), changes.len() as f64 - 1.0, alpha);
-    Some(Change {
+    Some(MeanChange {
         mean: it.delta,
         low: it.low,
         high: it.high,
@@ -323,12 +323,12 @@ mod tests {
     #[test]
     fn candidates_keep_to_their_ranges_and_come_nearer() {
         let ranges = [range(1.0, 1e6), range(-1.0, 1.0), range(2.0, 2.0)];
-        let mut lots = Lots::of(1, 1);
+        let mut draws = RandomDraws::of(1, 1);
         let mut small = 0;
         for step in 0..1_000 {
             let come = f64::from(step) / 1_000.0;
             let best = [1_000.0, 0.5, 2.0];
-            let params = propose(&ranges, &best, come, &mut lots);
+            let params = propose(&ranges, &best, come, &mut draws);
             for (value, range) in params.iter().zip(&ranges) {
                 assert!((range.min..=range.max).contains(value));
             }
@@ -345,8 +345,8 @@ mod tests {
 
     #[test]
     fn noise_is_not_called_a_gain() {
-        let mut lots = Lots::of(3, 3);
-        let noise: Vec<f64> = (0..60).map(|_| lots.even() - 0.5).collect();
+        let mut draws = RandomDraws::of(3, 3);
+        let noise: Vec<f64> = (0..60).map(|_| draws.even() - 0.5).collect();
         let told = change(&noise, 0.05).unwrap();
         assert!(told.low < 0.0 && told.high > 0.0, "{told:?}");
         let gain: Vec<f64> = noise.iter().map(|change| change - 0.5).collect();

@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::contestant::Contestant;
+use super::candidate::ReplayCandidate;
 use super::held::{Birth, Held};
 use super::rules::Rules;
-use super::tally::{HEADLINE, HORIZONS_MS, THRASH_MS, Tally, UserTally};
+use super::tally::{HEADLINE, HORIZONS_MS, ReplayTally, THRASH_MS, UserTally};
 use super::truth::Truth;
 use super::yielding::State;
-use crate::trace::{Event, Kind, users::next_wanted};
+use crate::trace::{TraceEvent, TraceEventKind, users::next_wanted};
 use wastegate_core::decision::{Class, LendOrder, Probe, Question, Ranked, Row, Snapshot, guard};
 use wastegate_core::types::{
     DecisionId, ManagerId, ManagerKey, Scope, Signal, SplitMix64, Tier, Timestamp, UserId,
@@ -48,7 +48,7 @@ impl Decision {
 /// What a run of one user needs.
 pub(super) struct Stage<'a> {
     pub(super) rules: &'a Rules,
-    pub(super) contestant: &'a Contestant,
+    pub(super) candidate: &'a ReplayCandidate,
     /// Names of the user's managers, by place in the trace.
     pub(super) key: &'a dyn Fn(u32) -> Option<ManagerKey>,
     /// The trace tells when somebody attaches; otherwise whoever opens is attached.
@@ -61,7 +61,7 @@ pub(super) struct Stage<'a> {
 
 /// What came of it.
 pub(super) struct Played {
-    pub(super) tally: Tally,
+    pub(super) tally: ReplayTally,
     pub(super) decisions: Vec<Decision>,
 }
 
@@ -80,13 +80,13 @@ struct Run<'a> {
     past: HashMap<u32, (u32, u32)>,
     /// Who was evicted last for whom, and how long that has gone back and forth.
     rivals: Option<(u32, u32, u64)>,
-    tally: Tally,
+    tally: ReplayTally,
     own: UserTally,
     decisions: Vec<Decision>,
 }
 
 /// Runs one user's events.
-pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Event]) -> Played {
+pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[TraceEvent]) -> Played {
     let (next, truth) = (next_wanted(events), Truth::of(events));
     let mut run = Run {
         stage,
@@ -99,7 +99,7 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Event
         lost: HashMap::new(),
         past: HashMap::new(),
         rivals: None,
-        tally: Tally::default(),
+        tally: ReplayTally::default(),
         own: UserTally {
             user: number,
             ..UserTally::default()
@@ -130,7 +130,7 @@ impl Run<'_> {
         self.held.iter().position(|held| held.session == session)
     }
 
-    fn step(&mut self, event: &Event, next_ms: u64, silent_from_ms: Option<u64>) {
+    fn step(&mut self, event: &TraceEvent, next_ms: u64, silent_from_ms: Option<u64>) {
         let now = self.at(event.at_ms);
         self.release_expired(now);
         self.yielding
@@ -139,7 +139,7 @@ impl Run<'_> {
         let mut place = self.place(event.session);
         let theirs = matches!(
             event.kind,
-            Kind::Close | Kind::Die | Kind::Evict { tier: None, .. }
+            TraceEventKind::Close | TraceEventKind::Die | TraceEventKind::Evict { tier: None, .. }
         );
         if theirs {
             // Its user's own doing, or an operator's: nothing is lost that a strategy took.
@@ -179,7 +179,7 @@ impl Run<'_> {
     /// An attempt to open a manager that is not held.
     fn open(
         &mut self,
-        event: &Event,
+        event: &TraceEvent,
         now: Timestamp,
         silent_from_ms: Option<u64>,
     ) -> Option<usize> {
@@ -201,7 +201,7 @@ impl Run<'_> {
             self.past.entry(event.session).or_default().1 += 1;
         }
         self.lives += 1;
-        let begins = matches!(event.kind, Kind::Open { .. });
+        let begins = matches!(event.kind, TraceEventKind::Open { .. });
         self.held.push(Held::new(Birth {
             session: event.session,
             id: ManagerId::from_raw(self.lives),
@@ -224,7 +224,7 @@ impl Run<'_> {
 
     /// Works through the tiers until there is room, as an admission does: what does not answer,
     /// temporary slots, `force`.
-    fn make_room(&mut self, event: &Event, key: &ManagerKey, now: Timestamp) {
+    fn make_room(&mut self, event: &TraceEvent, key: &ManagerKey, now: Timestamp) {
         let rules = self.stage.rules;
         let may_displace = self.yielding.may_displace(key, now);
         for tier in rules.tiers().filter(|tier| *tier != Tier::Force) {
@@ -275,7 +275,7 @@ impl Run<'_> {
         now: Timestamp,
         may_displace: bool,
     ) -> usize {
-        let (rules, contestant) = (self.stage.rules, self.stage.contestant);
+        let (rules, candidate) = (self.stage.rules, self.stage.candidate);
         let snapshot = self.snapshot(now);
         // A cheap look first: most tiers have nobody to touch.
         let occupancy = snapshot.occupancy();
@@ -299,7 +299,7 @@ impl Run<'_> {
             let held = self.held.iter().find(|held| Some(held.id) == manager);
             held.map_or(crate::trace::NEVER, |held| held.next_ms)
         };
-        let answer = contestant.rank(&question, &next);
+        let answer = candidate.rank(&question, &next);
         let plan = if needed > 0 && rules.is_last(tier, may_displace) {
             guard::last_plan(&question, &rules.table, &answer)
         } else {
@@ -328,7 +328,7 @@ impl Run<'_> {
     }
 
     fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let wanted: &[Signal] = self.stage.contestant.signals();
+        let wanted: &[Signal] = self.stage.candidate.signals();
         let row = |held: &Held| held.row(&self.user, self.stage.rules, now, wanted);
         let rows: Vec<Row> = self.held.iter().map(row).collect();
         Snapshot {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::error::LineProblem;
-use super::event::{Event, Kind, Session, Trace};
+use super::event::{Trace, TraceEvent, TraceEventKind, TraceSession};
 
 /// Events that are kept in memory: about 3 GB of them.
 pub const EVENTS_MAX: usize = 50_000_000;
@@ -18,7 +18,7 @@ const FUTURE_MS: u64 = 32_503_680_000_000;
 
 /// A trace in the making.
 #[derive(Debug, Default)]
-pub struct Builder {
+pub struct TraceBuilder {
     trace: Trace,
     users: HashMap<Arc<str>, u32>,
     sessions: HashMap<(u32, Arc<str>), u32>,
@@ -29,7 +29,7 @@ pub struct Builder {
 
 /// One line, its names not interned yet.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct RawEvent<'a> {
     /// When, ms.
     pub at_ms: u64,
     /// Whose.
@@ -39,7 +39,7 @@ pub struct Told<'a> {
     /// On which device.
     pub device: Option<&'a str>,
     /// What.
-    pub kind: Kind,
+    pub kind: TraceEventKind,
 }
 
 /// Why a line was not taken.
@@ -51,18 +51,18 @@ pub enum NotTaken {
     Full(&'static str, usize),
 }
 
-impl Builder {
+impl TraceBuilder {
     /// Takes one event.
     ///
     /// # Errors
     /// [`NotTaken`] when it is out of order by more than [`DISORDER_MS_MAX`], in the future, or over
     /// a limit.
-    pub fn add(&mut self, told: Told<'_>) -> Result<(), NotTaken> {
-        if told.at_ms >= FUTURE_MS {
-            return Err(NotTaken::Problem(LineProblem::Future(told.at_ms)));
+    pub fn add(&mut self, raw: RawEvent<'_>) -> Result<(), NotTaken> {
+        if raw.at_ms >= FUTURE_MS {
+            return Err(NotTaken::Problem(LineProblem::Future(raw.at_ms)));
         }
-        if told.at_ms < self.latest_ms {
-            let back_ms = self.latest_ms - told.at_ms;
+        if raw.at_ms < self.latest_ms {
+            let back_ms = self.latest_ms - raw.at_ms;
             if back_ms > DISORDER_MS_MAX {
                 return Err(NotTaken::Problem(LineProblem::Unordered {
                     back_ms,
@@ -71,19 +71,19 @@ impl Builder {
             }
             self.disordered = true;
         }
-        self.latest_ms = self.latest_ms.max(told.at_ms);
+        self.latest_ms = self.latest_ms.max(raw.at_ms);
         if self.trace.events.len() >= EVENTS_MAX {
             return Err(NotTaken::Full("events", EVENTS_MAX));
         }
-        let user = self.user(told.user)?;
-        let session = self.session(user, told.key)?;
-        let device = told.device.map(|device| self.device(device)).transpose()?;
-        self.trace.events.push(Event {
-            at_ms: told.at_ms,
+        let user = self.user(raw.user)?;
+        let session = self.session(user, raw.key)?;
+        let device = raw.device.map(|device| self.device(device)).transpose()?;
+        self.trace.events.push(TraceEvent {
+            at_ms: raw.at_ms,
             session,
             user,
             device,
-            kind: told.kind,
+            kind: raw.kind,
         });
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Builder {
             return Ok(known);
         }
         let (key, place) = new_name(&key, self.trace.sessions.len(), "managers")?;
-        self.trace.sessions.push(Session {
+        self.trace.sessions.push(TraceSession {
             user,
             key: key.clone(),
         });

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use wastegate_core::types::spelling;
 
-use super::builder::Told;
+use super::builder::RawEvent;
 use super::error::LineProblem;
-use super::event::{Hint, Kind};
-use super::settings::Settings;
+use super::event::{Hint, TraceEventKind};
+use super::settings::RecorderSettings;
 use wastegate_core::types::Tier;
 
 /// Every kind by its name, with those that other producers use.
@@ -45,11 +45,11 @@ pub(super) struct Object(Map<String, Value>);
 /// What a line turned out to be.
 pub(super) enum Parsed<'a> {
     /// An event.
-    Event(Told<'a>),
+    Event(RawEvent<'a>),
     /// So many events are missing here.
     Gap(u64),
     /// By which rules the recording came about.
-    Settings(Box<Settings>),
+    Settings(Box<RecorderSettings>),
 }
 
 impl Object {
@@ -67,7 +67,7 @@ impl Object {
             .get("settings")
             .filter(|_| !self.0.contains_key("kind"))
         {
-            let settings = Settings::deserialize(settings);
+            let settings = RecorderSettings::deserialize(settings);
             let told = |error: serde_json::Error| LineProblem::Json(format!("`settings`: {error}"));
             return Ok(Parsed::Settings(Box::new(settings.map_err(told)?)));
         }
@@ -75,7 +75,7 @@ impl Object {
             (None, Some(_)) => "session",
             _ => "key",
         };
-        Ok(Parsed::Event(Told {
+        Ok(Parsed::Event(RawEvent {
             at_ms: self.number("t_ms")?.ok_or_else(|| missing("t_ms"))?,
             user: self.text(user_field)?.ok_or_else(|| missing(user_field))?,
             key: self.text(key)?.ok_or_else(|| missing(key))?,
@@ -112,32 +112,33 @@ impl Object {
         Ok(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
-    fn kind(&self) -> Result<Kind, LineProblem> {
+    fn kind(&self) -> Result<TraceEventKind, LineProblem> {
         let name = self.text("kind")?.ok_or_else(|| missing("kind"))?;
-        let frames = |kind: fn(u32, u64, u32) -> Kind| -> Result<Kind, LineProblem> {
-            let n = self
-                .number("n")?
-                .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
-            let bytes = self.number("bytes")?.unwrap_or(0);
-            Ok(kind(n.max(1), bytes, self.small("last_ms")?))
-        };
+        let frames =
+            |kind: fn(u32, u64, u32) -> TraceEventKind| -> Result<TraceEventKind, LineProblem> {
+                let n = self
+                    .number("n")?
+                    .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
+                let bytes = self.number("bytes")?.unwrap_or(0);
+                Ok(kind(n.max(1), bytes, self.small("last_ms")?))
+            };
         Ok(match name {
-            "open" => Kind::Open {
+            "open" => TraceEventKind::Open {
                 wait_ms: self.small("wait_ms")?,
             },
-            "refuse" => Kind::Refuse {
+            "refuse" => TraceEventKind::Refuse {
                 wait_ms: self.small("wait_ms")?,
             },
-            "in" | "cmd" => frames(|n, bytes, last_ms| Kind::In { n, bytes, last_ms })?,
-            "out" => frames(|n, bytes, last_ms| Kind::Out { n, bytes, last_ms })?,
-            "pong" => Kind::Pong {
+            "in" | "cmd" => frames(|n, bytes, last_ms| TraceEventKind::In { n, bytes, last_ms })?,
+            "out" => frames(|n, bytes, last_ms| TraceEventKind::Out { n, bytes, last_ms })?,
+            "pong" => TraceEventKind::Pong {
                 last_ms: self.small("last_ms")?,
             },
-            "ping" => Kind::Ping {
+            "ping" => TraceEventKind::Ping {
                 last_ms: self.small("last_ms")?,
             },
-            "hint" => Kind::Hint(self.hint()?),
-            "evict" => Kind::Evict {
+            "hint" => TraceEventKind::Hint(self.hint()?),
+            "evict" => TraceEventKind::Evict {
                 tier: self.tier()?,
                 decision: self.number("decision")?,
             },
@@ -189,41 +190,41 @@ impl Object {
 }
 
 /// Kinds without details.
-fn plain(name: &str) -> Option<Kind> {
+fn plain(name: &str) -> Option<TraceEventKind> {
     Some(match name {
-        "attach" => Kind::Attach,
-        "visible" => Kind::Visible,
-        "hidden" => Kind::Hidden,
-        "detach" => Kind::Detach,
-        "close" => Kind::Close,
-        "die" => Kind::Die,
-        "die-silently" | "die_silently" => Kind::DieSilently,
-        "echo" => Kind::Echo,
-        "silent" => Kind::Silent,
-        "back" => Kind::Back,
+        "attach" => TraceEventKind::Attach,
+        "visible" => TraceEventKind::Visible,
+        "hidden" => TraceEventKind::Hidden,
+        "detach" => TraceEventKind::Detach,
+        "close" => TraceEventKind::Close,
+        "die" => TraceEventKind::Die,
+        "die-silently" | "die_silently" => TraceEventKind::DieSilently,
+        "echo" => TraceEventKind::Echo,
+        "silent" => TraceEventKind::Silent,
+        "back" => TraceEventKind::Back,
         _ => return None,
     })
 }
 
 /// A kind by its name alone, as a table has it.
-pub(super) fn bare_kind(name: &str) -> Result<Kind, LineProblem> {
+pub(super) fn bare_kind(name: &str) -> Result<TraceEventKind, LineProblem> {
     let frames = (1, 0, 0);
     Ok(match name {
-        "open" => Kind::Open { wait_ms: 0 },
-        "refuse" => Kind::Refuse { wait_ms: 0 },
-        "in" | "cmd" => Kind::In {
+        "open" => TraceEventKind::Open { wait_ms: 0 },
+        "refuse" => TraceEventKind::Refuse { wait_ms: 0 },
+        "in" | "cmd" => TraceEventKind::In {
             n: frames.0,
             bytes: frames.1,
             last_ms: frames.2,
         },
-        "out" => Kind::Out {
+        "out" => TraceEventKind::Out {
             n: frames.0,
             bytes: frames.1,
             last_ms: frames.2,
         },
-        "ping" => Kind::Ping { last_ms: 0 },
-        "pong" => Kind::Pong { last_ms: 0 },
-        "evict" => Kind::Evict {
+        "ping" => TraceEventKind::Ping { last_ms: 0 },
+        "pong" => TraceEventKind::Pong { last_ms: 0 },
+        "evict" => TraceEventKind::Evict {
             tier: None,
             decision: None,
         },

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::event::{Event, Kind, Trace};
+use super::event::{Trace, TraceEvent, TraceEventKind};
 use super::users::ByUser;
 use wastegate_core::stats::spread::quantile;
 
@@ -64,7 +64,7 @@ pub fn describe(trace: &Trace, cap: Option<u32>) -> Description {
     let (mut managers, mut accesses, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     let mut over = 0;
     for user in 0..by_user.users() {
-        let wanted: Vec<&Event> = by_user
+        let wanted: Vec<&TraceEvent> = by_user
             .of(user)
             .iter()
             .filter(|event| event.kind.is_wanted())
@@ -123,7 +123,7 @@ fn missing(kinds: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
     missing
 }
 
-impl Kind {
+impl TraceEventKind {
     /// Its name in a line.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -7,19 +7,19 @@ use wastegate_core::types::Tier;
 /// What users did, in order of time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
-    /// Users' names, by [`Event::user`].
+    /// Users' names, by [`TraceEvent::user`].
     pub users: Vec<Arc<str>>,
-    /// Managers (a user and a key), by [`Event::session`].
-    pub sessions: Vec<Session>,
-    /// Devices' names, by [`Event::device`].
+    /// Managers (a user and a key), by [`TraceEvent::session`].
+    pub sessions: Vec<TraceSession>,
+    /// Devices' names, by [`TraceEvent::device`].
     pub devices: Vec<Arc<str>>,
     /// Every event, by time; events of one moment in the order of their lines.
-    pub events: Vec<Event>,
+    pub events: Vec<TraceEvent>,
 }
 
 /// One key of one user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Session {
+pub struct TraceSession {
     /// Whose it is, by place in [`Trace::users`].
     pub user: u32,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Session {
 
 /// Something that happened to one manager.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Event {
+pub struct TraceEvent {
     /// When, in milliseconds; of the Unix epoch or of the trace's own beginning.
     pub at_ms: u64,
     /// Which manager, by place in [`Trace::sessions`].
@@ -38,21 +38,21 @@ pub struct Event {
     /// On which device, by place in [`Trace::devices`], if it is a matter of one.
     pub device: Option<u32>,
     /// What.
-    pub kind: Kind,
+    pub kind: TraceEventKind,
 }
 
 /// What happened. A coalesced event stands for `n` of its kind, the first at the event's time and
 /// the last `last_ms` later.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
-    /// Its user wanted it and it was created, `wait_ms` after the knock.
+pub enum TraceEventKind {
+    /// Its user wanted it and it was created, `wait_ms` after the attempt.
     Open {
-        /// From the knock to the answer, ms.
+        /// From the attempt to the answer, ms.
         wait_ms: u32,
     },
-    /// Its user wanted it and was refused, `wait_ms` after the knock.
+    /// Its user wanted it and was refused, `wait_ms` after the attempt.
     Refuse {
-        /// From the knock to the answer, ms.
+        /// From the attempt to the answer, ms.
         wait_ms: u32,
     },
     /// A connection of a device attached.

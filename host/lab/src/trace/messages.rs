@@ -6,9 +6,9 @@
 
 use std::str::FromStr;
 
-use super::builder::{Builder, NotTaken, Told};
+use super::builder::{NotTaken, RawEvent, TraceBuilder};
 use super::error::LineProblem;
-use super::event::Kind;
+use super::event::TraceEventKind;
 
 /// Whose managers a message is an access of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,7 +83,7 @@ pub(super) fn line(text: &str) -> Result<Option<Message>, LineProblem> {
 pub(super) fn build(
     messages: Vec<Message>,
     endpoints: Endpoints,
-    builder: &mut Builder,
+    builder: &mut TraceBuilder,
 ) -> Result<(), NotTaken> {
     let ids = || {
         let both = |message: &'_ Message| [message.source.clone(), message.destination.clone()];
@@ -112,12 +112,12 @@ pub(super) fn build(
     }
     accesses.sort_by(|a, b| (a.0, &a.2, &a.1).cmp(&(b.0, &b.2, &b.1)));
     for (at_ms, user, peer) in &accesses {
-        builder.add(Told {
+        builder.add(RawEvent {
             at_ms: *at_ms,
             user,
             key: peer,
             device: None,
-            kind: Kind::In {
+            kind: TraceEventKind::In {
                 n: 1,
                 bytes: 0,
                 last_ms: 0,
@@ -136,10 +136,10 @@ mod tests {
             .lines()
             .filter_map(|text| line(text).unwrap())
             .collect();
-        let mut builder = Builder::default();
+        let mut builder = TraceBuilder::default();
         build(messages, endpoints, &mut builder).unwrap();
         let trace = builder.build();
-        let of = |event: &crate::trace::Event| {
+        let of = |event: &crate::trace::TraceEvent| {
             let session = &trace.sessions[event.session as usize];
             let user = &trace.users[session.user as usize];
             format!("{}:{user}>{}", event.at_ms / 1_000, session.key)

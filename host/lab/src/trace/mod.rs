@@ -25,11 +25,11 @@ pub mod write;
 mod canonical;
 mod table;
 
-pub use builder::Builder;
+pub use builder::TraceBuilder;
 pub use error::{LineProblem, TraceError};
-pub use event::{Event, Hint, Kind, Session, Trace};
-pub use read::{Format, Loaded, Reading, read};
-pub use settings::{RecordedPolicy, Settings};
+pub use event::{Hint, Trace, TraceEvent, TraceEventKind, TraceSession};
+pub use read::{Format, LoadedTrace, Reading, read};
+pub use settings::{RecordedPolicy, RecorderSettings};
 pub use users::{ByUser, NEVER};
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::builder::{Builder, NotTaken, Told};
+use super::builder::{NotTaken, RawEvent, TraceBuilder};
 use super::canonical::{Object, Parsed};
 use super::error::{LineProblem, TraceError};
-use super::event::{Kind, Trace};
+use super::event::{Trace, TraceEventKind};
 use super::messages::{self, Endpoints, Message};
-use super::settings::Settings;
+use super::settings::RecorderSettings;
 use super::table::Table;
 
 /// The longest line of a trace, bytes.
@@ -58,11 +58,11 @@ pub struct Reading {
 
 /// A trace with what was noticed on the way.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedTrace {
     /// The events.
     pub trace: Trace,
     /// The rules that it was recorded by, as the first file says.
-    pub settings: Option<Settings>,
+    pub settings: Option<RecorderSettings>,
     /// Events that the recorder had to drop, as far as it counted them.
     pub dropped: u64,
     /// Files whose last line was cut off in the middle, and the number of that line. The line is
@@ -74,9 +74,9 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`TraceError`] with the file, the line and the remedy.
-pub fn read(paths: &[PathBuf], reading: &Reading) -> Result<Loaded, TraceError> {
-    let mut loaded = Loaded::default();
-    let mut builder = Builder::default();
+pub fn read(paths: &[PathBuf], reading: &Reading) -> Result<LoadedTrace, TraceError> {
+    let mut loaded = LoadedTrace::default();
+    let mut builder = TraceBuilder::default();
     for path in paths {
         let file = File::open(path).map_err(|source| cannot_read(path, source))?;
         let lines = Lines::new(path, unpacked(path, file)?);
@@ -90,9 +90,13 @@ pub fn read(paths: &[PathBuf], reading: &Reading) -> Result<Loaded, TraceError> 
 ///
 /// # Errors
 /// [`TraceError`] with the line and the remedy.
-pub fn read_from(name: &Path, source: impl Read, reading: &Reading) -> Result<Loaded, TraceError> {
-    let mut loaded = Loaded::default();
-    let mut builder = Builder::default();
+pub fn read_from(
+    name: &Path,
+    source: impl Read,
+    reading: &Reading,
+) -> Result<LoadedTrace, TraceError> {
+    let mut loaded = LoadedTrace::default();
+    let mut builder = TraceBuilder::default();
     let lines = Lines::new(name, Box::new(BufReader::new(source)));
     read_file(lines, reading, &mut builder, &mut loaded)?;
     loaded.trace = builder.build();
@@ -127,8 +131,8 @@ enum Form {
 fn read_file(
     mut lines: Lines<'_>,
     reading: &Reading,
-    builder: &mut Builder,
-    loaded: &mut Loaded,
+    builder: &mut TraceBuilder,
+    loaded: &mut LoadedTrace,
 ) -> Result<(), TraceError> {
     let user = reading.user_column.as_deref().unwrap_or("user");
     let mut form: Option<Form> = None;
@@ -158,7 +162,7 @@ fn read_file(
             Form::Table(table) => table
                 .event(text)
                 .map_err(NotTaken::Problem)
-                .and_then(|told| builder.add(told)),
+                .and_then(|raw| builder.add(raw)),
             Form::Messages(_, messages) => match messages::line(text) {
                 Ok(message) => {
                     messages.extend(message);
@@ -231,15 +235,15 @@ enum Begin {
 fn json(
     text: &str,
     user: &str,
-    builder: &mut Builder,
-    loaded: &mut Loaded,
+    builder: &mut TraceBuilder,
+    loaded: &mut LoadedTrace,
 ) -> Result<(), NotTaken> {
     let object: Object = serde_json::from_str(text)
         .map_err(|error| NotTaken::Problem(LineProblem::Json(json_problem(&error))))?;
     match object.read(user).map_err(NotTaken::Problem)? {
-        Parsed::Event(told) => {
+        Parsed::Event(raw) => {
             let later = object.later().map_err(NotTaken::Problem)?;
-            frames(told, &later, builder)
+            frames(raw, &later, builder)
         }
         Parsed::Gap(dropped) => {
             loaded.dropped += dropped;
@@ -253,22 +257,22 @@ fn json(
 }
 
 /// Adds an event, or the frames that it stands for where each has its moment.
-fn frames(told: Told<'_>, later: &[u64], builder: &mut Builder) -> Result<(), NotTaken> {
-    let Kind::In { n, bytes, .. } = told.kind else {
-        return builder.add(told);
+fn frames(raw: RawEvent<'_>, later: &[u64], builder: &mut TraceBuilder) -> Result<(), NotTaken> {
+    let TraceEventKind::In { n, bytes, .. } = raw.kind else {
+        return builder.add(raw);
     };
     if later.is_empty() || later.len() as u64 + 1 != u64::from(n) {
-        return builder.add(told);
+        return builder.add(raw);
     }
     let each = bytes / u64::from(n);
-    let frame = |after: u64, bytes: u64| Told {
-        at_ms: told.at_ms.saturating_add(after),
-        kind: Kind::In {
+    let frame = |after: u64, bytes: u64| RawEvent {
+        at_ms: raw.at_ms.saturating_add(after),
+        kind: TraceEventKind::In {
             n: 1,
             bytes,
             last_ms: 0,
         },
-        ..told
+        ..raw
     };
     // The first takes what does not divide.
     builder.add(frame(0, bytes - each * later.len() as u64))?;

@@ -6,7 +6,7 @@ use wastegate_core::types::Tier;
 
 /// What the recorder said of itself. Whatever it did not say is none.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-pub struct Settings {
+pub struct RecorderSettings {
     /// Its version.
     #[serde(default)]
     pub wastegate: Option<String>,

@@ -1,8 +1,8 @@
 //! A part of a trace: of its time, or of its users.
 
-use super::builder::{Builder, NotTaken, Told};
+use super::builder::{NotTaken, RawEvent, TraceBuilder};
 use super::event::Trace;
-use wastegate_core::stats::lots;
+use wastegate_core::stats::random_draw;
 use wastegate_core::types::SplitMix64;
 
 /// Which part.
@@ -45,7 +45,7 @@ fn place(user: &str, seed: u64) -> f64 {
     let hash = user.bytes().fold(seed, |hash, byte| {
         SplitMix64::nth(hash, 1 + u64::from(byte))
     });
-    lots::unit(hash)
+    random_draw::unit(hash)
 }
 
 /// Cuts a part out. Order stays.
@@ -54,7 +54,7 @@ fn place(user: &str, seed: u64) -> f64 {
 /// [`NotTaken`] as a builder says it; a part of a trace that was read does not go over its limits.
 pub fn slice(trace: &Trace, part: &Part) -> Result<Trace, NotTaken> {
     let chosen: Vec<bool> = trace.users.iter().map(|user| part.has(user)).collect();
-    let mut builder = Builder::default();
+    let mut builder = TraceBuilder::default();
     let within = |at_ms: u64| part.from_ms <= at_ms && at_ms < part.to_ms;
     for event in trace.events.iter().filter(|event| within(event.at_ms)) {
         let user = event.user as usize;
@@ -65,7 +65,7 @@ pub fn slice(trace: &Trace, part: &Part) -> Result<Trace, NotTaken> {
             continue;
         };
         let device = event.device.and_then(|at| trace.devices.get(at as usize));
-        builder.add(Told {
+        builder.add(RawEvent {
             at_ms: event.at_ms,
             user: name,
             key: &session.key,

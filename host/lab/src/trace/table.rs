@@ -1,6 +1,6 @@
 //! Canonical events as a table: a header that names the columns, then an event a line.
 
-use super::builder::Told;
+use super::builder::RawEvent;
 use super::canonical::{bare_kind, missing, wrong};
 use super::error::LineProblem;
 
@@ -44,7 +44,7 @@ impl Table {
     }
 
     /// One event. Without a column `kind`, every line is an access.
-    pub(super) fn event<'a>(&self, text: &'a str) -> Result<Told<'a>, LineProblem> {
+    pub(super) fn event<'a>(&self, text: &'a str) -> Result<RawEvent<'a>, LineProblem> {
         let cell = |place: usize| cells(text).nth(place).filter(|cell| !cell.is_empty());
         let needed = |place: usize, name: &str| cell(place).ok_or_else(|| missing(name));
         let time = needed(self.time, "t_ms")?;
@@ -52,7 +52,7 @@ impl Table {
             None => "in",
             Some(place) => needed(place, "kind")?,
         };
-        Ok(Told {
+        Ok(RawEvent {
             at_ms: time
                 .parse()
                 .map_err(|_| wrong("t_ms", time, "a whole number that is not negative"))?,

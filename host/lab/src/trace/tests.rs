@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::read::{Loaded, Reading, read_from};
+use super::read::{LoadedTrace, Reading, read_from};
 use super::users::{ByUser, NEVER, next_wanted};
-use super::{Format, Kind, TraceError};
+use super::{Format, TraceError, TraceEventKind};
 use wastegate_core::types::chain;
 
-fn load(text: &[u8], reading: &Reading) -> Result<Loaded, TraceError> {
+fn load(text: &[u8], reading: &Reading) -> Result<LoadedTrace, TraceError> {
     read_from(Path::new("t"), text, reading)
 }
 
-fn loaded(text: &str) -> Loaded {
+fn loaded(text: &str) -> LoadedTrace {
     load(text.as_bytes(), &Reading::default()).unwrap()
 }
 
@@ -26,7 +26,7 @@ const RECORDED: &str = r#"{"settings":{"managers_per_user":2,"something_new":1}}
 
 #[test]
 fn what_a_gateway_records() {
-    let Loaded {
+    let LoadedTrace {
         trace,
         settings,
         dropped,
@@ -38,11 +38,11 @@ fn what_a_gateway_records() {
         (trace.users.len(), trace.sessions.len(), trace.devices.len()),
         (1, 1, 1)
     );
-    let kinds: Vec<Kind> = trace.events.iter().map(|event| event.kind).collect();
-    assert_eq!(kinds[0], Kind::Open { wait_ms: 3 });
+    let kinds: Vec<TraceEventKind> = trace.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds[0], TraceEventKind::Open { wait_ms: 3 });
     assert_eq!(
         kinds[2],
-        Kind::In {
+        TraceEventKind::In {
             n: 3,
             bytes: 12,
             last_ms: 400
@@ -50,7 +50,7 @@ fn what_a_gateway_records() {
     );
     assert!(matches!(
         kinds[3],
-        Kind::Evict {
+        TraceEventKind::Evict {
             decision: Some(9),
             ..
         }
@@ -63,12 +63,12 @@ fn frames_whose_moments_are_told_are_events_of_their_own() {
 {"t_ms":1002,"user":"a","key":"j","kind":"in"}
 "#;
     let trace = loaded(line).trace;
-    let told: Vec<(u64, u32, Kind)> = trace
+    let told: Vec<(u64, u32, TraceEventKind)> = trace
         .events
         .iter()
         .map(|event| (event.at_ms, event.session, event.kind))
         .collect();
-    let frame = |bytes| Kind::In {
+    let frame = |bytes| TraceEventKind::In {
         n: 1,
         bytes,
         last_ms: 0,
@@ -98,7 +98,10 @@ fn other_producers_are_understood() {
         .unwrap()
         .trace;
     assert_eq!(other.users, json.users);
-    assert!(matches!(other.events[0].kind, Kind::In { n: 1, .. }));
+    assert!(matches!(
+        other.events[0].kind,
+        TraceEventKind::In { n: 1, .. }
+    ));
     let log = loaded("1 2 5\n").trace;
     assert_eq!((log.users.len(), log.events.len()), (2, 2));
 }
@@ -107,7 +110,7 @@ fn other_producers_are_understood() {
 fn a_line_that_was_cut_off_is_left_out_and_told() {
     for cut in 1..60 {
         let text = &RECORDED[..RECORDED.len() - 1 - cut];
-        let Loaded { trace, cut_off, .. } = loaded(text);
+        let LoadedTrace { trace, cut_off, .. } = loaded(text);
         assert_eq!((trace.events.len(), cut_off.len()), (3, 1), "{cut}");
         assert_eq!(cut_off[0].1, 6);
     }

@@ -3,7 +3,7 @@
 //! A limit is a user's, so users can be looked at one after another and in parallel. The events of
 //! a user keep their order.
 
-use super::event::{Event, Kind, Trace};
+use super::event::{Trace, TraceEvent, TraceEventKind};
 
 /// Frames that one coalesced line is spread into at the most; more are taken together.
 pub const FRAMES_MAX: u32 = 1_000;
@@ -16,12 +16,12 @@ pub const NEVER: u64 = u64::MAX;
 pub struct ByUser<'a> {
     trace: &'a Trace,
     /// Events, by user and then in the trace's order.
-    events: Vec<Event>,
+    events: Vec<TraceEvent>,
     /// Where the events of each user begin; one more entry ends the last.
     begins: Vec<usize>,
 }
 
-impl Kind {
+impl TraceEventKind {
     /// Whether its user wanted the manager at that moment: a frame, or an attempt to attach. Pings,
     /// pongs, pushes and what the host did are not.
     #[must_use]
@@ -37,7 +37,7 @@ impl<'a> ByUser<'a> {
     /// Groups a trace, and spreads what was coalesced over its time.
     #[must_use]
     pub fn new(trace: &'a Trace) -> Self {
-        let mut events: Vec<Event> = trace.events.iter().flat_map(spread).collect();
+        let mut events: Vec<TraceEvent> = trace.events.iter().flat_map(spread).collect();
         // Stable: events of one moment stay in the order of their lines.
         events.sort_by_key(|event| (event.user, event.at_ms));
         let begins = (0..=trace.users.len())
@@ -64,7 +64,7 @@ impl<'a> ByUser<'a> {
 
     /// One user's events; none of a user that there is not.
     #[must_use]
-    pub fn of(&self, user: usize) -> &[Event] {
+    pub fn of(&self, user: usize) -> &[TraceEvent] {
         let range = self.begins.get(user).zip(self.begins.get(user + 1));
         range
             .and_then(|(&from, &to)| self.events.get(from..to))
@@ -74,10 +74,10 @@ impl<'a> ByUser<'a> {
 
 /// The frames of one coalesced line as events of their own, evenly from its first moment to its last,
 /// which are the two that are known. Anything else is itself.
-fn spread(event: &Event) -> impl Iterator<Item = Event> + use<> {
+fn spread(event: &TraceEvent) -> impl Iterator<Item = TraceEvent> + use<> {
     let event = *event;
     let (n, bytes, last_ms) = match event.kind {
-        Kind::In { n, bytes, last_ms } if n > 1 && last_ms > 0 => (n, bytes, last_ms),
+        TraceEventKind::In { n, bytes, last_ms } if n > 1 && last_ms > 0 => (n, bytes, last_ms),
         _ => (1, 0, 0),
     };
     let frames = n.min(FRAMES_MAX);
@@ -88,9 +88,9 @@ fn spread(event: &Event) -> impl Iterator<Item = Event> + use<> {
         }
         let until = |whole: u64, frame: u32| whole * u64::from(frame) / u64::from(frames);
         let share = |whole: u64| until(whole, frame + 1) - until(whole, frame);
-        Event {
+        TraceEvent {
             at_ms: event.at_ms + u64::from(last_ms) * u64::from(frame) / last,
-            kind: Kind::In {
+            kind: TraceEventKind::In {
                 n: u32::try_from(share(n.into())).unwrap_or(1),
                 bytes: share(bytes),
                 last_ms: 0,
@@ -103,7 +103,7 @@ fn spread(event: &Event) -> impl Iterator<Item = Event> + use<> {
 /// For every event of one user, when the same manager is wanted next, strictly later in the list:
 /// milliseconds, or [`NEVER`]. One pass from the end.
 #[must_use]
-pub fn next_wanted(events: &[Event]) -> Vec<u64> {
+pub fn next_wanted(events: &[TraceEvent]) -> Vec<u64> {
     let mut next: std::collections::HashMap<u32, u64> = std::collections::HashMap::new();
     let mut wanted: Vec<u64> = events
         .iter()

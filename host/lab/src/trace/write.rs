@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::event::{Event, Hint, Kind, Trace};
+use super::event::{Hint, Trace, TraceEvent, TraceEventKind};
 
 /// Writes every event as a line.
 ///
@@ -17,7 +17,7 @@ pub fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn line(trace: &Trace, event: &Event) -> Value {
+fn line(trace: &Trace, event: &TraceEvent) -> Value {
     let mut line = Map::new();
     let mut put = |name: &str, value: Value| line.insert(name.to_owned(), value);
     let user = trace.users.get(event.user as usize);
@@ -37,14 +37,18 @@ fn line(trace: &Trace, event: &Event) -> Value {
         }
     };
     match event.kind {
-        Kind::Open { wait_ms } | Kind::Refuse { wait_ms } => number("wait_ms", wait_ms.into()),
-        Kind::In { n, bytes, last_ms } | Kind::Out { n, bytes, last_ms } => {
+        TraceEventKind::Open { wait_ms } | TraceEventKind::Refuse { wait_ms } => {
+            number("wait_ms", wait_ms.into())
+        }
+        TraceEventKind::In { n, bytes, last_ms } | TraceEventKind::Out { n, bytes, last_ms } => {
             number("n", if n > 1 { n.into() } else { 0 });
             number("bytes", bytes);
             number("last_ms", last_ms.into());
         }
-        Kind::Ping { last_ms } | Kind::Pong { last_ms } => number("last_ms", last_ms.into()),
-        Kind::Evict { tier, decision } => {
+        TraceEventKind::Ping { last_ms } | TraceEventKind::Pong { last_ms } => {
+            number("last_ms", last_ms.into())
+        }
+        TraceEventKind::Evict { tier, decision } => {
             if let Some(tier) = tier {
                 line.insert("tier".to_owned(), json!(tier));
             }
@@ -52,7 +56,7 @@ fn line(trace: &Trace, event: &Event) -> Value {
                 line.insert("decision".to_owned(), json!(decision));
             }
         }
-        Kind::Hint(hint) => {
+        TraceEventKind::Hint(hint) => {
             let (name, value) = match hint {
                 Hint::Priority(priority) => ("priority", i64::from(priority)),
                 Hint::InFlight(units) => ("in-flight", units.into()),
@@ -63,16 +67,16 @@ fn line(trace: &Trace, event: &Event) -> Value {
             line.insert("hint".to_owned(), json!(name));
             line.insert("value".to_owned(), json!(value));
         }
-        Kind::Attach
-        | Kind::Visible
-        | Kind::Hidden
-        | Kind::Detach
-        | Kind::Close
-        | Kind::Die
-        | Kind::DieSilently
-        | Kind::Echo
-        | Kind::Silent
-        | Kind::Back => {}
+        TraceEventKind::Attach
+        | TraceEventKind::Visible
+        | TraceEventKind::Hidden
+        | TraceEventKind::Detach
+        | TraceEventKind::Close
+        | TraceEventKind::Die
+        | TraceEventKind::DieSilently
+        | TraceEventKind::Echo
+        | TraceEventKind::Silent
+        | TraceEventKind::Back => {}
     }
     Value::Object(line)
 }
@@ -85,38 +89,40 @@ mod tests {
 
     use super::*;
     use crate::trace::read::read_from;
-    use crate::trace::{Builder, Reading};
+    use crate::trace::{Reading, TraceBuilder};
     use wastegate_core::types::Tier;
 
-    fn any_kind() -> impl Strategy<Value = Kind> {
+    fn any_kind() -> impl Strategy<Value = TraceEventKind> {
         prop_oneof![
-            (0..9_u32).prop_map(|wait_ms| Kind::Open { wait_ms }),
-            (1..9_u32, 0..99_u64, 0..999_u32).prop_map(|(n, bytes, last_ms)| Kind::In {
+            (0..9_u32).prop_map(|wait_ms| TraceEventKind::Open { wait_ms }),
+            (1..9_u32, 0..99_u64, 0..999_u32).prop_map(|(n, bytes, last_ms)| TraceEventKind::In {
                 n,
                 bytes,
                 last_ms
             }),
-            (1..9_u32, 0..99_u64, 0..999_u32).prop_map(|(n, bytes, last_ms)| Kind::Out {
+            (1..9_u32, 0..99_u64, 0..999_u32).prop_map(|(n, bytes, last_ms)| TraceEventKind::Out {
                 n,
                 bytes,
                 last_ms
             }),
-            (0..999_u32).prop_map(|last_ms| Kind::Ping { last_ms }),
-            (0..999_u32).prop_map(|last_ms| Kind::Pong { last_ms }),
-            (-5..5_i32).prop_map(|priority| Kind::Hint(Hint::Priority(priority))),
-            any::<bool>().prop_map(|protect| Kind::Hint(Hint::Protect(protect))),
-            (0..9_u64).prop_map(|for_ms| Kind::Hint(Hint::Pin { for_ms })),
-            (0..5_usize, prop::option::of(0..9_u64)).prop_map(|(tier, decision)| Kind::Evict {
-                tier: Tier::ALL.get(tier).copied(),
-                decision
+            (0..999_u32).prop_map(|last_ms| TraceEventKind::Ping { last_ms }),
+            (0..999_u32).prop_map(|last_ms| TraceEventKind::Pong { last_ms }),
+            (-5..5_i32).prop_map(|priority| TraceEventKind::Hint(Hint::Priority(priority))),
+            any::<bool>().prop_map(|protect| TraceEventKind::Hint(Hint::Protect(protect))),
+            (0..9_u64).prop_map(|for_ms| TraceEventKind::Hint(Hint::Pin { for_ms })),
+            (0..5_usize, prop::option::of(0..9_u64)).prop_map(|(tier, decision)| {
+                TraceEventKind::Evict {
+                    tier: Tier::ALL.get(tier).copied(),
+                    decision,
+                }
             }),
-            Just(Kind::Attach),
-            Just(Kind::Visible),
-            Just(Kind::Detach),
-            Just(Kind::Close),
-            Just(Kind::DieSilently),
-            Just(Kind::Silent),
-            Just(Kind::Back),
+            Just(TraceEventKind::Attach),
+            Just(TraceEventKind::Visible),
+            Just(TraceEventKind::Detach),
+            Just(TraceEventKind::Close),
+            Just(TraceEventKind::DieSilently),
+            Just(TraceEventKind::Silent),
+            Just(TraceEventKind::Back),
         ]
     }
 
@@ -128,18 +134,18 @@ mod tests {
                 1..60,
             ),
         ) {
-            let (mut builder, mut at_ms) = (Builder::default(), 0);
+            let (mut builder, mut at_ms) = (TraceBuilder::default(), 0);
             for (step, user, key, device, kind) in events {
                 at_ms += step;
                 let device = device.map(|device| format!("d{device}"));
-                let told = crate::trace::builder::Told {
+                let raw = crate::trace::builder::RawEvent {
                     at_ms,
                     user: &format!("user {user}, \"quoted\""),
                     key: &format!("k{key}"),
                     device: device.as_deref(),
                     kind,
                 };
-                builder.add(told).unwrap();
+                builder.add(raw).unwrap();
             }
             let trace = builder.build();
             let mut text = Vec::new();

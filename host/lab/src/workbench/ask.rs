@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::case::CaseParams;
-use super::snapshot::Snapshot;
-use super::voice::{self, Line};
+use super::snapshot::RecordedSnapshot;
+use super::voice::{self, CapturedLine};
 use wastegate_core::decision::{
-    Class, Fault, Plan, Question, Ranked, Row, Struck, TierTable, guard,
+    Class, Fault, Plan, Question, Ranked, RejectReason, Row, TierTable, guard,
 };
 use wastegate_core::types::{DecisionId, Protection, Tier};
 use wastegate_engine::policy::manifest::BadParameter;
@@ -19,7 +19,7 @@ use wastegate_engine::policy::{Allowance, CallOptions, Program};
 
 /// What was asked, what was answered, and what the host makes of it.
 #[derive(Debug)]
-pub struct Asked {
+pub struct AskReport {
     /// What was asked. A row's id is its place in the snapshot.
     pub question: Arc<Question>,
     /// The answer.
@@ -29,14 +29,14 @@ pub struct Asked {
     /// What the host would do.
     pub plan: Plan,
     /// What the policy logged.
-    pub log: Vec<Line>,
+    pub log: Vec<CapturedLine>,
     /// Log lines over the cap.
     pub lines_dropped: u32,
 }
 
 /// One row, or something that is none, with what became of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct RankedRow {
     /// Its place in the policy's ranking, from 1; none if the policy did not propose it.
     pub place: Option<usize>,
     /// Its place in the snapshot; none if the policy named a row that there is none of.
@@ -46,23 +46,23 @@ pub struct Entry {
     /// The policy's reason in words.
     pub reason: Option<String>,
     /// What the host would do with it.
-    pub fate: Fate,
+    pub outcome: RowOutcome,
 }
 
 /// What the host would do with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RowOutcome {
     /// It goes, as the policy proposed.
     Taken,
     /// It goes; the host's own ranking put it in.
     ToppedUp,
-    /// The choice is struck out.
-    Struck(Struck),
+    /// The choice is rejected.
+    Rejected(RejectReason),
     /// It was proposed and stays: enough others go.
     NotNeeded,
     /// It was proposed before others that go, and stays: it still answers and they do not, or it is
     /// protected and they are not. No ranking crosses that at `force`.
-    Kept(Kept),
+    Kept(KeptReason),
     /// Nobody proposed it.
     NotProposed,
     /// The policy did not see it: its tier does not let it go.
@@ -71,7 +71,7 @@ pub enum Fate {
 
 /// Why a row stays although it was proposed before others that go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptReason {
     /// It still answers.
     Answers,
     /// It is protected.
@@ -93,14 +93,17 @@ pub enum Aside {
 
 /// Asks.
 #[must_use]
-pub fn ask(program: &Program, params: &[f64], snapshot: &Snapshot) -> Asked {
+pub fn ask(program: &Program, params: &[f64], snapshot: &RecordedSnapshot) -> AskReport {
     let question = Arc::new(snapshot.question(&TierTable::default()));
     again(program, params, question, None)
 }
 
 /// Asks several policies the same.
 #[must_use]
-pub fn ask_each<const N: usize>(sides: [(&Program, &[f64]); N], snapshot: &Snapshot) -> [Asked; N] {
+pub fn ask_each<const N: usize>(
+    sides: [(&Program, &[f64]); N],
+    snapshot: &RecordedSnapshot,
+) -> [AskReport; N] {
     let question = Arc::new(snapshot.question(&TierTable::default()));
     sides.map(|(program, params)| again(program, params, question.clone(), None))
 }
@@ -108,7 +111,7 @@ pub fn ask_each<const N: usize>(sides: [(&Program, &[f64]); N], snapshot: &Snaps
 /// Asks, and writes down what the policy logs. It asks twice: the first call on a fresh engine takes
 /// a hundred times as long as any other, and nobody wants to know that.
 #[must_use]
-pub fn ask_aloud(program: &Program, params: &[f64], snapshot: &Snapshot) -> Asked {
+pub fn ask_aloud(program: &Program, params: &[f64], snapshot: &RecordedSnapshot) -> AskReport {
     let question = ask(program, params, snapshot).question;
     let decision = question.decision;
     let (mut asked, log) = voice::listen(|| again(program, params, question, Some(decision)));
@@ -121,7 +124,7 @@ fn again(
     params: &[f64],
     question: Arc<Question>,
     decision: Option<DecisionId>,
-) -> Asked {
+) -> AskReport {
     let options = decision.map_or(CallOptions::OFF_PATH, |decision| {
         CallOptions::OFF_PATH.logged(decision)
     });
@@ -129,7 +132,7 @@ fn again(
     let rows = u32::try_from(question.rows.len()).unwrap_or(u32::MAX);
     let allowance = program.allowance(&options.limits, question.scope, rows);
     let plan = guard::plan(&question, &TierTable::default(), &answer);
-    Asked {
+    AskReport {
         question,
         answer,
         allowance,
@@ -171,7 +174,7 @@ pub fn parameters(
     Ok((manifest.params(&named)?.to_vec(), left_aside))
 }
 
-impl Asked {
+impl AskReport {
     /// The place in the snapshot of a row of the question.
     #[must_use]
     pub fn place(&self, row: u32) -> Option<usize> {
@@ -208,7 +211,7 @@ impl Asked {
     /// Every row of the snapshot, and everything else that the policy named: the ranking in its
     /// order, then what the host put in, then the rest as asked, then who was not in question.
     #[must_use]
-    pub fn entries(&self, snapshot: &Snapshot) -> Vec<Entry> {
+    pub fn entries(&self, snapshot: &RecordedSnapshot) -> Vec<RankedRow> {
         let mut entries = self.ranked();
         let mut told: Vec<bool> = vec![false; snapshot.rows.len()];
         let mark = |told: &mut Vec<bool>, row: usize| {
@@ -220,19 +223,24 @@ impl Asked {
                 mark(&mut told, row);
             }
         }
-        let silent = |row, score, reason, fate| Entry {
+        let silent = |row, score, reason, outcome| RankedRow {
             place: None,
             row: Some(row),
             score,
             reason,
-            fate,
+            outcome,
         };
         for victim in self.plan.victims() {
             if let (None, Some(row)) = (victim.rank, self.place(victim.row))
                 && mark(&mut told, row)
             {
                 let reason = Some(victim.reason.clone());
-                entries.push(silent(row, Some(victim.score), reason, Fate::ToppedUp));
+                entries.push(silent(
+                    row,
+                    Some(victim.score),
+                    reason,
+                    RowOutcome::ToppedUp,
+                ));
             }
         }
         for row in (0_u32..)
@@ -240,7 +248,7 @@ impl Asked {
             .filter_map(|(row, _)| self.place(row))
         {
             if mark(&mut told, row) {
-                entries.push(silent(row, None, None, Fate::NotProposed));
+                entries.push(silent(row, None, None, RowOutcome::NotProposed));
             }
         }
         for row in 0..snapshot.rows.len() {
@@ -248,21 +256,21 @@ impl Asked {
                 && let Some(facts) = snapshot.row(row)
             {
                 let aside = Aside::of(&facts, self.question.tier);
-                entries.push(silent(row, None, None, Fate::NotAsked(aside)));
+                entries.push(silent(row, None, None, RowOutcome::NotAsked(aside)));
             }
         }
         entries
     }
 
-    fn ranked(&self) -> Vec<Entry> {
+    fn ranked(&self) -> Vec<RankedRow> {
         let choices = self.answer.outcome.as_ref().map(|ranking| &ranking.choices);
         let choices = choices.into_iter().flatten().enumerate();
-        let entry = |(rank, choice): (usize, &wastegate_core::decision::Choice)| Entry {
+        let entry = |(rank, choice): (usize, &wastegate_core::decision::Choice)| RankedRow {
             place: Some(rank + 1),
             row: self.place(choice.row),
             score: (!choice.score.is_nan()).then_some(choice.score),
             reason: Some(self.reason(choice.reason)),
-            fate: self.fate(rank, choice.row),
+            outcome: self.outcome(rank, choice.row),
         };
         choices.map(entry).collect()
     }
@@ -274,7 +282,7 @@ impl Asked {
             .unwrap_or_else(|| format!("reason {number}, which its manifest lacks"))
     }
 
-    fn fate(&self, rank: usize, row: u32) -> Fate {
+    fn outcome(&self, rank: usize, row: u32) -> RowOutcome {
         let refusals = self.plan.refusals().iter();
         let mut here = refusals.filter(|refusal| refusal.rank as usize == rank);
         let victims = self.plan.victims();
@@ -286,20 +294,22 @@ impl Asked {
                 .any(|victim| victim.rank.is_none_or(|later| later as usize > rank))
         };
         match (here.next(), goes) {
-            (Some(refusal), _) => Fate::Struck(refusal.why),
-            (None, true) => Fate::Taken,
-            (None, false) if overtaken() => self.kept(row).map_or(Fate::NotNeeded, Fate::Kept),
-            (None, false) => Fate::NotNeeded,
+            (Some(refusal), _) => RowOutcome::Rejected(refusal.why),
+            (None, true) => RowOutcome::Taken,
+            (None, false) if overtaken() => self
+                .kept(row)
+                .map_or(RowOutcome::NotNeeded, RowOutcome::Kept),
+            (None, false) => RowOutcome::NotNeeded,
         }
     }
 
-    fn kept(&self, row: u32) -> Option<Kept> {
+    fn kept(&self, row: u32) -> Option<KeptReason> {
         let row = self.question.rows.get(row as usize)?;
         match row.protection {
             Protection::Evictable => {
-                (row.class() == Some(Class::Responsive)).then_some(Kept::Answers)
+                (row.class() == Some(Class::Responsive)).then_some(KeptReason::Answers)
             }
-            Protection::Protected(_) | Protection::Pinned => Some(Kept::Protected),
+            Protection::Protected(_) | Protection::Pinned => Some(KeptReason::Protected),
         }
     }
 }
@@ -317,16 +327,16 @@ impl Aside {
     }
 }
 
-impl std::fmt::Display for Fate {
+impl std::fmt::Display for RowOutcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Taken => f.write_str("taken"),
             Self::ToppedUp => f.write_str("taken, topped up by the host"),
             Self::NotNeeded => f.write_str("not needed"),
-            Self::Kept(Kept::Answers) => f.write_str("kept: it still answers"),
-            Self::Kept(Kept::Protected) => f.write_str("kept: it is protected"),
+            Self::Kept(KeptReason::Answers) => f.write_str("kept: it still answers"),
+            Self::Kept(KeptReason::Protected) => f.write_str("kept: it is protected"),
             Self::NotProposed => f.write_str("not proposed"),
-            Self::Struck(why) => write!(f, "struck: {}", struck(*why)),
+            Self::Rejected(why) => write!(f, "struck: {}", rejected(*why)),
             Self::NotAsked(Aside::Newborn) => f.write_str("not asked: its client is still coming"),
             Self::NotAsked(Aside::Pinned) => f.write_str("not asked: pinned"),
             Self::NotAsked(Aside::Protected(tier)) => {
@@ -339,14 +349,14 @@ impl std::fmt::Display for Fate {
     }
 }
 
-impl Fate {
+impl RowOutcome {
     /// Its name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::ToppedUp => "topped-up",
-            Self::Struck(_) => "struck",
+            Self::Rejected(_) => "struck",
             Self::NotNeeded => "not-needed",
             Self::Kept(_) => "kept",
             Self::NotProposed => "not-proposed",
@@ -355,16 +365,16 @@ impl Fate {
     }
 }
 
-const fn struck(why: Struck) -> &'static str {
+const fn rejected(why: RejectReason) -> &'static str {
     match why {
-        Struck::NoSuchRow => "there is no such row",
-        Struck::Repeated => "named before",
-        Struck::ScoreNotANumber => "its score is not a number",
-        Struck::Newborn => "its client is still coming",
-        Struck::Pinned => "pinned",
-        Struck::Protected => "protected at this tier",
-        Struck::NotAtThisTier => "not at this tier",
-        Struck::LastResponsive => "its user's last responsive one",
+        RejectReason::NoSuchRow => "there is no such row",
+        RejectReason::Repeated => "named before",
+        RejectReason::ScoreNotANumber => "its score is not a number",
+        RejectReason::Newborn => "its client is still coming",
+        RejectReason::Pinned => "pinned",
+        RejectReason::Protected => "protected at this tier",
+        RejectReason::NotAtThisTier => "not at this tier",
+        RejectReason::LastResponsive => "its user's last responsive one",
     }
 }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::field::{nearest, quoted};
-use super::snapshot::Snapshot;
+use super::snapshot::RecordedSnapshot;
 use wastegate_core::types::{Signal, Tier};
 
 /// One thing to try.
@@ -30,13 +30,13 @@ pub struct Case {
     /// One sentence, if its author wrote one.
     pub about: Option<String>,
     /// What is asked.
-    pub snapshot: Snapshot,
+    pub snapshot: RecordedSnapshot,
     /// With which parameters.
     pub params: CaseParams,
     /// What the answer should be.
     pub expect: Expect,
     /// What the file was.
-    pub origin: Origin,
+    pub origin: CaseOrigin,
 }
 
 /// With which parameters a case is asked.
@@ -50,7 +50,7 @@ pub enum CaseParams {
 
 /// What a file was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum CaseOrigin {
     /// A case, with expectations of its own.
     Case,
     /// A bare snapshot.
@@ -75,7 +75,7 @@ pub enum Origin {
     User,
 }
 
-impl Origin {
+impl CaseOrigin {
     /// The signals that are wanted and that a server did not write down: unknown here, and known to
     /// a server that runs a policy that reads them.
     #[must_use]
@@ -117,7 +117,7 @@ pub(super) struct Draft {
 /// Where a case's snapshot is.
 #[derive(Debug)]
 pub(super) enum Where {
-    Here(Box<Snapshot>),
+    Here(Box<RecordedSnapshot>),
     In(PathBuf),
 }
 
@@ -141,7 +141,7 @@ impl Draft {
     ///
     /// # Errors
     /// A sentence naming the row that the snapshot has not got.
-    pub(super) fn finish(self, mut snapshot: Snapshot) -> Result<Case, String> {
+    pub(super) fn finish(self, mut snapshot: RecordedSnapshot) -> Result<Case, String> {
         snapshot.tier = self.tier.unwrap_or(snapshot.tier);
         if self.tier.is_some() || self.needed.is_some() {
             // What the server would have taken was for another demand.
@@ -164,12 +164,12 @@ impl Draft {
             snapshot,
             params: CaseParams::Named(self.params),
             expect,
-            origin: Origin::Case,
+            origin: CaseOrigin::Case,
         })
     }
 }
 
-fn places(snapshot: &Snapshot, field: &str, named: &[Named]) -> Result<Vec<usize>, String> {
+fn places(snapshot: &RecordedSnapshot, field: &str, named: &[Named]) -> Result<Vec<usize>, String> {
     let mut found = Vec::with_capacity(named.len());
     for name in named {
         let place = place(snapshot, name).map_err(|told| format!("`expect.{field}`: {told}"))?;
@@ -184,7 +184,7 @@ fn places(snapshot: &Snapshot, field: &str, named: &[Named]) -> Result<Vec<usize
     Ok(found)
 }
 
-fn place(snapshot: &Snapshot, name: &Named) -> Result<usize, String> {
+fn place(snapshot: &RecordedSnapshot, name: &Named) -> Result<usize, String> {
     let rows = &snapshot.rows;
     match name {
         Named::Number(number) if *number < rows.len() => Ok(*number),

@@ -1,7 +1,7 @@
 //! Where two policies part: the same snapshots, asked of both, compared by whom the host would
 //! really take.
 //!
-//! Two answers agree if the host takes the same managers. Where it does not, the parting is told
+//! Two answers agree if the host takes the same managers. Where it does not, the disagreement is told
 //! with the harm that it does ([`harm`]) and the signal that explains it best ([`explain`]). What
 //! comes after an eviction is not seen here: that is replay's matter.
 
@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::explain::Because;
-use super::ask::{self, Asked};
+use super::ask::{self, AskReport};
 use super::case::Case;
 use super::files::{self, FileError, Object};
-use super::snapshot::Snapshot;
+use super::snapshot::RecordedSnapshot;
 use super::suite::on_every_core;
 use wastegate_core::types::Signal;
 use wastegate_engine::policy::Program;
@@ -28,7 +28,7 @@ const BATCH_BYTES: usize = 64 << 20;
 
 /// A policy with its parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
+pub struct DiffSubject<'a> {
     /// The policy.
     pub program: &'a Program,
     /// The values of its parameters, in its order.
@@ -37,7 +37,7 @@ pub struct Side<'a> {
 
 /// What was found over all snapshots.
 #[derive(Debug, Default)]
-pub struct Difference {
+pub struct PolicyDiff {
     /// Snapshots that both were asked about.
     pub snapshots: u64,
     /// Those in which the host takes the same managers, and the rankings are the same too.
@@ -46,26 +46,26 @@ pub struct Difference {
     pub same_victims: u64,
     /// Those in which it takes others.
     pub parted: u64,
-    /// Those in which a policy failed: the first, the second. The host's own ranking stood in.
+    /// Those in which a policy failed: the first, the second. The built-in ranking answered instead.
     pub faults: [u64; 2],
     /// Lines of journals that hold no snapshot: marks of gaps, and what crashes tore.
     pub skipped: u64,
     /// Signals that a policy reads and that were not written down, with in how many snapshots: the
     /// first policy's, the second's.
     pub unrecorded: [BTreeMap<Signal, u64>; 2],
-    /// How often a signal explains a parting best.
+    /// How often a signal explains a disagreement best.
     pub explained_by: BTreeMap<Signal, u64>,
-    /// The partings that do most harm, worst first.
-    pub worst: Vec<Parting>,
+    /// The disagreements that do most harm, worst first.
+    pub worst: Vec<SnapshotDisagreement>,
 }
 
 /// One snapshot in which the host would take others.
 #[derive(Debug)]
-pub struct Parting {
+pub struct SnapshotDisagreement {
     /// Where it is.
     pub name: String,
     /// The snapshot.
-    pub snapshot: Snapshot,
+    pub snapshot: RecordedSnapshot,
     /// How much more harm the first policy does than the second; below zero, how much less.
     pub harm: f64,
     /// Whom only the first takes, in its order.
@@ -84,7 +84,7 @@ pub struct Parting {
 enum Compared {
     Skipped,
     Agreed(Seen),
-    Parted(Seen, Box<Parting>),
+    Parted(Seen, Box<SnapshotDisagreement>),
 }
 
 struct Seen {
@@ -111,16 +111,16 @@ pub fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
     Ok(paths)
 }
 
-/// Compares two policies over all snapshots of some files, keeping so many of the worst partings.
+/// Compares two policies over all snapshots of some files, keeping so many of the worst disagreements.
 ///
 /// # Errors
 /// [`FileError`] with the first file that cannot be used, and where.
 pub fn compare(
-    [a, b]: [Side<'_>; 2],
+    [a, b]: [DiffSubject<'_>; 2],
     paths: &[PathBuf],
     worst_max: usize,
-) -> Result<Difference, FileError> {
-    let mut difference = Difference::default();
+) -> Result<PolicyDiff, FileError> {
+    let mut difference = PolicyDiff::default();
     let mut batch: Vec<Object> = Vec::new();
     let mut bytes = 0;
     for path in paths {
@@ -139,10 +139,10 @@ pub fn compare(
     Ok(difference)
 }
 
-impl Difference {
+impl PolicyDiff {
     fn take(
         &mut self,
-        sides: [Side<'_>; 2],
+        sides: [DiffSubject<'_>; 2],
         batch: &[Object],
         worst_max: usize,
     ) -> Result<(), FileError> {
@@ -160,8 +160,8 @@ impl Difference {
                     self.same_victims += 1;
                     seen
                 }
-                Compared::Parted(seen, parting) => {
-                    self.part(*parting);
+                Compared::Parted(seen, disagreement) => {
+                    self.part(*disagreement);
                     seen
                 }
             };
@@ -175,24 +175,24 @@ impl Difference {
                 }
             }
         }
-        self.worst.sort_by(Parting::compare);
+        self.worst.sort_by(SnapshotDisagreement::compare);
         self.worst.truncate(worst_max);
         Ok(())
     }
 
-    fn part(&mut self, parting: Parting) {
+    fn part(&mut self, disagreement: SnapshotDisagreement) {
         self.parted += 1;
-        if let Some(best) = parting.because.first() {
+        if let Some(best) = disagreement.because.first() {
             *self.explained_by.entry(best.signal).or_default() += 1;
         }
-        self.worst.push(parting);
+        self.worst.push(disagreement);
     }
 }
 
-impl Parting {
+impl SnapshotDisagreement {
     /// The one that does more harm first; among equals, the one that differs in more victims.
     fn compare(&self, other: &Self) -> std::cmp::Ordering {
-        let victims = |parting: &Self| parting.only_a.len() + parting.only_b.len();
+        let victims = |disagreement: &Self| disagreement.only_a.len() + disagreement.only_b.len();
         other
             .harm
             .abs()
@@ -201,14 +201,14 @@ impl Parting {
     }
 }
 
-fn one(sides: [Side<'_>; 2], object: &Object) -> Result<Compared, FileError> {
+fn one(sides: [DiffSubject<'_>; 2], object: &Object) -> Result<Compared, FileError> {
     Ok(match object.case()? {
         None => Compared::Skipped,
         Some(case) => two_answers(sides, case, || object.name()),
     })
 }
 
-fn two_answers(sides: [Side<'_>; 2], case: Case, name: impl Fn() -> String) -> Compared {
+fn two_answers(sides: [DiffSubject<'_>; 2], case: Case, name: impl Fn() -> String) -> Compared {
     let [a, b] = sides;
     let asked = ask::ask_each(
         sides.map(|side| (side.program, side.params)),
@@ -230,7 +230,7 @@ fn two_answers(sides: [Side<'_>; 2], case: Case, name: impl Fn() -> String) -> C
         let reads = [a, b].map(|side| side.program.signals());
         explain::because(&case.snapshot, &by_a.question, reads, pair)
     });
-    let parting = Parting {
+    let disagreement = SnapshotDisagreement {
         name: name(),
         harm: harm::of_all(&case.snapshot, &only_a) - harm::of_all(&case.snapshot, &only_b),
         snapshot: case.snapshot,
@@ -240,11 +240,11 @@ fn two_answers(sides: [Side<'_>; 2], case: Case, name: impl Fn() -> String) -> C
         because,
         faults,
     };
-    Compared::Parted(seen, Box::new(parting))
+    Compared::Parted(seen, Box::new(disagreement))
 }
 
 /// Whom only one of two takes: the first, the second.
-fn apart(a: &Asked, b: &Asked) -> [Vec<usize>; 2] {
+fn apart(a: &AskReport, b: &AskReport) -> [Vec<usize>; 2] {
     let (a, b) = (a.victims(), b.victims());
     let only = |mine: &[usize], others: &[usize]| {
         let mine = mine.iter().filter(|row| !others.contains(row));

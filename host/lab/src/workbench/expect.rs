@@ -1,8 +1,8 @@
 //! Whether an answer is what a case expects, and if not, in what it differs.
 
-use super::ask::Asked;
+use super::ask::AskReport;
 use super::case::Case;
-use super::snapshot::Snapshot;
+use super::snapshot::RecordedSnapshot;
 
 /// Rows that a sentence lists; of more, how many.
 const LISTED_MAX: usize = 12;
@@ -42,7 +42,7 @@ pub enum Unmet {
 
 /// Everything that does not hold; nothing if the case passes.
 #[must_use]
-pub fn unmet(case: &Case, asked: &Asked) -> Vec<Unmet> {
+pub fn unmet(case: &Case, asked: &AskReport) -> Vec<Unmet> {
     if let Some(fault) = asked.fault() {
         return vec![Unmet::Fault(fault.to_string())];
     }
@@ -96,7 +96,7 @@ impl Unmet {
 
     /// The sentence.
     #[must_use]
-    pub fn told(&self, snapshot: &Snapshot) -> String {
+    pub fn describe(&self, snapshot: &RecordedSnapshot) -> String {
         let list = |rows: &[usize]| listed(snapshot, rows);
         match self {
             Self::Fault(fault) => format!("the policy {fault}"),
@@ -161,7 +161,7 @@ impl Unmet {
 
 /// Rows by name, for a sentence.
 #[must_use]
-pub fn listed(snapshot: &Snapshot, rows: &[usize]) -> String {
+pub fn listed(snapshot: &RecordedSnapshot, rows: &[usize]) -> String {
     if rows.is_empty() {
         return "nobody".to_owned();
     }
@@ -194,7 +194,7 @@ mod tests {
         { "key": "c", "idle-ms": 500 }, { "key": "d", "idle-ms": 5, "health": "dead" } ] }"#;
 
     /// What `lru` leaves unmet of an expectation: its names, and the sentences.
-    fn told(expect: &str) -> Vec<(&'static str, String)> {
+    fn describe(expect: &str) -> Vec<(&'static str, String)> {
         let draft = format!(r#"{{ "snapshot": {HOUSE}, "expect": {expect} }}"#);
         let draft: Draft = serde_json::from_str(&draft).unwrap();
         let case = draft.finish(snapshot(HOUSE)).unwrap();
@@ -202,7 +202,7 @@ mod tests {
         let unmet = unmet(&case, &asked);
         unmet
             .iter()
-            .map(|each| (each.name(), each.told(&case.snapshot)))
+            .map(|each| (each.name(), each.describe(&case.snapshot)))
             .collect()
     }
 
@@ -216,24 +216,27 @@ mod tests {
             r#"{ "spared": ["b", "c"] }"#,
             r#"{ "answers": true }"#,
         ] {
-            assert_eq!(told(expect), [], "{expect}");
+            assert_eq!(describe(expect), [], "{expect}");
         }
     }
 
     #[test]
     fn what_does_not_hold_is_told_with_both_sides() {
         let order = "the ranking should begin b and begins a".to_owned();
-        assert_eq!(told(r#"{ "order": ["b"] }"#), [("order", order)]);
+        assert_eq!(describe(r#"{ "order": ["b"] }"#), [("order", order)]);
         let victims = "the host should take a and takes d, a".to_owned();
-        assert_eq!(told(r#"{ "victims": ["a"] }"#), [("victims", victims)]);
+        assert_eq!(describe(r#"{ "victims": ["a"] }"#), [("victims", victims)]);
         let nobody = "the host should take nobody and takes d, a".to_owned();
-        assert_eq!(told(r#"{ "victims": [] }"#), [("victims", nobody)]);
+        assert_eq!(describe(r#"{ "victims": [] }"#), [("victims", nobody)]);
         let spared = "the host takes a, who should stay".to_owned();
-        assert_eq!(told(r#"{ "spared": ["c", "a"] }"#), [("spared", spared)]);
+        assert_eq!(
+            describe(r#"{ "spared": ["c", "a"] }"#),
+            [("spared", spared)]
+        );
         let empty = "the policy should propose nobody and proposes a, b, c, d".to_owned();
-        assert_eq!(told(r#"{ "empty": true }"#), [("empty", empty)]);
+        assert_eq!(describe(r#"{ "empty": true }"#), [("empty", empty)]);
         let all = r#"{ "order": ["d"], "victims": ["a"], "spared": ["a"], "empty": true }"#;
-        assert_eq!(told(all).len(), 4, "each is told");
+        assert_eq!(describe(all).len(), 4, "each is told");
     }
 
     #[test]

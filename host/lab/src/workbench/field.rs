@@ -28,7 +28,7 @@ pub(super) enum Value {
 
 impl Value {
     /// The value in words, for a sentence that says what it should have been.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
             Self::Flag(flag) => flag.to_string(),
@@ -46,7 +46,7 @@ impl Value {
             Self::Whole(number) if (min..=max).contains(number) => Ok(*number),
             other => Err(format!(
                 "`{field}` must be a whole number from {min} to {max}, and is {}",
-                other.told()
+                other.describe()
             )),
         }
     }
@@ -81,7 +81,7 @@ impl Value {
         Err(format!(
             "`{field}` must be one of {}, and is {}",
             known.join(", "),
-            self.told()
+            self.describe()
         ))
     }
 
@@ -91,7 +91,7 @@ impl Value {
             Self::Flag(true) => Ok(()),
             other => Err(format!(
                 "`{field}` can only be true, and is {}; leave it out to say nothing of it",
-                other.told()
+                other.describe()
             )),
         }
     }

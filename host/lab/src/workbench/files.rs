@@ -17,8 +17,8 @@ use error::Problem;
 use serde::de::DeserializeOwned;
 
 use self::shape::Shape;
-use super::case::{Case, CaseParams, Draft, Expect, Origin, Where};
-use super::snapshot::Snapshot;
+use super::case::{Case, CaseOrigin, CaseParams, Draft, Expect, Where};
+use super::snapshot::RecordedSnapshot;
 use super::snapshot::foreign::{self, Foreign, Record, UserView};
 use wastegate_engine::policy::TestCase;
 
@@ -252,15 +252,15 @@ fn case(bytes: &[u8], path: &Path) -> Result<Case, Problem> {
     };
     Ok(match Shape::of(bytes)? {
         Shape::Case => written(bytes, path)?,
-        Shape::Snapshot => bare(serde_json::from_slice(bytes)?, Origin::Snapshot),
+        Shape::Snapshot => bare(serde_json::from_slice(bytes)?, CaseOrigin::Snapshot),
         Shape::Record => {
             let record: Record = parsed(bytes, "a line of a decision journal")?;
             let (decision, signals) = (record.id, record.recorded()?);
-            bare(record.snapshot()?, Origin::Record { decision, signals })
+            bare(record.snapshot()?, CaseOrigin::Record { decision, signals })
         }
         Shape::User => {
             let view: UserView = parsed(bytes, "an answer of GET /v1/users/USER")?;
-            bare(view.snapshot()?, Origin::User)
+            bare(view.snapshot()?, CaseOrigin::User)
         }
         Shape::Fault => fault(&parsed(bytes, "a captured fault")?)?,
         Shape::Activity => return Err(Problem::Activity),
@@ -280,7 +280,7 @@ fn fault(case: &TestCase) -> Result<Case, Foreign> {
         snapshot: foreign::fault(case)?,
         params: CaseParams::Captured(case.params.clone()),
         expect: Expect::default(),
-        origin: Origin::Fault {
+        origin: CaseOrigin::Fault {
             policy: case.policy.clone(),
             fault: case.fault.clone(),
             signals: foreign::recorded(case)?,
@@ -299,7 +299,7 @@ fn written(bytes: &[u8], path: &Path) -> Result<Case, Problem> {
     draft.finish(snapshot).map_err(Problem::Row)
 }
 
-fn named(path: &Path) -> Result<Snapshot, Problem> {
+fn named(path: &Path) -> Result<RecordedSnapshot, Problem> {
     match read_bare(path) {
         Ok(None) => Err(Problem::NotASnapshot(path.to_owned())),
         Ok(Some(snapshot)) => Ok(snapshot),
@@ -309,7 +309,7 @@ fn named(path: &Path) -> Result<Snapshot, Problem> {
 
 /// The first snapshot of a file; none if it is a case, which is not read, so that no case can name
 /// itself.
-fn read_bare(path: &Path) -> Result<Option<Snapshot>, FileError> {
+fn read_bare(path: &Path) -> Result<Option<RecordedSnapshot>, FileError> {
     for object in open(path)? {
         let object = object?;
         if matches!(Shape::of(&object.bytes), Ok(Shape::Case)) {

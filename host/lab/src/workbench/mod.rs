@@ -10,13 +10,13 @@ pub mod case;
 pub mod diff;
 pub mod expect;
 pub mod files;
+pub mod off_policy;
 pub mod project;
 pub mod snapshot;
 pub mod suite;
 pub mod units;
 pub mod voice;
 pub mod watch;
-pub mod weigh;
 
 mod field;
 

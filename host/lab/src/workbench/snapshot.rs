@@ -1,5 +1,5 @@
 //! A snapshot as a file: what the host knew of a set of managers at one moment, with what it wanted
-//! to know. [`Snapshot::question`] asks it again as the server would.
+//! to know. [`RecordedSnapshot::question`] asks it again as the server would.
 //!
 //! # The form (version 1)
 //! ```json
@@ -46,7 +46,7 @@ pub const NOW_MS_MAX: u64 = u64::MAX / 1_000 / 2_048;
 
 /// What the host knew at one moment, and what it was short of.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub struct RecordedSnapshot {
     /// How hard the host was looking.
     pub tier: Tier,
     /// Whose managers the rows are.
@@ -66,12 +66,12 @@ pub struct Snapshot {
     /// Whether the rows are what a policy saw, in its order.
     pub as_asked: bool,
     /// The managers, in the order of the file.
-    pub rows: Vec<Manager>,
+    pub rows: Vec<RecordedManager>,
 }
 
 /// One manager of a snapshot.
 #[derive(Debug, Clone)]
-pub struct Manager {
+pub struct RecordedManager {
     /// What to call it; its place where it has no name.
     pub key: Option<String>,
     /// Whether somebody was attached; none where it follows from the signals.
@@ -80,7 +80,7 @@ pub struct Manager {
     pub signals: SignalRow,
 }
 
-impl Snapshot {
+impl RecordedSnapshot {
     /// The question that the host asks about it: narrowed to what the tier may touch, the least
     /// recently active first. A row's [`ManagerId`] is its place in the file.
     #[must_use]
@@ -171,7 +171,7 @@ impl Snapshot {
     }
 }
 
-impl Manager {
+impl RecordedManager {
     /// Whether somebody is attached. Where the file does not say: detached if it has been for a
     /// while or has no connections, expired if that is longer than the default reconnect grace,
     /// else attached.

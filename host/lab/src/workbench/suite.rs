@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use junit::junit;
 use parking_lot::Mutex;
 
-use super::ask::{self, Asked};
+use super::ask::{self, AskReport};
 use super::case::Case;
 use super::expect::{Unmet, unmet};
 use super::files::{self, FileError};
@@ -33,16 +33,16 @@ pub struct Named {
 
 /// How one case ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct CaseResult {
     /// The case's name.
     pub name: String,
     /// What became of it.
-    pub verdict: Verdict,
+    pub verdict: CaseVerdict,
 }
 
 /// What became of a case.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum CaseVerdict {
     /// Every expectation holds.
     Passed {
         /// Fuel of the call; none if the policy was not asked.
@@ -62,7 +62,7 @@ pub struct Failure {
     /// The case.
     pub case: Case,
     /// What was asked and answered.
-    pub asked: Asked,
+    pub asked: AskReport,
     /// The expectations that do not hold.
     pub unmet: Vec<Unmet>,
     /// Whether the parameters of a captured fault did not fit the policy any more.
@@ -71,9 +71,9 @@ pub struct Failure {
 
 /// How all of them ended.
 #[derive(Debug)]
-pub struct Report {
+pub struct SuiteReport {
     /// In the order of their names.
-    pub ended: Vec<Ended>,
+    pub ended: Vec<CaseResult>,
     /// By the wall clock.
     pub took: Duration,
 }
@@ -102,38 +102,38 @@ pub fn run(
     set: &BTreeMap<String, f64>,
     cases: &[Named],
     clock: &Clock,
-) -> Report {
+) -> SuiteReport {
     let started = clock.now();
-    let ended = on_every_core(cases, |named| Ended {
+    let ended = on_every_core(cases, |named| CaseResult {
         name: named.name.clone(),
         verdict: match &named.case {
             Ok(case) => verdict(program, set, case),
-            Err(error) => Verdict::Unusable(told(error)),
+            Err(error) => CaseVerdict::Unusable(describe(error)),
         },
     });
-    Report {
+    SuiteReport {
         ended,
         took: clock.now().since(started),
     }
 }
 
-fn verdict(program: &Program, set: &BTreeMap<String, f64>, case: &Case) -> Verdict {
+fn verdict(program: &Program, set: &BTreeMap<String, f64>, case: &Case) -> CaseVerdict {
     let (params, params_left_aside) = match ask::parameters(program, &case.params, set) {
         Ok(params) => params,
         Err(bad) => {
-            let told: Vec<String> = bad.iter().map(ToString::to_string).collect();
-            return Verdict::Unusable(format!("`params`: {}", told.join("; ")));
+            let describe: Vec<String> = bad.iter().map(ToString::to_string).collect();
+            return CaseVerdict::Unusable(format!("`params`: {}", describe.join("; ")));
         }
     };
     let asked = ask::ask(program, &params, &case.snapshot);
     let unmet = unmet(case, &asked);
     if unmet.is_empty() {
-        return Verdict::Passed {
+        return CaseVerdict::Passed {
             fuel: asked.answer.fuel,
             duration: asked.answer.duration,
         };
     }
-    Verdict::Failed(Box::new(Failure {
+    CaseVerdict::Failed(Box::new(Failure {
         case: case.clone(),
         asked,
         unmet,
@@ -142,37 +142,37 @@ fn verdict(program: &Program, set: &BTreeMap<String, f64>, case: &Case) -> Verdi
 }
 
 /// An error with everything below it.
-fn told(error: &FileError) -> String {
+fn describe(error: &FileError) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
 }
 
-impl Report {
+impl SuiteReport {
     /// How many passed, failed, and could not be tried.
     #[must_use]
     pub fn counts(&self) -> (usize, usize, usize) {
-        let count = |wanted: fn(&Verdict) -> bool| {
+        let count = |wanted: fn(&CaseVerdict) -> bool| {
             self.ended
                 .iter()
                 .filter(|ended| wanted(&ended.verdict))
                 .count()
         };
         (
-            count(|verdict| matches!(verdict, Verdict::Passed { .. })),
-            count(|verdict| matches!(verdict, Verdict::Failed(_))),
-            count(|verdict| matches!(verdict, Verdict::Unusable(_))),
+            count(|verdict| matches!(verdict, CaseVerdict::Passed { .. })),
+            count(|verdict| matches!(verdict, CaseVerdict::Failed(_))),
+            count(|verdict| matches!(verdict, CaseVerdict::Unusable(_))),
         )
     }
 
     /// The most fuel that a call took, and the case that it was for.
     #[must_use]
     pub fn fuel_max(&self) -> Option<(u64, &str)> {
-        let fuel = |ended: &Ended| match &ended.verdict {
-            Verdict::Passed { fuel, .. } => *fuel,
-            Verdict::Failed(failure) => failure.asked.answer.fuel,
-            Verdict::Unusable(_) => None,
+        let fuel = |ended: &CaseResult| match &ended.verdict {
+            CaseVerdict::Passed { fuel, .. } => *fuel,
+            CaseVerdict::Failed(failure) => failure.asked.answer.fuel,
+            CaseVerdict::Unusable(_) => None,
         };
         let fuels = self.ended.iter();
         fuels

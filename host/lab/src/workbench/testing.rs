@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
-use super::snapshot::{Manager, Snapshot};
+use super::snapshot::{RecordedManager, RecordedSnapshot};
 use super::units;
 use wastegate_core::decision::Standing;
 use wastegate_core::types::{Clock, Scope, Signal, SignalRow, Tier};
@@ -25,12 +25,12 @@ pub(super) fn defaults(program: &Program) -> Vec<f64> {
 }
 
 /// A snapshot as it is written.
-pub(super) fn snapshot(text: &str) -> Snapshot {
+pub(super) fn snapshot(text: &str) -> RecordedSnapshot {
     serde_json::from_str(text).unwrap()
 }
 
 /// Any manager: each signal known or not, codes within their tables.
-pub(super) fn any_manager() -> impl Strategy<Value = Manager> {
+pub(super) fn any_manager() -> impl Strategy<Value = RecordedManager> {
     let value = |signal: &Signal| match units::words(*signal) {
         Some(words) => (0..words.len() as u8).prop_map(f64::from).boxed(),
         None => prop_oneof![(0_u32..50).prop_map(f64::from), 0.0..1e9_f64].boxed(),
@@ -49,7 +49,7 @@ pub(super) fn any_manager() -> impl Strategy<Value = Manager> {
         for (&signal, value) in Signal::ALL.iter().zip(values) {
             signals[signal] = value;
         }
-        Manager {
+        RecordedManager {
             key: None,
             standing,
             signals,
@@ -58,14 +58,14 @@ pub(super) fn any_manager() -> impl Strategy<Value = Manager> {
 }
 
 /// Any snapshot; some of its rows have keys, each its own.
-pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+pub(super) fn any_snapshot() -> impl Strategy<Value = RecordedSnapshot> {
     let rows = prop::collection::vec((any_manager(), any::<bool>()), 0..12);
     let tier = prop::sample::select(Tier::ALL.to_vec());
     let scope = prop_oneof![Just(Scope::User), Just(Scope::Node)];
     let counts = (0_u32..6, 1_u32..40, 0_u32..40);
     let more = (any::<u64>(), any::<bool>(), prop::option::of(0_u32..6));
     (rows, tier, scope, counts, more).prop_map(
-        |(rows, tier, scope, (needed, limit, held), (seed, as_asked, most))| Snapshot {
+        |(rows, tier, scope, (needed, limit, held), (seed, as_asked, most))| RecordedSnapshot {
             tier,
             scope,
             needed,
@@ -78,7 +78,7 @@ pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             rows: rows
                 .into_iter()
                 .enumerate()
-                .map(|(place, (row, named))| Manager {
+                .map(|(place, (row, named))| RecordedManager {
                     key: named.then(|| format!("k{place}")),
                     ..row
                 })

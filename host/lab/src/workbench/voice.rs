@@ -17,7 +17,7 @@ const LINES_MAX: usize = 4_096;
 
 /// A line that a policy logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct CapturedLine {
     /// How loud.
     pub level: Level,
     /// What.
@@ -25,7 +25,7 @@ pub struct Line {
 }
 
 /// Does something on this thread, and returns what policies logged meanwhile.
-pub(super) fn listen<T>(something: impl FnOnce() -> T) -> (T, Vec<Line>) {
+pub(super) fn listen<T>(something: impl FnOnce() -> T) -> (T, Vec<CapturedLine>) {
     // A lock, because subscribers are shared; only this thread ever takes it.
     let lines = Arc::new(Mutex::new(Vec::new()));
     let done = tracing::subscriber::with_default(Ear(lines.clone()), something);
@@ -33,7 +33,7 @@ pub(super) fn listen<T>(something: impl FnOnce() -> T) -> (T, Vec<Line>) {
     (done, heard)
 }
 
-struct Ear(Arc<Mutex<Vec<Line>>>);
+struct Ear(Arc<Mutex<Vec<CapturedLine>>>);
 
 impl Subscriber for Ear {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -49,7 +49,7 @@ impl Subscriber for Ear {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line {
+        let mut line = CapturedLine {
             level: *event.metadata().level(),
             message: String::new(),
         };
@@ -65,7 +65,7 @@ impl Subscriber for Ear {
     fn exit(&self, _: &Id) {}
 }
 
-impl Visit for Line {
+impl Visit for CapturedLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.message = format!("{value:?}");
@@ -84,7 +84,7 @@ mod tests {
             tracing::warn!("the host's own");
         });
         tracing::warn!(target: "policy", "too late");
-        let line = Line {
+        let line = CapturedLine {
             level: Level::WARN,
             message: "too idle".to_owned(),
         };

@@ -16,7 +16,7 @@ const COMPARED_BYTES_MAX: u64 = 64 << 20;
 
 /// What was seen of some files.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct FileWatch {
     seen: BTreeMap<PathBuf, Seen>,
 }
 
@@ -26,7 +26,7 @@ struct Seen {
     digest: Option<std::sync::Arc<str>>,
 }
 
-impl Watch {
+impl FileWatch {
     /// Looks at the files, and says whether one came, went or holds something else than when they
     /// were looked at before. The first look says yes if there is any.
     pub fn look(&mut self, paths: &[PathBuf]) -> bool {
@@ -77,7 +77,7 @@ mod tests {
         let paths = ["a.json", "b.wasm"]
             .map(|name| folder.path().join(name))
             .to_vec();
-        let mut watch = Watch::default();
+        let mut watch = FileWatch::default();
         write(&paths[0], "one", 1);
         assert!(watch.look(&paths), "the first look");
         assert!(!watch.look(&paths), "nothing happened");

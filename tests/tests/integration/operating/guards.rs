@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wastegate_engine::policy::TestCase;
-use wastegate_engine::policy::breaker::Standing;
+use wastegate_engine::policy::breaker::BreakerState;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Server, Setup, http, until, until_async};
 
@@ -113,7 +113,7 @@ async fn who_fails_is_stood_in_for_and_comes_back_by_trials() {
     dream(0.0).await;
     let digest = third["digest"].as_str().unwrap();
     until("the cool-down to end", || {
-        server.breakers.standing(digest, server.now()) == Standing::HalfOpen
+        server.breakers.standing(digest, server.now()) == BreakerState::HalfOpen
     })
     .await;
     let (client, fault) = one_more(&server, &mut events, "asked").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wastegate_cli::config::Config;
+use wastegate_cli::config::ProgramConfig;
 use wastegate_core::types::chain;
 use wastegate_engine::policy::load::digest;
 use wastegate_tests::guests::shipped;
@@ -15,7 +15,7 @@ use super::watched::{charged, in_charge};
 /// A server that ranks by what a reference means, and looks every few milliseconds.
 fn following(reference: &str) -> Setup {
     let reference = reference.parse().unwrap();
-    Setup::new().with(|config: &mut Config| {
+    Setup::new().with(|config: &mut ProgramConfig| {
         let registry = &mut config.sources.registry;
         registry.reference = Some(reference);
         registry.poll = Duration::from_millis(50);

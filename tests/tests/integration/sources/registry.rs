@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 use wastegate_control::rollout::source::oci::{self, About, Config, Reference};
-use wastegate_control::rollout::source::{Fetched, Origin};
+use wastegate_control::rollout::source::{Fetched, PolicyOrigin};
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{PATIENCE, Registry, http, within};
 
@@ -101,7 +101,7 @@ async fn what_is_published_is_pulled_by_tag_and_by_digest() {
             fetched.signature.as_deref(),
             Some("line one\nline \"two\"\n\ttab\n")
         );
-        assert_eq!(fetched.origin, Origin::Registry(pinned.clone()));
+        assert_eq!(fetched.origin, PolicyOrigin::Registry(pinned.clone()));
     }
 
     // The tag moves on, the pin does not.

@@ -9,7 +9,7 @@ use super::super::failure::{EX_NOINPUT, Failure};
 use super::settings::SettingArgs;
 use super::target::{self, EngineArgs};
 use wastegate_engine::policy::load;
-use wastegate_lab::workbench::bench::baseline::{Baseline, Change};
+use wastegate_lab::workbench::bench::baseline::{Baseline, FigureChange};
 use wastegate_lab::workbench::bench::{self, Bench};
 use wastegate_lab::workbench::text::chain;
 
@@ -84,7 +84,7 @@ impl Args {
             return Err(Failure::new(sentence).code(EX_CANTCREAT));
         }
         let grown = self.fail_over.map(|most| {
-            let over = |change: &&Change| change.growth().is_some_and(|growth| growth > most);
+            let over = |change: &&FigureChange| change.growth().is_some_and(|growth| growth > most);
             (most, changes.iter().filter(over).collect::<Vec<_>>())
         });
         match grown {
@@ -97,7 +97,11 @@ impl Args {
     }
 }
 
-fn tell(changes: &[Change], path: &std::path::Path, out: &mut dyn io::Write) -> io::Result<()> {
+fn tell(
+    changes: &[FigureChange],
+    path: &std::path::Path,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     writeln!(out, "fuel against {}", path.display())?;
     if changes.is_empty() {
         writeln!(

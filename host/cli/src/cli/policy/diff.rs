@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::super::Terminal;
 use super::super::failure::Failure;
 use super::target::EngineArgs;
-use super::{parting, subject};
+use super::{disagreement, subject};
 use wastegate_core::types::{Clock, Signal};
 use wastegate_engine::policy::Program;
-use wastegate_lab::workbench::diff::{self, Difference, Side};
+use wastegate_lab::workbench::diff::{self, DiffSubject, PolicyDiff};
 use wastegate_lab::workbench::units;
 
 /// Arguments of `wastegate policy diff`.
@@ -50,7 +50,7 @@ pub(super) struct Args {
 }
 
 /// A policy with its parameters, owned.
-pub(in crate::cli) struct Rival {
+pub(in crate::cli) struct DiffCandidate {
     pub(in crate::cli) program: Arc<Program>,
     pub(in crate::cli) params: Vec<f64>,
     /// What to call it: unlike the other one.
@@ -59,7 +59,7 @@ pub(in crate::cli) struct Rival {
 
 /// Two policies, asked about the same records.
 pub(in crate::cli) struct Comparison {
-    pub(in crate::cli) rivals: [Rival; 2],
+    pub(in crate::cli) candidates: [DiffCandidate; 2],
     /// Files or folders.
     pub(in crate::cli) records: Vec<PathBuf>,
     /// Partings to show.
@@ -74,11 +74,11 @@ impl Args {
             environment, out, ..
         } = terminal;
         let engine = self.engine.engine(environment)?;
-        let mut rivals = Vec::new();
+        let mut candidates = Vec::new();
         for (named, params) in [(&self.a, self.param_a), (&self.b, self.param_b)] {
             let program = subject::program(&engine, named)?;
             match program.manifest().params(&subject::set(params)) {
-                Ok(params) => rivals.push(Rival {
+                Ok(params) => candidates.push(DiffCandidate {
                     params: params.to_vec(),
                     name: program.about().name.as_ref().to_owned(),
                     program,
@@ -86,13 +86,13 @@ impl Args {
                 Err(bad) => return Err(subject::refused(&bad)),
             }
         }
-        let Ok(rivals) = <[Rival; 2]>::try_from(rivals) else {
+        let Ok(candidates) = <[DiffCandidate; 2]>::try_from(candidates) else {
             return Ok(ExitCode::FAILURE);
         };
         let mut records = self.snapshots;
         records.extend(self.activity);
         let comparison = Comparison {
-            rivals,
+            candidates,
             records,
             top: self.top,
             json: self.json,
@@ -104,12 +104,12 @@ impl Args {
 impl Comparison {
     /// Asks both and tells where they part.
     pub(in crate::cli) fn run(self, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-        let [a, b] = told_apart(self.rivals);
+        let [a, b] = told_apart(self.candidates);
         let clock = Clock::system();
         let started = clock.now();
-        let sides = [&a, &b].map(|rival| Side {
-            program: &rival.program,
-            params: &rival.params,
+        let sides = [&a, &b].map(|candidate| DiffSubject {
+            program: &candidate.program,
+            params: &candidate.params,
         });
         let found = diff::paths(&self.records)
             .and_then(|paths| diff::compare(sides, &paths, usize::from(self.top)));
@@ -125,9 +125,9 @@ impl Comparison {
 }
 
 /// Two of one name are told apart by their version, or by which came first.
-fn told_apart([mut a, mut b]: [Rival; 2]) -> [Rival; 2] {
+fn told_apart([mut a, mut b]: [DiffCandidate; 2]) -> [DiffCandidate; 2] {
     if a.name == b.name {
-        let versions = [&a, &b].map(|rival| rival.program.about().version.clone());
+        let versions = [&a, &b].map(|candidate| candidate.program.about().version.clone());
         let [of_a, of_b] = versions;
         if of_a == of_b {
             a.name.push_str(" (A)");
@@ -141,8 +141,8 @@ fn told_apart([mut a, mut b]: [Rival; 2]) -> [Rival; 2] {
 }
 
 fn tell(
-    found: &Difference,
-    [a, b]: [&Rival; 2],
+    found: &PolicyDiff,
+    [a, b]: [&DiffCandidate; 2],
     took_ms: f64,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -163,17 +163,17 @@ fn tell(
         units::thousands(found.snapshots),
         units::milliseconds(took_ms)
     )?;
-    for rival in [a, b] {
-        if let Some(params) = subject::told_params(&rival.program, &rival.params) {
-            writeln!(out, "  {}: {params}", rival.name)?;
+    for candidate in [a, b] {
+        if let Some(params) = subject::told_params(&candidate.program, &candidate.params) {
+            writeln!(out, "  {}: {params}", candidate.name)?;
         }
     }
     writeln!(out, "  same ranking      {}", share(found.identical))?;
     writeln!(out, "  same victims      {}", share(found.same_victims))?;
     writeln!(out, "  other victims     {}", share(found.parted))?;
-    for (rival, count) in [a, b].into_iter().zip(found.faults) {
+    for (candidate, count) in [a, b].into_iter().zip(found.faults) {
         if count > 0 {
-            let (name, count) = (&rival.name, share(count));
+            let (name, count) = (&candidate.name, share(count));
             writeln!(
                 out,
                 "  {name} failed     {count}, where the host's own ranking stood in"
@@ -187,12 +187,12 @@ fn tell(
             "  not compared      {lines} lines: gaps of a journal, or torn by a crash"
         )?;
     }
-    for (rival, missing) in [a, b].into_iter().zip(&found.unrecorded) {
+    for (candidate, missing) in [a, b].into_iter().zip(&found.unrecorded) {
         for (signal, count) in missing {
             writeln!(
                 out,
                 "  note: {} reads {}, which was not recorded in {} and was unknown to it there",
-                rival.name,
+                candidate.name,
                 signal.name(),
                 share(*count)
             )?;
@@ -207,7 +207,7 @@ fn tell(
         "\nmost harm first (responsive 4, protected 2, active just now 1 and less with time):"
     )?;
     for (place, parting) in found.worst.iter().enumerate() {
-        parting::write(place + 1, parting, [a, b], out)?;
+        disagreement::write(place + 1, parting, [a, b], out)?;
     }
     let more = found.parted.saturating_sub(found.worst.len() as u64);
     if more > 0 {
@@ -221,7 +221,7 @@ fn tell(
 }
 
 /// Which signals tell the victims apart, most often first.
-fn explained(found: &Difference, out: &mut dyn Write) -> io::Result<()> {
+fn explained(found: &PolicyDiff, out: &mut dyn Write) -> io::Result<()> {
     let counts = by_count(found);
     let told: Vec<String> = counts
         .iter()
@@ -233,13 +233,13 @@ fn explained(found: &Difference, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn by_count(found: &Difference) -> Vec<(Signal, u64)> {
+fn by_count(found: &PolicyDiff) -> Vec<(Signal, u64)> {
     let mut counts: Vec<(Signal, u64)> = found.explained_by.iter().map(|(s, n)| (*s, *n)).collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts
 }
 
-fn json_difference(found: &Difference, [a, b]: [&Rival; 2], took_ms: f64) -> Value {
+fn json_difference(found: &PolicyDiff, [a, b]: [&DiffCandidate; 2], took_ms: f64) -> Value {
     let [faults_a, faults_b] = found.faults;
     let [missing_a, missing_b] = &found.unrecorded;
     let missing = |missing: &std::collections::BTreeMap<Signal, u64>| {
@@ -255,7 +255,7 @@ fn json_difference(found: &Difference, [a, b]: [&Rival; 2], took_ms: f64) -> Val
     let worst: Vec<Value> = found
         .worst
         .iter()
-        .map(|each| parting::json(each, [a, b]))
+        .map(|each| disagreement::json(each, [a, b]))
         .collect();
     json!({
         "a": subject::json_policy(&a.program, &a.params),

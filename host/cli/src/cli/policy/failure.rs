@@ -10,7 +10,7 @@ use super::table::Table;
 use super::{ranking, run, subject};
 use wastegate_engine::policy::Program;
 use wastegate_lab::workbench::expect::Unmet;
-use wastegate_lab::workbench::suite::{Failure, Report, Verdict};
+use wastegate_lab::workbench::suite::{CaseVerdict, Failure, SuiteReport};
 
 /// Places that are shown side by side, and rows whose values are.
 const SHOWN_MAX: usize = 20;
@@ -33,7 +33,7 @@ pub(super) fn write(failure: &Failure, program: &Program, out: &mut dyn Write) -
         writeln!(out, "  note: {note}")?;
     }
     for unmet in &failure.unmet {
-        writeln!(out, "  {}", unmet.told(snapshot))?;
+        writeln!(out, "  {}", unmet.describe(snapshot))?;
         beside(failure, unmet, out)?;
     }
     Ok(())
@@ -43,7 +43,7 @@ pub(super) fn write(failure: &Failure, program: &Program, out: &mut dyn Write) -
 pub(super) fn text(failure: &Failure) -> String {
     let mut text = Vec::new();
     for unmet in &failure.unmet {
-        text.extend(unmet.told(&failure.case.snapshot).into_bytes());
+        text.extend(unmet.describe(&failure.case.snapshot).into_bytes());
         text.push(b'\n');
         // Writing to memory cannot fail.
         let _ = beside(failure, unmet, &mut text);
@@ -75,7 +75,7 @@ fn beside(failure: &Failure, unmet: &Unmet, out: &mut dyn Write) -> io::Result<(
                 .and_then(|entry| entry.reason.clone())
                 .unwrap_or_default(),
             found
-                .map(|entry| entry.fate.to_string())
+                .map(|entry| entry.outcome.to_string())
                 .unwrap_or_default(),
         ]);
     }
@@ -95,7 +95,7 @@ fn beside(failure: &Failure, unmet: &Unmet, out: &mut dyn Write) -> io::Result<(
             snapshot.label(*row),
             place.map_or("-".to_owned(), |place| place.to_string()),
             found
-                .map(|entry| entry.fate.to_string())
+                .map(|entry| entry.outcome.to_string())
                 .unwrap_or_default(),
         ];
         cells.extend(ranking::values(snapshot, *row, signals));
@@ -106,7 +106,7 @@ fn beside(failure: &Failure, unmet: &Unmet, out: &mut dyn Write) -> io::Result<(
 
 /// A whole report for programs.
 pub(super) fn json_report(
-    report: &Report,
+    report: &SuiteReport,
     program: &Program,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -114,19 +114,19 @@ pub(super) fn json_report(
         .ended
         .iter()
         .map(|ended| match &ended.verdict {
-            Verdict::Passed { fuel, duration } => json!({
+            CaseVerdict::Passed { fuel, duration } => json!({
                 "name": ended.name, "result": "passed", "fuel": fuel, "call_us": micros(*duration),
             }),
-            Verdict::Unusable(why) => json!({
+            CaseVerdict::Unusable(why) => json!({
                 "name": ended.name, "result": "error", "message": why,
             }),
-            Verdict::Failed(failure) => failed(&ended.name, failure),
+            CaseVerdict::Failed(failure) => failed(&ended.name, failure),
         })
         .collect();
     let (passed, failed, unusable) = report.counts();
     let defaults = program.manifest().params(&BTreeMap::new());
     let defaults = defaults.map(|params| params.to_vec()).unwrap_or_default();
-    let told = json!({
+    let describe = json!({
         "policy": subject::json_policy(program, &defaults),
         "cases": cases,
         "passed": passed,
@@ -135,7 +135,7 @@ pub(super) fn json_report(
         "fuel_max": report.fuel_max().map(|(fuel, _)| fuel),
         "took_us": micros(report.took),
     });
-    writeln!(out, "{told}")
+    writeln!(out, "{describe}")
 }
 
 fn failed(name: &str, failure: &Failure) -> Value {
@@ -149,7 +149,7 @@ fn failed(name: &str, failure: &Failure) -> Value {
             let sides = unmet.sides();
             json!({
                 "expectation": unmet.name(),
-                "message": unmet.told(snapshot),
+                "message": unmet.describe(snapshot),
                 "expected": sides.map(|(expected, _)| labels(expected)),
                 "actual": sides.map(|(_, actual)| labels(actual)),
             })

@@ -11,7 +11,7 @@ use super::super::Terminal;
 use super::super::config::{SourceArgs, refuse};
 use super::super::failure::EX_NOINPUT;
 use super::super::serve::{EX_UNAVAILABLE, chain};
-use crate::config::{self, Config};
+use crate::config::{self, ProgramConfig};
 use wastegate_control::rollout::signature::Verified;
 use wastegate_control::rollout::source::file::{self, Contents};
 use wastegate_control::rollout::source::oci::{self, About, Reference};
@@ -71,13 +71,17 @@ impl Refused {
     }
 }
 
-fn read(path: &Path, config: &Config) -> Result<Contents, Refused> {
+fn read(path: &Path, config: &ProgramConfig) -> Result<Contents, Refused> {
     file::read(path, config.policy.file_bytes_max())
         .map_err(|error| Refused::new(EX_NOINPUT, &error))
 }
 
 /// What a server would check.
-fn check(contents: &Contents, reference: &Reference, config: &Config) -> Result<About, Refused> {
+fn check(
+    contents: &Contents,
+    reference: &Reference,
+    config: &ProgramConfig,
+) -> Result<About, Refused> {
     let signature = contents.signature.as_deref();
     let verified = config.sources.keys.verify(&contents.bytes, signature);
     verified.map_err(|error| Refused::new(1, &error))?;
@@ -101,7 +105,7 @@ fn check(contents: &Contents, reference: &Reference, config: &Config) -> Result<
 }
 
 fn push(
-    config: &Config,
+    config: &ProgramConfig,
     reference: &Reference,
     contents: &Contents,
     about: &About,

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::table::Table;
 use wastegate_core::types::Signal;
-use wastegate_lab::workbench::ask::{Asked, Entry, Fate};
-use wastegate_lab::workbench::snapshot::Snapshot;
+use wastegate_lab::workbench::ask::{AskReport, RankedRow, RowOutcome};
+use wastegate_lab::workbench::snapshot::RecordedSnapshot;
 use wastegate_lab::workbench::units;
 
 /// Lines of a table; JSON has all of them.
@@ -15,8 +15,8 @@ const LINES_MAX: usize = 60;
 
 /// Writes the ranking with the values of the signals that the policy reads.
 pub(super) fn write(
-    asked: &Asked,
-    snapshot: &Snapshot,
+    asked: &AskReport,
+    snapshot: &RecordedSnapshot,
     indent: &str,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -33,7 +33,7 @@ pub(super) fn write(
             label(entry, snapshot),
             score(entry),
             entry.reason.clone().unwrap_or_default(),
-            entry.fate.to_string(),
+            entry.outcome.to_string(),
         ];
         if let Some(row) = entry.row {
             cells.extend(values(snapshot, row, signals));
@@ -49,7 +49,7 @@ pub(super) fn write(
 }
 
 /// The values of some signals of a row, for people.
-pub(super) fn values(snapshot: &Snapshot, row: usize, signals: &[Signal]) -> Vec<String> {
+pub(super) fn values(snapshot: &RecordedSnapshot, row: usize, signals: &[Signal]) -> Vec<String> {
     let Some(row) = snapshot.rows.get(row) else {
         return Vec::new();
     };
@@ -60,7 +60,7 @@ pub(super) fn values(snapshot: &Snapshot, row: usize, signals: &[Signal]) -> Vec
 }
 
 /// The score; a policy that gave a number that is none says so.
-fn score(entry: &Entry) -> String {
+fn score(entry: &RankedRow) -> String {
     match (entry.score, entry.place) {
         (Some(score), _) => units::plain(score),
         (None, Some(_)) => "NaN".to_owned(),
@@ -68,7 +68,7 @@ fn score(entry: &Entry) -> String {
     }
 }
 
-fn label(entry: &Entry, snapshot: &Snapshot) -> String {
+fn label(entry: &RankedRow, snapshot: &RecordedSnapshot) -> String {
     match entry.row {
         Some(row) => snapshot.label(row),
         None => "none of the rows".to_owned(),
@@ -76,19 +76,19 @@ fn label(entry: &Entry, snapshot: &Snapshot) -> String {
 }
 
 /// The ranking for programs.
-pub(super) fn json(asked: &Asked, snapshot: &Snapshot) -> Vec<Value> {
+pub(super) fn json(asked: &AskReport, snapshot: &RecordedSnapshot) -> Vec<Value> {
     let entries = asked.entries(snapshot);
     entries
         .iter()
         .map(|entry| {
-            let struck = match entry.fate {
-                Fate::Struck(why) => Some(why.name()),
-                Fate::Taken
-                | Fate::ToppedUp
-                | Fate::NotNeeded
-                | Fate::Kept(_)
-                | Fate::NotProposed
-                | Fate::NotAsked(_) => None,
+            let rejected = match entry.outcome {
+                RowOutcome::Rejected(why) => Some(why.name()),
+                RowOutcome::Taken
+                | RowOutcome::ToppedUp
+                | RowOutcome::NotNeeded
+                | RowOutcome::Kept(_)
+                | RowOutcome::NotProposed
+                | RowOutcome::NotAsked(_) => None,
             };
             json!({
                 "place": entry.place,
@@ -96,9 +96,9 @@ pub(super) fn json(asked: &Asked, snapshot: &Snapshot) -> Vec<Value> {
                 "key": entry.row.and_then(|row| snapshot.rows.get(row)?.key.as_deref()),
                 "score": entry.score,
                 "reason": entry.reason,
-                "host": entry.fate.name(),
-                "struck": struck,
-                "why": entry.fate.to_string(),
+                "host": entry.outcome.name(),
+                "struck": rejected,
+                "why": entry.outcome.to_string(),
                 "signals": entry.row.map(|row| json_values(snapshot, row, &asked.answer.signals)),
             })
         })
@@ -106,7 +106,7 @@ pub(super) fn json(asked: &Asked, snapshot: &Snapshot) -> Vec<Value> {
 }
 
 /// The values of some signals of a row, for programs; unknown ones are null.
-pub(super) fn json_values(snapshot: &Snapshot, row: usize, signals: &[Signal]) -> Value {
+pub(super) fn json_values(snapshot: &RecordedSnapshot, row: usize, signals: &[Signal]) -> Value {
     let row = snapshot.rows.get(row);
     let values = signals.iter().map(|&signal| {
         let value = row.map(|row| row.signals[signal]);

@@ -13,8 +13,8 @@ use super::{ranking, subject};
 use wastegate_core::decision::Fault;
 use wastegate_core::types::Tier;
 use wastegate_engine::policy::Program;
-use wastegate_lab::workbench::ask::{self, Asked};
-use wastegate_lab::workbench::case::{Case, Origin};
+use wastegate_lab::workbench::ask::{self, AskReport};
+use wastegate_lab::workbench::case::{Case, CaseOrigin};
 use wastegate_lab::workbench::files::{self, FileError};
 use wastegate_lab::workbench::units;
 
@@ -56,7 +56,7 @@ struct Run<'a> {
     params: &'a [f64],
     name: String,
     case: &'a Case,
-    asked: &'a Asked,
+    asked: &'a AskReport,
     notes: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Args {
         };
         for object in files::open(path)? {
             if let Some(case) = object?.case()?
-                && matches!(case.origin, Origin::Record { decision, .. } if decision == wanted)
+                && matches!(case.origin, CaseOrigin::Record { decision, .. } if decision == wanted)
             {
                 return Ok(case);
             }
@@ -143,14 +143,14 @@ pub(super) fn notes(program: &Program, case: &Case, params_left_aside: bool) -> 
                 .to_owned(),
         );
     }
-    if let Origin::Fault { policy, fault, .. } = &case.origin {
+    if let CaseOrigin::Fault { policy, fault, .. } = &case.origin {
         notes.push(format!("when it was captured, `{policy}` {fault}"));
     }
     notes
 }
 
 /// Which settings gave what the policy ran out of.
-fn origin(asked: &Asked) -> Option<String> {
+fn origin(asked: &AskReport) -> Option<String> {
     let keys = asked.allowance.keys;
     match asked.fault()? {
         Fault::OutOfFuel(_) => Some(format!(
@@ -246,7 +246,7 @@ impl Run<'_> {
 }
 
 /// What a call took, for people.
-pub(super) fn cost(asked: &Asked) -> String {
+pub(super) fn cost(asked: &AskReport) -> String {
     let took = units::milliseconds(asked.answer.duration.as_secs_f64() * 1e3);
     match asked.answer.fuel {
         None => "the policy was not asked".to_owned(),

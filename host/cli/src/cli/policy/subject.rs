@@ -14,7 +14,7 @@ use wastegate_core::types::Tier;
 use wastegate_engine::policy::manifest::BadParameter;
 use wastegate_engine::policy::{Engine, Program, load};
 use wastegate_lab::workbench::files::FileError;
-use wastegate_lab::workbench::snapshot::Snapshot;
+use wastegate_lab::workbench::snapshot::RecordedSnapshot;
 use wastegate_lab::workbench::units;
 
 /// Loads a policy that was named by a file or as a shipped one.
@@ -35,7 +35,7 @@ pub(in crate::cli) fn refused(bad: &[BadParameter]) -> Failure {
 }
 
 /// Writes a snapshot down in our own form.
-pub(in crate::cli) fn save(snapshot: &Snapshot, path: &Path) -> Result<(), Failure> {
+pub(in crate::cli) fn save(snapshot: &RecordedSnapshot, path: &Path) -> Result<(), Failure> {
     std::fs::write(path, snapshot.to_json())
         .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
 }

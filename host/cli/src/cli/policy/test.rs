@@ -15,9 +15,9 @@ use super::{failure, subject};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::Engine;
 use wastegate_lab::workbench::project::Project;
-use wastegate_lab::workbench::suite::{self, Named, Report, Verdict};
+use wastegate_lab::workbench::suite::{self, CaseVerdict, Named, SuiteReport};
 use wastegate_lab::workbench::units;
-use wastegate_lab::workbench::watch::Watch;
+use wastegate_lab::workbench::watch::FileWatch;
 
 /// How often the watch looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -101,7 +101,7 @@ impl Bench<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let mut watch = Watch::default();
+        let mut watch = FileWatch::default();
         let mut code = ExitCode::SUCCESS;
         runtime.block_on(async {
             let stop = stop_signal();
@@ -181,7 +181,7 @@ impl Bench<'_> {
     }
 }
 
-fn code(report: &Report) -> ExitCode {
+fn code(report: &SuiteReport) -> ExitCode {
     match report.counts() {
         (_, 0, 0) => ExitCode::SUCCESS,
         (_, _, 0) => ExitCode::FAILURE,
@@ -190,15 +190,15 @@ fn code(report: &Report) -> ExitCode {
 }
 
 fn tell(
-    report: &Report,
+    report: &SuiteReport,
     program: &wastegate_engine::policy::Program,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     for ended in &report.ended {
         match &ended.verdict {
-            Verdict::Passed { .. } => {}
-            Verdict::Unusable(why) => writeln!(out, "ERROR {}\n  {why}\n", ended.name)?,
-            Verdict::Failed(failed) => {
+            CaseVerdict::Passed { .. } => {}
+            CaseVerdict::Unusable(why) => writeln!(out, "ERROR {}\n  {why}\n", ended.name)?,
+            CaseVerdict::Failed(failed) => {
                 writeln!(out, "FAIL {}", ended.name)?;
                 failure::write(failed, program, out)?;
                 writeln!(out)?;
@@ -224,7 +224,7 @@ fn tell(
     writeln!(out, "; {took}")
 }
 
-fn write_junit(report: &Report, policy: &str, path: &Path) -> Result<(), Failure> {
+fn write_junit(report: &SuiteReport, policy: &str, path: &Path) -> Result<(), Failure> {
     let written = suite::junit(report, policy, failure::text)
         .map_err(io::Error::other)
         .and_then(|xml| std::fs::write(path, xml));

@@ -8,9 +8,9 @@ use super::super::Terminal;
 use super::super::failure::Failure;
 use super::subject;
 use super::target::EngineArgs;
-use wastegate_core::stats::weighing::{Doubt, Value};
-use wastegate_lab::workbench::diff::{self, Side};
-use wastegate_lab::workbench::weigh::{CLIP, Weighed, weigh};
+use wastegate_core::stats::off_policy::{Doubt, ValueEstimate};
+use wastegate_lab::workbench::diff::{self, DiffSubject};
+use wastegate_lab::workbench::off_policy::{CLIP, OffPolicyEvaluation, evaluate};
 
 /// Arguments of `wastegate policy weigh`.
 #[derive(Debug, clap::Args)]
@@ -42,11 +42,11 @@ impl Args {
         let params = program
             .params(&self.params.into_iter().collect())
             .map_err(|error| Failure::of(&error))?;
-        let side = Side {
+        let side = DiffSubject {
             program: &program,
             params: &params,
         };
-        let weighed = diff::paths(&self.decisions).and_then(|paths| weigh(side, &paths));
+        let weighed = diff::paths(&self.decisions).and_then(|paths| evaluate(side, &paths));
         let weighed = weighed.map_err(|error| subject::unreadable(&error))?;
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&weighed)?)?;
@@ -62,7 +62,7 @@ impl Args {
     }
 }
 
-fn tell(policy: &str, weighed: &Weighed, out: &mut dyn io::Write) -> io::Result<()> {
+fn tell(policy: &str, weighed: &OffPolicyEvaluation, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(
         out,
         "{} decisions, {} of them drawn by lot, {} left out since not just the drawn one went",
@@ -74,7 +74,7 @@ fn tell(policy: &str, weighed: &Weighed, out: &mut dyn io::Write) -> io::Result<
             "Nothing can be estimated: a policy that always takes the same says nothing about others. Let an arm of an experiment draw lots (`explore`), or use `wastegate replay`."
         );
     };
-    let show = |value: Value| format!("{:.4} (± {:.4})", value.value, 1.96 * value.se);
+    let show = |value: ValueEstimate| format!("{:.4} (± {:.4})", value.value, 1.96 * value.se);
     writeln!(
         out,
         "live victims, a share of single decisions; less is better:"

@@ -4,12 +4,12 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{Input, contestants};
+use super::{Input, candidates};
 use crate::cli::Terminal;
 use crate::cli::failure::Failure;
 use crate::cli::policy::table::Table;
 use wastegate_core::types::Signal;
-use wastegate_lab::replay::{Contestant, Decision, Keep, Progress, Replay};
+use wastegate_lab::replay::{Decision, Keep, Progress, Replay, ReplayCandidate};
 use wastegate_lab::trace::{ByUser, Trace};
 use wastegate_lab::workbench::units;
 
@@ -34,7 +34,7 @@ impl Args {
         let ready = self.input.ready(environment)?;
         let mut sides = Vec::new();
         for named in [&self.a, &self.b] {
-            sides.push(contestants::one(named, &ready.engine)?);
+            sides.push(candidates::one(named, &ready.engine)?);
         }
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
@@ -120,7 +120,7 @@ fn first_parting(a: &[Decision], b: &[Decision]) -> Option<(u32, usize)> {
 fn tell(
     replay: &Replay<'_>,
     trace: &Trace,
-    [a, b]: [&Contestant; 2],
+    [a, b]: [&ReplayCandidate; 2],
     [in_a, in_b]: [&Decision; 2],
     place: usize,
     out: &mut dyn io::Write,

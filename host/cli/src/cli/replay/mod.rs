@@ -4,12 +4,12 @@
 //! first decision at which two part.
 
 mod bisect;
-mod contestants;
+mod candidates;
 mod open_loop;
 mod plotted;
 pub(in crate::cli) mod progress;
 pub(in crate::cli) mod recorded;
-mod told;
+mod summary;
 
 use std::io;
 use std::path::PathBuf;
@@ -21,11 +21,11 @@ use super::config::SourceArgs;
 use super::failure::{EX_NOINPUT, Failure};
 use super::policy::target::engine;
 use super::trace::ReadArgs;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Environment, ProgramConfig};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::Engine;
 use wastegate_lab::replay::{Keep, Native, Progress, Replay, Rules, Yielding};
-use wastegate_lab::trace::{ByUser, Loaded, read};
+use wastegate_lab::trace::{ByUser, LoadedTrace, read};
 
 /// Arguments of `wastegate replay`.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long = "policy", value_name = "POLICY")]
     policies: Vec<String>,
     /// A strategy without a sandbox, to measure others by: `lru`, `fifo` or `random`. Repeatable.
-    #[arg(long, value_name = "NAME", value_parser = contestants::native)]
+    #[arg(long, value_name = "NAME", value_parser = candidates::native)]
     native: Vec<Native>,
     /// Also the clairvoyant reference (Belady's MIN), and native LRU to set the scale.
     #[arg(long)]
@@ -96,7 +96,7 @@ pub(in crate::cli) struct Input {
 
 /// Everything that a run needs, read and checked.
 pub(in crate::cli) struct Ready {
-    pub(in crate::cli) loaded: Loaded,
+    pub(in crate::cli) loaded: LoadedTrace,
     pub(in crate::cli) rules: Rules,
     pub(in crate::cli) engine: Engine,
     pub(in crate::cli) threads: usize,
@@ -140,12 +140,12 @@ impl Args {
             environment, out, ..
         } = terminal;
         let ready = self.input.ready(environment)?;
-        let wanted = contestants::Wanted {
+        let wanted = candidates::Wanted {
             policies: &self.policies,
             native: &self.native,
             oracle: self.oracle,
         };
-        let contestants = wanted.load(&ready.engine)?;
+        let candidates = wanted.load(&ready.engine)?;
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
             .map_err(|error| Failure::of(&error))?;
@@ -158,19 +158,19 @@ impl Args {
             return Err(reproduced.refusal(&ready.loaded.trace));
         }
         let (clock, mut results) = (Clock::system(), Vec::new());
-        for contestant in &contestants {
+        for candidate in &candidates {
             let progress = Progress::default();
             let started = clock.now();
-            let outcome = progress::shown(&contestant.name, &progress, replay.users(), || {
-                replay.run(contestant, Keep::Counts, &progress)
+            let outcome = progress::shown(&candidate.name, &progress, replay.users(), || {
+                replay.run(candidate, Keep::Counts, &progress)
             });
-            results.push(told::Result {
-                contestant,
+            results.push(summary::Result {
+                candidate,
                 tally: outcome.map_err(|error| Failure::of(&error))?.tally,
                 took: clock.now().since(started),
             });
         }
-        let report = told::Report {
+        let report = summary::Report {
             loaded: &ready.loaded,
             rules: &ready.rules,
             reproduced: &reproduced,
@@ -215,7 +215,7 @@ impl Input {
 }
 
 /// The rules of the configuration; what a recording says of itself goes before them.
-fn rules(config: &Config, seed: u64) -> Rules {
+fn rules(config: &ProgramConfig, seed: u64) -> Rules {
     Rules {
         limit: config.limits.managers_per_user,
         table: config.cleanup.table.clone(),

@@ -6,9 +6,9 @@
 use std::process::ExitCode;
 
 use super::super::Terminal;
-use super::{Input, contestants};
+use super::{Input, candidates};
 use crate::cli::failure::Failure;
-use crate::cli::policy::diff::{Comparison, Rival};
+use crate::cli::policy::diff::{Comparison, DiffCandidate};
 use crate::cli::policy::target::engine;
 use crate::config;
 
@@ -38,20 +38,20 @@ pub(super) fn run(
     };
     let config = config::load(input.sources.sources(environment, Vec::new()))?.config;
     let engine = engine(config.policy)?;
-    let mut rivals = Vec::new();
+    let mut candidates = Vec::new();
     for named in policies {
-        let (program, params) = contestants::program(named, &engine)?;
-        rivals.push(Rival {
+        let (program, params) = candidates::program(named, &engine)?;
+        candidates.push(DiffCandidate {
             name: program.about().name.to_string(),
             params: params.to_vec(),
             program,
         });
     }
-    let Ok(rivals) = <[Rival; 2]>::try_from(rivals) else {
+    let Ok(candidates) = <[DiffCandidate; 2]>::try_from(candidates) else {
         return Ok(ExitCode::FAILURE);
     };
     let comparison = Comparison {
-        rivals,
+        candidates,
         records: input.activity,
         top: TOP,
         json,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::told::{Report, Result, percent};
+use super::summary::{Report, Result, percent};
 use wastegate_control::page::{END, bars, begin, escape};
 use wastegate_lab::replay::tally::{HORIZON_NAMES, regret_ratio, share};
 use wastegate_lab::workbench::units::thousands;
@@ -55,10 +55,10 @@ impl Report<'_> {
     fn plots(&self, page: &mut String) {
         let misses = self.results.iter().map(
             |Result {
-                 contestant, tally, ..
+                 candidate, tally, ..
              }| {
                 let misses = tally.reopen_misses;
-                (contestant.name.as_str(), misses as f64, thousands(misses))
+                (candidate.name.as_str(), misses as f64, thousands(misses))
             },
         );
         let _ = write!(
@@ -69,11 +69,11 @@ impl Report<'_> {
         for (at, name) in HORIZON_NAMES.iter().enumerate() {
             let rates = self.results.iter().map(
                 |Result {
-                     contestant, tally, ..
+                     candidate, tally, ..
                  }| {
                     let rate = tally.regret_rate(at);
                     (
-                        contestant.name.as_str(),
+                        candidate.name.as_str(),
                         rate.unwrap_or_default(),
                         percent(rate),
                     )
@@ -93,7 +93,7 @@ impl Report<'_> {
              <th>Thrash</th><th>Live kills</th><th>Blocked</th><th>Fairness</th><th>Faults</th><th>Fuel a call</th></tr>",
         );
         for Result {
-            contestant, tally, ..
+            candidate, tally, ..
         } in &self.results
         {
             let ratio = scale.as_ref().map(|scale| {
@@ -117,7 +117,7 @@ impl Report<'_> {
                 thousands(tally.faults),
                 fuel.map_or_else(|| "–".to_owned(), thousands),
             ];
-            let _ = write!(page, "<tr><td>{}</td>", escape(&contestant.name));
+            let _ = write!(page, "<tr><td>{}</td>", escape(&candidate.name));
             for cell in cells {
                 let _ = write!(page, "<td class=\"n\">{cell}</td>");
             }

@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::contestants;
+use super::candidates;
 use crate::cli::failure::Failure;
 use wastegate_core::decision::LendOrder;
 use wastegate_engine::policy::{Engine, shipped};
 use wastegate_lab::replay::fidelity::FAITHFUL_FROM;
 use wastegate_lab::replay::{
-    Contestant, Fidelity, Keep, Parting, Progress, Replay, Rules, Yielding,
+    Fidelity, FidelityMismatch, Keep, Progress, Replay, ReplayCandidate, Rules, Yielding,
 };
-use wastegate_lab::trace::{ByUser, Event, Kind, Loaded, Settings, Trace};
+use wastegate_lab::trace::{
+    ByUser, LoadedTrace, RecorderSettings, Trace, TraceEvent, TraceEventKind,
+};
 use wastegate_lab::workbench::units;
 
 /// A recording, and where its policy is to be found.
 pub(in crate::cli) struct Recorded<'a> {
-    pub(in crate::cli) loaded: &'a Loaded,
+    pub(in crate::cli) loaded: &'a LoadedTrace,
     pub(in crate::cli) engine: &'a Engine,
     /// As the command line names it.
     pub(in crate::cli) named: Option<&'a str>,
@@ -35,7 +37,7 @@ pub(in crate::cli) enum Reproduced {
 }
 
 /// Takes over the rules that a recording came about by.
-pub(in crate::cli) fn apply(settings: &Settings, rules: &mut Rules) {
+pub(in crate::cli) fn apply(settings: &RecorderSettings, rules: &mut Rules) {
     let set = |to: &mut Duration, ms: Option<u64>| {
         if let Some(ms) = ms {
             *to = Duration::from_millis(ms);
@@ -82,34 +84,35 @@ impl Recorded<'_> {
         replay: &Replay<'_>,
         by_user: &ByUser<'_>,
     ) -> Result<Reproduced, Failure> {
-        let chosen = |event: &Event| matches!(event.kind, Kind::Evict { tier: Some(_), .. });
+        let chosen =
+            |event: &TraceEvent| matches!(event.kind, TraceEventKind::Evict { tier: Some(_), .. });
         if !self.loaded.trace.events.iter().any(chosen) {
             return Ok(Reproduced::NothingRecorded);
         }
-        let Some(contestant) = self.policy()? else {
+        let Some(candidate) = self.policy()? else {
             return Ok(Reproduced::NotAtHand(self.wanted()));
         };
-        let outcome = replay.run(&contestant, Keep::Decisions, &Progress::default());
+        let outcome = replay.run(&candidate, Keep::Decisions, &Progress::default());
         let outcome = outcome.map_err(|error| Failure::of(&error))?;
         let fidelity = Fidelity::of(by_user, &outcome);
         Ok(fidelity.map_or(Reproduced::NothingRecorded, Reproduced::Run))
     }
 
     /// The policy that ranked: named, or shipped under the recorded name with the recorded digest.
-    fn policy(&self) -> Result<Option<Contestant>, Failure> {
+    fn policy(&self) -> Result<Option<ReplayCandidate>, Failure> {
         if let Some(named) = self.named {
-            return contestants::one(named, self.engine).map(Some);
+            return candidates::one(named, self.engine).map(Some);
         }
         let Some(settings) = &self.loaded.settings else {
             return Ok(None);
         };
         let Some(policy) = &settings.policy else {
-            return Ok(Some(Contestant::builtin()));
+            return Ok(Some(ReplayCandidate::builtin()));
         };
         if shipped::find(&policy.name).is_none() {
             return Ok(None);
         }
-        let one = contestants::one(&policy.name, self.engine)?;
+        let one = candidates::one(&policy.name, self.engine)?;
         Ok((*one.about().digest == *policy.digest).then_some(one))
     }
 
@@ -199,7 +202,7 @@ impl Reproduced {
     }
 }
 
-fn parting(first: &Parting, trace: &Trace) -> String {
+fn parting(first: &FidelityMismatch, trace: &Trace) -> String {
     let name = |session: &u32| {
         let session = trace.sessions.get(*session as usize);
         session.map_or("?", |session| &*session.key)

@@ -9,7 +9,7 @@ use super::super::serve::chain;
 use super::{save, share};
 use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};
 use wastegate_lab::trace::made::synth::{Shape, sessions};
-use wastegate_lab::trace::made::{Faults, Owner, mooncake};
+use wastegate_lab::trace::made::{FaultRates, Owner, mooncake};
 use wastegate_lab::trace::{TraceError, describe::describe};
 use wastegate_lab::workbench::units;
 
@@ -98,7 +98,7 @@ impl FaultArgs {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> io::Result<ExitCode> {
-        let faults = Faults {
+        let faults = FaultRates {
             die_silently: self.die_silently,
             close: self.close,
             background: self.background,

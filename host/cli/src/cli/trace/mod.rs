@@ -13,7 +13,7 @@ use super::serve::chain;
 use wastegate_lab::trace::describe::{Description, Quantiles, describe};
 use wastegate_lab::trace::slice::{Part, slice};
 use wastegate_lab::trace::write::write;
-use wastegate_lab::trace::{Format, Loaded, Reading, Trace, read};
+use wastegate_lab::trace::{Format, LoadedTrace, Reading, Trace, read};
 use wastegate_lab::workbench::units;
 
 /// Arguments of `wastegate trace`.
@@ -180,7 +180,7 @@ impl ReadArgs {
 
 impl Input {
     /// Reads; what is missing of it is told on standard error.
-    fn read(&self, err: &mut dyn Write) -> io::Result<Option<Loaded>> {
+    fn read(&self, err: &mut dyn Write) -> io::Result<Option<LoadedTrace>> {
         let loaded = match read(&self.files, &self.reading.reading()) {
             Ok(loaded) => loaded,
             Err(error) => {

@@ -5,9 +5,9 @@ use ipnet::IpNet;
 
 use super::Shape;
 use super::parsed::{ListOf, Optional, Parsed};
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 use wastegate::gateway::authority::Authority;
-use wastegate::gateway::identity::place::Place;
+use wastegate::gateway::identity::place::NamePlace;
 use wastegate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use wastegate::gateway::upstream::Upstream;
 use wastegate_core::types::ids::NAME_BYTES_MAX;
@@ -80,14 +80,14 @@ pub(in crate::config) const fn upstreams() -> ListOf<Upstream> {
 }
 
 /// Places where a client names its manager or device.
-pub(in crate::config) const fn places() -> ListOf<Place> {
+pub(in crate::config) const fn places() -> ListOf<NamePlace> {
     ListOf(Parsed {
         accepts: "`query:NAME`, `header:NAME`, `cookie:NAME`, `path:N` or `claim:NAME`",
         parse: |text| {
             text.parse()
                 .map_err(|error: wastegate::gateway::identity::place::BadPlace| error.to_string())
         },
-        write: Place::written,
+        write: NamePlace::written,
         samples: &["query:key", "header:x-client", "path:2"],
     })
 }
@@ -120,13 +120,13 @@ impl Shape<Vec<StatusCode>> for Statuses {
         Ok(statuses)
     }
 
-    fn show(&self, value: &Vec<StatusCode>) -> Value {
-        Value::Wholes(value.iter().map(|status| status.as_u16().into()).collect())
+    fn show(&self, value: &Vec<StatusCode>) -> SettingValue {
+        SettingValue::Wholes(value.iter().map(|status| status.as_u16().into()).collect())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Wholes((500..500 + seed % 5).collect())
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Wholes((500..500 + seed % 5).collect())
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) use text::{Address, AddressOrOff, Name, OptionalPath};
 pub(super) use unset::{auto, inherited};
 pub(super) use word::{Word, Words};
 
-use super::raw::{Raw, Value};
+use super::raw::{Raw, SettingValue};
 
 /// What a key takes.
 pub(super) trait Shape<T> {
@@ -29,10 +29,10 @@ pub(super) trait Shape<T> {
     /// The value, or what is wrong with it.
     fn read(&self, raw: &Raw) -> Result<T, String>;
     /// The value as it is written.
-    fn show(&self, value: &T) -> Value;
+    fn show(&self, value: &T) -> SettingValue;
     /// Any value that it accepts, chosen by a seed.
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value;
+    fn sample(&self, seed: u64) -> SettingValue;
 }
 
 /// `true` or `false`.
@@ -48,12 +48,12 @@ impl Shape<bool> for Switch {
             .ok_or_else(|| format!("{raw} is neither true nor false"))
     }
 
-    fn show(&self, value: &bool) -> Value {
-        Value::Bool(*value)
+    fn show(&self, value: &bool) -> SettingValue {
+        SettingValue::Bool(*value)
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Bool(seed.is_multiple_of(2))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Bool(seed.is_multiple_of(2))
     }
 }

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::Shape;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 
 /// A whole number within a range.
 pub(in crate::config) struct Whole {
@@ -44,8 +44,8 @@ impl Whole {
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Whole(self.min + seed % (self.max - self.min + 1))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Whole(self.min + seed % (self.max - self.min + 1))
     }
 }
 
@@ -61,12 +61,12 @@ impl<T: Quantity> Shape<T> for Whole {
         T::of(self.read(raw)?).ok_or_else(|| format!("{raw} is not possible on this machine"))
     }
 
-    fn show(&self, value: &T) -> Value {
-        Value::Whole(value.number())
+    fn show(&self, value: &T) -> SettingValue {
+        SettingValue::Whole(value.number())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         self.sample(seed)
     }
 }
@@ -121,12 +121,12 @@ impl Shape<Option<NonZeroU64>> for BytesOrZero {
         bytes(0, self.max).read(raw).map(NonZeroU64::new)
     }
 
-    fn show(&self, value: &Option<NonZeroU64>) -> Value {
-        Value::Whole(value.map_or(0, NonZeroU64::get))
+    fn show(&self, value: &Option<NonZeroU64>) -> SettingValue {
+        SettingValue::Whole(value.map_or(0, NonZeroU64::get))
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         bytes(0, self.max).sample(seed)
     }
 }
@@ -152,12 +152,12 @@ impl Shape<Duration> for Millis {
         self.0.read(raw).map(Duration::from_millis)
     }
 
-    fn show(&self, value: &Duration) -> Value {
-        Value::Whole(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    fn show(&self, value: &Duration) -> SettingValue {
+        SettingValue::Whole(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         self.0.sample(seed)
     }
 }
@@ -177,14 +177,17 @@ impl Shape<Option<Duration>> for MillisOrOff {
         self.0.read(raw).map(Some)
     }
 
-    fn show(&self, value: &Option<Duration>) -> Value {
-        value.map_or_else(|| Value::Text(OFF.to_owned()), |value| self.0.show(&value))
+    fn show(&self, value: &Option<Duration>) -> SettingValue {
+        value.map_or_else(
+            || SettingValue::Text(OFF.to_owned()),
+            |value| self.0.show(&value),
+        )
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 4 {
-            0 => Value::Text(OFF.to_owned()),
+            0 => SettingValue::Text(OFF.to_owned()),
             _ => self.0.sample(seed),
         }
     }
@@ -224,13 +227,13 @@ impl Shape<f64> for Number {
         }
     }
 
-    fn show(&self, value: &f64) -> Value {
-        Value::Number(*value)
+    fn show(&self, value: &f64) -> SettingValue {
+        SettingValue::Number(*value)
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         let part = f64::from(u32::try_from(seed % 1_000).unwrap()) / 999.0;
-        Value::Number(self.min.max(-1e6) + part * (self.max.min(1e6) - self.min.max(-1e6)))
+        SettingValue::Number(self.min.max(-1e6) + part * (self.max.min(1e6) - self.min.max(-1e6)))
     }
 }

@@ -3,7 +3,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::Shape;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 use wastegate::observe::PseudonymKey;
 
 /// Which log lines are written.
@@ -22,18 +22,18 @@ impl Shape<String> for Filter {
         }
     }
 
-    fn show(&self, value: &String) -> Value {
-        Value::Text(value.clone())
+    fn show(&self, value: &String) -> SettingValue {
+        SettingValue::Text(value.clone())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         let levels = [
             "warn",
             "info,wastegate=debug",
             "error,wastegate::cleanup=trace",
         ];
-        Value::Text(levels[usize::try_from(seed % 3).unwrap()].to_owned())
+        SettingValue::Text(levels[usize::try_from(seed % 3).unwrap()].to_owned())
     }
 }
 
@@ -56,12 +56,12 @@ impl Shape<Option<PseudonymKey>> for SecretKey {
         }
     }
 
-    fn show(&self, value: &Option<PseudonymKey>) -> Value {
-        Value::Secret(if value.is_some() { "set" } else { "not set" })
+    fn show(&self, value: &Option<PseudonymKey>) -> SettingValue {
+        SettingValue::Secret(if value.is_some() { "set" } else { "not set" })
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Text(format!("{seed:032x}"))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Text(format!("{seed:032x}"))
     }
 }

@@ -1,7 +1,7 @@
 //! Shapes of text that one function reads: single ones, those that may be empty, and lists of them.
 
 use super::Shape;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 
 /// How one text is read and written.
 pub(in crate::config) struct Parsed<T: 'static> {
@@ -45,13 +45,13 @@ impl<T> Shape<T> for Parsed<T> {
         self.text(raw)
     }
 
-    fn show(&self, value: &T) -> Value {
-        Value::Text((self.write)(value))
+    fn show(&self, value: &T) -> SettingValue {
+        SettingValue::Text((self.write)(value))
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Text(self.some(seed))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Text(self.some(seed))
     }
 }
 
@@ -67,16 +67,16 @@ impl<T> Shape<Option<T>> for Optional<T> {
         }
     }
 
-    fn show(&self, value: &Option<T>) -> Value {
+    fn show(&self, value: &Option<T>) -> SettingValue {
         let text = value.as_ref().map(self.0.write);
-        Value::Text(text.unwrap_or_default())
+        SettingValue::Text(text.unwrap_or_default())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 3 {
-            0 => Value::Text(String::new()),
-            _ => Value::Text(self.0.some(seed)),
+            0 => SettingValue::Text(String::new()),
+            _ => SettingValue::Text(self.0.some(seed)),
         }
     }
 }
@@ -105,14 +105,14 @@ impl<T: PartialEq> Shape<Vec<T>> for ListOf<T> {
         Ok(values)
     }
 
-    fn show(&self, values: &Vec<T>) -> Value {
-        Value::List(values.iter().map(self.0.write).collect())
+    fn show(&self, values: &Vec<T>) -> SettingValue {
+        SettingValue::List(values.iter().map(self.0.write).collect())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         let some = self.0.samples.iter().enumerate();
         let some = some.filter(|(bit, _)| seed >> bit & 1 == 1);
-        Value::List(some.map(|(_, text)| (*text).to_owned()).collect())
+        SettingValue::List(some.map(|(_, text)| (*text).to_owned()).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Shapes that only sources of policies need: references, keys, credentials.
 
 use super::Shape;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 use wastegate_control::rollout::signature::{KEYS_MAX, Key, Keys};
 use wastegate_control::rollout::source::oci::Reference;
 use wastegate_core::types::Secret;
@@ -30,17 +30,17 @@ impl Shape<Option<Reference>> for OptionalReference {
         }
     }
 
-    fn show(&self, value: &Option<Reference>) -> Value {
+    fn show(&self, value: &Option<Reference>) -> SettingValue {
         let text = value.as_ref().map(Reference::to_string);
-        Value::Text(text.unwrap_or_default())
+        SettingValue::Text(text.unwrap_or_default())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 4 {
-            0 => Value::Text(String::new()),
-            1 => Value::Text(format!("r.example/lru@sha256:{seed:064x}")),
-            _ => Value::Text(format!("registry.example:5000/policies/lru:{seed}")),
+            0 => SettingValue::Text(String::new()),
+            1 => SettingValue::Text(format!("r.example/lru@sha256:{seed:064x}")),
+            _ => SettingValue::Text(format!("registry.example:5000/policies/lru:{seed}")),
         }
     }
 }
@@ -76,18 +76,18 @@ impl Shape<Keys> for MinisignKeys {
         Ok(Keys::new(keys))
     }
 
-    fn show(&self, value: &Keys) -> Value {
-        Value::List(value.iter().map(|key| key.as_str().to_owned()).collect())
+    fn show(&self, value: &Keys) -> SettingValue {
+        SettingValue::List(value.iter().map(|key| key.as_str().to_owned()).collect())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         let keys = [
             "RWR+woIlFmVRY2ReOwBhXYo818CSI6I/d7+RN5yf1RfDczN37OO+Z+Av",
             "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
         ];
         let some = keys.iter().take(usize::try_from(seed % 3).unwrap());
-        Value::List(some.map(|key| (*key).to_owned()).collect())
+        SettingValue::List(some.map(|key| (*key).to_owned()).collect())
     }
 }
 
@@ -112,15 +112,15 @@ impl Shape<String> for OptionalText {
         Ok(text.to_owned())
     }
 
-    fn show(&self, value: &String) -> Value {
-        Value::Text(value.clone())
+    fn show(&self, value: &String) -> SettingValue {
+        SettingValue::Text(value.clone())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 4 {
-            0 => Value::Text(String::new()),
-            _ => Value::Text(format!("user {seed} é")),
+            0 => SettingValue::Text(String::new()),
+            _ => SettingValue::Text(format!("user {seed} é")),
         }
     }
 }
@@ -146,12 +146,12 @@ impl Shape<Secret> for Credential {
         Ok(Secret::new(text))
     }
 
-    fn show(&self, value: &Secret) -> Value {
-        Value::Secret(if value.is_empty() { "not set" } else { "set" })
+    fn show(&self, value: &Secret) -> SettingValue {
+        SettingValue::Secret(if value.is_empty() { "not set" } else { "set" })
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Text(format!("token {seed:x}"))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Text(format!("token {seed:x}"))
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Shape;
 use crate::config::AdminListener;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 use wastegate_core::types::ids::NAME_BYTES_MAX;
 
 fn text(raw: &Raw) -> Result<&str, String> {
@@ -34,13 +34,13 @@ impl Shape<String> for Name {
         Ok(name.to_owned())
     }
 
-    fn show(&self, value: &String) -> Value {
-        Value::Text(value.clone())
+    fn show(&self, value: &String) -> SettingValue {
+        SettingValue::Text(value.clone())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Text(format!("name \"{seed}\" \\ 'é'"))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Text(format!("name \"{seed}\" \\ 'é'"))
     }
 }
 
@@ -57,13 +57,13 @@ impl Shape<SocketAddr> for Address {
         text.parse().or_else(|_| resolve(text))
     }
 
-    fn show(&self, value: &SocketAddr) -> Value {
-        Value::Text(value.to_string())
+    fn show(&self, value: &SocketAddr) -> SettingValue {
+        SettingValue::Text(value.to_string())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
-        Value::Text(format!("127.0.0.1:{}", 20_000 + seed % 20_000))
+    fn sample(&self, seed: u64) -> SettingValue {
+        SettingValue::Text(format!("127.0.0.1:{}", 20_000 + seed % 20_000))
     }
 }
 
@@ -117,17 +117,17 @@ impl Shape<AdminListener> for AddressOrOff {
         Address.read(raw).map(AdminListener::On)
     }
 
-    fn show(&self, value: &AdminListener) -> Value {
+    fn show(&self, value: &AdminListener) -> SettingValue {
         match value {
             AdminListener::On(address) => Address.show(address),
-            AdminListener::Off => Value::Text(OFF.to_owned()),
+            AdminListener::Off => SettingValue::Text(OFF.to_owned()),
         }
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 4 {
-            0 => Value::Text(OFF.to_owned()),
+            0 => SettingValue::Text(OFF.to_owned()),
             _ => Address.sample(seed + 1),
         }
     }
@@ -149,16 +149,16 @@ impl Shape<Option<PathBuf>> for OptionalPath {
         Ok((!path.is_empty()).then(|| path.into()))
     }
 
-    fn show(&self, value: &Option<PathBuf>) -> Value {
+    fn show(&self, value: &Option<PathBuf>) -> SettingValue {
         let path = value.as_ref().map(|path| path.display().to_string());
-        Value::Text(path.unwrap_or_default())
+        SettingValue::Text(path.unwrap_or_default())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 4 {
-            0 => Value::Text(String::new()),
-            _ => Value::Text(format!("some where/{seed}.wasm")),
+            0 => SettingValue::Text(String::new()),
+            _ => SettingValue::Text(format!("some where/{seed}.wasm")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A shape of what need not be set: something above it says it, or it goes by something else.
 
 use super::Shape;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 
 /// What another shape takes, or a word that leaves it open.
 pub(in crate::config) struct Unset<S> {
@@ -33,18 +33,18 @@ impl<T, S: Shape<T>> Shape<Option<T>> for Unset<S> {
         self.shape.read(raw).map(Some)
     }
 
-    fn show(&self, value: &Option<T>) -> Value {
+    fn show(&self, value: &Option<T>) -> SettingValue {
         let value = value.as_ref();
         value.map_or_else(
-            || Value::Text(self.word.to_owned()),
+            || SettingValue::Text(self.word.to_owned()),
             |value| self.shape.show(value),
         )
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         match seed % 4 {
-            0 => Value::Text(self.word.to_owned()),
+            0 => SettingValue::Text(self.word.to_owned()),
             _ => self.shape.sample(seed),
         }
     }

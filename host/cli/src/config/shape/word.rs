@@ -1,7 +1,7 @@
 //! Shapes of words: one or some of a closed list, which the types' own names make up.
 
 use super::Shape;
-use crate::config::raw::{Raw, Value};
+use crate::config::raw::{Raw, SettingValue};
 use wastegate_core::types::spelling;
 
 /// One word of a closed list.
@@ -49,14 +49,14 @@ impl<T: Copy + PartialEq> Shape<T> for Word<T> {
         )
     }
 
-    fn show(&self, value: &T) -> Value {
-        Value::Text(self.word(*value))
+    fn show(&self, value: &T) -> SettingValue {
+        SettingValue::Text(self.word(*value))
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         let at = usize::try_from(seed).unwrap() % self.words.len();
-        Value::Text(self.words[at].0.to_owned())
+        SettingValue::Text(self.words[at].0.to_owned())
     }
 }
 
@@ -83,14 +83,14 @@ impl<T: Copy + PartialEq> Shape<Vec<T>> for Words<T> {
         Ok(values)
     }
 
-    fn show(&self, values: &Vec<T>) -> Value {
-        Value::List(values.iter().map(|value| self.0.word(*value)).collect())
+    fn show(&self, values: &Vec<T>) -> SettingValue {
+        SettingValue::List(values.iter().map(|value| self.0.word(*value)).collect())
     }
 
     #[cfg(test)]
-    fn sample(&self, seed: u64) -> Value {
+    fn sample(&self, seed: u64) -> SettingValue {
         let words = self.0.words.iter().enumerate();
         let chosen = words.filter(|(bit, _)| seed >> bit & 1 == 1);
-        Value::List(chosen.map(|(_, (word, _))| (*word).to_owned()).collect())
+        SettingValue::List(chosen.map(|(_, (word, _))| (*word).to_owned()).collect())
     }
 }

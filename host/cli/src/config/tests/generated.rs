@@ -18,7 +18,7 @@ fn reference_page() {
 fn the_example_sets_nothing_and_uncommented_still_changes_nothing() {
     assert_same(
         &loaded(&example(), &[], &[]).unwrap().config,
-        &Config::default(),
+        &ProgramConfig::default(),
     );
 
     let lines = example()
@@ -30,11 +30,11 @@ fn the_example_sets_nothing_and_uncommented_still_changes_nothing() {
     let unset = loaded
         .settings
         .iter()
-        .find(|setting| setting.origin == Origin::Default);
+        .find(|setting| setting.origin == SettingOrigin::Default);
     assert_eq!(unset, None);
     let mut config = loaded.config;
     assert_eq!(config.ranking.params.remove("name"), Some(1.5));
-    assert_same(&config, &Config::default());
+    assert_same(&config, &ProgramConfig::default());
 }
 
 fn uncommented(line: &str) -> String {

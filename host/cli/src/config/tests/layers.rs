@@ -17,12 +17,12 @@ fn is(value: &str, origin: &str) -> (String, String) {
 #[test]
 fn nothing_gives_the_defaults() {
     let loaded = load(Sources::default()).unwrap();
-    assert_same(&loaded.config, &Config::default());
+    assert_same(&loaded.config, &ProgramConfig::default());
     assert!(
         loaded
             .settings
             .iter()
-            .all(|setting| setting.origin == Origin::Default)
+            .all(|setting| setting.origin == SettingOrigin::Default)
     );
 }
 
@@ -189,7 +189,10 @@ fn what_kubernetes_sets_for_a_service_of_our_name_is_left_alone() {
         ("WASTEGATE_ADMIN_SERVICE_HOST", "10.0.0.2"),
         ("WASTEGATE_ADMIN_PORT_9090_TCP", "tcp://10.0.0.2:9090"),
     ];
-    assert_same(&loaded("", &links, &[]).unwrap().config, &Config::default());
+    assert_same(
+        &loaded("", &links, &[]).unwrap().config,
+        &ProgramConfig::default(),
+    );
     let alone = loaded("", &[("WASTEGATE_PORT", "80")], &[]).unwrap_err();
     assert!(
         alone.starts_with("unknown variable WASTEGATE_PORT "),
@@ -208,7 +211,7 @@ fn a_secret_is_set_and_never_shown() {
     );
     assert_eq!(
         setting(&loaded, "observe.pseudonym_key").value,
-        Value::Secret("set")
+        SettingValue::Secret("set")
     );
     let printed = format!("{loaded:?}{}", loaded.to_toml());
     assert!(!printed.contains(SECRET), "{printed}");

@@ -35,7 +35,7 @@ pub(super) fn loaded(
     file: &str,
     environment: &[(&str, &str)],
     set: &[&str],
-) -> Result<Loaded, String> {
+) -> Result<LoadedConfig, String> {
     let file = File::new(file);
     let sources = Sources {
         file: Some(file.path()),
@@ -46,7 +46,7 @@ pub(super) fn loaded(
     load(sources).map_err(|error| file.anonymous(&error.to_string()))
 }
 
-pub(super) fn setting<'a>(loaded: &'a Loaded, key: &str) -> &'a Setting {
+pub(super) fn setting<'a>(loaded: &'a LoadedConfig, key: &str) -> &'a Setting {
     loaded
         .settings
         .iter()
@@ -55,11 +55,11 @@ pub(super) fn setting<'a>(loaded: &'a Loaded, key: &str) -> &'a Setting {
 }
 
 /// A value as a variable or a flag has it.
-pub(super) fn as_text(value: &Value) -> String {
+pub(super) fn as_text(value: &SettingValue) -> String {
     match value {
-        Value::Text(text) => text.clone(),
-        Value::List(words) => words.join(","),
-        Value::Wholes(numbers) => {
+        SettingValue::Text(text) => text.clone(),
+        SettingValue::List(words) => words.join(","),
+        SettingValue::Wholes(numbers) => {
             let words: Vec<String> = numbers.iter().map(u64::to_string).collect();
             words.join(",")
         }
@@ -69,6 +69,6 @@ pub(super) fn as_text(value: &Value) -> String {
 
 /// Not every room can compare its settings; all can print every field of them.
 #[track_caller]
-pub(super) fn assert_same(one: &Config, other: &Config) {
+pub(super) fn assert_same(one: &ProgramConfig, other: &ProgramConfig) {
     assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
 }

@@ -40,7 +40,7 @@ proptest! {
         };
         let second = loaded(&first.to_toml(), &[], &[]).map_err(TestCaseError::fail)?;
         prop_assert_eq!(format!("{:?}", first.config), format!("{:?}", second.config));
-        let values = |loaded: &Loaded| -> Vec<_> {
+        let values = |loaded: &LoadedConfig| -> Vec<_> {
             loaded.settings.iter().map(|setting| (setting.key.clone(), setting.value.clone())).collect()
         };
         prop_assert_eq!(values(&first), values(&second));

@@ -61,7 +61,7 @@ fn every_field_of_a_route_has_a_key() {
         let entry = Entry {
             path: key.path().to_owned(),
             raw: Raw::Untyped(as_text(&other)),
-            origin: Origin::Default,
+            origin: SettingOrigin::Default,
         };
         key.set(&mut draft, &entry).unwrap();
     }

@@ -23,7 +23,10 @@ fn no_key_exists_twice_and_each_is_found() {
 
 #[test]
 fn the_draft_begins_with_the_rooms_defaults() {
-    assert_same(&Draft::default().finish().unwrap(), &Config::default());
+    assert_same(
+        &Draft::default().finish().unwrap(),
+        &ProgramConfig::default(),
+    );
 }
 
 #[test]
@@ -104,11 +107,11 @@ fn fields(draft: &Draft) -> BTreeMap<String, String> {
     fields
 }
 
-fn entry(path: &str, value: &Value) -> Entry {
+fn entry(path: &str, value: &SettingValue) -> Entry {
     let raw = Raw::Untyped(as_text(value));
     Entry {
         path: path.to_owned(),
         raw,
-        origin: Origin::Default,
+        origin: SettingOrigin::Default,
     }
 }

@@ -17,19 +17,19 @@ use super::extract::{Asked, By, Details, Named};
 use super::refusal::Refusal;
 use super::views::{ChangedDto, RevisionDto, SeatDto, UploadedDto};
 use crate::admin::{Admin, blocking};
-use crate::rollout::Refused;
+use crate::rollout::RolloutError;
 use crate::rollout::service::{
-    Activation, Changed, Expected, LimitsPatch, Patch, Settings, Submitted,
+    Activation, Changed, Expected, LimitsPatch, Patch, SettingsSource, Submitted,
 };
 use crate::rollout::source::oci::{InvalidReference, Reference};
-use crate::rollout::source::{Fetched, Origin};
+use crate::rollout::source::{Fetched, PolicyOrigin};
 use wastegate_core::types::{RevisionId, Tier};
 
 /// How a file is taken.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Upload {
-    /// Put it in charge at once.
+    /// Activate it at once.
     #[serde(default)]
     activate: bool,
     /// At that tier only.
@@ -37,7 +37,7 @@ pub(super) struct Upload {
     /// Keep what is set for the policy now; without it every parameter and limit is as it comes.
     #[serde(default = "yes")]
     inherit: bool,
-    /// Why.
+    /// The operator's reason, for the audit log.
     #[serde(default)]
     reason: String,
 }
@@ -57,7 +57,7 @@ pub(super) struct Where {
     reason: String,
 }
 
-/// Which revision is put in charge, where, and on what condition.
+/// Which revision is activated, where, and on what condition.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
@@ -110,7 +110,7 @@ pub(super) async fn upload(
         name,
         bytes,
         signature,
-        origin: Origin::Upload,
+        origin: PolicyOrigin::Upload,
     };
     let settings = settings(upload.inherit);
     let submitted = admin.rollout.submit(fetched, settings, then, by).await;
@@ -177,7 +177,7 @@ pub(super) async fn disable(
     let reason = "policies were disabled";
     let (stopped, going_on) = blocking(move || {
         if everywhere {
-            Ok::<_, Refused>((experiments.stop_all(by.as_str(), reason), Vec::new()))
+            Ok::<_, RolloutError>((experiments.stop_all(by.as_str(), reason), Vec::new()))
         } else {
             Ok((Vec::new(), experiments.live_names()))
         }
@@ -222,7 +222,7 @@ impl Where {
 impl Admin {
     fn changed(
         &self,
-        done: Result<(Option<RevisionId>, Changed), Refused>,
+        done: Result<(Option<RevisionId>, Changed), RolloutError>,
     ) -> Result<Json<ChangedDto>, Refusal> {
         let seats = self.rollout.status().seats;
         match done {
@@ -236,7 +236,7 @@ impl Admin {
 
     pub(super) fn submitted(
         &self,
-        submitted: Result<Submitted, Refused>,
+        submitted: Result<Submitted, RolloutError>,
     ) -> Result<Response, Refusal> {
         let submitted = submitted?;
         let view = self.rollout.revision(submitted.revision)?;
@@ -261,7 +261,7 @@ impl Admin {
     }
 }
 
-/// Whether and where a new file is put in charge.
+/// Whether and where a new file is activated.
 fn then(activate: bool, tier: Option<Tier>, reason: String) -> Result<Option<Activation>, Refusal> {
     if tier.is_some() && !activate {
         return Err(Refusal::request(
@@ -275,15 +275,15 @@ fn then(activate: bool, tier: Option<Tier>, reason: String) -> Result<Option<Act
     }))
 }
 
-fn settings(inherit: bool) -> Settings {
+fn settings(inherit: bool) -> SettingsSource {
     if inherit {
-        Settings::Inherited
+        SettingsSource::Inherited
     } else {
-        Settings::defaults()
+        SettingsSource::defaults()
     }
 }
 
-/// What an operator takes to be in charge: 0 is the built-in ranking.
+/// What an operator takes to be active: 0 is the built-in ranking.
 fn expected(number: u64) -> Expected {
     Expected(RevisionId::new(number))
 }

@@ -18,7 +18,7 @@ use wastegate_core::types::RevisionId;
 /// The largest JSON body, bytes.
 const JSON_BYTES_MAX: usize = 64 * 1_024;
 
-/// Who asks.
+/// The operator that a request is from, for the audit log.
 pub(in crate::admin) struct By(pub(in crate::admin) Actor);
 
 impl FromRequestParts<Arc<Admin>> for By {

@@ -1,6 +1,6 @@
 //! Operators' API for policies: what there is, what was done, and every change.
 //!
-//! Who may ask here may put any policy in charge, within the sandbox's limits: that is for `admin::token`
+//! Who may ask here may activate any policy, within the sandbox's limits: that is for `admin::token`
 //! to say, and nothing here authenticates anybody. Every refusal is a JSON object of `error`, a word for programs, and
 //! `message`, a sentence with a remedy.
 
@@ -22,7 +22,7 @@ pub const ACTOR_HEADER: &str = "wastegate-actor";
 /// The header with the signature of an uploaded file: the base64 of its `.minisig` file.
 pub const SIGNATURE_HEADER: &str = "wastegate-signature";
 
-/// The routes.
+/// `/v1/policies`, `/v1/revisions`, `/v1/audit` and the routes below them.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/v1/policies", get(look::list))

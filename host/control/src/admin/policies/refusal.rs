@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::views::SeatDto;
-use crate::rollout::{Refused, StoreError};
+use crate::rollout::{RolloutError, StoreError};
 use wastegate_engine::policy::LoadError;
 
 /// After how long a client that met too much at once may try again, seconds.
@@ -54,10 +54,10 @@ impl Refusal {
 
     /// The worker that did it is gone.
     pub(in crate::admin) fn interrupted() -> Self {
-        Self::from(Refused::Interrupted)
+        Self::from(RolloutError::Interrupted)
     }
 
-    /// With who is in charge now.
+    /// With the revision that is active now.
     pub(in crate::admin) fn with_seats(mut self, seats: Vec<SeatDto>) -> Self {
         if self.status == StatusCode::CONFLICT {
             self.seats = Some(seats);
@@ -79,26 +79,28 @@ impl Refusal {
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<RolloutError> for Refusal {
+    fn from(refused: RolloutError) -> Self {
         let status = match &refused {
-            Refused::Load(LoadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refused::Load(
+            RolloutError::Load(LoadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            RolloutError::Load(
                 LoadError::Interrupted | LoadError::LoadersBusy { .. } | LoadError::NoLoader(_),
             )
-            | Refused::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::Signature(_)
-            | Refused::Load(_)
-            | Refused::Name { .. }
-            | Refused::Limits(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::Source(_) => StatusCode::BAD_GATEWAY,
-            Refused::Store(StoreError::Write { .. }) => StatusCode::INSUFFICIENT_STORAGE,
-            Refused::Store(_) => StatusCode::GONE,
-            Refused::NoSuchPolicy { .. } | Refused::NoSuchRevision(_) => StatusCode::NOT_FOUND,
-            Refused::OfAnother { .. } | Refused::Changed { .. } | Refused::NothingBefore(_) => {
-                StatusCode::CONFLICT
+            | RolloutError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            RolloutError::Signature(_)
+            | RolloutError::Load(_)
+            | RolloutError::Name { .. }
+            | RolloutError::Limits(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            RolloutError::Source(_) => StatusCode::BAD_GATEWAY,
+            RolloutError::Store(StoreError::Write { .. }) => StatusCode::INSUFFICIENT_STORAGE,
+            RolloutError::Store(_) => StatusCode::GONE,
+            RolloutError::NoSuchPolicy { .. } | RolloutError::NoSuchRevision(_) => {
+                StatusCode::NOT_FOUND
             }
-            Refused::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            RolloutError::OfAnother { .. }
+            | RolloutError::Changed { .. }
+            | RolloutError::NothingBefore(_) => StatusCode::CONFLICT,
+            RolloutError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, refused.word(), refused.sentence())
     }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::audit::Entry;
+use crate::rollout::audit::AuditEntry;
 use crate::rollout::ledger::Move;
 use crate::rollout::service::{
-    Changed, PolicyView, RevisionView, SeatView, Stage, State, Status, UnderWay,
+    Changed, PolicyView, RevisionState, RevisionView, SeatView, Stage, Status, UnderWay,
 };
 use wastegate_core::types::{DecisionId, Limits, RevisionId, Scope, Tier};
 use wastegate_engine::policy::Policy;
 use wastegate_engine::policy::log::{Level, Recent};
 
-/// `GET /v1/policies`.
+/// The answer to `GET /v1/policies`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListDto {
     /// Who answers, tier by tier.
@@ -23,7 +23,7 @@ pub struct ListDto {
     pub policies: Vec<PolicyDto>,
     /// What is on its way to being a revision, oldest first.
     pub under_way: Vec<UnderWayDto>,
-    /// Policies that the host ships and nobody has asked for yet.
+    /// Policies that the host ships and that were not requested yet.
     pub shipped: Vec<String>,
     /// Whether changes survive a restart.
     pub durable: bool,
@@ -32,20 +32,20 @@ pub struct ListDto {
 /// Who answers at a tier; null is the built-in ranking.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SeatDto {
-    /// Which tier.
+    /// The tier of cleanup that the seat answers.
     pub tier: Tier,
-    /// Who is in charge.
+    /// The active policy.
     pub active: Option<RevisionId>,
-    /// Who stands in while that one is left alone.
+    /// The fallback, while the active one is quarantined.
     pub fallback: Option<RevisionId>,
     /// Who answers at this moment.
     pub answering: Option<RevisionId>,
 }
 
-/// `GET /v1/policies/{name}`.
+/// The answer to `GET /v1/policies/{name}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PolicyDto {
-    /// Its name.
+    /// The name, as the manifest has it.
     pub name: String,
     /// What is kept of it, newest first.
     pub revisions: Vec<RevisionDto>,
@@ -56,7 +56,7 @@ pub struct PolicyDto {
 /// What a policy says of itself, and what the acceptance kit found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AboutDto {
-    /// One sentence.
+    /// One sentence from the manifest about what the policy does.
     pub summary: String,
     /// The signals that it reads.
     pub signals: Vec<String>,
@@ -71,9 +71,9 @@ pub struct AboutDto {
 /// A parameter that can be set, with its value in the policy's current revision.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ParameterDto {
-    /// Its name.
+    /// The name, as the manifest has it.
     pub name: String,
-    /// Its value.
+    /// The value that calls of this revision get.
     pub value: f64,
     /// What it is where nothing is set.
     pub default: f64,
@@ -85,10 +85,10 @@ pub struct ParameterDto {
     pub doc: String,
 }
 
-/// `GET /v1/revisions/{n}`.
+/// The answer to `GET /v1/revisions/{n}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RevisionDto {
-    /// Its number.
+    /// The number, unique over all policies of this state directory.
     pub revision: RevisionId,
     /// The policy's name.
     pub policy: String,
@@ -102,7 +102,7 @@ pub struct RevisionDto {
     pub origin: String,
     /// The key that it was signed with and what the signer wrote.
     pub signed: Option<String>,
-    /// Who brought it.
+    /// The operator or the source that submitted it.
     pub by: String,
     /// When, ms since the Unix epoch.
     pub at_unix_ms: u64,
@@ -111,12 +111,12 @@ pub struct RevisionDto {
     /// The limits that are set.
     pub limits: Limits,
     /// Where it is in its life.
-    pub state: State,
+    pub state: RevisionState,
     /// Why it is there, in a sentence.
     pub reason: String,
-    /// The tiers at which it is in charge.
+    /// The tiers at which it is active.
     pub active_at: Vec<Tier>,
-    /// The tiers at which it stands in.
+    /// The tiers at which it is the fallback.
     pub standing_in_at: Vec<Tier>,
     /// Whether it could answer at once.
     pub warm: bool,
@@ -133,7 +133,7 @@ pub struct UnderWayDto {
     pub size_bytes: u64,
     /// Where it came from.
     pub origin: String,
-    /// Who brought it.
+    /// The operator or the source that submitted it.
     pub by: String,
     /// Since when, ms since the Unix epoch.
     pub since_unix_ms: u64,
@@ -163,10 +163,10 @@ pub struct ChangedDto {
 pub struct UploadedDto {
     /// Whether it is a new revision; false if there was one with the same bytes and settings.
     pub new: bool,
-    /// The revision.
+    /// The revision that the file became, or already was.
     #[serde(flatten)]
     pub revision: RevisionDto,
-    /// The seats that changed hands, if it was to be put in charge.
+    /// The seats that changed hands, if it was to be activated.
     pub moves: Vec<Move>,
     /// Whether it survives a restart.
     pub durable: bool,
@@ -177,9 +177,9 @@ pub struct UploadedDto {
 pub struct FaultDto {
     /// By which it is downloaded; 1 is the newest.
     pub number: usize,
-    /// What happened.
+    /// The name of the fault, such as `trap` or `fuel`.
     pub fault: String,
-    /// At which tier.
+    /// The tier of cleanup that the seat answers.
     pub tier: Tier,
     /// Whose managers the rows were.
     pub scope: Scope,
@@ -189,7 +189,7 @@ pub struct FaultDto {
     pub href: String,
 }
 
-/// `GET /v1/revisions/{n}/log`.
+/// The answer to `GET /v1/revisions/{n}/log`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogDto {
     /// The last lines, oldest first.
@@ -207,15 +207,15 @@ pub struct LineDto {
     pub level: String,
     /// For which decision the policy was asked.
     pub decision: Option<u64>,
-    /// The text.
+    /// The line that the policy wrote.
     pub text: String,
 }
 
-/// `GET /v1/audit`.
+/// The answer to `GET /v1/audit`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuditDto {
-    /// Oldest first.
-    pub entries: Vec<Entry>,
+    /// Lines of the audit log, oldest first.
+    pub entries: Vec<AuditEntry>,
 }
 
 impl From<&Status> for ListDto {

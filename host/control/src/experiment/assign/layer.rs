@@ -34,7 +34,7 @@ impl Layer {
             .ok_or(BadLayer { from, to })
     }
 
-    /// Which layer.
+    /// The layer's name; experiments of one layer share no user.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -53,7 +53,7 @@ impl Layer {
         self.from <= place && place < self.to
     }
 
-    /// Whether both claim somebody.
+    /// Whether both claim a user.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.name == other.name && self.from < other.to && other.from < self.to

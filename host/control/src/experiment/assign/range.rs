@@ -8,7 +8,7 @@ const WEIGHTS_TOLERANCE: f64 = 0.01;
 pub struct Range {
     /// Its first place.
     pub from: f64,
-    /// Where it ends.
+    /// The end of the range, exclusive.
     pub to: f64,
 }
 

@@ -7,6 +7,10 @@ use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX, WEIGHT_MIN};
 
 /// Why an experiment cannot be as it is defined.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum Invalid {
     /// The name.
     #[error(
@@ -18,7 +22,7 @@ pub enum Invalid {
         "`arms` has {0}: an experiment compares at least two, the first of them the control, such as arms = [{{ policy = \"champion\" }}, {{ policy = \"lru\" }}]"
     )]
     TooFewArms(usize),
-    /// Too many.
+    /// More arms than [`ARMS_MAX`].
     #[error("`arms` has {0}: at most {ARMS_MAX} can be told apart")]
     TooManyArms(usize),
     /// Two of one name.
@@ -29,10 +33,9 @@ pub enum Invalid {
     ArmName {
         /// Which arm, from 0.
         at: usize,
-        /// Its name.
         name: String,
     },
-    /// Lots that cannot be drawn.
+    /// A draw that cannot be made.
     #[error(
         "`arms[{0}].explore` is none of the two: give {{ epsilon = 0.1 }} (above 0, at most 1), or {{ temperature = 1.0 }} (above 0, at most 100)"
     )]
@@ -45,7 +48,6 @@ pub enum Invalid {
     Weight {
         /// Which arm, from 0.
         at: usize,
-        /// Its weight.
         weight: f64,
     },
     /// Weights that are no shares.
@@ -54,9 +56,7 @@ pub enum Invalid {
     /// A number out of its range.
     #[error("`{key}` is {value}: {remedy}")]
     Range {
-        /// Which key.
         key: String,
-        /// Its value.
         value: f64,
         /// What it may be.
         remedy: &'static str,
@@ -78,7 +78,6 @@ pub enum Invalid {
         "`{metric}` looks {ahead_s} s ahead, beyond `switchback.washout_s`: what one arm did would be counted as the next one's; make it at least {ahead_s}, or take a metric that looks less far"
     )]
     Washout {
-        /// Which metric.
         metric: Metric,
         /// How far it looks, s.
         ahead_s: u64,

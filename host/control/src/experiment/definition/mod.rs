@@ -1,4 +1,4 @@
-//! What an experiment compares, on whom, and by what it is judged: fixed before it begins.
+//! What an experiment compares, on which users, and by which metrics: fixed before it begins.
 
 mod invalid;
 
@@ -21,10 +21,10 @@ pub const ARMS_MAX: usize = 8;
 pub const GUARDRAILS_MAX: usize = 8;
 /// Characters of a name.
 pub const NAME_CHARS_MAX: usize = 64;
-/// The policy of an arm that is ranked by whoever is in charge.
-pub const CHAMPION: &str = "champion";
+/// The policy of an arm that is ranked by the active policy.
+pub const ACTIVE: &str = "champion";
 
-/// An experiment.
+/// An experiment as the operator defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
@@ -36,7 +36,7 @@ pub struct Definition {
     /// The first is the control.
     #[serde(default)]
     pub arms: Vec<ArmSpec>,
-    /// The share of users who take part, in (0, 1]. Raising it moves nobody. Default 1.
+    /// The share of users who take part, in (0, 1]. Raising it moves no user to another arm. Default 1.
     #[serde(default = "one")]
     pub coverage: f64,
     /// Experiments in one layer meet no user in common.
@@ -76,7 +76,7 @@ pub struct Definition {
     pub harm_after_s: u32,
 }
 
-/// One arm.
+/// One policy of the experiment, with its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArmSpec {
@@ -91,7 +91,7 @@ pub struct ArmSpec {
     /// Its share of the users who take part; all sum to 1. Without any, all have the same.
     #[serde(default)]
     pub weight: Option<f64>,
-    /// Draw the first choice by lot, so that it can be weighed for other policies.
+    /// Draw the first choice at random, so that it can be weighed for other policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explore: Option<Explore>,
 }
@@ -100,7 +100,7 @@ pub struct ArmSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSpec {
-    /// The layer.
+    /// The layer's name; experiments of one layer share no user.
     pub name: String,
     /// Where the slice begins, in [0, 1).
     pub from: f64,
@@ -112,7 +112,7 @@ pub struct LayerSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
-    /// What is guarded.
+    /// The metric that must not become worse.
     pub metric: Metric,
     /// By how much it may be worse for a promotion, in the metric's own unit.
     pub margin: f64,

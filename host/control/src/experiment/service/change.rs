@@ -5,42 +5,42 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::super::definition::Definition;
-use super::super::entry::{ArmKey, Entry, PhaseKey, State};
-use super::super::error::{EXPERIMENTS_MAX, RUNNING_MAX, Refused};
+use super::super::entry::{ArmKey, ExperimentState, LedgerEntry, PhaseKey};
+use super::super::error::{EXPERIMENTS_MAX, ExperimentError, RUNNING_MAX};
 use super::super::explore::Exploring;
 use super::super::running::{Now, Running, Seat, append, sync};
-use super::{Contestant, Experiments, Noted};
+use super::{ArmCandidate, Experiments, Noted};
 
 impl Experiments {
     /// Starts an experiment. Blocks: its policies are made ready first.
     ///
     /// # Errors
-    /// [`Refused`] with what to mend; then nothing was started.
-    pub fn start(&self, definition: Definition, by: &str) -> Result<(), Refused> {
+    /// [`ExperimentError`] with what to mend; then nothing was started.
+    pub fn start(&self, definition: Definition, by: &str) -> Result<(), ExperimentError> {
         let definition = definition.named();
         definition.check()?;
         let layer = definition.layer()?;
         let _one_at_a_time = self.changing.lock();
         self.may_start(&definition)?;
-        let contestants = self.prepare(&definition, &[])?;
+        let candidates = self.prepare(&definition, &[])?;
         let unix_ms = self.unix_ms();
-        let key = self.key(&definition, &contestants, 1);
+        let key = self.key(&definition, &candidates, 1);
         let mut now = Now::new(definition.clone(), key.clone());
-        now.seats = seats(&definition.name, &key, contestants);
+        now.seats = seats(&definition.name, &key, candidates);
         let entries = [
-            Entry::Started {
+            LedgerEntry::Started {
                 unix_ms,
                 by: by.to_owned(),
                 definition: definition.clone(),
             },
-            Entry::Phase {
+            LedgerEntry::Phase {
                 experiment: definition.name.clone(),
                 phase: key,
             },
         ];
         append(&self.ledger, &entries)
             .and_then(|()| sync(&self.ledger))
-            .map_err(|error| Refused::Ledger(error.to_string()))?;
+            .map_err(|error| ExperimentError::Ledger(error.to_string()))?;
         let arms: Vec<&str> = definition
             .arms
             .iter()
@@ -67,14 +67,14 @@ impl Experiments {
         Ok(())
     }
 
-    fn may_start(&self, definition: &Definition) -> Result<(), Refused> {
+    fn may_start(&self, definition: &Definition) -> Result<(), ExperimentError> {
         let all = self.all.lock().clone();
         if all.iter().any(|known| known.name == definition.name) {
-            return Err(Refused::Exists(definition.name.clone()));
+            return Err(ExperimentError::Exists(definition.name.clone()));
         }
         let live = self.live.load();
         if live.len() >= RUNNING_MAX {
-            return Err(Refused::TooMany);
+            return Err(ExperimentError::TooMany);
         }
         let layer = definition.layer()?;
         for other in live.iter() {
@@ -87,7 +87,7 @@ impl Experiments {
             };
             if !apart {
                 let theirs = other.layer.as_ref().map(|layer| layer.name().to_owned());
-                return Err(Refused::Overlaps {
+                return Err(ExperimentError::Overlaps {
                     other: other.name.clone(),
                     layer: theirs.filter(|_| layer.is_some()),
                 });
@@ -100,13 +100,13 @@ impl Experiments {
         &self,
         definition: &Definition,
         before: &[ArmKey],
-    ) -> Result<Vec<Contestant>, Refused> {
+    ) -> Result<Vec<ArmCandidate>, ExperimentError> {
         let prepared = definition.arms.iter().map(|arm| {
             let before = before.iter().find(|key| key.name == arm.name);
             self.given
                 .backstage
                 .prepare(arm, before)
-                .map_err(|why| Refused::Arm {
+                .map_err(|why| ExperimentError::Arm {
                     arm: arm.name.clone(),
                     why,
                 })
@@ -114,11 +114,11 @@ impl Experiments {
         prepared.collect()
     }
 
-    fn key(&self, definition: &Definition, contestants: &[Contestant], number: u32) -> PhaseKey {
+    fn key(&self, definition: &Definition, candidates: &[ArmCandidate], number: u32) -> PhaseKey {
         let arms = definition
             .arms
             .iter()
-            .zip(contestants)
+            .zip(candidates)
             .map(|(arm, it)| ArmKey {
                 name: arm.name.clone(),
                 policy: it.about.name.to_string(),
@@ -139,8 +139,8 @@ impl Experiments {
     }
 
     /// Seats an experiment's arms anew. If what is compared is another now, a new phase begins: users
-    /// of two phases are never put together. Whoever calls holds `changing`.
-    pub(super) fn seat(&self, running: &Running) -> Result<(), Refused> {
+    /// of two phases are never put together. The caller holds `changing`.
+    pub(super) fn seat(&self, running: &Running) -> Result<(), ExperimentError> {
         let (definition, before) = {
             let now = running.now.lock();
             (now.definition.clone(), now.phase.arms.clone())
@@ -152,16 +152,16 @@ impl Experiments {
     /// else. Blocks.
     ///
     /// # Errors
-    /// [`Refused`] if there is none of that name that runs, or an arm cannot be had; then nothing changes.
-    pub fn renew(&self, name: &str) -> Result<(), Refused> {
+    /// [`ExperimentError`] if there is none of that name that runs, or an arm cannot be had; then nothing changes.
+    pub fn renew(&self, name: &str) -> Result<(), ExperimentError> {
         let _one_at_a_time = self.changing.lock();
         let running = self
             .named(name)
-            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
         let definition = {
             let now = running.now.lock();
-            if now.state != State::Running {
-                return Err(Refused::Over(name.to_owned()));
+            if now.state != ExperimentState::Running {
+                return Err(ExperimentError::Over(name.to_owned()));
             }
             now.definition.clone()
         };
@@ -174,21 +174,22 @@ impl Experiments {
         running: &Running,
         definition: &Definition,
         before: &[ArmKey],
-    ) -> Result<(), Refused> {
-        let contestants = self.prepare(definition, before)?;
+    ) -> Result<(), ExperimentError> {
+        let candidates = self.prepare(definition, before)?;
         let mut now = running.now.lock();
-        let key = self.key(definition, &contestants, now.phase.number.saturating_add(1));
-        let begins = now.state == State::Running && !key.is_same(&now.phase);
+        let key = self.key(definition, &candidates, now.phase.number.saturating_add(1));
+        let begins = now.state == ExperimentState::Running && !key.is_same(&now.phase);
         if begins {
-            let entry = Entry::Phase {
+            let entry = LedgerEntry::Phase {
                 experiment: running.name.clone(),
                 phase: key.clone(),
             };
-            append(&self.ledger, &[entry]).map_err(|error| Refused::Ledger(error.to_string()))?;
+            append(&self.ledger, &[entry])
+                .map_err(|error| ExperimentError::Ledger(error.to_string()))?;
             now.begin(key);
         }
         let phase = now.phase.clone();
-        now.seats = seats(&running.name, &phase, contestants);
+        now.seats = seats(&running.name, &phase, candidates);
         drop(now);
         if begins {
             let reason = format!(
@@ -202,32 +203,33 @@ impl Experiments {
         Ok(())
     }
 
-    /// Lets more users take part. Nobody changes arm. Blocks.
+    /// Lets more users take part. No user changes its arm. Blocks.
     ///
     /// # Errors
-    /// [`Refused`] where the coverage would go down, or there is no such experiment that runs.
-    pub fn cover(&self, name: &str, coverage: f64, by: &str) -> Result<(), Refused> {
+    /// [`ExperimentError`] where the coverage would go down, or there is no such experiment that runs.
+    pub fn cover(&self, name: &str, coverage: f64, by: &str) -> Result<(), ExperimentError> {
         let _one_at_a_time = self.changing.lock();
         let running = self
             .named(name)
-            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
         let mut now = running.now.lock();
-        if now.state != State::Running {
-            return Err(Refused::Over(name.to_owned()));
+        if now.state != ExperimentState::Running {
+            return Err(ExperimentError::Over(name.to_owned()));
         }
         let is = now.definition.coverage;
         if !(coverage > is && coverage <= 1.0) {
-            return Err(Refused::Coverage {
+            return Err(ExperimentError::Coverage {
                 now: is,
                 asked: coverage,
             });
         }
-        let entry = Entry::Coverage {
+        let entry = LedgerEntry::Coverage {
             experiment: name.to_owned(),
             coverage,
             unix_ms: self.unix_ms(),
         };
-        append(&self.ledger, &[entry]).map_err(|error| Refused::Ledger(error.to_string()))?;
+        append(&self.ledger, &[entry])
+            .map_err(|error| ExperimentError::Ledger(error.to_string()))?;
         now.definition.coverage = coverage;
         now.cover();
         drop(now);
@@ -236,20 +238,20 @@ impl Experiments {
         Ok(())
     }
 
-    /// Stops an experiment: everybody has the champion again, and the report stays. Blocks.
+    /// Stops an experiment: everybody has the active policy again, and the report stays. Blocks.
     ///
     /// # Errors
-    /// [`Refused`] if there is none of that name, or it was stopped before.
-    pub fn stop(&self, name: &str, by: &str, reason: &str) -> Result<(), Refused> {
+    /// [`ExperimentError`] if there is none of that name, or it was stopped before.
+    pub fn stop(&self, name: &str, by: &str, reason: &str) -> Result<(), ExperimentError> {
         let _one_at_a_time = self.changing.lock();
         let running = self
             .named(name)
-            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
-        if running.now.lock().state == State::Stopped {
-            return Err(Refused::Over(name.to_owned()));
+            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
+        if running.now.lock().state == ExperimentState::Stopped {
+            return Err(ExperimentError::Over(name.to_owned()));
         }
         self.flush(&running);
-        self.end(&running, State::Stopped, by, reason);
+        self.end(&running, ExperimentState::Stopped, by, reason);
         self.publish();
         Ok(())
     }
@@ -273,7 +275,7 @@ impl Experiments {
 
     /// Writes down that an experiment came to an end of some kind, and acts on it whether or not the
     /// disk takes it: a full disk must not keep a bad arm.
-    pub(super) fn end(&self, running: &Running, state: State, by: &str, reason: &str) {
+    pub(super) fn end(&self, running: &Running, state: ExperimentState, by: &str, reason: &str) {
         let unix_ms = self.unix_ms();
         let mut now = running.now.lock();
         now.state = state;
@@ -281,7 +283,7 @@ impl Experiments {
         // What was rolled back was judged then, whenever it is stopped.
         now.ended_ms.get_or_insert(unix_ms);
         now.generation = now.generation.saturating_add(1);
-        if state == State::Stopped {
+        if state == ExperimentState::Stopped {
             now.seats.clear();
         }
         let entry = now.ended(running);
@@ -290,7 +292,7 @@ impl Experiments {
             running.now.lock().is_end_unwritten = true;
             tracing::error!(experiment = running.name, %error, "cannot write down that an experiment ended: it is tried again, and a restart before that would not know it");
         }
-        let noted = if state == State::RolledBack {
+        let noted = if state == ExperimentState::RolledBack {
             Noted::RolledBack
         } else {
             Noted::Stopped
@@ -298,16 +300,16 @@ impl Experiments {
         self.given.backstage.note(by, noted, &running.name, reason);
     }
 
-    pub(super) fn write_end(&self, entry: &Entry) -> std::io::Result<()> {
+    pub(super) fn write_end(&self, entry: &LedgerEntry) -> std::io::Result<()> {
         append(&self.ledger, std::slice::from_ref(entry)).and_then(|()| sync(&self.ledger))
     }
 
-    /// Makes what is live known to whoever exposes. Whoever calls holds `changing`.
+    /// Publishes the live experiments to the rankers. The caller holds `changing`.
     pub(super) fn publish(&self) {
         let all = self.all.lock().clone();
         let live = all
             .into_iter()
-            .filter(|it| it.now.lock().state != State::Stopped);
+            .filter(|it| it.now.lock().state != ExperimentState::Stopped);
         self.live.store(Arc::new(live.collect()));
     }
 
@@ -317,22 +319,22 @@ impl Experiments {
         while all.len() > EXPERIMENTS_MAX {
             let over = all
                 .iter()
-                .position(|it| it.now.lock().state == State::Stopped);
+                .position(|it| it.now.lock().state == ExperimentState::Stopped);
             let Some(over) = over else { return };
             all.remove(over);
         }
     }
 }
 
-fn seats(experiment: &str, phase: &PhaseKey, contestants: Vec<Contestant>) -> Vec<Seat> {
-    let arms = phase.arms.iter().zip(contestants);
-    arms.map(|(key, contestant)| Seat {
+fn seats(experiment: &str, phase: &PhaseKey, candidates: Vec<ArmCandidate>) -> Vec<Seat> {
+    let arms = phase.arms.iter().zip(candidates);
+    arms.map(|(key, candidate)| Seat {
         label: format!("{experiment}/{}/{}", phase.number, key.name).into(),
         ranker: match key.explore {
-            Some(explore) => Arc::new(Exploring::new(explore, contestant.ranker)),
-            None => contestant.ranker,
+            Some(explore) => Arc::new(Exploring::new(explore, candidate.ranker)),
+            None => candidate.ranker,
         },
-        fingerprint: contestant.fingerprint,
+        fingerprint: candidate.fingerprint,
         key: key.clone(),
     })
     .collect()

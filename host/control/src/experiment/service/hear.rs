@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use super::super::tally::{Exposure, Tally};
+use super::super::tally::{Exposure, ExposureTally};
 use super::Experiments;
 use crate::quality::HORIZONS;
 use wastegate_core::decision::VictimOutcome;
 use wastegate_core::types::{Timestamp, UserId};
 
 impl Experiments {
-    fn note(&self, user: &UserId, change: &dyn Fn(&Exposure, &mut Tally)) {
+    fn note(&self, user: &UserId, change: &dyn Fn(&Exposure, &mut ExposureTally)) {
         if !self.live.load().is_empty() {
             self.note_at(user, self.unix_ms(), change);
         }
     }
 
     /// Something that came of what was done at a moment.
-    fn note_at(&self, user: &UserId, unix_ms: u64, change: &dyn Fn(&Exposure, &mut Tally)) {
+    fn note_at(&self, user: &UserId, unix_ms: u64, change: &dyn Fn(&Exposure, &mut ExposureTally)) {
         for running in self.live.load().iter() {
             let Some(unit) = self.unit(running, user, unix_ms) else {
                 continue;
@@ -74,7 +74,7 @@ impl Experiments {
         });
     }
 
-    /// A tier ran that had somebody it might touch.
+    /// A tier ran that had managers it may evict.
     pub fn tier_ran(&self, user: &UserId, freed_nothing: bool) {
         self.note(user, &|_, tally| {
             tally.runs += 1;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::definition::{ArmSpec, CHAMPION};
-use super::super::entry::State;
+use super::super::entry::ExperimentState;
 use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};
 use super::super::tally::Member;
-use super::super::verdict::{Assessment, Evidenced, Verdict};
+use super::super::verdict::{Evidenced, ExperimentVerdict, PhaseAssessment};
 use super::Experiments;
 
 /// Between two looks. What a crash loses at most of what happened to users; exposures are never lost.
@@ -21,22 +21,22 @@ impl Experiments {
         for running in live.iter() {
             let _one_at_a_time = self.changing.lock();
             self.flush(running);
-            if running.now.lock().state != State::Running {
+            if running.now.lock().state != ExperimentState::Running {
                 continue;
             }
             self.keep_true(running);
             // Where an arm cannot be had any more, that was its end.
-            if running.now.lock().state != State::Running {
+            if running.now.lock().state != ExperimentState::Running {
                 continue;
             }
             if let Some(why) = self.broken(running) {
-                self.end(running, State::RolledBack, "guard", &why);
+                self.end(running, ExperimentState::RolledBack, "guard", &why);
                 continue;
             }
             let assessment = self.assess(running);
-            if assessment.verdict == Verdict::Rollback {
+            if assessment.verdict == ExperimentVerdict::Rollback {
                 let why = assessment.because.join("; ");
-                self.end(running, State::RolledBack, "guard", &why);
+                self.end(running, ExperimentState::RolledBack, "guard", &why);
             }
         }
         self.write_ends();
@@ -76,7 +76,7 @@ impl Experiments {
         }
         if let Err(error) = self.seat(running) {
             let reason = format!("an arm's policy was changed, and {error}");
-            self.end(running, State::Stopped, "guard", &reason);
+            self.end(running, ExperimentState::Stopped, "guard", &reason);
             self.publish();
         }
     }
@@ -118,13 +118,13 @@ impl Experiments {
     }
 
     /// What the numbers say now.
-    pub(super) fn assess(&self, running: &Running) -> Assessment {
+    pub(super) fn assess(&self, running: &Running) -> PhaseAssessment {
         assess(&mut running.now.lock(), self.unix_ms())
     }
 
     /// Waits for the disk, and writes the ledger anew when it has grown large.
     fn settle(&self) {
-        // Whoever starts an experiment has its lines in the ledger before it is in the list.
+        // A started experiment has its lines in the ledger before it is in the list.
         let _one_at_a_time = self.changing.lock();
         let done = if self.ledger.lock().is_full() {
             self.write_anew()
@@ -140,7 +140,7 @@ impl Experiments {
     fn write_anew(&self) -> std::io::Result<()> {
         let all = self.all.lock().clone();
         let mut ledger = self.ledger.lock();
-        // Whoever exposes holds an experiment and waits for the ledger: never wait the other way.
+        // An exposure holds an experiment and waits for the ledger: never wait the other way.
         let whole = |it: &Arc<Running>| {
             let now = it.now.try_lock()?;
             Some(now.whole(it, &self.given.node))
@@ -152,7 +152,7 @@ impl Experiments {
     }
 }
 
-pub(super) fn assess(now: &mut Now, unix_ms: u64) -> Assessment {
+pub(super) fn assess(now: &mut Now, unix_ms: u64) -> PhaseAssessment {
     let unix_ms = now.ended_ms.unwrap_or(unix_ms);
     let ahead_s = now.definition.metrics().map(Metric::looks_ahead_s).max();
     let ahead_ms = ahead_s.unwrap_or(0).saturating_mul(1_000);

@@ -16,32 +16,32 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use look::LOOK_EVERY;
-pub use view::View;
+pub use view::ExperimentView;
 pub(super) use view::utc;
 
 use super::definition::ArmSpec;
 use super::entry::ArmKey;
-use super::ledger::Ledger;
-use super::running::{Asked, Moment, Running, Unit};
-use super::shadow::Candidate;
+use super::ledger::ExperimentLedger;
+use super::running::{ArmRanker, Moment, Running, Unit};
+use super::shadow::ShadowCandidate;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_core::decision::{PolicyRef, Question, Ranker};
 use wastegate_core::types::{Clock, RevisionId, UserId};
 
-/// What an experiment needs of the house: policies made ready, news of their failures, the audit log.
+/// What an experiment needs of the gateway: policies made ready, news of their failures, the audit log.
 pub trait Backstage: Send + Sync + 'static {
     /// Makes an arm ready: from what it was made of before, where that is still kept, else from what its
     /// policy's name means now. Blocks.
     ///
     /// # Errors
     /// Why it cannot be, in a sentence.
-    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<Contestant, String>;
+    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<ArmCandidate, String>;
 
     /// Makes a shadow's policy ready: to be asked, and nothing else. Blocks.
     ///
     /// # Errors
     /// As [`Backstage::prepare`].
-    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String>;
+    fn candidate(&self, arm: &ArmSpec) -> Result<ShadowCandidate, String>;
 
     /// What [`Backstage::prepare`] would make it from now, were it made anew; cheap.
     fn fingerprint(&self, arm: &ArmSpec) -> String;
@@ -75,28 +75,28 @@ pub enum Noted {
 
 /// An arm that is ready.
 #[derive(Clone)]
-pub struct Contestant {
+pub struct ArmCandidate {
     /// Which code it is.
     pub about: PolicyRef,
     /// As which revision, where it is one.
     pub revision: Option<RevisionId>,
-    /// With which parameters.
+    /// The values of the policy's parameters, in its order.
     pub params: Arc<[f64]>,
-    /// Who ranks.
+    /// The ranker that answers for users of this arm.
     pub ranker: Arc<dyn Ranker>,
     /// What it was made from.
     pub fingerprint: String,
 }
 
 /// Where and how experiments are kept.
-pub struct Given {
-    /// The house.
+pub struct ExperimentsContext {
+    /// What experiments need of the gateway.
     pub backstage: Arc<dyn Backstage>,
     /// Where moments come from.
     pub clock: Clock,
     /// How users are named in the ledger.
     pub pseudonyms: Pseudonymizer,
-    /// This node.
+    /// This node's name (`server.node_id`).
     pub node: String,
     /// Managers that a user may hold: a part of what is compared.
     pub cap: u32,
@@ -104,12 +104,12 @@ pub struct Given {
 
 /// All experiments. Share it as an `Arc`.
 pub struct Experiments {
-    given: Given,
+    given: ExperimentsContext,
     /// Held while lines are written; never while anything else waits.
-    ledger: Mutex<Ledger>,
+    ledger: Mutex<ExperimentLedger>,
     /// In the order in which they were started.
     all: Mutex<Vec<Arc<Running>>>,
-    /// Those that somebody is ranked by; replaced only by whoever holds `changing`.
+    /// Those that rank for users; replaced only while `changing` is held.
     live: ArcSwap<Vec<Arc<Running>>>,
     /// One change at a time; held on threads that may block only.
     changing: Mutex<()>,
@@ -124,7 +124,7 @@ impl std::fmt::Debug for Experiments {
 impl Experiments {
     /// The arm of a user who needs room, if the user is in an experiment: after the exposure is
     /// written down.
-    pub(super) fn expose(&self, user: &UserId, question: &Question) -> Option<Asked> {
+    pub(super) fn expose(&self, user: &UserId, question: &Question) -> Option<ArmRanker> {
         let live = self.live.load();
         if live.is_empty() {
             return None;

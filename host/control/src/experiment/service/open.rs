@@ -7,16 +7,16 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::super::definition::Definition;
-use super::super::entry::{Entry, PhaseKey, State};
-use super::super::ledger::{Found, Ledger};
+use super::super::entry::{ExperimentState, LedgerEntry, PhaseKey};
+use super::super::ledger::{ExperimentLedger, StoredEntries};
 use super::super::running::{Now, Running};
-use super::{Experiments, Given};
+use super::{Experiments, ExperimentsContext};
 
 impl Experiments {
     /// Experiments that are forgotten with the process.
     #[must_use]
-    pub fn in_memory(given: Given) -> Arc<Self> {
-        Arc::new(Self::new(given, Ledger::default(), Vec::new()))
+    pub fn in_memory(given: ExperimentsContext) -> Arc<Self> {
+        Arc::new(Self::new(given, ExperimentLedger::default(), Vec::new()))
     }
 
     /// Those that a state directory remembers, carried on with: whoever is running runs on, nobody is
@@ -24,14 +24,17 @@ impl Experiments {
     ///
     /// # Errors
     /// When the ledger cannot be read or opened for writing.
-    pub fn open(given: Given, folder: &Path) -> std::io::Result<(Arc<Self>, Vec<String>)> {
-        let (ledger, Found { entries, problems }) = Ledger::open(folder)?;
+    pub fn open(
+        given: ExperimentsContext,
+        folder: &Path,
+    ) -> std::io::Result<(Arc<Self>, Vec<String>)> {
+        let (ledger, StoredEntries { entries, problems }) = ExperimentLedger::open(folder)?;
         let this = Arc::new(Self::new(given, ledger, replay(entries)));
         this.resume();
         Ok((this, problems))
     }
 
-    fn new(given: Given, ledger: Ledger, all: Vec<Arc<Running>>) -> Self {
+    fn new(given: ExperimentsContext, ledger: ExperimentLedger, all: Vec<Arc<Running>>) -> Self {
         Self {
             given,
             ledger: Mutex::new(ledger),
@@ -46,12 +49,12 @@ impl Experiments {
         let _one_at_a_time = self.changing.lock();
         let all = self.all.lock().clone();
         for running in all {
-            if running.now.lock().state == State::Stopped {
+            if running.now.lock().state == ExperimentState::Stopped {
                 continue;
             }
             if let Err(error) = self.seat(&running) {
                 let reason = format!("after a restart: {error}");
-                self.end(&running, State::Stopped, "config", &reason);
+                self.end(&running, ExperimentState::Stopped, "config", &reason);
             }
         }
         self.publish();
@@ -59,19 +62,19 @@ impl Experiments {
 }
 
 /// What a ledger's lines come to.
-fn replay(entries: Vec<Entry>) -> Vec<Arc<Running>> {
+fn replay(entries: Vec<LedgerEntry>) -> Vec<Arc<Running>> {
     let mut all: Vec<Running> = Vec::new();
     for entry in entries {
         match entry {
-            Entry::Started {
+            LedgerEntry::Started {
                 unix_ms,
                 by,
                 definition,
             } => all.extend(started(unix_ms, by, definition)),
-            Entry::Phase { experiment, phase } => {
+            LedgerEntry::Phase { experiment, phase } => {
                 with(&mut all, &experiment, |now| now.begin(phase))
             }
-            Entry::Coverage {
+            LedgerEntry::Coverage {
                 experiment,
                 coverage,
                 ..
@@ -79,7 +82,7 @@ fn replay(entries: Vec<Entry>) -> Vec<Arc<Running>> {
                 now.definition.coverage = coverage;
                 now.cover();
             }),
-            Entry::Exposed {
+            LedgerEntry::Exposed {
                 experiment,
                 phase,
                 exposure,
@@ -89,7 +92,7 @@ fn replay(entries: Vec<Entry>) -> Vec<Arc<Running>> {
                     now.remember(exposure);
                 }
             }),
-            Entry::Tally {
+            LedgerEntry::Tally {
                 experiment,
                 phase,
                 unit,
@@ -101,7 +104,7 @@ fn replay(entries: Vec<Entry>) -> Vec<Arc<Running>> {
                     member.tally = tally;
                 }
             }),
-            Entry::Ended {
+            LedgerEntry::Ended {
                 experiment,
                 state,
                 unix_ms,

@@ -5,32 +5,32 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::super::definition::Definition;
-use super::super::entry::{PhaseKey, State};
-use super::super::error::Refused;
+use super::super::entry::{ExperimentState, PhaseKey};
+use super::super::error::ExperimentError;
 use super::super::running::Running;
 use super::super::tally::Exposure;
-use super::super::verdict::Assessment;
+use super::super::verdict::PhaseAssessment;
 use super::Experiments;
 use super::look::assess;
 
-/// One experiment.
+/// One experiment, as the operators' API shows it.
 #[derive(Debug, Clone, Serialize)]
-pub struct View {
-    /// Its name.
+pub struct ExperimentView {
+    /// The experiment's name.
     pub name: String,
-    /// How it stands.
-    pub state: State,
+    /// Whether it runs, was rolled back, or was stopped.
+    pub state: ExperimentState,
     /// Why it came to an end, if it did.
     pub reason: String,
     /// Counts changes of who ranks.
     pub generation: u32,
-    /// Who started it.
+    /// The operator that started it.
     pub by: String,
     /// When, ms since the Unix epoch.
     pub started_unix_ms: u64,
     /// When this was looked at, ms since the Unix epoch.
     pub seen_unix_ms: u64,
-    /// As what.
+    /// The definition as the operator sent it.
     pub definition: Definition,
     /// What is compared now.
     pub phase: PhaseKey,
@@ -40,13 +40,13 @@ pub struct View {
     /// Arms whose policy has another revision by now than the one that ranks for them: `renew` takes it.
     pub outdated: Vec<String>,
     /// What the numbers of this phase say.
-    pub assessment: Assessment,
+    pub assessment: PhaseAssessment,
 }
 
 impl Experiments {
     /// All experiments, in the order in which they were started.
     #[must_use]
-    pub fn views(&self) -> Vec<View> {
+    pub fn views(&self) -> Vec<ExperimentView> {
         let all = self.all.lock().clone();
         all.iter().map(|running| self.view_of(running)).collect()
     }
@@ -54,21 +54,21 @@ impl Experiments {
     /// One of them.
     ///
     /// # Errors
-    /// [`Refused::NoSuch`].
-    pub fn view(&self, name: &str) -> Result<View, Refused> {
+    /// [`ExperimentError::NoSuch`].
+    pub fn view(&self, name: &str) -> Result<ExperimentView, ExperimentError> {
         let running = self
             .named(name)
-            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
         Ok(self.view_of(&running))
     }
 
-    fn view_of(&self, running: &Running) -> View {
+    fn view_of(&self, running: &Running) -> ExperimentView {
         let seen_unix_ms = self.unix_ms();
         let durable = self.ledger.lock().is_durable();
         let outdated = self.outdated(running, |_| true);
         let mut now = running.now.lock();
         let assessment = assess(&mut now, seen_unix_ms);
-        View {
+        ExperimentView {
             name: running.name.clone(),
             state: now.state,
             reason: now.reason.clone(),
@@ -88,11 +88,11 @@ impl Experiments {
     /// `experiment_id`, `variation_id`, and what else was known. Users are keyed hashes.
     ///
     /// # Errors
-    /// [`Refused::NoSuch`].
-    pub fn export(&self, name: &str) -> Result<String, Refused> {
+    /// [`ExperimentError::NoSuch`].
+    pub fn export(&self, name: &str) -> Result<String, ExperimentError> {
         let running = self
             .named(name)
-            .ok_or_else(|| Refused::NoSuch(name.to_owned()))?;
+            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
         let now = running.now.lock();
         let mut exposures: Vec<&Exposure> = now.members.values().map(|it| &it.exposure).collect();
         exposures.sort_unstable_by_key(|exposure| (exposure.unix_ms, exposure.unit));

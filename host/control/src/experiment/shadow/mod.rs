@@ -1,4 +1,4 @@
-//! Policies that rank beside whoever decides, and never act.
+//! Policies that rank beside the active one, and never act.
 //!
 //! After a question has been answered, a sample of such questions goes to each shadow with the answer:
 //! a frozen snapshot, into a bounded queue, to a thread of the shadow's own. What does not fit is
@@ -6,7 +6,7 @@
 //! could evict, and nobody waits for it.
 
 mod agreement;
-mod parting;
+mod disagreement;
 mod view;
 mod worker;
 
@@ -20,13 +20,13 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-pub use view::View;
+pub use view::ShadowView;
 
 use self::worker::{Findings, Task};
 use super::definition::{ArmSpec, NAME_CHARS_MAX};
 use super::service::{Backstage, Noted};
 use wastegate_core::decision::{Answer, PolicyRef, Question, Ranked, Ranker, VictimOutcome};
-use wastegate_core::stats::lots::unit;
+use wastegate_core::stats::random_draw::unit;
 use wastegate_core::types::{Clock, ManagerId, ManagerKey, Scope, SplitMix64, Timestamp, UserId};
 
 /// Shadows that may run at once.
@@ -34,7 +34,7 @@ pub const SHADOWS_MAX: usize = 8;
 /// Questions that may wait for one shadow.
 pub const QUEUE_MAX: usize = 256;
 
-/// A shadow.
+/// A shadow as the operator defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShadowSpec {
@@ -69,7 +69,7 @@ pub enum ShadowRefused {
     /// One of that name.
     #[error("there is a shadow `{0}` already: give this one another `name`, or stop the other")]
     Exists(String),
-    /// Too many.
+    /// As many shadows run as may.
     #[error("{SHADOWS_MAX} shadows run already: stop one first")]
     TooMany,
     /// No such policy, or one that cannot be made ready.
@@ -86,12 +86,12 @@ pub enum ShadowRefused {
 /// What gives a shadow's ranking: no more than that.
 pub type Ask = Arc<dyn Fn(&Question) -> Ranked + Send + Sync>;
 
-/// Someone who can be asked and can do nothing.
+/// A policy that can be asked and whose answer changes nothing.
 #[derive(Clone)]
-pub struct Candidate {
+pub struct ShadowCandidate {
     /// Which code it is.
     pub about: PolicyRef,
-    /// With which parameters.
+    /// The values of the policy's parameters, in its order.
     pub params: Arc<[f64]>,
     /// Gives its ranking.
     pub ask: Ask,
@@ -127,7 +127,7 @@ struct Shadow {
 }
 
 impl Shadows {
-    /// None yet.
+    /// No shadow runs at first.
     #[must_use]
     pub fn new(backstage: Arc<dyn Backstage>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
@@ -198,7 +198,7 @@ impl Shadows {
     ///
     /// # Errors
     /// [`ShadowRefused::NoSuch`].
-    pub fn stop(&self, name: &str, by: &str) -> Result<View, ShadowRefused> {
+    pub fn stop(&self, name: &str, by: &str) -> Result<ShadowView, ShadowRefused> {
         let _one_at_a_time = self.changing.lock();
         let view = self.view(name)?;
         let live = self.live.load_full();
@@ -265,7 +265,7 @@ pub struct Shadowed {
 }
 
 impl Shadowed {
-    /// Behind whoever decides.
+    /// No shadow runs at first.
     #[must_use]
     pub fn new(shadows: Arc<Shadows>, inner: Arc<dyn Ranker>) -> Self {
         Self { shadows, inner }

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::experiment::entry::ArmKey;
-use crate::experiment::service::Contestant;
+use crate::experiment::service::ArmCandidate;
 use wastegate_core::decision::testing;
 use wastegate_core::decision::testing::{NOW, answer, ask, row, snapshot};
 use wastegate_core::decision::{Fault, TierTable};
@@ -22,15 +22,15 @@ fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
 struct House(Ask);
 
 impl Backstage for House {
-    fn prepare(&self, _: &ArmSpec, _: Option<&ArmKey>) -> Result<Contestant, String> {
+    fn prepare(&self, _: &ArmSpec, _: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         Err("no arms here".to_owned())
     }
 
-    fn candidate(&self, arm: &ArmSpec) -> Result<Candidate, String> {
+    fn candidate(&self, arm: &ArmSpec) -> Result<ShadowCandidate, String> {
         if arm.policy == "missing" {
             return Err("there is no policy `missing`".to_owned());
         }
-        Ok(Candidate {
+        Ok(ShadowCandidate {
             about: PolicyRef::builtin(),
             params: [].into(),
             ask: self.0.clone(),
@@ -81,7 +81,7 @@ fn question(seed: u64) -> Arc<Question> {
 }
 
 /// A view of a shadow that has been asked so often.
-fn after(shadows: &Shadows, asked: u64) -> View {
+fn after(shadows: &Shadows, asked: u64) -> ShadowView {
     let start = shadows.clock.now();
     loop {
         let view = shadows.view("s").unwrap();
@@ -168,24 +168,24 @@ async fn faults_are_counted_by_kind_and_on_either_side() {
 #[tokio::test]
 async fn bad_requests_are_refused_with_a_remedy() {
     let shadows = shadows(Arc::new(|_| ranked(Ok(vec![]))));
-    let told = |spec: ShadowSpec| shadows.start(spec, "ann").unwrap_err().to_string();
-    assert!(told(spec(0.0)).contains("above 0 and at most 1"));
+    let refusal = |spec: ShadowSpec| shadows.start(spec, "ann").unwrap_err().to_string();
+    assert!(refusal(spec(0.0)).contains("above 0 and at most 1"));
     assert!(
-        told(ShadowSpec {
+        refusal(ShadowSpec {
             name: "A b".to_owned(),
             ..spec(1.0)
         })
         .contains("a to z")
     );
     assert!(
-        told(ShadowSpec {
+        refusal(ShadowSpec {
             policy: "missing".to_owned(),
             ..spec(1.0)
         })
         .contains("no policy `missing`")
     );
     shadows.start(spec(1.0), "ann").unwrap();
-    assert!(told(spec(1.0)).contains("already"));
+    assert!(refusal(spec(1.0)).contains("already"));
     for number in 1..SHADOWS_MAX {
         let name = format!("s{number}");
         shadows
@@ -193,7 +193,7 @@ async fn bad_requests_are_refused_with_a_remedy() {
             .unwrap();
     }
     assert!(
-        told(ShadowSpec {
+        refusal(ShadowSpec {
             name: "more".to_owned(),
             ..spec(1.0)
         })
@@ -207,7 +207,7 @@ async fn bad_requests_are_refused_with_a_remedy() {
 /// The one that went was wanted back after four seconds; the other had not been touched by then.
 #[test]
 fn outcomes_of_both_sides_are_told_apart() {
-    let mut partings = parting::Partings::default();
+    let mut partings = disagreement::Disagreements::default();
     let rows = vec![row("a", 540_000).of("bob"), row("b", 70_000).of("bob")];
     let shot = snapshot(2, rows);
     let place = |key: &str| {

@@ -7,21 +7,21 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::agreement::Agreed;
-use super::parting::{Outcomes, Parting};
+use super::disagreement::{Disagreement, Outcomes};
 use super::{Shadow, ShadowRefused, ShadowSpec, Shadows};
 use wastegate_core::decision::PolicyRef;
 use wastegate_core::stats::counts::mcnemar;
 
-/// One shadow.
+/// One shadow, as the operators' API shows it.
 #[derive(Debug, Clone, Serialize)]
-pub struct View {
+pub struct ShadowView {
     /// As what it was started.
     pub spec: ShadowSpec,
     /// Which code it is.
     pub policy: PolicyRef,
     /// With which parameters, in its order.
     pub params: Vec<f64>,
-    /// Who started it.
+    /// The operator that started it.
     pub by: String,
     /// For how long it has run, ms.
     pub for_ms: u64,
@@ -35,11 +35,11 @@ pub struct View {
     pub faults: BTreeMap<&'static str, u64>,
     /// The last of it.
     pub last_fault: Option<String>,
-    /// Questions that could not be compared, because whoever decides gave no usable ranking.
+    /// Questions that could not be compared, because the active policy gave no usable ranking.
     pub live_faults: u64,
     /// Its fuel: in the mean and at the most.
     pub fuel: (u64, u64),
-    /// The mean fuel of whoever decides, on the same questions.
+    /// The active policy's mean fuel on the same questions, units.
     pub live_fuel: u64,
     /// Its mean duration, microseconds.
     pub micros: u64,
@@ -50,7 +50,7 @@ pub struct View {
     /// How often a split of one-sided outcomes at least as uneven comes by chance (`McNemar`, exact).
     pub mcnemar_p: f64,
     /// Disagreements, the worst first.
-    pub examples: Vec<Parting>,
+    pub examples: Vec<Disagreement>,
     /// What this is and is not.
     pub note: &'static str,
 }
@@ -58,9 +58,9 @@ pub struct View {
 const NOTE: &str = "Decision by decision, on what the policy in charge left: not the effect of deploying the shadow. An experiment shows that.";
 
 impl Shadows {
-    /// All shadows.
+    /// All shadows, in the order in which they were started.
     #[must_use]
-    pub fn views(&self) -> Vec<View> {
+    pub fn views(&self) -> Vec<ShadowView> {
         self.live
             .load()
             .iter()
@@ -72,7 +72,7 @@ impl Shadows {
     ///
     /// # Errors
     /// [`ShadowRefused::NoSuch`].
-    pub fn view(&self, name: &str) -> Result<View, ShadowRefused> {
+    pub fn view(&self, name: &str) -> Result<ShadowView, ShadowRefused> {
         let live = self.live.load();
         let found = live.iter().find(|shadow| shadow.spec.name == name);
         found
@@ -80,7 +80,7 @@ impl Shadows {
             .ok_or_else(|| ShadowRefused::NoSuch(name.to_owned()))
     }
 
-    fn view_of(&self, shadow: &Shadow) -> View {
+    fn view_of(&self, shadow: &Shadow) -> ShadowView {
         let now = self.clock.now();
         let mut findings = shadow.findings.lock();
         findings.partings.settle(now);
@@ -88,7 +88,7 @@ impl Shadows {
         let asked = findings.asked;
         let mean = |sum: u64| sum.checked_div(asked).unwrap_or_default();
         let running = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        View {
+        ShadowView {
             spec: shadow.spec.clone(),
             policy: shadow.about.clone(),
             params: shadow.params.to_vec(),

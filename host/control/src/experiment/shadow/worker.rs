@@ -8,13 +8,13 @@ use parking_lot::Mutex;
 
 use super::Ask;
 use super::agreement::{Agreement, order};
-use super::parting::Partings;
+use super::disagreement::Disagreements;
 use wastegate_core::decision::{Question, Ranked};
 
 /// A question that was answered.
 pub(super) struct Task {
     pub(super) question: Arc<Question>,
-    /// By whoever decides.
+    /// By the active policy.
     pub(super) answer: Ranked,
 }
 
@@ -27,14 +27,14 @@ pub(super) struct Findings {
     pub(super) faults: BTreeMap<&'static str, u64>,
     /// The last of it.
     pub(super) last_fault: Option<String>,
-    /// Questions that whoever decides gave no usable ranking for.
+    /// Questions for which the active policy gave no usable ranking.
     pub(super) live_faults: u64,
     pub(super) fuel: u64,
     pub(super) fuel_most: u64,
     pub(super) live_fuel: u64,
     pub(super) micros: u64,
     pub(super) agreement: Agreement,
-    pub(super) partings: Partings,
+    pub(super) partings: Disagreements,
 }
 
 pub(super) fn spawn(
@@ -80,7 +80,7 @@ impl Findings {
             return;
         };
         let live = order(live, question);
-        // The built-in ranking in charge proposes nothing; the guard completes it.
+        // The built-in ranking, where it is active, proposes nothing; the guard completes it.
         if live.is_empty() {
             self.live_faults += 1;
             return;

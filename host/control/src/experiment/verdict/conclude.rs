@@ -1,6 +1,8 @@
 //! What is concluded from what was measured, in sentences.
 
-use super::{ArmUsers, Comparison, Evidenced, Finding, Split, Verdict, share, short};
+use super::{
+    ArmUsers, Comparison, Evidenced, ExperimentVerdict, MetricComparison, Split, share, short,
+};
 use wastegate_core::stats::contrast::EFFECTIVE_MIN;
 use wastegate_core::stats::counts::SRM_ALARM;
 use wastegate_core::stats::ratio::Estimate;
@@ -24,13 +26,19 @@ impl Evidenced<'_> {
         users: &[ArmUsers],
         split: &Split,
         comparisons: &[Comparison],
-    ) -> (Verdict, Option<String>, Vec<String>) {
+    ) -> (ExperimentVerdict, Option<String>, Vec<String>) {
         if let Some((arm, same)) = self.without_difference() {
-            return (Verdict::Hold, Some(arm), vec![same]);
+            return (ExperimentVerdict::Hold, Some(arm), vec![same]);
         }
         let worse = |comparison: &Comparison, of: Of| {
             let harms = self.harms(comparison, of);
-            (!harms.is_empty()).then(|| (Verdict::Rollback, Some(comparison.arm.clone()), harms))
+            (!harms.is_empty()).then(|| {
+                (
+                    ExperimentVerdict::Rollback,
+                    Some(comparison.arm.clone()),
+                    harms,
+                )
+            })
         };
         // Whoever is refused is refused now, whatever else is in doubt.
         if let Some(harm) = comparisons.iter().find_map(|it| worse(it, Of::Refusals)) {
@@ -38,7 +46,7 @@ impl Evidenced<'_> {
         }
         let doubts = self.doubts(users, split);
         if !doubts.is_empty() {
-            return (Verdict::Hold, None, doubts);
+            return (ExperimentVerdict::Hold, None, doubts);
         }
         let mut why = Vec::new();
         if let Some((verdict, arm, harms)) = comparisons.iter().find_map(|it| worse(it, Of::All)) {
@@ -51,7 +59,7 @@ impl Evidenced<'_> {
                 self.age_ms() / 1_000
             ));
             why.extend(harms);
-            return (Verdict::Continue, arm, why);
+            return (ExperimentVerdict::Continue, arm, why);
         }
         let diluted = users.iter().filter(|arm| arm.is_diluted);
         let diluted: Vec<String> = diluted
@@ -63,15 +71,21 @@ impl Evidenced<'_> {
             })
             .collect();
         if !diluted.is_empty() {
-            return (Verdict::Hold, None, diluted);
+            return (ExperimentVerdict::Hold, None, diluted);
         }
         for comparison in comparisons {
             match self.promotion(users, comparison) {
-                Ok(said) => return (Verdict::Promotable, Some(comparison.arm.clone()), said),
+                Ok(said) => {
+                    return (
+                        ExperimentVerdict::Promotable,
+                        Some(comparison.arm.clone()),
+                        said,
+                    );
+                }
                 Err(missing) => why.extend(missing),
             }
         }
-        (Verdict::Continue, None, why)
+        (ExperimentVerdict::Continue, None, why)
     }
 
     /// How old the phase is, ms.
@@ -189,7 +203,7 @@ impl Evidenced<'_> {
     }
 
     /// A metric that has nothing to divide by decides nothing, and a guardrail of that kind is in nobody's way.
-    fn empty(&self, finding: &Finding) -> Result<String, String> {
+    fn empty(&self, finding: &MetricComparison) -> Result<String, String> {
         let metric = finding.metric;
         let said = format!(
             "`{metric}` has nothing to count in any arm: {}",
@@ -202,7 +216,7 @@ impl Evidenced<'_> {
     }
 
     /// Whether the primary metric is better, or why that is not known.
-    fn improvement(&self, arm: &str, finding: &Finding) -> Result<String, String> {
+    fn improvement(&self, arm: &str, finding: &MetricComparison) -> Result<String, String> {
         let (metric, events) = (finding.metric, finding.events);
         let Some(difference) = finding.difference else {
             return Err(few_contribute(arm, finding));
@@ -230,7 +244,7 @@ impl Evidenced<'_> {
         ))
     }
 
-    fn shown_by(&self, finding: &Finding) -> String {
+    fn shown_by(&self, finding: &MetricComparison) -> String {
         let units = self.definition.units();
         finding.users_needed.map_or_else(String::new, |needed| {
             format!("; about {needed:.0} {units} in both arms would show it")
@@ -244,7 +258,7 @@ impl Evidenced<'_> {
 }
 
 /// Whether a guardrail is worse by less than its margin, or why that is not known.
-fn guarded(arm: &str, finding: &Finding, margin: f64) -> Result<String, String> {
+fn guarded(arm: &str, finding: &MetricComparison, margin: f64) -> Result<String, String> {
     let metric = finding.metric;
     match finding.worst {
         Some(worst) if worst < margin => Ok(format!(
@@ -265,7 +279,7 @@ fn guarded(arm: &str, finding: &Finding, margin: f64) -> Result<String, String> 
 }
 
 /// That the values of so few users would decide.
-fn few_contribute(arm: &str, finding: &Finding) -> String {
+fn few_contribute(arm: &str, finding: &MetricComparison) -> String {
     format!(
         "`{}` of `{arm}` rests on {} contributing users in the smaller arm, and an interval needs {EFFECTIVE_MIN}: too few decide it",
         finding.metric,

@@ -3,9 +3,11 @@
 use super::super::definition::{Definition, Guardrail};
 use super::super::metric::Metric;
 use super::super::tally::Member;
-use super::{ArmUsers, Assessment, Comparison, Evidenced, Finding, Interval, Split, share};
+use super::{
+    ArmUsers, Comparison, Evidenced, Interval, MetricComparison, PhaseAssessment, Split, share,
+};
 use wastegate_core::stats::bounded::mixture;
-use wastegate_core::stats::counts::{Evidence, SampleRatio};
+use wastegate_core::stats::counts::{MultinomialTest, SampleRatio};
 use wastegate_core::stats::power::{sequence_effect, sequence_users};
 use wastegate_core::stats::relative::fieller_within;
 use wastegate_core::stats::{Contrast, Estimate, Moments, Sequence};
@@ -19,7 +21,7 @@ const RARE_PRIOR_USERS: f64 = 10.0;
 
 impl Evidenced<'_> {
     /// Looks at everything.
-    pub(in crate::experiment) fn assess(&self) -> Assessment {
+    pub(in crate::experiment) fn assess(&self) -> PhaseAssessment {
         let users = self.users();
         let comparisons: Vec<Comparison> = (1..self.definition.arms.len())
             .map(|arm| self.compare(arm))
@@ -32,7 +34,7 @@ impl Evidenced<'_> {
             not_taken: self.not_taken,
         };
         let (verdict, arm, because) = self.conclude(&users, &split, &comparisons);
-        Assessment {
+        PhaseAssessment {
             verdict,
             arm,
             because,
@@ -98,7 +100,7 @@ impl Evidenced<'_> {
         self.definition.alpha / tests.max(1) as f64
     }
 
-    fn find(&self, arm: usize, metric: Metric, margin: Option<f64>) -> Finding {
+    fn find(&self, arm: usize, metric: Metric, margin: Option<f64>) -> MetricComparison {
         let pairs = |arm: usize| -> Vec<(f64, f64)> {
             let members = self.arm(arm).iter();
             members
@@ -109,7 +111,7 @@ impl Evidenced<'_> {
         let sums = [Moments::of(&a), Moments::of(&b)];
         let [control, treatment] = sums.map(|sums| Estimate::of(&sums));
         let contrast = Contrast::of(&a, &b);
-        let mut finding = Finding {
+        let mut finding = MetricComparison {
             metric,
             about: metric.about(),
             margin,
@@ -151,7 +153,7 @@ impl Evidenced<'_> {
     }
 
     /// What so many users show, and how many it takes.
-    fn plan(&self, finding: &mut Finding, contrast: &Contrast) {
+    fn plan(&self, finding: &mut MetricComparison, contrast: &Contrast) {
         let Definition { alpha, power, .. } = *self.definition;
         let Some(sequence) = self.sequence(alpha).filter(|_| contrast.se > 0.0) else {
             return;
@@ -170,7 +172,7 @@ impl Evidenced<'_> {
     }
 
     /// What is certain whenever it is looked at.
-    fn conclude_from(&self, finding: &mut Finding, contrast: &Contrast) {
+    fn conclude_from(&self, finding: &mut MetricComparison, contrast: &Contrast) {
         let sequence = self.sequence(self.definition.alpha);
         let Some((sequence, always)) =
             sequence.and_then(|sequence| Some((sequence, contrast.at(&sequence)?)))
@@ -222,7 +224,7 @@ impl Evidenced<'_> {
             blocked.count() as u64
         };
         let counts = [hit(0), hit(arm)];
-        let evidence = Evidence::against(&shares, RARE_PRIOR_USERS)?;
+        let evidence = MultinomialTest::against(&shares, RARE_PRIOR_USERS)?;
         let expected = share(counts[0], 1) * shares[1] / shares[0];
         // Only harm counts: fewer than the share is no alarm.
         let is_more = share(counts[1], 1) > expected;

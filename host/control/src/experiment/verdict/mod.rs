@@ -23,7 +23,7 @@ use wastegate_core::stats::relative::Relative;
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ExperimentVerdict {
     /// Some arm does harm.
     Rollback,
     /// The numbers cannot be trusted.
@@ -36,14 +36,14 @@ pub enum Verdict {
 
 /// Everything that is known of a phase.
 #[derive(Debug, Clone, Serialize)]
-pub struct Assessment {
+pub struct PhaseAssessment {
     /// What is to be done.
-    pub verdict: Verdict,
+    pub verdict: ExperimentVerdict,
     /// Which arm that is about, if about one.
     pub arm: Option<String>,
     /// Why, in sentences.
     pub because: Vec<String>,
-    /// Each arm's users.
+    /// Users that were exposed to the arm in this phase.
     pub users: Vec<ArmUsers>,
     /// Whether users fell into arms as they should.
     pub split: Split,
@@ -54,11 +54,11 @@ pub struct Assessment {
 /// An arm's users.
 #[derive(Debug, Clone, Serialize)]
 pub struct ArmUsers {
-    /// The arm.
+    /// The arm's name.
     pub arm: String,
-    /// Its share.
+    /// The arm's share of users, from 0 to 1.
     pub weight: f64,
-    /// Exposed users.
+    /// Users that were exposed to the arm in this phase.
     pub users: u64,
     /// Decisions that it was asked for.
     pub decisions: u64,
@@ -84,18 +84,18 @@ pub struct Split {
 /// An arm against the control.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// The arm.
+    /// The arm's name.
     pub arm: String,
     /// The primary metric first, then the guardrails.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<MetricComparison>,
 }
 
 /// One metric of an arm and of the control; less is better.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    /// Which metric.
+pub struct MetricComparison {
+    /// The metric that is compared.
     pub metric: Metric,
-    /// What it is.
+    /// One sentence about what the metric measures.
     pub about: &'static str,
     /// By how much it may be worse; none for the primary metric.
     pub margin: Option<f64>,
@@ -133,7 +133,7 @@ pub struct Finding {
 /// A difference with its always-valid interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
-    /// The difference.
+    /// The arm's mean less the control's, in the metric's unit.
     pub delta: f64,
     /// Its standard error.
     pub se: f64,
@@ -149,7 +149,7 @@ pub struct Interval {
 pub(super) struct Evidenced<'a> {
     pub(super) definition: &'a Definition,
     pub(super) phase: &'a PhaseKey,
-    /// By arm.
+    /// The exposed users or windows of each arm, in the order of the arms.
     pub(super) members: &'a [Vec<&'a Member>],
     pub(super) unix_ms: u64,
     pub(super) split_p: f64,
@@ -165,7 +165,7 @@ pub fn judge(
     phase: &PhaseKey,
     arms: &[Vec<&Member>],
     unix_ms: u64,
-) -> Assessment {
+) -> PhaseAssessment {
     let evidenced = Evidenced {
         definition,
         phase,

@@ -14,18 +14,18 @@ pub const REASON_BYTES_MAX: usize = 4 * 1_024;
 /// Something that was changed or refused, with who and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Counts up by one, over restarts too.
     pub seq: u64,
     /// When, ms since the Unix epoch.
     pub unix_ms: u64,
-    /// Who.
+    /// The author of the change: an operator, a source, or the gateway.
     pub by: Actor,
-    /// What, and why.
+    /// The kind of the change, its reason and what it was about.
     pub note: Note,
 }
 
-/// What happened.
+/// The kind of a change, under its name in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -35,11 +35,11 @@ pub enum What {
     Accepted,
     /// A file was refused.
     Refused,
-    /// A revision was put in charge.
+    /// A revision was activated.
     Activated,
     /// What was in a seat before was put back.
     RolledBack,
-    /// The built-in ranking was put in charge.
+    /// The built-in ranking was activated.
     Disabled,
     /// Parameters or limits were changed: a new revision of the same bytes.
     Set,
@@ -57,11 +57,11 @@ pub enum What {
     ExperimentStarted,
     /// An experiment takes in more users.
     ExperimentCovered,
-    /// An experiment did harm: everybody in it has the control.
+    /// An experiment did harm: all of its users are in the control arm now.
     ExperimentRolledBack,
     /// An experiment was stopped.
     ExperimentStopped,
-    /// A policy ranks beside whoever decides.
+    /// A shadow was started beside the active policy.
     ShadowStarted,
     /// It does not any more.
     ShadowStopped,
@@ -71,7 +71,7 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
-    /// What happened.
+    /// The kind of the change.
     pub what: What,
     /// The policy that it is about, if about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,7 +141,7 @@ impl Note {
         self
     }
 
-    /// In these seats.
+    /// The same with the seats that changed.
     #[must_use]
     pub fn moves(mut self, moves: Vec<Move>) -> Self {
         self.moves = moves;
@@ -155,7 +155,7 @@ impl Note {
     }
 }
 
-impl Entry {
+impl AuditEntry {
     /// Tells the program's log.
     pub(super) fn log(&self) {
         let Note {

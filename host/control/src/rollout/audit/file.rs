@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::RECENT_MAX;
-use super::entry::Entry;
+use super::entry::AuditEntry;
 use wastegate_files as files;
 
 /// Bytes of one file; a line that would go beyond starts the next.
@@ -26,7 +26,7 @@ pub(super) struct AuditFile {
 
 impl AuditFile {
     /// Opens the file for appending. With it its last entries, oldest first, and what was wrong.
-    pub(super) fn open(folder: &Path) -> io::Result<(Self, Vec<Entry>, Vec<String>)> {
+    pub(super) fn open(folder: &Path) -> io::Result<(Self, Vec<AuditEntry>, Vec<String>)> {
         let (mut entries, mut problems) = (Vec::new(), Vec::new());
         // The current one may just have been started: the one before it counts too.
         for path in [name(folder, 1), name(folder, 0)] {
@@ -60,7 +60,7 @@ impl AuditFile {
     }
 
     /// Writes one line and waits until it is on disk.
-    pub(super) fn append(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn append(&mut self, entry: &AuditEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
@@ -111,12 +111,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Every line that is an entry; how many are none is said once a file.
-fn parse(path: &Path, text: &[u8], entries: &mut Vec<Entry>, problems: &mut Vec<String>) {
+fn parse(path: &Path, text: &[u8], entries: &mut Vec<AuditEntry>, problems: &mut Vec<String>) {
     let lines = text.split(|byte| *byte == b'\n');
     let mut unreadable = 0_u32;
     for line in lines.filter(|line| !line.is_empty()) {
-        match serde_json::from_slice::<Entry>(line) {
-            // Numbers that do not rise are lines that somebody put there.
+        match serde_json::from_slice::<AuditEntry>(line) {
+            // Numbers that do not rise are lines that the gateway did not write.
             Ok(entry) if entries.last().is_none_or(|last| last.seq < entry.seq) => {
                 entries.push(entry);
             }

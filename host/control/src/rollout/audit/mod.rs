@@ -3,7 +3,7 @@
 //! With a state directory every entry is a line of `audit.jsonl`, on disk before the change is
 //! answered for. Without one, and besides, the last ones are kept in memory, and each is a line of the
 //! program's log. A line that cannot be written never stops a change: a full disk must not keep a
-//! bad policy in charge. It is told instead.
+//! bad policy active. It is told instead.
 
 mod entry;
 mod file;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-pub use entry::{Entry, Note, REASON_BYTES_MAX, What, in_words};
+pub use entry::{AuditEntry, Note, REASON_BYTES_MAX, What, in_words};
 pub use file::{AUDIT_FILE_BYTES_MAX, AUDIT_FILES_KEPT};
 
 use self::file::AuditFile;
@@ -25,13 +25,13 @@ pub const RECENT_MAX: usize = 1_024;
 
 /// The audit log.
 #[derive(Debug)]
-pub struct Audit {
+pub struct AuditLog {
     clock: Clock,
     /// A lock, because entries are numbered in the order in which they are written. Held while a
     /// line goes to disk, so it is taken on threads that may block.
     writer: Mutex<Writer>,
-    /// The last ones, for whoever asks. Never held while anything waits.
-    recent: Mutex<VecDeque<Entry>>,
+    /// The last entries, for the API. Never held while anything waits.
+    recent: Mutex<VecDeque<AuditEntry>>,
 }
 
 #[derive(Debug)]
@@ -40,8 +40,8 @@ struct Writer {
     file: Option<AuditFile>,
 }
 
-impl Audit {
-    /// In memory only.
+impl AuditLog {
+    /// A log that is kept in memory only and lost with the process.
     #[must_use]
     pub fn in_memory(clock: Clock) -> Self {
         Self::new(clock, None, Vec::new())
@@ -57,7 +57,7 @@ impl Audit {
         Ok((Self::new(clock, Some(file), entries), problems))
     }
 
-    fn new(clock: Clock, file: Option<AuditFile>, entries: Vec<Entry>) -> Self {
+    fn new(clock: Clock, file: Option<AuditFile>, entries: Vec<AuditEntry>) -> Self {
         let next = entries
             .last()
             .map_or(1, |entry| entry.seq.saturating_add(1));
@@ -72,7 +72,7 @@ impl Audit {
     /// there is a file.
     pub fn write(&self, by: &Actor, note: Note) -> bool {
         let mut writer = self.writer.lock();
-        let entry = Entry {
+        let entry = AuditEntry {
             seq: writer.next,
             unix_ms: self.clock.unix_ms(self.clock.now()),
             by: by.clone(),
@@ -97,7 +97,7 @@ impl Audit {
 
     /// The last entries, oldest first: at most `max`, of those with a number above `after`.
     #[must_use]
-    pub fn recent(&self, after: u64, max: usize) -> Vec<Entry> {
+    pub fn recent(&self, after: u64, max: usize) -> Vec<AuditEntry> {
         let recent = self.recent.lock();
         let newer = recent.iter().filter(|entry| entry.seq > after);
         let skipped = newer.clone().count().saturating_sub(max);

@@ -8,8 +8,8 @@ use super::file::{AuditFile, name};
 use super::*;
 use crate::rollout::ledger::Move;
 
-fn entry(seq: u64) -> Entry {
-    Entry {
+fn entry(seq: u64) -> AuditEntry {
+    AuditEntry {
         seq,
         unix_ms: seq,
         by: Actor::guard(),
@@ -22,13 +22,13 @@ fn entries_are_read_back_after_a_restart_and_counted_on() {
     let folder = tempdir().unwrap();
     let seven = RevisionId::new(7).unwrap();
     {
-        let (audit, problems) = Audit::open(Clock::manual(), folder.path()).unwrap();
+        let (audit, problems) = AuditLog::open(Clock::manual(), folder.path()).unwrap();
         assert_eq!((problems.len(), audit.highest_revision()), (0, None));
         let note = Note::new(What::Accepted, "fine").of("lru").revision(seven);
         assert!(audit.write(&Actor::config(), note));
         assert!(audit.write(&Actor::config(), Note::new(What::Started, "")));
     }
-    let (audit, _) = Audit::open(Clock::manual(), folder.path()).unwrap();
+    let (audit, _) = AuditLog::open(Clock::manual(), folder.path()).unwrap();
     audit.write(&Actor::guard(), Note::new(What::Recovered, ""));
     let seqs: Vec<u64> = audit.recent(0, 10).iter().map(|entry| entry.seq).collect();
     assert_eq!(seqs, [1, 2, 3]);
@@ -43,7 +43,7 @@ fn a_line_that_a_crash_cut_short_costs_itself_only() {
     let path = name(folder.path(), 0);
     let whole = serde_json::to_string(&entry(1)).unwrap();
     fs::write(&path, format!("{whole}\n{{\"seq\":2,\"unix")).unwrap();
-    let (audit, problems) = Audit::open(Clock::manual(), folder.path()).unwrap();
+    let (audit, problems) = AuditLog::open(Clock::manual(), folder.path()).unwrap();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(
         problems[0].contains("1 lines are no entries"),
@@ -51,7 +51,7 @@ fn a_line_that_a_crash_cut_short_costs_itself_only() {
     );
     audit.write(&Actor::guard(), Note::new(What::Started, ""));
     drop(audit);
-    let (audit, _) = Audit::open(Clock::manual(), folder.path()).unwrap();
+    let (audit, _) = AuditLog::open(Clock::manual(), folder.path()).unwrap();
     let seqs: Vec<u64> = audit.recent(0, 10).iter().map(|entry| entry.seq).collect();
     assert_eq!(seqs, [1, 2]);
 }
@@ -70,14 +70,14 @@ fn full_files_are_set_aside_and_the_oldest_removed() {
         assert!(fs::metadata(name(folder.path(), age)).unwrap().len() <= 400);
     }
     // Two files are enough to know where to go on.
-    let (audit, problems) = Audit::open(Clock::manual(), folder.path()).unwrap();
+    let (audit, problems) = AuditLog::open(Clock::manual(), folder.path()).unwrap();
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(audit.recent(0, 1).first().map(|entry| entry.seq), Some(100));
 }
 
 #[test]
 fn memory_holds_the_last_ones() {
-    let audit = Audit::in_memory(Clock::manual());
+    let audit = AuditLog::in_memory(Clock::manual());
     for _ in 0..RECENT_MAX + 5 {
         audit.write(&Actor::guard(), Note::new(What::Started, ""));
     }

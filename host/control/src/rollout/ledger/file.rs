@@ -1,14 +1,14 @@
 //! The ledger as it is written down: JSON with a version, read strictly.
 //!
 //! What does not hold together is refused as a whole, with what is wrong and where: a ledger that is
-//! half believed could put the wrong policy in charge.
+//! half believed could activate the wrong policy.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::seats::{HISTORY_MAX, Held, Stack};
-use super::{Chosen, Ledger};
+use super::{Chosen, RevisionLedger};
 use crate::rollout::revision::Revision;
 use wastegate_core::types::{RevisionId, Tier};
 
@@ -61,7 +61,7 @@ struct OnlyVersion {
     v: u64,
 }
 
-impl Ledger {
+impl RevisionLedger {
     /// As it is written down.
     #[must_use]
     pub fn to_json(&self) -> String {

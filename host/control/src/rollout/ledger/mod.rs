@@ -1,6 +1,6 @@
 //! Which revisions there are, and who sits in which seat: the pure part.
 //!
-//! Each tier's seat is a stack: whoever was put there last is active, and beneath it is what was
+//! Each tier's seat is a stack: the revision that was put there last is active, and beneath it is what was
 //! there before. An activation lays something on top, a rollback takes the top off, and the
 //! *fallback* of a seat is read from the stack, never stored. Every entry carries the number of the
 //! change that put it there, so that a rollback of everything undoes the last change that still
@@ -27,17 +27,17 @@ use super::source::PolicyName;
 use wastegate_core::types::{Limits, RevisionId, Tier};
 use wastegate_engine::policy::Params;
 
-/// Revisions and seats. A value: a change makes another one, and whoever holds this one is not
+/// Revisions and seats. A value: a change makes another one, and a holder of this one is not
 /// disturbed.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Ledger {
+pub struct RevisionLedger {
     /// The highest number that was ever given.
     last: Option<RevisionId>,
     /// The number of the last change of a seat.
     changes: u64,
     revisions: BTreeMap<RevisionId, Revision>,
     seats: [Stack; 5],
-    /// Those of them that were ever in charge.
+    /// Those of them that were ever active.
     served: BTreeSet<RevisionId>,
     chosen: Option<Chosen>,
 }
@@ -49,15 +49,15 @@ pub struct Ledger {
 pub struct Chosen {
     /// The source in words, such as `shipped lru`.
     pub source: String,
-    /// The parameters.
+    /// The values of the policy's parameters.
     pub params: Params,
-    /// The limits.
+    /// The limits that replace the node's for this revision.
     pub limits: Limits,
-    /// The revision.
+    /// The revision that was accepted with these values.
     pub revision: RevisionId,
 }
 
-impl Ledger {
+impl RevisionLedger {
     /// One with nothing in it, whose first revision comes after `last`: for a deployment that lost
     /// its ledger and must not use a number twice.
     #[must_use]
@@ -73,7 +73,7 @@ impl Ledger {
         self.revisions.values()
     }
 
-    /// One revision.
+    /// The revision of this number, if it was ever accepted here.
     #[must_use]
     pub fn revision(&self, id: RevisionId) -> Option<&Revision> {
         self.revisions.get(&id)
@@ -133,9 +133,9 @@ impl Ledger {
         self.stack(tier).active()
     }
 
-    /// Who stands in for the active one while that is left alone: the nearest before it with other
+    /// The fallback of the active one, while that is quarantined: the nearest before it with other
     /// bytes, since a breaker knows policies by their bytes. None if the built-in ranking was put
-    /// in charge in between: then somebody took the earlier ones away.
+    /// active in between: then somebody took the earlier ones away.
     #[must_use]
     pub fn fallback(&self, tier: Tier) -> Option<RevisionId> {
         let active = self.revision(self.active(tier)?)?;
@@ -161,13 +161,13 @@ impl Ledger {
             .collect()
     }
 
-    /// Whether a revision was ever in charge.
+    /// Whether a revision was ever active.
     #[must_use]
     pub fn has_served(&self, id: RevisionId) -> bool {
         self.served.contains(&id)
     }
 
-    /// The tiers at which a revision stands in for the active one.
+    /// The tiers at which a revision is the fallback of the active one.
     #[must_use]
     pub fn standing_in(&self, id: RevisionId) -> Vec<Tier> {
         let mut tiers = Tier::ALL.to_vec();
@@ -183,8 +183,8 @@ impl Ledger {
         tiers
     }
 
-    /// Puts a revision, or the built-in ranking, in charge of some tiers. What moved; nothing where
-    /// it is in charge already.
+    /// Activates a revision, or the built-in ranking, at some tiers. Returns what moved; nothing where
+    /// it is active already.
     pub fn put(&mut self, tiers: &[Tier], revision: Option<RevisionId>) -> Vec<Move> {
         let moves: Vec<Move> = tiers
             .iter()
@@ -234,7 +234,7 @@ impl Ledger {
         Ok(moves)
     }
 
-    /// Gives up who is active at a tier, for who was there before; nobody if nobody was.
+    /// Replaces the active revision of a tier by the one before it; none if there was none.
     pub fn give_up(&mut self, tier: Tier) {
         self.stack_mut(tier).pop();
     }

@@ -21,7 +21,7 @@ pub struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Move {
-    /// Whose seat.
+    /// The tier whose seat changes.
     pub tier: Tier,
     /// Who was there; none for the built-in ranking.
     pub from: Option<RevisionId>,
@@ -40,7 +40,7 @@ pub struct NothingBefore {
     pub tier: Option<Tier>,
 }
 
-/// Who was put into one seat, oldest first. Empty is a seat that nobody was ever put into.
+/// The revisions that were put into one seat, oldest first. Empty is a seat that never had one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Stack(Vec<Held>);
 
@@ -55,12 +55,12 @@ impl Stack {
         &self.0
     }
 
-    /// Who is there.
+    /// The revision that is active at this tier.
     pub(super) fn active(&self) -> Option<RevisionId> {
         self.0.last().and_then(|held| held.revision)
     }
 
-    /// Latest first.
+    /// The revisions that the seat had, latest first.
     pub(super) fn held(&self) -> impl Iterator<Item = Held> {
         self.0.iter().rev().copied()
     }

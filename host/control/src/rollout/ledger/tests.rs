@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rollout::actor::Actor;
-use crate::rollout::source::Origin;
+use crate::rollout::source::PolicyOrigin;
 
 /// A change that somebody makes.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ fn revision(policy: u8, bytes: u8) -> Revision {
         version: "1.0.0".to_owned(),
         digest: format!("{policy:032x}{bytes:032x}"),
         size: u64::from(bytes) + 1,
-        origin: Origin::Upload,
+        origin: PolicyOrigin::Upload,
         signature: None,
         signed: None,
         by: Actor::config(),
@@ -56,11 +56,11 @@ fn tiers(tier: Option<Tier>) -> Vec<Tier> {
 }
 
 /// Who is active, tier by tier.
-fn seats(ledger: &Ledger) -> [Option<RevisionId>; 5] {
+fn seats(ledger: &RevisionLedger) -> [Option<RevisionId>; 5] {
     Tier::ALL.map(|tier| ledger.active(tier))
 }
 
-fn perform(ledger: &mut Ledger, act: &Act) {
+fn perform(ledger: &mut RevisionLedger, act: &Act) {
     match *act {
         Act::Accept(policy, bytes) => {
             ledger.accept(revision(policy, bytes));
@@ -85,7 +85,7 @@ proptest! {
     /// Whatever is done, in whatever order.
     #[test]
     fn what_sits_in_a_seat_is_there_and_numbers_are_never_given_twice(acts in prop::collection::vec(act(), 0..60)) {
-        let mut ledger = Ledger::default();
+        let mut ledger = RevisionLedger::default();
         let mut given = std::collections::BTreeMap::new();
         for act in &acts {
             let before = ledger.clone();
@@ -110,14 +110,14 @@ proptest! {
                 prop_assert_eq!(&*digest, &known.digest, "{} was given twice", known.id);
             }
             prop_assert!(ledger.last() >= before.last());
-            prop_assert_eq!(&Ledger::from_json(&ledger.to_json()).unwrap(), &ledger);
+            prop_assert_eq!(&RevisionLedger::from_json(&ledger.to_json()).unwrap(), &ledger);
         }
     }
 
-    /// Rollbacks of everything walk back through exactly what was in charge, change by change.
+    /// Rollbacks of everything walk back through exactly what was active, change by change.
     #[test]
     fn rollbacks_are_the_way_back(puts in prop::collection::vec((prop::option::of(tier()), 0..5_usize), 0..30)) {
-        let mut ledger = Ledger::default();
+        let mut ledger = RevisionLedger::default();
         let ids: Vec<RevisionId> = (0..4).map(|bytes| ledger.accept(revision(0, bytes))).collect();
         ledger.put(&Tier::ALL, ids.first().copied());
         let mut was = vec![seats(&ledger)];
@@ -137,7 +137,7 @@ proptest! {
     /// A rollback of one tier walks back through that tier's own, and touches no other.
     #[test]
     fn a_tier_goes_back_alone(puts in prop::collection::vec((prop::option::of(tier()), 0..5_usize), 0..30), at in tier()) {
-        let mut ledger = Ledger::default();
+        let mut ledger = RevisionLedger::default();
         let ids: Vec<RevisionId> = (0..4).map(|bytes| ledger.accept(revision(0, bytes))).collect();
         ledger.put(&Tier::ALL, ids.first().copied());
         let mut was = vec![ledger.active(at)];
@@ -147,7 +147,7 @@ proptest! {
                 was.push(ledger.active(at));
             }
         }
-        let others = |ledger: &Ledger| -> Vec<_> {
+        let others = |ledger: &RevisionLedger| -> Vec<_> {
             let others = Tier::ALL.into_iter().filter(|tier| *tier != at);
             others.map(|tier| ledger.active(tier)).collect()
         };
@@ -162,7 +162,7 @@ proptest! {
     /// A ledger that somebody edited is read as it is or refused, and never panics.
     #[test]
     fn a_damaged_ledger_is_refused_or_holds_together(cut in 0.0..1.0_f64, with in "[0-9a-z\",:{}\\[\\]]{0,6}") {
-        let mut ledger = Ledger::default();
+        let mut ledger = RevisionLedger::default();
         for bytes in 0..3 {
             let id = ledger.accept(revision(0, bytes));
             ledger.put(&Tier::ALL, Some(id));
@@ -171,7 +171,7 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short text")]
         let at = (cut * text.len() as f64) as usize;
         text.replace_range(at..(at + with.len()).min(text.len()), &with);
-        if let Ok(read) = Ledger::from_json(&text) {
+        if let Ok(read) = RevisionLedger::from_json(&text) {
             for id in Tier::ALL.iter().filter_map(|tier| read.active(*tier)) {
                 prop_assert!(read.revision(id).is_some());
             }
@@ -181,7 +181,7 @@ proptest! {
 
 #[test]
 fn who_stands_in_has_other_bytes_and_nobody_stands_in_past_the_built_in_ranking() {
-    let mut ledger = Ledger::default();
+    let mut ledger = RevisionLedger::default();
     let first = ledger.accept(revision(0, 1));
     let second = ledger.accept(revision(0, 2));
     let mut set = revision(0, 2);
@@ -204,7 +204,7 @@ fn who_stands_in_has_other_bytes_and_nobody_stands_in_past_the_built_in_ranking(
 
 #[test]
 fn the_same_again_is_the_same_revision_and_may_bring_its_signature() {
-    let mut ledger = Ledger::default();
+    let mut ledger = RevisionLedger::default();
     let id = ledger.accept(revision(0, 1));
     let mut signed = revision(0, 1);
     signed.signature = Some("untrusted comment: …".to_owned());
@@ -216,7 +216,7 @@ fn the_same_again_is_the_same_revision_and_may_bring_its_signature() {
 
 #[test]
 fn the_newest_of_each_policy_are_kept_and_whoever_is_seated() {
-    let mut ledger = Ledger::default();
+    let mut ledger = RevisionLedger::default();
     let ids: Vec<RevisionId> = (0..6)
         .map(|bytes| ledger.accept(revision(0, bytes)))
         .collect();
@@ -237,7 +237,7 @@ fn the_newest_of_each_policy_are_kept_and_whoever_is_seated() {
 
 #[test]
 fn what_contradicts_itself_is_refused_with_what_is_wrong() {
-    let mut ledger = Ledger::default();
+    let mut ledger = RevisionLedger::default();
     let id = ledger.accept(revision(0, 1));
     ledger.put(&Tier::ALL, Some(id));
     let good = ledger.to_json();
@@ -271,7 +271,7 @@ fn what_contradicts_itself_is_refused_with_what_is_wrong() {
         ),
     ] {
         assert!(good.contains(from), "{from}");
-        let said = Ledger::from_json(&good.replace(from, to))
+        let said = RevisionLedger::from_json(&good.replace(from, to))
             .unwrap_err()
             .to_string();
         assert!(said.contains(says), "{said}");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::Rollout;
 use super::change::current;
-use crate::rollout::error::Refused;
+use crate::rollout::error::RolloutError;
 use crate::rollout::source::{Fetched, PolicyName};
 use wastegate_core::types::{RevisionId, Tier};
 use wastegate_engine::policy::{Limits, Params, Pick, Policy};
 
 impl Rollout {
-    /// The revision that is meant by a policy's name: the one in charge, else the newest. None for one
+    /// The revision that is meant by a policy's name: the active one, else the newest. None for one
     /// that only the host ships.
     #[must_use]
     pub fn meant(&self, name: &PolicyName) -> Option<RevisionId> {
@@ -36,9 +36,9 @@ impl Rollout {
         number.filter(is_it).or_else(any)
     }
 
-    /// Who is in charge of admissions, tier by tier; none where the built-in ranking is.
+    /// The active revisions for admissions, tier by tier; none where the built-in ranking is.
     #[must_use]
-    pub fn in_charge_of_admissions(&self) -> Vec<Option<RevisionId>> {
+    pub fn active_for_admissions(&self) -> Vec<Option<RevisionId>> {
         let ledger = self.ledger();
         Tier::ADMISSION
             .iter()
@@ -49,8 +49,8 @@ impl Rollout {
     /// A policy by name, with these parameters on top of those it has here. Blocks.
     ///
     /// # Errors
-    /// [`Refused`] where there is none of that name, or it cannot be made ready so.
-    pub fn arm(&self, name: &PolicyName, params: &Params) -> Result<Arc<Policy>, Refused> {
+    /// [`RolloutError`] where there is none of that name, or it cannot be made ready so.
+    pub fn arm(&self, name: &PolicyName, params: &Params) -> Result<Arc<Policy>, RolloutError> {
         match self.meant(name) {
             Some(id) => self.arm_of(id, params),
             None => {
@@ -66,9 +66,11 @@ impl Rollout {
     ///
     /// # Errors
     /// As [`Rollout::arm`].
-    pub fn arm_of(&self, id: RevisionId, params: &Params) -> Result<Arc<Policy>, Refused> {
+    pub fn arm_of(&self, id: RevisionId, params: &Params) -> Result<Arc<Policy>, RolloutError> {
         let ledger = self.ledger();
-        let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
+        let revision = ledger
+            .revision(id)
+            .ok_or(RolloutError::NoSuchRevision(id))?;
         if params.is_empty() {
             return self.ready(revision);
         }

@@ -1,32 +1,32 @@
-//! Who is put in charge, and taken away again.
+//! Which revision is activated, and how that is taken back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::load::Ready;
-use super::{Rollout, Settings};
+use super::{Rollout, SettingsSource};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
-use crate::rollout::error::Refused;
-use crate::rollout::ledger::{Ledger, Move};
+use crate::rollout::error::RolloutError;
+use crate::rollout::ledger::{Move, RevisionLedger};
 use crate::rollout::revision::Revision;
 use crate::rollout::source::{Fetched, PolicyName};
 use wastegate_core::types::{RevisionId, Tier, chain, spelling};
 use wastegate_engine::policy::shipped;
 
-/// What an operator takes to be in charge; a change is refused where it is not.
+/// What an operator takes to be active; a change is refused where it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected(
     /// A revision, or none for the built-in ranking.
     pub Option<RevisionId>,
 );
 
-/// Where a revision is put in charge.
+/// Where a revision is activated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Activation {
     /// At one tier; none for all of them.
     pub tier: Option<Tier>,
-    /// Only if this is in charge there.
+    /// Only if this is active there.
     pub expected: Option<Expected>,
     /// Why, for the audit log; may be empty.
     pub reason: String,
@@ -50,25 +50,25 @@ pub(super) struct Plan<'a> {
 }
 
 impl Rollout {
-    /// Puts a policy's revision in charge; without a number its newest, and if there is none the one
+    /// Activates a policy's revision; without a number its newest, and if there is none the one
     /// that the host ships under that name.
     ///
     /// # Errors
-    /// [`Refused`]; nothing changed then.
+    /// [`RolloutError`]; nothing changed then.
     pub async fn activate(
         self: &Arc<Self>,
         name: PolicyName,
         revision: Option<RevisionId>,
         activation: Activation,
         by: Actor,
-    ) -> Result<(RevisionId, Changed), Refused> {
+    ) -> Result<(RevisionId, Changed), RolloutError> {
         let known = match revision {
             Some(id) => Some(self.of_policy(id, &name)?),
             None => self.ledger().newest(&name).map(|newest| newest.id),
         };
         let Some(id) = known else {
             let shipped = Fetched::shipped(&name).ok_or_else(|| self.no_such(&name))?;
-            let settings = Settings::defaults();
+            let settings = SettingsSource::defaults();
             let submitted = self.submit(shipped, settings, Some(activation), by).await?;
             let changed = submitted.changed.unwrap_or_else(|| self.nothing());
             return Ok((submitted.revision, changed));
@@ -80,16 +80,16 @@ impl Rollout {
         Ok((id, changed?))
     }
 
-    /// Puts back what was in charge before: at one tier, or without a tier wherever the last change
+    /// Activates again what was active before: at one tier, or without a tier wherever the last change
     /// that still stands was made.
     ///
     /// # Errors
-    /// [`Refused`]; nothing changed then.
+    /// [`RolloutError`]; nothing changed then.
     pub async fn rollback(
         self: &Arc<Self>,
         activation: Activation,
         by: Actor,
-    ) -> Result<Changed, Refused> {
+    ) -> Result<Changed, RolloutError> {
         let changed = self.in_turn(move |this| {
             let plan = Plan {
                 what: What::RolledBack,
@@ -106,15 +106,15 @@ impl Rollout {
         changed
     }
 
-    /// Puts the built-in ranking in charge. Needs no compiler and no disk to take effect.
+    /// Activates the built-in ranking. Needs no compiler and no disk to take effect.
     ///
     /// # Errors
-    /// [`Refused`]; nothing changed then.
+    /// [`RolloutError`]; nothing changed then.
     pub async fn disable(
         self: &Arc<Self>,
         activation: Activation,
         by: Actor,
-    ) -> Result<Changed, Refused> {
+    ) -> Result<Changed, RolloutError> {
         let changed = self.in_turn(move |this| {
             let plan = Plan {
                 what: What::Disabled,
@@ -134,7 +134,7 @@ impl Rollout {
         id: RevisionId,
         activation: &Activation,
         by: &Actor,
-    ) -> Result<Changed, Refused> {
+    ) -> Result<Changed, RolloutError> {
         let plan = Plan {
             what: What::Activated,
             reason: &activation.reason,
@@ -142,7 +142,9 @@ impl Rollout {
         };
         self.change(&plan, |ledger| {
             expect(ledger, activation)?;
-            ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
+            ledger
+                .revision(id)
+                .ok_or(RolloutError::NoSuchRevision(id))?;
             Ok(ledger.put(&tiers(activation.tier), Some(id)))
         })
     }
@@ -151,9 +153,9 @@ impl Rollout {
     fn change(
         &self,
         plan: &Plan<'_>,
-        mut edit: impl FnMut(&mut Ledger) -> Result<Vec<Move>, Refused>,
-    ) -> Result<Changed, Refused> {
-        let mut rehearsed = Ledger::clone(&self.ledger());
+        mut edit: impl FnMut(&mut RevisionLedger) -> Result<Vec<Move>, RolloutError>,
+    ) -> Result<Changed, RolloutError> {
+        let mut rehearsed = RevisionLedger::clone(&self.ledger());
         edit(&mut rehearsed)?;
         let ready = self.ready_actives(&rehearsed, Ready::new())?;
         self.change_of(plan, None, |ledger| Ok((edit(ledger)?, ready)))
@@ -164,11 +166,11 @@ impl Rollout {
         &self,
         plan: &Plan<'_>,
         about: Option<&Revision>,
-        edit: impl FnOnce(&mut Ledger) -> Result<(Vec<Move>, Ready), Refused>,
-    ) -> Result<Changed, Refused> {
+        edit: impl FnOnce(&mut RevisionLedger) -> Result<(Vec<Move>, Ready), RolloutError>,
+    ) -> Result<Changed, RolloutError> {
         let _one_at_a_time = self.changing.lock();
         let before = self.ledger();
-        let mut ledger = Ledger::clone(&before);
+        let mut ledger = RevisionLedger::clone(&before);
         let (moves, ready) = edit(&mut ledger)?;
         if ledger == *before {
             return Ok(self.nothing());
@@ -187,7 +189,7 @@ impl Rollout {
         })
     }
 
-    /// Names what a change was about: the new revision, else whoever is in charge after it.
+    /// Names what a change was about: the new revision, else the active policy after it.
     fn with_subject(&self, note: Note, about: Option<&Revision>, moves: &[Move]) -> Note {
         let ledger = self.ledger();
         let same = about.and_then(|about| ledger.same(&about.content()));
@@ -199,8 +201,8 @@ impl Rollout {
     }
 
     /// Takes the ledger down. If the disk does not take it the change is made all the same: a full
-    /// disk must not keep a bad policy in charge.
-    pub(super) fn write(&self, ledger: &Ledger) -> bool {
+    /// disk must not keep a bad policy active.
+    pub(super) fn write(&self, ledger: &RevisionLedger) -> bool {
         let written = self.store.write(ledger);
         if let Err(error) = &written {
             tracing::error!(
@@ -211,14 +213,14 @@ impl Rollout {
         written.is_ok()
     }
 
-    /// Only for whoever holds `changing`.
-    pub(super) fn replace(&self, ledger: Ledger) {
+    /// Only for a caller that holds `changing`.
+    pub(super) fn replace(&self, ledger: RevisionLedger) {
         self.ledger.store(Arc::new(ledger));
     }
 
-    /// Lets go of revisions that are too many. Only for whoever holds `changing`.
+    /// Removes the revisions that are too many. Only for a caller that holds `changing`.
     pub(super) fn prune(&self) {
-        let mut ledger = Ledger::clone(&self.ledger());
+        let mut ledger = RevisionLedger::clone(&self.ledger());
         let gone = ledger.prune(self.config.revisions_kept);
         if gone.is_empty() {
             return;
@@ -239,7 +241,7 @@ impl Rollout {
         }
     }
 
-    /// Makes ready who stands in, where somebody does.
+    /// Makes ready the fallback, where somebody does.
     pub(super) async fn fill_seats(self: &Arc<Self>) {
         // If too much waits already, one of those does it.
         let filled = self.in_turn(|this| {
@@ -257,11 +259,13 @@ impl Rollout {
     }
 
     /// Whether a revision is one of a policy.
-    fn of_policy(&self, id: RevisionId, name: &PolicyName) -> Result<RevisionId, Refused> {
+    fn of_policy(&self, id: RevisionId, name: &PolicyName) -> Result<RevisionId, RolloutError> {
         let ledger = self.ledger();
-        let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
+        let revision = ledger
+            .revision(id)
+            .ok_or(RolloutError::NoSuchRevision(id))?;
         if revision.name != *name {
-            return Err(Refused::OfAnother {
+            return Err(RolloutError::OfAnother {
                 revision: id,
                 of: revision.name.clone(),
                 asked: name.clone(),
@@ -270,25 +274,25 @@ impl Rollout {
         Ok(id)
     }
 
-    /// That nobody knows a policy of that name, with the nearest that there is.
+    /// The error that there is no policy of that name, with the nearest name that there is.
     #[must_use]
-    pub fn no_such(&self, name: &PolicyName) -> Refused {
+    pub fn no_such(&self, name: &PolicyName) -> RolloutError {
         let ledger = self.ledger();
         let kept = ledger.revisions().map(|revision| revision.name.as_str());
         let known = kept.chain(shipped::names());
-        Refused::NoSuchPolicy {
+        RolloutError::NoSuchPolicy {
             name: name.to_string(),
             nearest: spelling::meant(name.as_str(), known).map(str::to_owned),
         }
     }
 }
 
-/// A policy's revision in charge, the newest if several are; else its newest.
-pub(super) fn current<'a>(ledger: &'a Ledger, name: &PolicyName) -> Option<&'a Revision> {
-    in_charge(ledger, name).or_else(|| ledger.newest(name))
+/// A policy's active revision, the newest if several are; else its newest.
+pub(super) fn current<'a>(ledger: &'a RevisionLedger, name: &PolicyName) -> Option<&'a Revision> {
+    active_revision(ledger, name).or_else(|| ledger.newest(name))
 }
 
-fn in_charge<'a>(ledger: &'a Ledger, name: &PolicyName) -> Option<&'a Revision> {
+fn active_revision<'a>(ledger: &'a RevisionLedger, name: &PolicyName) -> Option<&'a Revision> {
     let active = Tier::ALL.iter().filter_map(|&tier| ledger.active(tier));
     let named = active.filter_map(|id| ledger.revision(id));
     named
@@ -300,14 +304,14 @@ fn tiers(tier: Option<Tier>) -> Vec<Tier> {
     tier.map_or_else(|| Tier::ALL.to_vec(), |tier| vec![tier])
 }
 
-fn expect(ledger: &Ledger, activation: &Activation) -> Result<(), Refused> {
+fn expect(ledger: &RevisionLedger, activation: &Activation) -> Result<(), RolloutError> {
     let Some(Expected(expected)) = activation.expected else {
         return Ok(());
     };
     let mut tiers = tiers(activation.tier).into_iter();
     match tiers.find(|&tier| ledger.active(tier) != expected) {
         None => Ok(()),
-        Some(tier) => Err(Refused::Changed {
+        Some(tier) => Err(RolloutError::Changed {
             tier: Some(tier),
             expected,
             found: ledger.active(tier),

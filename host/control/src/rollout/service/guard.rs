@@ -8,10 +8,10 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Rollout;
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
-use crate::rollout::ledger::Ledger;
+use crate::rollout::ledger::RevisionLedger;
 use wastegate_core::types::RevisionId;
-use wastegate_engine::policy::Change;
-use wastegate_engine::policy::breaker::Standing;
+use wastegate_engine::policy::BreakerChange;
+use wastegate_engine::policy::breaker::BreakerState;
 
 impl Rollout {
     /// Listens to the breakers, for ever. To be kept running by a supervisor.
@@ -29,7 +29,7 @@ impl Rollout {
         }
     }
 
-    async fn write_down(self: &Arc<Self>, change: Change) {
+    async fn write_down(self: &Arc<Self>, change: BreakerChange) {
         let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let note = this.note(&change);
@@ -40,12 +40,12 @@ impl Rollout {
         }
     }
 
-    fn note(&self, change: &Change) -> Note {
+    fn note(&self, change: &BreakerChange) -> Note {
         let ledger = self.ledger();
         let what = match change.to {
-            Standing::Open => What::Quarantined,
-            Standing::HalfOpen => What::OnTrial,
-            Standing::Closed => What::Recovered,
+            BreakerState::Open => What::Quarantined,
+            BreakerState::HalfOpen => What::OnTrial,
+            BreakerState::Closed => What::Recovered,
         };
         let subject = subject(&ledger, &change.digest);
         let name = subject
@@ -59,7 +59,7 @@ impl Rollout {
     }
 
     /// Why, and who answers at the tiers that it concerns.
-    fn reason(&self, ledger: &Ledger, change: &Change) -> String {
+    fn reason(&self, ledger: &RevisionLedger, change: &BreakerChange) -> String {
         let is = |id: RevisionId| {
             let known = ledger.revision(id);
             known.is_some_and(|known| *known.digest == *change.digest)
@@ -70,9 +70,11 @@ impl Rollout {
             return change.why.clone();
         };
         let who = match (change.to, seat.answering) {
-            (Standing::Closed, _) => "it answers again".to_owned(),
-            (Standing::Open | Standing::HalfOpen, Some(id)) => format!("{id} answers in its place"),
-            (Standing::Open | Standing::HalfOpen, None) => {
+            (BreakerState::Closed, _) => "it answers again".to_owned(),
+            (BreakerState::Open | BreakerState::HalfOpen, Some(id)) => {
+                format!("{id} answers in its place")
+            }
+            (BreakerState::Open | BreakerState::HalfOpen, None) => {
                 "the built-in ranking answers in its place".to_owned()
             }
         };
@@ -80,12 +82,12 @@ impl Rollout {
     }
 }
 
-/// The revision that is meant by some bytes: who is in charge, else who stands in, else the newest.
-fn subject(ledger: &Ledger, digest: &str) -> Option<RevisionId> {
+/// The revision that is meant by some bytes: the active one, else the fallback, else the newest.
+fn subject(ledger: &RevisionLedger, digest: &str) -> Option<RevisionId> {
     let of_digest = ledger.revisions().filter(|known| known.digest == digest);
     let rank = |id: RevisionId| {
-        let (active, stands_in) = (ledger.tiers_of(id), ledger.standing_in(id));
-        (active.len(), stands_in.len(), id)
+        let (active, fallback) = (ledger.tiers_of(id), ledger.standing_in(id));
+        (active.len(), fallback.len(), id)
     };
     of_digest.map(|known| known.id).max_by_key(|id| rank(*id))
 }

@@ -5,17 +5,17 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Rollout;
-use crate::rollout::error::Refused;
-use crate::rollout::ledger::Ledger;
+use crate::rollout::error::RolloutError;
+use crate::rollout::ledger::RevisionLedger;
 use crate::rollout::revision::Revision;
-use crate::rollout::source::Origin;
+use crate::rollout::source::PolicyOrigin;
 use wastegate_core::types::{RevisionId, Tier};
-use wastegate_engine::policy::{Breakers, Catalog, Deployed, InCharge, Pick, Policy, Seat};
+use wastegate_engine::policy::{ActivePolicies, Breakers, Catalog, Deployed, Pick, Policy, Seat};
 
 /// What policies run on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Engines {
-    /// Compiles, and holds who is in charge.
+    /// Compiles, and holds which policy is active.
     pub catalog: Arc<Catalog>,
     /// Watch who fails.
     pub breakers: Breakers,
@@ -27,8 +27,8 @@ pub(super) type Ready = BTreeMap<RevisionId, Arc<Policy>>;
 impl Rollout {
     /// A revision's policy, if it is ready already.
     pub(super) fn at_hand(&self, id: RevisionId) -> Option<Arc<Policy>> {
-        let in_charge = self.engines.catalog.in_charge();
-        let seated = in_charge
+        let active_policies = self.engines.catalog.active_policies();
+        let seated = active_policies
             .seats()
             .flat_map(|(_, seat)| seat.deployed())
             .find(|deployed| deployed.revision == id)
@@ -39,14 +39,16 @@ impl Rollout {
     /// Whether a revision of these bytes is ready.
     pub(super) fn is_compiled(&self, digest: &str) -> bool {
         let is = |policy: &Arc<Policy>| *policy.about().digest == *digest;
-        let in_charge = self.engines.catalog.in_charge();
-        let mut seated = in_charge.seats().flat_map(|(_, seat)| seat.deployed());
+        let active_policies = self.engines.catalog.active_policies();
+        let mut seated = active_policies
+            .seats()
+            .flat_map(|(_, seat)| seat.deployed());
         seated.any(|deployed| is(&deployed.policy))
             || self.warm.lock().policies().any(|(_, policy)| is(policy))
     }
 
     /// A revision's policy, loaded from the store where it is not ready. Blocks.
-    pub(super) fn ready(&self, revision: &Revision) -> Result<Arc<Policy>, Refused> {
+    pub(super) fn ready(&self, revision: &Revision) -> Result<Arc<Policy>, RolloutError> {
         match self.at_hand(revision.id) {
             Some(policy) => Ok(policy),
             None => self.load(revision),
@@ -54,22 +56,22 @@ impl Rollout {
     }
 
     /// A revision's policy, from the store. What is compiled is not compiled again. Blocks.
-    pub(super) fn load(&self, revision: &Revision) -> Result<Arc<Policy>, Refused> {
+    pub(super) fn load(&self, revision: &Revision) -> Result<Arc<Policy>, RolloutError> {
         let pick = Pick::Bytes(self.kept(revision)?);
         let catalog = &self.engines.catalog;
         Ok(catalog.prepare(&pick, &revision.params, &revision.limits)?)
     }
 
     /// A revision's bytes, if they may still be used.
-    pub(super) fn kept(&self, revision: &Revision) -> Result<Arc<[u8]>, Refused> {
+    pub(super) fn kept(&self, revision: &Revision) -> Result<Arc<[u8]>, RolloutError> {
         let bytes = self.store.bytes(&revision.digest)?;
         self.admit(revision, &bytes)?;
         Ok(bytes)
     }
 
     /// Whether a kept file may still be used: keys may have been asked for since it was accepted.
-    fn admit(&self, revision: &Revision, bytes: &[u8]) -> Result<(), Refused> {
-        if revision.origin != Origin::Shipped {
+    fn admit(&self, revision: &Revision, bytes: &[u8]) -> Result<(), RolloutError> {
+        if revision.origin != PolicyOrigin::Shipped {
             self.sources
                 .keys
                 .verify(bytes, revision.signature.as_deref())?;
@@ -77,23 +79,25 @@ impl Rollout {
         Ok(())
     }
 
-    /// Everybody who is active by a ledger, ready. Blocks.
+    /// All active revisions of a ledger, loaded. Blocks.
     pub(super) fn ready_actives(
         &self,
-        ledger: &Ledger,
+        ledger: &RevisionLedger,
         mut ready: Ready,
-    ) -> Result<Ready, Refused> {
+    ) -> Result<Ready, RolloutError> {
         for id in Tier::ALL.iter().filter_map(|tier| ledger.active(*tier)) {
             if let Entry::Vacant(place) = ready.entry(id) {
-                let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
+                let revision = ledger
+                    .revision(id)
+                    .ok_or(RolloutError::NoSuchRevision(id))?;
                 place.insert(self.ready(revision)?);
             }
         }
         Ok(ready)
     }
 
-    /// Puts the ledger's revisions into the seats: one pointer. Who stands in does so if it is
-    /// ready; see [`Rollout::complete`]. Only for whoever holds `changing`.
+    /// Puts the ledger's revisions into the seats: one pointer. A fallback is seated if it is
+    /// ready; see [`Rollout::complete`]. Only for a caller that holds `changing`.
     pub(super) fn install(&self, ready: &Ready) {
         let ledger = self.ledger();
         let deployed = |id: RevisionId| {
@@ -103,7 +107,7 @@ impl Rollout {
                 policy,
             })
         };
-        let mut next = InCharge::default();
+        let mut next = ActivePolicies::default();
         for tier in Tier::ALL {
             let seat = Seat {
                 active: ledger.active(tier).and_then(deployed),
@@ -111,7 +115,7 @@ impl Rollout {
             };
             next = next.with([tier], &seat);
         }
-        let before = self.engines.catalog.in_charge();
+        let before = self.engines.catalog.active_policies();
         self.engines.catalog.install(next);
         // Who left a seat stays ready for a while, and so does what was made ready for nothing.
         let seated = ledger.seated();
@@ -131,13 +135,13 @@ impl Rollout {
         drop(gone);
     }
 
-    /// Makes ready who stands in and is not, and seats them. What cannot be loaded stands in for
-    /// nobody, and is told in the log; the built-in ranking does. Blocks.
+    /// Loads the fallbacks that are not ready, and seats them. A fallback that cannot be loaded is
+    /// reported in the log, and the built-in ranking takes its place. Blocks.
     pub(super) fn complete(&self) {
         let missing: Vec<Revision> = {
-            let (ledger, in_charge) = (self.ledger(), self.engines.catalog.in_charge());
+            let (ledger, active_policies) = (self.ledger(), self.engines.catalog.active_policies());
             let fallbacks = Tier::ALL.iter().filter_map(|&tier| {
-                let seated = in_charge.seat(tier).fallback.as_ref();
+                let seated = active_policies.seat(tier).fallback.as_ref();
                 let wanted = ledger.fallback(tier)?;
                 let there = seated.is_some_and(|deployed| deployed.revision == wanted);
                 (!there).then(|| ledger.revision(wanted).cloned())?

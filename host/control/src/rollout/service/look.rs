@@ -5,19 +5,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Rollout, UnderWay};
-use crate::rollout::ledger::Ledger;
+use crate::rollout::ledger::RevisionLedger;
 use crate::rollout::revision::Revision;
 use crate::rollout::source::{Fetched, PolicyName};
-use crate::rollout::{Refused, StoreError};
+use crate::rollout::{RolloutError, StoreError};
 use wastegate_core::types::{RevisionId, Tier};
-use wastegate_engine::policy::breaker::{Change, Standing};
+use wastegate_engine::policy::breaker::{BreakerChange, BreakerState};
 use wastegate_engine::policy::log::Recent;
 use wastegate_engine::policy::{Policy, TestCase, shipped};
 
 /// Where a revision is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum RevisionState {
     /// Accepted; its bytes are kept and nothing of it is compiled.
     Checked,
     /// Its bytes are compiled for another revision; only its settings have to be tried.
@@ -27,9 +27,9 @@ pub enum State {
     /// Kept failing, and is tried out in shadow: its answers decide nothing but whether it may
     /// answer again.
     Shadow,
-    /// Answers.
+    /// It is active at one tier at least.
     Active,
-    /// Was in charge once and is not any more.
+    /// Was active once and is not any more.
     Retired,
     /// Kept failing and is left alone.
     Quarantined,
@@ -38,15 +38,15 @@ pub enum State {
 /// A revision as it stands.
 #[derive(Debug, Clone)]
 pub struct RevisionView {
-    /// What it is.
+    /// The revision with its parameters and limits.
     pub revision: Revision,
     /// Where it is in its life.
-    pub state: State,
+    pub state: RevisionState,
     /// Why it is there, in a sentence.
     pub reason: String,
-    /// The tiers at which it is in charge.
+    /// The tiers at which it is active.
     pub active_at: Vec<Tier>,
-    /// The tiers at which it stands in for the one in charge.
+    /// The tiers at which it is the fallback of the active one.
     pub standing_in_at: Vec<Tier>,
     /// Whether it could answer at once.
     pub is_warm: bool,
@@ -55,7 +55,7 @@ pub struct RevisionView {
 /// A policy with its revisions.
 #[derive(Debug, Clone)]
 pub struct PolicyView {
-    /// Its name.
+    /// The policy's name.
     pub name: PolicyName,
     /// What is kept of it, newest first.
     pub revisions: Vec<RevisionView>,
@@ -66,11 +66,11 @@ pub struct PolicyView {
 /// Who answers at a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeatView {
-    /// Which tier.
+    /// The tier of cleanup that the seat answers.
     pub tier: Tier,
-    /// Who is in charge; none for the built-in ranking.
+    /// The active policy; none for the built-in ranking.
     pub active: Option<RevisionId>,
-    /// Who stands in; none for the built-in ranking.
+    /// The fallback; none for the built-in ranking.
     pub fallback: Option<RevisionId>,
     /// Who answers at this moment: one of the two, or none for the built-in ranking.
     pub answering: Option<RevisionId>,
@@ -85,7 +85,7 @@ pub struct Status {
     pub policies: Vec<PolicyView>,
     /// What is on its way to being a revision, oldest first.
     pub under_way: Vec<UnderWay>,
-    /// Policies that the host ships and nobody has asked for yet.
+    /// Policies that the host ships and that were not requested yet.
     pub shipped: Vec<&'static str>,
     /// Whether changes survive a restart.
     pub is_durable: bool,
@@ -116,8 +116,8 @@ impl Rollout {
     /// A policy with its revisions.
     ///
     /// # Errors
-    /// [`Refused::NoSuchPolicy`].
-    pub fn history(&self, name: &PolicyName) -> Result<PolicyView, Refused> {
+    /// [`RolloutError::NoSuchPolicy`].
+    pub fn history(&self, name: &PolicyName) -> Result<PolicyView, RolloutError> {
         let ledger = self.ledger();
         let view = self.policy_view(&ledger, name);
         if view.revisions.is_empty() && Fetched::shipped(name).is_none() {
@@ -129,31 +129,33 @@ impl Rollout {
     /// One revision.
     ///
     /// # Errors
-    /// [`Refused::NoSuchRevision`].
-    pub fn revision(&self, id: RevisionId) -> Result<RevisionView, Refused> {
+    /// [`RolloutError::NoSuchRevision`].
+    pub fn revision(&self, id: RevisionId) -> Result<RevisionView, RolloutError> {
         let ledger = self.ledger();
-        let revision = ledger.revision(id).ok_or(Refused::NoSuchRevision(id))?;
+        let revision = ledger
+            .revision(id)
+            .ok_or(RolloutError::NoSuchRevision(id))?;
         Ok(self.view(&ledger, revision))
     }
 
     /// A revision's bytes.
     ///
     /// # Errors
-    /// [`Refused`] when there is no such revision, or its bytes are gone.
-    pub async fn bytes(self: &Arc<Self>, id: RevisionId) -> Result<Arc<[u8]>, Refused> {
+    /// [`RolloutError`] when there is no such revision, or its bytes are gone.
+    pub async fn bytes(self: &Arc<Self>, id: RevisionId) -> Result<Arc<[u8]>, RolloutError> {
         let digest = self.revision(id)?.revision.digest;
         let this = self.clone();
         let read = tokio::task::spawn_blocking(move || this.store.bytes(&digest));
         read.await
             .unwrap_or_else(|_| Err(StoreError::Gone(id.to_string())))
-            .map_err(Refused::Store)
+            .map_err(RolloutError::Store)
     }
 
     /// The inputs on which a revision's bytes failed lately, the newest first.
     ///
     /// # Errors
-    /// [`Refused::NoSuchRevision`].
-    pub fn faults(&self, id: RevisionId) -> Result<Vec<Arc<TestCase>>, Refused> {
+    /// [`RolloutError::NoSuchRevision`].
+    pub fn faults(&self, id: RevisionId) -> Result<Vec<Arc<TestCase>>, RolloutError> {
         let digest = self.revision(id)?.revision.digest;
         Ok(self.engines.breakers.faults(&digest))
     }
@@ -161,17 +163,17 @@ impl Rollout {
     /// What a revision logged lately.
     ///
     /// # Errors
-    /// [`Refused::NoSuchRevision`].
-    pub fn log(&self, id: RevisionId) -> Result<Recent, Refused> {
+    /// [`RolloutError::NoSuchRevision`].
+    pub fn log(&self, id: RevisionId) -> Result<Recent, RolloutError> {
         let _known = self.revision(id)?;
         Ok(self.engines.catalog.engine().log().recent(id))
     }
 
     /// Who answers at every tier by a ledger.
-    pub(super) fn seats(&self, ledger: &Ledger) -> Vec<SeatView> {
+    pub(super) fn seats(&self, ledger: &RevisionLedger) -> Vec<SeatView> {
         let answers = |id: &RevisionId| {
             let standing = ledger.revision(*id).map(|known| self.standing(known));
-            standing == Some(Standing::Closed)
+            standing == Some(BreakerState::Closed)
         };
         let seat = |tier: Tier| {
             let (active, fallback) = (ledger.active(tier), ledger.fallback(tier));
@@ -185,7 +187,7 @@ impl Rollout {
         Tier::ALL.into_iter().map(seat).collect()
     }
 
-    fn policy_view(&self, ledger: &Ledger, name: &PolicyName) -> PolicyView {
+    fn policy_view(&self, ledger: &RevisionLedger, name: &PolicyName) -> PolicyView {
         let own = ledger.revisions().rev().filter(|known| known.name == *name);
         let current = super::change::current(ledger, name);
         PolicyView {
@@ -195,38 +197,39 @@ impl Rollout {
         }
     }
 
-    fn view(&self, ledger: &Ledger, revision: &Revision) -> RevisionView {
+    fn view(&self, ledger: &RevisionLedger, revision: &Revision) -> RevisionView {
         let id = revision.id;
         let active_at = ledger.tiers_of(id);
         let standing_in_at = ledger.standing_in(id);
         let is_warm = self.at_hand(id).is_some();
         let change = self.engines.breakers.last_change(&revision.digest);
         let (state, reason) = match self.standing(revision) {
-            Standing::Open => (State::Quarantined, failed(change)),
-            Standing::HalfOpen if active_at.is_empty() && standing_in_at.is_empty() => (
-                State::Quarantined,
+            BreakerState::Open => (RevisionState::Quarantined, failed(change)),
+            BreakerState::HalfOpen if active_at.is_empty() && standing_in_at.is_empty() => (
+                RevisionState::Quarantined,
                 format!(
                     "{}; it is tried again once it sits in a seat",
                     failed(change)
                 ),
             ),
-            Standing::HalfOpen => (State::Shadow, failed(change)),
-            Standing::Closed if !active_at.is_empty() => {
-                (State::Active, format!("answers at {}", tiers(&active_at)))
-            }
-            Standing::Closed if !standing_in_at.is_empty() => (
-                State::Warm,
+            BreakerState::HalfOpen => (RevisionState::Shadow, failed(change)),
+            BreakerState::Closed if !active_at.is_empty() => (
+                RevisionState::Active,
+                format!("answers at {}", tiers(&active_at)),
+            ),
+            BreakerState::Closed if !standing_in_at.is_empty() => (
+                RevisionState::Warm,
                 format!("stands in at {}", tiers(&standing_in_at)),
             ),
-            Standing::Closed if ledger.has_served(id) => {
-                (State::Retired, ready_or_not(is_warm).to_owned())
+            BreakerState::Closed if ledger.has_served(id) => {
+                (RevisionState::Retired, ready_or_not(is_warm).to_owned())
             }
-            Standing::Closed if is_warm => (State::Warm, ready_or_not(true).to_owned()),
-            Standing::Closed if self.is_compiled(&revision.digest) => (
-                State::Compiled,
+            BreakerState::Closed if is_warm => (RevisionState::Warm, ready_or_not(true).to_owned()),
+            BreakerState::Closed if self.is_compiled(&revision.digest) => (
+                RevisionState::Compiled,
                 "its bytes are compiled for another revision".to_owned(),
             ),
-            Standing::Closed => (State::Checked, ready_or_not(false).to_owned()),
+            BreakerState::Closed => (RevisionState::Checked, ready_or_not(false).to_owned()),
         };
         RevisionView {
             revision: revision.clone(),
@@ -238,13 +241,13 @@ impl Rollout {
         }
     }
 
-    pub(super) fn standing(&self, revision: &Revision) -> Standing {
+    pub(super) fn standing(&self, revision: &Revision) -> BreakerState {
         let now = self.clock.now();
         self.engines.breakers.standing(&revision.digest, now)
     }
 }
 
-fn failed(change: Option<Change>) -> String {
+fn failed(change: Option<BreakerChange>) -> String {
     change.map_or_else(|| "it kept failing".to_owned(), |change| change.why)
 }
 

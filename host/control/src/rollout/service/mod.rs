@@ -30,17 +30,17 @@ use tokio::sync::Semaphore;
 
 pub use change::{Activation, Changed, Expected};
 pub use load::Engines;
-pub use look::{PolicyView, RevisionView, SeatView, State, Status};
-pub use settings::{LimitsPatch, ParamsPatch, Patch, Settings};
-pub use start::{Choice, Given, StartError};
+pub use look::{PolicyView, RevisionState, RevisionView, SeatView, Status};
+pub use settings::{LimitsPatch, ParamsPatch, Patch, SettingsSource};
+pub use start::{ConfiguredPolicy, RolloutContext, StartError};
 pub use submit::{Stage, Submitted, UnderWay};
 
 use self::refused::RefusedBefore;
 use self::warm::Warm;
-use super::audit::Audit;
+use super::audit::AuditLog;
 use super::config::Config;
-use super::error::Refused;
-use super::ledger::Ledger;
+use super::error::RolloutError;
+use super::ledger::RevisionLedger;
 use super::source;
 use super::store::Store;
 use wastegate_core::types::Clock;
@@ -50,16 +50,16 @@ pub const SUBMISSIONS_MAX: usize = 4;
 /// Changes that may wait for their turn.
 pub const CHANGES_MAX: usize = 16;
 
-/// Which policy is in charge, how it came there, and the way back. Share it as an `Arc`.
+/// Which policy is active, how it became active, and the way back. Share it as an `Arc`.
 pub struct Rollout {
     engines: Engines,
     sources: source::Config,
     config: Config,
     clock: Clock,
     store: Store,
-    audit: Audit,
-    /// What there is, as one value; replaced only by whoever holds `changing`.
-    ledger: ArcSwap<Ledger>,
+    audit: AuditLog,
+    /// What there is, as one value; replaced only while `changing` is held.
+    ledger: ArcSwap<RevisionLedger>,
     /// One change at a time. Held while the ledger goes to disk, on threads that may block only.
     changing: Mutex<()>,
     /// What sources brought in vain.
@@ -82,8 +82,13 @@ impl std::fmt::Debug for Rollout {
 }
 
 impl Rollout {
-    fn new(engines: Engines, given: Given, (store, audit): (Store, Audit), ledger: Ledger) -> Self {
-        let Given {
+    fn new(
+        engines: Engines,
+        given: RolloutContext,
+        (store, audit): (Store, AuditLog),
+        ledger: RevisionLedger,
+    ) -> Self {
+        let RolloutContext {
             sources,
             config,
             clock,
@@ -108,13 +113,13 @@ impl Rollout {
 
     /// What there is at this moment.
     #[must_use]
-    pub fn ledger(&self) -> Arc<Ledger> {
+    pub fn ledger(&self) -> Arc<RevisionLedger> {
         self.ledger.load_full()
     }
 
     /// The audit log.
     #[must_use]
-    pub const fn audit(&self) -> &Audit {
+    pub const fn audit(&self) -> &AuditLog {
         &self.audit
     }
 
@@ -130,20 +135,20 @@ impl Rollout {
         self.engines.catalog.engine().config().file_bytes_max()
     }
 
-    /// Runs a submission where blocking hurts nobody.
+    /// Runs a submission on a thread for blocking work.
     async fn submitting<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
-    ) -> Result<T, Refused> {
+        work: impl FnOnce(&Self) -> Result<T, RolloutError> + Send + 'static,
+    ) -> Result<T, RolloutError> {
         self.blocking(&self.submissions, SUBMISSIONS_MAX, work)
             .await
     }
 
-    /// Runs a change where blocking hurts nobody.
+    /// Runs a change on a thread for blocking work.
     async fn in_turn<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
-    ) -> Result<T, Refused> {
+        work: impl FnOnce(&Self) -> Result<T, RolloutError> + Send + 'static,
+    ) -> Result<T, RolloutError> {
         self.blocking(&self.changes, CHANGES_MAX, work).await
     }
 
@@ -151,16 +156,16 @@ impl Rollout {
         self: &Arc<Self>,
         places: &Arc<Semaphore>,
         max: usize,
-        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
-    ) -> Result<T, Refused> {
+        work: impl FnOnce(&Self) -> Result<T, RolloutError> + Send + 'static,
+    ) -> Result<T, RolloutError> {
         let place = places.clone().try_acquire_owned();
-        let place = place.map_err(|_| Refused::Busy { max })?;
+        let place = place.map_err(|_| RolloutError::Busy { max })?;
         let this = self.clone();
         let worked = tokio::task::spawn_blocking(move || {
             let done = work(&this);
             drop(place);
             done
         });
-        worked.await.unwrap_or(Err(Refused::Interrupted))
+        worked.await.unwrap_or(Err(RolloutError::Interrupted))
     }
 }

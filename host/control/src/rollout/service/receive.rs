@@ -2,8 +2,8 @@
 //!
 //! A source that is watched keeps a policy up to date; it does not choose one. New content of a
 //! policy becomes a revision, and takes the place of the old one wherever a revision of that policy
-//! is in charge. What is met first takes it only if nobody has seen it before and the one in charge
-//! is from a source of the same kind, which changed while nobody looked, or is the one that the host
+//! is active. What is met first takes it only if it was not seen before and the active one
+//! is from a source of the same kind, which changed while the server was down, or is the one that the host
 //! ships: anything else is what an operator did since.
 
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Activation, Rollout, Settings, Submitted};
+use super::{Activation, Rollout, SettingsSource, Submitted};
 use crate::rollout::actor::Actor;
-use crate::rollout::error::Refused;
-use crate::rollout::ledger::Ledger;
+use crate::rollout::error::RolloutError;
+use crate::rollout::ledger::RevisionLedger;
 use crate::rollout::source::oci::{self, Reference};
-use crate::rollout::source::{Fetched, Origin, PolicyName, Receive, Received, Sighting};
+use crate::rollout::source::{Fetched, PolicyName, PolicyOrigin, Receive, Received, Sighting};
 use wastegate_core::types::{Tier, chain};
 use wastegate_engine::policy::{LoadError, load};
 
@@ -34,24 +34,29 @@ impl Receive for Arc<Rollout> {
 }
 
 impl Rollout {
-    async fn update(self: &Arc<Self>, fetched: Fetched, sighting: Sighting) -> Result<(), Refused> {
+    async fn update(
+        self: &Arc<Self>,
+        fetched: Fetched,
+        sighting: Sighting,
+    ) -> Result<(), RolloutError> {
         let by = match &fetched.origin {
-            Origin::Registry(_) => Actor::registry(),
-            Origin::Directory(_) | Origin::File(_) | Origin::Upload | Origin::Shipped => {
-                Actor::directory()
-            }
+            PolicyOrigin::Registry(_) => Actor::registry(),
+            PolicyOrigin::Directory(_)
+            | PolicyOrigin::File(_)
+            | PolicyOrigin::Upload
+            | PolicyOrigin::Shipped => Actor::directory(),
         };
         let (name, reason) = (fetched.name.clone(), fetched.origin.to_string());
         let tiers = followed(&self.ledger(), &fetched, sighting);
         let digest = load::digest(&fetched.bytes);
         if let Some(why) = self.refused_before.why(&digest) {
-            return Err(Refused::Source(why));
+            return Err(RolloutError::Source(why));
         }
         let submitted = self
-            .submit(fetched, Settings::Inherited, None, by.clone())
+            .submit(fetched, SettingsSource::Inherited, None, by.clone())
             .await;
         let submitted = submitted.inspect_err(|refused| {
-            if let Refused::Load(error) = refused {
+            if let RolloutError::Load(error) = refused {
                 let sentence = refused.sentence();
                 self.refused_before.remember(digest, error, &sentence);
             }
@@ -78,25 +83,25 @@ impl Rollout {
     /// Brings a policy from a registry, and takes it in as [`Rollout::submit`] does.
     ///
     /// # Errors
-    /// [`Refused`]; nothing changed then.
+    /// [`RolloutError`]; nothing changed then.
     pub async fn pull(
         self: &Arc<Self>,
         name: PolicyName,
         reference: &Reference,
-        settings: Settings,
+        settings: SettingsSource,
         then: Option<Activation>,
         by: Actor,
-    ) -> Result<Submitted, Refused> {
+    ) -> Result<Submitted, RolloutError> {
         let (config, bytes_max) = (&self.sources.registry, self.size_bytes_max());
         let pulled = oci::pull(config, reference, bytes_max).await;
-        let fetched = pulled.map_err(|error| Refused::Source(chain(&error)))?;
+        let fetched = pulled.map_err(|error| RolloutError::Source(chain(&error)))?;
         self.submit(Fetched { name, ..fetched }, settings, then, by)
             .await
     }
 }
 
 /// The tiers at which what was brought takes the place of the old one.
-fn followed(ledger: &Ledger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier> {
+fn followed(ledger: &RevisionLedger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier> {
     let digest = load::digest(&fetched.bytes);
     let mut own = ledger
         .revisions()
@@ -110,7 +115,7 @@ fn followed(ledger: &Ledger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier>
             Sighting::Changed => true,
             Sighting::First => {
                 let same_kind = std::mem::discriminant(&active.origin) == kind;
-                !is_known && (same_kind || active.origin == Origin::Shipped)
+                !is_known && (same_kind || active.origin == PolicyOrigin::Shipped)
             }
         })
     };
@@ -118,21 +123,21 @@ fn followed(ledger: &Ledger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier>
 }
 
 /// Whether the same file may be taken when it is brought again.
-fn is_passing(refused: &Refused) -> bool {
+fn is_passing(refused: &RolloutError) -> bool {
     match refused {
-        Refused::Busy { .. } | Refused::Interrupted | Refused::Store(_) => true,
-        Refused::Load(error) => matches!(
+        RolloutError::Busy { .. } | RolloutError::Interrupted | RolloutError::Store(_) => true,
+        RolloutError::Load(error) => matches!(
             error,
             LoadError::Interrupted | LoadError::LoadersBusy { .. } | LoadError::NoLoader(_)
         ),
-        Refused::Signature(_)
-        | Refused::Source(_)
-        | Refused::Name { .. }
-        | Refused::NoSuchPolicy { .. }
-        | Refused::NoSuchRevision(_)
-        | Refused::OfAnother { .. }
-        | Refused::Changed { .. }
-        | Refused::NothingBefore(_)
-        | Refused::Limits(_) => false,
+        RolloutError::Signature(_)
+        | RolloutError::Source(_)
+        | RolloutError::Name { .. }
+        | RolloutError::NoSuchPolicy { .. }
+        | RolloutError::NoSuchRevision(_)
+        | RolloutError::OfAnother { .. }
+        | RolloutError::Changed { .. }
+        | RolloutError::NothingBefore(_)
+        | RolloutError::Limits(_) => false,
     }
 }

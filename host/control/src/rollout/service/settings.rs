@@ -10,7 +10,7 @@ use super::change::{Changed, Expected, Plan, current};
 use super::load::Ready;
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::What;
-use crate::rollout::error::Refused;
+use crate::rollout::error::RolloutError;
 use crate::rollout::revision::{Content, Revision};
 use crate::rollout::source::PolicyName;
 use wastegate_core::types::{Limits, RevisionId};
@@ -24,10 +24,10 @@ pub type LimitsPatch = Map<String, Value>;
 
 /// Where a new file's parameters and limits come from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Settings {
-    /// From the policy's revision in charge, else from its newest: an update keeps what was set.
+pub enum SettingsSource {
+    /// From the policy's active revision, else from its newest: an update keeps what was set.
     Inherited,
-    /// These.
+    /// From the request.
     These {
         /// The parameters that are set.
         params: Params,
@@ -36,8 +36,8 @@ pub enum Settings {
     },
 }
 
-impl Settings {
-    /// Every default.
+impl SettingsSource {
+    /// The manifest's parameters and the node's limits.
     #[must_use]
     pub fn defaults() -> Self {
         Self::These {
@@ -50,9 +50,9 @@ impl Settings {
 /// A change of what is set for a policy.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Patch {
-    /// Of its parameters.
+    /// The changes of parameters.
     pub params: ParamsPatch,
-    /// Of its limits.
+    /// The changes of limits.
     pub limits: LimitsPatch,
     /// Only if this is the policy's revision.
     pub expected: Option<Expected>,
@@ -61,17 +61,17 @@ pub struct Patch {
 }
 
 impl Rollout {
-    /// Changes a policy's parameters and limits: a new revision of the same bytes, in charge
-    /// wherever the old one is. The old one is the revision in charge, else the newest.
+    /// Changes a policy's parameters and limits: a new revision of the same bytes, active
+    /// wherever the old one is. The old one is the active revision, else the newest.
     ///
     /// # Errors
-    /// [`Refused`]; nothing changed then.
+    /// [`RolloutError`]; nothing changed then.
     pub async fn set(
         self: &Arc<Self>,
         name: PolicyName,
         patch: Patch,
         by: Actor,
-    ) -> Result<(RevisionId, Changed), Refused> {
+    ) -> Result<(RevisionId, Changed), RolloutError> {
         let set = self
             .in_turn(move |this| this.set_now(&name, patch, &by))
             .await;
@@ -84,7 +84,7 @@ impl Rollout {
         name: &PolicyName,
         patch: Patch,
         by: &Actor,
-    ) -> Result<(RevisionId, Changed), Refused> {
+    ) -> Result<(RevisionId, Changed), RolloutError> {
         let ledger = self.ledger();
         let old = current(&ledger, name).ok_or_else(|| self.no_such(name))?;
         let next = Revision {
@@ -109,7 +109,7 @@ impl Rollout {
         let changed = self.change_of(&plan, Some(&next), |ledger| {
             let found = current(ledger, name).map(|revision| revision.id);
             if found != expected.0 {
-                return Err(Refused::Changed {
+                return Err(RolloutError::Changed {
                     tier: None,
                     expected: expected.0,
                     found,
@@ -124,7 +124,7 @@ impl Rollout {
     }
 
     /// The old revision's code with other settings. Blocks.
-    fn ready_with(&self, old: &Revision, content: &Content) -> Result<Arc<Policy>, Refused> {
+    fn ready_with(&self, old: &Revision, content: &Content) -> Result<Arc<Policy>, RolloutError> {
         let known = self.ledger().same(content).cloned();
         let next = Revision {
             params: content.params.clone(),
@@ -151,8 +151,8 @@ fn params(revision: &Revision, patch: &ParamsPatch) -> Params {
 }
 
 /// A revision's limits after a change.
-fn limits(revision: &Revision, patch: LimitsPatch) -> Result<Limits, Refused> {
-    let wrong = |error: serde_json::Error| Refused::Limits(error.to_string());
+fn limits(revision: &Revision, patch: LimitsPatch) -> Result<Limits, RolloutError> {
+    let wrong = |error: serde_json::Error| RolloutError::Limits(error.to_string());
     let Value::Object(mut all) = serde_json::to_value(revision.limits).map_err(wrong)? else {
         return Ok(revision.limits);
     };

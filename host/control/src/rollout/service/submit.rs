@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Activation, Changed};
-use super::{Rollout, Settings};
+use super::{Rollout, SettingsSource};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
-use crate::rollout::error::Refused;
-use crate::rollout::ledger::Ledger;
+use crate::rollout::error::RolloutError;
+use crate::rollout::ledger::RevisionLedger;
 use crate::rollout::revision::Revision;
 use crate::rollout::signature::Verified;
-use crate::rollout::source::{Fetched, Origin, PolicyName};
+use crate::rollout::source::{Fetched, PolicyName, PolicyOrigin};
 use wastegate_core::types::{Limits, RevisionId};
 use wastegate_engine::policy::{Params, Pick, Policy, load};
 
@@ -23,7 +23,7 @@ use wastegate_engine::policy::{Params, Pick, Policy, load};
 pub enum Stage {
     /// The bytes are here.
     Fetched,
-    /// Their signature is good, or nobody asked for one; they wait for the compiler or are in it.
+    /// Their signature is good, or none is required; they wait for the compiler or are in it.
     Checked,
     /// They are compiled, and go through the acceptance kit.
     Compiled,
@@ -37,8 +37,8 @@ pub struct UnderWay {
     /// How many bytes it has.
     pub size: u64,
     /// Where it came from.
-    pub origin: Origin,
-    /// Who brought it.
+    pub origin: PolicyOrigin,
+    /// The operator or the source that submitted it.
     pub by: Actor,
     /// Since when, ms since the Unix epoch.
     pub since_unix_ms: u64,
@@ -49,11 +49,11 @@ pub struct UnderWay {
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Submitted {
-    /// The revision.
+    /// The revision that the file became, or already was.
     pub revision: RevisionId,
     /// Whether it is a new one; false if there was one with the same bytes and settings.
     pub is_new: bool,
-    /// What was put in charge with it, if anything was.
+    /// What was activated with it, if anything was.
     pub changed: Option<Changed>,
 }
 
@@ -65,18 +65,18 @@ struct Progress<'a> {
 
 impl Rollout {
     /// Takes a file in: signature, size, world, compiler, kit. It becomes a revision, and what was
-    /// in charge stays so unless `then` says otherwise. The same bytes with the same settings again
+    /// active stays so unless `then` says otherwise. The same bytes with the same settings again
     /// are the same revision.
     ///
     /// # Errors
-    /// [`Refused`] with the first step that failed; nothing changed then.
+    /// [`RolloutError`] with the first step that failed; nothing changed then.
     pub async fn submit(
         self: &Arc<Self>,
         fetched: Fetched,
-        settings: Settings,
+        settings: SettingsSource,
         then: Option<Activation>,
         by: Actor,
-    ) -> Result<Submitted, Refused> {
+    ) -> Result<Submitted, RolloutError> {
         let submitted = self
             .submitting(move |this| this.submit_now(&fetched, settings, then, &by))
             .await;
@@ -87,10 +87,10 @@ impl Rollout {
     fn submit_now(
         &self,
         fetched: &Fetched,
-        settings: Settings,
+        settings: SettingsSource,
         then: Option<Activation>,
         by: &Actor,
-    ) -> Result<Submitted, Refused> {
+    ) -> Result<Submitted, RolloutError> {
         let (revision, is_new) = self.take_in(fetched, settings, by)?;
         let changed = then
             .map(|activation| self.activate_now(revision, &activation, by))
@@ -102,14 +102,14 @@ impl Rollout {
         })
     }
 
-    /// [`Rollout::submit`] on this thread, which it blocks; without putting anything in charge. A
+    /// [`Rollout::submit`] on this thread, which it blocks; without activating anything. A
     /// refusal is in the audit log when this returns.
     pub(super) fn take_in(
         &self,
         fetched: &Fetched,
-        settings: Settings,
+        settings: SettingsSource,
         by: &Actor,
-    ) -> Result<(RevisionId, bool), Refused> {
+    ) -> Result<(RevisionId, bool), RolloutError> {
         let taken = self.check(fetched, settings, by);
         taken.inspect_err(|refused| {
             let note = Note::new(What::Refused, refused.sentence());
@@ -120,9 +120,9 @@ impl Rollout {
     fn check(
         &self,
         fetched: &Fetched,
-        settings: Settings,
+        settings: SettingsSource,
         by: &Actor,
-    ) -> Result<(RevisionId, bool), Refused> {
+    ) -> Result<(RevisionId, bool), RolloutError> {
         let progress = self.begin(fetched, by);
         let signed = match self.sources.keys.admit(fetched)? {
             Verified::NotAsked | Verified::Shipped => None,
@@ -130,8 +130,8 @@ impl Rollout {
         };
         progress.reached(Stage::Checked);
         let (params, limits) = match settings {
-            Settings::These { params, limits } => (params, limits),
-            Settings::Inherited => inherited(&self.ledger(), &fetched.name),
+            SettingsSource::These { params, limits } => (params, limits),
+            SettingsSource::Inherited => inherited(&self.ledger(), &fetched.name),
         };
         let mut revision = Revision {
             // Number, name and version are known when it is taken in.
@@ -165,7 +165,7 @@ impl Rollout {
         progress: &Progress<'_>,
         fetched: &Fetched,
         revision: &mut Revision,
-    ) -> Result<Arc<Policy>, Refused> {
+    ) -> Result<Arc<Policy>, RolloutError> {
         let catalog = &self.engines.catalog;
         // Held until the kit is through, so that it is compiled once.
         let program = catalog.compile(&fetched.bytes)?;
@@ -187,11 +187,11 @@ impl Rollout {
         fetched: &Fetched,
         policy: Option<Arc<Policy>>,
         by: &Actor,
-    ) -> Result<(RevisionId, bool), Refused> {
+    ) -> Result<(RevisionId, bool), RolloutError> {
         let _one_at_a_time = self.changing.lock();
         self.store.keep(&revision.digest, &fetched.bytes)?;
         let before = self.ledger();
-        let mut ledger = Ledger::clone(&before);
+        let mut ledger = RevisionLedger::clone(&before);
         let name = revision.name.clone();
         let id = ledger.accept(revision);
         let is_new = before.revision(id).is_none();
@@ -249,16 +249,19 @@ impl Drop for Progress<'_> {
 
 /// What a policy is called. Who brings one says which one it is, and has to be right; the file that
 /// is configured by its path is what its manifest says, whatever the file is called.
-fn name(fetched: &Fetched, says: &str) -> Result<PolicyName, Refused> {
+fn name(fetched: &Fetched, says: &str) -> Result<PolicyName, RolloutError> {
     let asked = &fetched.name;
     let is_named = match fetched.origin {
-        Origin::Upload | Origin::Registry(_) | Origin::Directory(_) | Origin::Shipped => true,
-        Origin::File(_) => false,
+        PolicyOrigin::Upload
+        | PolicyOrigin::Registry(_)
+        | PolicyOrigin::Directory(_)
+        | PolicyOrigin::Shipped => true,
+        PolicyOrigin::File(_) => false,
     };
     if asked.as_str() == says {
         return Ok(asked.clone());
     }
-    let other = || Refused::Name {
+    let other = || RolloutError::Name {
         asked: asked.clone(),
         says: says.to_owned(),
     };
@@ -269,7 +272,7 @@ fn name(fetched: &Fetched, says: &str) -> Result<PolicyName, Refused> {
 }
 
 /// What is set for a policy now.
-fn inherited(ledger: &Ledger, name: &PolicyName) -> (Params, Limits) {
+fn inherited(ledger: &RevisionLedger, name: &PolicyName) -> (Params, Limits) {
     let now = super::change::current(ledger, name);
     now.map(|revision| (revision.params.clone(), revision.limits))
         .unwrap_or_default()

@@ -115,12 +115,15 @@ fn only_what_the_host_was_built_with_needs_none() {
         origin,
     };
     let keys = keys([&key]);
-    assert_eq!(keys.admit(&fetched(Origin::Shipped)), Ok(Verified::Shipped));
+    assert_eq!(
+        keys.admit(&fetched(PolicyOrigin::Shipped)),
+        Ok(Verified::Shipped)
+    );
     let outside = [
-        Origin::File("f".into()),
-        Origin::Directory("d".into()),
-        Origin::Upload,
-        Origin::Registry("r".to_owned()),
+        PolicyOrigin::File("f".into()),
+        PolicyOrigin::Directory("d".into()),
+        PolicyOrigin::Upload,
+        PolicyOrigin::Registry("r".to_owned()),
     ];
     for origin in outside {
         let refused = keys.admit(&fetched(origin.clone()));

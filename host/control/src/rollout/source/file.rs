@@ -46,13 +46,14 @@ pub(super) struct Stamps {
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum Unread {
     /// It is not there.
     #[error("{} is not there", path.display())]
-    Absent {
-        /// The file.
-        path: PathBuf,
-    },
+    Absent { path: PathBuf },
     /// It is a directory, a pipe, a device.
     #[error("{} is no regular file: put the `.wasm` file that the build wrote there", path.display())]
     NotAFile {
@@ -65,11 +66,9 @@ pub enum Unread {
         path.display()
     )]
     TooLarge {
-        /// The file.
         path: PathBuf,
         /// Its size, as far as it was looked at.
         bytes: u64,
-        /// The cap.
         max: u64,
     },
     /// It is a link to somewhere else.
@@ -77,18 +76,10 @@ pub enum Unread {
         "{} is a link that leads out of its folder, which is not followed: put the file itself there",
         path.display()
     )]
-    LeadsOut {
-        /// The link.
-        path: PathBuf,
-    },
+    LeadsOut { path: PathBuf },
     /// The system refuses.
     #[error("{} cannot be read: check that this process may read it", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 /// Reads a policy's file, at most `bytes_max` bytes, and the signature beside it. Blocks.
@@ -174,7 +165,7 @@ fn whole(path: &Path, bytes_max: u64, open: Open<'_>) -> Result<(Vec<u8>, Stamp)
     Ok((bytes, stamp))
 }
 
-/// A pipe that was put in a file's place would block whoever opens it.
+/// A pipe in a file's place would block the thread that opens it.
 fn open(path: &Path) -> io::Result<File> {
     let mut opening = OpenOptions::new();
     let opening = opening.read(true).custom_flags(libc::O_NONBLOCK);

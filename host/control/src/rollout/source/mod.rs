@@ -2,7 +2,7 @@
 //!
 //! A source brings bytes with a name, a signature if there is one, and where they are from. Not
 //! here: whether the bytes are any good (`signature`, `policy::load`), and whether what they hold
-//! is put in charge.
+//! is activated.
 
 pub mod directory;
 pub mod file;
@@ -24,7 +24,7 @@ use wastegate_engine::policy::shipped;
 pub struct Config {
     /// The watched directory.
     pub directory: directory::Config,
-    /// Registries.
+    /// How OCI registries are asked.
     pub registry: oci::Config,
     /// Who has to have signed what comes from outside.
     pub keys: Keys,
@@ -33,21 +33,21 @@ pub struct Config {
 /// Where a policy's bytes came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
+pub enum PolicyOrigin {
     /// The host was built with it. The only origin that needs no signature.
     Shipped,
     /// The file that the configuration names.
     File(PathBuf),
     /// A file in the watched directory.
     Directory(PathBuf),
-    /// Somebody sent it to the operators' API.
+    /// An operator uploaded it through the API.
     Upload,
     /// A registry: the reference with the digest of the manifest that it stood for,
     /// `registry/repository:tag@sha256:…`.
     Registry(String),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PolicyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shipped => f.write_str("shipped"),
@@ -127,7 +127,7 @@ pub struct Fetched {
     /// What came with it as its signature, in minisign's format; nobody has checked it yet.
     pub signature: Option<String>,
     /// Where it is from.
-    pub origin: Origin,
+    pub origin: PolicyOrigin,
 }
 
 impl Fetched {
@@ -138,7 +138,7 @@ impl Fetched {
             name: name.clone(),
             bytes: shipped::find(name.as_str())?.into(),
             signature: None,
-            origin: Origin::Shipped,
+            origin: PolicyOrigin::Shipped,
         })
     }
 }
@@ -157,17 +157,17 @@ impl fmt::Debug for Fetched {
 
 /// Who is handed what a source found, and decides what becomes of it.
 pub trait Receive: Send + Sync {
-    /// Takes or refuses it. Whoever calls waits, and hands over nothing else meanwhile.
+    /// Accepts or refuses it. The caller waits, and hands over nothing else meanwhile.
     fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received>;
 }
 
 /// How what was found relates to what the same source found before under this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// It was there when the process began to look: perhaps new, perhaps what is in charge already,
+    /// It was there when the process began to look: perhaps new, perhaps what is active already,
     /// perhaps what an operator has replaced since.
     First,
-    /// Something else was there before, or nothing: whoever manages the source changed it.
+    /// Something else was there before, or nothing: the source's operator changed it.
     Changed,
 }
 
@@ -204,14 +204,14 @@ mod tests {
     #[test]
     fn what_is_stored_is_read_back() {
         let origins = [
-            Origin::Shipped,
-            Origin::File("a/b.wasm".into()),
-            Origin::Upload,
-            Origin::Registry("r.example/lru:1@sha256:00".to_owned()),
+            PolicyOrigin::Shipped,
+            PolicyOrigin::File("a/b.wasm".into()),
+            PolicyOrigin::Upload,
+            PolicyOrigin::Registry("r.example/lru:1@sha256:00".to_owned()),
         ];
         for origin in origins {
             let json = serde_json::to_string(&origin).unwrap();
-            assert_eq!(serde_json::from_str::<Origin>(&json).unwrap(), origin);
+            assert_eq!(serde_json::from_str::<PolicyOrigin>(&json).unwrap(), origin);
         }
         let name: PolicyName = serde_json::from_str("\"lru\"").unwrap();
         assert_eq!(serde_json::to_string(&name).unwrap(), "\"lru\"");

@@ -6,8 +6,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Found, StoreError};
-use crate::rollout::ledger::{LEDGER_BYTES_MAX, Ledger, Unreadable};
+use super::{StoreError, StoredState};
+use crate::rollout::ledger::{LEDGER_BYTES_MAX, RevisionLedger, Unreadable};
 use wastegate_engine::policy::load;
 use wastegate_files as files;
 
@@ -26,7 +26,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn open(root: &Path) -> Result<(Self, Found), StoreError> {
+    pub(super) fn open(root: &Path) -> Result<(Self, StoredState), StoreError> {
         let unusable = |path: &Path| {
             let path = path.to_owned();
             move |source| StoreError::Folder { path, source }
@@ -54,7 +54,7 @@ impl Folder {
     }
 
     /// The ledger, or the one before it, or none; with what was wrong.
-    fn find(&self) -> Found {
+    fn find(&self) -> StoredState {
         let mut problems = Vec::new();
         for name in [LEDGER, PREVIOUS] {
             let path = self.root.join(name);
@@ -69,7 +69,7 @@ impl Folder {
                     continue;
                 }
             };
-            match text.and_then(|text| Ledger::from_json(&text)) {
+            match text.and_then(|text| RevisionLedger::from_json(&text)) {
                 Ok(ledger) => {
                     if name == PREVIOUS {
                         problems.push(format!(
@@ -78,7 +78,7 @@ impl Folder {
                         ));
                     }
                     let ledger = Some(ledger);
-                    return Found { ledger, problems };
+                    return StoredState { ledger, problems };
                 }
                 Err(error) => problems.push(self.set_aside(&path, &error)),
             }
@@ -86,7 +86,7 @@ impl Folder {
         if !problems.is_empty() {
             problems.push("begun with an empty ledger: nothing is left of the operators' changes but the audit log".to_owned());
         }
-        Found {
+        StoredState {
             ledger: None,
             problems,
         }
@@ -128,7 +128,7 @@ impl Folder {
         Ok(bytes.into())
     }
 
-    pub(super) fn write(&self, ledger: &Ledger) -> Result<(), StoreError> {
+    pub(super) fn write(&self, ledger: &RevisionLedger) -> Result<(), StoreError> {
         let path = self.root.join(LEDGER);
         let previous = self.root.join(PREVIOUS);
         let text = ledger.to_json();

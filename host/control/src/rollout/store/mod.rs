@@ -24,7 +24,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use self::folder::Folder;
-use super::ledger::Ledger;
+use super::ledger::RevisionLedger;
 
 /// Where revisions are kept.
 #[derive(Debug)]
@@ -39,15 +39,19 @@ enum Kind {
 
 /// What a folder held.
 #[derive(Debug)]
-pub struct Found {
+pub struct StoredState {
     /// The ledger; none if there was none, or none that could be read.
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<RevisionLedger>,
     /// What was wrong and what was done about it, a sentence each.
     pub problems: Vec<String>,
 }
 
 /// Why something could not be kept or found.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum StoreError {
     /// The folder cannot be used at all.
     #[error(
@@ -57,7 +61,6 @@ pub enum StoreError {
     Folder {
         /// The folder, or what in it.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// Another process has it.
@@ -65,24 +68,17 @@ pub enum StoreError {
         "{path} (`policy.rollout.state_dir`) is in use by another process: give each server a folder of its own",
         path = path.display()
     )]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// A file cannot be written.
     #[error("cannot write {path}: make room or mend its permissions, and do it again", path = path.display())]
     Write {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// A file cannot be read.
     #[error("cannot read {path}: submit the policy again", path = path.display())]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// A file is not what it was.
@@ -91,7 +87,6 @@ pub enum StoreError {
         path = path.display()
     )]
     Changed {
-        /// The file.
         path: PathBuf,
         /// The digest of what is there.
         found: String,
@@ -112,8 +107,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Folder`] and [`StoreError::InUse`]; what is wrong with single files is told in
-    /// [`Found`] and does not stop anything.
-    pub fn open(folder: &Path) -> Result<(Self, Found), StoreError> {
+    /// [`StoredState`] and does not stop anything.
+    pub fn open(folder: &Path) -> Result<(Self, StoredState), StoreError> {
         let (folder, found) = Folder::open(folder)?;
         Ok((Self(Kind::Disk(folder)), found))
     }
@@ -156,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Write`]; the one that was there is still there.
-    pub fn write(&self, ledger: &Ledger) -> Result<(), StoreError> {
+    pub fn write(&self, ledger: &RevisionLedger) -> Result<(), StoreError> {
         match &self.0 {
             Kind::Memory(_) => Ok(()),
             Kind::Disk(folder) => folder.write(ledger),

@@ -9,7 +9,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::rollout::actor::Actor;
 use crate::rollout::revision::Revision;
-use crate::rollout::source::{Origin, PolicyName};
+use crate::rollout::source::{PolicyName, PolicyOrigin};
 use wastegate_core::types::{Limits, RevisionId, Tier};
 use wastegate_engine::policy::Params;
 use wastegate_engine::policy::load::digest;
@@ -18,9 +18,9 @@ fn bytes(number: u8) -> Arc<[u8]> {
     vec![number; 64].into()
 }
 
-/// The ledger after so many revisions, each put in charge.
-fn ledger(revisions: u8) -> Ledger {
-    let mut ledger = Ledger::default();
+/// The ledger after so many revisions, each activated.
+fn ledger(revisions: u8) -> RevisionLedger {
+    let mut ledger = RevisionLedger::default();
     for number in 0..revisions {
         let bytes = bytes(number);
         let id = ledger.accept(Revision {
@@ -29,7 +29,7 @@ fn ledger(revisions: u8) -> Ledger {
             version: "1.0.0".to_owned(),
             digest: digest(&bytes).as_ref().to_owned(),
             size: 64,
-            origin: Origin::Upload,
+            origin: PolicyOrigin::Upload,
             signature: None,
             signed: None,
             by: Actor::config(),

@@ -1,7 +1,7 @@
 //! What a call may take, by weight, limits, scope and rows.
 
 use super::*;
-use crate::policy::heavy::Why;
+use crate::policy::heavy::HeavyReason;
 
 fn of(limits: &Limits, scope: Scope, rows: u32, columns: usize) -> Allowance {
     let config = Config::default();
@@ -93,7 +93,7 @@ fn large_is_node_scope_or_many_rows() {
 #[test]
 fn a_heavy_policy_has_the_heavy_allowance() {
     let config = Config::default();
-    let heavy = Weight::Heavy(Why::Stubs);
+    let heavy = Weight::Heavy(HeavyReason::Stubs);
     let of = |limits: &Limits, rows| Allowance::of(&config, heavy, limits, Scope::User, rows, 6);
     let call = of(&Limits::NODES, 20);
     assert_eq!((call.size, call.fuel), (Size::Heavy, 30_000_000));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use super::{Breaker, BreakerSettings, Call, Cause, Change, Standing};
+use super::{Breaker, BreakerChange, BreakerSettings, BreakerState, Call, Cause};
 use crate::policy::evidence::{Faults, TestCase};
 use wastegate_core::types::Timestamp;
 
@@ -26,7 +26,7 @@ pub struct Breakers(Arc<Shared>);
 struct Shared {
     /// A lock because calls end on several threads; held for a look-up and a few numbers.
     entries: Mutex<Entries>,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<BreakerChange>,
 }
 
 #[derive(Debug)]
@@ -40,12 +40,12 @@ struct Entries {
 struct Entry {
     breaker: Breaker,
     asked: Timestamp,
-    last_change: Option<Change>,
+    last_change: Option<BreakerChange>,
 }
 
 /// Leave to make one call. Dropped unused, it is as if it had never been given.
 #[derive(Debug)]
-pub struct Leave {
+pub struct BreakerPermit {
     breakers: Breakers,
     digest: Arc<str>,
     call: Call,
@@ -68,14 +68,14 @@ impl Breakers {
 
     /// Leave to ask a policy in earnest, if its breaker is closed.
     #[must_use]
-    pub fn admit(&self, digest: &Arc<str>, now: Timestamp) -> Option<Leave> {
+    pub fn admit(&self, digest: &Arc<str>, now: Timestamp) -> Option<BreakerPermit> {
         let closed = self.0.entries.lock().entry(digest, now).breaker.is_closed();
-        closed.then(|| self.leave(digest, Call::Live))
+        closed.then(|| self.permit(digest, Call::Live))
     }
 
     /// Leave to try a quarantined policy in shadow, if a trial is due and none is running.
     #[must_use]
-    pub fn trial(&self, digest: &Arc<str>, now: Timestamp) -> Option<Leave> {
+    pub fn trial(&self, digest: &Arc<str>, now: Timestamp) -> Option<BreakerPermit> {
         let mut entries = self.0.entries.lock();
         let entry = entries.by_digest.get_mut(digest)?;
         let open = entry.breaker.open_until().is_some();
@@ -86,15 +86,15 @@ impl Breakers {
         if open {
             self.tell(entry, digest, Cause::CoolDownOver, "", now);
         }
-        Some(self.leave(digest, Call::Trial))
+        Some(self.permit(digest, Call::Trial))
     }
 
     /// How a policy's breaker stands; closed for one that is not known.
     #[must_use]
-    pub fn standing(&self, digest: &str, now: Timestamp) -> Standing {
+    pub fn standing(&self, digest: &str, now: Timestamp) -> BreakerState {
         let entries = self.0.entries.lock();
         let entry = entries.by_digest.get(digest);
-        entry.map_or(Standing::Closed, |entry| entry.breaker.standing(now))
+        entry.map_or(BreakerState::Closed, |entry| entry.breaker.standing(now))
     }
 
     /// Until when a policy is left alone; none if it is not.
@@ -106,7 +106,7 @@ impl Breakers {
 
     /// Why a policy's breaker stands as it does; none if it never changed.
     #[must_use]
-    pub fn last_change(&self, digest: &str) -> Option<Change> {
+    pub fn last_change(&self, digest: &str) -> Option<BreakerChange> {
         let entries = self.0.entries.lock();
         entries.by_digest.get(digest)?.last_change.clone()
     }
@@ -114,7 +114,7 @@ impl Breakers {
     /// Every change of standing from now on, of any policy. Whoever listens too slowly misses the
     /// oldest and is told how many.
     #[must_use]
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<BreakerChange> {
         self.0.changes.subscribe()
     }
 
@@ -122,7 +122,7 @@ impl Breakers {
     #[must_use]
     pub fn quarantined(&self, now: Timestamp) -> usize {
         let entries = self.0.entries.lock();
-        let open = |entry: &&Entry| entry.breaker.standing(now) != Standing::Closed;
+        let open = |entry: &&Entry| entry.breaker.standing(now) != BreakerState::Closed;
         entries.by_digest.values().filter(open).count()
     }
 
@@ -138,8 +138,8 @@ impl Breakers {
         self.0.entries.lock().faults.of(digest)
     }
 
-    fn leave(&self, digest: &Arc<str>, call: Call) -> Leave {
-        Leave {
+    fn permit(&self, digest: &Arc<str>, call: Call) -> BreakerPermit {
+        BreakerPermit {
             breakers: self.clone(),
             digest: digest.clone(),
             call,
@@ -150,7 +150,7 @@ impl Breakers {
     /// Notes a change and tells whoever listens.
     fn tell(&self, entry: &mut Entry, digest: &Arc<str>, cause: Cause, fault: &str, at: Timestamp) {
         let (from, to) = cause.turn();
-        let change = Change {
+        let change = BreakerChange {
             digest: digest.clone(),
             from,
             to,
@@ -187,7 +187,7 @@ impl Entries {
     }
 }
 
-impl Leave {
+impl BreakerPermit {
     /// In which way the policy may be asked.
     #[must_use]
     pub const fn call(&self) -> Call {
@@ -195,16 +195,16 @@ impl Leave {
     }
 
     /// The call was made and went well. Says what changed, if it changed how the breaker stands.
-    pub fn succeeded(self, now: Timestamp) -> Option<Change> {
+    pub fn succeeded(self, now: Timestamp) -> Option<BreakerChange> {
         self.record(None, now)
     }
 
     /// The call was made and the policy failed on this. Says what changed.
-    pub fn failed(self, case: TestCase, now: Timestamp) -> Option<Change> {
+    pub fn failed(self, case: TestCase, now: Timestamp) -> Option<BreakerChange> {
         self.record(Some(case), now)
     }
 
-    fn record(mut self, case: Option<TestCase>, now: Timestamp) -> Option<Change> {
+    fn record(mut self, case: Option<TestCase>, now: Timestamp) -> Option<BreakerChange> {
         self.used = true;
         let mut entries = self.breakers.0.entries.lock();
         let entries = &mut *entries;
@@ -221,7 +221,7 @@ impl Leave {
     }
 }
 
-impl Drop for Leave {
+impl Drop for BreakerPermit {
     fn drop(&mut self) {
         if self.call == Call::Trial
             && !self.used
@@ -259,8 +259,8 @@ mod tests {
         let breakers = breakers();
         let digest: Arc<str> = "a".into();
         let case: TestCase = serde_json::from_str(CASE).unwrap();
-        let leave = breakers.admit(&digest, at(0)).unwrap();
-        leave.failed(case.clone(), at(0));
+        let permit = breakers.admit(&digest, at(0)).unwrap();
+        permit.failed(case.clone(), at(0));
         assert!(breakers.admit(&digest, at(1)).is_none());
         assert_eq!(*breakers.last_fault("a").unwrap(), case);
         assert!(breakers.admit(&"b".into(), at(1)).is_some());
@@ -269,14 +269,14 @@ mod tests {
         // A leave that is dropped takes its trial back.
         drop(breakers.trial(&digest, at(60)).unwrap());
         breakers.trial(&digest, at(60)).unwrap().succeeded(at(60));
-        assert_eq!(breakers.standing("a", at(60)), Standing::HalfOpen);
+        assert_eq!(breakers.standing("a", at(60)), BreakerState::HalfOpen);
 
         // Who is quarantined is remembered longest.
         for other in 0..1_000_u64 {
             let _leave = breakers.admit(&other.to_string().into(), at(100 + other));
         }
         assert_eq!(breakers.0.entries.lock().by_digest.len(), DIGESTS_MAX);
-        assert_eq!(breakers.standing("a", at(2_000)), Standing::HalfOpen);
+        assert_eq!(breakers.standing("a", at(2_000)), BreakerState::HalfOpen);
     }
 
     #[test]
@@ -296,8 +296,8 @@ mod tests {
             breakers.trial(&digest, at(200)).unwrap().succeeded(at(201));
         }
         assert!(breakers.admit(&digest, at(202)).is_some());
-        let told = std::iter::from_fn(|| changes.try_recv().ok());
-        let told: Vec<String> = told
+        let reported = std::iter::from_fn(|| changes.try_recv().ok());
+        let reported: Vec<String> = reported
             .map(|change| {
                 let (from, to) = (change.from.name(), change.to.name());
                 let seconds = change.at.millis() / 1_000;
@@ -305,7 +305,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "0 closed open: it broke",
                 "70 open half-open: its cool-down is over; it is tried in shadow",
@@ -315,7 +315,7 @@ mod tests {
             ]
         );
         let last = breakers.last_change("a").unwrap();
-        assert_eq!((last.to, last.at), (Standing::Closed, at(201)));
+        assert_eq!((last.to, last.at), (BreakerState::Closed, at(201)));
     }
 
     const CASE: &str = r#"{"v":1,"policy":"p","digest":"a","engine":"e","fault":"broke","tier":"force",

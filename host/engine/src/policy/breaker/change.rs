@@ -2,32 +2,34 @@
 
 use std::sync::Arc;
 
-use super::{Cause, Standing};
+use super::{BreakerState, Cause};
 use wastegate_core::types::Timestamp;
 
 /// One change of standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct BreakerChange {
     /// SHA-256 of the policy's bytes, in hex.
     pub digest: Arc<str>,
     /// How its breaker stood.
-    pub from: Standing,
+    pub from: BreakerState,
     /// How it stands.
-    pub to: Standing,
+    pub to: BreakerState,
     /// Why, with the last fault where one is the cause.
     pub why: String,
-    /// When.
+    /// When the state changed.
     pub at: Timestamp,
 }
 
 impl Cause {
     /// Between which standings it lies.
-    pub(super) const fn turn(self) -> (Standing, Standing) {
+    pub(super) const fn turn(self) -> (BreakerState, BreakerState) {
         match self {
-            Self::FaultsInARow(_) | Self::FaultRate { .. } => (Standing::Closed, Standing::Open),
-            Self::CoolDownOver => (Standing::Open, Standing::HalfOpen),
-            Self::TrialFailed => (Standing::HalfOpen, Standing::Open),
-            Self::TrialsPassed(_) => (Standing::HalfOpen, Standing::Closed),
+            Self::FaultsInARow(_) | Self::FaultRate { .. } => {
+                (BreakerState::Closed, BreakerState::Open)
+            }
+            Self::CoolDownOver => (BreakerState::Open, BreakerState::HalfOpen),
+            Self::TrialFailed => (BreakerState::HalfOpen, BreakerState::Open),
+            Self::TrialsPassed(_) => (BreakerState::HalfOpen, BreakerState::Closed),
         }
     }
 

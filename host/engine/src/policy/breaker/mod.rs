@@ -13,7 +13,7 @@
 //! which the revision before or the built-in ranking completes.
 //!
 //! [`Breaker`] is a pure state machine; [`Breakers`] holds one for each digest and tells of every
-//! [`Change`].
+//! [`BreakerChange`].
 
 mod breakers;
 mod change;
@@ -21,8 +21,8 @@ mod window;
 
 use std::time::Duration;
 
-pub use breakers::{Breakers, Leave};
-pub use change::Change;
+pub use breakers::{BreakerPermit, Breakers};
+pub use change::BreakerChange;
 use serde::Serialize;
 
 use self::window::Window;
@@ -90,7 +90,7 @@ impl BreakerSettings {
 /// How a breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum BreakerState {
     /// The policy is asked.
     Closed,
     /// It is left alone.
@@ -99,7 +99,7 @@ pub enum Standing {
     HalfOpen,
 }
 
-impl Standing {
+impl BreakerState {
     /// Its name in records and views.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -122,6 +122,7 @@ pub enum Call {
 
 /// Why a breaker came to stand as it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// So many faults in a row.
     FaultsInARow(u32),
@@ -166,11 +167,11 @@ impl Breaker {
 
     /// How it stands now.
     #[must_use]
-    pub fn standing(&self, now: Timestamp) -> Standing {
+    pub fn standing(&self, now: Timestamp) -> BreakerState {
         match self.state {
-            State::Closed { .. } => Standing::Closed,
-            State::Open { until } if now < until => Standing::Open,
-            State::Open { .. } | State::HalfOpen { .. } => Standing::HalfOpen,
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { until } if now < until => BreakerState::Open,
+            State::Open { .. } | State::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
 

@@ -38,7 +38,7 @@ fn opened() -> Breaker {
     for _ in 0..3 {
         assert!(call(&mut breaker, at(0), FAULT));
     }
-    assert_eq!(breaker.standing(at(0)), Standing::Open);
+    assert_eq!(breaker.standing(at(0)), BreakerState::Open);
     breaker
 }
 
@@ -50,7 +50,7 @@ fn faults_in_a_row_open_it_and_a_success_between_does_not() {
         call(&mut breaker, at(1), FAULT);
         call(&mut breaker, at(1), FINE);
     }
-    assert_eq!(breaker.standing(at(1)), Standing::Closed);
+    assert_eq!(breaker.standing(at(1)), BreakerState::Closed);
     opened();
 }
 
@@ -69,19 +69,19 @@ fn exactly_one_trial_runs_at_a_time_and_enough_of_them_close_it() {
     let mut breaker = opened();
     let mut causes = Vec::new();
     for _ in 0..3 {
-        assert_eq!(breaker.standing(at(60)), Standing::HalfOpen);
+        assert_eq!(breaker.standing(at(60)), BreakerState::HalfOpen);
         assert!(breaker.begin_trial(at(60)));
         assert!(!breaker.begin_trial(at(60)));
         assert!(!breaker.is_closed(), "no live call meanwhile");
         causes.extend(breaker.record(Call::Trial, FINE, at(60)));
     }
     assert_eq!(causes, [Cause::TrialsPassed(3)]);
-    assert_eq!(breaker.standing(at(60)), Standing::Closed);
+    assert_eq!(breaker.standing(at(60)), BreakerState::Closed);
     assert!(!breaker.begin_trial(at(60)), "there is nothing to try");
     // What went wrong before is forgotten.
     call(&mut breaker, at(60), FAULT);
     call(&mut breaker, at(60), FAULT);
-    assert_eq!(breaker.standing(at(60)), Standing::Closed);
+    assert_eq!(breaker.standing(at(60)), BreakerState::Closed);
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn an_abandoned_trial_makes_room_for_the_next() {
 fn a_call_from_before_it_opened_decides_nothing_afterwards() {
     let mut breaker = opened();
     assert_eq!(breaker.record(Call::Live, FINE, at(1)), None);
-    assert_eq!(breaker.standing(at(1)), Standing::Open);
+    assert_eq!(breaker.standing(at(1)), BreakerState::Open);
     assert!(breaker.begin_trial(at(60)));
     assert_eq!(breaker.record(Call::Live, FAULT, at(60)), None);
-    assert_eq!(breaker.standing(at(60)), Standing::HalfOpen);
+    assert_eq!(breaker.standing(at(60)), BreakerState::HalfOpen);
 }
 
 /// Fails every 50th call, never twice in a row, a call every 100 ms.
@@ -119,7 +119,7 @@ fn a_rate_of_faults_opens_it_once_there_are_enough_calls() {
     let opened_at = (0..1_000_u64).find(|&call_no| {
         let now = Timestamp::from_millis(call_no * 100);
         call(&mut breaker, now, call_no % 50 == 0);
-        breaker.standing(now) == Standing::Open
+        breaker.standing(now) == BreakerState::Open
     });
     assert_eq!(opened_at, Some(199));
 }
@@ -132,5 +132,5 @@ fn faults_leave_the_window_and_are_forgotten() {
         let now = at(call_no);
         assert!(call(&mut breaker, now, call_no % 40 == 0));
     }
-    assert_eq!(breaker.standing(at(36_000)), Standing::Closed);
+    assert_eq!(breaker.standing(at(36_000)), BreakerState::Closed);
 }

@@ -38,7 +38,7 @@ async fn who_holds_a_policy_keeps_it_whatever_is_swapped() {
     let catalog = catalog();
     let bytes = Pick::Bytes(Guest::default().wasm().into());
     catalog.activate_async(bytes, Params::new()).await.unwrap();
-    let before = catalog.in_charge();
+    let before = catalog.active_policies();
     catalog
         .activate_async(pick("fifo"), Params::new())
         .await
@@ -46,7 +46,7 @@ async fn who_holds_a_policy_keeps_it_whatever_is_swapped() {
     let seat = before.seat(Tier::Force).clone();
     assert_eq!(&*seat.active.unwrap().policy.about().name, "largest");
     assert_eq!(&*catalog.current().unwrap().about().name, "fifo");
-    catalog.install(InCharge::clone(&before));
+    catalog.install(ActivePolicies::clone(&before));
     assert_eq!(&*catalog.current().unwrap().about().name, "largest");
     catalog.deactivate();
     assert!(catalog.current().is_none());

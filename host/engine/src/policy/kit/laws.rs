@@ -3,9 +3,9 @@
 //! The kit holds policies to it on its own rows, and the fuzzer on any.
 
 use super::inputs;
-use super::rules::{Kind, KitFailure, Place, differs, ill_formed};
+use super::rules::{KitFailure, KitPlace, RowKind, differs, ill_formed};
 use super::subject::{Limited, Subject};
-use crate::policy::call::{Input, Outcome};
+use crate::policy::call::{CallOutcome, Input};
 use crate::policy::program::Program;
 use wastegate_core::decision::Ranking;
 use wastegate_core::types::Limits;
@@ -14,10 +14,10 @@ use wastegate_core::types::Limits;
 pub const CALLS_MAX: u32 = 4;
 
 /// Holds a program to every law that can be seen on one input; at most one failure for each
-/// property. With [`Kind::Generated`] rows, order is left out: their values may be alike, or so
+/// property. With [`RowKind::Generated`] rows, order is left out: their values may be alike, or so
 /// extreme that arithmetic makes them so, and then any order is as good.
 #[must_use]
-pub fn examine(program: &Program, params: &[f64], input: &Input, kind: Kind) -> Vec<KitFailure> {
+pub fn examine(program: &Program, params: &[f64], input: &Input, kind: RowKind) -> Vec<KitFailure> {
     let limits = &Limits::NODES;
     all(&Limited { program, limits }, params, input, kind)
 }
@@ -26,9 +26,9 @@ pub(super) fn all(
     subject: &impl Subject,
     params: &[f64],
     input: &Input,
-    kind: Kind,
+    kind: RowKind,
 ) -> Vec<KitFailure> {
-    let at = Place::of(input, kind);
+    let at = KitPlace::of(input, kind);
     let first = subject.ask(input, params);
     let mut failures = breaches(subject, &first, at);
     let again = subject.ask(input, params);
@@ -50,7 +50,7 @@ pub(super) fn all(
     compare(&inputs::later(input), &|later| {
         (!alike(ranking, later)).then_some(KitFailure::ClockMatters { at })
     });
-    if kind != Kind::Generated {
+    if kind != RowKind::Generated {
         let (shuffled, order) = inputs::shuffled(input);
         compare(&shuffled, &|other| {
             differs(input, &ranking.choices, &other.choices, &order)
@@ -63,8 +63,8 @@ pub(super) fn all(
 /// What one answer breaks by itself.
 pub(super) fn breaches(
     subject: &impl Subject,
-    outcome: &Outcome<Ranking>,
-    at: Place,
+    outcome: &CallOutcome<Ranking>,
+    at: KitPlace,
 ) -> Vec<KitFailure> {
     match &outcome.result {
         Ok(ranking) => ill_formed(&ranking.choices, at, subject.manifest().reasons.len()),
@@ -83,7 +83,7 @@ pub(super) fn add(failures: &mut Vec<KitFailure>, failure: KitFailure) {
     }
 }
 
-fn same(a: &Outcome<Ranking>, b: &Outcome<Ranking>) -> bool {
+fn same(a: &CallOutcome<Ranking>, b: &CallOutcome<Ranking>) -> bool {
     match (&a.result, &b.result) {
         (Ok(a), Ok(b)) => alike(a, b),
         (Err(a), Err(b)) => a == b,

@@ -20,12 +20,12 @@ mod subject;
 
 pub use inputs::{needed, ordinary, value};
 pub use laws::{CALLS_MAX, examine};
-pub use property::{Keeper, Property};
+pub use property::{Enforcer, Property};
 pub use report::{FuelPoint, KitReport};
-pub use rules::{Kind, KitFailure, Place};
+pub use rules::{KitFailure, KitPlace, RowKind};
 
 use self::subject::{Limited, Subject};
-use super::call::{Input, Outcome};
+use super::call::{CallOutcome, Input};
 use super::manifest::Manifest;
 use super::program::Program;
 use wastegate_core::decision::{Fault, Ranking};
@@ -155,15 +155,15 @@ impl<'a, S: Subject> Kit<'a, S> {
         Ok(())
     }
 
-    fn ask(&mut self, input: &Input) -> Outcome<Ranking> {
+    fn ask(&mut self, input: &Input) -> CallOutcome<Ranking> {
         self.calls += 1;
         self.subject.ask(input, self.params)
     }
 
     /// Asks, and holds the answer to what every answer is held to.
-    fn lawful(&mut self, input: &Input, kind: Kind) -> Result<Outcome<Ranking>, Stop> {
+    fn lawful(&mut self, input: &Input, kind: RowKind) -> Result<CallOutcome<Ranking>, Stop> {
         let outcome = self.ask(input);
-        let breaches = laws::breaches(self.subject, &outcome, Place::of(input, kind));
+        let breaches = laws::breaches(self.subject, &outcome, KitPlace::of(input, kind));
         self.breach(breaches)?;
         Ok(outcome)
     }
@@ -185,7 +185,7 @@ impl<'a, S: Subject> Kit<'a, S> {
         for rows in SMALL {
             for tier in Tier::ALL {
                 let input = self.ordinary(scope, tier, rows);
-                self.lawful(&input, Kind::Ordinary)?;
+                self.lawful(&input, RowKind::Ordinary)?;
             }
         }
         Ok(())
@@ -198,21 +198,21 @@ impl<'a, S: Subject> Kit<'a, S> {
             if let Some(column) = input.columns.get_mut(column) {
                 column.fill(f64::NAN);
             }
-            self.lawful(&input, Kind::ColumnUnknown)?;
+            self.lawful(&input, RowKind::ColumnUnknown)?;
         }
         let mut input = self.ordinary(scope, Tier::Force, ORDINARY);
         input
             .columns
             .iter_mut()
             .for_each(|column| column.fill(f64::NAN));
-        self.lawful(&input, Kind::AllUnknown).map(drop)
+        self.lawful(&input, RowKind::AllUnknown).map(drop)
     }
 
     /// The same answer again, in another order, at another time.
     fn same(&mut self, scope: Scope, tier: Tier, rows: u32) -> Result<(), Stop> {
         let input = self.ordinary(scope, tier, rows);
         self.calls += CALLS_MAX;
-        let failures = laws::all(self.subject, self.params, &input, Kind::Ordinary);
+        let failures = laws::all(self.subject, self.params, &input, RowKind::Ordinary);
         self.breach(failures)
     }
 
@@ -241,7 +241,11 @@ impl<'a, S: Subject> Kit<'a, S> {
             let most = self.most(scope, tier, rows);
             vec![KitFailure::Fuel { rows, most }]
         } else {
-            laws::breaches(self.subject, &outcome, Place::of(&input, Kind::Ordinary))
+            laws::breaches(
+                self.subject,
+                &outcome,
+                KitPlace::of(&input, RowKind::Ordinary),
+            )
         };
         self.breach(breaches)?;
         Ok(FuelPoint {
@@ -260,7 +264,7 @@ impl<'a, S: Subject> Kit<'a, S> {
             if ran_out(&outcome) {
                 return Ok(Some(self.most(scope, tier, rows).saturating_add(1)));
             }
-            let at = Place::of(&input, Kind::Ordinary);
+            let at = KitPlace::of(&input, RowKind::Ordinary);
             let breaches = laws::breaches(self.subject, &outcome, at);
             self.breach(breaches)?;
             *point = FuelPoint {
@@ -286,7 +290,7 @@ impl<'a, S: Subject> Kit<'a, S> {
     }
 }
 
-const fn ran_out(outcome: &Outcome<Ranking>) -> bool {
+const fn ran_out(outcome: &CallOutcome<Ranking>) -> bool {
     matches!(outcome.result, Err(Fault::OutOfFuel(_)))
 }
 

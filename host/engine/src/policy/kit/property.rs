@@ -5,6 +5,7 @@ use std::fmt;
 
 /// One thing that must hold of every policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Property {
     /// It answers the second `describe` as it answered the first.
     DescribesItselfAlike,
@@ -39,7 +40,7 @@ pub enum Property {
 
 /// Who sees to it that a property holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeper {
+pub enum Enforcer {
     /// The policy: a guest can break it, and the kit would find out.
     Policy,
     /// The sandbox: a guest gets a fresh instance without clock or randomness for every call, so it
@@ -91,10 +92,10 @@ impl Property {
 
     /// Who sees to it.
     #[must_use]
-    pub const fn keeper(self) -> Keeper {
+    pub const fn keeper(self) -> Enforcer {
         match self {
-            Self::DescribesItselfAlike | Self::Repeatable => Keeper::Sandbox,
-            Self::IdFree => Keeper::Contract,
+            Self::DescribesItselfAlike | Self::Repeatable => Enforcer::Sandbox,
+            Self::IdFree => Enforcer::Contract,
             Self::Answers
             | Self::BearsUnknown
             | Self::WithinFuel
@@ -105,7 +106,7 @@ impl Property {
             | Self::ScoresAreNumbers
             | Self::ReasonsAreDeclared
             | Self::OrderFree
-            | Self::ClockFree => Keeper::Policy,
+            | Self::ClockFree => Enforcer::Policy,
         }
     }
 }

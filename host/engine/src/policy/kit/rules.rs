@@ -10,7 +10,7 @@ use wastegate_core::types::{Scope, Tier};
 
 /// Where in the kit something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct KitPlace {
     /// At which scope.
     pub scope: Scope,
     /// At which tier.
@@ -18,25 +18,25 @@ pub struct Place {
     /// With how many rows.
     pub rows: u32,
     /// Of what kind.
-    pub kind: Kind,
+    pub kind: RowKind,
 }
 
 /// What kind of rows a call was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RowKind {
     /// Every value known.
     Ordinary,
     /// One column unknown.
     ColumnUnknown,
-    /// Nothing known.
+    /// No value is known.
     AllUnknown,
     /// Made by the fuzzer, of any values at all.
     Generated,
 }
 
-impl Place {
+impl KitPlace {
     /// Where an input is about.
-    pub(super) const fn of(input: &Input, kind: Kind) -> Self {
+    pub(super) const fn of(input: &Input, kind: RowKind) -> Self {
         Self {
             scope: input.scope,
             tier: input.tier,
@@ -46,16 +46,16 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for KitPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             scope, tier, rows, ..
         } = self;
         let kind = match self.kind {
-            Kind::Ordinary => "",
-            Kind::ColumnUnknown => ", a whole column unknown (NaN)",
-            Kind::AllUnknown => ", every value unknown (NaN)",
-            Kind::Generated => ", made-up values",
+            RowKind::Ordinary => "",
+            RowKind::ColumnUnknown => ", a whole column unknown (NaN)",
+            RowKind::AllUnknown => ", every value unknown (NaN)",
+            RowKind::Generated => ", made-up values",
         };
         let scope = scope.name();
         let s = if *rows == 1 { "" } else { "s" };
@@ -65,13 +65,16 @@ impl fmt::Display for Place {
 
 /// Which rule a policy broke, where, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum KitFailure {
     /// It gave no answer.
     #[error("it gave no answer {at}: {}", remedy(.fault))]
     Fault {
-        /// Where.
-        at: Place,
-        /// Why not.
+        at: KitPlace,
         #[source]
         fault: Fault,
     },
@@ -92,38 +95,20 @@ pub enum KitFailure {
     #[error(
         "it chose row {row}, which does not exist {at}: choose rows from 0 to one below the length of a column"
     )]
-    NoSuchRow {
-        /// Where.
-        at: Place,
-        /// Which.
-        row: u32,
-    },
+    NoSuchRow { at: KitPlace, row: u32 },
     /// It named a row twice.
     #[error("it chose row {row} twice {at}: name each row once, at its best place")]
-    Repeated {
-        /// Where.
-        at: Place,
-        /// Which.
-        row: u32,
-    },
+    Repeated { at: KitPlace, row: u32 },
     /// A score is NaN though every value was known.
     #[error("it gave row {row} a score that is not a number {at}: look for a division by zero")]
-    NotANumber {
-        /// Where.
-        at: Place,
-        /// Which.
-        row: u32,
-    },
+    NotANumber { at: KitPlace, row: u32 },
     /// It gave a reason that it did not declare.
     #[error(
         "it gave row {row} the reason {reason} {at}, and declares {declared}: count reasons from 0"
     )]
     NoSuchReason {
-        /// Where.
-        at: Place,
-        /// Which row.
+        at: KitPlace,
         row: u32,
-        /// Which reason.
         reason: u16,
         /// How many it has.
         declared: usize,
@@ -132,17 +117,13 @@ pub enum KitFailure {
     #[error(
         "asked the same twice, it answered differently or used other fuel {at}: derive everything from the call and its `seed`"
     )]
-    Unrepeatable {
-        /// Where.
-        at: Place,
-    },
+    Unrepeatable { at: KitPlace },
     /// The order of the rows changed the answer.
     #[error(
         "the same managers in another order were ranked differently from place {place} on {at}: break ties by a value that tells managers apart, such as `idle-ms`, and leave row numbers alone"
     )]
     OrderMatters {
-        /// Where.
-        at: Place,
+        at: KitPlace,
         /// The first place that differs, from 0.
         place: usize,
     },
@@ -150,10 +131,7 @@ pub enum KitFailure {
     #[error(
         "with all clocks shifted it answered differently {at}: use differences, which the signals are, and not `now-ms` itself"
     )]
-    ClockMatters {
-        /// Where.
-        at: Place,
-    },
+    ClockMatters { at: KitPlace },
 }
 
 const fn remedy(fault: &Fault) -> &'static str {
@@ -186,8 +164,8 @@ impl KitFailure {
                 | Fault::ScopeUnsupported
                 | Fault::Saturated
                 | Fault::Quarantined => match at.kind {
-                    Kind::Ordinary | Kind::Generated => Property::Answers,
-                    Kind::ColumnUnknown | Kind::AllUnknown => Property::BearsUnknown,
+                    RowKind::Ordinary | RowKind::Generated => Property::Answers,
+                    RowKind::ColumnUnknown | RowKind::AllUnknown => Property::BearsUnknown,
                 },
             },
             Self::Fuel { .. } => Property::WithinFuel,
@@ -203,14 +181,14 @@ impl KitFailure {
 }
 
 /// What is wrong with an answer by itself: the first breach of each rule.
-pub(super) fn ill_formed(choices: &[Choice], at: Place, declared: usize) -> Vec<KitFailure> {
+pub(super) fn ill_formed(choices: &[Choice], at: KitPlace, declared: usize) -> Vec<KitFailure> {
     let mut failures = Vec::new();
     let mut chosen = HashSet::with_capacity(choices.len());
     for &Choice { row, score, reason } in choices {
         let breaches = [
             (row >= at.rows).then_some(KitFailure::NoSuchRow { at, row }),
             (!chosen.insert(row)).then_some(KitFailure::Repeated { at, row }),
-            (score.is_nan() && at.kind == Kind::Ordinary)
+            (score.is_nan() && at.kind == RowKind::Ordinary)
                 .then_some(KitFailure::NotANumber { at, row }),
             (usize::from(reason) >= declared).then_some(KitFailure::NoSuchReason {
                 at,

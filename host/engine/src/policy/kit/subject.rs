@@ -1,6 +1,6 @@
 //! Who is examined: a program, or in tests a stand-in for a sandbox that is broken.
 
-use crate::policy::call::{Input, Outcome};
+use crate::policy::call::{CallOutcome, Input};
 use crate::policy::manifest::{Manifest, RawManifest};
 use crate::policy::program::{CallOptions, Program};
 use wastegate_core::decision::{Fault, Ranking};
@@ -15,7 +15,7 @@ pub(super) trait Subject {
     fn describe(&self) -> Result<RawManifest, Fault>;
 
     /// Its answer to a question.
-    fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking>;
+    fn ask(&self, input: &Input, params: &[f64]) -> CallOutcome<Ranking>;
 
     /// The fuel that it has for so many rows.
     fn fuel(&self, rows: u32) -> u64;
@@ -36,7 +36,7 @@ impl Subject for Limited<'_> {
         self.program.describe().result
     }
 
-    fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+    fn ask(&self, input: &Input, params: &[f64]) -> CallOutcome<Ranking> {
         let options = CallOptions::OFF_PATH.within(*self.limits);
         self.program.ask(input, params, &options)
     }

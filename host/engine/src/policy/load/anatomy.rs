@@ -18,7 +18,7 @@ const PRODUCER_BYTES_MAX: usize = 128;
 pub struct Anatomy {
     /// SHA-256, in hex.
     pub digest: String,
-    /// Its size.
+    /// The size of the file, bytes.
     pub bytes: usize,
     /// What kind of file it is; none if it is no WebAssembly.
     pub build: Option<Build>,
@@ -48,7 +48,7 @@ pub enum Build {
 pub struct Producer {
     /// `language`, `processed-by` or `sdk`.
     pub field: String,
-    /// Of what.
+    /// The name of the tool or language.
     pub name: String,
     /// Of which version; often empty.
     pub version: String,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fence::Breach;
 use crate::policy::allowance::InvalidLimits;
 use crate::policy::kit::KitFailure;
-use crate::policy::manifest::{BadParameter, Problem};
+use crate::policy::manifest::{BadParameter, ManifestProblem};
 use wastegate_core::decision::Fault;
 
 /// What the compiler or a parser had to say. Its own sentence is never repeated in ours.
@@ -15,11 +15,15 @@ pub(super) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a policy was not loaded.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum LoadError {
     /// No policy of that name is shipped.
     #[error("there is no policy `{name}` in this host; did you mean `{nearest}`?")]
     NoSuchPolicy {
-        /// As asked for.
         name: String,
         /// The nearest that exists.
         nearest: String,
@@ -28,22 +32,12 @@ pub enum LoadError {
     #[error(
         "the policy has {bytes} bytes and at most {max} are accepted: build it for size and strip it, or raise `policy.size_bytes_max`"
     )]
-    TooLarge {
-        /// Its size.
-        bytes: u64,
-        /// The cap.
-        max: u64,
-    },
+    TooLarge { bytes: u64, max: u64 },
     /// It is heavy, and larger than heavy ones may be.
     #[error(
         "the policy is heavy (it brings an interpreter or a standard library along), has {bytes} bytes and at most {max} are accepted: build it for size and strip it, or raise `policy.heavy.size_bytes_max`"
     )]
-    HeavyTooLarge {
-        /// Its size.
-        bytes: u64,
-        /// The cap.
-        max: u64,
-    },
+    HeavyTooLarge { bytes: u64, max: u64 },
     /// There is nothing in it.
     #[error("the policy is empty: give the `.wasm` file that the build wrote")]
     Empty,
@@ -58,7 +52,6 @@ pub enum LoadError {
     /// A file of a kind that people give by mistake.
     #[error("this is {what}: {remedy}")]
     OtherFile {
-        /// What it is.
         what: &'static str,
         /// What to give in its place.
         remedy: &'static str,
@@ -83,7 +76,6 @@ pub enum LoadError {
     LoadDeadline {
         /// The setting that bounds it.
         key: String,
-        /// Its value.
         deadline: Duration,
     },
     /// Compiling it took more of a processor than it may.
@@ -93,7 +85,6 @@ pub enum LoadError {
     LoadCpu {
         /// The setting that bounds it.
         key: String,
-        /// Its value.
         cpu: Duration,
     },
     /// The process that compiled it ended without an answer.
@@ -101,11 +92,9 @@ pub enum LoadError {
         "the process that compiled the policy ended {how}, as it does when {memory_bytes} bytes of memory are not enough: build it from less code, or raise `{key}`"
     )]
     LoaderEnded {
-        /// In words.
         how: String,
         /// The setting that bounds its memory.
         key: String,
-        /// Its value.
         memory_bytes: u64,
     },
     /// There is nobody to compile it.
@@ -178,7 +167,7 @@ pub enum LoadError {
     Describe(#[source] Fault),
     /// What it says of itself is wrong.
     #[error("the policy's manifest is wrong:{}", Lines(.0))]
-    Manifest(Vec<Problem>),
+    Manifest(Vec<ManifestProblem>),
     /// What the operator set is wrong.
     #[error("the policy's parameters are wrong:{}", Lines(.0))]
     Parameters(Vec<BadParameter>),

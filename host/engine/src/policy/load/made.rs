@@ -1,6 +1,6 @@
 //! What compiling comes to: machine code for each sandbox, as bytes that are kept and sent.
 
-use crate::policy::heavy::{Weight, Why};
+use crate::policy::heavy::{HeavyReason, Weight};
 use crate::policy::sandbox::Layout;
 
 /// Machine code as the engine wrote it. Only what is trusted to be that is made one: what this process
@@ -75,18 +75,18 @@ impl Made {
 const fn digit(weight: Weight) -> u8 {
     match weight {
         Weight::Light => b'0',
-        Weight::Heavy(Why::Stubs) => b'1',
-        Weight::Heavy(Why::Parts) => b'2',
-        Weight::Heavy(Why::Memory) => b'3',
+        Weight::Heavy(HeavyReason::Stubs) => b'1',
+        Weight::Heavy(HeavyReason::Parts) => b'2',
+        Weight::Heavy(HeavyReason::Memory) => b'3',
     }
 }
 
 const fn of_digit(digit: u8) -> Option<Weight> {
     Some(match digit {
         b'0' => Weight::Light,
-        b'1' => Weight::Heavy(Why::Stubs),
-        b'2' => Weight::Heavy(Why::Parts),
-        b'3' => Weight::Heavy(Why::Memory),
+        b'1' => Weight::Heavy(HeavyReason::Stubs),
+        b'2' => Weight::Heavy(HeavyReason::Parts),
+        b'3' => Weight::Heavy(HeavyReason::Memory),
         _ => return None,
     })
 }
@@ -101,7 +101,7 @@ mod tests {
             (Layout::of_number(0), b"one".to_vec()),
             (Layout::of_number(7), b"two".to_vec()),
         ];
-        let made = Made::of(Weight::Heavy(Why::Parts), code);
+        let made = Made::of(Weight::Heavy(HeavyReason::Parts), code);
         let bytes = made.to_bytes();
         assert_eq!(Made::from_trusted(&bytes), Some(made));
         let first = 1 + 16 + b"one".len();

@@ -25,7 +25,7 @@ pub enum Step {
     Manifest,
     /// It understands what the operator set.
     Parameters,
-    /// It behaves.
+    /// The acceptance kit calls it, and it behaves.
     Kit,
 }
 

@@ -5,7 +5,7 @@ use wasmparser::{Instance, Parser, Payload};
 
 use super::error::LoadError;
 use crate::policy::config::Config;
-use crate::policy::heavy::{Weight, Why};
+use crate::policy::heavy::{HeavyReason, Weight};
 use crate::policy::limits::{HEAVY_PARTS, TABLE_ELEMENTS_MAX};
 use crate::policy::sandbox::{MEMORIES_PER_COMPONENT, PARTS_PER_COMPONENT};
 use crate::policy::wasi;
@@ -109,15 +109,15 @@ impl Parts {
     fn weight(&self, imports: &[String], caps: &Caps) -> Weight {
         let slot = PARTS_PER_COMPONENT as usize;
         if imports.iter().any(|import| wasi::grants(import)) {
-            Weight::Heavy(Why::Stubs)
+            Weight::Heavy(HeavyReason::Stubs)
         } else if self.instances > slot
             || self.tables > slot
             || self.memories > MEMORIES_PER_COMPONENT as usize
             || self.table_elements > TABLE_ELEMENTS_MAX as u64
         {
-            Weight::Heavy(Why::Parts)
+            Weight::Heavy(HeavyReason::Parts)
         } else if self.memory_bytes > caps.light_memory_bytes {
-            Weight::Heavy(Why::Memory)
+            Weight::Heavy(HeavyReason::Memory)
         } else {
             Weight::Light
         }

@@ -22,12 +22,12 @@ use prometheus_client::registry::Registry;
 
 use self::bucket::Bucket;
 use self::recent::Kept;
-pub use self::recent::{Level, Line, Recent};
+pub use self::recent::{Level, LogLine, Recent};
 use super::config::Config;
 use wastegate_core::types::{Clock, DecisionId, RevisionId};
 
 /// Policies whose dropped lines are told apart; of more, the rest is told together.
-const TOLD_APART_MAX: usize = 64;
+const DISTINCT_POLICIES_MAX: usize = 64;
 
 /// Where the lines of all policies go. One for an engine.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ struct State {
     node: Bucket,
     kept: Kept,
     /// Lines dropped since they were last told, by policy.
-    untold: BTreeMap<Arc<str>, u64>,
+    unreported: BTreeMap<Arc<str>, u64>,
 }
 
 /// One policy's share of the log.
@@ -98,7 +98,7 @@ impl Dropped {
         node: 0,
     };
 
-    /// Counts one.
+    /// Counts one line that this cap dropped.
     pub(super) const fn count(&mut self, cap: Cap) {
         let counted = match cap {
             Cap::Call => &mut self.call,
@@ -108,7 +108,7 @@ impl Dropped {
         *counted = counted.saturating_add(1);
     }
 
-    /// All together.
+    /// The lines that all caps dropped.
     pub(super) const fn total(self) -> u32 {
         self.call
             .saturating_add(self.policy)
@@ -130,7 +130,7 @@ impl LogBook {
             state: Mutex::new(State {
                 node,
                 kept: Kept::new(config.log_lines_kept),
-                untold: BTreeMap::new(),
+                unreported: BTreeMap::new(),
             }),
         }
     }
@@ -144,8 +144,8 @@ impl LogBook {
     /// Tells how many lines of each policy were dropped since this was last asked for. Called once
     /// a second by whoever runs the server.
     pub fn tell_dropped(&self) {
-        let untold = std::mem::take(&mut self.state.lock().untold);
-        for (policy, lines) in untold {
+        let unreported = std::mem::take(&mut self.state.lock().unreported);
+        for (policy, lines) in unreported {
             let count = grouped(lines);
             tracing::warn!(
                 target: "policy",
@@ -183,7 +183,7 @@ impl LogBook {
                 return Err(Cap::Node);
             }
             if let Some(revision) = voice.revision {
-                let line = Line {
+                let line = LogLine {
                     unix_ms: self.clock.unix_ms(now),
                     level,
                     decision: voice.decision,
@@ -208,14 +208,14 @@ impl LogBook {
         }
         let lines = u64::from(dropped.total());
         let mut state = self.state.lock();
-        let known = state.untold.contains_key(&voice.policy);
-        let name = if known || state.untold.len() < TOLD_APART_MAX {
+        let known = state.unreported.contains_key(&voice.policy);
+        let name = if known || state.unreported.len() < DISTINCT_POLICIES_MAX {
             voice.policy.clone()
         } else {
             "(others)".into()
         };
-        let untold = state.untold.entry(name).or_default();
-        *untold = untold.saturating_add(lines);
+        let unreported = state.unreported.entry(name).or_default();
+        *unreported = unreported.saturating_add(lines);
         if let Some(revision) = voice.revision {
             state.kept.dropped(revision, lines);
         }

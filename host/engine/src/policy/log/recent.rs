@@ -18,20 +18,20 @@ const BYTES_MAX: usize = 64 * 1024;
 pub enum Level {
     /// Of interest to the policy's author.
     Debug,
-    /// Worth knowing.
+    /// Something that the policy's author wants to know.
     Info,
     /// Worth a look.
     Warn,
-    /// Wrong.
+    /// Something that the policy takes for an error.
     Error,
 }
 
 /// One line that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct LogLine {
     /// When, milliseconds since the Unix epoch.
     pub unix_ms: u64,
-    /// How grave.
+    /// The severity that the policy gave the line.
     pub level: Level,
     /// For which decision the policy was asked.
     pub decision: Option<DecisionId>,
@@ -43,7 +43,7 @@ pub struct Line {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Recent {
     /// The last lines, oldest first.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LogLine>,
     /// How many were dropped since the revision first logged, for whatever reason.
     pub dropped: u64,
 }
@@ -59,7 +59,7 @@ pub(super) struct Kept {
 
 #[derive(Debug, Default)]
 struct Lines {
-    lines: VecDeque<Line>,
+    lines: VecDeque<LogLine>,
     bytes: usize,
     dropped: u64,
     last_turn: u64,
@@ -76,7 +76,7 @@ impl Kept {
     }
 
     /// Keeps one more, at the cost of the oldest.
-    pub(super) fn keep(&mut self, revision: RevisionId, line: Line) {
+    pub(super) fn keep(&mut self, revision: RevisionId, line: LogLine) {
         let lines_max = self.lines_max;
         let kept = self.of_mut(revision);
         kept.bytes += line.text.len();
@@ -121,8 +121,8 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn line(number: u64, bytes: usize) -> Line {
-        Line {
+    fn line(number: u64, bytes: usize) -> LogLine {
+        LogLine {
             unix_ms: number,
             level: Level::Info,
             decision: Some(DecisionId::from_raw(number)),

@@ -99,10 +99,10 @@ fn what_was_dropped_is_told_once_and_policies_apart() {
     {
         let state = bench.book.state.lock();
         // Ten each; of the second share five were beyond the node's.
-        assert_eq!(state.untold[&Arc::<str>::from("chatty")], 1_239);
+        assert_eq!(state.unreported[&Arc::<str>::from("chatty")], 1_239);
     }
     bench.book.tell_dropped();
-    assert!(bench.book.state.lock().untold.is_empty());
+    assert!(bench.book.state.lock().unreported.is_empty());
 
     for number in 0..1_000 {
         let voice = bench.voice(&format!("p{number}"), 1);
@@ -112,8 +112,8 @@ fn what_was_dropped_is_told_once_and_policies_apart() {
         });
     }
     let state = bench.book.state.lock();
-    assert_eq!(state.untold.len(), TOLD_APART_MAX + 1);
-    assert_eq!(state.untold.values().sum::<u64>(), 1_000);
+    assert_eq!(state.unreported.len(), DISTINCT_POLICIES_MAX + 1);
+    assert_eq!(state.unreported.values().sum::<u64>(), 1_000);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use wastegate_core::types::spelling;
 
-pub use problem::{BadParameter, Problem};
+pub use problem::{BadParameter, ManifestProblem};
 
 use wastegate_core::types::{Scope, Signal};
 
@@ -25,7 +25,7 @@ pub const LIST_MAX: usize = 64;
 pub struct Manifest {
     /// Lower case words joined by hyphens.
     pub name: Arc<str>,
-    /// `major.minor.patch`.
+    /// The version, as `major.minor.patch`.
     pub version: Arc<str>,
     /// One sentence for the operator.
     pub summary: String,
@@ -70,14 +70,14 @@ pub struct RawManifest {
 
 impl Manifest {
     /// Checks what a guest said.
-    pub(super) fn check(raw: RawManifest) -> Result<Self, Vec<Problem>> {
+    pub(super) fn check(raw: RawManifest) -> Result<Self, Vec<ManifestProblem>> {
         let mut problems = Vec::new();
         identity(&raw, &mut problems);
         let signals = signals(&raw.signals, &mut problems);
         parameters(&raw.parameters, &mut problems);
         reasons(&raw.reasons, &mut problems);
         if raw.scopes.is_empty() {
-            problems.push(Problem::NoScopes);
+            problems.push(ManifestProblem::NoScopes);
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -135,34 +135,34 @@ impl Manifest {
     }
 }
 
-fn identity(raw: &RawManifest, problems: &mut Vec<Problem>) {
+fn identity(raw: &RawManifest, problems: &mut Vec<ManifestProblem>) {
     name("policy", &raw.name, problems);
     let numbers: Vec<&str> = raw.version.split('.').collect();
     let is_number =
         |part: &&str| (1..=9).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     if numbers.len() != 3 || !numbers.iter().all(is_number) {
-        problems.push(Problem::Version(super::call::clip(&raw.version)));
+        problems.push(ManifestProblem::Version(super::call::clip(&raw.version)));
     }
     sentence("summary", &raw.summary, problems);
 }
 
-fn signals(names: &[String], problems: &mut Vec<Problem>) -> Vec<Signal> {
+fn signals(names: &[String], problems: &mut Vec<ManifestProblem>) -> Vec<Signal> {
     let mut signals = Vec::new();
     for name in names.iter().take(Signal::COUNT * 2) {
         match Signal::by_name(name) {
             Some(signal) if signals.contains(&signal) => {
-                problems.push(Problem::SignalTwice(signal.name()));
+                problems.push(ManifestProblem::SignalTwice(signal.name()));
             }
             Some(signal) => signals.push(signal),
             None => {
                 let name = super::call::clip(name);
                 let nearest = Signal::nearest(&name);
-                problems.push(Problem::UnknownSignal { name, nearest });
+                problems.push(ManifestProblem::UnknownSignal { name, nearest });
             }
         }
     }
     if names.len() > Signal::COUNT * 2 {
-        problems.push(Problem::TooMany {
+        problems.push(ManifestProblem::TooMany {
             what: "signals",
             count: names.len(),
         });
@@ -170,7 +170,7 @@ fn signals(names: &[String], problems: &mut Vec<Problem>) -> Vec<Signal> {
     signals
 }
 
-fn parameters(parameters: &[Parameter], problems: &mut Vec<Problem>) {
+fn parameters(parameters: &[Parameter], problems: &mut Vec<ManifestProblem>) {
     too_many("parameters", parameters.len(), problems);
     let mut seen = HashSet::new();
     for parameter in parameters.iter().take(LIST_MAX) {
@@ -185,12 +185,12 @@ fn parameters(parameters: &[Parameter], problems: &mut Vec<Problem>) {
         );
         let name = super::call::clip(&parameter.name);
         if !seen.insert(&parameter.name) {
-            problems.push(Problem::ParameterTwice(name.clone()));
+            problems.push(ManifestProblem::ParameterTwice(name.clone()));
         }
         if !(min.is_finite() && max.is_finite() && min <= max) {
-            problems.push(Problem::Range { name, min, max });
+            problems.push(ManifestProblem::Range { name, min, max });
         } else if !(min..=max).contains(&default) {
-            problems.push(Problem::Default {
+            problems.push(ManifestProblem::Default {
                 name,
                 default,
                 min,
@@ -200,37 +200,37 @@ fn parameters(parameters: &[Parameter], problems: &mut Vec<Problem>) {
     }
 }
 
-fn reasons(reasons: &[String], problems: &mut Vec<Problem>) {
+fn reasons(reasons: &[String], problems: &mut Vec<ManifestProblem>) {
     too_many("reasons", reasons.len(), problems);
     if reasons.is_empty() {
-        problems.push(Problem::NoReasons);
+        problems.push(ManifestProblem::NoReasons);
     }
     for (index, reason) in reasons.iter().enumerate().take(LIST_MAX) {
         if reason.trim().is_empty() {
-            problems.push(Problem::EmptyReason(index));
+            problems.push(ManifestProblem::EmptyReason(index));
         }
         sentence(&format!("reason {index}"), reason, problems);
     }
 }
 
-fn too_many(what: &'static str, count: usize, problems: &mut Vec<Problem>) {
+fn too_many(what: &'static str, count: usize, problems: &mut Vec<ManifestProblem>) {
     if count > LIST_MAX {
-        problems.push(Problem::TooMany { what, count });
+        problems.push(ManifestProblem::TooMany { what, count });
     }
 }
 
-fn sentence(what: &str, text: &str, problems: &mut Vec<Problem>) {
+fn sentence(what: &str, text: &str, problems: &mut Vec<ManifestProblem>) {
     if text.len() > SENTENCE_BYTES_MAX {
-        problems.push(Problem::Sentence {
+        problems.push(ManifestProblem::Sentence {
             what: what.to_owned(),
             bytes: text.len(),
         });
     }
 }
 
-fn name(what: &'static str, name: &str, problems: &mut Vec<Problem>) {
+fn name(what: &'static str, name: &str, problems: &mut Vec<ManifestProblem>) {
     if !is_name(name) {
-        problems.push(Problem::Name {
+        problems.push(ManifestProblem::Name {
             what,
             name: super::call::clip(name),
         });

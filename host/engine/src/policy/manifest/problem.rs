@@ -4,7 +4,12 @@ use super::{LIST_MAX, NAME_BYTES_MAX, SENTENCE_BYTES_MAX};
 
 /// One thing that is wrong with a manifest.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Problem {
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
+pub enum ManifestProblem {
     /// A name is not a name.
     #[error(
         "`{name}` cannot be the name of a {what}: use lower case words joined by hyphens, at most {NAME_BYTES_MAX} bytes"
@@ -20,24 +25,13 @@ pub enum Problem {
     Version(String),
     /// A text is too long for a table or a log line.
     #[error("the {what} has {bytes} bytes; at most {SENTENCE_BYTES_MAX} are allowed")]
-    Sentence {
-        /// Which text.
-        what: String,
-        /// Its length.
-        bytes: usize,
-    },
+    Sentence { what: String, bytes: usize },
     /// A list is too long.
     #[error("it has {count} {what}; at most {LIST_MAX} are allowed")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many.
-        count: usize,
-    },
+    TooMany { what: &'static str, count: usize },
     /// The host measures nothing of that name.
     #[error("signal `{name}` is unknown to this host; did you mean `{nearest}`?")]
     UnknownSignal {
-        /// As given.
         name: String,
         /// The nearest that exists.
         nearest: &'static str,
@@ -50,44 +44,37 @@ pub enum Problem {
     ParameterTwice(String),
     /// A bound is infinite or not a number, or they are in the wrong order.
     #[error("parameter `{name}`: its range {min} to {max} must be finite, smallest first")]
-    Range {
-        /// Whose.
-        name: String,
-        /// As declared.
-        min: f64,
-        /// As declared.
-        max: f64,
-    },
+    Range { name: String, min: f64, max: f64 },
     /// The default is not one of the values that are allowed.
     #[error("parameter `{name}`: its default {default} is not within {min} to {max}")]
     Default {
-        /// Whose.
         name: String,
-        /// As declared.
         default: f64,
-        /// As declared.
         min: f64,
-        /// As declared.
         max: f64,
     },
-    /// No reasons.
+    /// It declares no reason; each choice needs one.
     #[error("it has no reasons; give at least one phrase that says why a manager is chosen")]
     NoReasons,
     /// A reason says nothing.
     #[error("reason {0} is empty; say in a few words why a manager is chosen")]
     EmptyReason(usize),
-    /// No scopes.
+    /// It declares no scope.
     #[error("it has no scopes; name `user`, `node` or both")]
     NoScopes,
 }
 
 /// What the operator set that the policy does not understand.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum BadParameter {
     /// It has parameters, but none of that name.
     #[error("it has no parameter `{name}`; did you mean `{nearest}`?")]
     Unknown {
-        /// As set.
         name: String,
         /// The nearest that exists.
         nearest: String,
@@ -98,13 +85,9 @@ pub enum BadParameter {
     /// The value is out of range.
     #[error("`{name}` = {value} is out of range; it may be from {min} to {max}")]
     OutOfRange {
-        /// Which.
         name: String,
-        /// As set.
         value: f64,
-        /// The smallest value.
         min: f64,
-        /// The largest value.
         max: f64,
     },
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use super::*;
-use crate::policy::breaker::Standing;
+use crate::policy::breaker::BreakerState;
 use crate::policy::testing::{Guest, LOOP, config, question};
-use crate::policy::{CallOptions, Deployed, InCharge, Seat};
+use crate::policy::{ActivePolicies, CallOptions, Deployed, Seat};
 use crate::policy::{Config, Params, kit, load};
 use wastegate_core::types::time::Clock;
 use wastegate_core::types::{Limits, Scope, Tier};
@@ -49,12 +49,12 @@ impl Bench {
         }
     }
 
-    /// A catalog with those seats, and the ranker of whoever is in charge.
-    fn champion(&self, in_charge: InCharge) -> (Arc<Catalog>, PolicyRanker) {
+    /// A catalog with those seats, and the ranker of the active policy.
+    fn active(&self, active_policies: ActivePolicies) -> (Arc<Catalog>, PolicyRanker) {
         let engine = self.runtime.0.engine.clone();
         let catalog = Arc::new(Catalog::new(engine, &[], self.metrics.clone()));
-        catalog.install(in_charge);
-        let ranker = PolicyRanker::champion(self.runtime.clone(), catalog.clone());
+        catalog.install(active_policies);
+        let ranker = PolicyRanker::active(self.runtime.clone(), catalog.clone());
         (catalog, ranker)
     }
 
@@ -113,12 +113,12 @@ async fn a_large_call_and_a_shadow_go_to_the_pool() {
 #[test]
 fn nobody_in_charge_is_the_builtin_ranking_and_tiers_are_apart() {
     let bench = Bench::new(config());
-    let (catalog, ranker) = bench.champion(InCharge::default());
+    let (catalog, ranker) = bench.active(ActivePolicies::default());
     let ranked = ready(ranker.rank(&question(Scope::User, 20)));
     assert_eq!((&*ranked.policy.name, ranked.revision), ("builtin", None));
 
     let seat = Seat::default().followed_by(bench.deployed(7, &Guest::default()));
-    catalog.install(InCharge::default().with([Tier::Force], &seat));
+    catalog.install(ActivePolicies::default().with([Tier::Force], &seat));
     let ranked = ready(ranker.rank(&question(Scope::User, 20)));
     let names = (&*ranked.policy.name, ranked.revision.unwrap().get());
     assert_eq!(names, ("largest", 7));
@@ -156,7 +156,7 @@ fn a_policy_that_keeps_failing_is_left_alone_and_tried_in_shadow() {
     assert_eq!(ask(21), Err(Fault::Quarantined));
     let breakers = bench.runtime.breakers();
     let standing = || breakers.standing(&digest, bench.clock.now());
-    assert_eq!(standing(), Standing::Open);
+    assert_eq!(standing(), BreakerState::Open);
     assert_eq!(
         changes.blocking_recv().unwrap().why,
         "it failed 3 times in a row; the last time it trapped: wasm `unreachable` instruction executed, in `rank`"
@@ -183,20 +183,20 @@ fn a_policy_that_keeps_failing_is_left_alone_and_tried_in_shadow() {
         let change = changes.blocking_recv().unwrap();
         (change.from, change.to)
     };
-    assert_eq!(next(), (Standing::Open, Standing::HalfOpen));
-    assert_eq!(next(), (Standing::HalfOpen, Standing::Open));
+    assert_eq!(next(), (BreakerState::Open, BreakerState::HalfOpen));
+    assert_eq!(next(), (BreakerState::HalfOpen, BreakerState::Open));
 
     // A cool-down later it is well again: three trials, and it answers in earnest.
     bench.clock.advance(Duration::from_secs(60));
     assert_eq!(ask(20), Err(Fault::Quarantined));
-    assert_eq!(next(), (Standing::Open, Standing::HalfOpen));
+    assert_eq!(next(), (BreakerState::Open, BreakerState::HalfOpen));
     // A trial that has not ended yet puts the next one off.
     while let Err(fault) = ask(20) {
         assert_eq!(fault, Fault::Quarantined);
         std::thread::yield_now();
     }
-    assert_eq!(next(), (Standing::HalfOpen, Standing::Closed));
-    assert_eq!(standing(), Standing::Closed);
+    assert_eq!(next(), (BreakerState::HalfOpen, BreakerState::Closed));
+    assert_eq!(standing(), BreakerState::Closed);
 
     let text = bench.scrape();
     assert!(text.contains("faults_total{fault=\"trap\"} 3"), "{text}");
@@ -221,7 +221,7 @@ fn the_revision_before_takes_over_while_the_active_one_is_quarantined() {
     let bench = Bench::new(config());
     let before = Seat::default().followed_by(bench.deployed(1, &Guest::default()));
     let seat = before.followed_by(bench.deployed(2, &Guest::ranks("(unreachable)")));
-    let (catalog, ranker) = bench.champion(InCharge::all(seat));
+    let (catalog, ranker) = bench.active(ActivePolicies::all(seat));
     let ask = || {
         let ranked = ready(ranker.rank(&question(Scope::User, 20)));
         (ranked.revision.unwrap().get(), ranked.outcome.map(drop))
@@ -234,12 +234,12 @@ fn the_revision_before_takes_over_while_the_active_one_is_quarantined() {
         assert_eq!(ask(), (1, Ok(())));
     }
     // With both quarantined the built-in ranking is left, in the name of the active one.
-    let worse = catalog.in_charge().seat(Tier::Force).clone();
+    let worse = catalog.active_policies().seat(Tier::Force).clone();
     let both = Seat {
         fallback: Some(bench.deployed(3, &moody())),
         ..worse
     };
-    catalog.install(InCharge::all(both));
+    catalog.install(ActivePolicies::all(both));
     let odd = || ready(ranker.rank(&question(Scope::User, 21)));
     for _ in 0..3 {
         assert_eq!(odd().outcome.unwrap_err().name(), "trap");

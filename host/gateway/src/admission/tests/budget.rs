@@ -32,7 +32,7 @@ async fn the_budget_is_kept() {
     let start = world.clock.now();
     let denied = world.refused("ann", 20).await;
     assert_eq!(world.clock.now().since(start), Duration::from_millis(300));
-    assert_eq!((denied.why, denied.held), (Why::UserLimit, 20));
+    assert_eq!((denied.why, denied.held), (DenialReason::UserLimit, 20));
     world.pass(2).await;
     assert_eq!(
         (world.held("ann"), world.leftovers()),
@@ -72,7 +72,7 @@ async fn newborns_are_not_waited_for_for_ever() {
     let newborn = world.permit("bob", 0);
     let denied = world.refused("bob", 1).await;
     assert_eq!(world.clock.now(), Timestamp::from_millis(2_000));
-    assert_eq!(denied.why, Why::UserLimit);
+    assert_eq!(denied.why, DenialReason::UserLimit);
     let client = world.attach(newborn, Peer::Gone);
     client.port.vitals.gone(world.clock.now());
     world.enter("bob", 1).await;

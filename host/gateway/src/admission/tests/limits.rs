@@ -79,7 +79,7 @@ async fn l12_one_attempt_too_many_waits() {
     let denied = world.refused("ann", 0).await;
     assert_eq!(
         (denied.why, denied.retry_after),
-        (Why::RateLimited, Duration::from_secs(40))
+        (DenialReason::RateLimited, Duration::from_secs(40))
     );
     assert_eq!(
         (denied.tiers.len(), world.admission.metrics().limit_hits()),
@@ -97,7 +97,7 @@ async fn l13_the_nodes_limit_is_another_refusal() {
     let denied = world.refused("bob", 0).await;
     assert_eq!(
         (denied.why, denied.held, denied.limit),
-        (Why::NodeLimit, 3, 3)
+        (DenialReason::NodeLimit, 3, 3)
     );
     assert!(clients.iter().all(|client| !client.port.is_closing()));
     assert_eq!(

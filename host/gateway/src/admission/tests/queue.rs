@@ -93,7 +93,10 @@ async fn d9_a_full_queue_refuses_at_once() {
     let tickets = [ticket(&world, 1).await, ticket(&world, 2).await];
     let start = world.clock.now();
     let denied = world.refused("ann", 3).await;
-    assert_eq!((denied.why, world.clock.now()), (Why::QueueFull, start));
+    assert_eq!(
+        (denied.why, world.clock.now()),
+        (DenialReason::QueueFull, start)
+    );
     assert_eq!(denied.retry_after, Duration::from_secs(30));
     drop(tickets);
     assert_eq!(world.admission.queued(), 0);
@@ -117,7 +120,7 @@ async fn d9_the_wait_ends_in_time() {
         assert!((30_000..30_010).contains(&waited), "{waited} ms");
         assert_eq!(
             (denied.why, denied.held, denied.limit),
-            (Why::QueueTimeout, 1, 1)
+            (DenialReason::QueueTimeout, 1, 1)
         );
         assert_eq!(world.admission.queued(), 0);
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::flight::{Flights, Wish};
+use super::super::flight::{Flights, JoinReason};
 use super::*;
 use crate::testing::{Peer, Setup, ranked, settle};
 use wastegate_core::decision::{Answer, Question, Ranker};
@@ -107,13 +107,13 @@ async fn with_nobody_left_to_wait_nothing_is_evicted() {
 #[tokio::test(start_paused = true)]
 async fn leaving_an_old_flight_does_not_touch_the_next() {
     let flights = Flights::default();
-    let (old, landing) = flights.join(&"ann", Wish::Room);
+    let (old, landing) = flights.join(&"ann", JoinReason::Room);
     landing.unwrap().land(Cleanup::default());
-    let (_new, landing) = flights.join(&"ann", Wish::Room);
+    let (_new, landing) = flights.join(&"ann", JoinReason::Room);
     let landing = landing.unwrap();
     drop(old);
     assert_eq!(landing.waiting(), 1);
-    let (joined, ours) = flights.join(&"ann", Wish::Room);
+    let (joined, ours) = flights.join(&"ann", JoinReason::Room);
     assert!(ours.is_none());
     assert_eq!(landing.waiting(), 2);
     drop(joined);
@@ -124,8 +124,8 @@ async fn leaving_an_old_flight_does_not_touch_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_flight_that_crashes_still_lands() {
     let flights = Flights::default();
-    let (first, landing) = flights.join(&"ann", Wish::Room);
-    let (second, _) = flights.join(&"ann", Wish::Room);
+    let (first, landing) = flights.join(&"ann", JoinReason::Room);
+    let (second, _) = flights.join(&"ann", JoinReason::Room);
     drop(landing);
     assert_eq!(*first.landed().await, Cleanup::default());
     assert_eq!(*second.landed().await, Cleanup::default());

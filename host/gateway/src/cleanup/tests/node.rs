@@ -60,7 +60,7 @@ async fn a_refused_crowd_leaves_no_cleanups_behind() {
     world.pass(60).await;
     let crowd = (0..50).map(|number| world.refused("cyd", number));
     let denied = futures_util::future::join_all(crowd).await;
-    assert_eq!(denied[0].why, crate::admission::Why::NodeLimit);
+    assert_eq!(denied[0].why, crate::admission::DenialReason::NodeLimit);
     settle().await;
     assert_eq!(world.notes.node_tiers().len(), 3, "one pass over the tiers");
     assert_eq!(

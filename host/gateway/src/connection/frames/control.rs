@@ -14,16 +14,16 @@ pub(super) const MASKED: u8 = 0x80;
 pub enum ControlKind {
     /// The sender is done.
     Close,
-    /// Is anybody there?
+    /// A question whether the peer is there.
     Ping,
-    /// Somebody is.
+    /// The answer to a ping.
     Pong,
 }
 
 /// A control frame as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    /// Which.
+    /// Whether it is a Close, a ping or a pong.
     pub kind: ControlKind,
     /// What it carries, unmasked.
     pub payload: Vec<u8>,

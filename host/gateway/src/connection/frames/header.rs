@@ -9,11 +9,16 @@ const RSV1: u8 = 0b100;
 
 /// Why a stream of frames cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum Violation {
     /// An opcode that is not defined.
     #[error("the opcode {0:#x} is reserved")]
     Opcode(u8),
-    /// A reserved bit that nobody negotiated, or on a frame that cannot have it.
+    /// A reserved bit that was not negotiated, or on a frame that cannot have it.
     #[error("a reserved bit is set that was not negotiated, or on a frame that cannot have it")]
     Reserved,
     /// A client's frame without a mask, or a server's with one.
@@ -39,15 +44,11 @@ pub enum Violation {
     FrameTooLong {
         /// Of its payload, as its header says.
         bytes: u64,
-        /// What may come.
         max: u64,
     },
     /// A message that is too long.
     #[error("a message of more than {max} bytes")]
-    MessageTooLong {
-        /// What may come.
-        max: u64,
-    },
+    MessageTooLong { max: u64 },
     /// A message in too many frames.
     #[error("a message in more than {max} frames")]
     TooManyFragments {
@@ -60,13 +61,13 @@ pub enum Violation {
 /// masked, since a backend may be strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Unmasked {
-    /// None.
+    /// A frame without a mask is a protocol error.
     Refuse,
     /// Pongs and Closes: what a library answers by itself, on another path than what it is given to
     /// send. Some forget the mask there and nowhere else.
     #[default]
     Answers,
-    /// All.
+    /// Frames may come without a mask.
     Accept,
 }
 

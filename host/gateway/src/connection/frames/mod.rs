@@ -17,4 +17,4 @@ mod tests;
 
 pub use control::{Control, ControlKind, encode};
 pub use header::{Unmasked, Violation};
-pub use scanner::{Limits, Piece, Scanner, Sender};
+pub use scanner::{FrameLimits, Piece, Scanner, Sender};

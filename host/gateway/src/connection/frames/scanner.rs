@@ -16,9 +16,9 @@ pub enum Sender {
     Server,
 }
 
-/// What may come.
+/// Which frames a peer may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct FrameLimits {
     /// Bytes of a frame's payload.
     pub frame_bytes_max: u64,
     /// Bytes of a message's payload, as it is on the wire.
@@ -68,7 +68,7 @@ impl HeaderBytes {
         self.masked_here
     }
 
-    /// Its bytes.
+    /// The header's bytes, as they are passed on.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
@@ -97,7 +97,7 @@ impl HeaderBytes {
 pub struct Scanner {
     sender: Sender,
     compresses: bool,
-    limits: Limits,
+    limits: FrameLimits,
     state: State,
     /// Of the message that has begun and not ended: payload bytes and frames so far.
     message: Option<(u64, u32)>,
@@ -118,7 +118,7 @@ enum State {
 impl Scanner {
     /// At the beginning of a stream. `compresses` says whether permessage-deflate was negotiated.
     #[must_use]
-    pub fn new(sender: Sender, compresses: bool, limits: Limits) -> Self {
+    pub fn new(sender: Sender, compresses: bool, limits: FrameLimits) -> Self {
         Self {
             sender,
             compresses,
@@ -240,7 +240,7 @@ impl Scanner {
             (Kind::Data, None) => (0, 0),
             _ => return Err(Violation::Order),
         };
-        let Limits {
+        let FrameLimits {
             frame_bytes_max,
             message_bytes_max,
             fragments_max,

@@ -10,7 +10,7 @@ mod reference;
 
 use reference::{parsed, scan};
 
-const LIMITS: Limits = Limits {
+const LIMITS: FrameLimits = FrameLimits {
     frame_bytes_max: 70_000,
     message_bytes_max: 100_000,
     fragments_max: 8,
@@ -85,7 +85,7 @@ proptest! {
         cuts in proptest::collection::vec(any::<usize>(), 0..40),
     ) {
         let sender = if masks { Sender::Client } else { Sender::Server };
-        let limits = Limits { unmasked, ..LIMITS };
+        let limits = FrameLimits { unmasked, ..LIMITS };
         let expected = parsed(&bytes, masks, compresses, limits);
         let seen = scan(&mut Scanner::new(sender, compresses, limits), &cut(&bytes, &cuts));
         prop_assert_eq!(&seen.controls, &expected.controls);
@@ -101,7 +101,7 @@ proptest! {
         cuts in proptest::collection::vec(any::<usize>(), 0..40),
     ) {
         let sender = if masks { Sender::Client } else { Sender::Server };
-        let limits = Limits { unmasked: Unmasked::Refuse, ..LIMITS };
+        let limits = FrameLimits { unmasked: Unmasked::Refuse, ..LIMITS };
         let seen = scan(&mut Scanner::new(sender, true, limits), &cut(&bytes, &cuts));
         prop_assert!(bytes.starts_with(&seen.handed_on));
         prop_assert_eq!(seen, parsed(&bytes, masks, true, limits));
@@ -139,7 +139,7 @@ fn b11_unmasked_frames_are_refused_or_masked() {
         (Unmasked::Accept, [true; 4]),
     ];
     for (unmasked, expected) in cases {
-        let limits = Limits { unmasked, ..LIMITS };
+        let limits = FrameLimits { unmasked, ..LIMITS };
         for (bytes, passes) in [&pong, &close, &ping, &text].into_iter().zip(expected) {
             for cut in 0..=bytes.len() {
                 let mut scanner = Scanner::new(Sender::Client, false, limits);

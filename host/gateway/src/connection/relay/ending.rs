@@ -10,8 +10,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::farewell::Farewell;
 use super::step::Moved;
-use super::{Keeper, Kept, Relay};
-use crate::connection::faults::Side;
+use super::{IdleUpstream, IdleUpstreamHandler, Relay};
+use crate::connection::faults::PeerSide;
 use crate::connection::frames::{ControlKind, encode};
 use crate::connection::heartbeat::random;
 use crate::connection::linger::linger;
@@ -28,8 +28,8 @@ impl Relay {
         lost && self.up.is_at_rest() && !self.closed_by_backend && !self.down.is_broken()
     }
 
-    /// Gives the backend's side to whoever keeps it.
-    pub(super) fn hand_over(self, reason: CloseReason, keeper: Keeper) -> EndReport {
+    /// Gives the backend's side to its handler, which keeps it.
+    pub(super) fn hand_over(self, reason: CloseReason, keeper: IdleUpstreamHandler) -> EndReport {
         if reason == CloseReason::TakenOver && self.down.is_at_rest() {
             let (code, text) = (self.session.close_code)(reason);
             let mut payload = code.to_be_bytes().to_vec();
@@ -44,8 +44,8 @@ impl Relay {
             aborted: false,
         };
         self.port.report_end(report);
-        // First, so that the place is taken before anybody can come back to it.
-        keeper(Kept::new(self.backend, self.down.into_scanner()));
+        // First, so that the place is taken before a client can come back to it.
+        keeper(IdleUpstream::new(self.backend, self.down.into_scanner()));
         self.attachment.leave(reason);
         report
     }
@@ -195,17 +195,17 @@ impl Relay {
                         self.lose_backend(farewell);
                     }
                 }
-                Step::Moved(Moved::Gone(Side::Client)) => {
+                Step::Moved(Moved::Gone(PeerSide::Client)) => {
                     farewell.reads.client = false;
                     if !farewell.delivers() {
                         self.down.discard();
                     }
                 }
-                Step::Moved(Moved::Gone(Side::Backend)) => {
+                Step::Moved(Moved::Gone(PeerSide::Backend)) => {
                     farewell.is_backend_over = true;
                     self.lose_backend(farewell);
                 }
-                Step::Moved(Moved::Broken(Side::Backend, _)) => self.lose_backend(farewell),
+                Step::Moved(Moved::Broken(PeerSide::Backend, _)) => self.lose_backend(farewell),
                 Step::Moved(_) => {}
                 Step::Look => alarm_at = None,
             }

@@ -7,7 +7,7 @@ use wastegate_core::types::{CloseReason, Timestamp};
 use super::Relay;
 use super::step::Reads;
 use crate::connection::config::Config;
-use crate::connection::faults::Side;
+use crate::connection::faults::PeerSide;
 use crate::connection::patience::Patience;
 use crate::health;
 
@@ -91,14 +91,14 @@ impl Farewell {
 
     /// The deadline is over. A peer that took nothing in all that time is cut off.
     pub(super) fn give_up(&mut self, relay: &Relay, now: Timestamp) {
-        let takes_nothing = |side: Side| {
+        let takes_nothing = |side: PeerSide| {
             let (lane, transport, backlog) = relay.way_to(side);
             health::look(backlog, transport.tcp(), now);
             let waits = !lane.is_empty() || transport.tcp().is_some();
             waits && backlog.since().is_some_and(|since| since <= self.hurried)
         };
-        let backend = takes_nothing(Side::Backend);
-        let client = takes_nothing(Side::Client);
+        let backend = takes_nothing(PeerSide::Backend);
+        let client = takes_nothing(PeerSide::Client);
         self.backend_takes_nothing |= backend;
         self.client_takes_nothing |= client;
         self.unanswered = self.reads.client && !self.reason.is_clients();

@@ -12,17 +12,19 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::connection::frames::{ControlKind, Limits, Piece, Scanner, Sender, Unmasked, encode};
+use crate::connection::frames::{
+    ControlKind, FrameLimits, Piece, Scanner, Sender, Unmasked, encode,
+};
 use crate::connection::transport::Transport;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 4 * 1_024;
 
 /// What is done with a backend's connection that is kept.
-pub type Keeper = Box<dyn FnOnce(Kept) + Send>;
+pub type IdleUpstreamHandler = Box<dyn FnOnce(IdleUpstream) + Send>;
 
 /// The connection, between two messages of its clients.
-pub struct Kept {
+pub struct IdleUpstream {
     backend: Transport,
     scanner: Scanner,
     /// In the middle of a message whose beginning is lost.
@@ -30,7 +32,7 @@ pub struct Kept {
     held: Vec<u8>,
 }
 
-impl Kept {
+impl IdleUpstream {
     pub(super) fn new(backend: Transport, scanner: Scanner) -> Self {
         Self {
             backend,
@@ -43,7 +45,7 @@ impl Kept {
     /// A backend's connection that no client has used.
     #[must_use]
     pub fn fresh(backend: Transport) -> Self {
-        let nothing = Limits {
+        let nothing = FrameLimits {
             frame_bytes_max: 0,
             message_bytes_max: 0,
             fragments_max: 0,
@@ -83,7 +85,7 @@ impl Kept {
         self.held.len() <= bytes_max
     }
 
-    /// Tells the backend that nobody came.
+    /// Closes the backend's connection, because no client came for it.
     pub async fn dismiss(mut self, within: Duration) {
         let code = u16::from(CloseCode::Away).to_be_bytes();
         // Nothing is hidden by a mask of our own making; it only has to be there.
@@ -104,8 +106,8 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn kept(before: &[u8]) -> Kept {
-        let limits = Limits {
+    fn kept(before: &[u8]) -> IdleUpstream {
+        let limits = FrameLimits {
             frame_bytes_max: u64::MAX,
             message_bytes_max: u64::MAX,
             fragments_max: u32::MAX,
@@ -115,7 +117,7 @@ mod tests {
         let mut before = before;
         while scanner.next(&mut before).unwrap() != Piece::Nothing {}
         let (near, _) = tokio::io::duplex(1);
-        Kept::new(Transport::Other(Box::new(near)), scanner)
+        IdleUpstream::new(Transport::Other(Box::new(near)), scanner)
     }
 
     /// The rest of what was begun is dropped, to the byte, wherever it was cut.

@@ -33,7 +33,7 @@ pub(super) struct Lane {
 pub(super) struct Taken {
     /// Payload bytes of data frames, with their headers.
     pub(super) data_bytes: usize,
-    /// Control frames.
+    /// How many control frames were taken.
     pub(super) controls: u32,
     /// Those of them that are pings.
     pub(super) pings: u32,
@@ -173,13 +173,13 @@ impl Lane {
         self.sealed = self.sealing;
     }
 
-    /// Nobody is left to send to.
+    /// The receiving peer is gone.
     pub(super) fn discard(&mut self) {
         (self.waiting, self.sent, self.own) = (Vec::new(), 0, Vec::new());
         (self.sealing, self.sealed, self.discarded) = (true, true, true);
     }
 
-    /// Whether nobody is left to send to.
+    /// Whether the receiving peer is gone.
     pub(super) const fn is_discarded(&self) -> bool {
         self.discarded
     }
@@ -210,7 +210,7 @@ impl Lane {
         self.scanner.is_at_start() && self.waiting.is_empty() && !self.broken && !self.sealing
     }
 
-    /// Where the stream is, for whoever goes on with it. What waits is dropped.
+    /// Where the stream is, so that it can be continued. What waits is dropped.
     pub(super) fn into_scanner(self) -> Scanner {
         self.scanner
     }

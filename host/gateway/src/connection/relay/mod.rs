@@ -23,30 +23,30 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-pub use self::kept::{Keeper, Kept};
+pub use self::kept::{IdleUpstream, IdleUpstreamHandler};
 use self::lane::Lane;
 use self::step::{Moved, Reads};
-use super::faults::{Fault, Side};
-use super::frames::{ControlKind, Limits, Scanner, Sender, Unmasked, encode};
+use super::faults::{PeerFault, PeerSide};
+use super::frames::{ControlKind, FrameLimits, Scanner, Sender, Unmasked, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
-use super::pump::Session;
+use super::pump::ConnectionContext;
 use super::transport::{Transport, give_up_on_silence};
 use crate::health;
 use crate::manager::{Backlog, EndReport, Peer, Port};
-use crate::observe::Event;
+use crate::observe::ActivityEvent;
 use crate::registry::Attachment;
 use wastegate_core::types::{CloseReason, Timestamp};
 
 /// The backend's side.
-pub struct Far {
-    /// Its bytes.
+pub struct RelayedUpstream {
+    /// The socket to the backend, or a pipe in tests.
     pub transport: Transport,
     /// What it sent behind its response head.
     pub leftover: Bytes,
     /// permessage-deflate was negotiated, end to end.
     pub compresses: bool,
-    /// Who keeps it if its client is lost, if anybody.
-    pub keeper: Option<Keeper>,
+    /// Keeps it after its client was lost; none if it ends with the client.
+    pub keeper: Option<IdleUpstreamHandler>,
 }
 
 /// Runs a connection that has been upgraded on both sides and attached, until it has ended.
@@ -55,9 +55,9 @@ pub struct Far {
 /// Not an `async fn`: what it is given would be kept a second time beside what is made of it, and most
 /// of what a gateway's idle connections cost is this future.
 pub fn relay(
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
     (client, leftover): (Transport, Bytes),
-    far: Far,
+    upstream: RelayedUpstream,
     attachment: Attachment,
 ) -> impl Future<Output = EndReport> + Send + 'static {
     let port = attachment.port().clone();
@@ -66,18 +66,18 @@ pub fn relay(
         .config
         .limits(session.config.relayed_frame_bytes_max());
     // The backend is the operator's own.
-    let trusted = Limits {
+    let trusted = FrameLimits {
         frame_bytes_max: u64::MAX,
         message_bytes_max: u64::MAX,
         fragments_max: u32::MAX,
         unmasked: Unmasked::Refuse,
     };
-    let is_unwatched = far.transport.tcp().is_some();
+    let is_unwatched = upstream.transport.tcp().is_some();
     let mut relay = Relay {
-        up: Lane::new(Scanner::new(Sender::Client, far.compresses, limits)),
-        down: Lane::new(Scanner::new(Sender::Server, far.compresses, trusted)),
+        up: Lane::new(Scanner::new(Sender::Client, upstream.compresses, limits)),
+        down: Lane::new(Scanner::new(Sender::Server, upstream.compresses, trusted)),
         client,
-        backend: far.transport,
+        backend: upstream.transport,
         peer: Peer {
             connection: port.id,
             device: port.device.clone(),
@@ -90,14 +90,14 @@ pub fn relay(
         client_closed_at: None,
         client_code: None,
         closed_by_backend: false,
-        keeper: far.keeper,
+        keeper: upstream.keeper,
         attachment,
         session,
         port,
     };
     let early = relay
-        .take(Side::Client, &leftover)
-        .or_else(|| relay.take(Side::Backend, &far.leftover))
+        .take(PeerSide::Client, &leftover)
+        .or_else(|| relay.take(PeerSide::Backend, &upstream.leftover))
         .and_then(|moved| relay.ends(moved));
     async move {
         let reason = match early {
@@ -119,9 +119,9 @@ const UNWATCHED_FOR: Duration = Duration::from_secs(1);
 
 /// What a relay waited for.
 enum Next {
-    /// Somebody asked it to close.
+    /// A close was requested.
     End(CloseReason),
-    /// Somebody asked for a ping.
+    /// A ping was requested.
     Ping,
     /// Something was moved.
     Moved(Moved),
@@ -130,7 +130,7 @@ enum Next {
 }
 
 struct Relay {
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
     attachment: Attachment,
     port: Arc<Port>,
     peer: Peer,
@@ -153,8 +153,8 @@ struct Relay {
     /// The code of the client's Close.
     client_code: Option<u16>,
     closed_by_backend: bool,
-    /// Who keeps the backend's side if the client is lost, if anybody.
-    keeper: Option<Keeper>,
+    /// Keeps the backend's side after the client was lost; none if it ends with the client.
+    keeper: Option<IdleUpstreamHandler>,
 }
 
 impl Relay {
@@ -248,16 +248,16 @@ impl Relay {
         health::note_ping(&self.port, self.client.tcp(), now, self.down.pending());
         self.attachment
             .manager()
-            .note(now, Some(&self.peer.device), Event::Ping);
+            .note(now, Some(&self.peer.device), ActivityEvent::Ping);
     }
 
     /// Takes note of what one side did, and says what the connection ends with for it.
-    fn at_fault(&self, side: Side, fault: Fault) -> CloseReason {
-        let Session { faults, clock, .. } = &*self.session;
+    fn at_fault(&self, side: PeerSide, fault: PeerFault) -> CloseReason {
+        let ConnectionContext { faults, clock, .. } = &*self.session;
         faults.note(fault, side, self.port.id, clock.now());
         match side {
-            Side::Client => fault.reason(),
-            Side::Backend => CloseReason::UpstreamGone,
+            PeerSide::Client => fault.reason(),
+            PeerSide::Backend => CloseReason::UpstreamGone,
         }
     }
 
@@ -265,7 +265,7 @@ impl Relay {
     fn ends(&self, moved: Moved) -> Option<CloseReason> {
         match moved {
             Moved::Some => None,
-            Moved::Close(Side::Client, code) => {
+            Moved::Close(PeerSide::Client, code) => {
                 let away = code == Some(CloseCode::Away.into());
                 Some(if away {
                     CloseReason::ClientLeft
@@ -273,14 +273,14 @@ impl Relay {
                     CloseReason::ClientClosed
                 })
             }
-            Moved::Close(Side::Backend, _) => Some(CloseReason::UpstreamClosed),
-            Moved::Gone(Side::Client) => Some(CloseReason::ClientGone),
-            Moved::Gone(Side::Backend) => Some(CloseReason::UpstreamGone),
-            Moved::Flood => Some(self.at_fault(Side::Client, Fault::ControlRate)),
+            Moved::Close(PeerSide::Backend, _) => Some(CloseReason::UpstreamClosed),
+            Moved::Gone(PeerSide::Client) => Some(CloseReason::ClientGone),
+            Moved::Gone(PeerSide::Backend) => Some(CloseReason::UpstreamGone),
+            Moved::Flood => Some(self.at_fault(PeerSide::Client, PeerFault::ControlRate)),
             Moved::Broken(side, violation) => {
                 tracing::debug!(connection = %self.port.id, %violation, "the stream cannot go on");
                 self.port.vitals.count_error();
-                Some(self.at_fault(side, Fault::of(violation)))
+                Some(self.at_fault(side, PeerFault::of(violation)))
             }
         }
     }

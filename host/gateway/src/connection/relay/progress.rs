@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Relay;
 use super::lane::Lane;
-use crate::connection::faults::Side;
+use crate::connection::faults::PeerSide;
 use crate::connection::progress::next_look;
 use crate::connection::transport::Transport;
 use crate::health;
@@ -12,15 +12,15 @@ use crate::manager::Backlog;
 use wastegate_core::types::{CloseReason, Timestamp};
 
 impl Relay {
-    pub(super) fn way_to(&self, side: Side) -> (&Lane, &Transport, &Backlog) {
+    pub(super) fn way_to(&self, side: PeerSide) -> (&Lane, &Transport, &Backlog) {
         match side {
-            Side::Client => (&self.down, &self.client, &self.port.vitals.backlog),
-            Side::Backend => (&self.up, &self.backend, &self.backend_backlog),
+            PeerSide::Client => (&self.down, &self.client, &self.port.vitals.backlog),
+            PeerSide::Backend => (&self.up, &self.backend, &self.backend_backlog),
         }
     }
 
     /// Takes note of what a side has taken, if it is time to.
-    pub(super) fn look(&self, side: Side, now: Timestamp) {
+    pub(super) fn look(&self, side: PeerSide, now: Timestamp) {
         let (_, transport, backlog) = self.way_to(side);
         let due = |since| now.since(since) >= health::look_interval(&self.session.health);
         if backlog.since().is_some_and(due) {
@@ -30,7 +30,7 @@ impl Relay {
 
     /// Bytes were read for a side. What a kernel did not take of them at once is noted when it is
     /// tried.
-    pub(super) fn note_sent(&self, side: Side, now: Timestamp) {
+    pub(super) fn note_sent(&self, side: PeerSide, now: Timestamp) {
         let (_, transport, backlog) = self.way_to(side);
         if transport.tcp().is_some() {
             backlog.grew(now);
@@ -38,7 +38,7 @@ impl Relay {
     }
 
     /// What waits for a side was tried; `before` waited then.
-    pub(super) fn note_progress(&self, side: Side, before: usize, now: Timestamp) {
+    pub(super) fn note_progress(&self, side: PeerSide, before: usize, now: Timestamp) {
         let (lane, transport, backlog) = self.way_to(side);
         let left = lane.pending();
         if transport.tcp().is_none() && left < before {
@@ -49,7 +49,7 @@ impl Relay {
     }
 
     /// Since when a side takes nothing, and how long it may.
-    fn wait_of(&self, side: Side) -> Option<(Timestamp, Duration)> {
+    fn wait_of(&self, side: PeerSide) -> Option<(Timestamp, Duration)> {
         let (lane, _, backlog) = self.way_to(side);
         let since = backlog.since()?;
         let (stall_max, dead_after) = (
@@ -59,8 +59,8 @@ impl Relay {
         if lane.is_discarded() {
             // It cannot be sent to; what it said before is read, as fast as the other side takes it.
             let other = match side {
-                Side::Client => &self.up,
-                Side::Backend => &self.down,
+                PeerSide::Client => &self.up,
+                PeerSide::Backend => &self.down,
             };
             return other.is_empty().then_some((since, stall_max));
         }
@@ -76,7 +76,7 @@ impl Relay {
 
     /// Whether one of them takes nothing for too long, and what follows.
     pub(super) fn stalled(&self, now: Timestamp) -> Option<CloseReason> {
-        for side in [Side::Client, Side::Backend] {
+        for side in [PeerSide::Client, PeerSide::Backend] {
             let over = |(since, limit): (Timestamp, Duration)| now.since(since) >= limit;
             if !self.wait_of(side).is_some_and(over) {
                 continue;
@@ -88,9 +88,9 @@ impl Relay {
             }
             if self.wait_of(side).is_some_and(over) {
                 return Some(match side {
-                    Side::Client if lane.is_empty() => CloseReason::ClientGone,
-                    Side::Client => CloseReason::SlowConsumer,
-                    Side::Backend => CloseReason::UpstreamGone,
+                    PeerSide::Client if lane.is_empty() => CloseReason::ClientGone,
+                    PeerSide::Client => CloseReason::SlowConsumer,
+                    PeerSide::Backend => CloseReason::UpstreamGone,
                 });
             }
         }
@@ -106,7 +106,7 @@ impl Relay {
         if let Some(until) = self.unwatched_until() {
             wake = wake.min(until.since(now));
         }
-        for side in [Side::Client, Side::Backend] {
+        for side in [PeerSide::Client, PeerSide::Backend] {
             if let Some((since, limit)) = self.wait_of(side) {
                 wake = wake.min(since.after(limit).since(now));
                 if !self.way_to(side).0.is_empty() {

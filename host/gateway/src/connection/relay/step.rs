@@ -1,12 +1,12 @@
-//! One move of bytes, from whoever has some to whoever takes them.
+//! One move of bytes, from the side that has some to the side that accepts them.
 
 use std::cell::RefCell;
 use std::task::{Context, Poll, ready};
 
 use super::Relay;
-use crate::connection::faults::Side;
+use crate::connection::faults::PeerSide;
 use crate::connection::frames::{Control, ControlKind, Violation};
-use crate::observe::Event;
+use crate::observe::ActivityEvent;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 * 1_024;
@@ -35,14 +35,14 @@ impl Reads {
 /// What a move came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Moved {
-    /// Some bytes.
+    /// At least one byte was moved.
     Some,
     /// A Close, with its code.
-    Close(Side, Option<u16>),
+    Close(PeerSide, Option<u16>),
     /// The end of a stream, or a failure of it.
-    Gone(Side),
+    Gone(PeerSide),
     /// Bytes that are no frames.
-    Broken(Side, Violation),
+    Broken(PeerSide, Violation),
     /// More control frames than a client may send.
     Flood,
 }
@@ -63,25 +63,25 @@ impl Relay {
     /// Moves what can be moved. Pending once nothing can.
     pub(super) fn poll_move(&mut self, cx: &mut Context<'_>, reads: Reads) -> Poll<Moved> {
         let now = self.session.clock.now();
-        self.look(Side::Client, now);
-        self.look(Side::Backend, now);
+        self.look(PeerSide::Client, now);
+        self.look(PeerSide::Backend, now);
         for _ in 0..READS_MAX {
-            self.poll_send(Side::Backend, cx);
-            self.poll_send(Side::Client, cx);
-            // Whoever is slow to take is not heard faster than it takes. At the end the answer to our
+            self.poll_send(PeerSide::Backend, cx);
+            self.poll_send(PeerSide::Client, cx);
+            // While one side has unsent data, the relay does not read from the other. At the end the answer to our
             // Close is, whoever it was that did not take.
             let takes_more = self.up.is_empty() || self.up.is_sealing() || !reads.backend;
             self.port.vitals.set_read_paused(!takes_more);
             let mut read = Poll::Pending;
             if takes_more && reads.client {
-                read = self.poll_read(Side::Client, cx);
+                read = self.poll_read(PeerSide::Client, cx);
             }
             // For a client that is gone it is read and dropped: a backend that cannot say what it has
             // to say may not take what its client said last.
             let wanted =
                 self.down.is_discarded() || (self.down.is_empty() && !self.down.is_sealed());
             if read.is_pending() && reads.backend && wanted {
-                read = self.poll_read(Side::Backend, cx);
+                read = self.poll_read(PeerSide::Backend, cx);
             }
             match ready!(read) {
                 Moved::Some => {}
@@ -93,10 +93,10 @@ impl Relay {
 
     /// Sends what waits for one side, and notes whether it takes it. One that cannot be sent to may
     /// have said something before, its reason for example, so it is read to its end.
-    fn poll_send(&mut self, to: Side, cx: &mut Context<'_>) {
+    fn poll_send(&mut self, to: PeerSide, cx: &mut Context<'_>) {
         let (lane, transport) = match to {
-            Side::Client => (&mut self.down, &mut self.client),
-            Side::Backend => (&mut self.up, &mut self.backend),
+            PeerSide::Client => (&mut self.down, &mut self.client),
+            PeerSide::Backend => (&mut self.up, &mut self.backend),
         };
         if lane.is_empty() {
             return;
@@ -111,11 +111,11 @@ impl Relay {
         self.note_progress(to, before, self.session.clock.now());
     }
 
-    fn poll_read(&mut self, from: Side, cx: &mut Context<'_>) -> Poll<Moved> {
+    fn poll_read(&mut self, from: PeerSide, cx: &mut Context<'_>) -> Poll<Moved> {
         BUFFER.with_borrow_mut(|buffer| {
             let transport = match from {
-                Side::Client => &mut self.client,
-                Side::Backend => &mut self.backend,
+                PeerSide::Client => &mut self.client,
+                PeerSide::Backend => &mut self.backend,
             };
             let read = ready!(transport.poll_fill(cx, buffer));
             let bytes = read.ok().and_then(|read| buffer.get(..read));
@@ -127,14 +127,14 @@ impl Relay {
     }
 
     /// Takes what came from one side; what of it matters.
-    pub(super) fn take(&mut self, from: Side, bytes: &[u8]) -> Option<Moved> {
+    pub(super) fn take(&mut self, from: PeerSide, bytes: &[u8]) -> Option<Moved> {
         if bytes.is_empty() {
             return None;
         }
         let now = self.session.clock.now();
         match from {
-            Side::Client => self.take_from_client(bytes, now),
-            Side::Backend => {
+            PeerSide::Client => self.take_from_client(bytes, now),
+            PeerSide::Backend => {
                 self.backend_heard = now;
                 let held = self.down.own_waits();
                 let client = &self.client;
@@ -151,13 +151,13 @@ impl Relay {
                     self.asked(now);
                 }
                 if taken.data_bytes > 0 || taken.controls > 0 {
-                    self.note_sent(Side::Client, now);
+                    self.note_sent(PeerSide::Client, now);
                 }
                 if taken.data_bytes > 0 {
                     self.port.vitals.count_out(taken.data_bytes);
                     let bytes = taken.data_bytes as u64;
                     let manager = self.attachment.manager();
-                    manager.note(now, Some(&self.peer.device), Event::Out { bytes });
+                    manager.note(now, Some(&self.peer.device), ActivityEvent::Out { bytes });
                 }
                 let close = taken.close?;
                 self.closed_by_backend = true;
@@ -188,14 +188,14 @@ impl Relay {
             let is_ours = heartbeat.pong(port, &control.payload, now);
             if is_ours {
                 let manager = attachment.manager();
-                manager.note(now, Some(&peer.device), Event::Pong);
+                manager.note(now, Some(&peer.device), ActivityEvent::Pong);
             }
             is_ours
         };
         let taken = up.take(bytes, ours, |bytes| backend.send_now(bytes));
         let taken = match taken {
             Ok(taken) => taken,
-            Err(violation) => return Some(Moved::Broken(Side::Client, violation)),
+            Err(violation) => return Some(Moved::Broken(PeerSide::Client, violation)),
         };
         if taken.data_bytes > 0 {
             port.vitals.count_in(taken.data_bytes);
@@ -203,11 +203,11 @@ impl Relay {
             manager.touch(now, &peer.device, taken.data_bytes);
         }
         if taken.data_bytes > 0 || taken.controls > 0 {
-            self.note_sent(Side::Backend, now);
+            self.note_sent(PeerSide::Backend, now);
         }
         if let Some(close) = taken.close {
             (self.client_closed_at, self.client_code) = (Some(now), Some(close));
-            return Some(Moved::Close(Side::Client, Some(close)));
+            return Some(Moved::Close(PeerSide::Client, Some(close)));
         }
         let most = self.session.config.control_frames_per_s_max;
         let pongs = taken.controls - taken.pings;

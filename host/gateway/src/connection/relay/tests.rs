@@ -15,7 +15,7 @@ fn relayed(
     DuplexStream,
     DuplexStream,
 ) {
-    let session = Arc::new(Session {
+    let session = Arc::new(ConnectionContext {
         config: crate::connection::Config::default(),
         health: world.health.clone(),
         clock: world.clock.clone(),
@@ -24,18 +24,18 @@ fn relayed(
         faults: Arc::default(),
     });
     let (near, client) = tokio::io::duplex(64 * 1_024);
-    let (far, backend) = tokio::io::duplex(64 * 1_024);
+    let (upstream, backend) = tokio::io::duplex(64 * 1_024);
     let device = DeviceId::new("device").unwrap();
     let near = Transport::Other(Box::new(near));
     let port = Port::new(device, 1_024, false, near.socket(), world.clock.now());
     let attachment = world.permit("ann", 0).attach(port).unwrap();
-    let far = Far {
+    let upstream = RelayedUpstream {
         keeper: None,
-        transport: Transport::Other(Box::new(far)),
+        transport: Transport::Other(Box::new(upstream)),
         leftover: Bytes::new(),
         compresses: false,
     };
-    let relay = relay(session, (near, Bytes::new()), far, attachment);
+    let relay = relay(session, (near, Bytes::new()), upstream, attachment);
     (relay, client, backend)
 }
 

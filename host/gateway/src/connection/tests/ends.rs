@@ -125,7 +125,7 @@ fn join(line: &Line) -> Permit {
 async fn a_newer_connection_of_the_device_takes_over() {
     let (line, mut socket) = Wiring::default().open().await;
     settle().await;
-    let (near, far) = tokio::io::duplex(1_024);
+    let (near, peer_socket) = tokio::io::duplex(1_024);
     let permit = join(&line);
     let (newer, _) = connect(
         &line.world,
@@ -142,7 +142,7 @@ async fn a_newer_connection_of_the_device_takes_over() {
     let report = line.port.ended().await;
     assert_eq!((report.reason, newer.end()), (CloseReason::TakenOver, None));
     assert_eq!(line.manager.ports().len(), 1);
-    drop(far);
+    drop(peer_socket);
 }
 
 struct Panics;
@@ -167,12 +167,12 @@ async fn a_panicking_handler_ends_in_1011() {
 #[tokio::test(start_paused = true)]
 async fn bytes_behind_the_request_head_are_read() {
     let leftover = raw_frame(0x81, b"early").into();
-    let (line, mut far) = Wiring {
+    let (line, mut peer_socket) = Wiring {
         leftover,
         ..Wiring::default()
     }
     .bare();
-    far.write_all(&raw_frame(0x88, &[])).await.unwrap();
+    peer_socket.write_all(&raw_frame(0x88, &[])).await.unwrap();
     let manager = line.manager.clone();
     assert_eq!(line.end().await.reason, CloseReason::ClientClosed);
     assert_eq!((manager.activity().count(), manager.totals().0), (1, 5));

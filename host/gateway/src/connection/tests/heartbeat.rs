@@ -80,21 +80,30 @@ async fn z5_a_probe_settles_a_doubt() {
 async fn a_forged_pong_is_no_answer() {
     use tokio::io::AsyncWriteExt;
 
-    let (line, mut far) = Wiring::default().bare();
+    let (line, mut peer_socket) = Wiring::default().bare();
     line.world.pass(25).await;
     let mut ping = vec![0; 10];
-    far.read_exact(&mut ping).await.unwrap();
+    peer_socket.read_exact(&mut ping).await.unwrap();
     assert_eq!((ping[0], ping[1]), (0x89, 8), "a nonce of eight bytes");
-    far.write_all(&raw_frame(0x8a, b"forgery!")).await.unwrap();
+    peer_socket
+        .write_all(&raw_frame(0x8a, b"forgery!"))
+        .await
+        .unwrap();
     settle().await;
     let vitals = &line.port.vitals;
     assert_eq!((vitals.pong_at(), vitals.rtt_ms()), (None, None));
     assert_eq!(vitals.heard_at(), line.world.clock.now());
     tokio::time::sleep(Duration::from_millis(30)).await;
-    far.write_all(&raw_frame(0x8a, &ping[2..])).await.unwrap();
+    peer_socket
+        .write_all(&raw_frame(0x8a, &ping[2..]))
+        .await
+        .unwrap();
     settle().await;
     assert_eq!(vitals.rtt_ms(), Some(30.0));
-    far.write_all(&raw_frame(0x8a, &ping[2..])).await.unwrap();
+    peer_socket
+        .write_all(&raw_frame(0x8a, &ping[2..]))
+        .await
+        .unwrap();
     settle().await;
     assert_eq!(vitals.pong_stats().samples, 1, "a nonce counts once");
 }
@@ -104,9 +113,10 @@ async fn a_forged_pong_is_no_answer() {
 async fn half_a_frame_is_a_sign_of_life() {
     use tokio::io::AsyncWriteExt;
 
-    let (line, mut far) = Wiring::default().bare();
+    let (line, mut peer_socket) = Wiring::default().bare();
     line.world.pass(20).await;
-    far.write_all(&raw_frame(0x81, b"whole")[..3])
+    peer_socket
+        .write_all(&raw_frame(0x81, b"whole")[..3])
         .await
         .unwrap();
     settle().await;

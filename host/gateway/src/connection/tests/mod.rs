@@ -26,7 +26,7 @@ type Socket = WebSocketStream<DuplexStream>;
 /// One connection and its far end.
 struct Line {
     world: World,
-    session: Arc<Session>,
+    session: Arc<ConnectionContext>,
     port: Arc<Port>,
     manager: Arc<Manager>,
     ended: JoinHandle<EndReport>,
@@ -63,9 +63,9 @@ impl Wiring {
 
     /// Runs the connection; the far end is bare bytes.
     fn bare(self) -> (Line, DuplexStream) {
-        let (near, far) = tokio::io::duplex(self.pipe_bytes);
+        let (near, peer_socket) = tokio::io::duplex(self.pipe_bytes);
         let world = self.setup.build();
-        let session = Arc::new(Session {
+        let session = Arc::new(ConnectionContext {
             config: self.config.clone(),
             health: world.health.clone(),
             clock: world.clock.clone(),
@@ -91,19 +91,22 @@ impl Wiring {
             manager,
             ended,
         };
-        (line, far)
+        (line, peer_socket)
     }
 
     /// Runs the connection; the far end speaks WebSocket.
     async fn open(self) -> (Line, Socket) {
-        let (line, far) = self.bare();
-        (line, Socket::from_raw_socket(far, Role::Client, None).await)
+        let (line, peer_socket) = self.bare();
+        (
+            line,
+            Socket::from_raw_socket(peer_socket, Role::Client, None).await,
+        )
     }
 }
 
 fn connect(
     world: &World,
-    session: &Arc<Session>,
+    session: &Arc<ConnectionContext>,
     permit: crate::registry::Permit,
     device: &str,
     near: DuplexStream,

@@ -171,10 +171,10 @@ async fn a_client_that_takes_too_much_is_closed_at_once() {
 /// ends too.
 #[tokio::test(start_paused = true)]
 async fn r6_r7_one_broken_of_three_costs_the_others_nothing() {
-    let (line, mut far) = unread();
+    let (line, mut peer_socket) = unread();
     let mut readers = Vec::new();
     for device in ["one", "two"] {
-        let (near, far) = tokio::io::duplex(64 * 1_024);
+        let (near, peer_socket) = tokio::io::duplex(64 * 1_024);
         let permit = line.world.permit("ann", 0);
         connect(
             &line.world,
@@ -185,7 +185,7 @@ async fn r6_r7_one_broken_of_three_costs_the_others_nothing() {
             false,
             Bytes::new(),
         );
-        readers.push(Socket::from_raw_socket(far, Role::Client, None).await);
+        readers.push(Socket::from_raw_socket(peer_socket, Role::Client, None).await);
     }
     let message = Message::Text("x".repeat(900).into());
     let start = line.world.clock.now();
@@ -211,5 +211,5 @@ async fn r6_r7_one_broken_of_three_costs_the_others_nothing() {
         (2, 2)
     );
     assert!(line.manager.send(line.port.id, message).is_err());
-    drop(tokio::io::AsyncWriteExt::shutdown(&mut far).await);
+    drop(tokio::io::AsyncWriteExt::shutdown(&mut peer_socket).await);
 }

@@ -5,19 +5,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 
 /// Sends bytes; returns the reason, and the code the client is told.
-async fn told_for(bytes: &[u8], config: Config) -> (CloseReason, u16) {
-    let (line, mut far) = Wiring {
+async fn close_of(bytes: &[u8], config: Config) -> (CloseReason, u16) {
+    let (line, mut peer_socket) = Wiring {
         config,
         ..Wiring::default()
     }
     .bare();
-    far.write_all(bytes).await.unwrap();
+    peer_socket.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     let reading = async {
         // A Close frame of a server: two bytes of head, two of code, then the reason.
-        while answer.len() < 4 && far.read_buf(&mut answer).await.unwrap() > 0 {}
+        while answer.len() < 4 && peer_socket.read_buf(&mut answer).await.unwrap() > 0 {}
         assert_eq!(answer[0], 0x88, "a Close and nothing else: {answer:?}");
-        drop(far);
+        drop(peer_socket);
         u16::from_be_bytes([answer[2], answer[3]])
     };
     let (report, code) = tokio::join!(line.end(), reading);
@@ -38,14 +38,14 @@ async fn broken_frames_are_1002() {
         &lone_continuation,
         &split_ping,
     ] {
-        let told = told_for(bytes, Config::default()).await;
+        let told = close_of(bytes, Config::default()).await;
         assert_eq!(told, (CloseReason::ProtocolError, 1_002), "{bytes:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn text_that_is_not_utf8_is_1007() {
-    let told = told_for(&raw_frame(0x81, &[0xff, 0xfe]), Config::default()).await;
+    let told = close_of(&raw_frame(0x81, &[0xff, 0xfe]), Config::default()).await;
     assert_eq!(told, (CloseReason::InvalidPayload, 1_007));
 }
 
@@ -60,11 +60,11 @@ async fn what_is_too_big_is_1009() {
     let mut head_only = vec![0x82, 0x80 | 126];
     head_only.extend_from_slice(&101_u16.to_be_bytes());
     head_only.extend_from_slice(&[0; 4]);
-    let told = told_for(&head_only, small()).await;
+    let told = close_of(&head_only, small()).await;
     assert_eq!(told, (CloseReason::MessageTooBig, 1_009));
     let mut fragments = raw_frame(0x02, &[0; 90]);
     fragments.extend_from_slice(&raw_frame(0x00, &[0; 90]));
-    let told = told_for(&fragments, small()).await;
+    let told = close_of(&fragments, small()).await;
     assert_eq!(told, (CloseReason::MessageTooBig, 1_009));
 }
 

@@ -50,7 +50,7 @@ pub(super) enum Failure {
     Stopping,
 }
 
-/// Asks backends.
+/// The HTTP client for requests to backends that are no upgrade.
 pub(in crate::gateway) struct Client(legacy::Client<Connector, Upload>);
 
 impl Client {

@@ -32,7 +32,7 @@ use self::watch::{Progress, Watch};
 use super::listener::Cut;
 use super::lists::items;
 use super::passage::OnPassage;
-use super::peer::{self, Origin};
+use super::peer::{self, ClientNetwork};
 use super::route::Route;
 use super::upstream::{Attempt, Onward, Purpose, UpstreamError, Upstreams, answer};
 use super::{Gateway, Rules, refuse};
@@ -99,7 +99,7 @@ fn take(gateway: &Gateway, rules: &Rules, parts: &Parts) -> Result<Place, Full> 
     if let Some(OnPassage(passage)) = parts.extensions.get() {
         // A proxy's connections are of many clients.
         let nearest = peer::way(parts).filter(|way| !way.is_trusted);
-        let nearest = nearest.map(|way| Origin::from(way.nearest));
+        let nearest = nearest.map(|way| ClientNetwork::from(way.nearest));
         let connections = &gateway.plain;
         passage.carry(|| connections.take(nearest, config.http.connections()))?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::gateway::peer::Origin;
+use crate::gateway::peer::ClientNetwork;
 
 /// Which limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,21 +34,21 @@ pub(in crate::gateway) struct Requests {
 struct Counts {
     all: u32,
     /// Addresses that have some; as many as there are requests, at most.
-    origins: HashMap<Origin, u32>,
+    origins: HashMap<ClientNetwork, u32>,
 }
 
 /// One of them; dropped, it is over.
 #[derive(Debug)]
 pub(in crate::gateway) struct Place {
     requests: Arc<Requests>,
-    origin: Option<Origin>,
+    origin: Option<ClientNetwork>,
 }
 
 impl Requests {
     /// Counts one more. `origin` is none where there is no address to count by.
     pub(in crate::gateway) fn take(
         self: &Arc<Self>,
-        origin: Option<Origin>,
+        origin: Option<ClientNetwork>,
         most: Most,
     ) -> Result<Place, Full> {
         let over = |count: u32, most: u32| most > 0 && count >= most;
@@ -100,7 +100,7 @@ mod tests {
             all: 3,
             of_address: 2,
         };
-        let from = |text: &str| Some(Origin::from(text.parse::<IpAddr>().unwrap()));
+        let from = |text: &str| Some(ClientNetwork::from(text.parse::<IpAddr>().unwrap()));
         let (ann, bob) = (from("192.0.2.1"), from("192.0.2.2"));
         let first = requests.take(ann, most).unwrap();
         let _second = requests.take(ann, most).unwrap();

@@ -1,4 +1,4 @@
-//! What whoever vouches for a client says of it, and what that means here.
+//! What an identity provider says about a client, and what that means here.
 
 use serde_json::{Map, Value};
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::NamePlace;
 use super::{Naming, claims, forwarded, hook, jwt, session, token};
 
 /// Who vouches for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Mode {
-    /// Nobody: the name a client gives is believed. On loopback addresses only.
+    /// No check: the gateway believes the name that a client gives. On loopback addresses only.
     #[default]
     Dev,
-    /// Whoever signed its token.
+    /// The issuer that signed the client's token.
     Jwt,
     /// A service that is asked over HTTP.
     Hook,
@@ -46,21 +46,21 @@ impl Mode {
 /// How users prove who they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Who vouches. Dev.
+    /// How clients are identified. Default [`Mode::Dev`].
     pub mode: Mode,
     /// Where clients name their managers; the first place that has a name counts. The query
     /// parameter `key`.
-    pub key: Vec<Place>,
+    pub key: Vec<NamePlace>,
     /// Where clients name their devices; the first place that has a name counts. The query parameter
     /// `device`.
-    pub device: Vec<Place>,
+    pub device: Vec<NamePlace>,
     /// How long a connection outlives its token. 25 s.
     pub expiry_grace: Duration,
     /// Classes whose users are protected. `premium`.
     pub protected_classes: Vec<String>,
     /// Where a client hands over its token.
     pub token: token::Config,
-    /// Tokens that somebody signed.
+    /// Settings of signed tokens.
     pub jwt: jwt::Config,
     /// Which claims, or fields of the service's answer, mean what.
     pub claims: claims::Config,

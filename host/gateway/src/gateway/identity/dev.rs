@@ -1,4 +1,4 @@
-//! Identity for development: everybody is who they say they are, and is at this machine.
+//! Identity for development: the gateway believes the name that a client gives, on this machine only.
 //!
 //! That a connection comes from loopback does not say that somebody at this machine makes it. A proxy that
 //! stands here brings the whole world along, and any page that a browser here has open can ask for a name
@@ -19,14 +19,14 @@ use wastegate_core::types::UserId;
 
 const CLASSES: [&str; 2] = ["standard", "premium"];
 
-/// Takes everybody's word for who they are: `user`, `device-class` and `class` from the query, key
+/// Believes what every client says it is: `user`, `device-class` and `class` from the query, key
 /// and device from where they are named. In front of a backend a client that does not say who it is
 /// is its address. For development; the configuration allows it on loopback only.
 #[derive(Debug, Clone, Default)]
 pub struct DevIdentity {
     /// Where managers and devices are named.
     pub naming: Naming,
-    /// Who is believed.
+    /// From which addresses the client's own name is believed.
     pub reach: Reach,
 }
 
@@ -37,7 +37,7 @@ pub enum Reach {
     /// `localhost` or a loopback address.
     #[default]
     Loopback,
-    /// Everybody's: for an application that embeds us and keeps strangers out by itself.
+    /// From every address: for an embedding application that authenticates its clients itself.
     Anywhere,
 }
 
@@ -60,7 +60,7 @@ impl Identify for DevIdentity {
     }
 }
 
-/// What shows that a request is not of somebody at this machine, if something does.
+/// What shows that a request is from another machine, if anything does.
 fn stranger(parts: &Parts) -> Option<String> {
     let client = peer::socket(parts).filter(|address| !address.is_loopback());
     if let Some(client) = client {

@@ -1,4 +1,4 @@
-//! Headers by which a proxy in front says who somebody is, after it has checked that itself. Believed
+//! Headers by which a proxy in front names the user, after it has checked that itself. Believed
 //! of the proxies that were named, and of nobody else: anybody can send a header.
 
 use axum::http::request::Parts;

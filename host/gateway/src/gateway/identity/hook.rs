@@ -1,4 +1,4 @@
-//! A service that is asked over HTTP who somebody is.
+//! A service that the gateway asks over HTTP which user a client is.
 //!
 //! It gets the request's credentials and address, and answers 200 with JSON, or 401 or 403. Whatever
 //! else happens, nobody is let in: a service that cannot be asked is no reason to believe anybody.
@@ -34,7 +34,7 @@ const HANDED_ON: [HeaderName; 5] = [
     SEC_WEBSOCKET_PROTOCOL,
 ];
 
-/// The service.
+/// How the operator's identity service is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where it is. It gets a GET.
@@ -76,7 +76,7 @@ pub struct Hook {
     answers: Cache<Digested, (Timestamp, Map<String, Value>)>,
     clock: Clock,
     /// Any client causes lines about a service that is away.
-    told: Throttle<Trouble>,
+    reports: Throttle<Trouble>,
 }
 
 /// What is told of the service.
@@ -114,13 +114,13 @@ impl Hook {
             naming,
             client,
             clock,
-            told: Throttle::every_second(),
+            reports: Throttle::every_second(),
         })
     }
 
     /// An answer of the service makes no sense, so it is no yes.
     fn unusable(&self, error: &dyn fmt::Display) -> Unidentified {
-        if let Some(left_out) = self.told.pass(self.clock.now(), Trouble::Unusable) {
+        if let Some(left_out) = self.reports.pass(self.clock.now(), Trouble::Unusable) {
             tracing::error!(%error, left_out, "the authorisation hook's answer cannot be used");
         }
         Unidentified::Unavailable
@@ -190,7 +190,7 @@ impl Hook {
     async fn ask(&self, headers: HeaderMap) -> Result<Map<String, Value>, Unidentified> {
         let url = self.config.hook.url.as_deref().unwrap_or_default();
         let unavailable = |why: String| {
-            if let Some(left_out) = self.told.pass(self.clock.now(), Trouble::Silent) {
+            if let Some(left_out) = self.reports.pass(self.clock.now(), Trouble::Silent) {
                 tracing::warn!(
                     why,
                     left_out,

@@ -51,9 +51,9 @@ pub struct Identity {
     pub device_class: DeviceClass,
     /// Its user belongs to a protected class.
     pub protected: bool,
-    /// The priority of its manager, if whoever vouches for it says one; higher is more important.
+    /// The priority of its manager, if the identity provider sets one; higher is more important.
     pub priority: Option<i32>,
-    /// How many managers its user may hold, if not as many as everybody.
+    /// How many managers its user may hold; none for the limit of the gateway.
     pub managers_max: Option<u32>,
     /// When what proves it expires, milliseconds since the Unix epoch. Its connection ends then,
     /// after a grace.
@@ -63,7 +63,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A client of whom nothing more is known.
+    /// A client of which nothing but these names is known.
     #[must_use]
     pub const fn new(user: UserId, key: ManagerKey, device: DeviceId) -> Self {
         Self {
@@ -80,8 +80,13 @@ impl Identity {
     }
 }
 
-/// Why nobody could be made of a request. The text is for the client.
+/// Why a request has no valid identity. The text is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum Unidentified {
     /// The request does not say who it is.
     #[error(
@@ -94,7 +99,6 @@ pub enum Unidentified {
     /// It says something else too.
     #[error("query parameter `{name}` is unknown; known are {known}", known = known.join(", "))]
     Unknown {
-        /// The parameter.
         name: String,
         /// Those that are understood.
         known: Vec<String>,
@@ -102,7 +106,6 @@ pub enum Unidentified {
     /// A value is not one of those that are known.
     #[error("query parameter `{name}` must be one of {known}", known = known.join(", "))]
     Value {
-        /// Which parameter.
         name: &'static str,
         /// What it may be.
         known: &'static [&'static str],
@@ -128,7 +131,7 @@ pub enum Unidentified {
     /// It is known and may not come in.
     #[error("{0}")]
     Forbidden(String),
-    /// Whoever could tell does not answer: nobody is let in unseen.
+    /// The identity provider does not answer, so the client is refused.
     #[error("who you are cannot be checked at the moment; try again")]
     Unavailable,
 }
@@ -170,8 +173,13 @@ pub trait Identify: Send + Sync + 'static {
     }
 }
 
-/// Why nobody could be identified by such settings at all.
+/// Why these settings could identify no client.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum IdentityError {
     /// A file of keys cannot be used.
     #[error("the keys of `identity.jwt.keys_file` cannot be used")]
@@ -179,15 +187,13 @@ pub enum IdentityError {
     /// An HTTP client cannot be made.
     #[error("an HTTP client for `{key}` cannot be made")]
     Client {
-        /// For which key.
         key: &'static str,
-        /// Why.
         #[source]
         source: reqwest::Error,
     },
 }
 
-/// Whoever identifies by these settings. `proxies` are believed in their headers; a request that is
+/// The identification that these settings describe. `proxies` are believed in their headers; a request that is
 /// `shared` is a backend's too: what nobody here understands is let through.
 ///
 /// # Errors
@@ -210,7 +216,11 @@ pub fn by(
             ..DevIdentity::default()
         }),
         Mode::Address => Arc::new(address::Address::new(naming, proxies)),
-        Mode::Cookie => Arc::new(session::Session::new(&config.cookie, naming, proxies)),
+        Mode::Cookie => Arc::new(session::SessionIdentity::new(
+            &config.cookie,
+            naming,
+            proxies,
+        )),
         Mode::Jwt => Arc::new(jwt::Jwt::new(config, naming, clock).map_err(
             |error| match error {
                 jwt::KeysError::Client(source) => IdentityError::Client {

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::Unidentified;
-use super::place::{Place, Said, of_all};
+use super::place::{NamePlace, Said, of_all};
 use wastegate_core::signals::DeviceClass;
 use wastegate_core::types::{DeviceId, InvalidId, ManagerKey};
 
@@ -18,9 +18,9 @@ const REPLACEMENT: char = '\u{fffd}';
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
     /// Where a manager is named; the first place that has a name counts.
-    pub key: Vec<Place>,
+    pub key: Vec<NamePlace>,
     /// Where a device is named; the first place that has a name counts.
-    pub device: Vec<Place>,
+    pub device: Vec<NamePlace>,
     /// The request is a backend's as well: what we do not understand is the backend's and no
     /// mistake, and what cannot be a name is none.
     pub shared: bool,
@@ -29,8 +29,8 @@ pub struct Naming {
 impl Default for Naming {
     fn default() -> Self {
         Self {
-            key: vec![Place::Query("key".to_owned())],
-            device: vec![Place::Query("device".to_owned())],
+            key: vec![NamePlace::Query("key".to_owned())],
+            device: vec![NamePlace::Query("device".to_owned())],
             shared: false,
         }
     }
@@ -78,7 +78,7 @@ impl Naming {
         {
             return Err(Unidentified::Query);
         }
-        let find = |places: &[Place]| {
+        let find = |places: &[NamePlace]| {
             let mut found = places.iter().map(|place| {
                 let said = place.said(parts, &names, claims);
                 self.usable(place, said)
@@ -95,7 +95,7 @@ impl Naming {
     }
 
     /// What stands at a place, if it can be a name.
-    fn usable(&self, place: &Place, said: Said) -> Result<Option<String>, Unidentified> {
+    fn usable(&self, place: &NamePlace, said: Said) -> Result<Option<String>, Unidentified> {
         match said {
             Said::Nothing => Ok(None),
             Said::Twice if self.shared => Ok(None),
@@ -135,7 +135,7 @@ impl Naming {
         }
         let places = self.key.iter().chain(&self.device);
         let named = places.filter_map(|place| match place {
-            Place::Query(name) => Some(name.as_str()),
+            NamePlace::Query(name) => Some(name.as_str()),
             _ => None,
         });
         let mut known = vec!["user"];
@@ -153,7 +153,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Reads them.
+    /// Reads the names and values of a request's query.
     pub(super) fn of(uri: &Uri) -> Self {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
         Self {

@@ -18,12 +18,13 @@ const SEGMENT_MAX: usize = 64;
 
 /// One place where a name may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+#[non_exhaustive]
+pub enum NamePlace {
     /// A query parameter.
     Query(String),
     /// A header, in lower case.
     Header(String),
-    /// A cookie.
+    /// The cookie of this name.
     Cookie(String),
     /// A segment of the path, counted from 1.
     Path(usize),
@@ -47,7 +48,7 @@ pub struct BadPlace {
     why: &'static str,
 }
 
-impl FromStr for Place {
+impl FromStr for NamePlace {
     type Err = BadPlace;
 
     fn from_str(text: &str) -> Result<Self, BadPlace> {
@@ -84,7 +85,7 @@ impl FromStr for Place {
     }
 }
 
-impl Place {
+impl NamePlace {
     /// As it is written in a configuration.
     #[must_use]
     pub fn written(&self) -> String {
@@ -126,7 +127,7 @@ impl Place {
 }
 
 /// For messages to a client.
-impl fmt::Display for Place {
+impl fmt::Display for NamePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Query(name) => write!(f, "query parameter `{name}`"),
@@ -204,7 +205,7 @@ mod tests {
             "path:2",
             "claim:https://x.example/tab",
         ] {
-            assert_eq!(text.parse::<Place>().unwrap().written(), text);
+            assert_eq!(text.parse::<NamePlace>().unwrap().written(), text);
         }
         for bad in [
             "key",
@@ -217,9 +218,9 @@ mod tests {
             "cookie:a;b",
             "header:é",
         ] {
-            assert!(bad.parse::<Place>().is_err(), "{bad}");
+            assert!(bad.parse::<NamePlace>().is_err(), "{bad}");
         }
-        let message = "paht:1".parse::<Place>().unwrap_err().to_string();
+        let message = "paht:1".parse::<NamePlace>().unwrap_err().to_string();
         assert!(message.contains("`query`, `header`, `cookie`, `path` and `claim`"));
     }
 
@@ -231,7 +232,7 @@ mod tests {
         let parts = request.body(()).unwrap().into_parts().0;
         let names = Names::of(&parts.uri);
         let claims = json!({ "tab": 7, "list": [1] });
-        let place: Place = place.parse().unwrap();
+        let place: NamePlace = place.parse().unwrap();
         match place.said(&parts, &names, claims.as_object()) {
             Said::Once(text) => Some(text),
             Said::Nothing => None,

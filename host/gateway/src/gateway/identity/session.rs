@@ -31,7 +31,7 @@ pub enum Missing {
     Address,
 }
 
-/// The cookie.
+/// The cookie that identifies a session, and what happens without it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// What it is called; empty for none. Empty.
@@ -54,13 +54,13 @@ impl Default for Config {
 
 /// Identifies by a session's cookie.
 #[derive(Debug)]
-pub struct Session {
+pub struct SessionIdentity {
     config: Config,
     naming: Naming,
     address: Address,
 }
 
-impl Session {
+impl SessionIdentity {
     /// By this cookie; `proxies` vouch for addresses.
     #[must_use]
     pub fn new(config: &Config, naming: Naming, proxies: Vec<IpNet>) -> Self {
@@ -110,7 +110,7 @@ impl Session {
     }
 }
 
-impl Identify for Session {
+impl Identify for SessionIdentity {
     fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
         Box::pin(std::future::ready(self.who(parts)))
     }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn user(config: &Config, cookies: &[&str]) -> Result<String, String> {
-        let session = Session::new(config, Naming::default(), Vec::new());
+        let session = SessionIdentity::new(config, Naming::default(), Vec::new());
         let mut request = Request::get("/chat");
         for cookie in cookies {
             request = request.header("cookie", *cookie);

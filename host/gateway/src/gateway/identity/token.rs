@@ -1,4 +1,4 @@
-//! How a client hands its token over, and that nobody else sees it.
+//! How a client hands its token over, and how the gateway keeps it from backends and logs.
 //!
 //! In this order, the first that is there counts: `Authorization: Bearer`, an item of
 //! `Sec-WebSocket-Protocol` (all that a browser's script can set), a cookie, a query parameter (the
@@ -24,7 +24,7 @@ pub enum Source {
     Authorization,
     /// An item of `Sec-WebSocket-Protocol`: the prefix, and the token behind it.
     Subprotocol,
-    /// A cookie.
+    /// The cookie of the configured name.
     Cookie,
     /// A query parameter.
     Query,
@@ -48,7 +48,7 @@ impl Source {
 
 /// What of a token a request has.
 pub(super) enum Taken {
-    /// None.
+    /// The request has no token.
     Nothing,
     /// One of more than [`TOKEN_BYTES_MAX`].
     TooLong,

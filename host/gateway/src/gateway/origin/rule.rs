@@ -46,6 +46,7 @@ enum Rule {
 
 /// Text that names no origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadAllowedOrigin {
     /// No origin at all.
     #[error("{0:?} is no origin: scheme, host and port in lower case, nothing behind it")]

@@ -49,6 +49,7 @@ pub struct Prefix(String);
 
 /// Text that is no beginning of a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadPrefix {
     /// It does not begin where paths begin.
     #[error("{0:?} does not begin with `/`")]
@@ -61,7 +62,7 @@ pub enum BadPrefix {
         "{text:?} is a pattern, and paths are taken as they are: `{prefix}` covers everything beneath it"
     )]
     Pattern {
-        /// The path.
+        /// The text as it was written.
         text: String,
         /// What it may have meant.
         prefix: String,
@@ -138,7 +139,6 @@ impl Prefix {
 pub struct HostPattern {
     /// `*.` stands in front.
     is_wild: bool,
-    /// In lower case.
     host: String,
 }
 

@@ -19,7 +19,7 @@ use super::identity::{Identifiers, Identify};
 use super::site;
 use super::tls::TlsError;
 use super::upstream::{Upstream, Upstreams};
-use crate::connection::Session;
+use crate::connection::ConnectionContext;
 
 /// The path of the built-in application where no setting says it.
 const BUILT_IN_PATH: &str = "/ws";
@@ -42,14 +42,14 @@ pub(super) struct Route {
     /// How its clients prove who they are.
     pub(super) identify: Arc<dyn Identify>,
     /// Sizes and deadlines of its connections.
-    pub(super) session: Arc<Session>,
+    pub(super) session: Arc<ConnectionContext>,
 }
 
 /// The paths of a route.
 enum Covers {
-    /// This one.
+    /// Only this path.
     Exactly(String),
-    /// Everything beneath.
+    /// The prefix itself and every path below it.
     Beneath(Prefix),
     /// Everything, also what is no path, such as the `*` of OPTIONS.
     All,
@@ -60,7 +60,7 @@ impl Routes {
     pub(super) fn of(
         config: &GatewayConfig,
         identify: &Identifiers,
-        session: &Arc<Session>,
+        session: &Arc<ConnectionContext>,
         mut upstreams: impl FnMut(&GatewayConfig) -> Result<Option<Arc<Upstreams>>, TlsError>,
     ) -> Result<Self, TlsError> {
         let mut routes = Vec::new();
@@ -123,7 +123,7 @@ impl Route {
     fn usual(
         config: &GatewayConfig,
         identify: &Identifiers,
-        session: &Arc<Session>,
+        session: &Arc<ConnectionContext>,
         upstreams: Option<Arc<Upstreams>>,
     ) -> Self {
         let covers = match (&config.path, &upstreams) {
@@ -144,7 +144,7 @@ impl Route {
         }
     }
 
-    /// Hosts come before paths: whoever names a host means all of it.
+    /// Hosts come before paths: a route that names a host takes the whole host.
     fn rank(&self) -> (Option<(bool, usize)>, usize) {
         let path = match &self.covers {
             Covers::Exactly(path) => path.len(),
@@ -232,7 +232,10 @@ impl GatewayConfig {
 }
 
 /// The same with other sizes, where a route has its own.
-fn sized(session: &Arc<Session>, sizes: (Option<usize>, Option<usize>)) -> Arc<Session> {
+fn sized(
+    session: &Arc<ConnectionContext>,
+    sizes: (Option<usize>, Option<usize>),
+) -> Arc<ConnectionContext> {
     let (frame, message) = sizes;
     if frame.is_none() && message.is_none() {
         return session.clone();

@@ -28,7 +28,7 @@ pub(in crate::gateway) enum Scope {
     Users {
         /// The route's name.
         route: String,
-        /// Its limit.
+        /// Managers that a user may hold on this route.
         managers_per_user: u32,
     },
 }

@@ -7,8 +7,8 @@ use crate::gateway::identity::DevIdentity;
 use crate::gateway::upstream::Members;
 use wastegate_core::types::{Clock, Timestamp};
 
-fn session() -> Arc<Session> {
-    Arc::new(Session {
+fn session() -> Arc<ConnectionContext> {
+    Arc::new(ConnectionContext {
         config: crate::connection::Config::default(),
         health: crate::health::Config::default(),
         clock: Clock::system(),

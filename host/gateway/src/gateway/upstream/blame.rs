@@ -1,4 +1,4 @@
-//! Whose fault it is that a backend did not upgrade: its own, ours, or nobody's because it answered.
+//! What caused a failed upgrade: the backend, the gateway, or neither because the backend answered.
 
 use std::io;
 
@@ -84,12 +84,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::gateway::upstream::Refusal;
+    use crate::gateway::upstream::BackendRefusal;
 
     fn answered(status: StatusCode) -> UpstreamError {
         let mut response = axum::http::Response::new(axum::body::Body::empty());
         *response.status_mut() = status;
-        UpstreamError::Refused(Box::new(Refusal::new(response)))
+        UpstreamError::Refused(Box::new(BackendRefusal::new(response)))
     }
 
     fn system(code: i32) -> UpstreamError {

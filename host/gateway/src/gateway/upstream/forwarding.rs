@@ -42,7 +42,7 @@ pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
     Cow::Owned(name.replace(is_other, "-"))
 }
 
-/// Whether a header tells whom a proxy speaks for.
+/// Whether a header names the client that a proxy speaks for.
 pub(in crate::gateway) fn is_forwarding(name: &HeaderName) -> bool {
     may_matter(name) && is_called(&dashed(name))
 }

@@ -114,7 +114,7 @@ enum Kind {
     Hop,
     /// Between us and backends.
     Ours,
-    /// By which a proxy says whom it speaks for.
+    /// Headers by which a proxy names the client that it speaks for.
     Forwarding,
     /// By which some servers answer another request than the one that they get: another path than the one
     /// that a route was chosen by, another method, another host.

@@ -26,7 +26,7 @@ use crate::observe::Throttle;
 use wastegate_core::types::time::doubled;
 use wastegate_core::types::{SplitMix64, Timestamp};
 
-pub use view::View;
+pub use view::BackendView;
 
 /// How long a backend is left alone after its first failure.
 const AWAY_FIRST: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const STRAIN_HALVES: Duration = Duration::from_secs(10);
 /// Bytes that are kept of an error's text.
 const ERROR_BYTES_MAX: usize = 256;
 /// Between two log lines about failures of one backend.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// A backend of a gateway, as long as a pool or one of its connections has it.
 pub(in crate::gateway) struct Member {
@@ -47,7 +47,7 @@ pub(in crate::gateway) struct Member {
     connections: AtomicU32,
     /// A lock, because a phase, its time and its text change together; held for a few assignments.
     record: Mutex<Record>,
-    told: Throttle<()>,
+    reports: Throttle<()>,
 }
 
 /// What is known of a backend.
@@ -178,7 +178,7 @@ impl Member {
                 strain: 0.0,
                 strain_at: now,
             }),
-            told: Throttle::new(TOLD_EVERY),
+            reports: Throttle::new(REPORT_EVERY),
         }
     }
 
@@ -234,7 +234,7 @@ impl Member {
         drop(record);
         let upstream = &self.upstream;
         let pause_ms = pause.as_millis();
-        if let Some(suppressed) = self.told.pass(now, ()) {
+        if let Some(suppressed) = self.reports.pass(now, ()) {
             tracing::warn!(%upstream, error = text, failures, pause_ms, suppressed, "a backend failed and is left alone for a while");
         }
     }

@@ -24,11 +24,11 @@ use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 pub(super) use forwarding::is_forwarding;
 pub(super) use head::{Onward, answer};
-pub use member::View;
+pub use member::BackendView;
 pub(super) use member::{Load, Members};
-pub(super) use open::{Asked, Leg};
+pub(super) use open::{Asked, UpstreamConnection};
 pub use pool::{Availability, Balance, Upstreams};
-pub use refusal::Refusal;
+pub use refusal::BackendRefusal;
 pub(super) use tries::{Attempt, Purpose};
 
 /// Which host a backend is asked for.
@@ -41,7 +41,7 @@ pub enum UpstreamHost {
     Backend,
 }
 
-/// A backend.
+/// The address of one backend, as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     encrypted: bool,
@@ -52,6 +52,7 @@ pub struct Upstream {
 
 /// Text that names no backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
     #[error("{url:?} is not a WebSocket URL{hint}", url = .0, hint = hint(.0))]
@@ -63,6 +64,7 @@ pub enum BadUpstream {
 
 /// Why a backend did not take a connection.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UpstreamError {
     /// It cannot be reached.
     #[error("it cannot be reached: {0}")]
@@ -78,7 +80,7 @@ pub enum UpstreamError {
     Http(#[source] hyper::Error),
     /// It refused; the client gets that answer.
     #[error("it answered {}", .0.status())]
-    Refused(Box<Refusal>),
+    Refused(Box<BackendRefusal>),
     /// It said yes in a way that no WebSocket server does.
     #[error("its 101 is none: {0}")]
     Handshake(&'static str),
@@ -94,7 +96,7 @@ impl UpstreamError {
     }
 
     /// What a client is told: nothing of the backend's address or answer.
-    pub(super) const fn told(&self) -> &'static str {
+    pub(super) const fn client_message(&self) -> &'static str {
         match self {
             Self::Timeout(_) => "the server behind the gateway did not answer in time",
             Self::Http(_) | Self::Handshake(_) => {
@@ -188,7 +190,7 @@ impl Upstream {
     }
 
     fn is_port_of(&self, listener: SocketAddr) -> bool {
-        // Port 0 is one that nobody has yet.
+        // Port 0 lets the system choose a free port.
         listener.port() != 0 && listener.port() == self.port()
     }
 

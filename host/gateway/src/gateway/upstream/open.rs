@@ -20,8 +20,8 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::member::Load;
-use super::{Refusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
-use crate::connection::{Far, Kept, Plain, Transport};
+use super::{BackendRefusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
+use crate::connection::{IdleUpstream, Plain, RelayedUpstream, Transport};
 use crate::gateway::attach::transport;
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::items;
@@ -45,7 +45,7 @@ pub(in crate::gateway) struct Asked<'a> {
 }
 
 /// A connection to a backend that has said yes.
-pub(in crate::gateway) struct Leg {
+pub(in crate::gateway) struct UpstreamConnection {
     transport: Transport,
     /// What it sent behind its answer.
     leftover: Bytes,
@@ -63,7 +63,7 @@ impl Upstream {
         tls: Option<&TlsConnector>,
         timeout: Duration,
         tasks: &Tasks,
-    ) -> Result<Leg, UpstreamError> {
+    ) -> Result<UpstreamConnection, UpstreamError> {
         let connected = tokio::time::timeout(timeout, self.open(asked, tls, tasks)).await;
         connected.unwrap_or(Err(UpstreamError::Timeout(timeout)))
     }
@@ -103,7 +103,7 @@ impl Upstream {
         asked: Asked<'_>,
         tls: Option<&TlsConnector>,
         tasks: &Tasks,
-    ) -> Result<Leg, UpstreamError> {
+    ) -> Result<UpstreamConnection, UpstreamError> {
         let stream = self.reach(tls).await?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(RESPONSE_BYTES_MAX)
@@ -119,7 +119,7 @@ impl Upstream {
             .map_err(UpstreamError::Http)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             exchange.finish(tasks);
-            return Err(UpstreamError::Refused(Box::new(Refusal::new(
+            return Err(UpstreamError::Refused(Box::new(BackendRefusal::new(
                 response.map(Body::new),
             ))));
         }
@@ -133,7 +133,7 @@ impl Upstream {
             .await
             .map_err(UpstreamError::Http)?;
         let (transport, leftover) = transport(upgraded);
-        Ok(Leg {
+        Ok(UpstreamConnection {
             transport,
             leftover,
             headers,
@@ -223,7 +223,7 @@ fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
     Ok(())
 }
 
-impl Leg {
+impl UpstreamConnection {
     /// One that was kept for its client, if that speaks what was agreed with the backend.
     pub(in crate::gateway) fn resumed(parked: Parked, parts: &Parts) -> Option<Self> {
         let Parked {
@@ -249,7 +249,7 @@ impl Leg {
 
     /// Tells the backend that its client will not come.
     pub(in crate::gateway) async fn dismiss(self, within: Duration) {
-        Kept::fresh(self.transport).dismiss(within).await;
+        IdleUpstream::fresh(self.transport).dismiss(within).await;
     }
 
     /// What was agreed, if the connection can be kept for another of the client's: not if they agreed on
@@ -283,13 +283,13 @@ impl Leg {
     }
 
     /// The backend's side, and that it counts as one of its connections until that is dropped.
-    pub(in crate::gateway) fn into_far(self) -> (Far, Option<Load>) {
-        let far = Far {
+    pub(in crate::gateway) fn into_relayed(self) -> (RelayedUpstream, Option<Load>) {
+        let relayed = RelayedUpstream {
             transport: self.transport,
             leftover: self.leftover,
             compresses: extensions::compresses(&self.headers),
             keeper: None,
         };
-        (far, self.load)
+        (relayed, self.load)
     }
 }

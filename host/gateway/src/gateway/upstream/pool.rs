@@ -21,8 +21,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio_rustls::TlsConnector;
 
 use super::blame::{Blame, Shortage};
-use super::member::{Member, Members, Use, View};
-use super::open::{Asked, Leg};
+use super::member::{BackendView, Member, Members, Use};
+use super::open::{Asked, UpstreamConnection};
 use super::tries::{Asking, Attempt, Purpose, Tries};
 use super::{Upstream, UpstreamError};
 use crate::gateway::config::Config;
@@ -38,10 +38,11 @@ const AWAY_TRIES_MAX: usize = 8;
 /// How much longer than a backend's own timeout its end is waited for.
 const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 /// Between two log lines about a shortage of ours.
-const SHORTAGE_TOLD_EVERY: Duration = Duration::from_secs(10);
+const SHORTAGE_REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Which of several backends gets a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Balance {
     /// The one with the fewest of ours.
     #[default]
@@ -112,7 +113,7 @@ impl Upstreams {
             unhealthy: config.upstream_unhealthy_statuses.clone(),
             checked: !config.upstream_check.is_zero(),
             tls,
-            shortages: Throttle::new(SHORTAGE_TOLD_EVERY),
+            shortages: Throttle::new(SHORTAGE_REPORT_EVERY),
         })))
     }
 
@@ -173,7 +174,7 @@ impl Upstreams {
         timeout: Duration,
         tasks: &Tasks,
         clock: &Clock,
-    ) -> Result<Leg, UpstreamError> {
+    ) -> Result<UpstreamConnection, UpstreamError> {
         let mut tries = self.tries(
             Purpose::Upgrade,
             Some(asked.identity),
@@ -184,8 +185,8 @@ impl Upstreams {
             let tls = self.tls.as_ref();
             upstream.connect(asked, tls, within, tasks).await
         };
-        let (leg, attempt) = self.race(&mut tries, ask, timeout, clock).await?;
-        Ok(leg.counted(attempt.succeeded()))
+        let (upstream, attempt) = self.race(&mut tries, ask, timeout, clock).await?;
+        Ok(upstream.counted(attempt.succeeded()))
     }
 
     /// Tries one backend after another, each beside those that have not answered in their share. Returns
@@ -297,7 +298,7 @@ impl Upstreams {
         futures_util::future::join_all(looks).await;
     }
 
-    pub(in crate::gateway) fn view(&self, now: Timestamp) -> Vec<View> {
+    pub(in crate::gateway) fn view(&self, now: Timestamp) -> Vec<BackendView> {
         self.members.iter().map(|member| member.view(now)).collect()
     }
 }

@@ -21,16 +21,16 @@ const BODY_BYTES_MAX: u64 = 1_024 * 1_024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A backend's answer that is no upgrade.
-pub struct Refusal {
+pub struct BackendRefusal {
     response: Response<Body>,
 }
 
-impl Refusal {
+impl BackendRefusal {
     pub(super) const fn new(response: Response<Body>) -> Self {
         Self { response }
     }
 
-    /// Its status.
+    /// The status of the backend's answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.response.status()
@@ -56,14 +56,14 @@ impl Refusal {
         response
     }
 
-    /// Its headers.
+    /// The headers of the backend's answer.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 }
 
-impl fmt::Debug for Refusal {
+impl fmt::Debug for BackendRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Refusal").field(&self.status()).finish()
     }

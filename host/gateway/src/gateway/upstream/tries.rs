@@ -21,7 +21,7 @@ pub(in crate::gateway) enum Purpose {
 
 /// The backends that one request is tried with, in order.
 pub(in crate::gateway) struct Tries {
-    /// Last first.
+    /// Backends that are still to be tried; the last in the list is tried first.
     pub(super) open: Vec<Arc<Member>>,
     /// The same of those that are tried when no other is left.
     pub(super) away: Vec<Arc<Member>>,
@@ -56,7 +56,7 @@ impl Drop for Attempt {
 }
 
 impl Attempt {
-    /// Which backend.
+    /// The backend that this attempt is for.
     pub(in crate::gateway) fn upstream(&self) -> &Upstream {
         &self.member.upstream
     }
@@ -72,7 +72,7 @@ impl Attempt {
         self.load.take()
     }
 
-    /// It answered, but not with an upgrade, and that is nobody's fault.
+    /// It answered, but not with an upgrade, and that counts against no backend.
     pub(in crate::gateway) fn answered(mut self) {
         if self.is_trial {
             self.member.give_trial_back(self.clock.now());
@@ -128,7 +128,7 @@ impl Tries {
     pub(in crate::gateway) fn next(&mut self) -> Option<Attempt> {
         let now = self.clock.now();
         while let Some(member) = self.open.pop() {
-            // Whoever was faster may have found out that it is sick, or have its trial.
+            // A faster request may have found that the backend is sick, or may hold its trial.
             match (self.purpose, member.usable(now)) {
                 (Purpose::Upgrade, Use::Open | Use::Trial) => {
                     if let Some(is_trial) = member.take(now) {

@@ -1,7 +1,7 @@
 //! How a manager ends: once, told once, and nothing reaches it afterwards.
 
 use super::*;
-use crate::testing::Peer as Far;
+use crate::testing::Peer as FakePeer;
 use wastegate_core::types::{EvictionCause, Tier};
 
 const EVICTED: EvictionCause = EvictionCause::Cleanup(Tier::Force);
@@ -10,9 +10,9 @@ const EVICTED: EvictionCause = EvictionCause::Cleanup(Tier::Force);
 #[tokio::test(start_paused = true)]
 async fn a_panic_closes_its_manager_only() {
     let (world, diary) = world();
-    let bad = world.connect("ann", 0, Far::Gone);
-    let other = world.connect("ann", 1, Far::Gone);
-    let another = world.connect("bob", 0, Far::Gone);
+    let bad = world.connect("ann", 0, FakePeer::Gone);
+    let other = world.connect("ann", 1, FakePeer::Gone);
+    let another = world.connect("bob", 0, FakePeer::Gone);
     say(&world, &bad, "panic");
     settle().await;
     assert_eq!(bad.manager.end(), Some(CloseReason::HandlerPanicked));
@@ -41,7 +41,7 @@ async fn a_panic_closes_its_manager_only() {
 #[tokio::test(start_paused = true)]
 async fn d16_ended_is_called_once_and_last() {
     let (world, diary) = world();
-    let clients = world.fill("ann", 0..10, Far::Gone);
+    let clients = world.fill("ann", 0..10, FakePeer::Gone);
     settle().await;
     let (ann, kill) = (user("ann"), |_: &Manager| true);
     let evict = |number: usize| {
@@ -107,7 +107,7 @@ async fn d16_ended_is_called_once_and_last() {
 #[tokio::test(start_paused = true)]
 async fn the_end_is_the_last_that_is_told() {
     let (world, diary) = world();
-    let client = world.connect("ann", 0, Far::Gone);
+    let client = world.connect("ann", 0, FakePeer::Gone);
     let late = world.permit("ann", 0);
     settle().await;
     client.manager.close(CloseReason::Shutdown);
@@ -131,7 +131,7 @@ async fn the_end_is_the_last_that_is_told() {
 #[tokio::test(start_paused = true)]
 async fn u9_nothing_reaches_an_evicted_manager() {
     let (world, diary) = world();
-    let client = world.connect("ann", 0, Far::Silent);
+    let client = world.connect("ann", 0, FakePeer::Silent);
     settle().await;
     world
         .registry
@@ -141,14 +141,14 @@ async fn u9_nothing_reaches_an_evicted_manager() {
     assert_eq!(say(&world, &client, "late"), Some(Delivery::Closed));
     assert_eq!(
         client.manager.send(client.port.id, message.clone()),
-        Err(Refused::Closed)
+        Err(SendError::Closed)
     );
     assert_eq!(client.manager.broadcast(&message, None), 0);
     assert!(!client.manager.expect_connection());
     assert_eq!(client.port.outbox.queued().messages, 0);
     world.pass(5).await;
     assert!(!diary.lines().contains(&"message late".to_owned()));
-    let next = world.connect("ann", 0, Far::Gone);
+    let next = world.connect("ann", 0, FakePeer::Gone);
     assert_eq!(
         next.manager.send(next.port.id, message),
         Ok(()),
@@ -170,9 +170,9 @@ async fn a_taken_over_place_is_free_for_its_device() {
     let mut setup = Setup::default();
     setup.manager.connections_max = 2;
     let world = setup.build();
-    let old = world.attach_as("phone", world.permit("ann", 0), Far::Silent);
-    world.attach_as("desk", world.permit("ann", 0), Far::Silent);
-    let new = world.attach_as("phone", world.permit("ann", 0), Far::Silent);
+    let old = world.attach_as("phone", world.permit("ann", 0), FakePeer::Silent);
+    world.attach_as("desk", world.permit("ann", 0), FakePeer::Silent);
+    let new = world.attach_as("phone", world.permit("ann", 0), FakePeer::Silent);
     assert!(old.port.is_superseded() && !new.port.is_closing());
     let device = wastegate_core::types::DeviceId::new("third").unwrap();
     let port = Port::new(device, 1, false, std::sync::Weak::new(), world.clock.now());
@@ -184,7 +184,7 @@ async fn a_taken_over_place_is_free_for_its_device() {
         echoed_after: None,
         aborted: false,
     });
-    let newest = world.attach_as("phone", world.permit("ann", 0), Far::Silent);
+    let newest = world.attach_as("phone", world.permit("ann", 0), FakePeer::Silent);
     assert!(!newest.port.is_closing());
 }
 
@@ -205,6 +205,6 @@ async fn a_dropped_connection_reports_its_end() {
     assert_eq!(port.ended().await.reason, CloseReason::ClientGone);
     assert_eq!(
         port.send(world.clock.now(), Message::Text("late".into())),
-        Err(Refused::Closed)
+        Err(SendError::Closed)
     );
 }

@@ -60,7 +60,7 @@ impl Application for Writes {
             .note(&format!("detached {} {}", peer.device, reason.name()));
     }
 
-    fn ended(&self, manager: &Arc<Manager>, end: End) {
+    fn ended(&self, manager: &Arc<Manager>, end: ManagerEnd) {
         self.0
             .note(&format!("ended {} {}", manager.key, end.reason.name()));
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::health::{assess, probe_round};
-use crate::testing::{Client, Peer as Far};
+use crate::testing::{Client, Peer as FakePeer};
 use wastegate_core::decision::Class;
 use wastegate_core::types::{EvidenceSource, Health, Protection, ProtectionReason, Tier};
 
@@ -22,7 +22,7 @@ fn class(world: &World, client: &Client) -> Option<Class> {
 #[tokio::test(start_paused = true)]
 async fn everything_is_told_in_the_order_in_which_it_happened() {
     let (world, diary) = world();
-    let client = world.connect("ann", 0, Far::Gone);
+    let client = world.connect("ann", 0, FakePeer::Gone);
     for text in ["a", "b"] {
         assert_eq!(say(&world, &client, text), Some(Delivery::Accepted));
     }
@@ -43,7 +43,7 @@ async fn everything_is_told_in_the_order_in_which_it_happened() {
 #[tokio::test(start_paused = true)]
 async fn a_hanging_handler_is_stuck() {
     let (world, _) = world();
-    let client = world.connect("ann", 0, Far::Answers(Duration::ZERO));
+    let client = world.connect("ann", 0, FakePeer::Answers(Duration::ZERO));
     say(&world, &client, "hang");
     world.pass(9).await;
     client.port.vitals.hear(world.clock.now());
@@ -79,7 +79,7 @@ async fn a_busy_manager_is_not_stuck() {
         ..Setup::default()
     };
     let world = setup.build();
-    let client = world.connect("ann", 0, Far::Gone);
+    let client = world.connect("ann", 0, FakePeer::Gone);
     for _ in 0..20 {
         say(&world, &client, "x");
     }
@@ -94,7 +94,7 @@ async fn a_busy_manager_is_not_stuck() {
 #[tokio::test(start_paused = true)]
 async fn long_work_in_flight_is_protected() {
     let (world, _) = world();
-    let client = world.connect("ann", 0, Far::Answers(Duration::ZERO));
+    let client = world.connect("ann", 0, FakePeer::Answers(Duration::ZERO));
     say(&world, &client, "work");
     world.pass(30).await;
     let row = world.registry.row(&client.manager, world.clock.now());
@@ -118,14 +118,14 @@ async fn long_work_in_flight_is_protected() {
 #[tokio::test(start_paused = true)]
 async fn probes_do_not_fill_the_mailbox() {
     let (world, _) = world();
-    let client = world.connect("ann", 0, Far::Answers(Duration::ZERO));
+    let client = world.connect("ann", 0, FakePeer::Answers(Duration::ZERO));
     say(&world, &client, "work");
     settle().await;
     let managers = world.registry.all();
     for _ in 0..2_000 {
         probe_round(&managers, &world.clock, &world.health).await;
     }
-    let second = world.attach_as("second", world.permit("ann", 0), Far::Gone);
+    let second = world.attach_as("second", world.permit("ann", 0), FakePeer::Gone);
     settle().await;
     assert_eq!(
         (client.manager.end(), second.port.is_closing()),
@@ -137,7 +137,7 @@ async fn probes_do_not_fill_the_mailbox() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_manager_answers_a_noop() {
     let (world, _) = world();
-    let client = world.connect("ann", 0, Far::Gone);
+    let client = world.connect("ann", 0, FakePeer::Gone);
     settle().await;
     client
         .manager

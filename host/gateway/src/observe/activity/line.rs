@@ -1,4 +1,4 @@
-//! What happened, as it is handed in ([`Event`]) and as it is written ([`Line`]).
+//! What happened, as it is handed in ([`ActivityEvent`]) and as it is written ([`ActivityLine`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use wastegate_core::types::{DecisionId, Tier};
 
 /// Something that happened to a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+#[non_exhaustive]
+pub enum ActivityEvent {
     /// It was created.
     Open,
     /// A connection of a device attached to it.
@@ -53,11 +54,11 @@ pub enum Event {
         /// The decision that had chosen it.
         decision: DecisionId,
     },
-    /// Somebody wanted it and was refused.
+    /// A client asked for it and was refused.
     Refuse,
     /// Something was said of it.
     Hint {
-        /// What.
+        /// The name of the hint.
         hint: HintName,
         /// How much: a priority, a number of units, a code, 0 or 1, or the milliseconds of a pin.
         value: i64,
@@ -69,6 +70,7 @@ pub enum Event {
 /// What client, application and operators say of a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum HintName {
     /// Higher is more important.
     Priority,
@@ -86,7 +88,7 @@ pub enum HintName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is the `Event` of the same name")]
-pub enum Kind {
+pub enum ActivityKind {
     Open,
     Attach,
     In,
@@ -110,18 +112,18 @@ pub enum Kind {
 /// `{"dropped":3}`, is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
+pub struct ActivityLine {
     /// When: milliseconds since the Unix epoch.
     pub t_ms: u64,
-    /// Whose manager.
+    /// The keyed hash of the manager's user.
     pub user: Pseudonym,
     /// Which manager: the same for every life of it.
     pub key: Pseudonym,
     /// Which device, if it is a matter of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Pseudonym>,
-    /// What.
-    pub kind: Kind,
+    /// What happened, without its details.
+    pub kind: ActivityKind,
     /// How many events this line stands for, if it is of a kind that is coalesced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u64>,
@@ -149,28 +151,28 @@ pub struct Line {
     pub decision: Option<u64>,
 }
 
-impl Event {
-    /// What it is.
+impl ActivityEvent {
+    /// The kind of the event, without its details.
     #[must_use]
-    pub const fn kind(self) -> Kind {
+    pub const fn kind(self) -> ActivityKind {
         match self {
-            Self::Open => Kind::Open,
-            Self::Attach => Kind::Attach,
-            Self::In { .. } => Kind::In,
-            Self::Out { .. } => Kind::Out,
-            Self::Ping => Kind::Ping,
-            Self::Pong => Kind::Pong,
-            Self::Visible => Kind::Visible,
-            Self::Hidden => Kind::Hidden,
-            Self::Detach => Kind::Detach,
-            Self::Close => Kind::Close,
-            Self::Die => Kind::Die,
-            Self::Evict { .. } => Kind::Evict,
-            Self::Echo { .. } => Kind::Echo,
-            Self::Silent { .. } => Kind::Silent,
-            Self::Refuse => Kind::Refuse,
-            Self::Hint { .. } => Kind::Hint,
-            Self::Back => Kind::Back,
+            Self::Open => ActivityKind::Open,
+            Self::Attach => ActivityKind::Attach,
+            Self::In { .. } => ActivityKind::In,
+            Self::Out { .. } => ActivityKind::Out,
+            Self::Ping => ActivityKind::Ping,
+            Self::Pong => ActivityKind::Pong,
+            Self::Visible => ActivityKind::Visible,
+            Self::Hidden => ActivityKind::Hidden,
+            Self::Detach => ActivityKind::Detach,
+            Self::Close => ActivityKind::Close,
+            Self::Die => ActivityKind::Die,
+            Self::Evict { .. } => ActivityKind::Evict,
+            Self::Echo { .. } => ActivityKind::Echo,
+            Self::Silent { .. } => ActivityKind::Silent,
+            Self::Refuse => ActivityKind::Refuse,
+            Self::Hint { .. } => ActivityKind::Hint,
+            Self::Back => ActivityKind::Back,
         }
     }
 

@@ -14,17 +14,17 @@
 //! of `in`, one before `visible` and one after.
 //!
 //! # Order
-//! Events gather in a window. [`Activity::flush`] sorts those of the seconds that are over by time,
+//! Events gather in a window. [`ActivitySink::flush`] sorts those of the seconds that are over by time,
 //! events of one moment by arrival, and writes them; a run lies within one second, so none can be
 //! still open there. An event that arrives after its second was written (its task was slow) gets
 //! the time of the last line instead of its own: within one life of the process `t_ms` never falls.
 //!
 //! # Rules
-//! [`Activity::begin`] writes a line `{"settings": …}` with the rules in force, so that a replay knows
+//! [`ActivitySink::begin`] writes a line `{"settings": …}` with the rules in force, so that a replay knows
 //! under which limit and by which policy the stream came about. It is no event.
 //!
 //! # Limits
-//! The window holds [`EVENTS_MAX`] lines to be. Whoever fills it writes it at once, about 1 µs a
+//! The window holds [`EVENTS_MAX`] lines to be. The thread that fills it writes it at once, about 1 µs a
 //! line, which costs coalescing and no event; only what comes while that is going on is dropped,
 //! counted, and marked as a gap in the journal, as any line is that its queue has no room for.
 
@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub use self::line::{Event, HintName, Kind, Line};
+pub use self::line::{ActivityEvent, ActivityKind, ActivityLine, HintName};
 pub use self::window::EVENTS_MAX;
 use self::window::{Entry, Full, Origin, Window};
 use super::journal::Journal;
@@ -47,7 +47,7 @@ use wastegate_core::types::{Clock, DeviceId, ManagerId, ManagerKey, Timestamp, U
 
 /// Where events are handed in. Cheap to clone; clones share one stream.
 #[derive(Debug, Clone)]
-pub struct Activity(Option<Arc<Stream>>);
+pub struct ActivitySink(Option<Arc<Stream>>);
 
 #[derive(Debug)]
 struct Stream {
@@ -66,7 +66,7 @@ struct Output {
     last: Timestamp,
 }
 
-impl Activity {
+impl ActivitySink {
     /// A stream into that journal; disabled if the journal is. `clock` is the one that the events'
     /// timestamps are read from: it turns them into the time of day.
     #[must_use]
@@ -98,7 +98,7 @@ impl Activity {
         user: &UserId,
         key: &ManagerKey,
         device: Option<&DeviceId>,
-        event: Event,
+        event: ActivityEvent,
     ) {
         if let Some(stream) = &self.0 {
             stream.record(now, Some(manager), device, event, &|| Origin {
@@ -109,8 +109,14 @@ impl Activity {
         }
     }
 
-    /// Records that somebody wanted a manager and did not get it.
-    pub fn record_attempt(&self, now: Timestamp, user: &UserId, key: &ManagerKey, event: Event) {
+    /// Records that a client asked for a manager and was refused.
+    pub fn record_attempt(
+        &self,
+        now: Timestamp,
+        user: &UserId,
+        key: &ManagerKey,
+        event: ActivityEvent,
+    ) {
         if let Some(stream) = &self.0 {
             stream.record(now, None, None, event, &|| Origin {
                 user: stream.pseudonyms.user(user),
@@ -156,7 +162,7 @@ impl Stream {
         now: Timestamp,
         manager: Option<ManagerId>,
         device: Option<&DeviceId>,
-        event: Event,
+        event: ActivityEvent,
         origin: &dyn Fn() -> Origin,
     ) {
         let add = || self.window.lock().add(now, manager, device, event, origin);

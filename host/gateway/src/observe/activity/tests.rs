@@ -12,7 +12,7 @@ use crate::observe::pseudonym::PseudonymKey;
 use wastegate_core::types::{DecisionId, Tier};
 
 struct Tape {
-    activity: Activity,
+    activity: ActivitySink,
     thread: JournalThread,
     folder: TempDir,
     user: UserId,
@@ -25,14 +25,14 @@ impl Tape {
         let (journal, thread) = Journal::open(&config, Clock::manual()).unwrap();
         let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
         Self {
-            activity: Activity::new(journal, pseudonyms, Clock::manual()),
+            activity: ActivitySink::new(journal, pseudonyms, Clock::manual()),
             thread,
             folder,
             user: UserId::new("ann").unwrap(),
         }
     }
 
-    fn record_on(&self, ms: u64, manager: u64, device: Option<&str>, event: Event) {
+    fn record_on(&self, ms: u64, manager: u64, device: Option<&str>, event: ActivityEvent) {
         self.activity.record(
             Timestamp::from_millis(ms),
             ManagerId::from_raw(manager),
@@ -43,7 +43,7 @@ impl Tape {
         );
     }
 
-    fn record(&self, ms: u64, manager: u64, event: Event) {
+    fn record(&self, ms: u64, manager: u64, event: ActivityEvent) {
         self.record_on(ms, manager, None, event);
     }
 
@@ -58,14 +58,14 @@ impl Tape {
         std::fs::read_to_string(self.folder.path().join("activity.ndjson")).unwrap()
     }
 
-    fn lines(self) -> Vec<Line> {
+    fn lines(self) -> Vec<ActivityLine> {
         let text = self.text();
         let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.collect()
     }
 
     /// Time, kind and number of each line.
-    fn story(self) -> Vec<(u64, Kind, Option<u64>)> {
+    fn story(self) -> Vec<(u64, ActivityKind, Option<u64>)> {
         let lines = self.lines().into_iter();
         lines.map(|line| (line.t_ms, line.kind, line.n)).collect()
     }
@@ -74,10 +74,10 @@ impl Tape {
 #[test]
 fn a_line_has_pseudonyms_and_the_numbers_of_its_kind() {
     let tape = Tape::new();
-    tape.record_on(5, 1, Some("phone"), Event::In { bytes: 10 });
-    tape.record_on(6, 1, Some("phone"), Event::In { bytes: 20 });
+    tape.record_on(5, 1, Some("phone"), ActivityEvent::In { bytes: 10 });
+    tape.record_on(6, 1, Some("phone"), ActivityEvent::In { bytes: 20 });
     let (tier, decision) = (Some(Tier::Force), Some(DecisionId::from_raw(9)));
-    tape.record(7, 1, Event::Evict { tier, decision });
+    tape.record(7, 1, ActivityEvent::Evict { tier, decision });
     let text = tape.text();
     assert!(!text.contains("ann") && !text.contains("phone"), "{text}");
     let hidden = |line: &str| {
@@ -112,7 +112,7 @@ fn a_line_has_pseudonyms_and_the_numbers_of_its_kind() {
 fn a_thousand_frames_a_second_are_one_line_a_second() {
     let tape = Tape::new();
     for ms in 500..2_500 {
-        tape.record(ms, 1, Event::In { bytes: 1 });
+        tape.record(ms, 1, ActivityEvent::In { bytes: 1 });
         if ms % 100 == 0 {
             tape.flush(ms);
         }
@@ -121,9 +121,9 @@ fn a_thousand_frames_a_second_are_one_line_a_second() {
     assert_eq!(
         tape.story(),
         [
-            (500, Kind::In, n(500)),
-            (1_000, Kind::In, n(1_000)),
-            (2_000, Kind::In, n(500))
+            (500, ActivityKind::In, n(500)),
+            (1_000, ActivityKind::In, n(1_000)),
+            (2_000, ActivityKind::In, n(500))
         ]
     );
 }
@@ -132,21 +132,21 @@ fn a_thousand_frames_a_second_are_one_line_a_second() {
 fn another_event_of_the_manager_stands_between_the_runs() {
     let tape = Tape::new();
     for (ms, event) in [
-        (1, Event::Pong),
-        (2, Event::Pong),
-        (3, Event::Visible),
-        (3, Event::Pong),
+        (1, ActivityEvent::Pong),
+        (2, ActivityEvent::Pong),
+        (3, ActivityEvent::Visible),
+        (3, ActivityEvent::Pong),
     ] {
         tape.record(ms, 1, event);
     }
-    tape.record(2, 2, Event::Hidden);
+    tape.record(2, 2, ActivityEvent::Hidden);
     assert_eq!(
         tape.story(),
         [
-            (1, Kind::Pong, Some(2)),
-            (2, Kind::Hidden, None),
-            (3, Kind::Visible, None),
-            (3, Kind::Pong, Some(1))
+            (1, ActivityKind::Pong, Some(2)),
+            (2, ActivityKind::Hidden, None),
+            (3, ActivityKind::Visible, None),
+            (3, ActivityKind::Pong, Some(1))
         ]
     );
 }
@@ -156,18 +156,18 @@ fn another_event_of_the_manager_stands_between_the_runs() {
 fn what_a_replay_goes_by_is_exact() {
     let tape = Tape::new();
     for (ms, event) in [
-        (1, Event::Ping),
-        (2, Event::Pong),
-        (3, Event::Ping),
-        (9, Event::Ping),
-        (11, Event::In { bytes: 4 }),
-        (15, Event::In { bytes: 4 }),
-        (40, Event::In { bytes: 4 }),
+        (1, ActivityEvent::Ping),
+        (2, ActivityEvent::Pong),
+        (3, ActivityEvent::Ping),
+        (9, ActivityEvent::Ping),
+        (11, ActivityEvent::In { bytes: 4 }),
+        (15, ActivityEvent::In { bytes: 4 }),
+        (40, ActivityEvent::In { bytes: 4 }),
     ] {
         tape.record(ms, 1, event);
     }
     for ms in 100..200 {
-        tape.record(ms, 2, Event::In { bytes: 1 });
+        tape.record(ms, 2, ActivityEvent::In { bytes: 1 });
     }
     let lines: Vec<_> = tape
         .lines()
@@ -177,11 +177,11 @@ fn what_a_replay_goes_by_is_exact() {
     assert_eq!(
         lines,
         [
-            (1, Kind::Ping, Some(2), vec![]),
-            (2, Kind::Pong, None, vec![]),
-            (9, Kind::Ping, None, vec![]),
-            (11, Kind::In, Some(29), vec![4, 29]),
-            (100, Kind::In, Some(99), vec![]),
+            (1, ActivityKind::Ping, Some(2), vec![]),
+            (2, ActivityKind::Pong, None, vec![]),
+            (9, ActivityKind::Ping, None, vec![]),
+            (11, ActivityKind::In, Some(29), vec![4, 29]),
+            (100, ActivityKind::In, Some(99), vec![]),
         ]
     );
 }
@@ -191,10 +191,10 @@ fn kinds_managers_and_devices_are_kept_apart() {
     let tape = Tape::new();
     for ms in 0..4 {
         for device in [None, Some("a"), Some("b")] {
-            tape.record_on(ms, 1, device, Event::Out { bytes: 1 });
+            tape.record_on(ms, 1, device, ActivityEvent::Out { bytes: 1 });
         }
-        tape.record(ms, 1, Event::Pong);
-        tape.record(ms, 2, Event::Pong);
+        tape.record(ms, 1, ActivityEvent::Pong);
+        tape.record(ms, 2, ActivityEvent::Pong);
     }
     let lines = tape.lines();
     assert_eq!(lines.len(), 5);
@@ -204,8 +204,8 @@ fn kinds_managers_and_devices_are_kept_apart() {
 #[test]
 fn a_flush_leaves_the_second_that_is_not_over() {
     let tape = Tape::new();
-    tape.record(999, 1, Event::Open);
-    tape.record(1_000, 1, Event::Attach);
+    tape.record(999, 1, ActivityEvent::Open);
+    tape.record(1_000, 1, ActivityEvent::Attach);
     tape.flush(1_999);
     let stream = tape.activity.0.clone().unwrap();
     assert_eq!(stream.output.lock().last, Timestamp::from_millis(999));
@@ -215,9 +215,9 @@ fn a_flush_leaves_the_second_that_is_not_over() {
 #[test]
 fn an_event_that_comes_too_late_does_not_turn_time_back() {
     let tape = Tape::new();
-    tape.record(900, 1, Event::Open);
+    tape.record(900, 1, ActivityEvent::Open);
     tape.flush(1_000);
-    tape.record(400, 2, Event::Open);
+    tape.record(400, 2, ActivityEvent::Open);
     tape.flush(2_000);
     let times: Vec<_> = tape.story().iter().map(|line| line.0).collect();
     assert_eq!(times, [900, 900]);
@@ -228,13 +228,13 @@ fn a_full_window_is_written_early_and_loses_nothing() {
     let tape = Tape::new();
     let events = EVENTS_MAX as u64 + 10;
     for manager in 0..events {
-        tape.record(1, manager, Event::Ping);
+        tape.record(1, manager, ActivityEvent::Ping);
     }
     // What is lost on the way is what the journal's queue had no room for.
     let mut lost = 0;
     let mut found = 0;
     for line in tape.text().lines() {
-        match serde_json::from_str::<Line>(line) {
+        match serde_json::from_str::<ActivityLine>(line) {
             Ok(_) => found += 1,
             Err(_) => {
                 let gap: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -252,16 +252,16 @@ fn a_window_that_cannot_be_written_counts_what_it_drops() {
     let stream = tape.activity.0.clone().unwrap();
     let writing = stream.output.lock();
     for manager in 0..EVENTS_MAX as u64 + 3 {
-        tape.record(1, manager, Event::Open);
+        tape.record(1, manager, ActivityEvent::Open);
     }
-    tape.record(1, 0, Event::Open);
+    tape.record(1, 0, ActivityEvent::Open);
     drop(writing);
     assert_eq!(stream.window.lock().dropped, 4);
 }
 
 #[test]
 fn disabled_it_does_nothing() {
-    let activity = Activity::new(
+    let activity = ActivitySink::new(
         Journal::disabled(),
         Pseudonymizer::new(PseudonymKey::from_bytes([0; 16])),
         Clock::manual(),
@@ -270,12 +270,12 @@ fn disabled_it_does_nothing() {
     activity.flush(Timestamp::ZERO);
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
+fn any_event() -> impl Strategy<Value = ActivityEvent> {
     prop_oneof![
-        Just(Event::In { bytes: 3 }),
-        Just(Event::Ping),
-        Just(Event::Visible),
-        Just(Event::Detach),
+        Just(ActivityEvent::In { bytes: 3 }),
+        Just(ActivityEvent::Ping),
+        Just(ActivityEvent::Visible),
+        Just(ActivityEvent::Detach),
     ]
 }
 
@@ -309,7 +309,7 @@ proptest! {
         prop_assert_eq!(recorded, events.len() as u64);
         for (manager, expected) in uncoalesced.iter().enumerate() {
             let key = pseudonyms.manager(&user, &ManagerKey::new(&manager.to_string()).unwrap());
-            let found: Vec<Kind> = lines
+            let found: Vec<ActivityKind> = lines
                 .iter()
                 .filter(|line| line.key == key && line.n.is_none())
                 .map(|line| line.kind)

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::line::{Event, Kind, Line};
+use super::line::{ActivityEvent, ActivityKind, ActivityLine};
 use crate::observe::pseudonym::Pseudonym;
 use wastegate_core::types::{DeviceId, ManagerId, Timestamp};
 
@@ -50,7 +50,7 @@ pub(super) struct Entry {
     later: Vec<u16>,
     arrival: u64,
     origin: Origin,
-    event: Event,
+    event: ActivityEvent,
     n: u64,
 }
 
@@ -69,7 +69,7 @@ impl Window {
         at: Timestamp,
         manager: Option<ManagerId>,
         device: Option<&DeviceId>,
-        event: Event,
+        event: ActivityEvent,
         origin: &dyn Fn() -> Origin,
     ) -> Result<(), Full> {
         if event.is_coalesced()
@@ -80,7 +80,7 @@ impl Window {
         {
             run.entry.n += 1;
             run.entry.last = run.entry.last.max(at);
-            if event.kind() == Kind::In && run.entry.later.len() < LATER_MAX {
+            if event.kind() == ActivityKind::In && run.entry.later.len() < LATER_MAX {
                 // Within one second, so it fits.
                 let after = at.millis().saturating_sub(run.entry.at.millis());
                 run.entry.later.extend(u16::try_from(after));
@@ -120,13 +120,13 @@ impl Window {
         &mut self,
         manager: ManagerId,
         device: Option<&DeviceId>,
-        event: Event,
+        event: ActivityEvent,
     ) -> bool {
-        if event != Event::Ping {
+        if event != ActivityEvent::Ping {
             return false;
         }
         let mut last = |kind| self.run(manager, device, kind).map(|run| run.entry.last);
-        let (ping, pong) = (last(Kind::Ping), last(Kind::Pong));
+        let (ping, pong) = (last(ActivityKind::Ping), last(ActivityKind::Pong));
         ping.is_some_and(|ping| pong.is_none_or(|pong| pong < ping))
     }
 
@@ -147,7 +147,7 @@ impl Window {
         &mut self,
         manager: ManagerId,
         device: Option<&DeviceId>,
-        kind: Kind,
+        kind: ActivityKind,
     ) -> Option<&mut Run> {
         let mut runs = self.runs.get_mut(&manager)?.iter_mut();
         runs.find(|run| run.entry.event.kind() == kind && run.device.as_ref() == device)
@@ -174,15 +174,17 @@ impl Entry {
         (self.at, self.arrival)
     }
 
-    pub(super) fn into_line(self, t_ms: u64) -> Line {
+    pub(super) fn into_line(self, t_ms: u64) -> ActivityLine {
         let (bytes, tier, decision) = match self.event {
-            Event::In { bytes } | Event::Out { bytes } => (Some(bytes), None, None),
-            Event::Evict { tier, decision } => (None, tier, decision),
-            Event::Echo { decision } | Event::Silent { decision } => (None, None, Some(decision)),
+            ActivityEvent::In { bytes } | ActivityEvent::Out { bytes } => (Some(bytes), None, None),
+            ActivityEvent::Evict { tier, decision } => (None, tier, decision),
+            ActivityEvent::Echo { decision } | ActivityEvent::Silent { decision } => {
+                (None, None, Some(decision))
+            }
             _ => (None, None, None),
         };
         let (hint, value) = match self.event {
-            Event::Hint { hint, value } => (Some(hint), Some(value)),
+            ActivityEvent::Hint { hint, value } => (Some(hint), Some(value)),
             _ => (None, None),
         };
         let last_ms = self.last.millis() - self.at.millis();
@@ -192,7 +194,7 @@ impl Entry {
         } else {
             Vec::new()
         };
-        Line {
+        ActivityLine {
             t_ms,
             user: self.origin.user,
             key: self.origin.key,

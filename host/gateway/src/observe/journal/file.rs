@@ -96,7 +96,7 @@ impl JournalFile {
     pub(super) fn rotate(&mut self) -> io::Result<()> {
         self.sync()?;
         let set_aside = self.rotation.set_aside(self.now_unix_ms());
-        // Also after a failure: should somebody have taken the file away, a new one is created.
+        // Also after a failure: if the file was removed, a new one is created.
         self.active = None;
         set_aside
     }

@@ -60,7 +60,7 @@ pub struct JournalThread {
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum WriteOutcome {
     /// It will be on disk when [`JournalThread::close`] returns without an error.
     Accepted,
     /// There was no room, or the journal is closed, or the record cannot be written as JSON.
@@ -135,26 +135,26 @@ impl Journal {
     }
 
     /// Hands in a record as one line. Never waits for the disk.
-    pub fn write(&self, record: &impl Serialize) -> Fate {
+    pub fn write(&self, record: &impl Serialize) -> WriteOutcome {
         let Some(queue) = &self.0 else {
-            return Fate::Disabled;
+            return WriteOutcome::Disabled;
         };
         let mut line = SCRATCH.take();
         line.clear();
-        let fate = match serde_json::to_writer(&mut line, record) {
+        let outcome = match serde_json::to_writer(&mut line, record) {
             Ok(()) => {
                 line.push(b'\n');
                 queue.push(&line)
             }
             Err(_) => {
                 queue.count_dropped(1);
-                Fate::Dropped
+                WriteOutcome::Dropped
             }
         };
         if line.capacity() <= SCRATCH_BYTES_MAX {
             SCRATCH.set(line);
         }
-        fate
+        outcome
     }
 
     /// Counts lines that were lost before they were handed in, so that the journal shows the gap.

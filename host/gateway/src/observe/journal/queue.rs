@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use super::Fate;
+use super::WriteOutcome;
 
 /// How long lines gather after the first, so that many become one write; half of the second within
 /// which they must be written.
@@ -40,7 +40,7 @@ struct State {
 /// Whether lines are still taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
-    /// They are.
+    /// Lines are accepted.
     #[default]
     Open,
     /// Never again; what is queued is the last.
@@ -68,7 +68,7 @@ impl Queue {
     }
 
     /// Takes one line, with its newline, if there is room.
-    pub(super) fn push(&self, line: &[u8]) -> Fate {
+    pub(super) fn push(&self, line: &[u8]) -> WriteOutcome {
         let mut state = self.state.lock();
         let room = state.phase == Phase::Open
             && state.lines < self.lines_max
@@ -77,7 +77,7 @@ impl Queue {
             state.dropped = state.dropped.saturating_add(1);
             drop(state);
             self.counts.dropped.inc();
-            return Fate::Dropped;
+            return WriteOutcome::Dropped;
         }
         let before = self.fullness(&state);
         state.bytes.extend_from_slice(line);
@@ -88,7 +88,7 @@ impl Queue {
         if before != after {
             self.wake.notify_one();
         }
-        Fate::Accepted
+        WriteOutcome::Accepted
     }
 
     /// Counts lines that never came here.

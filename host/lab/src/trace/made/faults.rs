@@ -1,9 +1,9 @@
 //! From sessions to events, with faults at declared rates.
 
 use super::chats::{Owner, Turn};
-use super::lots::{Lots, ms};
-use crate::trace::builder::{Builder, NotTaken, Told};
-use crate::trace::event::{Kind, Trace};
+use super::random_draw::{RandomDraws, ms};
+use crate::trace::builder::{NotTaken, RawEvent, TraceBuilder};
+use crate::trace::event::{Trace, TraceEventKind};
 
 /// After how long somebody who says nothing more leaves or hides, ms, in the mean.
 const LINGER_MS_MEAN: f64 = 300_000.0;
@@ -14,7 +14,7 @@ const DEVICES: [(&str, f64); 3] = [("desktop", 5.0), ("phone", 4.0), ("tablet", 
 
 /// How often what goes wrong; shares from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Faults {
+pub struct FaultRates {
     /// Sessions whose client is gone at the end without a word.
     pub die_silently: f64,
     /// Sessions that are closed properly at the end. The rest stays open and quiet.
@@ -28,7 +28,7 @@ pub struct Faults {
     pub seed: u64,
 }
 
-impl Default for Faults {
+impl Default for FaultRates {
     /// As section E of our reference has it, where it says a number.
     fn default() -> Self {
         Self {
@@ -45,10 +45,10 @@ struct Line {
     at_ms: u64,
     owner: usize,
     key: String,
-    kind: Kind,
+    kind: TraceEventKind,
 }
 
-impl Faults {
+impl FaultRates {
     /// The events of sessions, in order of time.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Faults {
         }
         // Stable: what happened at one moment stays in its order.
         lines.sort_by_key(|line| line.at_ms);
-        let mut builder = Builder::default();
+        let mut builder = TraceBuilder::default();
         for Line {
             at_ms,
             owner,
@@ -72,7 +72,7 @@ impl Faults {
                 continue;
             };
             let device = format!("{}-{}", owner.user, self.device(&owner.user));
-            builder.add(Told {
+            builder.add(RawEvent {
                 at_ms,
                 user: &owner.user,
                 key: &key,
@@ -88,7 +88,7 @@ impl Faults {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         let weights = DEVICES.map(|(_, weight)| weight);
-        let place = Lots::of(self.seed, thing).weighted(&weights);
+        let place = RandomDraws::of(self.seed, thing).weighted(&weights);
         place
             .and_then(|place| DEVICES.get(place))
             .map_or("desktop", |(name, _)| name)
@@ -96,14 +96,14 @@ impl Faults {
 
     fn session(&self, place: usize, owner: &Owner, lines: &mut Vec<Line>) {
         // Another stream than the one that dealt the session.
-        let mut lots = Lots::of(self.seed ^ 0x5eed_fa17, owner.chat.number);
+        let mut draws = RandomDraws::of(self.seed ^ 0x5eed_fa17, owner.chat.number);
         let (mut lives, mut before): (u32, Option<Turn>) = (0, None);
         let name = |lives: u32| match lives {
             0 => format!("chat-{}", owner.chat.number),
             again => format!("chat-{}-{again}", owner.chat.number),
         };
         let mut key = name(0);
-        let mut put = |at_ms: u64, key: &str, kind: Kind| {
+        let mut put = |at_ms: u64, key: &str, kind: TraceEventKind| {
             let key = key.to_owned();
             lines.push(Line {
                 at_ms,
@@ -115,28 +115,28 @@ impl Faults {
         for turn in &owner.chat.turns {
             match before {
                 None => {
-                    put(turn.at_ms, &key, Kind::Open { wait_ms: 0 });
-                    put(turn.at_ms, &key, Kind::Attach);
+                    put(turn.at_ms, &key, TraceEventKind::Open { wait_ms: 0 });
+                    put(turn.at_ms, &key, TraceEventKind::Attach);
                 }
                 Some(last) => {
                     let quiet_ms = last.at_ms.saturating_add(last.answer_ms);
                     let pause_ms = turn.at_ms.saturating_sub(quiet_ms);
-                    if pause_ms > LONG_PAUSE_MS && lots.happens(self.reconnect_without_close) {
-                        put(quiet_ms + pause_ms / 2, &key, Kind::DieSilently);
+                    if pause_ms > LONG_PAUSE_MS && draws.happens(self.reconnect_without_close) {
+                        put(quiet_ms + pause_ms / 2, &key, TraceEventKind::DieSilently);
                         lives += 1;
                         key = name(lives);
-                        put(turn.at_ms, &key, Kind::Open { wait_ms: 0 });
-                        put(turn.at_ms, &key, Kind::Attach);
-                    } else if pause_ms > LONG_PAUSE_MS && lots.happens(self.background) {
-                        put(quiet_ms + pause_ms / 4, &key, Kind::Hidden);
-                        put(turn.at_ms, &key, Kind::Visible);
+                        put(turn.at_ms, &key, TraceEventKind::Open { wait_ms: 0 });
+                        put(turn.at_ms, &key, TraceEventKind::Attach);
+                    } else if pause_ms > LONG_PAUSE_MS && draws.happens(self.background) {
+                        put(quiet_ms + pause_ms / 4, &key, TraceEventKind::Hidden);
+                        put(turn.at_ms, &key, TraceEventKind::Visible);
                     }
                 }
             }
             put(
                 turn.at_ms,
                 &key,
-                Kind::In {
+                TraceEventKind::In {
                     n: 1,
                     bytes: 200,
                     last_ms: 0,
@@ -146,7 +146,7 @@ impl Faults {
             put(
                 turn.at_ms,
                 &key,
-                Kind::Out {
+                TraceEventKind::Out {
                     n: 2,
                     bytes: turn.answer_bytes,
                     last_ms: answer_ms,
@@ -155,14 +155,14 @@ impl Faults {
             before = Some(*turn);
         }
         let Some(last) = before else { return };
-        let end_ms = last.at_ms + last.answer_ms + ms(lots.exponential(LINGER_MS_MEAN));
-        let fate = lots.even();
+        let end_ms = last.at_ms + last.answer_ms + ms(draws.exponential(LINGER_MS_MEAN));
+        let fate = draws.even();
         if fate < self.die_silently {
-            put(end_ms, &key, Kind::DieSilently);
+            put(end_ms, &key, TraceEventKind::DieSilently);
         } else if fate < self.die_silently + self.close {
-            put(end_ms, &key, Kind::Close);
-        } else if lots.happens(self.background) {
-            put(end_ms, &key, Kind::Hidden);
+            put(end_ms, &key, TraceEventKind::Close);
+        } else if draws.happens(self.background) {
+            put(end_ms, &key, TraceEventKind::Hidden);
         }
     }
 }

@@ -8,8 +8,8 @@
 
 pub mod chats;
 pub mod faults;
-pub mod lots;
 pub mod mooncake;
+pub mod random_draw;
 pub mod servegen;
 pub mod synth;
 
@@ -17,4 +17,4 @@ pub mod synth;
 mod tests;
 
 pub use chats::{Chat, Owner, Turn};
-pub use faults::Faults;
+pub use faults::FaultRates;

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::chats::{Chat, Owner};
-use super::lots::Lots;
+use super::random_draw::RandomDraws;
 use crate::trace::error::{LineProblem, TraceError};
 
 /// Users that sessions can be dealt to.
@@ -54,10 +54,10 @@ pub fn rate(path: &Path) -> Result<f64, TraceError> {
 #[must_use]
 pub fn deal(chats: Vec<Chat>, rates: &[f64], per_client: u64, seed: u64) -> Vec<Owner> {
     let dealt = chats.into_iter().map(|chat| {
-        let mut lots = Lots::of(seed, chat.number);
-        let client = lots.weighted(rates).unwrap_or_default();
+        let mut draws = RandomDraws::of(seed, chat.number);
+        let client = draws.weighted(rates).unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "users are far below 2^53")]
-        let user = super::lots::ms(lots.even() * per_client.max(1) as f64);
+        let user = super::random_draw::ms(draws.even() * per_client.max(1) as f64);
         Owner {
             user: format!("client-{client}-user-{user}"),
             chat,

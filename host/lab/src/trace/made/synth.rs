@@ -1,7 +1,7 @@
 //! Sessions from nothing: how often, how long, how far apart, all declared.
 
 use super::chats::{Chat, Owner, Turn};
-use super::lots::{Lots, ms};
+use super::random_draw::{RandomDraws, ms};
 use super::servegen::zipf;
 
 /// Between two turns of a session, ms: median and 90th percentile as in Mooncake's conversations.
@@ -35,36 +35,36 @@ pub fn sessions(shape: &Shape) -> Vec<Owner> {
     let scale = shape.users as f64 / weights.iter().sum::<f64>();
     let (end_ms, mut owners) = (shape.hours * 3_600_000.0, Vec::new());
     for (user, weight) in weights.iter().enumerate() {
-        let mut lots = Lots::of(shape.seed, user as u64);
+        let mut draws = RandomDraws::of(shape.seed, user as u64);
         let every_ms = 3_600_000.0 / (shape.sessions_per_hour * weight * scale).max(1e-9);
-        let mut at_ms = lots.exponential(every_ms);
+        let mut at_ms = draws.exponential(every_ms);
         while at_ms < end_ms {
             let chat = Chat {
                 number: owners.len() as u64,
-                turns: turns(&mut lots, at_ms, end_ms, shape.turns),
+                turns: turns(&mut draws, at_ms, end_ms, shape.turns),
             };
             owners.push(Owner {
                 user: format!("user-{user}"),
                 chat,
             });
-            at_ms += lots.exponential(every_ms);
+            at_ms += draws.exponential(every_ms);
         }
     }
     owners
 }
 
 /// At least one turn, then more with an even chance each: their number is geometric.
-fn turns(lots: &mut Lots, from_ms: f64, end_ms: f64, mean: f64) -> Vec<Turn> {
+fn turns(draws: &mut RandomDraws, from_ms: f64, end_ms: f64, mean: f64) -> Vec<Turn> {
     let (mut turns, mut at_ms) = (Vec::new(), from_ms);
     loop {
-        let answer_ms = lots.exponential(ANSWER_MS_MEAN);
+        let answer_ms = draws.exponential(ANSWER_MS_MEAN);
         turns.push(Turn {
             at_ms: ms(at_ms),
             answer_ms: ms(answer_ms),
             answer_bytes: ms(answer_ms * BYTES_PER_MS),
         });
-        at_ms += answer_ms + lots.log_normal(GAP_MS.0, GAP_MS.1);
-        if at_ms >= end_ms || !lots.happens(1.0 - 1.0 / mean.max(1.0)) {
+        at_ms += answer_ms + draws.log_normal(GAP_MS.0, GAP_MS.1);
+        if at_ms >= end_ms || !draws.happens(1.0 - 1.0 / mean.max(1.0)) {
             return turns;
         }
     }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::synth::{Shape, sessions};
 use super::*;
 use crate::trace::error::TraceError;
-use crate::trace::event::{Kind, Trace};
+use crate::trace::event::{Trace, TraceEventKind};
 
 const SHAPE: Shape = Shape {
     users: 200,
@@ -17,7 +17,7 @@ const SHAPE: Shape = Shape {
     seed: 7,
 };
 
-fn trace(faults: &Faults) -> Trace {
+fn trace(faults: &FaultRates) -> Trace {
     faults.events(&sessions(&SHAPE)).unwrap()
 }
 
@@ -33,16 +33,16 @@ fn kinds(trace: &Trace) -> BTreeMap<&'static str, f64> {
 
 #[test]
 fn the_same_seed_makes_the_same_and_another_another() {
-    let faults = Faults::default();
+    let faults = FaultRates::default();
     assert_eq!(trace(&faults), trace(&faults));
-    assert_ne!(trace(&faults), trace(&Faults { seed: 2, ..faults }));
+    assert_ne!(trace(&faults), trace(&FaultRates { seed: 2, ..faults }));
     let other = Shape { seed: 8, ..SHAPE };
     assert_ne!(sessions(&other), sessions(&SHAPE));
 }
 
 #[test]
 fn faults_come_at_their_declared_rates() {
-    let none = Faults {
+    let none = FaultRates {
         die_silently: 0.0,
         close: 0.0,
         background: 0.0,
@@ -61,7 +61,7 @@ fn faults_come_at_their_declared_rates() {
         (2.0..3.2).contains(&turns),
         "{turns}: the end of the trace cuts some off"
     );
-    let ends = kinds(&trace(&Faults {
+    let ends = kinds(&trace(&FaultRates {
         die_silently: 0.2,
         close: 0.5,
         ..none
@@ -71,7 +71,7 @@ fn faults_come_at_their_declared_rates() {
         "{ends:?}"
     );
     assert!((ends["close"] / chats - 0.5).abs() < 0.03, "{ends:?}");
-    let again = kinds(&trace(&Faults {
+    let again = kinds(&trace(&FaultRates {
         reconnect_without_close: 0.15,
         ..none
     }));
@@ -85,13 +85,15 @@ fn faults_come_at_their_declared_rates() {
 
 #[test]
 fn a_session_is_never_used_after_it_was_left() {
-    let trace = trace(&Faults::default());
+    let trace = trace(&FaultRates::default());
     let mut gone = HashSet::new();
     let mut open = HashSet::new();
     for event in &trace.events {
         match event.kind {
-            Kind::Open { .. } => assert!(open.insert(event.session)),
-            Kind::DieSilently | Kind::Close => assert!(gone.insert(event.session)),
+            TraceEventKind::Open { .. } => assert!(open.insert(event.session)),
+            TraceEventKind::DieSilently | TraceEventKind::Close => {
+                assert!(gone.insert(event.session))
+            }
             _ => assert!(open.contains(&event.session) && !gone.contains(&event.session)),
         }
     }

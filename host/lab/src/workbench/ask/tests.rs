@@ -25,7 +25,7 @@ proptest! {
         let mut rows: Vec<usize> = entries.iter().filter_map(|entry| entry.row).collect();
         rows.sort_unstable();
         prop_assert_eq!(rows, (0..snapshot.rows.len()).collect::<Vec<_>>());
-        let goes = |entry: &&Entry| matches!(entry.fate, Fate::Taken | Fate::ToppedUp);
+        let goes = |entry: &&RankedRow| matches!(entry.outcome, RowOutcome::Taken | RowOutcome::ToppedUp);
         let mut gone: Vec<usize> = entries.iter().filter(goes).filter_map(|entry| entry.row).collect();
         let mut victims = asked.victims();
         gone.sort_unstable();
@@ -35,7 +35,7 @@ proptest! {
             let in_question = entry.row.is_some_and(|row| {
                 asked.question.rows.iter().any(|each| each.manager.raw() == row as u64)
             });
-            prop_assert_eq!(in_question, !matches!(entry.fate, Fate::NotAsked(_)));
+            prop_assert_eq!(in_question, !matches!(entry.outcome, RowOutcome::NotAsked(_)));
             prop_assert_eq!(entry.place.is_some(), entry.row.is_some_and(|row| asked.ranking().contains(&row)));
         }
         // Asked again it is the same, whoever else is asked.
@@ -54,7 +54,12 @@ fn told(text: &str) -> Vec<(String, String)> {
     let entries = ask(&program, &[], &snapshot).entries(&snapshot);
     entries
         .iter()
-        .map(|entry| (snapshot.label(entry.row.unwrap()), entry.fate.to_string()))
+        .map(|entry| {
+            (
+                snapshot.label(entry.row.unwrap()),
+                entry.outcome.to_string(),
+            )
+        })
         .collect()
 }
 
@@ -64,7 +69,7 @@ fn each_fate_has_its_words() {
         let found = told(text);
         let found: Vec<(&str, &str)> = found
             .iter()
-            .map(|(row, fate)| (row.as_str(), fate.as_str()))
+            .map(|(row, outcome)| (row.as_str(), outcome.as_str()))
             .collect();
         assert_eq!(found, expected);
     };

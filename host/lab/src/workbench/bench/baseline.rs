@@ -59,7 +59,7 @@ pub enum BaselineError {
 
 /// What became of one figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub struct FigureChange {
     /// Which policy.
     pub policy: String,
     /// With how many rows.
@@ -122,14 +122,14 @@ impl Baseline {
     /// Every figure that is in both, in the order of this run. Policies go by their names: a changed
     /// policy has another digest.
     #[must_use]
-    pub fn changes(&self, benches: &[Bench]) -> Vec<Change> {
+    pub fn changes(&self, benches: &[Bench]) -> Vec<FigureChange> {
         let mut changes = Vec::new();
         for bench in benches {
             let saved = self.policies.iter().find(|s| s.name == *bench.policy.name);
             for point in &bench.points {
                 let saved = saved.and_then(|s| s.points.iter().find(|p| p.rows == point.rows));
                 if let Some(saved) = saved {
-                    changes.push(Change {
+                    changes.push(FigureChange {
                         policy: bench.policy.name.as_ref().to_owned(),
                         rows: point.rows,
                         before: saved.fuel,
@@ -142,7 +142,7 @@ impl Baseline {
     }
 }
 
-impl Change {
+impl FigureChange {
     /// By how much fuel grew, percent; infinite where there was an answer and is none, none where
     /// there was none to compare with.
     #[must_use]
@@ -159,7 +159,7 @@ impl Change {
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for FigureChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fuel = |fuel: Option<u64>| fuel.map_or_else(|| "no answer".to_owned(), grouped);
         let (before, now) = (fuel(self.before), fuel(self.now));
@@ -176,8 +176,8 @@ impl fmt::Display for Change {
 mod tests {
     use super::*;
 
-    fn change(before: Option<u64>, now: Option<u64>) -> Change {
-        Change {
+    fn change(before: Option<u64>, now: Option<u64>) -> FigureChange {
+        FigureChange {
             policy: "p".to_owned(),
             rows: 1_000,
             before,

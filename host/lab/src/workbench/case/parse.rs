@@ -88,7 +88,10 @@ fn sentence(value: &Value) -> Result<String, String> {
             "`about` has {} bytes; at most {ABOUT_BYTES_MAX} are allowed",
             text.len()
         )),
-        other => Err(format!("`about` must be a text, and is {}", other.told())),
+        other => Err(format!(
+            "`about` must be a text, and is {}",
+            other.describe()
+        )),
     }
 }
 
@@ -151,7 +154,7 @@ impl<'de> Visitor<'de> for Params {
                 de::Error::custom(format!(
                     "parameter {} must be a number, and is {}",
                     quoted(&name),
-                    value.told()
+                    value.describe()
                 ))
             })?;
             params.insert(name, number);
@@ -247,7 +250,7 @@ impl<'de> Visitor<'de> for RowNames {
                     return Err(de::Error::custom(format!(
                         "`{}` names rows by key or by number from 0, and {} is neither",
                         self.0,
-                        other.told()
+                        other.describe()
                     )));
                 }
             });

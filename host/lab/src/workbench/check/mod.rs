@@ -23,12 +23,12 @@ pub struct Checkup {
     /// What it was compiled to, if it came so far.
     pub program: Option<Arc<Program>>,
     /// How it ended.
-    pub end: End,
+    pub end: CheckOutcome,
 }
 
 /// How a checkup ended.
 #[derive(Debug)]
-pub enum End {
+pub enum CheckOutcome {
     /// The server would take it.
     Accepted {
         /// What it is.
@@ -62,7 +62,7 @@ pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
         .collect();
     let program = loaded.as_ref().ok().cloned();
     let end = match loaded {
-        Err(error) => End::Refused(error),
+        Err(error) => CheckOutcome::Refused(error),
         Ok(program) => {
             if let Some((_, note)) = passed.iter_mut().find(|(step, _)| *step == Step::Compile) {
                 *note = bytes(program.compiled_bytes() as u64);
@@ -72,19 +72,19 @@ pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
                 *note = format!("{} {}", about.name, about.version);
             }
             match program.params(params) {
-                Err(error) => End::Refused(error),
+                Err(error) => CheckOutcome::Refused(error),
                 Ok(values) => {
                     passed.push((Step::Parameters, parameters(values.len(), params.len())));
                     match kit::collect(&program, &values, &Limits::NODES) {
                         Ok(report) => {
                             let calls = format!("{} calls", report.calls);
                             passed.push((Step::Kit, calls));
-                            End::Accepted {
+                            CheckOutcome::Accepted {
                                 about: program.about().clone(),
                                 report,
                             }
                         }
-                        Err(failures) => End::Misbehaves(failures),
+                        Err(failures) => CheckOutcome::Misbehaves(failures),
                     }
                 }
             }
@@ -135,16 +135,16 @@ impl Checkup {
     /// Whether the server would take it.
     #[must_use]
     pub const fn accepted(&self) -> bool {
-        matches!(self.end, End::Accepted { .. })
+        matches!(self.end, CheckOutcome::Accepted { .. })
     }
 
     /// The step at which it ended, if it was refused.
     #[must_use]
     pub const fn failed(&self) -> Option<Step> {
         match &self.end {
-            End::Accepted { .. } => None,
-            End::Refused(error) => error.step(),
-            End::Misbehaves(_) => Some(Step::Kit),
+            CheckOutcome::Accepted { .. } => None,
+            CheckOutcome::Refused(error) => error.step(),
+            CheckOutcome::Misbehaves(_) => Some(Step::Kit),
         }
     }
 
@@ -152,9 +152,9 @@ impl Checkup {
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         match &self.end {
-            End::Accepted { .. } => Vec::new(),
-            End::Refused(error) => vec![chain(error)],
-            End::Misbehaves(failures) => failures.iter().map(failure).collect(),
+            CheckOutcome::Accepted { .. } => Vec::new(),
+            CheckOutcome::Refused(error) => vec![chain(error)],
+            CheckOutcome::Misbehaves(failures) => failures.iter().map(failure).collect(),
         }
     }
 
@@ -176,12 +176,14 @@ impl Checkup {
             })
             .collect();
         let broken: Vec<&str> = match &self.end {
-            End::Misbehaves(failures) => failures.iter().map(|f| f.property().name()).collect(),
-            End::Accepted { .. } | End::Refused(_) => Vec::new(),
+            CheckOutcome::Misbehaves(failures) => {
+                failures.iter().map(|f| f.property().name()).collect()
+            }
+            CheckOutcome::Accepted { .. } | CheckOutcome::Refused(_) => Vec::new(),
         };
         let (policy, report) = match &self.end {
-            End::Accepted { about, report } => (json!(about), report_json(report)),
-            End::Refused(_) | End::Misbehaves(_) => (Value::Null, Value::Null),
+            CheckOutcome::Accepted { about, report } => (json!(about), report_json(report)),
+            CheckOutcome::Refused(_) | CheckOutcome::Misbehaves(_) => (Value::Null, Value::Null),
         };
         json!({
             "file": file,
@@ -228,11 +230,13 @@ impl fmt::Display for Checkup {
             }
         }
         match &self.end {
-            End::Accepted { about, report } => {
+            CheckOutcome::Accepted { about, report } => {
                 writeln!(f, "{} {} would be taken", about.name, about.version)?;
                 writeln!(f, "  {report}")
             }
-            End::Refused(_) | End::Misbehaves(_) => writeln!(f, "it would not be taken"),
+            CheckOutcome::Refused(_) | CheckOutcome::Misbehaves(_) => {
+                writeln!(f, "it would not be taken")
+            }
         }
     }
 }

@@ -6,12 +6,12 @@
 //! side by side or equal. Equal values share a place; unknown ones stand below all others, as they
 //! do for `top_k`. It is a pointer to where to look, not a proof: policies combine signals.
 
-use crate::workbench::snapshot::Snapshot;
+use crate::workbench::snapshot::RecordedSnapshot;
 use wastegate_core::decision::Question;
 use wastegate_core::types::Signal;
 
-/// Signals that are told of one parting.
-const TOLD_MAX: usize = 3;
+/// Signals that are told of one disagreement.
+const REPORTED_MAX: usize = 3;
 
 /// A signal in which two victims differ.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Because {
 /// The signals by which a pair of rows differs most, most first; among equals, one that only one of
 /// the policies reads.
 pub(super) fn because(
-    snapshot: &Snapshot,
+    snapshot: &RecordedSnapshot,
     question: &Question,
     reads: [&[Signal]; 2],
     (a, b): (usize, usize),
@@ -63,7 +63,7 @@ pub(super) fn because(
         let first = y.apart.total_cmp(&x.apart);
         first.then_with(|| by_one(y).cmp(&by_one(x)))
     });
-    found.truncate(TOLD_MAX);
+    found.truncate(REPORTED_MAX);
     found
 }
 

@@ -8,12 +8,12 @@
 //! and nothing at all for one that is certainly gone (dead, taken over, past its grace): nobody is
 //! left to be harmed. The weights are such that each component outweighs all below it: no number
 //! of recent activity makes a silent peer worse to evict than one that answers. The harm of several
-//! is the sum, and of a parting what the one policy's own victims come to less the other's. It says
+//! is the sum, and of a disagreement what the one policy's own victims come to less the other's. It says
 //! whom an eviction hits and not whether they come back; for that, replay.
 
 use std::time::Duration;
 
-use crate::workbench::snapshot::Snapshot;
+use crate::workbench::snapshot::RecordedSnapshot;
 use wastegate_core::decision::{Class, Row};
 use wastegate_core::types::Protection;
 
@@ -62,24 +62,24 @@ impl Harm {
 
 /// The harm of evicting some rows of a snapshot.
 #[must_use]
-pub fn of_all(snapshot: &Snapshot, rows: &[usize]) -> f64 {
+pub fn of_all(snapshot: &RecordedSnapshot, rows: &[usize]) -> f64 {
     rows.iter().map(|row| of(snapshot, *row)).sum()
 }
 
 /// The harm of evicting one row of a snapshot; none if there is no such row.
 #[must_use]
-pub fn of_row(snapshot: &Snapshot, row: usize) -> Option<Harm> {
+pub fn of_row(snapshot: &RecordedSnapshot, row: usize) -> Option<Harm> {
     snapshot.row(row).map(|facts| Harm::of(&facts))
 }
 
-fn of(snapshot: &Snapshot, row: usize) -> f64 {
+fn of(snapshot: &RecordedSnapshot, row: usize) -> f64 {
     of_row(snapshot, row).map_or(0.0, Harm::total)
 }
 
 /// Of the victims of which each policy has its own, the two in the same place whose harm differs
 /// most; of equals the first.
 pub(super) fn telling_pair(
-    snapshot: &Snapshot,
+    snapshot: &RecordedSnapshot,
     only_a: &[usize],
     only_b: &[usize],
 ) -> Option<(usize, usize)> {

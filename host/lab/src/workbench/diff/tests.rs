@@ -10,7 +10,7 @@ use crate::workbench::testing::{any_manager, defaults, shipped_policy, snapshot}
 use wastegate_core::decision::Class;
 use wastegate_core::types::Protection;
 
-fn one_row(manager: crate::workbench::snapshot::Manager) -> Snapshot {
+fn one_row(manager: crate::workbench::snapshot::RecordedManager) -> RecordedSnapshot {
     let mut found = snapshot(r#"{ "rows": [] }"#);
     found.rows.push(manager);
     found
@@ -67,14 +67,14 @@ const AGREED: &str = r#"{ "rows": [
     { "key": "second", "age-ms": 9000, "idle-ms": 8 } ] }"#;
 
 /// Compares `fifo` with `lru` over a folder of these files.
-fn compared(files: &[(&str, &[u8])]) -> Result<Difference, FileError> {
+fn compared(files: &[(&str, &[u8])]) -> Result<PolicyDiff, FileError> {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
     }
     let programs = ["fifo", "lru"].map(shipped_policy);
     let params = programs.each_ref().map(|program| defaults(program));
-    let [a, b] = [0, 1].map(|place: usize| Side {
+    let [a, b] = [0, 1].map(|place: usize| DiffSubject {
         program: &programs[place],
         params: &params[place],
     });
@@ -86,15 +86,15 @@ fn policies_part_where_their_signals_disagree() {
     let files: [(&str, &[u8]); 2] = [("a.json", AGREED.as_bytes()), ("b.json", PARTED.as_bytes())];
     let found = compared(&files).unwrap();
     assert_eq!((found.snapshots, found.identical, found.parted), (2, 1, 1));
-    let parting = &found.worst[0];
+    let disagreement = &found.worst[0];
     // At force the guard takes the protected one only after the others, so `fifo` gets its next.
-    let taken = |rows: &[usize]| parting.snapshot.label(rows[0]);
+    let taken = |rows: &[usize]| disagreement.snapshot.label(rows[0]);
     assert_eq!(
-        (taken(&parting.only_a), taken(&parting.only_b)),
+        (taken(&disagreement.only_a), taken(&disagreement.only_b)),
         ("between".to_owned(), "new-and-idle".to_owned())
     );
-    assert!(parting.harm > 0.0, "it was more recently active");
-    let signals: Vec<Signal> = parting
+    assert!(disagreement.harm > 0.0, "it was more recently active");
+    let signals: Vec<Signal> = disagreement
         .because
         .iter()
         .map(|because| because.signal)
@@ -103,7 +103,7 @@ fn policies_part_where_their_signals_disagree() {
         signals.contains(&Signal::AgeMs) && signals.contains(&Signal::IdleMs),
         "{signals:?}"
     );
-    assert_eq!(parting.because[0].apart, 0.5);
+    assert_eq!(disagreement.because[0].apart, 0.5);
 }
 
 #[test]
@@ -112,14 +112,19 @@ fn the_worst_come_first_and_a_swap_turns_the_sign() {
     let files: [(&str, &[u8]); 2] = [("a.json", PARTED.as_bytes()), ("b.json", recent.as_bytes())];
     let found = compared(&files).unwrap();
     assert_eq!(found.parted, 2);
-    let harms: Vec<f64> = found.worst.iter().map(|parting| parting.harm).collect();
+    let harms: Vec<f64> = found
+        .worst
+        .iter()
+        .map(|disagreement| disagreement.harm)
+        .collect();
     assert!(harms[0] > harms[1], "{harms:?}");
     assert!(found.worst[0].name.ends_with("b.json"));
-    for parting in &found.worst {
-        let [a, b] = [&parting.only_a, &parting.only_b].map(|rows| of_all(&parting.snapshot, rows));
-        assert_eq!(parting.harm, a - b);
-        let (row_a, _) = parting.pair.unwrap();
-        assert!(of_row(&parting.snapshot, row_a).unwrap().responsive);
+    for disagreement in &found.worst {
+        let [a, b] = [&disagreement.only_a, &disagreement.only_b]
+            .map(|rows| of_all(&disagreement.snapshot, rows));
+        assert_eq!(disagreement.harm, a - b);
+        let (row_a, _) = disagreement.pair.unwrap();
+        assert!(of_row(&disagreement.snapshot, row_a).unwrap().responsive);
     }
 }
 

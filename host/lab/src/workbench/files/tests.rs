@@ -73,7 +73,7 @@ fn read_as(name: &str, text: &str) -> Case {
 #[test]
 fn a_line_of_the_journal_is_the_question_of_that_time() {
     let case = read_as("decisions.ndjson", include_str!("../diff/record.jsonl"));
-    let Origin::Record { decision, signals } = &case.origin else {
+    let CaseOrigin::Record { decision, signals } = &case.origin else {
         panic!("{:?}", case.origin)
     };
     assert_eq!(*decision, 41);
@@ -114,7 +114,7 @@ fn an_operators_view_of_a_user_is_a_snapshot() {
           "protection": { "level": "protected", "reason": "in-flight" },
           "signals": { "idle-ms": 3.0, "health": 6.0, "protection": 1.0 } } ] }"#;
     let case = read_as("ann.json", text);
-    assert_eq!(case.origin, Origin::User);
+    assert_eq!(case.origin, CaseOrigin::User);
     assert_eq!((case.snapshot.limit, case.snapshot.held), (4, 2));
     let question = case.snapshot.question(&TierTable::default());
     let classes: Vec<&str> = question

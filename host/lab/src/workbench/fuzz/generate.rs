@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use wastegate_core::types::{Scope, Signal, Tier};
 use wastegate_engine::policy::call::Input;
-use wastegate_engine::policy::kit::{self, Kind};
+use wastegate_engine::policy::kit::{self, RowKind};
 use wastegate_engine::policy::{Manifest, Parameter};
 
 /// Up to so many rows any number of them may be needed. Beyond, no more than the acceptance kit
@@ -60,7 +60,7 @@ pub(super) fn question(dice: &mut Dice, manifest: &Manifest, params: &[f64]) -> 
 
 /// How the answer to an input may be judged: whole numbers that are distinct from row to row, as the
 /// kit's are, leave no room for ties.
-pub(super) fn kind(input: &Input, signals: &[Signal]) -> Kind {
+pub(super) fn kind(input: &Input, signals: &[Signal]) -> RowKind {
     let tells_apart = |(signal, column): (&Signal, &Vec<f64>)| {
         let whole = |value: &f64| value.abs() <= EXACT_MAX && value.trunc() == *value;
         if !column.iter().all(whole) {
@@ -74,9 +74,9 @@ pub(super) fn kind(input: &Input, signals: &[Signal]) -> Kind {
         sorted.windows(2).all(|pair| pair.first() != pair.last())
     };
     if signals.iter().zip(&input.columns).all(tells_apart) {
-        Kind::Ordinary
+        RowKind::Ordinary
     } else {
-        Kind::Generated
+        RowKind::Generated
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
                 _ => 2,
             };
             sizes[place] += 1;
-            let at_random = kind(&input, program.signals()) == Kind::Ordinary;
+            let at_random = kind(&input, program.signals()) == RowKind::Ordinary;
             ordinary += u32::from(at_random && input.rows > 1);
             infinite += u32::from(input.columns[0].contains(&f64::INFINITY));
             assert!((0.0..=1.0).contains(&params[0]));

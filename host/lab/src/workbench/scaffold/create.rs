@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ScaffoldError;
-use super::files::Files;
+use super::files::ProjectFiles;
 
 /// Writes the files of a project to a folder that is not there yet, or empty. Its parent has to be
 /// there.
@@ -16,7 +16,7 @@ use super::files::Files;
 /// # Errors
 /// [`ScaffoldError::Occupied`] where something is there already, [`ScaffoldError::Write`] where the
 /// files cannot be written.
-pub fn create(folder: &Path, files: &Files) -> Result<(), ScaffoldError> {
+pub fn create(folder: &Path, files: &ProjectFiles) -> Result<(), ScaffoldError> {
     require_free(folder)?;
     let aside = aside(folder)?;
     let done = write(&aside, files).and_then(|()| {
@@ -64,7 +64,7 @@ fn aside(folder: &Path) -> Result<PathBuf, ScaffoldError> {
     Ok(aside)
 }
 
-fn write(folder: &Path, files: &Files) -> Result<(), ScaffoldError> {
+fn write(folder: &Path, files: &ProjectFiles) -> Result<(), ScaffoldError> {
     for (path, bytes) in files {
         let path = folder.join(path);
         let written = path

@@ -25,13 +25,13 @@ const SDK: &str = "wastegate-policy";
 const SDK_FOLDER: &str = "vendor/wastegate-policy";
 
 /// The files of a project by their path in it, with `/` between the names.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type ProjectFiles = BTreeMap<String, Vec<u8>>;
 
 /// The files of a new project.
 ///
 /// # Errors
 /// [`ScaffoldError::Name`] where a server would refuse a policy of that name.
-pub fn render(name: &str, lang: Lang) -> Result<Files, ScaffoldError> {
+pub fn render(name: &str, lang: Lang) -> Result<ProjectFiles, ScaffoldError> {
     if !manifest::is_name(name) {
         return Err(ScaffoldError::Name(clip(name)));
     }
@@ -44,7 +44,7 @@ pub fn render(name: &str, lang: Lang) -> Result<Files, ScaffoldError> {
         ("{{crate}}", name.replace('-', "_")),
         ("{{toolchain}}", toolchain),
     ];
-    let mut files = Files::new();
+    let mut files = ProjectFiles::new();
     for layer in layers(lang) {
         for (path, bytes) in layer_files(layer) {
             files.insert(dotted(path), filled_in(bytes, &values));
@@ -85,7 +85,7 @@ fn text(layer: &str, path: &str) -> Result<&'static str, ScaffoldError> {
         .ok_or_else(|| ScaffoldError::Sdk(format!("{layer}/{path} is no text or not there")))
 }
 
-fn add_sdk(files: &mut Files) -> Result<(), ScaffoldError> {
+fn add_sdk(files: &mut ProjectFiles) -> Result<(), ScaffoldError> {
     for (path, bytes) in layer_files("sdk") {
         files.insert(format!("{SDK_FOLDER}/{path}"), bytes.to_vec());
     }

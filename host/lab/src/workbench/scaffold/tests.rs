@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::create::create;
-use super::files::{Files, render};
+use super::files::{ProjectFiles, render};
 use super::project::{FILE, Project};
 use super::{Lang, ScaffoldError, build, sdk, tools};
 
-fn text(files: &Files, path: &str) -> String {
+fn text(files: &ProjectFiles, path: &str) -> String {
     let bytes = files.get(path).unwrap_or_else(|| panic!("no {path}"));
     String::from_utf8(bytes.clone()).unwrap()
 }
@@ -192,7 +192,7 @@ fn what_the_sdk_inherits_is_written_out_and_what_is_missing_is_named() {
 #[test]
 fn a_project_is_there_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
-    let files: Files = [("a/b", "1"), (".c", "2")]
+    let files: ProjectFiles = [("a/b", "1"), (".c", "2")]
         .map(|(path, text)| (path.to_owned(), text.into()))
         .into();
     let at = |name: &str| folder.path().join(name);
@@ -211,7 +211,7 @@ fn a_project_is_there_whole_or_not_at_all() {
     assert_eq!(fs::read_to_string(at("file")).unwrap(), "mine");
 
     // A file where a folder has to be: fails in the middle of writing.
-    let broken: Files = [("a", "1"), ("a/b", "2")]
+    let broken: ProjectFiles = [("a", "1"), ("a/b", "2")]
         .map(|(path, text)| (path.to_owned(), text.into()))
         .into();
     create(&at("broken"), &broken).unwrap_err();

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Manager, SNAPSHOT_VERSION, Snapshot};
+use super::{RecordedManager, RecordedSnapshot, SNAPSHOT_VERSION};
 use crate::workbench::units;
 use wastegate_core::types::Signal;
 
-impl Snapshot {
+impl RecordedSnapshot {
     /// The file's text. Read back, it is the same snapshot.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -43,7 +43,7 @@ impl Snapshot {
     }
 }
 
-impl Manager {
+impl RecordedManager {
     fn to_json(&self) -> String {
         let key = self.key.as_ref().map(|key| ("key", json!(key)));
         let standing = self.standing.map(|standing| ("standing", json!(standing)));

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::parse::{STANDINGS, no_such_signal};
-use super::{Manager, ROWS_MAX, Snapshot};
+use super::{ROWS_MAX, RecordedManager, RecordedSnapshot};
 use wastegate_core::decision::record::RECORD_VERSION;
 use wastegate_core::decision::{Class, Standing};
 use wastegate_core::types::{Health, Scope, Signal, SignalRow, Tier};
@@ -97,11 +97,11 @@ impl Record {
 
     /// What was asked. Health, protection and takeover are facts of the record, so they are known
     /// also where the policy of that time did not ask for them.
-    pub(in crate::workbench) fn snapshot(self) -> Result<Snapshot, Foreign> {
+    pub(in crate::workbench) fn snapshot(self) -> Result<RecordedSnapshot, Foreign> {
         version("a decision record", self.v, RECORD_VERSION)?;
         let columns = signals(&self.signals)?;
         rows(self.rows.len())?;
-        let row = |row: RecordRow| -> Result<Manager, Foreign> {
+        let row = |row: RecordRow| -> Result<RecordedManager, Foreign> {
             length(&format!("row {}", row.key), row.values.len(), columns.len())?;
             let mut signals = SignalRow::default();
             signals[Signal::Health] = health(&row.health)?.code();
@@ -115,13 +115,13 @@ impl Record {
             for (&signal, value) in columns.iter().zip(&row.values) {
                 signals[signal] = value.unwrap_or(f64::NAN);
             }
-            Ok(Manager {
+            Ok(RecordedManager {
                 key: Some(row.key),
                 standing: Some(standing(&row.standing)?),
                 signals,
             })
         };
-        Ok(Snapshot {
+        Ok(RecordedSnapshot {
             tier: self.tier,
             scope: self.scope,
             needed: self.needed,
@@ -142,14 +142,14 @@ pub(in crate::workbench) fn recorded(case: &TestCase) -> Result<Vec<Signal>, For
 }
 
 /// The input of a fault, to be asked again.
-pub(in crate::workbench) fn fault(case: &TestCase) -> Result<Snapshot, Foreign> {
+pub(in crate::workbench) fn fault(case: &TestCase) -> Result<RecordedSnapshot, Foreign> {
     version("a captured fault", case.v, CASE_VERSION)?;
     let names = signals(&case.signals)?;
     length("`columns`", case.columns.len(), names.len())?;
     let input = case.input();
     rows(input.rows as usize)?;
     let mut managers = vec![
-        Manager {
+        RecordedManager {
             key: None,
             standing: None,
             signals: SignalRow::default(),
@@ -162,7 +162,7 @@ pub(in crate::workbench) fn fault(case: &TestCase) -> Result<Snapshot, Foreign> 
             manager.signals[signal] = value;
         }
     }
-    Ok(Snapshot {
+    Ok(RecordedSnapshot {
         tier: input.tier,
         scope: input.scope,
         needed: input.needed,
@@ -193,22 +193,22 @@ struct ManagerView {
 
 impl UserView {
     /// What the host knows of the user, as it would ask at `force` for one more place.
-    pub(in crate::workbench) fn snapshot(self) -> Result<Snapshot, Foreign> {
+    pub(in crate::workbench) fn snapshot(self) -> Result<RecordedSnapshot, Foreign> {
         rows(self.managers.len())?;
-        let row = |view: ManagerView| -> Result<Manager, Foreign> {
+        let row = |view: ManagerView| -> Result<RecordedManager, Foreign> {
             let mut signals = SignalRow::default();
             for (name, value) in &view.signals {
                 let signal =
                     Signal::by_name(name).ok_or_else(|| Foreign::Signal(no_such_signal(name)))?;
                 signals[signal] = value.as_f64().unwrap_or(f64::NAN);
             }
-            Ok(Manager {
+            Ok(RecordedManager {
                 key: Some(view.key),
                 standing: Some(standing(&view.standing)?),
                 signals,
             })
         };
-        Ok(Snapshot {
+        Ok(RecordedSnapshot {
             tier: Tier::Force,
             scope: Scope::User,
             needed: 1,

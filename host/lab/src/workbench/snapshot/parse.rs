@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Manager, NOW_MS_MAX, ROWS_MAX, SNAPSHOT_VERSION, Snapshot};
+use super::{NOW_MS_MAX, ROWS_MAX, RecordedManager, RecordedSnapshot, SNAPSHOT_VERSION};
 use crate::workbench::field::{Seen, Value, nearest, quoted, unknown};
 use crate::workbench::units;
 use wastegate_core::decision::Standing;
@@ -36,7 +36,7 @@ pub(super) const STANDINGS: [(&str, Standing); 5] = [
     ("expired", Standing::Expired),
 ];
 
-impl<'de> Deserialize<'de> for Snapshot {
+impl<'de> Deserialize<'de> for RecordedSnapshot {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Whole)
     }
@@ -46,18 +46,18 @@ impl<'de> Deserialize<'de> for Snapshot {
 pub(in crate::workbench) struct Whole;
 
 impl<'de> Visitor<'de> for Whole {
-    type Value = Snapshot;
+    type Value = RecordedSnapshot;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a snapshot: an object with `rows`")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RecordedSnapshot, A::Error> {
         let mut seen = Seen::default();
         let (mut tier, mut scope) = (Tier::Force, Scope::User);
         let (mut needed, mut most, mut limit, mut held) = (1, None, None, None);
         let (mut now_ms, mut seed, mut as_asked) = (NOW_MS_DEFAULT, 0, false);
-        let mut rows: Option<Vec<Manager>> = None;
+        let mut rows: Option<Vec<RecordedManager>> = None;
         while let Some(name) = map.next_key::<String>()? {
             seen.once(&name)?;
             if name == "rows" {
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for Whole {
         distinct(&rows).map_err(de::Error::custom)?;
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let limit = limit.unwrap_or(LIMIT_DEFAULT.max(count));
-        Ok(Snapshot {
+        Ok(RecordedSnapshot {
             tier,
             scope,
             needed,
@@ -116,7 +116,7 @@ pub(in crate::workbench) fn version(value: &Value, known: u64) -> Result<(), Str
     }
     Err(format!(
         "version {} is none that this build reads; it reads `\"v\": {known}`",
-        value.told()
+        value.describe()
     ))
 }
 
@@ -132,7 +132,7 @@ fn misplaced(name: &str) -> String {
 }
 
 /// Two rows with one name could not be told apart in an expectation.
-fn distinct(rows: &[Manager]) -> Result<(), String> {
+fn distinct(rows: &[RecordedManager]) -> Result<(), String> {
     let mut keys = HashSet::new();
     for (place, row) in rows.iter().enumerate() {
         if let Some(key) = &row.key
@@ -150,7 +150,7 @@ fn distinct(rows: &[Manager]) -> Result<(), String> {
 struct Rows;
 
 impl<'de> DeserializeSeed<'de> for Rows {
-    type Value = Vec<Manager>;
+    type Value = Vec<RecordedManager>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -158,7 +158,7 @@ impl<'de> DeserializeSeed<'de> for Rows {
 }
 
 impl<'de> Visitor<'de> for Rows {
-    type Value = Vec<Manager>;
+    type Value = Vec<RecordedManager>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("`rows` to be a list of objects, one for each manager")
@@ -182,23 +182,26 @@ impl<'de> Visitor<'de> for Rows {
 struct OneRow(usize);
 
 impl<'de> DeserializeSeed<'de> for OneRow {
-    type Value = Manager;
+    type Value = RecordedManager;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Manager, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<RecordedManager, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for OneRow {
-    type Value = Manager;
+    type Value = RecordedManager;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "row {} to be an object of signals", self.0)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Manager, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RecordedManager, A::Error> {
         let mut seen = Seen::default();
-        let mut manager = Manager {
+        let mut manager = RecordedManager {
             key: None,
             standing: None,
             signals: SignalRow::default(),
@@ -207,8 +210,8 @@ impl<'de> Visitor<'de> for OneRow {
             seen.once(&name)?;
             let known = Signal::by_name(&name);
             if known.is_none() && name != "key" && name != "standing" {
-                let told = no_such_signal(&name);
-                return Err(de::Error::custom(format!("row {}: {told}", self.0)));
+                let describe = no_such_signal(&name);
+                return Err(de::Error::custom(format!("row {}: {describe}", self.0)));
             }
             let value: Value = map.next_value()?;
             let mut read = || -> Result<(), String> {
@@ -219,7 +222,7 @@ impl<'de> Visitor<'de> for OneRow {
                 }
                 Ok(())
             };
-            read().map_err(|told| de::Error::custom(format!("row {}: {told}", self.0)))?;
+            read().map_err(|describe| de::Error::custom(format!("row {}: {describe}", self.0)))?;
         }
         Ok(manager)
     }
@@ -243,7 +246,7 @@ pub(super) fn no_such_signal(name: &str) -> String {
 
 fn key(value: &Value) -> Result<String, String> {
     let Value::Text(text) = value else {
-        return Err(format!("`key` must be a text, and is {}", value.told()));
+        return Err(format!("`key` must be a text, and is {}", value.describe()));
     };
     ManagerKey::held(text).map_err(|error| error.to_string())?;
     Ok(text.clone())
@@ -261,7 +264,7 @@ fn measured(signal: Signal, value: &Value) -> Result<f64, String> {
     let number = value.number().ok_or_else(|| {
         format!(
             "`{name}` must be a number, or null where it is unknown, and is {}",
-            value.told()
+            value.describe()
         )
     })?;
     if number < 0.0 && !units::may_be_negative(signal) {
@@ -293,7 +296,7 @@ fn code(signal: Signal, words: &[&str], value: &Value) -> Result<f64, String> {
             "`{}` must be one of {}, or null where it is unknown, and is {}{meant}",
             signal.name(),
             listed.join(", "),
-            value.told()
+            value.describe()
         )
     })
 }

@@ -103,7 +103,7 @@ fn the_question_is_what_the_tier_allows_least_recently_active_first() {
     assert_eq!(question.most, 2, "needed and one in reserve, of two");
     let places: Vec<u64> = question.rows.iter().map(|row| row.manager.raw()).collect();
     assert_eq!(places, [2, 1]);
-    let as_asked = Snapshot {
+    let as_asked = RecordedSnapshot {
         as_asked: true,
         most: Some(3),
         ..found
@@ -118,7 +118,7 @@ fn the_question_is_what_the_tier_allows_least_recently_active_first() {
 }
 
 /// What a policy is asked, and by which rows, without their places in the file.
-fn asked(snapshot: &Snapshot) -> Vec<String> {
+fn asked(snapshot: &RecordedSnapshot) -> Vec<String> {
     let question = snapshot.question(&TierTable::default());
     let named = |row: &Row| {
         let place = usize::try_from(row.manager.raw()).unwrap();
@@ -153,7 +153,7 @@ proptest! {
             (Just(snapshot), Just(order).prop_shuffle())
         }),
     ) {
-        let moved = Snapshot {
+        let moved = RecordedSnapshot {
             rows: order.iter().map(|place| snapshot.rows[*place].clone()).collect(),
             ..snapshot.clone()
         };
@@ -180,11 +180,11 @@ proptest! {
             static POLICY: std::sync::Arc<wastegate_engine::policy::Program> = shipped_policy("qos-lexicographic");
         }
         let program = POLICY.with(Clone::clone);
-        let moved = Snapshot {
+        let moved = RecordedSnapshot {
             rows: order.iter().map(|place| snapshot.rows[*place].clone()).collect(),
             ..snapshot.clone()
         };
-        let victims = |snapshot: &Snapshot| -> Vec<String> {
+        let victims = |snapshot: &RecordedSnapshot| -> Vec<String> {
             let asked = ask::ask(&program, &defaults(&program), snapshot);
             asked.victims().into_iter().map(|place| snapshot.label(place)).collect()
         };

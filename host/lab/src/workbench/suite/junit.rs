@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{Ended, Failure, Report, Verdict};
+use super::{CaseResult, CaseVerdict, Failure, SuiteReport};
 
 /// The report as JUnit XML, under the policy's name. `shown` is what a failure looks like to a
 /// person.
@@ -10,7 +10,7 @@ use super::{Ended, Failure, Report, Verdict};
 /// # Errors
 /// When it cannot be written as XML.
 pub fn junit(
-    report: &Report,
+    report: &SuiteReport,
     policy: &str,
     shown: impl Fn(&Failure) -> String,
 ) -> Result<String, quick_junit::SerializeError> {
@@ -25,20 +25,22 @@ pub fn junit(
     junit.to_string()
 }
 
-fn test_case(ended: &Ended, policy: &str, shown: impl Fn(&Failure) -> String) -> TestCase {
+fn test_case(ended: &CaseResult, policy: &str, shown: impl Fn(&Failure) -> String) -> TestCase {
     let status = match &ended.verdict {
-        Verdict::Passed { .. } => TestCaseStatus::success(),
-        Verdict::Failed(failure) => {
+        CaseVerdict::Passed { .. } => TestCaseStatus::success(),
+        CaseVerdict::Failed(failure) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let told = failure.unmet.iter();
-            let told: Vec<String> = told.map(|each| each.told(&failure.case.snapshot)).collect();
+            let describe = failure.unmet.iter();
+            let describe: Vec<String> = describe
+                .map(|each| each.describe(&failure.case.snapshot))
+                .collect();
             let names: Vec<&str> = failure.unmet.iter().map(|each| each.name()).collect();
-            status.set_message(told.join("; "));
+            status.set_message(describe.join("; "));
             status.set_type(names.join(","));
             status.set_description(shown(failure));
             status
         }
-        Verdict::Unusable(why) => {
+        CaseVerdict::Unusable(why) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(why);
             status
@@ -47,9 +49,9 @@ fn test_case(ended: &Ended, policy: &str, shown: impl Fn(&Failure) -> String) ->
     let mut case = TestCase::new(&*ended.name, status);
     case.set_classname(policy);
     let duration = match &ended.verdict {
-        Verdict::Passed { duration, .. } => Some(*duration),
-        Verdict::Failed(failure) => Some(failure.asked.answer.duration),
-        Verdict::Unusable(_) => None,
+        CaseVerdict::Passed { duration, .. } => Some(*duration),
+        CaseVerdict::Failed(failure) => Some(failure.asked.answer.duration),
+        CaseVerdict::Unusable(_) => None,
     };
     if let Some(duration) = duration {
         case.set_time(duration);

@@ -24,7 +24,7 @@ use self::client::{Client, Failed};
 use super::super::Terminal;
 use super::super::config::{SourceArgs, refuse};
 use super::super::serve::EX_UNAVAILABLE;
-use crate::config::{self, AdminListener, Config};
+use crate::config::{self, AdminListener, ProgramConfig};
 use wastegate_control::admin::{NO_TOKEN, kept};
 use wastegate_core::types::{RevisionId, Secret, Tier, host};
 use wastegate_lab::workbench::text::hanging;
@@ -115,7 +115,7 @@ impl Remote {
 /// What shows that we may operate: the token that is configured, or the one that the server of this
 /// configuration keeps. The latter goes to no other machine than this one, or where the configuration
 /// says that the server is.
-fn token(config: Option<&Config>, url: Option<&str>) -> Result<Option<Secret>, String> {
+fn token(config: Option<&ProgramConfig>, url: Option<&str>) -> Result<Option<Secret>, String> {
     let Some(config) = config else {
         return Ok(None);
     };

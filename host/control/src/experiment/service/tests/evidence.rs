@@ -1,16 +1,16 @@
 //! How much has to be known before anything is concluded: field cases J01 to J05, J16, J19, J20, J22 and J24.
 
 use super::*;
-use crate::experiment::entry::State;
-use crate::experiment::verdict::{Assessment, Verdict};
+use crate::experiment::entry::ExperimentState;
+use crate::experiment::verdict::{ExperimentVerdict, PhaseAssessment};
 use wastegate_core::decision::VictimOutcome;
 
 /// On a clock that a test moves.
 fn on(rest: &str) -> (Clock, Arc<Experiments>) {
-    let (house, clock) = (Arc::new(House::default()), Clock::manual());
-    let given = Given {
+    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let given = ExperimentsContext {
         clock: clock.clone(),
-        ..given(&house, 20)
+        ..given(&backstage, 20)
     };
     let experiments = Experiments::in_memory(given);
     experiments.start(definition(rest), "ann").unwrap();
@@ -21,7 +21,7 @@ fn hours(number: u64) -> Duration {
     Duration::from_secs(3_600 * number)
 }
 
-fn seen(experiments: &Experiments) -> Assessment {
+fn seen(experiments: &Experiments) -> PhaseAssessment {
     experiments.view("x").unwrap().assessment
 }
 
@@ -55,7 +55,7 @@ fn j01_one_user_of_each_arm_is_no_evidence() {
     let view = experiments.view("x").unwrap();
     assert_eq!(
         (view.state, view.assessment.verdict),
-        (State::Running, Verdict::Continue)
+        (ExperimentState::Running, ExperimentVerdict::Continue)
     );
     let finding = &view.assessment.comparisons[0].findings[0];
     assert_eq!((finding.difference, finding.harm_low), (None, None));
@@ -71,7 +71,7 @@ fn j03_a_guardrail_without_an_event_has_an_exact_bound() {
     let (_clock, experiments) = on(rest);
     live(&experiments, 230, 0);
     let assessment = seen(&experiments);
-    assert_eq!(assessment.verdict, Verdict::Continue);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Continue);
     let worst = assessment.comparisons[0].findings[1].worst.unwrap();
     assert!((0.028..0.12).contains(&worst), "{worst}");
     let why = assessment.because.join("; ");
@@ -84,7 +84,7 @@ fn j03_a_guardrail_without_an_event_has_an_exact_bound() {
     let assessment = seen(&experiments);
     assert_eq!(
         assessment.verdict,
-        Verdict::Promotable,
+        ExperimentVerdict::Promotable,
         "{:?}",
         assessment.because
     );
@@ -101,7 +101,7 @@ fn j04_few_refusals_are_not_none() {
             experiments.admission(&user(number), Duration::ZERO, true, true);
         }
     }
-    assert_ne!(seen(&experiments).verdict, Verdict::Promotable);
+    assert_ne!(seen(&experiments).verdict, ExperimentVerdict::Promotable);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn j19_nothing_to_divide_by_is_said_and_is_in_nobodys_way() {
     let assessment = seen(&experiments);
     assert_eq!(
         assessment.verdict,
-        Verdict::Promotable,
+        ExperimentVerdict::Promotable,
         "{:?}",
         assessment.because
     );
@@ -150,7 +150,7 @@ fn j19_nothing_to_divide_by_is_said_and_is_in_nobodys_way() {
     let (_clock, experiments) = on("primary = \"live-kills\"\nhours_min = 0\nguardrails = []");
     (0..300).for_each(|number| drop(expose(&experiments, number)));
     let assessment = seen(&experiments);
-    assert_eq!(assessment.verdict, Verdict::Continue);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Continue);
     assert!(
         assessment.because[0].ends_with("take another `primary`"),
         "{:?}",
@@ -181,7 +181,7 @@ fn j20_refused_users_are_stopped_whatever_else_is_in_doubt() {
         "{}",
         assessment.split.always_p
     );
-    assert_eq!(assessment.verdict, Verdict::Rollback);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Rollback);
     assert_eq!(assessment.arm.as_deref(), Some("lru"));
     let why = assessment.because.join("; ");
     assert!(
@@ -199,7 +199,7 @@ fn j22_one_fallback_of_three_decisions_dilutes_nothing() {
     }
     let assessment = seen(&experiments);
     assert!(assessment.users.iter().all(|arm| !arm.is_diluted));
-    assert_eq!(assessment.verdict, Verdict::Continue);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Continue);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn j22_a_phase_has_a_least_age_for_harm_and_for_a_promotion() {
     let view = experiments.view("x").unwrap();
     assert_eq!(
         (view.state, view.assessment.verdict),
-        (State::Running, Verdict::Continue)
+        (ExperimentState::Running, ExperimentVerdict::Continue)
     );
     assert!(
         view.assessment.because[0].contains("`harm_after_s`"),
@@ -221,29 +221,32 @@ fn j22_a_phase_has_a_least_age_for_harm_and_for_a_promotion() {
     );
     clock.advance(Duration::from_secs(47));
     experiments.look();
-    assert_eq!(experiments.view("x").unwrap().state, State::RolledBack);
+    assert_eq!(
+        experiments.view("x").unwrap().state,
+        ExperimentState::RolledBack
+    );
 
     let (clock, experiments) = on(rest);
     live(&experiments, 3_000, 0);
     clock.advance(hours(2));
     let assessment = seen(&experiments);
-    assert_eq!(assessment.verdict, Verdict::Continue);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Continue);
     let why = assessment.because.join("; ");
     assert!(
         why.contains("at least 24 hours before a promotion (`hours_min`), and this one is 2 h old"),
         "{why}"
     );
     clock.advance(hours(22));
-    assert_eq!(seen(&experiments).verdict, Verdict::Promotable);
+    assert_eq!(seen(&experiments).verdict, ExperimentVerdict::Promotable);
 }
 
 /// An arm that is what is active already.
 #[test]
 fn j24_two_arms_of_the_same_bytes_are_not_compared() {
-    let (house, clock) = (Arc::new(House::default()), Clock::manual());
-    let experiments = Experiments::in_memory(Given {
+    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let experiments = Experiments::in_memory(ExperimentsContext {
         clock,
-        ..given(&house, 20)
+        ..given(&backstage, 20)
     });
     let same = toml::from_str::<crate::experiment::Definition>(
         "name = \"x\"\narms = [{policy=\"lru\", name=\"a\"}, {policy=\"lru\", name=\"b\"}]",
@@ -251,7 +254,7 @@ fn j24_two_arms_of_the_same_bytes_are_not_compared() {
     experiments.start(same.unwrap(), "ann").unwrap();
     live(&experiments, 400, 1);
     let assessment = seen(&experiments);
-    assert_eq!(assessment.verdict, Verdict::Hold);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Hold);
     assert!(
         assessment.because[0].starts_with("`a` and `b` are the same: `lru` 1 (lru@0)"),
         "{:?}",

@@ -2,13 +2,16 @@
 
 use super::*;
 use crate::experiment::definition::Definition;
-use crate::experiment::entry::State;
-use crate::experiment::error::Refused;
+use crate::experiment::entry::ExperimentState;
+use crate::experiment::error::ExperimentError;
 
 #[tokio::test]
 async fn a_user_is_exposed_once_and_written_down_before_the_arm_is_asked() {
-    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
-    let experiments = opened(&house, folder.path(), 20);
+    let (backstage, folder) = (
+        Arc::new(FakeBackstage::default()),
+        tempfile::tempdir().unwrap(),
+    );
+    let experiments = opened(&backstage, folder.path(), 20);
     experiments.start(definition(""), "ann").unwrap();
     let path = folder.path().join(crate::experiment::ledger::FILE_NAME);
     let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
@@ -24,18 +27,21 @@ async fn a_user_is_exposed_once_and_written_down_before_the_arm_is_asked() {
 
 #[tokio::test]
 async fn a_restart_carries_on_and_counts_nobody_twice() {
-    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
-    let experiments = opened(&house, folder.path(), 20);
+    let (backstage, folder) = (
+        Arc::new(FakeBackstage::default()),
+        tempfile::tempdir().unwrap(),
+    );
+    let experiments = opened(&backstage, folder.path(), 20);
     experiments.start(definition(PRIMARY), "ann").unwrap();
     live(&experiments, 50, 5);
     experiments.look();
     experiments.look();
     let before = experiments.view("x").unwrap();
     drop(experiments);
-    let again = opened(&house, folder.path(), 20);
+    let again = opened(&backstage, folder.path(), 20);
     let after = again.view("x").unwrap();
     assert_eq!(after.phase, before.phase, "the same phase");
-    let users = |view: &View| {
+    let users = |view: &ExperimentView| {
         view.assessment
             .users
             .iter()
@@ -47,7 +53,7 @@ async fn a_restart_carries_on_and_counts_nobody_twice() {
         users(&after).iter().map(|(users, _)| users).sum::<u64>(),
         50
     );
-    let events = |view: &View| view.assessment.comparisons[0].findings[0].events;
+    let events = |view: &ExperimentView| view.assessment.comparisons[0].findings[0].events;
     assert_eq!(events(&after), events(&before));
     assert!(expose(&again, 1).is_some());
     assert_eq!(
@@ -59,7 +65,7 @@ async fn a_restart_carries_on_and_counts_nobody_twice() {
     );
     drop(again);
     // Another limit is another question: a new phase, and nobody of the old one in it.
-    let other = opened(&house, folder.path(), 10);
+    let other = opened(&backstage, folder.path(), 10);
     let view = other.view("x").unwrap();
     assert_eq!((view.phase.number, view.phase.cap), (2, 10));
     assert!(users(&view).iter().all(|(users, _)| *users == 0));
@@ -67,10 +73,10 @@ async fn a_restart_carries_on_and_counts_nobody_twice() {
 
 #[tokio::test]
 async fn a_swapped_policy_begins_a_phase_and_one_that_is_gone_ends_it() {
-    let (house, experiments) = in_memory("");
+    let (backstage, experiments) = in_memory("");
     assert!(expose(&experiments, 1).is_some());
     let arm = expose(&experiments, 1);
-    *house.version.lock() = 1;
+    *backstage.version.lock() = 1;
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(view.phase.number, 2);
@@ -83,11 +89,11 @@ async fn a_swapped_policy_begins_a_phase_and_one_that_is_gone_ends_it() {
         0
     );
     assert_eq!(expose(&experiments, 1), arm, "users stay where they are");
-    *house.missing.lock() = Some("lru".to_owned());
-    *house.version.lock() = 2;
+    *backstage.missing.lock() = Some("lru".to_owned());
+    *backstage.version.lock() = 2;
     experiments.look();
     let view = experiments.view("x").unwrap();
-    assert_eq!(view.state, State::Stopped);
+    assert_eq!(view.state, ExperimentState::Stopped);
     assert!(view.reason.contains("no policy `lru`"), "{}", view.reason);
     assert_eq!(expose(&experiments, 1), None);
 }
@@ -103,7 +109,7 @@ async fn coverage_goes_up_only_and_moves_nobody() {
     let before = arms(&experiments);
     assert!(matches!(
         experiments.cover("x", 0.1, "ann"),
-        Err(Refused::Coverage { .. })
+        Err(ExperimentError::Coverage { .. })
     ));
     experiments.cover("x", 0.8, "ann").unwrap();
     let after = arms(&experiments);
@@ -116,18 +122,18 @@ async fn coverage_goes_up_only_and_moves_nobody() {
 
 #[tokio::test]
 async fn what_would_share_users_or_names_is_refused() {
-    let (house, experiments) = in_memory("layer = {name=\"ranking\", from=0.0, to=0.5}");
+    let (backstage, experiments) = in_memory("layer = {name=\"ranking\", from=0.0, to=0.5}");
     let other = |name: &str, layer: &str| Definition {
         name: name.to_owned(),
         ..definition(layer)
     };
     assert!(matches!(
         experiments.start(other("x", ""), "ann"),
-        Err(Refused::Exists(_))
+        Err(ExperimentError::Exists(_))
     ));
     assert!(matches!(
         experiments.start(other("y", ""), "ann"),
-        Err(Refused::Overlaps { .. })
+        Err(ExperimentError::Overlaps { .. })
     ));
     let overlapping = other("y", "layer = {name=\"ranking\", from=0.4, to=0.9}");
     let told = experiments
@@ -135,14 +141,14 @@ async fn what_would_share_users_or_names_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(told.contains("`x` in the layer `ranking`"), "{told}");
-    *house.missing.lock() = Some("lru".to_owned());
+    *backstage.missing.lock() = Some("lru".to_owned());
     let beside = || other("y", "layer = {name=\"ranking\", from=0.5, to=1.0}");
     let told = experiments.start(beside(), "ann").unwrap_err().to_string();
     assert!(
         told.contains("arm `lru`") && told.contains("no policy"),
         "{told}"
     );
-    *house.missing.lock() = None;
+    *backstage.missing.lock() = None;
     experiments.start(beside(), "ann").unwrap();
     for number in 0..200 {
         let user = user(number);
@@ -182,13 +188,13 @@ async fn the_export_is_growthbooks_and_the_page_is_whole() {
 /// J23: new bytes of a policy rank for nobody before they are asked for.
 #[tokio::test]
 async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
-    let house = Arc::new(House::default());
-    let experiments = Experiments::in_memory(given(&house, 20));
+    let backstage = Arc::new(FakeBackstage::default());
+    let experiments = Experiments::in_memory(given(&backstage, 20));
     let arms = "name = \"x\"\narms = [{policy=\"fifo\"}, {policy=\"lru\"}]";
     let definition = toml::from_str::<crate::experiment::Definition>(arms).unwrap();
     experiments.start(definition, "ann").unwrap();
     expose(&experiments, 1).unwrap();
-    *house.version.lock() = 1;
+    *backstage.version.lock() = 1;
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(
@@ -204,22 +210,31 @@ async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
     );
     assert_eq!(view.outdated, Vec::<String>::new());
     experiments.stop("x", "ann", "").unwrap();
-    assert!(matches!(experiments.renew("x"), Err(Refused::Over(_))));
-    assert!(matches!(experiments.renew("y"), Err(Refused::NoSuch(_))));
+    assert!(matches!(
+        experiments.renew("x"),
+        Err(ExperimentError::Over(_))
+    ));
+    assert!(matches!(
+        experiments.renew("y"),
+        Err(ExperimentError::NoSuch(_))
+    ));
 }
 
 /// J23: the same over a restart.
 #[tokio::test]
 async fn j23_a_restart_keeps_an_arm_at_its_revision() {
-    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
-    let experiments = opened(&house, folder.path(), 20);
+    let (backstage, folder) = (
+        Arc::new(FakeBackstage::default()),
+        tempfile::tempdir().unwrap(),
+    );
+    let experiments = opened(&backstage, folder.path(), 20);
     let arms = "name = \"x\"\narms = [{policy=\"fifo\"}, {policy=\"lru\"}]";
     let definition = toml::from_str::<crate::experiment::Definition>(arms).unwrap();
     experiments.start(definition, "ann").unwrap();
     expose(&experiments, 1).unwrap();
     drop(experiments);
-    *house.version.lock() = 1;
-    let again = opened(&house, folder.path(), 20);
+    *backstage.version.lock() = 1;
+    let again = opened(&backstage, folder.path(), 20);
     let view = again.view("x").unwrap();
     assert_eq!(
         (view.phase.number, view.phase.arms[1].digest.as_str()),

@@ -22,22 +22,22 @@ use wastegate_core::types::Tier;
 
 /// A house whose policies and failures are what a test says.
 #[derive(Default)]
-struct House {
+struct FakeBackstage {
     notes: Mutex<Vec<(Noted, String)>>,
     quarantined: Mutex<Option<String>>,
     version: Mutex<u32>,
     missing: Mutex<Option<String>>,
 }
 
-impl Backstage for House {
-    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<Contestant, String> {
+impl Backstage for FakeBackstage {
+    fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         if self.missing.lock().as_ref() == Some(&arm.policy) {
             return Err(format!("there is no policy `{}`", arm.policy));
         }
         let fingerprint = self.fingerprint(arm);
         let pinned = before.filter(|_| arm.policy != CHAMPION);
         let digest = pinned.map_or(fingerprint.as_str(), |before| &before.digest);
-        Ok(Contestant {
+        Ok(ArmCandidate {
             about: PolicyRef {
                 name: arm.policy.as_str().into(),
                 version: "1".into(),
@@ -50,7 +50,7 @@ impl Backstage for House {
         })
     }
 
-    fn candidate(&self, _: &ArmSpec) -> Result<Candidate, String> {
+    fn candidate(&self, _: &ArmSpec) -> Result<ShadowCandidate, String> {
         Err("no shadows here".to_owned())
     }
 
@@ -75,9 +75,9 @@ impl Backstage for House {
     }
 }
 
-fn given(house: &Arc<House>, cap: u32) -> Given {
-    Given {
-        backstage: house.clone(),
+fn given(backstage: &Arc<FakeBackstage>, cap: u32) -> ExperimentsContext {
+    ExperimentsContext {
+        backstage: backstage.clone(),
         clock: Clock::system(),
         pseudonyms: Pseudonymizer::new(PseudonymKey::from_bytes([7; 16])),
         node: "n".to_owned(),
@@ -85,17 +85,17 @@ fn given(house: &Arc<House>, cap: u32) -> Given {
     }
 }
 
-fn opened(house: &Arc<House>, folder: &Path, cap: u32) -> Arc<Experiments> {
-    let (experiments, problems) = Experiments::open(given(house, cap), folder).unwrap();
+fn opened(backstage: &Arc<FakeBackstage>, folder: &Path, cap: u32) -> Arc<Experiments> {
+    let (experiments, problems) = Experiments::open(given(backstage, cap), folder).unwrap();
     assert_eq!(problems, Vec::<String>::new());
     experiments
 }
 
-fn in_memory(rest: &str) -> (Arc<House>, Arc<Experiments>) {
-    let house = Arc::new(House::default());
-    let experiments = Experiments::in_memory(given(&house, 20));
+fn in_memory(rest: &str) -> (Arc<FakeBackstage>, Arc<Experiments>) {
+    let backstage = Arc::new(FakeBackstage::default());
+    let experiments = Experiments::in_memory(given(&backstage, 20));
     experiments.start(definition(rest), "ann").unwrap();
-    (house, experiments)
+    (backstage, experiments)
 }
 
 fn user(number: usize) -> UserId {

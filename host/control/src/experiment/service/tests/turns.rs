@@ -1,20 +1,20 @@
 //! Arms in turns on the whole node.
 
 use super::*;
-use crate::experiment::entry::State;
-use crate::experiment::verdict::Verdict;
+use crate::experiment::entry::ExperimentState;
+use crate::experiment::verdict::ExperimentVerdict;
 
 const TURNS: &str = "primary = \"admission-ms\"\nguardrails = [{metric=\"freed-nothing\", margin=0.5}]\nplanned_users = 400\nswitchback = {window_s=600, washout_s=60}";
 
-fn node() -> (Arc<House>, Clock, Arc<Experiments>) {
-    let (house, clock) = (Arc::new(House::default()), Clock::manual());
-    let given = Given {
+fn node() -> (Arc<FakeBackstage>, Clock, Arc<Experiments>) {
+    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let given = ExperimentsContext {
         clock: clock.clone(),
-        ..given(&house, 20)
+        ..given(&backstage, 20)
     };
     let experiments = Experiments::in_memory(given);
     experiments.start(definition(TURNS), "ann").unwrap();
-    (house, clock, experiments)
+    (backstage, clock, experiments)
 }
 
 fn minutes(number: u64) -> Duration {
@@ -56,7 +56,7 @@ fn an_arm_that_lets_the_node_wait_is_found_by_windows() {
     for window in 0_u64..400 {
         clock.advance(minutes(2));
         let arm = expose(&experiments, 1).unwrap();
-        // A node has busy hours, whoever is in charge.
+        // A node has busy hours, and these fall on the active policy.
         let busy = window % 7;
         let wait = busy + if arm == "lru" { 30 } else { 3 };
         for number in 0..(3 + usize::try_from(busy).unwrap()) {
@@ -69,18 +69,18 @@ fn an_arm_that_lets_the_node_wait_is_found_by_windows() {
         }
     }
     let view = experiments.view("x").unwrap();
-    assert_eq!(view.assessment.verdict, Verdict::Rollback);
-    assert_eq!(view.state, State::RolledBack);
+    assert_eq!(view.assessment.verdict, ExperimentVerdict::Rollback);
+    assert_eq!(view.state, ExperimentState::RolledBack);
     assert!(view.reason.contains("`admission-ms`"), "{}", view.reason);
     assert_eq!(expose(&experiments, 1).as_deref(), Some("champion"));
 }
 
 #[test]
 fn what_came_of_an_eviction_belongs_to_the_window_of_the_eviction() {
-    let (house, clock) = (Arc::new(House::default()), Clock::manual());
-    let given = Given {
+    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let given = ExperimentsContext {
         clock: clock.clone(),
-        ..given(&house, 20)
+        ..given(&backstage, 20)
     };
     let experiments = Experiments::in_memory(given);
     let turns = "primary = \"thrash\"\nguardrails = []\nswitchback = {window_s=600, washout_s=60}";

@@ -1,22 +1,25 @@
 //! What is concluded, and what is done about it.
 
 use super::*;
-use crate::experiment::entry::State;
-use crate::experiment::error::Refused;
-use crate::experiment::verdict::Verdict;
+use crate::experiment::entry::ExperimentState;
+use crate::experiment::error::ExperimentError;
+use crate::experiment::verdict::ExperimentVerdict;
 
 /// Killed without a word: whoever was exposed stays so, nobody is counted twice, and what was counted
 /// up to the last look is there.
 #[tokio::test]
 async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
-    let (house, folder) = (Arc::new(House::default()), tempfile::tempdir().unwrap());
-    let experiments = opened(&house, folder.path(), 20);
+    let (backstage, folder) = (
+        Arc::new(FakeBackstage::default()),
+        tempfile::tempdir().unwrap(),
+    );
+    let experiments = opened(&backstage, folder.path(), 20);
     experiments.start(definition(PRIMARY), "ann").unwrap();
     live(&experiments, 150, 9);
     experiments.look();
     assert_eq!(
         experiments.view("x").unwrap().state,
-        State::Running,
+        ExperimentState::Running,
         "too few users to say anything"
     );
     for number in 150..600 {
@@ -31,7 +34,7 @@ async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
     }
     experiments.look();
     let view = experiments.view("x").unwrap();
-    assert_eq!(view.state, State::RolledBack);
+    assert_eq!(view.state, ExperimentState::RolledBack);
     assert!(
         view.reason
             .contains("`lru` is worse than the control in `thrash`"),
@@ -39,7 +42,7 @@ async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
         view.reason
     );
     experiments.look();
-    let notes = house
+    let notes = backstage
         .notes
         .lock()
         .iter()
@@ -50,14 +53,17 @@ async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
         (0..100).filter_map(|it| expose(&experiments, it)).collect();
     assert_eq!(arms.into_iter().collect::<Vec<_>>(), ["champion"]);
     drop(experiments);
-    let again = opened(&house, folder.path(), 20);
+    let again = opened(&backstage, folder.path(), 20);
     assert_eq!(
         again.view("x").unwrap().state,
-        State::RolledBack,
+        ExperimentState::RolledBack,
         "never resumed"
     );
     again.stop("x", "ann", "seen").unwrap();
-    assert!(matches!(again.stop("x", "ann", ""), Err(Refused::Over(_))));
+    assert!(matches!(
+        again.stop("x", "ann", ""),
+        Err(ExperimentError::Over(_))
+    ));
     assert_eq!(expose(&again, 1), None);
 }
 
@@ -69,7 +75,7 @@ async fn no_difference_stays_undecided_and_a_better_arm_may_be_promoted() {
     let view = experiments.view("x").unwrap();
     assert_eq!(
         (view.state, view.assessment.verdict),
-        (State::Running, Verdict::Continue)
+        (ExperimentState::Running, ExperimentVerdict::Continue)
     );
     let (_house, experiments) = in_memory(&PRIMARY.replace("0.05", "0.2"));
     live(&experiments, 3_000, 0);
@@ -78,7 +84,7 @@ async fn no_difference_stays_undecided_and_a_better_arm_may_be_promoted() {
     let assessment = &view.assessment;
     assert_eq!(
         assessment.verdict,
-        Verdict::Promotable,
+        ExperimentVerdict::Promotable,
         "{:?}",
         assessment.because
     );
@@ -87,14 +93,17 @@ async fn no_difference_stays_undecided_and_a_better_arm_may_be_promoted() {
 
 #[tokio::test]
 async fn a_quarantined_arm_ends_it_by_the_breaker_and_a_quarantined_control_does_not() {
-    let (house, experiments) = in_memory("");
-    *house.quarantined.lock() = Some("champion@0".to_owned());
+    let (backstage, experiments) = in_memory("");
+    *backstage.quarantined.lock() = Some("champion@0".to_owned());
     experiments.look();
-    assert_eq!(experiments.view("x").unwrap().state, State::Running);
-    *house.quarantined.lock() = Some("lru@0".to_owned());
+    assert_eq!(
+        experiments.view("x").unwrap().state,
+        ExperimentState::Running
+    );
+    *backstage.quarantined.lock() = Some("lru@0".to_owned());
     experiments.look();
     let view = experiments.view("x").unwrap();
-    assert_eq!(view.state, State::RolledBack);
+    assert_eq!(view.state, ExperimentState::RolledBack);
     assert!(view.reason.starts_with("breaker: "), "{}", view.reason);
 }
 
@@ -107,7 +116,7 @@ async fn a_diluted_arm_and_a_broken_split_are_not_compared() {
         }
     }
     let assessment = experiments.view("x").unwrap().assessment;
-    assert_eq!(assessment.verdict, Verdict::Hold);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Hold);
     assert!(
         assessment.because[0].contains("diluted"),
         "{:?}",
@@ -128,7 +137,7 @@ async fn a_diluted_arm_and_a_broken_split_are_not_compared() {
         }
     }
     let assessment = experiments.view("x").unwrap().assessment;
-    assert_eq!(assessment.verdict, Verdict::Hold);
+    assert_eq!(assessment.verdict, ExperimentVerdict::Hold);
     assert!(
         assessment.because[0].contains("do not fall into the arms"),
         "{:?}",
@@ -156,15 +165,15 @@ async fn only_victims_since_the_first_trigger_are_regretted() {
 /// What ended because an arm cannot be had stays ended, also where its numbers would roll it back.
 #[tokio::test]
 async fn a_stopped_experiment_is_not_rolled_back_in_the_same_look() {
-    let (house, experiments) = in_memory(PRIMARY);
+    let (backstage, experiments) = in_memory(PRIMARY);
     live(&experiments, 600, 9);
     let verdict = experiments.view("x").unwrap().assessment.verdict;
-    assert_eq!(verdict, Verdict::Rollback);
-    *house.missing.lock() = Some("lru".to_owned());
-    *house.version.lock() = 1;
+    assert_eq!(verdict, ExperimentVerdict::Rollback);
+    *backstage.missing.lock() = Some("lru".to_owned());
+    *backstage.version.lock() = 1;
     experiments.look();
     let view = experiments.view("x").unwrap();
-    assert_eq!(view.state, State::Stopped, "{}", view.reason);
-    let notes = house.notes.lock();
+    assert_eq!(view.state, ExperimentState::Stopped, "{}", view.reason);
+    let notes = backstage.notes.lock();
     assert!(notes.iter().all(|(what, _)| *what != Noted::RolledBack));
 }

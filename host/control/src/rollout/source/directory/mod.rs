@@ -4,7 +4,7 @@
 //! "look now". It acts on digests. A file is read once, up to the size cap, after two looks in a
 //! row saw it unchanged; what was read is handed over as bytes, and nobody opens the file again.
 //! The same bytes are not handed over twice in a row, so touching a file does nothing. A file that
-//! vanishes does nothing either: what is in charge stays. What is refused is told once.
+//! vanishes does nothing either: what is active stays. What is refused is told once.
 //!
 //! `plan` decides, `disk` looks. Not here: whether a policy is any good, and whether it is put in
 //! charge; a [`Receive`] is handed what was found and says what became of it.
@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::file::{self, Contents, Unread};
-use super::{Fetched, Origin, PolicyName, Receive, Received};
+use super::{Fetched, PolicyName, PolicyOrigin, Receive, Received};
 use plan::{Identity, Memory};
 use wastegate_core::types::chain;
 use wastegate_files as files;
@@ -58,14 +58,14 @@ impl Default for Config {
 
 /// What became of the file of one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct FileOutcome {
     /// SHA-256 of the file, in hex.
     pub digest: Arc<str>,
     /// Whether it was taken, and why not.
     pub received: Received,
 }
 
-/// Who looks.
+/// Reads the watched directory and submits what is new in it.
 pub struct Watcher {
     directory: PathBuf,
     rescan: Duration,
@@ -74,8 +74,8 @@ pub struct Watcher {
     wake: Notify,
     /// Between two looks; a look takes it out and puts it back, so that no lock is held meanwhile.
     state: Mutex<State>,
-    /// For whoever asks: a lock, since it is read from outside while a look goes on.
-    outcomes: Mutex<BTreeMap<PolicyName, Outcome>>,
+    /// For the API: a lock, because requests read it while a scan runs.
+    outcomes: Mutex<BTreeMap<PolicyName, FileOutcome>>,
 }
 
 #[derive(Default)]
@@ -86,7 +86,7 @@ struct State {
     unlisted: Option<String>,
 }
 
-/// The file of one policy, read now and whole: for the start, when nobody has been looking.
+/// The file of one policy, read now and whole: for the start, before the first scan.
 /// None if there is no such file. Blocks.
 ///
 /// # Errors
@@ -118,7 +118,7 @@ fn fetched(name: &PolicyName, path: PathBuf, contents: Contents) -> Fetched {
         name: name.clone(),
         bytes: contents.bytes,
         signature: contents.signature,
-        origin: Origin::Directory(path),
+        origin: PolicyOrigin::Directory(path),
     }
 }
 
@@ -144,7 +144,7 @@ impl Watcher {
 
     /// What became of each policy's file, the last one of each name.
     #[must_use]
-    pub fn outcomes(&self) -> BTreeMap<PolicyName, Outcome> {
+    pub fn outcomes(&self) -> BTreeMap<PolicyName, FileOutcome> {
         self.outcomes.lock().clone()
     }
 
@@ -236,7 +236,7 @@ impl Watcher {
                 memory.postpone(name, LOOKS_OF_REST);
             }
         }
-        let outcome = Outcome { digest, received };
+        let outcome = FileOutcome { digest, received };
         let mut outcomes = self.outcomes.lock();
         outcomes.insert(name.clone(), outcome);
         if outcomes.len() > 2 * FILES_MAX {
@@ -262,7 +262,7 @@ impl Watcher {
         }
     }
 
-    /// Does what blocks where blocking hurts nobody. A disk that hangs is told and waited for: a
+    /// Runs blocking work on a thread for it. A disk that hangs is told and waited for: a
     /// second look at it would hang as well. None if the process is going down.
     async fn on_disk<T: Send + 'static>(
         &self,

@@ -52,7 +52,7 @@ enum Sight {
     New(Stamps),
     /// So, and it was dealt with.
     Settled(Stamps),
-    /// No more.
+    /// The file was seen before and is no longer there.
     Gone,
 }
 
@@ -66,9 +66,9 @@ pub(super) struct Identity {
 /// What to do after a look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Todo {
-    /// Read these.
+    /// The policies whose files are to be read.
     pub(super) read: Vec<PolicyName>,
-    /// Tell these.
+    /// The sentences that are to be logged.
     pub(super) tell: Vec<String>,
 }
 

@@ -34,9 +34,9 @@ pub(super) struct Artifact {
 /// What there is to say of a policy besides its bytes.
 #[derive(Debug, Clone, Default)]
 pub struct About {
-    /// Its name.
+    /// The policy's name.
     pub title: String,
-    /// Its version.
+    /// The policy's version.
     pub version: String,
     /// What it is, in a sentence.
     pub description: String,

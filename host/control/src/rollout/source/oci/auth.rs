@@ -1,4 +1,4 @@
-//! Who we are to a registry: nobody, a user, or the bearer of a token.
+//! How the gateway authenticates at a registry: not at all, as a user, or with a bearer token.
 //!
 //! A registry that wants to know answers 401 with a challenge: `Basic`, or `Bearer` with the place
 //! where a token is had. The scope that we ask for is ours, not what the challenge says: reading
@@ -22,7 +22,7 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1_024;
 pub struct Credentials {
     /// The user; empty for a bearer token.
     pub username: String,
-    /// The password, or the token; empty for nobody.
+    /// The password, or the token; empty without authentication.
     pub password: Secret,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// The header of a user or a bearer, if they are anybody.
+    /// The `Authorization` header of a user or a bearer; none without authentication.
     fn header(&self) -> Option<HeaderValue> {
         if self.password.is_empty() {
             return None;

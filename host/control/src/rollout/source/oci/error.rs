@@ -6,46 +6,38 @@ use super::REDIRECTS_MAX;
 
 /// Why a policy was not pulled or published.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
 pub enum RegistryError {
     /// There is no TLS, or no certificates to trust.
     #[error(
         "no HTTP client can be set up: check that the system has certificates to trust (the package ca-certificates)"
     )]
     Client(#[source] reqwest::Error),
-    /// Nobody answers.
+    /// The registry does not answer.
     #[error(
         "registry {registry} cannot be reached: check its name, its port, the network, and whether it speaks {scheme}"
     )]
     Away {
-        /// Who was asked.
         registry: String,
-        /// `http` or `https`.
         scheme: &'static str,
-        /// Why.
         source: reqwest::Error,
     },
     /// It took too long.
     #[error("registry {registry} did not answer within {} ms (`policy.registry.timeout_ms`)", timeout.as_millis())]
-    Late {
-        /// Who was asked.
-        registry: String,
-        /// For how long.
-        timeout: Duration,
-    },
+    Late { registry: String, timeout: Duration },
     /// The answer broke off.
     #[error("the answer of registry {registry} broke off")]
     Broken {
-        /// Who was asked.
         registry: String,
-        /// Why.
         source: reqwest::Error,
     },
     /// It is not there.
     #[error("registry {registry} has no {what}: check repository, tag and digest{said}")]
     Absent {
-        /// Who was asked.
         registry: String,
-        /// For what.
         what: String,
         /// What the registry said of it.
         said: String,
@@ -55,9 +47,7 @@ pub enum RegistryError {
         "registry {registry} does not let us have {what}: set `policy.registry.username` and `policy.registry.password`, or check them{said}"
     )]
     Denied {
-        /// Who was asked.
         registry: String,
-        /// For what.
         what: String,
         /// What the registry said of it.
         said: String,
@@ -65,37 +55,27 @@ pub enum RegistryError {
     /// It says something else.
     #[error("registry {registry} answered {status} when asked for {what}{said}")]
     Status {
-        /// Who was asked.
         registry: String,
-        /// For what.
         what: String,
-        /// HTTP's number.
         status: u16,
         /// What the registry said of it.
         said: String,
     },
     /// It sends us around.
     #[error("registry {registry} redirects more than {REDIRECTS_MAX} times")]
-    Redirects {
-        /// Who was asked.
-        registry: String,
-    },
+    Redirects { registry: String },
     /// It sends us where we do not go.
     #[error("registry {registry} sends us to {to}, and we do not go there: {why}")]
     Elsewhere {
-        /// Who was asked.
         registry: String,
         /// Where to; without what stands behind the host.
         to: String,
-        /// Why not.
         why: &'static str,
     },
     /// It is more than is accepted.
     #[error("{what} has more than {max} bytes, which is all that is accepted{remedy}")]
     TooLarge {
-        /// What is.
         what: String,
-        /// The cap.
         max: u64,
         /// What to do, if anything can be done.
         remedy: &'static str,
@@ -105,7 +85,6 @@ pub enum RegistryError {
         "{what} is not {wanted} but {found}: the reference, the registry or somebody in between is wrong"
     )]
     Digest {
-        /// What is wrong.
         what: &'static str,
         /// Its digest, as it was asked for.
         wanted: String,
@@ -117,7 +96,6 @@ pub enum RegistryError {
         "{what} has {found} bytes, and its manifest says {claimed}: publish it again, or ask whoever runs the registry"
     )]
     Size {
-        /// What is wrong.
         what: &'static str,
         /// Its size, as the manifest has it.
         claimed: u64,
@@ -134,16 +112,10 @@ pub enum RegistryError {
     },
     /// It does not speak as registries do.
     #[error("registry {registry} does not speak as registries do: {why}")]
-    Garbage {
-        /// Who was asked.
-        registry: String,
-        /// What it said.
-        why: String,
-    },
+    Garbage { registry: String, why: String },
     /// It was not pushed.
     #[error("registry {registry} did not take the policy")]
     Push {
-        /// Who was asked.
         registry: String,
         /// Why. Boxed for its size.
         source: Box<oci_client::errors::OciDistributionError>,

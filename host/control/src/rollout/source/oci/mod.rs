@@ -27,7 +27,7 @@ pub use poll::Poller;
 pub use push::{Published, publish};
 pub use reference::{InvalidReference, REFERENCE_BYTES_MAX, Reference};
 
-use super::{Fetched, Origin};
+use super::{Fetched, PolicyOrigin};
 use artifact::Artifact;
 use transport::{Answer, Ask, Transport};
 use wastegate_engine::policy::load::digest;
@@ -42,7 +42,7 @@ const MANIFEST_BYTES_MAX: u64 = 256 * 1_024;
 /// What the operator may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The policy to keep up with. None: no registry is asked unless somebody says so.
+    /// The policy to keep up with. Default: none, so no registry is asked.
     pub reference: Option<Reference>,
     /// Between two looks at what its tag means. Default 1 min.
     pub poll: Duration,
@@ -212,7 +212,7 @@ impl<'a> Session<'a> {
             name: self.reference.policy().clone(),
             bytes,
             signature,
-            origin: Origin::Registry(self.reference.resolved(&found.digest)),
+            origin: PolicyOrigin::Registry(self.reference.resolved(&found.digest)),
         })
     }
 

@@ -3,7 +3,7 @@
 //! A reconciler like the watched directory: every `policy.registry.poll_ms` it looks, and a wake-up
 //! means "look now". A look is one manifest; a layer is pulled when the manifest's digest is
 //! another one than before. A pin cannot mean anything else, so once it was dealt with nobody asks
-//! again. Trouble is told when it begins or changes, and what is in charge stays.
+//! again. Trouble is told when it begins or changes, and what is active stays.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use super::{Config, Found, Reference, RegistryError, Session};
 use crate::rollout::source::{Fetched, Receive, Received, Sighting};
 use wastegate_core::types::chain;
 
-/// Who looks.
+/// Asks the registry for a newer artifact, again and again.
 pub struct Poller {
     config: Config,
     reference: Reference,
     bytes_max: u64,
     receiver: Arc<dyn Receive>,
     wake: Notify,
-    /// What is known; a lock, since whoever asks may do so while a look goes on.
+    /// What is known; a lock, because requests read it while a poll runs.
     state: Mutex<State>,
     /// Kept from look to look, since setting one up means reading every certificate of the system;
     /// let go after trouble. A look takes it out, so that no lock is held meanwhile.
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Poller {
-    /// Asks nobody before [`Poller::run`]. None if no reference is configured.
+    /// Sends no request before [`Poller::run`]. None if no reference is configured.
     #[must_use]
     pub fn new(config: &Config, bytes_max: u64, receiver: Arc<dyn Receive>) -> Option<Arc<Self>> {
         Some(Arc::new(Self {

@@ -16,7 +16,7 @@ use super::transport::is_plain;
 use wastegate::cryptography;
 use wastegate_engine::policy::load::digest;
 
-/// What was published.
+/// What was published, and under which digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The digest of the manifest, `sha256:…`.

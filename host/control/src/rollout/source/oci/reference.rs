@@ -45,7 +45,7 @@ impl Reference {
         self.inner.registry()
     }
 
-    /// Whom to ask; not always who is named.
+    /// The host to send requests to; not always the one that is named.
     pub(super) fn address(&self) -> &str {
         self.inner.resolve_registry()
     }

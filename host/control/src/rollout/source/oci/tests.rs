@@ -165,7 +165,7 @@ async fn a_policy_comes_with_its_signature_and_what_its_tag_means() {
         fake.address,
         digest(&manifest())
     );
-    assert_eq!(fetched.origin, Origin::Registry(pinned));
+    assert_eq!(fetched.origin, PolicyOrigin::Registry(pinned));
     let expected = [
         "/v2/policies/lru/manifests/1".to_owned(),
         format!("/v2/policies/lru/blobs/sha256:{}", digest(MODULE)),

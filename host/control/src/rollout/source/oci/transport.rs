@@ -109,7 +109,7 @@ impl Transport {
     }
 
     /// Asks, again if the trouble may pass. Answers that are no success and no question of
-    /// authorization are errors. There is no deadline here: whoever pulls has one for everything.
+    /// authorization are errors. There is no deadline here: the caller has one for the whole pull.
     pub(super) async fn get(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
         let mut pause = BACKOFF;
         for _ in 1..ATTEMPTS_MAX {
@@ -146,7 +146,7 @@ impl Transport {
 
     async fn send(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, RegistryError> {
         let mut request = self.client.get(url.clone()).header(ACCEPT, ask.accept);
-        // To whom it was meant for, not to whom a redirect leads.
+        // To the host that it was meant for, not to the target of a redirect.
         if let Some(authorization) = ask.authorization
             && url.origin() == ask.url.origin()
         {

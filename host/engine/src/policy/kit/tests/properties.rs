@@ -98,7 +98,7 @@ fn each_property_that_a_guest_can_break_is_broken_by_one_that_breaks_no_other() 
     for property in Property::ALL {
         match breaking(property) {
             Some(guest) => assert_eq!(broken(&within(&guest.program())), [property], "{property}"),
-            None => assert_ne!(property.keeper(), Keeper::Policy, "{property}"),
+            None => assert_ne!(property.keeper(), Enforcer::Policy, "{property}"),
         }
     }
 }
@@ -158,7 +158,7 @@ impl Subject for Leaky {
         Ok(said)
     }
 
-    fn ask(&self, input: &Input, params: &[f64]) -> Outcome<Ranking> {
+    fn ask(&self, input: &Input, params: &[f64]) -> CallOutcome<Ranking> {
         let mut outcome = self.program.ask(input, params, &CallOptions::OFF_PATH);
         self.calls.set(self.calls.get() + 1);
         if self.leaks_into == Property::Repeatable {
@@ -176,7 +176,7 @@ impl Subject for Leaky {
 #[test]
 fn what_the_sandbox_keeps_would_be_missed_in_a_broken_one() {
     for property in Property::ALL {
-        if property.keeper() == Keeper::Sandbox {
+        if property.keeper() == Enforcer::Sandbox {
             assert_eq!(broken(&Leaky::new(property)), [property]);
         }
     }
@@ -195,5 +195,5 @@ fn names_do_not_cross() {
     }
     let crosses = |question| format!("{:?}", policy.input(question));
     assert_eq!(crosses(&question), crosses(&renamed));
-    assert_eq!(Property::IdFree.keeper(), Keeper::Contract);
+    assert_eq!(Property::IdFree.keeper(), Enforcer::Contract);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Count {
     /// Components, modules and types inside one another.
     Nesting,
@@ -167,7 +168,7 @@ impl Bounds {
 /// Too much of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breach {
-    /// Of what.
+    /// What was counted.
     pub of: Count,
     /// How much, as far as was counted.
     pub found: u64,

@@ -28,6 +28,7 @@ const COMPONENT_TYPE_SECTION: u8 = 7;
 
 /// Why a file did not pass.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Stopped {
     /// It has too much of something.
     Breach(Breach),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::policy::heavy::Why;
+use crate::policy::heavy::HeavyReason;
 use crate::policy::program::CallOptions;
 use crate::policy::testing::{Guest, config, input, question};
 use crate::policy::{Config, Engine, HeavySettings, Params, Policy, Weight, load};
@@ -43,7 +43,7 @@ fn what_fits_a_slot_is_light() {
 fn what_starts_with_more_memory_is_heavy_and_answers_the_same() {
     let heavy = large_guest().load().unwrap();
     let weight = heavy.program().weight();
-    assert_eq!(weight, Weight::Heavy(Why::Memory));
+    assert_eq!(weight, Weight::Heavy(HeavyReason::Memory));
     assert!(heavy.allowance(&question(Scope::User, 1)).is_pooled());
     assert_eq!(heavy.allowance(&question(Scope::User, 20)).fuel, 30_000_000);
     let light = Guest::default().load().unwrap();

@@ -60,7 +60,7 @@ struct Places {
 /// What ends the wait for a job.
 #[derive(Debug)]
 enum Event {
-    /// It did.
+    /// The attempt to load ended.
     Ended(Ended),
     /// The host is going down.
     Stop,

@@ -1,7 +1,7 @@
 //! What a scanner says of a stream, and what a parser says that has the whole stream before it. Of these
 //! the fuzzer (`tests/fuzz`) has the use too, so here is nothing but the frames themselves.
 
-use super::{ControlKind, Limits, Piece, Scanner, Unmasked, Violation};
+use super::{ControlKind, FrameLimits, Piece, Scanner, Unmasked, Violation};
 
 /// What a scanner made of a stream.
 #[derive(Debug, Default, PartialEq)]
@@ -38,7 +38,7 @@ pub(super) fn scan(scanner: &mut Scanner, chunks: &[&[u8]]) -> Seen {
 }
 
 /// A parser that sees everything at once: the straightforward reading of section 5.2.
-pub(super) fn parsed(stream: &[u8], masks: bool, compresses: bool, limits: Limits) -> Seen {
+pub(super) fn parsed(stream: &[u8], masks: bool, compresses: bool, limits: FrameLimits) -> Seen {
     let (mut seen, mut at, mut open) = (Seen::default(), 0, None::<(u64, u32)>);
     let fail = |mut seen: Seen, violation| {
         seen.ended = Some(violation);

@@ -35,13 +35,16 @@ const DUE_WAIT: Duration = Duration::from_millis(25);
 
 /// Why keys cannot be had.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant says what its fields are"
+)]
+#[non_exhaustive]
 pub enum KeysError {
     /// The file cannot be read.
     #[error("{} cannot be read", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
@@ -63,7 +66,6 @@ pub enum KeysError {
     /// It has too many keys.
     #[error("the set has {found} keys, more than `identity.jwt.keys_max` ({most}); raise that")]
     TooMany {
-        /// How many.
         found: usize,
         /// How many are allowed.
         most: usize,
@@ -110,7 +112,7 @@ struct Set {
     read_at: Timestamp,
 }
 
-/// All keys.
+/// The keys that check signatures: a shared secret, or a published key set.
 pub(super) struct Keys {
     secret: Option<DecodingKey>,
     published: Arc<Published>,

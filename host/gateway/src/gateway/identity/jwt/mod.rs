@@ -1,4 +1,4 @@
-//! Tokens that somebody signed (RFC 7519), of the algorithms and by the keys that the operator named.
+//! Signed tokens (RFC 7519), of the algorithms and by the keys that the operator named.
 //!
 //! A key is only ever used with algorithms of its own kind, so a public key cannot be passed off as
 //! a shared secret. Moments are compared by our clock, so that tests own them.
@@ -27,6 +27,7 @@ pub use keys::KeysError;
 
 /// How a token may be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// HMAC with SHA-256 and a shared secret.
     Hs256,
@@ -34,7 +35,7 @@ pub enum Algorithm {
     Rs256,
     /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// Ed25519.
+    /// EdDSA with Ed25519.
     EdDsa,
 }
 
@@ -68,9 +69,9 @@ pub struct Config {
     pub keys_retry: Duration,
     /// How long a fetch of the set may take. 5 s.
     pub keys_timeout: Duration,
-    /// Who may have issued a token (`iss`); empty for anybody with a key.
+    /// The issuer that a token must name (`iss`); empty accepts every issuer that has a key.
     pub issuers: Vec<String>,
-    /// Whom it has to be meant for (`aud`), one of them; empty for anybody.
+    /// The audiences (`aud`), one of which a token must name; empty accepts every audience.
     pub audiences: Vec<String>,
     /// How far clocks may differ. 30 s.
     pub leeway: Duration,

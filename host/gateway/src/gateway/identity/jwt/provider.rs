@@ -19,7 +19,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 
 /// Makes it the one that tokens are checked by.
 pub(super) fn provide() {
-    // Somebody who embeds us may have chosen another one: theirs stays.
+    // The embedding program may have chosen another provider, which then stays.
     let _ = PROVIDER.install_default();
 }
 

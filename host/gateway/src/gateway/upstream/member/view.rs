@@ -10,8 +10,8 @@ use wastegate_core::types::Timestamp;
 
 /// What is known of one backend.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct View {
-    /// Its address.
+pub struct BackendView {
+    /// The backend's address as it is configured.
     pub url: String,
     /// Upgrades succeed; none before the first was tried.
     pub up: Option<bool>,
@@ -36,7 +36,7 @@ pub struct View {
     pub retry_in_ms: Option<u64>,
 }
 
-impl View {
+impl BackendView {
     /// What was seen of it, as the end of a sentence that begins with its address.
     #[must_use]
     pub fn words(&self) -> String {
@@ -56,7 +56,7 @@ impl View {
 }
 
 impl Member {
-    pub(in crate::gateway::upstream) fn view(&self, now: Timestamp) -> View {
+    pub(in crate::gateway::upstream) fn view(&self, now: Timestamp) -> BackendView {
         let record = self.record.lock();
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let ago = |at: Option<Timestamp>| at.map(|at| ms(now.since(at)));
@@ -66,7 +66,7 @@ impl Member {
             Phase::Away { .. } => (Some(false), "away"),
             Phase::Trying { .. } => (Some(false), "trying"),
         };
-        View {
+        BackendView {
             url: self.upstream.to_string(),
             up,
             state,

@@ -40,7 +40,9 @@ fn first(pool: &Upstreams, key: &str, clock: &Clock) -> String {
 fn answered(status: StatusCode) -> UpstreamError {
     let mut response = axum::http::Response::new(axum::body::Body::empty());
     *response.status_mut() = status;
-    UpstreamError::Refused(Box::new(crate::gateway::upstream::Refusal::new(response)))
+    UpstreamError::Refused(Box::new(crate::gateway::upstream::BackendRefusal::new(
+        response,
+    )))
 }
 
 fn refused() -> UpstreamError {

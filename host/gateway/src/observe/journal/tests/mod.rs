@@ -44,7 +44,7 @@ impl Room {
     fn write(&self, numbers: std::ops::Range<u64>) {
         let (journal, thread) = self.open();
         for n in numbers {
-            assert_eq!(journal.write(&json!({ "n": n })), Fate::Accepted);
+            assert_eq!(journal.write(&json!({ "n": n })), WriteOutcome::Accepted);
         }
         thread.close().unwrap();
     }
@@ -112,7 +112,7 @@ fn every_accepted_line_survives_close() {
                 scope.spawn(move || {
                     let write = |n| journal.write(&json!({ "writer": writer, "n": n }));
                     (0..2_000)
-                        .filter(|&n: &u64| write(n) == Fate::Accepted)
+                        .filter(|&n: &u64| write(n) == WriteOutcome::Accepted)
                         .count() as u64
                 })
             })
@@ -126,7 +126,11 @@ fn every_accepted_line_survives_close() {
     thread.close().unwrap();
     assert_eq!(room.lines().len(), 8_000);
     assert!(room.rotated().len() > 10);
-    assert_eq!(journal.write(&json!({})), Fate::Dropped, "after close");
+    assert_eq!(
+        journal.write(&json!({})),
+        WriteOutcome::Dropped,
+        "after close"
+    );
 }
 
 #[test]
@@ -143,8 +147,15 @@ fn a_full_queue_drops_counts_and_says_so() {
     let mut room = Room::new();
     room.config.queue_lines_max = NonZeroUsize::new(4).unwrap();
     let queue = Queue::new(room.config.queue_lines_max, room.config.queue_bytes_max);
-    let fates: Vec<Fate> = (0..6).map(|_| queue.push(b"{}\n")).collect();
-    assert_eq!(fates[3..], [Fate::Accepted, Fate::Dropped, Fate::Dropped]);
+    let outcomes: Vec<WriteOutcome> = (0..6).map(|_| queue.push(b"{}\n")).collect();
+    assert_eq!(
+        outcomes[3..],
+        [
+            WriteOutcome::Accepted,
+            WriteOutcome::Dropped,
+            WriteOutcome::Dropped
+        ]
+    );
     assert_eq!(
         (queue.counts.accepted.get(), queue.counts.dropped.get()),
         (4, 2)
@@ -152,7 +163,11 @@ fn a_full_queue_drops_counts_and_says_so() {
     let mut batch = Vec::new();
     assert_eq!(queue.take(&mut batch), queue::Phase::Open);
     assert_eq!(batch, b"{}\n{}\n{}\n{}\n{\"dropped\":2}\n");
-    assert_eq!(queue.push(b"{}\n"), Fate::Accepted, "there is room again");
+    assert_eq!(
+        queue.push(b"{}\n"),
+        WriteOutcome::Accepted,
+        "there is room again"
+    );
 }
 
 #[test]
@@ -160,7 +175,7 @@ fn a_line_larger_than_the_queue_is_a_gap_in_the_journal() {
     let mut room = Room::new();
     room.config.queue_bytes_max = NonZeroUsize::new(32).unwrap();
     let (journal, thread) = room.open();
-    assert_eq!(journal.write(&"x".repeat(64)), Fate::Dropped);
+    assert_eq!(journal.write(&"x".repeat(64)), WriteOutcome::Dropped);
     journal.count_dropped(2);
     thread.close().unwrap();
     let dropped: u64 = room
@@ -176,7 +191,7 @@ fn what_is_no_json_is_dropped_not_written_in_part() {
     let room = Room::new();
     let (journal, thread) = room.open();
     let no_json = std::collections::HashMap::from([((1, 2), 3)]);
-    assert_eq!(journal.write(&no_json), Fate::Dropped);
+    assert_eq!(journal.write(&no_json), WriteOutcome::Dropped);
     thread.close().unwrap();
     assert_eq!(room.lines(), [json!({ "dropped": 1 })]);
 }
@@ -225,7 +240,7 @@ fn a_path_that_cannot_be_written_stops_the_start() {
 fn a_full_disk_is_retried_counted_and_in_the_end_reported() {
     let (journal, thread) =
         Journal::open(&JournalConfig::at("/dev/full"), Clock::manual()).unwrap();
-    assert_eq!(journal.write(&json!({})), Fate::Accepted);
+    assert_eq!(journal.write(&json!({})), WriteOutcome::Accepted);
     let mut registry = Registry::default();
     journal.register(&mut registry);
     let Err(Error::JournalLost { lines, source, .. }) = thread.close() else {
@@ -240,6 +255,9 @@ fn a_full_disk_is_retried_counted_and_in_the_end_reported() {
 
 #[test]
 fn a_disabled_journal_costs_nothing_and_says_so() {
-    assert_eq!(Journal::disabled().write(&json!({})), Fate::Disabled);
+    assert_eq!(
+        Journal::disabled().write(&json!({})),
+        WriteOutcome::Disabled
+    );
     assert!(!Journal::disabled().is_enabled());
 }

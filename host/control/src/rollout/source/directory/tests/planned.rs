@@ -92,9 +92,9 @@ proptest! {
         let mut before = std::collections::BTreeSet::new();
         for odd in looks {
             let seen = Listing { odd: odd.clone(), ..Listing::default() };
-            let told: std::collections::BTreeSet<_> = memory.look(&seen).tell.into_iter().collect();
+            let reported: std::collections::BTreeSet<_> = memory.look(&seen).tell.into_iter().collect();
             let news: std::collections::BTreeSet<_> = odd.difference(&before).cloned().collect();
-            prop_assert_eq!(told, news);
+            prop_assert_eq!(reported, news);
             before = odd;
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 
 /// Counts what it is handed.
 #[derive(Default)]
-struct Desk(Mutex<Vec<(Origin, Sighting)>>);
+struct Desk(Mutex<Vec<(PolicyOrigin, Sighting)>>);
 
 impl Receive for Desk {
     fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received> {

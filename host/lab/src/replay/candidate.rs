@@ -10,7 +10,7 @@ use wastegate_engine::policy::{CallOptions, Program};
 
 /// One strategy.
 #[derive(Clone)]
-pub struct Contestant {
+pub struct ReplayCandidate {
     /// What it is called in the results.
     pub name: String,
     who: Who,
@@ -31,7 +31,7 @@ pub enum Native {
     Lru,
     /// Oldest first.
     Fifo,
-    /// By lot.
+    /// At random.
     Random,
 }
 
@@ -50,7 +50,7 @@ impl Native {
     }
 }
 
-impl Contestant {
+impl ReplayCandidate {
     /// A policy with its parameters, in its order.
     #[must_use]
     pub fn policy(name: String, program: Arc<Program>, params: Arc<[f64]>) -> Self {

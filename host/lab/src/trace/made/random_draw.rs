@@ -1,16 +1,16 @@
-//! Lots drawn by a seed, the same every time.
+//! Random draws from a seed, the same every time.
 
-use wastegate_core::stats::lots::unit;
+use wastegate_core::stats::random_draw::unit;
 use wastegate_core::types::SplitMix64;
 
 /// The 90th percentile of the standard normal distribution.
 const Z90: f64 = 1.281_551_565_544_600_4;
 
-/// A stream of lots.
+/// A stream of random draws.
 #[derive(Debug, Clone)]
-pub struct Lots(SplitMix64);
+pub struct RandomDraws(SplitMix64);
 
-impl Lots {
+impl RandomDraws {
     /// The stream of a seed for one thing of many: streams of two things are independent.
     #[must_use]
     pub const fn of(seed: u64, thing: u64) -> Self {

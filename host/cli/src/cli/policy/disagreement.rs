@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::diff::Rival;
+use super::diff::DiffCandidate;
 use super::ranking;
 use super::table::Table;
 use wastegate_core::types::Signal;
-use wastegate_lab::workbench::diff::Parting;
+use wastegate_lab::workbench::diff::SnapshotDisagreement;
 use wastegate_lab::workbench::diff::harm::{self, Harm};
 use wastegate_lab::workbench::expect::listed;
 use wastegate_lab::workbench::units;
@@ -17,27 +17,27 @@ use wastegate_lab::workbench::units;
 /// Writes it for people.
 pub(super) fn write(
     place: usize,
-    parting: &Parting,
-    [a, b]: [&Rival; 2],
+    disagreement: &SnapshotDisagreement,
+    [a, b]: [&DiffCandidate; 2],
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let snapshot = &parting.snapshot;
-    let worse = if parting.harm < 0.0 { b } else { a };
-    let harm = units::plain(parting.harm.abs());
+    let snapshot = &disagreement.snapshot;
+    let worse = if disagreement.harm < 0.0 { b } else { a };
+    let harm = units::plain(disagreement.harm.abs());
     let tier = snapshot.tier;
     writeln!(
         out,
         "\n{place}. {} ({tier}): {} does {harm} more harm",
-        parting.name, worse.name
+        disagreement.name, worse.name
     )?;
-    for (rival, rows, fault) in [
-        (a, &parting.only_a, &parting.faults[0]),
-        (b, &parting.only_b, &parting.faults[1]),
+    for (candidate, rows, fault) in [
+        (a, &disagreement.only_a, &disagreement.faults[0]),
+        (b, &disagreement.only_b, &disagreement.faults[1]),
     ] {
         writeln!(
             out,
             "   only {} takes {}",
-            rival.name,
+            candidate.name,
             listed(snapshot, rows)
         )?;
         if let Some(fault) = fault {
@@ -47,7 +47,7 @@ pub(super) fn write(
             )?;
         }
     }
-    let Some((row_a, row_b)) = parting.pair else {
+    let Some((row_a, row_b)) = disagreement.pair else {
         return Ok(());
     };
     let mut table = Table::new([
@@ -57,10 +57,10 @@ pub(super) fn write(
         "apart",
         "read by",
     ]);
-    let harms = [row_a, row_b].map(|row| told_harm(parting, row));
+    let harms = [row_a, row_b].map(|row| told_harm(disagreement, row));
     let [harm_a, harm_b] = harms;
     table.row(vec!["harm".to_owned(), harm_a, harm_b]);
-    for because in &parting.because {
+    for because in &disagreement.because {
         let signal = because.signal;
         table.row(vec![
             signal.name().to_owned(),
@@ -78,8 +78,8 @@ pub(super) fn write(
     table.write("   ", out)
 }
 
-fn told_harm(parting: &Parting, row: usize) -> String {
-    let Some(harm) = harm(parting, row) else {
+fn told_harm(disagreement: &SnapshotDisagreement, row: usize) -> String {
+    let Some(harm) = harm(disagreement, row) else {
         return String::new();
     };
     let mut words = Vec::new();
@@ -96,24 +96,24 @@ fn told_harm(parting: &Parting, row: usize) -> String {
     format!("{total}: {}", words.join(", "))
 }
 
-fn harm(parting: &Parting, row: usize) -> Option<Harm> {
-    harm::of_row(&parting.snapshot, row)
+fn harm(disagreement: &SnapshotDisagreement, row: usize) -> Option<Harm> {
+    harm::of_row(&disagreement.snapshot, row)
 }
 
 /// The same for programs.
-pub(super) fn json(parting: &Parting, [a, b]: [&Rival; 2]) -> Value {
-    let snapshot = &parting.snapshot;
+pub(super) fn json(disagreement: &SnapshotDisagreement, [a, b]: [&DiffCandidate; 2]) -> Value {
+    let snapshot = &disagreement.snapshot;
     let signals: Vec<Signal> = Signal::ALL
         .iter()
         .filter(|signal| {
             [a, b]
                 .iter()
-                .any(|rival| rival.program.signals().contains(signal))
+                .any(|candidate| candidate.program.signals().contains(signal))
         })
         .copied()
         .collect();
     let row = |row: &usize| {
-        let harm = harm(parting, *row);
+        let harm = harm(disagreement, *row);
         json!({
             "row": row,
             "key": snapshot.label(*row),
@@ -126,7 +126,7 @@ pub(super) fn json(parting: &Parting, [a, b]: [&Rival; 2]) -> Value {
             "signals": ranking::json_values(snapshot, *row, &signals),
         })
     };
-    let because: Vec<Value> = parting
+    let because: Vec<Value> = disagreement
         .because
         .iter()
         .map(|because| {
@@ -139,14 +139,14 @@ pub(super) fn json(parting: &Parting, [a, b]: [&Rival; 2]) -> Value {
         })
         .collect();
     json!({
-        "snapshot": parting.name,
+        "snapshot": disagreement.name,
         "tier": snapshot.tier,
-        "harm": parting.harm,
-        "only_a": parting.only_a.iter().map(row).collect::<Vec<_>>(),
-        "only_b": parting.only_b.iter().map(row).collect::<Vec<_>>(),
-        "pair": parting.pair,
+        "harm": disagreement.harm,
+        "only_a": disagreement.only_a.iter().map(row).collect::<Vec<_>>(),
+        "only_b": disagreement.only_b.iter().map(row).collect::<Vec<_>>(),
+        "pair": disagreement.pair,
         "because": because,
-        "fault_a": parting.faults[0],
-        "fault_b": parting.faults[1],
+        "fault_a": disagreement.faults[0],
+        "fault_b": disagreement.faults[1],
     })
 }

@@ -1,6 +1,6 @@
 //! What a policy would have earned, from what another did: importance weighing, and when to refuse.
 //!
-//! Only decisions that were drawn by lot can be weighed, and only by what follows at once: each
+//! Only decisions that were drawn at random can be weighed, and only by what follows at once: each
 //! eviction changes what comes after, which no weight knows. Horvitz and Thompson (1952) for IPS,
 //! Hájek's ratio for SNIPS, Dudík, Langford and Li (2011) for the doubly robust estimate.
 
@@ -15,7 +15,7 @@ pub const WEIGHT_MAX: f64 = 50.0;
 /// How many of its errors the mean weight may be from 1.
 pub const WEIGHT_ERRORS_MAX: f64 = 3.0;
 
-/// One decision that was drawn by lot.
+/// One decision that was drawn at random.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drawn {
     /// The chance with which the host drew what it did.
@@ -32,8 +32,8 @@ pub struct Drawn {
 
 /// An estimated mean reward.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Value {
-    /// The estimate.
+pub struct ValueEstimate {
+    /// The estimated mean reward of a decision.
     pub value: f64,
     /// Its standard error.
     pub se: f64,
@@ -45,13 +45,13 @@ pub struct Estimates {
     /// How many decisions.
     pub decisions: usize,
     /// mean(w·r): unbiased, and noisy.
-    pub ips: Value,
+    pub ips: ValueEstimate,
     /// Σwr/Σw: a little biased, and much steadier.
-    pub snips: Value,
+    pub snips: ValueEstimate,
     /// mean(q̂(π)): as good as the model.
     pub direct: f64,
     /// mean(q̂(π) + w(r − q̂)): right if the model or the propensities are.
-    pub doubly_robust: Value,
+    pub doubly_robust: ValueEstimate,
     /// The same with its weights summing to one.
     pub self_normalised_doubly_robust: f64,
     /// (Σw)²/Σw²: how many decisions it really rests on.
@@ -70,7 +70,7 @@ pub struct Estimates {
 pub enum Doubt {
     /// Some decisions have no propensity, so nothing was drawn.
     NotDrawn {
-        /// How many.
+        /// How many decisions there are.
         decisions: usize,
     },
     /// It rests on too few decisions.
@@ -85,7 +85,7 @@ pub enum Doubt {
     },
     /// The weights do not average to 1: the propensities are wrong or do not cover the policy.
     WeightsOff {
-        /// Their mean.
+        /// The mean of the weights; 1 is expected.
         mean: f64,
         /// The error of that mean.
         se: f64,
@@ -126,7 +126,7 @@ pub fn estimate(drawn: &[Drawn]) -> Option<Estimates> {
     Some(Estimates {
         decisions: drawn.len(),
         ips: mean(each().map(|(w, d)| w * d.reward)),
-        snips: Value {
+        snips: ValueEstimate {
             value: snips,
             se: residual / sum,
         },
@@ -142,7 +142,7 @@ pub fn estimate(drawn: &[Drawn]) -> Option<Estimates> {
 
 /// IPS with no weight above `most`: biased towards the recorded policy, and never wild.
 #[must_use]
-pub fn clipped_ips(drawn: &[Drawn], most: f64) -> Value {
+pub fn clipped_ips(drawn: &[Drawn], most: f64) -> ValueEstimate {
     let clipped = |d: &Drawn| {
         if d.propensity > 0.0 {
             (d.target / d.propensity).min(most) * d.reward
@@ -157,14 +157,14 @@ pub fn clipped_ips(drawn: &[Drawn], most: f64) -> Value {
     clippy::cast_precision_loss,
     reason = "2^53 decisions are beyond anybody"
 )]
-fn mean(terms: impl Iterator<Item = f64> + Clone) -> Value {
+fn mean(terms: impl Iterator<Item = f64> + Clone) -> ValueEstimate {
     let (n, sum) = terms
         .clone()
         .fold((0_u64, 0.0), |(n, sum), term| (n + 1, sum + term));
     let n = n as f64;
     let value = sum / n;
     let squares: f64 = terms.map(|term| (term - value) * (term - value)).sum();
-    Value {
+    ValueEstimate {
         value,
         se: (squares / (n - 1.0) / n).sqrt(),
     }

@@ -1,4 +1,4 @@
-//! Lots: with what chance which of several comes first, and drawing them so that the draw can be
+//! Random draws: with what chance which of several comes first, and drawing them so that the draw can be
 //! repeated.
 
 use std::cmp::Ordering;

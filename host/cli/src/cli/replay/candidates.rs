@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::policy::subject;
 use wastegate_core::types::chain;
 use wastegate_engine::policy::{Engine, Program};
-use wastegate_lab::replay::{Contestant, Native};
+use wastegate_lab::replay::{Native, ReplayCandidate};
 
 /// Who is to be run.
 pub(super) struct Wanted<'a> {
@@ -27,28 +27,28 @@ pub(super) fn native(name: &str) -> Result<Native, String> {
 
 impl Wanted<'_> {
     /// Loads them, in the order in which they were named; `lru` if none was.
-    pub(super) fn load(&self, engine: &Engine) -> Result<Vec<Contestant>, Failure> {
+    pub(super) fn load(&self, engine: &Engine) -> Result<Vec<ReplayCandidate>, Failure> {
         let named = self.policies.iter();
         let named = named.map(|named| one(named, engine));
-        let mut contestants = named.collect::<Result<Vec<_>, Failure>>()?;
+        let mut candidates = named.collect::<Result<Vec<_>, Failure>>()?;
         let mut native = self.native.to_vec();
-        let nobody = contestants.is_empty() && native.is_empty();
+        let nobody = candidates.is_empty() && native.is_empty();
         if (self.oracle || nobody) && !native.contains(&Native::Lru) {
             native.push(Native::Lru);
         }
-        contestants.extend(native.into_iter().map(Contestant::native));
+        candidates.extend(native.into_iter().map(ReplayCandidate::native));
         if self.oracle {
-            contestants.push(Contestant::oracle());
+            candidates.push(ReplayCandidate::oracle());
         }
-        Ok(contestants)
+        Ok(candidates)
     }
 }
 
 /// One policy: `NAME` or `NAME?param=value&param=value`.
-pub(super) fn one(named: &str, engine: &Engine) -> Result<Contestant, Failure> {
+pub(super) fn one(named: &str, engine: &Engine) -> Result<ReplayCandidate, Failure> {
     let (name, query) = named.split_once('?').unwrap_or((named, ""));
     if name == "builtin" {
-        return Ok(Contestant::builtin());
+        return Ok(ReplayCandidate::builtin());
     }
     let (program, params) = program(named, engine)?;
     let called = program.about().name.to_string();
@@ -57,7 +57,7 @@ pub(super) fn one(named: &str, engine: &Engine) -> Result<Contestant, Failure> {
     } else {
         format!("{called}?{query}")
     };
-    Ok(Contestant::policy(called, program, params))
+    Ok(ReplayCandidate::policy(called, program, params))
 }
 
 /// A policy's code, and the values of its parameters in its order.

@@ -8,21 +8,21 @@ use serde_json::{Map, Value, json};
 use super::recorded::Reproduced;
 use crate::cli::policy::table::Table;
 use wastegate_lab::replay::tally::{HEADLINE, HORIZON_NAMES, regret_ratio, share};
-use wastegate_lab::replay::{Contestant, Rules, Tally};
-use wastegate_lab::trace::Loaded;
+use wastegate_lab::replay::{ReplayCandidate, ReplayTally, Rules};
+use wastegate_lab::trace::LoadedTrace;
 use wastegate_lab::workbench::units;
 
 /// One strategy's outcome.
 pub(super) struct Result<'a> {
-    pub(super) contestant: &'a Contestant,
-    pub(super) tally: Tally,
+    pub(super) candidate: &'a ReplayCandidate,
+    pub(super) tally: ReplayTally,
     /// By the wall clock.
     pub(super) took: Duration,
 }
 
 /// All of them.
 pub(super) struct Report<'a> {
-    pub(super) loaded: &'a Loaded,
+    pub(super) loaded: &'a LoadedTrace,
     pub(super) rules: &'a Rules,
     pub(super) reproduced: &'a Reproduced,
     pub(super) results: Vec<Result<'a>>,
@@ -36,14 +36,14 @@ pub(super) struct Scale {
 
 impl Report<'_> {
     pub(super) fn scale(&self) -> Option<Scale> {
-        let misses = |is: &dyn Fn(&Contestant) -> bool| {
+        let misses = |is: &dyn Fn(&ReplayCandidate) -> bool| {
             let mut results = self.results.iter();
-            let found = results.find(|result| is(result.contestant));
+            let found = results.find(|result| is(result.candidate));
             found.map(|result| result.tally.reopen_misses)
         };
         Some(Scale {
             lru: misses(&|who| who.name == "native:lru" || who.name == "lru")?,
-            oracle: misses(&Contestant::is_oracle)?,
+            oracle: misses(&ReplayCandidate::is_oracle)?,
         })
     }
 
@@ -88,12 +88,12 @@ impl Report<'_> {
         ]);
         let mut table = Table::new(head);
         for Result {
-            contestant, tally, ..
+            candidate, tally, ..
         } in &self.results
         {
             let count = |count: u64| units::thousands(count);
             let mut cells = vec![
-                contestant.name.clone(),
+                candidate.name.clone(),
                 count(tally.evictions),
                 count(tally.reopen_misses),
             ];
@@ -122,7 +122,7 @@ impl Report<'_> {
         if self
             .results
             .iter()
-            .any(|result| result.contestant.is_oracle())
+            .any(|result| result.candidate.is_oracle())
         {
             writeln!(
                 out,
@@ -131,7 +131,7 @@ impl Report<'_> {
             )?;
         }
         for Result {
-            contestant,
+            candidate,
             tally,
             took,
         } in &self.results
@@ -139,7 +139,7 @@ impl Report<'_> {
             writeln!(
                 out,
                 "{}: {} decisions in {}, {} a second",
-                contestant.name,
+                candidate.name,
                 units::thousands(tally.decisions),
                 units::milliseconds(took.as_secs_f64() * 1e3),
                 units::thousands(per_second(tally.decisions, *took)),
@@ -150,7 +150,7 @@ impl Report<'_> {
 
     /// What is missing of the trace.
     pub(super) fn warn(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Loaded {
+        let LoadedTrace {
             dropped, cut_off, ..
         } = self.loaded;
         if *dropped > 0 {
@@ -212,7 +212,7 @@ impl Report<'_> {
              blocked,blocked_users,freed_nothing,fairness,faults,fuel"
         )?;
         for Result {
-            contestant, tally, ..
+            candidate, tally, ..
         } in &self.results
         {
             let regrets = tally.regret.map(|count| count.to_string()).join(",");
@@ -222,7 +222,7 @@ impl Report<'_> {
             writeln!(
                 out,
                 "{},{},{},{},{},{regrets},{},{},{},{},{},{},{fairness},{},{}",
-                quoted(&contestant.name),
+                quoted(&candidate.name),
                 tally.attempts,
                 tally.decisions,
                 tally.evictions,
@@ -243,11 +243,11 @@ impl Report<'_> {
 
 fn one(result: &Result<'_>, scale: Option<&Scale>) -> Value {
     let Result {
-        contestant,
+        candidate,
         tally,
         took,
     } = result;
-    let about = contestant.about();
+    let about = candidate.about();
     let by_name = |value: &dyn Fn(usize) -> Value| -> Map<String, Value> {
         let names = HORIZON_NAMES.iter().enumerate();
         names
@@ -256,7 +256,7 @@ fn one(result: &Result<'_>, scale: Option<&Scale>) -> Value {
     };
     let ratio = scale.and_then(|s| regret_ratio(tally.reopen_misses, s.lru, s.oracle));
     json!({
-        "name": contestant.name,
+        "name": candidate.name,
         "version": about.version,
         "digest": about.digest,
         "attempts": tally.attempts,

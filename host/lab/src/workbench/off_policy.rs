@@ -11,10 +11,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ask;
-use super::diff::Side;
+use super::diff::DiffSubject;
 use super::files::{self, FileError, Object};
 use super::suite::on_every_core;
-use wastegate_core::stats::weighing::{Doubt, Drawn, Estimates, Value, clipped_ips, estimate};
+use wastegate_core::stats::off_policy::{
+    Doubt, Drawn, Estimates, ValueEstimate, clipped_ips, estimate,
+};
 
 /// Decisions that are weighed at the most.
 pub const DECISIONS_MAX: usize = 5_000_000;
@@ -27,21 +29,21 @@ const PRIOR: f64 = 5.0;
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
-pub struct Weighed {
+pub struct OffPolicyEvaluation {
     /// Lines of journals that hold a decision.
     pub records: u64,
-    /// Those that were drawn by lot.
+    /// Those that were drawn at random.
     pub drawn: u64,
     /// Of those, the ones in which not just the drawn one went.
     pub left_out: u64,
-    /// Decisions in which the other policy failed; the host's own ranking stood in.
+    /// Decisions in which the other policy failed; the built-in ranking answered instead.
     pub faults: u64,
     /// The mean reward of what was done.
     pub logged: f64,
     /// What is estimated; none without any decision that was drawn.
     pub estimates: Option<Estimates>,
     /// IPS with weights cut off at [`CLIP`].
-    pub clipped: Option<Value>,
+    pub clipped: Option<ValueEstimate>,
     /// Why it must not be believed; empty if it may be.
     pub doubts: Vec<Doubt>,
 }
@@ -97,7 +99,10 @@ enum Looked {
 ///
 /// # Errors
 /// [`FileError`] with the first file that cannot be used, and where.
-pub fn weigh(side: Side<'_>, paths: &[PathBuf]) -> Result<Weighed, FileError> {
+pub fn evaluate(
+    side: DiffSubject<'_>,
+    paths: &[PathBuf],
+) -> Result<OffPolicyEvaluation, FileError> {
     let (mut counts, mut all) = ([0_u64; 3], Vec::new());
     let mut take = |batch: &[Object], all: &mut Vec<One>| -> Result<(), FileError> {
         for looked in on_every_core(batch, |object| look(side, object)) {
@@ -139,7 +144,7 @@ pub fn weigh(side: Side<'_>, paths: &[PathBuf]) -> Result<Weighed, FileError> {
     let doubts = estimates
         .as_ref()
         .map(|estimates| estimates.doubts(&weighed));
-    Ok(Weighed {
+    Ok(OffPolicyEvaluation {
         records,
         drawn,
         left_out,
@@ -151,7 +156,7 @@ pub fn weigh(side: Side<'_>, paths: &[PathBuf]) -> Result<Weighed, FileError> {
     })
 }
 
-fn look(side: Side<'_>, object: &Object) -> Result<Looked, FileError> {
+fn look(side: DiffSubject<'_>, object: &Object) -> Result<Looked, FileError> {
     let Some(case) = object.case()? else {
         return Ok(Looked::Skipped);
     };

@@ -13,9 +13,9 @@ const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTO
 
 /// A digest of target and credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wish([u8; 32]);
+pub(super) struct RequestDigest([u8; 32]);
 
-impl Wish {
+impl RequestDigest {
     /// That of a request as it came, with its token.
     pub(super) fn of(parts: &Parts) -> Self {
         let mut digest = Sha256::new();
@@ -42,19 +42,22 @@ mod tests {
 
     use super::*;
 
-    fn wish(uri: &str, headers: &[(&str, &str)]) -> Wish {
+    fn request_digest(uri: &str, headers: &[(&str, &str)]) -> RequestDigest {
         let mut request = Request::get(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Wish::of(&request.body(()).unwrap().into_parts().0)
+        RequestDigest::of(&request.body(()).unwrap().into_parts().0)
     }
 
     #[test]
     fn s26_another_target_or_another_credential_is_another_wish() {
         let cookie = ("cookie", "session=OLD");
-        let one = wish("/ws?room=1", &[cookie, ("user-agent", "a")]);
-        assert_eq!(one, wish("/ws?room=1", &[("user-agent", "b"), cookie]));
+        let one = request_digest("/ws?room=1", &[cookie, ("user-agent", "a")]);
+        assert_eq!(
+            one,
+            request_digest("/ws?room=1", &[("user-agent", "b"), cookie])
+        );
         for (uri, headers) in [
             ("/ws?room=2", &[cookie][..]),
             ("/w?s?room=1", &[cookie]),
@@ -67,7 +70,7 @@ mod tests {
                 &[cookie, ("sec-websocket-protocol", "wastegate.bearer.a")],
             ),
         ] {
-            assert_ne!(one, wish(uri, headers), "{uri} {headers:?}");
+            assert_ne!(one, request_digest(uri, headers), "{uri} {headers:?}");
         }
     }
 }

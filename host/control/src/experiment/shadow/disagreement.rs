@@ -1,6 +1,6 @@
 //! Where the one that decides and its shadow would take different managers, and what came of it.
 //!
-//! Taking somebody was wrong if it answered our Close or its user wanted it back; that is known of the
+//! An eviction was wrong if the manager answered our Close or its user wanted it back; that is known of the
 //! one that went. Of the one that would have gone it is known when it is met again in a later question:
 //! wrong if it was active since. What is not met again stays unknown, and is counted as that.
 
@@ -21,7 +21,7 @@ const USERS_MAX: usize = 100_000;
 
 /// A manager as a question showed it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Side {
+pub struct DisagreementSide {
     #[serde(skip)]
     manager: ManagerId,
     #[serde(skip)]
@@ -30,7 +30,7 @@ pub struct Side {
     pub idle_ms: f64,
     /// What was believed of its peer.
     pub health: Health,
-    /// Whether somebody was attached.
+    /// Whether a connection was attached.
     pub standing: Standing,
     /// Whether taking it was, or would have been, wrong; none while it is not known.
     pub wrong: Option<bool>,
@@ -38,19 +38,19 @@ pub struct Side {
     pub wanted_after_ms: Option<u64>,
 }
 
-/// One disagreement.
+/// One decision in which the active policy and the shadow chose another manager first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Parting {
+pub struct Disagreement {
     /// The decision, as its record calls it.
     pub decision: DecisionId,
     #[serde(skip)]
     at: Timestamp,
     #[serde(skip)]
     user: UserId,
-    /// Whom the one that decides put first.
-    pub live: Side,
-    /// Whom the shadow put first.
-    pub shadow: Side,
+    /// The manager that the active policy put first.
+    pub live: DisagreementSide,
+    /// The manager that the shadow put first.
+    pub shadow: DisagreementSide,
 }
 
 /// How disagreements came out.
@@ -66,7 +66,7 @@ pub struct Outcomes {
     pub alike: u64,
     /// Over with one side unknown.
     pub unknown: u64,
-    /// Still followed.
+    /// Disagreements whose outcome is not known yet.
     pub open: u64,
     /// Forgotten, or of a user of whom one was counted already.
     pub not_counted: u64,
@@ -74,14 +74,14 @@ pub struct Outcomes {
 
 /// All that are followed.
 #[derive(Debug, Default)]
-pub(super) struct Partings {
-    open: VecDeque<Parting>,
+pub(super) struct Disagreements {
+    open: VecDeque<Disagreement>,
     outcomes: Outcomes,
     users: HashSet<UserId>,
-    examples: Vec<Parting>,
+    examples: Vec<Disagreement>,
 }
 
-impl Side {
+impl DisagreementSide {
     fn new(row: &Row) -> Self {
         Self {
             manager: row.manager,
@@ -95,7 +95,7 @@ impl Side {
     }
 }
 
-impl Partings {
+impl Disagreements {
     /// They would take different managers.
     pub(super) fn part(&mut self, question: &Question, live: u32, shadow: u32) {
         let side = |row: u32| question.rows.get(row as usize);
@@ -108,29 +108,29 @@ impl Partings {
             self.open.pop_front();
             self.outcomes.not_counted += 1;
         }
-        self.open.push_back(Parting {
+        self.open.push_back(Disagreement {
             decision: question.decision,
             at: question.now,
             user: live.user.clone(),
-            live: Side::new(live),
-            shadow: Side::new(shadow),
+            live: DisagreementSide::new(live),
+            shadow: DisagreementSide::new(shadow),
         });
     }
 
     /// What became of a victim.
     pub(super) fn ended(&mut self, manager: ManagerId, echoed: bool) {
-        for parting in self.open.iter_mut().filter(|it| it.live.manager == manager) {
-            let wrong = parting.live.wrong.unwrap_or_default() || echoed;
-            parting.live.wrong = Some(wrong);
+        for disagreement in self.open.iter_mut().filter(|it| it.live.manager == manager) {
+            let wrong = disagreement.live.wrong.unwrap_or_default() || echoed;
+            disagreement.live.wrong = Some(wrong);
         }
     }
 
-    /// Somebody wanted a victim back.
+    /// A client wanted a victim back.
     pub(super) fn returned(&mut self, user: &UserId, key: &ManagerKey, away_ms: u64) {
-        let same = |it: &&mut Parting| it.user == *user && it.live.key == *key;
-        for parting in self.open.iter_mut().filter(same) {
-            parting.live.wrong = Some(true);
-            parting.live.wanted_after_ms.get_or_insert(away_ms);
+        let same = |it: &&mut Disagreement| it.user == *user && it.live.key == *key;
+        for disagreement in self.open.iter_mut().filter(same) {
+            disagreement.live.wrong = Some(true);
+            disagreement.live.wanted_after_ms.get_or_insert(away_ms);
         }
     }
 
@@ -138,19 +138,19 @@ impl Partings {
     pub(super) fn seen_again(&mut self, question: &Question) {
         let rows: HashMap<ManagerId, &Row> =
             question.rows.iter().map(|row| (row.manager, row)).collect();
-        for parting in &mut self.open {
-            let Some(row) = rows.get(&parting.shadow.manager) else {
+        for disagreement in &mut self.open {
+            let Some(row) = rows.get(&disagreement.shadow.manager) else {
                 continue;
             };
-            if row.last_activity > parting.at {
-                parting.shadow.wrong = Some(true);
-                let after = row.last_activity.since(parting.at).as_millis();
-                parting
+            if row.last_activity > disagreement.at {
+                disagreement.shadow.wrong = Some(true);
+                let after = row.last_activity.since(disagreement.at).as_millis();
+                disagreement
                     .shadow
                     .wanted_after_ms
                     .get_or_insert(u64::try_from(after).unwrap_or(u64::MAX));
             } else {
-                parting.shadow.wrong.get_or_insert(false);
+                disagreement.shadow.wrong.get_or_insert(false);
             }
         }
         self.settle(question.now);
@@ -161,19 +161,20 @@ impl Partings {
         while let Some(first) = self.open.front()
             && now.since(first.at) >= OUTCOME_WITHIN
         {
-            let Some(parting) = self.open.pop_front() else {
+            let Some(disagreement) = self.open.pop_front() else {
                 return;
             };
-            self.count(parting);
+            self.count(disagreement);
         }
     }
 
-    fn count(&mut self, parting: Parting) {
-        let (Some(live), Some(shadow)) = (parting.live.wrong, parting.shadow.wrong) else {
+    fn count(&mut self, disagreement: Disagreement) {
+        let (Some(live), Some(shadow)) = (disagreement.live.wrong, disagreement.shadow.wrong)
+        else {
             self.outcomes.unknown += 1;
             return;
         };
-        if self.users.len() >= USERS_MAX || !self.users.insert(parting.user.clone()) {
+        if self.users.len() >= USERS_MAX || !self.users.insert(disagreement.user.clone()) {
             self.outcomes.not_counted += 1;
         } else {
             match (live, shadow) {
@@ -182,7 +183,7 @@ impl Partings {
                 (_, _) => self.outcomes.alike += 1,
             }
         }
-        self.examples.push(parting);
+        self.examples.push(disagreement);
         by_harm(&mut self.examples);
         self.examples.truncate(EXAMPLES_MAX);
     }
@@ -196,8 +197,8 @@ impl Partings {
     }
 
     /// The worst examples first, those that are still followed among them.
-    pub(super) fn examples(&self) -> Vec<Parting> {
-        let mut all: Vec<Parting> = self.examples.iter().chain(&self.open).cloned().collect();
+    pub(super) fn examples(&self) -> Vec<Disagreement> {
+        let mut all: Vec<Disagreement> = self.examples.iter().chain(&self.open).cloned().collect();
         by_harm(&mut all);
         all.truncate(EXAMPLES_MAX);
         all
@@ -205,8 +206,8 @@ impl Partings {
 }
 
 /// Where somebody was wronged first, the sooner wanted back the worse.
-fn by_harm(partings: &mut [Parting]) {
-    let wrongs = |it: &Parting| {
+fn by_harm(partings: &mut [Disagreement]) {
+    let wrongs = |it: &Disagreement| {
         u8::from(it.live.wrong != Some(true)) + u8::from(it.shadow.wrong == Some(true)) * 2
     };
     partings.sort_by_key(|it| {
