@@ -96,6 +96,8 @@ mod swaps;
 mod tidy;
 mod tidy_logs;
 #[cfg(test)]
+mod tidy_names;
+#[cfg(test)]
 mod tiers;
 #[cfg(test)]
 mod tls;

@@ -1,4 +1,4 @@
-//! Asks whoever a user is to be ranked by: the active policy, or an arm of an experiment.
+//! Asks the policy that ranks for a user: the active one, or an arm of an experiment.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::service::Experiments;
 use wastegate_core::decision::{Answer, Question, Ranked, Ranker};
 use wastegate_core::types::{RevisionId, Scope, Tier};
 
-/// Ranks for users of experiments by their arms, and for everybody else by the active policy.
+/// Ranks for users of experiments by their arms, and for all other users by the active policy.
 ///
 /// Only what is asked for an admission is an arm's: decisions of the background pass and of the node
 /// stay with the active policy, since they come before a user's first trigger or concern many users.

@@ -27,11 +27,7 @@ pub enum RolloutError {
     #[error(
         "the policy calls itself `{says}` and was brought as `{asked}`: bring it as `{says}`, or change the name in its manifest"
     )]
-    Name {
-        /// By whoever brought it.
-        asked: PolicyName,
-        says: String,
-    },
+    Name { asked: PolicyName, says: String },
     /// It cannot be kept, or what was kept is gone.
     #[error(transparent)]
     Store(#[from] StoreError),

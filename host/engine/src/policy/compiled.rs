@@ -54,9 +54,7 @@ pub enum CompiledDirError {
     /// It cannot be made or looked at.
     #[error("`policy.compiled_dir`: `{path}` cannot be used")]
     Unusable {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         error: io::Error,
     },
@@ -65,7 +63,6 @@ pub enum CompiledDirError {
         "`policy.compiled_dir`: `{path}` {what}, and what is in it runs as native code: give a directory of this user's own, or `chmod 700` this one"
     )]
     Shared {
-        /// Which.
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 /// Why something in this room could not be started or closed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 #[expect(
     missing_docs,
     reason = "the message of each variant says what its fields are"

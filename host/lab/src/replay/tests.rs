@@ -198,7 +198,7 @@ proptest! {
 #[test]
 fn the_sandbox_and_the_native_agree_on_a_whole_trace() {
     use wastegate_core::types::{Clock, SplitMix64};
-    use wastegate_engine::policy::{Config, Engine, load, shipped};
+    use wastegate_engine::policy::{self, Engine, load, shipped};
 
     let mut random = SplitMix64::new(7);
     let mut table = "t_ms,user,key\n".to_owned();
@@ -214,7 +214,7 @@ fn the_sandbox_and_the_native_agree_on_a_whole_trace() {
     let trace = read_from(Path::new("t"), table.as_bytes(), &Reading::default())
         .unwrap()
         .trace;
-    let engine = Engine::new(Config::default(), Clock::system()).unwrap();
+    let engine = Engine::new(policy::Config::default(), Clock::system()).unwrap();
     let policy = |name: &str| {
         let program = load::program(&engine, shipped::find(name).unwrap()).unwrap();
         let params = program

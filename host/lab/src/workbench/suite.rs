@@ -121,8 +121,8 @@ fn verdict(program: &Program, set: &BTreeMap<String, f64>, case: &Case) -> CaseV
     let (params, params_left_aside) = match ask::parameters(program, &case.params, set) {
         Ok(params) => params,
         Err(bad) => {
-            let describe: Vec<String> = bad.iter().map(ToString::to_string).collect();
-            return CaseVerdict::Unusable(format!("`params`: {}", describe.join("; ")));
+            let reported: Vec<String> = bad.iter().map(ToString::to_string).collect();
+            return CaseVerdict::Unusable(format!("`params`: {}", reported.join("; ")));
         }
     };
     let asked = ask::ask(program, &params, &case.snapshot);

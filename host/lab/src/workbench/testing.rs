@@ -8,10 +8,10 @@ use super::snapshot::{RecordedManager, RecordedSnapshot};
 use super::units;
 use wastegate_core::decision::Standing;
 use wastegate_core::types::{Clock, Scope, Signal, SignalRow, Tier};
-use wastegate_engine::policy::{Config, Engine, Program, load, shipped};
+use wastegate_engine::policy::{self, Engine, Program, load, shipped};
 
 static ENGINE: LazyLock<Engine> =
-    LazyLock::new(|| Engine::new(Config::default(), Clock::system()).unwrap());
+    LazyLock::new(|| Engine::new(policy::Config::default(), Clock::system()).unwrap());
 
 /// A policy that the host ships.
 pub(super) fn shipped_policy(name: &str) -> Arc<Program> {

@@ -126,7 +126,7 @@ pub(super) fn json_report(
     let (passed, failed, unusable) = report.counts();
     let defaults = program.manifest().params(&BTreeMap::new());
     let defaults = defaults.map(|params| params.to_vec()).unwrap_or_default();
-    let describe = json!({
+    let report = json!({
         "policy": subject::json_policy(program, &defaults),
         "cases": cases,
         "passed": passed,
@@ -135,7 +135,7 @@ pub(super) fn json_report(
         "fuel_max": report.fuel_max().map(|(fuel, _)| fuel),
         "took_us": micros(report.took),
     });
-    writeln!(out, "{describe}")
+    writeln!(out, "{report}")
 }
 
 fn failed(name: &str, failure: &Failure) -> Value {

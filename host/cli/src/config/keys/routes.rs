@@ -5,7 +5,7 @@ use crate::config::draft::Draft;
 use crate::config::shape::edge::upstreams;
 use crate::config::shape::route::{host_or_none, path};
 use crate::config::shape::{Switch, bytes, count, inherited};
-use wastegate::gateway::route::Config;
+use wastegate::gateway::route;
 
 /// The path of the list.
 pub(super) const PATH: &str = "gateway.route";
@@ -72,6 +72,6 @@ pub(super) fn section(at: usize) -> Section {
         .live_except(&[])
 }
 
-fn route(draft: &mut Draft, at: usize) -> &mut Config {
+fn route(draft: &mut Draft, at: usize) -> &mut route::Config {
     draft.routes.entry(at).or_default()
 }

@@ -21,7 +21,7 @@ pub const ARMS_MAX: usize = 8;
 pub const GUARDRAILS_MAX: usize = 8;
 /// Characters of a name.
 pub const NAME_CHARS_MAX: usize = 64;
-/// The policy of an arm that is ranked by the active policy.
+/// The name of the policy of an arm that the active policy ranks for.
 pub const ACTIVE: &str = "champion";
 
 /// An experiment as the operator defines it.

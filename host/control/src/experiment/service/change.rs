@@ -238,7 +238,7 @@ impl Experiments {
         Ok(())
     }
 
-    /// Stops an experiment: everybody has the active policy again, and the report stays. Blocks.
+    /// Stops an experiment: the active policy ranks for all of its users again, and the report stays. Blocks.
     ///
     /// # Errors
     /// [`ExperimentError`] if there is none of that name, or it was stopped before.

@@ -135,7 +135,7 @@ impl RevisionLedger {
 
     /// The fallback of the active one, while that is quarantined: the nearest before it with other
     /// bytes, since a breaker knows policies by their bytes. None if the built-in ranking was put
-    /// active in between: then somebody took the earlier ones away.
+    /// active in between: then the earlier ones were removed.
     #[must_use]
     pub fn fallback(&self, tier: Tier) -> Option<RevisionId> {
         let active = self.revision(self.active(tier)?)?;

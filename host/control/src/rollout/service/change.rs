@@ -189,7 +189,7 @@ impl Rollout {
         })
     }
 
-    /// Names what a change was about: the new revision, else the active policy after it.
+    /// Names what a change was about: the new revision, else the active one after it.
     fn with_subject(&self, note: Note, about: Option<&Revision>, moves: &[Move]) -> Note {
         let ledger = self.ledger();
         let same = about.and_then(|about| ledger.same(&about.content()));
@@ -241,7 +241,7 @@ impl Rollout {
         }
     }
 
-    /// Makes ready the fallback, where somebody does.
+    /// Loads the fallback, where there is one.
     pub(super) async fn fill_seats(self: &Arc<Self>) {
         // If too much waits already, one of those does it.
         let filled = self.in_turn(|this| {

@@ -114,7 +114,7 @@ impl Rollout {
                 ledger.choose(chosen);
                 done
             }
-            // Nobody was ever active here: there is nothing that could go on.
+            // No revision was ever active here, so none can stay active.
             Err(refused) if before.is_none() => return Err(refused),
             Err(refused) => {
                 let what = "what is configured cannot be used, so what was in charge goes on";

@@ -68,8 +68,8 @@ impl Relay {
         for _ in 0..READS_MAX {
             self.poll_send(PeerSide::Backend, cx);
             self.poll_send(PeerSide::Client, cx);
-            // While one side has unsent data, the relay does not read from the other. At the end the answer to our
-            // Close is, whoever it was that did not take.
+            // While one side has unsent data, the relay does not read from the other, except at the end:
+            // the answer to our Close has to be found.
             let takes_more = self.up.is_empty() || self.up.is_sealing() || !reads.backend;
             self.port.vitals.set_read_paused(!takes_more);
             let mut read = Poll::Pending;

@@ -30,12 +30,12 @@ fn test_case(ended: &CaseResult, policy: &str, shown: impl Fn(&Failure) -> Strin
         CaseVerdict::Passed { .. } => TestCaseStatus::success(),
         CaseVerdict::Failed(failure) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let describe = failure.unmet.iter();
-            let describe: Vec<String> = describe
+            let unmet = failure.unmet.iter();
+            let reported: Vec<String> = unmet
                 .map(|each| each.describe(&failure.case.snapshot))
                 .collect();
             let names: Vec<&str> = failure.unmet.iter().map(|each| each.name()).collect();
-            status.set_message(describe.join("; "));
+            status.set_message(reported.join("; "));
             status.set_type(names.join(","));
             status.set_description(shown(failure));
             status
