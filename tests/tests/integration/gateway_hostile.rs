@@ -35,6 +35,7 @@ fn setup(backend: &Backend) -> Setup {
         .with(|config| {
             config.gateway.upstream = vec![upstream.parse().unwrap()];
             config.gateway.upstream_timeout = SLOWEST;
+            config.health.stalled_after = STALL;
             config.connection.stall_max = STALL;
         })
 }

@@ -119,6 +119,7 @@ async fn u6_a_policy_sees_only_the_managers_of_the_user_in_question() {
 async fn u8_two_with_priority_are_let_in_after_eighteen_in_the_background() {
     let server = Setup::new()
         .with(|config| {
+            config.limits.managers_per_user = 18;
             config.limits.managers_total = 18;
             config.cleanup.node_last_tier = Tier::Force;
         })

@@ -143,7 +143,10 @@ async fn r7_a_broken_socket_does_not_keep_its_siblings_waiting() {
 async fn r7_a_slow_reader_is_closed_and_its_siblings_read_on() {
     let server = Setup::new()
         .short_goodbyes()
-        .with(|config| config.connection.outbox_bytes_max = 256 * 1_024)
+        .with(|config| {
+            config.connection.message_bytes_max = 256 * 1_024;
+            config.connection.outbox_bytes_max = 256 * 1_024;
+        })
         .start()
         .await;
     let mut sender = server.enter("ann", "a").await;

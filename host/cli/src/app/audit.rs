@@ -8,6 +8,7 @@ use wastegate::manager::{Manager, Port};
 use wastegate::registry::Registry;
 use wastegate_control::quality::Quality;
 use wastegate_control::quality::audit::{Audited, drawn};
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Clock, SplitMix64};
 
 /// Between two draws.
@@ -42,7 +43,7 @@ impl Auditor {
         // Whoever has no connection has nobody to answer, and is no zombie by anybody's measure.
         let mut all = self.registry.all();
         all.retain(|manager| !manager.ports().is_empty());
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = whole_ms(elapsed);
         let per_hour = self.health.audit_per_hour;
         let places: Vec<usize> = drawn(lots, all.len(), per_hour, elapsed_ms).collect();
         let chosen = places.len().max(1);

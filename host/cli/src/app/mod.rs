@@ -16,6 +16,9 @@ mod policies;
 mod recording;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -165,7 +168,6 @@ impl App {
         let user_timeout = core.health().dead_after;
         let public = ListenerContext {
             router: gateway.router(),
-            config: gateway.config(),
             places: clients,
             door: Door::new(gateway.clone(), tls.clone()),
             tasks: tasks.clone(),
@@ -175,7 +177,7 @@ impl App {
             let serving = admin::AdminListenerContext {
                 router: core.admin_router(),
                 config: desks,
-                heads: gateway.config(),
+                gateway: gateway.clone(),
                 user_timeout,
                 clock: Clock::system(),
                 tasks: operators.clone(),

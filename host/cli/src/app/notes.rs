@@ -1,7 +1,6 @@
 //! Everything that writes down, opened: journals, the activity stream, experiments.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::error::AppError;
 use super::policies::Policies;
@@ -16,12 +15,12 @@ use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_control::experiment::{Experiments, Shadows};
 use wastegate_core::decision::LendOrder;
 use wastegate_core::types::Clock;
+use wastegate_core::types::time::whole_ms;
 
 /// By which rules everything comes about, for whoever reads the activity stream later.
 pub(super) fn rules(config: &ProgramConfig, policies: &Policies) -> serde_json::Value {
     let active = policies.catalog.current();
     let about = active.as_ref().map(|policy| policy.about());
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     serde_json::json!({
         "wastegate": env!("CARGO_PKG_VERSION"),
         "node": config.server.node,
@@ -30,20 +29,20 @@ pub(super) fn rules(config: &ProgramConfig, policies: &Policies) -> serde_json::
         "keep_one": config.cleanup.table.keep_one,
         "last_tier": config.cleanup.user_last_tier,
         "proactive_from": config.cleanup.proactive_from,
-        "attach_grace_ms": ms(config.manager.attach_grace),
-        "reconnect_grace_ms": ms(config.manager.reconnect_grace),
-        "ping_interval_ms": ms(config.health.ping_interval),
-        "pong_deadline_ms": ms(config.health.pong_deadline),
-        "dead_after_ms": ms(config.health.dead_after),
+        "attach_grace_ms": whole_ms(config.manager.attach_grace),
+        "reconnect_grace_ms": whole_ms(config.manager.reconnect_grace),
+        "ping_interval_ms": whole_ms(config.health.ping_interval),
+        "pong_deadline_ms": whole_ms(config.health.pong_deadline),
+        "dead_after_ms": whole_ms(config.health.dead_after),
         "temporary_slots": config.limits.temporary_slots,
-        "temporary_slots_for_ms": ms(config.limits.temporary_slots_for),
-        "temporary_slots_cool_down_ms": ms(config.limits.temporary_slots_cool_down),
+        "temporary_slots_for_ms": whole_ms(config.limits.temporary_slots_for),
+        "temporary_slots_cool_down_ms": whole_ms(config.limits.temporary_slots_cool_down),
         "temporary_slots_after_force":
             config.limits.temporary_slots_order == LendOrder::AfterForce,
-        "displaced_hold_ms": ms(config.cleanup.displaced.first),
-        "displaced_hold_max_ms": ms(config.cleanup.displaced.max),
+        "displaced_hold_ms": whole_ms(config.cleanup.displaced.first),
+        "displaced_hold_max_ms": whole_ms(config.cleanup.displaced.max),
         "force_per_user_max": config.cleanup.force_per_user_max,
-        "force_window_ms": ms(config.cleanup.force_window),
+        "force_window_ms": whole_ms(config.cleanup.force_window),
         "policy": about,
     })
 }

@@ -8,7 +8,7 @@ use super::Terminal;
 use super::config::{Shorthands, SourceArgs, refuse};
 use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
-use crate::config::{self, LoadedConfig, ProgramConfig, Sources};
+use crate::config::{self, LoadedConfig, ProgramConfig, Reread, Sources};
 use crate::playground::Playground;
 use wastegate::gateway::Identify;
 use wastegate::manager::{Application, NoApplication};
@@ -119,20 +119,21 @@ pub(super) fn application(config: &ProgramConfig) -> Arc<dyn Application> {
     }
 }
 
-/// The settings that there are now, if they can be used. Those that need a restart are named at each
-/// time, as long as they differ from what the server was `started` with.
+/// What a server that was `started` with other settings takes over of those that there are now, if they
+/// can be used. Keys that need a restart are named each time, as long as they differ from what runs.
 fn read_again(
     sources: &Sources,
     started: &LoadedConfig,
 ) -> Option<(ProgramConfig, Arc<dyn Identify>)> {
-    let loaded = match config::load(sources.clone()) {
-        Ok(loaded) => loaded,
+    let reread = config::load(sources.clone()).and_then(|loaded| loaded.on(started));
+    let Reread { taken, waiting } = match reread {
+        Ok(reread) => reread,
         Err(error) => {
             tracing::error!(%error, "the settings cannot be used; the old ones stay");
             return None;
         }
     };
-    let config = &loaded.config;
+    let config = taken.config;
     if config.gateway.hands_on() != started.config.gateway.hands_on() {
         tracing::error!(
             "whether there are backends (`gateway.upstream`, `gateway.route`) cannot change while the \
@@ -140,7 +141,7 @@ fn read_again(
         );
         return None;
     }
-    let identify = match app::identify(config) {
+    let identify = match app::identify(&config) {
         Ok(identify) => identify,
         Err(error) => {
             let error = chain(&error);
@@ -148,12 +149,11 @@ fn read_again(
             return None;
         }
     };
-    let need_a_restart = loaded.needing_a_restart(started);
-    if !need_a_restart.is_empty() {
-        let keys = need_a_restart.join(", ");
+    if !waiting.is_empty() {
+        let keys = waiting.join(", ");
         tracing::warn!(keys, "these settings changed and need a restart");
     }
-    Some((loaded.config, identify))
+    Some((config, identify))
 }
 
 /// SIGHUP, by which operators ask for another look at the settings.

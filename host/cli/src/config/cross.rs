@@ -5,98 +5,20 @@
 //! values are not what the operator meant.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 
 use super::AdminListener;
 use super::draft::Draft;
 use super::error::ConfigProblem;
-use super::keys::{Found, Table};
+use super::keys::Table;
 use super::raw::{SettingOrigin, SettingValue};
+use wastegate::embed::{self, Fault, Order, Relation};
 use wastegate_control::admin::kept::TOKEN_BYTES_MIN;
 use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::Tier;
+use wastegate_core::types::host::takes;
 
-/// One key that must not pass another.
-pub(super) struct Order {
-    pub lower: &'static str,
-    pub relation: Relation,
-    pub upper: &'static str,
-    pub because: &'static str,
-}
-
-/// How far the lower key may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
-    Below,
-    AtMost,
-}
-
-impl Relation {
-    pub(super) const fn words(self) -> &'static str {
-        match self {
-            Self::Below => "below",
-            Self::AtMost => "at most",
-        }
-    }
-
-    const fn remedy(self) -> &'static str {
-        match self {
-            Self::Below => "below",
-            Self::AtMost => "to at most",
-        }
-    }
-}
-
-/// Every such pair.
-pub(super) const ORDERS: [Order; 15] = [
-    Order {
-        lower: "health.pong_deadline_ms",
-        relation: Relation::Below,
-        upper: "health.ping_interval_ms",
-        because: "a heartbeat has to be over before the next one starts",
-    },
-    Order {
-        lower: "health.probe_deadline_ms",
-        relation: Relation::Below,
-        upper: "admission.budget_ms",
-        because: "an admission that probes has to evict within the same budget",
-    },
-    Order {
-        lower: "health.suspect_after_misses",
-        relation: Relation::Below,
-        upper: "health.half_open_after_misses",
-        because: "a peer is suspect before it is half-open",
-    },
-    Order {
-        lower: "health.degraded_rtt_ms",
-        relation: Relation::Below,
-        upper: "health.poor_rtt_ms",
-        because: "a connection is degraded before it is poor",
-    },
-    Order {
-        lower: "health.stalled_after_ms",
-        relation: Relation::AtMost,
-        upper: "connection.stall_max_ms",
-        because: "a connection has to count as stalled before it is closed for it",
-    },
-    Order {
-        lower: "connection.frame_bytes_max",
-        relation: Relation::AtMost,
-        upper: "connection.message_bytes_max",
-        because: "a message is at least one frame",
-    },
-    Order {
-        lower: "connection.message_bytes_max",
-        relation: Relation::AtMost,
-        upper: "connection.outbox_bytes_max",
-        because: "an outbox has to hold at least one message",
-    },
-    Order {
-        lower: "limits.managers_per_user",
-        relation: Relation::AtMost,
-        upper: "limits.managers_total",
-        because: "one user cannot hold more than the node",
-    },
+/// Every key that must not pass another, besides those of the gateway itself (`embed::orders`).
+const ORDERS: [Order; 7] = [
     Order {
         lower: "policy.deadline_ms",
         relation: Relation::AtMost,
@@ -141,6 +63,11 @@ pub(super) const ORDERS: [Order; 15] = [
     },
 ];
 
+/// Every key that must not pass another.
+pub(super) fn orders() -> impl Iterator<Item = &'static Order> {
+    embed::orders().chain(&ORDERS)
+}
+
 /// What is wrong, beyond the `known` problems of single keys.
 pub(super) fn check(
     table: &Table,
@@ -160,7 +87,7 @@ pub(super) fn check(
         mode_key: "identity.mode".to_owned(),
         problems: Vec::new(),
     };
-    for order in &ORDERS {
+    for order in orders() {
         check.order(order);
     }
     check.listeners();
@@ -190,22 +117,23 @@ impl Check<'_> {
         else {
             return;
         };
-        let holds = match order.relation {
-            Relation::Below => lower < upper,
-            Relation::AtMost => lower <= upper,
-        };
-        if !holds {
-            let to = order.relation.remedy();
-            let remedy = format!("set `{}` {to} `{}`", order.lower, order.upper);
-            self.conflict(&[order.lower, order.upper], order.because, &remedy);
+        if !order.relation.holds(&lower, &upper) {
+            self.fault(&order.fault());
         }
+    }
+
+    /// What the library finds wrong.
+    pub(super) fn fault(&mut self, fault: &Fault) {
+        let keys: Vec<_> = fault.keys.iter().map(String::as_str).collect();
+        self.conflict(&keys, &fault.reason, &fault.remedy);
     }
 
     fn listeners(&mut self) {
         let AdminListener::On(admin) = self.draft.rooms.admin else {
             return;
         };
-        if clash(self.draft.rooms.server.listen, admin) {
+        let public = self.draft.rooms.server.listen;
+        if takes(public, admin) || takes(admin, public) {
             self.conflict(
                 &["server.listen", "admin.listen"],
                 "two listeners cannot share an address",
@@ -269,11 +197,7 @@ impl Check<'_> {
     }
 
     fn value(&mut self, path: &str) -> Option<SettingValue> {
-        match self.table.find(path) {
-            Found::Key(key) => Some(key.get(self.draft)),
-            Found::Named(key) => Some(key.get(self.draft)),
-            Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => None,
-        }
+        self.table.with(path, |key| key.get(self.draft))
     }
 
     fn number(&mut self, path: &str) -> Option<f64> {
@@ -316,13 +240,4 @@ impl Check<'_> {
         let origin = origin.unwrap_or(&SettingOrigin::Default);
         format!("`{path}` is {value} ({origin})")
     }
-}
-
-/// Whether two addresses cannot both be listened on.
-fn clash(one: SocketAddr, other: SocketAddr) -> bool {
-    let covers = |wide: IpAddr, narrow: IpAddr| {
-        wide == narrow || wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
-    };
-    let ips = covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
-    one.port() != 0 && one.port() == other.port() && ips
 }

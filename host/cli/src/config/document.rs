@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::cross::ORDERS;
+use super::cross::orders;
 use super::environment::variable;
-use super::key::Key;
+use super::key::{Effect, Key};
 use super::keys::Table;
 
 const EXAMPLE_HEAD: &str = "\
@@ -46,7 +46,12 @@ pub fn example() -> String {
 
 /// Writes what a key does, and the key at its default behind `begin`.
 fn setting(into: &mut String, begin: &str, key: &Key) {
-    comment(into, &format!("{} Takes {}.", key.doc(), key.accepts()));
+    let reread = match key.effect() {
+        Effect::Live => " Read again at SIGHUP.",
+        Effect::Restart => "",
+    };
+    let text = format!("{} Takes {}.{reread}", key.doc(), key.accepts());
+    comment(into, &text);
     let default = key.default().map(|value| value.to_string());
     let default = default.as_deref().unwrap_or("\"\"");
     let _ = writeln!(into, "{begin}{} = {default}", key.name());
@@ -74,30 +79,35 @@ const REFERENCE_HEAD: &str = "\
 <!-- Printed from the table in `host/cli/src/config/keys/`; a test compares. To write it anew:
      WASTEGATE_BLESS=1 cargo test -p wastegate-cli config::tests -->
 
-Everything has a default, so that `wastegate serve` runs without a file. What is set is layered,
-the later over the earlier:
+Every setting has a default, so `wastegate serve` runs without a file. Settings come from four places; a
+later place overrides an earlier one:
 
 1. the defaults below,
-2. a TOML file, named by `--config FILE` or else by the variable `WASTEGATE_CONFIG`; none is read
-   unless it is named,
+2. a TOML file, named by `--config FILE` or else by the variable `WASTEGATE_CONFIG`; without a name no
+   file is read,
 3. environment variables: `WASTEGATE_` and the key with `__` for each dot, so
-   `WASTEGATE_ADMISSION__QUEUE__WAIT_MS=500` is `admission.queue.wait_ms = 500`. Case is ignored,
-   `-` is the same as `_`, a list has commas between its words. In names beneath `policy.params`
-   a single `_` means `-`; routes (`[[gateway.route]]`) are a list of tables, and only a file has them,
-4. flags: `--set admission.queue.wait_ms=500`, as often as needed, the last one holds; shorthands
-   such as `--listen` set one key each and hold over `--set`.
+   `WASTEGATE_ADMISSION__QUEUE__WAIT_MS=500` is `admission.queue.wait_ms = 500`. Case is ignored, `-`
+   is the same as `_`, and a list has commas between its words. In names beneath `policy.params` a
+   single `_` means `-`. Routes (`[[gateway.route]]`) are a list of tables, which only a file can have,
+4. flags: `--set admission.queue.wait_ms=500`, as often as needed; the last one for a key counts.
+   Shorthands such as `--listen` set one key each and override `--set`.
 
 The unit is part of a key's name: `_ms` for milliseconds, `_bytes` for bytes. Numbers may have `_`
-between digits. A secret cannot be set by a flag, since others can read it in the list of processes.
+between digits. A flag cannot set a secret, since others can read it in the list of processes.
 
-A value that is not understood stops the start, with exit code 78 and a line for everything that
-is wrong: the key, the place, what was found and what to give instead. Unknown keys, unknown
-sections and unknown variables that begin with `WASTEGATE_` count as wrong. The variables that
-Kubernetes sets for a Service whose name begins with `wastegate` are left alone.
+A value that is not valid stops the start, with exit code 78 and a line for each problem: the key, the
+place, what was found and what to give instead. Unknown keys, unknown sections and unknown variables
+that begin with `WASTEGATE_` are problems too. The variables that Kubernetes sets for a Service whose
+name begins with `wastegate` are ignored.
 
-- `wastegate config check` says whether a configuration would be taken; `--json` for machines.
-- `wastegate config show` prints every value with where it came from, as TOML that can be loaded
-  again; secrets are only said to be set.
+SIGHUP makes a running server read its settings again. New connections and requests then use the new
+values of keys that are `live` in the column `change`. A key that is `restart` keeps the value that the
+server was started with; the log names it at each SIGHUP while its new value differs. If anything is
+wrong with the new values, alone or together with the kept ones, nothing changes.
+
+- `wastegate config check` says whether a configuration is valid; `--json` for machines.
+- `wastegate config show` prints every value and where it came from, as TOML that can be loaded again;
+  of secrets it only says whether they are set.
 - `wastegate config default` prints `wastegate.example.toml`.
 ";
 
@@ -110,7 +120,7 @@ pub fn reference() -> String {
         text,
         "\n## Between keys\n\n| key | must be | because |\n| --- | --- | --- |"
     );
-    for order in &ORDERS {
+    for order in orders() {
         let (words, because) = (order.relation.words(), order.because);
         let _ = writeln!(
             text,
@@ -124,7 +134,7 @@ pub fn reference() -> String {
         let _ = writeln!(text, "\n## `{}`\n\n{}\n", section.head(), section.doc());
         let _ = writeln!(
             text,
-            "| key | default | takes | what it does |\n| --- | --- | --- | --- |"
+            "| key | default | takes | change | what it does |\n| --- | --- | --- | --- | --- |"
         );
         for key in section.keys() {
             row(&mut text, key, key.name());
@@ -144,11 +154,12 @@ pub fn reference() -> String {
 }
 
 const BETWEEN_TAIL: &str = "
-Also: `server.listen` and `admin.listen` cannot clash; `identity.mode = \"dev\"` needs a loopback
-`server.listen`; no tier below `force` may admit `responsive`; `force` takes `needed`; and an
-`idle_ttl` has `min_ms` at most `max_ms` and `scale` below `saturation`. A route has at least one
-`upstream`, no two have the same host and path, its `frame_bytes_max` is at most its
-`message_bytes_max`, and what its `identity` needs is checked as for `identity.mode`.";
+Also: `server.listen` and `admin.listen` must differ, and no backend may be one of them;
+`identity.mode = \"dev\"` needs a loopback `server.listen`; no tier below `force` may admit
+`responsive`; `force` takes `needed`; and an `idle_ttl` has `min_ms` at most `max_ms` and `scale` below
+`saturation`. A route has at least one `upstream`, no two routes have the same host and path, a route's
+`frame_bytes_max` is at most its `message_bytes_max`, and what its `identity` needs is checked as for
+`identity.mode`.";
 
 fn row(into: &mut String, key: &Key, name: &str) {
     let default = key
@@ -156,8 +167,9 @@ fn row(into: &mut String, key: &Key, name: &str) {
         .map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
     let _ = writeln!(
         into,
-        "| `{name}` | {default} | {} | {} |",
+        "| `{name}` | {default} | {} | {} | {} |",
         key.accepts(),
+        key.effect().word(),
         key.doc()
     );
 }

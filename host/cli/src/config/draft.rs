@@ -155,7 +155,12 @@ impl Draft {
             source: policy
                 .file
                 .map_or(PolicySource::Shipped(policy.name), PolicySource::File),
-            params: policy.params,
+            // A parameter that was only asked about is none.
+            params: policy
+                .params
+                .into_iter()
+                .filter(|(_, value)| !value.is_nan())
+                .collect(),
             limits: policy.limits,
         };
         rooms

@@ -1,4 +1,5 @@
-//! One key of the table: its path, its sentence, its shape and the field it sets.
+//! One key of the table: its path, its sentence, when a change of it takes effect, its shape and the
+//! field it sets.
 //!
 //! The field is given as one function from a draft to a mutable place; reading, writing and the
 //! default all go through it, so that a key cannot read one field and write another.
@@ -14,18 +15,27 @@ use super::shape::Shape;
 pub(super) struct Key {
     path: String,
     doc: String,
-    secrecy: Secrecy,
-    pickup: Pickup,
+    effect: Effect,
     access: Box<dyn Access>,
 }
 
 /// When a changed value takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pickup {
+pub(super) enum Effect {
+    /// At SIGHUP, for new connections and requests.
+    Live,
     /// At the next start.
     Restart,
-    /// When the settings are read again.
-    Live,
+}
+
+impl Effect {
+    /// The word of the reference.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// Whether a key's value may be seen.
@@ -36,17 +46,16 @@ pub(super) enum Secrecy {
 }
 
 impl Key {
-    pub(super) fn new<T, S, L>(path: String, shape: S, doc: &str, lens: L) -> Self
+    pub(super) fn new<T, S, L>(path: String, effect: Effect, shape: S, doc: &str, lens: L) -> Self
     where
-        T: PartialEq + 'static,
+        T: Clone + PartialEq + 'static,
         S: Shape<T> + 'static,
         L: Fn(&mut Draft) -> &mut T + 'static,
     {
         Self {
             path,
             doc: doc.to_owned(),
-            secrecy: Secrecy::Open,
-            pickup: Pickup::Restart,
+            effect,
             access: Box::new(Field {
                 shape,
                 lens,
@@ -55,24 +64,19 @@ impl Key {
         }
     }
 
-    pub(super) fn secret(mut self) -> Self {
-        self.secrecy = Secrecy::Secret;
-        self
-    }
-
-    pub(super) fn live(mut self) -> Self {
-        self.pickup = Pickup::Live;
-        self
-    }
-
     /// When a changed value takes effect.
-    pub(super) fn pickup(&self) -> Pickup {
-        self.pickup
+    pub(super) fn effect(&self) -> Effect {
+        self.effect
     }
 
     /// Whether two drafts have different values of it.
     pub(super) fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool {
         self.access.differs(one, other)
+    }
+
+    /// Gives a draft the value that another one has of it.
+    pub(super) fn copy(&self, from: &mut Draft, to: &mut Draft) {
+        self.access.copy(from, to);
     }
 
     /// The full path, joined by dots.
@@ -99,7 +103,10 @@ impl Key {
     }
 
     pub(super) fn secrecy(&self) -> Secrecy {
-        self.secrecy
+        match self.get(&mut Draft::default()) {
+            SettingValue::Secret(_) => Secrecy::Secret,
+            _ => Secrecy::Open,
+        }
     }
 
     /// Its value in a draft.
@@ -140,6 +147,7 @@ trait Access {
     fn accepts(&self) -> String;
     fn get(&self, draft: &mut Draft) -> SettingValue;
     fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool;
+    fn copy(&self, from: &mut Draft, to: &mut Draft);
     fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String>;
     #[cfg(test)]
     fn sample(&self, seed: u64) -> SettingValue;
@@ -153,7 +161,7 @@ struct Field<T, S, L> {
 
 impl<T, S, L> Access for Field<T, S, L>
 where
-    T: PartialEq,
+    T: Clone + PartialEq,
     S: Shape<T>,
     L: Fn(&mut Draft) -> &mut T,
 {
@@ -167,6 +175,10 @@ where
 
     fn differs(&self, one: &mut Draft, other: &mut Draft) -> bool {
         (self.lens)(one) != (self.lens)(other)
+    }
+
+    fn copy(&self, from: &mut Draft, to: &mut Draft) {
+        (self.lens)(to).clone_from((self.lens)(from));
     }
 
     fn set(&self, draft: &mut Draft, raw: &Raw) -> Result<(), String> {

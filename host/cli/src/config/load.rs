@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::environment::{self, Environment, variable};
 use super::error::{ConfigError, ConfigProblem};
 use super::flags::{self, Override};
-use super::key::{Key, Pickup, Secrecy};
+use super::key::{Effect, Key, Secrecy};
 use super::keys::{Found, Table};
 use super::raw::{Entry, Raw, SettingOrigin, SettingValue};
 use super::{ProgramConfig, cross, file};
@@ -35,34 +35,52 @@ pub struct LoadedConfig {
     /// Every key in the order of the table, with what it is set to and who set it.
     pub settings: Vec<Setting>,
     /// The values themselves, to be compared with others.
-    draft: Draft,
+    pub(super) draft: Draft,
+    /// What set those that are set.
+    pub(super) origins: BTreeMap<String, SettingOrigin>,
+}
+
+/// What a running server makes of settings that were read again.
+#[derive(Debug)]
+pub struct Reread {
+    /// What it runs by from now on: the new values of keys that are `live`, and of all others the values
+    /// that it was started with.
+    pub taken: LoadedConfig,
+    /// The keys that are set otherwise than the server runs and that need a restart.
+    pub waiting: Vec<String>,
 }
 
 impl LoadedConfig {
-    /// The keys that are set otherwise than in the configuration that a server was `started` with and
-    /// that only a restart takes over. The others take effect when the settings are read again.
-    #[must_use]
-    pub fn needing_a_restart(&self, started: &Self) -> Vec<String> {
+    /// What a server that was `started` with other settings takes over of these, by what the table says of
+    /// each key.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the new values of live keys do not go with what the others stay at.
+    pub fn on(&self, started: &Self) -> Result<Reread, ConfigError> {
         let table = Table::new();
-        let (mut now, mut then) = (self.draft.clone(), started.draft.clone());
+        let (mut taken, mut then) = (self.draft.clone(), started.draft.clone());
         let settings = self.settings.iter().chain(&started.settings);
         let paths: BTreeSet<&str> = settings.map(|setting| setting.key.as_str()).collect();
-        let changed = |path: &&str| {
-            let mut differs =
-                |key: &Key| key.pickup() == Pickup::Restart && key.differs(&mut now, &mut then);
-            match table.find(path) {
-                Found::Key(key) => differs(key),
-                Found::Named(key) => differs(&key),
-                Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => {
-                    false
+        let mut origins = self.origins.clone();
+        let mut waiting = Vec::new();
+        for path in paths {
+            let waits = table.with(path, |key| {
+                let waits = key.effect() == Effect::Restart && key.differs(&mut taken, &mut then);
+                if waits {
+                    key.copy(&mut then, &mut taken);
                 }
+                waits
+            });
+            if waits == Some(true) {
+                waiting.push(path.to_owned());
+                match started.origins.get(path) {
+                    Some(origin) => origins.insert(path.to_owned(), origin.clone()),
+                    None => origins.remove(path),
+                };
             }
-        };
-        paths
-            .into_iter()
-            .filter(changed)
-            .map(str::to_owned)
-            .collect()
+        }
+        let taken = checked(&table, taken, origins, Vec::new())?;
+        Ok(Reread { taken, waiting })
     }
 }
 
@@ -94,19 +112,29 @@ pub fn load(sources: Sources) -> Result<LoadedConfig, ConfigError> {
     for entry in &entries {
         problems.extend(filling.apply(entry).err());
     }
-    let Filling {
-        mut draft, origins, ..
-    } = filling;
-    let found = cross::check(&table, &mut draft, &origins, &problems);
+    let Filling { draft, origins, .. } = filling;
+    checked(&table, draft, origins, problems)
+}
+
+/// The configuration that a draft comes to, unless it has problems beyond the `known` ones or any of those.
+pub(super) fn checked(
+    table: &Table,
+    draft: Draft,
+    origins: BTreeMap<String, SettingOrigin>,
+    known: Vec<ConfigProblem>,
+) -> Result<LoadedConfig, ConfigError> {
+    let (mut draft, mut problems) = (draft, known);
+    let found = cross::check(table, &mut draft, &origins, &problems);
     problems.extend(found);
     ConfigError::unless_empty(problems)?;
 
-    let settings = settings(&table, &mut draft, &origins);
+    let settings = settings(table, &mut draft, &origins);
     let config = draft.clone().finish()?;
     Ok(LoadedConfig {
         config,
         settings,
         draft,
+        origins,
     })
 }
 

@@ -5,11 +5,11 @@
 //! that know where they came from; `keys` is the one table that knows every key, its range and
 //! its place in the structs; `load` applies the entries to a `draft`, `cross` checks what
 //! only two keys together can get wrong, and only then is there a `Config`. `show`, the example
-//! file and `docs/configuration.md` are printed from the same table.
+//! file and `docs/configuration.md` are printed from the same table. So is what SIGHUP changes: the
+//! table says of each key whether a running server takes a new value over, and `Loaded::on` goes by it.
 //!
-//! Not here: what a setting means (that is its room's), command lines (`cli`), and which settings may
-//! change while a server runs (`app`). Nothing is guessed or corrected: a value that is not
-//! understood stops the start, and all of them are reported at once.
+//! Not here: what a setting means (that is its room's), and command lines (`cli`). Nothing is guessed
+//! or corrected: a value that is not understood stops the start, and all of them are reported at once.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,11 +40,11 @@ pub use document::{example, reference};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigProblem};
 pub use flags::Override;
-pub use load::{LoadedConfig, Setting, Sources, load};
+pub use load::{LoadedConfig, Reread, Setting, Sources, load};
 pub use raw::{SettingOrigin, SettingValue};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Everything the process is told from outside, checked.
 ///

@@ -1,13 +1,9 @@
 //! What several keys of routes can get wrong together.
 
-use std::collections::BTreeMap;
-
 use super::AdminListener;
 use super::cross::Check;
+use wastegate::embed::route_faults;
 use wastegate::gateway::upstream::Upstream;
-
-/// Routes of a configuration: each request looks through them in turn.
-const ROUTES_MAX: usize = 256;
 
 impl Check<'_> {
     /// No backend is this server itself: its clients would come back for ever, or be operators.
@@ -37,50 +33,13 @@ impl Check<'_> {
         }
     }
 
-    /// Each leads somewhere, and to nothing that another one leads to.
+    /// What the library finds wrong with routes.
     pub(super) fn routes(&mut self) {
-        let routes = self.draft.routes.clone();
-        let key = |at: usize, name: &str| format!("gateway.route[{at}].{name}");
-        if routes.len() > ROUTES_MAX {
-            let reason = format!("there are more than {ROUTES_MAX} routes");
-            let last = key(ROUTES_MAX, "path");
-            self.conflict(&[&last], &reason, "take some out");
-        }
-        let mut names = BTreeMap::new();
-        for (at, route) in routes {
-            if route.upstream.is_empty() {
-                let upstream = key(at, "upstream");
-                let remedy = "name one, such as [\"ws://127.0.0.1:8000\"]";
-                self.conflict(&[&upstream], "a route leads to a server", remedy);
-            }
-            if let Some(first) = names.insert(route.name(), at) {
-                let reason = "two routes serve the same paths of the same hosts";
-                let paths = [key(first, "path"), key(at, "path")];
-                let paths = paths.each_ref().map(String::as_str);
-                self.conflict(&paths, reason, "leave one of them out, or name its host");
-            }
-            let of_all = self.draft.rooms.connection.message_bytes_max;
-            let message = route.message_bytes_max.unwrap_or(of_all);
-            if route.frame_bytes_max.is_some_and(|frame| frame > message) {
-                let whole = match route.message_bytes_max {
-                    Some(_) => key(at, "message_bytes_max"),
-                    None => "connection.message_bytes_max".to_owned(),
-                };
-                let frame = key(at, "frame_bytes_max");
-                let remedy = format!("set `{frame}` to at most `{whole}`");
-                self.conflict(
-                    &[&frame, &whole],
-                    "a message is at least one frame",
-                    &remedy,
-                );
-            }
-            let total = self.draft.rooms.limits.managers_total;
-            if route.managers_per_user.is_some_and(|own| own > total) {
-                let own = key(at, "managers_per_user");
-                let remedy = format!("set `{own}` to at most `limits.managers_total`");
-                let reason = "one user cannot hold more than the node";
-                self.conflict(&[&own, "limits.managers_total"], reason, &remedy);
-            }
+        let routes: Vec<_> = self.draft.routes.values().cloned().collect();
+        let rooms = &self.draft.rooms;
+        let message = rooms.connection.message_bytes_max;
+        for fault in route_faults(&routes, message, rooms.limits.managers_total) {
+            self.fault(&fault);
         }
     }
 }

@@ -25,6 +25,7 @@ use wastegate::gateway::upstream::Upstream;
 use wastegate::manager::{Application, NoApplication};
 use wastegate::tasks::Tasks;
 use wastegate_core::decision::VictimOutcome;
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Clock, SplitMix64};
 
 use client::{Asking, Client, ClientError};
@@ -179,7 +180,7 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
         silent_evicted,
         live_evicted,
         admitted,
-        admission_ms: u64::try_from(admission.as_millis()).unwrap_or(u64::MAX),
+        admission_ms: whole_ms(admission),
         live_answering,
         tiers: seen.tiers,
         managers: options.managers,

@@ -26,7 +26,7 @@ use super::config::Config;
 use super::desks::{Desk, Desks, Seat, Visit};
 use super::notes::{Note, Notes};
 use super::token::PROBES;
-use wastegate::gateway;
+use wastegate::gateway::Gateway;
 use wastegate::tasks::Tasks;
 use wastegate_core::types::Clock;
 
@@ -42,8 +42,8 @@ pub struct AdminListenerContext {
     pub router: Router,
     /// Places and times.
     pub config: Config,
-    /// Sizes and deadlines of requests' heads.
-    pub heads: Arc<gateway::Config>,
+    /// Whose settings also bound the heads of operators' requests.
+    pub gateway: Arc<Gateway>,
     /// How long data may stay unacknowledged before the kernel gives up.
     pub user_timeout: Duration,
     /// Where moments come from.
@@ -107,11 +107,12 @@ impl AdminListenerContext {
                 Ok::<_, std::convert::Infallible>(answer)
             }
         });
+        let heads = self.gateway.config();
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.heads.header_timeout)
-            .max_buf_size(self.heads.header_bytes_max)
-            .max_headers(self.heads.headers_max)
+            .header_read_timeout(heads.header_timeout)
+            .max_buf_size(heads.header_bytes_max)
+            .max_headers(heads.headers_max)
             .serve_connection(
                 TokioIo::new(Taking {
                     stream,

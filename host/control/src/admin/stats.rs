@@ -10,6 +10,7 @@ use wastegate::cleanup::{Cleaner, NodePressure};
 use wastegate::health::{self, LinkQuality};
 use wastegate::observe::{descriptors, process};
 use wastegate::registry::Registry;
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Health, Timestamp};
 
 /// Users listed one by one; the fullest come first.
@@ -126,9 +127,7 @@ impl Stats {
             process: ProcessStats {
                 rss_bytes: readings.rss_bytes,
                 open_fds: readings.open_fds,
-                cpu_ms: readings
-                    .cpu
-                    .and_then(|cpu| u64::try_from(cpu.as_millis()).ok()),
+                cpu_ms: readings.cpu.map(whole_ms),
             },
             limits: LimitStats {
                 managers_per_user: limits.managers_per_user,
@@ -188,9 +187,7 @@ impl Stats {
         let (bytes_in, bytes_out, _) = manager.totals();
         self.bytes_in += bytes_in;
         self.bytes_out += bytes_out;
-        let age = now.since(manager.created).as_millis();
-        self.oldest_age_ms = self
-            .oldest_age_ms
-            .max(u64::try_from(age).unwrap_or(u64::MAX));
+        let age = whole_ms(now.since(manager.created));
+        self.oldest_age_ms = self.oldest_age_ms.max(age);
     }
 }

@@ -52,12 +52,14 @@ mod millis {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use crate::types::time::whole_ms;
+
     #[expect(clippy::ref_option, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let millis = duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        let millis = duration.map(whole_ms);
         millis.serialize(serializer)
     }
 

@@ -95,7 +95,7 @@ impl Clock {
             .unwrap_or_default();
         Self(Source::Tokio {
             start: tokio::time::Instant::now(),
-            unix_ms_at_start: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+            unix_ms_at_start: whole_ms(unix),
         })
     }
 
@@ -140,6 +140,13 @@ impl Clock {
             micros.fetch_add(by, Ordering::Relaxed);
         }
     }
+}
+
+/// A duration in whole milliseconds, as settings and records have it: rounded down, and `u64::MAX` where
+/// it is longer than that.
+#[must_use]
+pub fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Doublings after which a wait grows no more: far beyond every maximum that makes sense.

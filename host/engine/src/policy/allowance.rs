@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::heavy::Weight;
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Limits, Scope};
 
 /// The most fuel that may be set, units: more than a second of any machine's time.
@@ -268,10 +269,9 @@ pub struct InvalidLimits {
 /// # Errors
 /// [`InvalidLimits`] with the first one that is out of range.
 pub fn check(limits: &Limits, config: &Config, weight: Weight) -> Result<(), InvalidLimits> {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let node = Node::of(config, weight);
     let (memory_max, memory_key) = (node.memory_bytes_max, node.keys.memory);
-    let (deadline_max, deadline_key) = (ms(node.deadline_max), node.keys.deadline);
+    let (deadline_max, deadline_key) = (whole_ms(node.deadline_max), node.keys.deadline);
     let rules = [
         (
             "fuel_base",
@@ -293,8 +293,8 @@ pub fn check(limits: &Limits, config: &Config, weight: Weight) -> Result<(), Inv
         ),
         (
             "deadline_ms",
-            limits.deadline.map(ms),
-            ms(DEADLINE_MIN)..=deadline_max,
+            limits.deadline.map(whole_ms),
+            whole_ms(DEADLINE_MIN)..=deadline_max,
             format!("from 1 to {deadline_max}, which is `{deadline_key}`"),
         ),
     ];

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cleanup::TierRun;
 use wastegate_core::types::UserId;
+use wastegate_core::types::time::whole_ms;
 
 /// Why an admission was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -80,5 +81,5 @@ pub struct Denied {
 }
 
 fn as_millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(whole_ms(*duration))
 }

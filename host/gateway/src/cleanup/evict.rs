@@ -13,6 +13,7 @@ use super::driver::{Cleaner, TierRun};
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
 use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Eviction, PeerState, Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
@@ -171,7 +172,7 @@ async fn outcome(ports: Option<Vec<Arc<Port>>>, deadline: Duration) -> VictimOut
         .filter_map(|end| end.echoed_after)
         .min();
     if let Some(after) = echo {
-        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let after_ms = whole_ms(after);
         return VictimOutcome::Echoed { after_ms };
     }
     // One that never reported did not even come to its own deadline: as good as cut off.

@@ -34,6 +34,7 @@
 //! TLS with certificates that are read again. `axum::serve` or what stands in front has to bound those.
 
 mod drain;
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ use std::time::Duration;
 use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::Clock;
+
+pub use self::rules::{Fault, Order, Relation, orders, route_faults};
 
 use self::drain::Drain;
 use crate::admission::{self, Admission};
@@ -100,12 +103,20 @@ impl Default for Settings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// Settings do not go with one another. All of it, a line each.
+    #[error("{}", lines(.0))]
+    Settings(Vec<Fault>),
     /// Backends want TLS, and their authorities cannot be used.
     #[error("TLS cannot be spoken")]
     Tls(#[from] gateway::tls::TlsError),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
+}
+
+fn lines(faults: &[Fault]) -> String {
+    let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    lines.join("\n")
 }
 
 /// Puts a gateway together.
@@ -180,6 +191,10 @@ impl Builder {
             clock,
         } = self;
         let mut settings = settings;
+        let faults = settings.faults();
+        if !faults.is_empty() {
+            return Err(BuildError::Settings(faults));
+        }
         if settings.gateway.hands_on() {
             // A manager's state is in the backend's connection: a manager without one would hold a slot
             // for nothing.

@@ -8,6 +8,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Gateway;
 use super::caps::{Cap, HalfOpen};
+use super::config::Config;
 use super::peer::ClientNetwork;
 use super::tls;
 use crate::admission::Admission;
@@ -27,6 +28,11 @@ impl Door {
         Arc::new(Self { gateway, tls })
     }
 
+    /// The gateway's settings, as they are for a connection that begins now.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.gateway.config()
+    }
+
     /// Whether bytes that are not encrypted would be noise.
     pub(super) const fn encrypts(&self) -> bool {
         self.tls.is_some()
@@ -34,7 +40,7 @@ impl Door {
 
     /// Counts a connection from an address; an error if it is one too many.
     pub(super) fn begin_handshake(&self, address: IpAddr) -> Result<HalfOpen, ()> {
-        let config = self.gateway.config();
+        let config = self.config();
         let address = address.to_canonical();
         let is_trusted = config.is_trusted(address);
         let origin = (!is_trusted).then(|| ClientNetwork::from(address));
@@ -56,18 +62,18 @@ impl Door {
 
     /// How long a connection that began then may still be a stranger's.
     pub(super) fn half_open_left(&self, begun: Timestamp) -> Duration {
-        let lifetime = self.gateway.config().caps.half_open_lifetime;
+        let lifetime = self.config().caps.half_open_lifetime;
         lifetime.saturating_sub(self.now().since(begun))
     }
 
     /// How long a connection may rest between two requests.
     pub(super) fn rest(&self) -> Duration {
-        self.gateway.config().http.rest
+        self.config().http.rest
     }
 
     /// Whether peers at this address announce the client that they speak for (PROXY protocol).
     pub(super) fn hears_proxies(&self, address: IpAddr) -> bool {
-        let config = self.gateway.config();
+        let config = self.config();
         config.proxy_protocol && config.is_trusted(address.to_canonical())
     }
 

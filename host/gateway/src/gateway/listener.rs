@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caps::{Cap, HalfOpen};
-use super::config::Config;
 use super::door::Door;
 use super::hello;
 use super::passage::{OnPassage, Passage};
@@ -71,8 +70,6 @@ pub(super) struct Encrypted;
 pub struct ListenerContext {
     /// The routes of the public listener.
     pub router: Router,
-    /// Sizes and deadlines of requests.
-    pub config: Arc<Config>,
     /// Places for connections.
     pub places: Arc<Places>,
     /// What strangers meet first.
@@ -272,7 +269,7 @@ impl ListenerContext {
         half_open: Option<HalfOpen>,
     ) -> io::Result<()> {
         let door = self.door.clone();
-        let within = self.config.header_timeout;
+        let within = door.config().header_timeout;
         let begun = door.now();
         let mut half_open = half_open;
         let mut said = None;
@@ -335,11 +332,12 @@ impl ListenerContext {
                 answer
             }
         });
+        let config = self.door.config();
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.config.header_timeout)
-            .max_buf_size(self.config.header_bytes_max)
-            .max_headers(self.config.headers_max)
+            .header_read_timeout(config.header_timeout)
+            .max_buf_size(config.header_bytes_max)
+            .max_headers(config.headers_max)
             .serve_connection(TokioIo::new(transport), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);

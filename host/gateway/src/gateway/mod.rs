@@ -177,7 +177,8 @@ impl Gateway {
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
-    /// The certificate's files and sizes of request heads stay too.
+    /// The certificate's files stay too, as does what the other rooms were built with: how many connections
+    /// there may be, and how long a manager waits for its client (`upstream_grace`).
     ///
     /// # Errors
     /// [`TlsError`] when backends want TLS and their authorities cannot be used; nothing changed.

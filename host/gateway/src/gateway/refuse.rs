@@ -19,6 +19,7 @@ use super::origin::BadOrigin;
 use super::refused::Refused;
 use super::upstream::UpstreamError;
 use crate::admission::{DenialReason, Denied};
+use wastegate_core::types::time::whole_ms;
 
 /// When it may be worth another try where nothing says better.
 const RETRY_AFTER_S: u64 = 5;
@@ -183,7 +184,7 @@ pub(super) fn flapping(left: Duration) -> Response {
     let body = json!({
         "error": "flapping",
         "message": "connections of this client end as soon as they have begun; wait",
-        "retry_after_ms": u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        "retry_after_ms": whole_ms(left),
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     retry_after(&mut response, left);

@@ -8,6 +8,7 @@ use crate::health;
 use crate::manager::Manager;
 use crate::observe::activity::HintName;
 use wastegate_core::signals::Pin;
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{ManagerKey, UserId};
 
 /// Why a manager could not be pinned.
@@ -53,7 +54,7 @@ impl Registry {
         manager.hints.pin(Pin {
             until: now.after(lasting),
         });
-        let lasting = i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX);
+        let lasting = i64::try_from(whole_ms(lasting)).unwrap_or(i64::MAX);
         manager.note_hint(HintName::Pin, lasting);
         Ok(())
     }

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use wastegate_core::decision::{self, Question, Row, Standing, TierTable};
 use wastegate_core::signals::Lifetimes;
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{
     DecisionId, Health, ManagerId, ManagerKey, Protection, ProtectionReason, Scope, Signal,
     SignalRow, Tier, Timestamp, UserId,
@@ -154,9 +155,7 @@ impl RecordedSnapshot {
         let manager = self.rows.get(place)?;
         let signals = &manager.signals;
         let idle = Duration::try_from_secs_f64(known(signals[Signal::IdleMs]) / 1e3);
-        let idle_ms = idle.map_or(0, |idle| {
-            u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)
-        });
+        let idle_ms = idle.map_or(0, whole_ms);
         Some(Row {
             manager: ManagerId::from_raw(place as u64),
             user: UserId::new("snapshot").ok()?,

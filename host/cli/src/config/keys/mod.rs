@@ -1,7 +1,25 @@
 //! The table of keys: every setting there is, once.
 //!
-//! A file per room lists its sections; a line there is all that a new key needs. What is read,
-//! checked, shown and documented follows from it.
+//! A file per room lists its sections; an entry there is all that a new key needs, besides the field
+//! with its default in the room's own settings. What is read, checked, shown and documented follows
+//! from it, and what SIGHUP changes.
+
+/// A section: the name of the draft, its path and what it is about; then its keys, each with a
+/// sentence for the operator, whether SIGHUP (`live`) or a start (`restart`) takes a new value over,
+/// its name, what it takes, and the field of the draft that it sets.
+macro_rules! section {
+    (
+        |$draft:ident| $path:expr, $about:expr;
+        $($(#[doc = $doc:literal])+ $effect:ident $name:ident: $shape:expr => $field:expr;)*
+    ) => {
+        Section::new($path, $about)$(.$effect(
+            stringify!($name),
+            $shape,
+            move |$draft| &mut $field,
+            concat!($($doc),+),
+        ))*
+    };
+}
 
 mod admission;
 mod cleanup;
@@ -20,7 +38,7 @@ mod server;
 mod sources;
 
 use super::draft::Draft;
-use super::key::Key;
+use super::key::{Effect, Key};
 use super::shape::Shape;
 use wastegate_core::types::spelling;
 
@@ -152,6 +170,15 @@ impl Table {
         }
     }
 
+    /// What is said of the key at this path, if there is one.
+    pub(super) fn with<R>(&self, path: &str, say: impl FnOnce(&Key) -> R) -> Option<R> {
+        match self.find(path) {
+            Found::Key(key) => Some(say(key)),
+            Found::Named(key) => Some(say(&key)),
+            Found::Section { .. } | Found::Tables | Found::Item(_) | Found::Unknown { .. } => None,
+        }
+    }
+
     /// Whether a TOML table may stand at this path.
     pub(super) fn is_section(&self, path: &str) -> bool {
         self.such_as(path).is_some()
@@ -200,42 +227,35 @@ impl Section {
         }
     }
 
-    /// One more key: its name, what it takes, the field that it sets, and a sentence for the
-    /// operator.
-    fn key<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
+    /// One more key that takes effect at SIGHUP.
+    fn live<T, S, L>(self, name: &str, shape: S, lens: L, doc: &str) -> Self
     where
-        T: PartialEq + 'static,
+        T: Clone + PartialEq + 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        self.key(name, Effect::Live, shape, lens, doc)
+    }
+
+    /// One more key that takes effect at the next start.
+    fn restart<T, S, L>(self, name: &str, shape: S, lens: L, doc: &str) -> Self
+    where
+        T: Clone + PartialEq + 'static,
+        S: Shape<T> + 'static,
+        L: Fn(&mut Draft) -> &mut T + 'static,
+    {
+        self.key(name, Effect::Restart, shape, lens, doc)
+    }
+
+    fn key<T, S, L>(mut self, name: &str, effect: Effect, shape: S, lens: L, doc: &str) -> Self
+    where
+        T: Clone + PartialEq + 'static,
         S: Shape<T> + 'static,
         L: Fn(&mut Draft) -> &mut T + 'static,
     {
         let path = format!("{}.{name}", self.path);
-        self.keys.push(Key::new(path, shape, doc, lens));
-        self
-    }
-
-    /// One more key, whose value nobody may see.
-    fn secret<T, S, L>(mut self, name: &str, shape: S, lens: L, doc: &str) -> Self
-    where
-        T: PartialEq + 'static,
-        S: Shape<T> + 'static,
-        L: Fn(&mut Draft) -> &mut T + 'static,
-    {
-        let path = format!("{}.{name}", self.path);
-        self.keys.push(Key::new(path, shape, doc, lens).secret());
-        self
-    }
-
-    /// All of its keys take effect when the settings are read again, except those named, which
-    /// need a restart.
-    fn live_except(mut self, restart: &[&str]) -> Self {
-        let live = |key: Key| {
-            if restart.contains(&key.name()) {
-                key
-            } else {
-                key.live()
-            }
-        };
-        self.keys = self.keys.into_iter().map(live).collect();
+        self.keys
+            .push(Key::new(path, effect, shape, doc.trim(), lens));
         self
     }
 

@@ -3,19 +3,19 @@
 use super::{DAY, GIB, HOUR, MINUTE, Section};
 use crate::config::draft::{Draft, JournalDraft};
 use crate::config::shape::{
-    BytesOrZero, Filter, MillisOrOff, OptionalPath, SHARE, SecretKey, Word, bytes, count, millis,
+    BytesOrZero, Filter, MillisOrOff, OptionalPath, SHARE, SecretKey, bytes, count, millis, one_of,
 };
 use wastegate::observe::logging::LogFormat;
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
-        Section::new("observe", "What leaves the process about those who use it.").secret(
-            "pseudonym_key",
-            SecretKey,
-            |d| &mut d.rooms.observe.pseudonym_key,
-            "The secret that ids in journals are hashed with; without one it is made anew at every \
-             start, so that the records of two runs cannot be joined.",
-        ),
+        section! {
+            |d| "observe", "What is recorded about users.";
+
+            /// The secret that ids in journals are hashed with; without one it is made anew at
+            /// every start, so that the records of two runs cannot be joined.
+            restart pseudonym_key: SecretKey => d.rooms.observe.pseudonym_key;
+        },
         log(),
         journal("observe.decisions", "The journal of decisions.", |d| {
             &mut d.decisions
@@ -31,30 +31,22 @@ pub(super) fn sections() -> Vec<Section> {
 }
 
 fn log() -> Section {
-    let formats = vec![("human", LogFormat::Human), ("json", LogFormat::Json)];
-    Section::new("observe.log", "Log lines, which go to standard error.")
-        .key(
-            "filter",
-            Filter,
-            |d| &mut d.rooms.observe.log.filter,
-            "Which lines are written.",
-        )
-        .key(
-            "format",
-            Word {
-                what: "format",
-                words: formats,
-            },
-            |d| &mut d.rooms.observe.log.format,
-            "What a line looks like.",
-        )
-        .key(
-            "repeats_per_s_max",
-            count(1, 1_000_000),
-            |d| &mut d.rooms.observe.log.repeats_per_s_max,
-            "Lines of one kind a second, from `info` upwards; the next one, or one when it is over, says \
-             how many were left out. Lines of policies have their own quota (`policy.log_lines_per_second_max`).",
-        )
+    section! {
+        |d| "observe.log", "Log lines, which go to standard error.";
+
+        /// Which lines are written.
+        restart filter: Filter => d.rooms.observe.log.filter;
+
+        /// The format of a line.
+        restart format: one_of("format", [
+            ("human", LogFormat::Human), ("json", LogFormat::Json),
+        ]) => d.rooms.observe.log.format;
+
+        /// Lines a second from one place in the code, from `info` upwards. What is beyond that is
+        /// counted, and a later line reports the count. Lines of policies have their own quota
+        /// (`policy.log_lines_per_second_max`).
+        restart repeats_per_s_max: count(1, 1_000_000) => d.rooms.observe.log.repeats_per_s_max;
+    }
 }
 
 fn journal(
@@ -62,97 +54,64 @@ fn journal(
     doc: &'static str,
     of: fn(&mut Draft) -> &mut JournalDraft,
 ) -> Section {
-    Section::new(path, doc)
-        .key(
-            "path",
-            OptionalPath,
-            move |d| &mut of(d).path,
-            "The file that is appended to, in a folder that exists; empty keeps no journal.",
-        )
-        .key(
-            "rotate_bytes",
-            bytes(4_096, 1_024 * GIB),
-            move |d| &mut of(d).limits.rotate_bytes,
-            "The file is rotated before it would grow beyond this.",
-        )
-        .key(
-            "rotate_age_ms",
-            MillisOrOff(millis(1_000, 366 * DAY)),
-            move |d| &mut of(d).limits.rotate_age,
-            "The file is rotated when it is older than this and is written to.",
-        )
-        .key(
-            "keep_files",
-            count(0, 100_000),
-            move |d| &mut of(d).limits.keep_files,
-            "Rotated files that are kept, newest first.",
-        )
-        .key(
-            "queue_lines_max",
-            count(1, 100_000_000),
-            move |d| &mut of(d).limits.queue_lines_max,
-            "Lines that may wait for the disk; beyond it lines are dropped.",
-        )
-        .key(
-            "queue_bytes_max",
-            bytes(1, 16 * GIB),
-            move |d| &mut of(d).limits.queue_bytes_max,
-            "What may wait for the disk; beyond it lines are dropped.",
-        )
+    section! {
+        |d| path,
+        doc;
+
+        /// The file that is appended to, in a folder that exists; empty keeps no journal.
+        restart path: OptionalPath => of(d).path;
+
+        /// The file is rotated before it would grow beyond this.
+        restart rotate_bytes: bytes(4_096, 1_024 * GIB) => of(d).limits.rotate_bytes;
+
+        /// The file is rotated when it is older than this and is written to.
+        restart rotate_age_ms: MillisOrOff(millis(1_000, 366 * DAY)) => of(d).limits.rotate_age;
+
+        /// Rotated files that are kept, newest first.
+        restart keep_files: count(0, 100_000) => of(d).limits.keep_files;
+
+        /// Lines that may wait for the disk; beyond it lines are dropped.
+        restart queue_lines_max: count(1, 100_000_000) => of(d).limits.queue_lines_max;
+
+        /// What may wait for the disk; beyond it lines are dropped.
+        restart queue_bytes_max: bytes(1, 16 * GIB) => of(d).limits.queue_bytes_max;
+    }
 }
 
 fn alerts() -> Section {
-    Section::new("observe.alerts", "When to speak up.")
-        .key(
-            "latency_max_ms",
-            millis(1, MINUTE),
-            |d| &mut d.rooms.observe.alerts.latency_max,
-            "Admission latency above which an alert is raised.",
-        )
-        .key(
-            "memory_bytes_max",
-            BytesOrZero {
-                max: 1_024 * 1_024 * GIB,
-            },
-            |d| &mut d.rooms.observe.alerts.memory_bytes_max,
-            "Resident memory above which an alert is raised; 0 for none.",
-        )
-        .key(
-            "stabilise_ms",
-            millis(0, HOUR),
-            |d| &mut d.rooms.observe.alerts.stabilise,
-            "How long a value must be at or below its limit before its alert is cleared.",
-        )
+    section! {
+        |d| "observe.alerts", "When alerts are raised.";
+
+        /// Admission latency above which an alert is raised.
+        restart latency_max_ms: millis(1, MINUTE) => d.rooms.observe.alerts.latency_max;
+
+        /// Resident memory above which an alert is raised; 0 for none.
+        restart memory_bytes_max: BytesOrZero { max: 1_024 * 1_024 * GIB }
+            => d.rooms.observe.alerts.memory_bytes_max;
+
+        /// How long a value must be at or below its limit before its alert is cleared.
+        restart stabilise_ms: millis(0, HOUR) => d.rooms.observe.alerts.stabilise;
+    }
 }
 
 fn pressure() -> Section {
-    Section::new(
-        "observe.alerts.pressure",
-        "Levels of pressure: the occupancy from which on each holds.",
-    )
-    .key("info", SHARE, |d| &mut d.pressure.info, "Worth a line.")
-    .key(
-        "warning",
-        SHARE,
-        |d| &mut d.pressure.warning,
-        "Worth a look.",
-    )
-    .key(
-        "critical",
-        SHARE,
-        |d| &mut d.pressure.critical,
-        "Somebody is about to be evicted.",
-    )
-    .key(
-        "emergency",
-        SHARE,
-        |d| &mut d.pressure.emergency,
-        "There is next to no room.",
-    )
-    .key(
-        "margin",
-        SHARE,
-        |d| &mut d.pressure.margin,
-        "How far below its threshold a level ends.",
-    )
+    section! {
+        |d| "observe.alerts.pressure",
+        "Levels of pressure: the occupancy from which on each holds.";
+
+        /// Worth a line in the log.
+        restart info: SHARE => d.pressure.info;
+
+        /// Worth an operator's attention.
+        restart warning: SHARE => d.pressure.warning;
+
+        /// Evictions are near.
+        restart critical: SHARE => d.pressure.critical;
+
+        /// There is almost no room left.
+        restart emergency: SHARE => d.pressure.emergency;
+
+        /// How far below its threshold a level ends.
+        restart margin: SHARE => d.pressure.margin;
+    }
 }

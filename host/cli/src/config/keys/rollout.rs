@@ -12,58 +12,39 @@ pub(super) fn sections() -> Vec<Section> {
 }
 
 fn limits() -> Section {
-    Section::new(
-        "policy.limits",
-        "Limits of the configured policy alone, instead of those of `[policy]`. Operators can change \
-         them live, as they can its parameters.",
-    )
-    .key(
-        "fuel_base",
-        inherited(count(1, FUEL_MAX)),
-        |d| &mut d.policy.limits.fuel_base,
-        "Fuel of every call, whatever its size.",
-    )
-    .key(
-        "fuel_per_row",
-        inherited(count(0, FUEL_MAX)),
-        |d| &mut d.policy.limits.fuel_per_row,
-        "Fuel of a call for each manager on top.",
-    )
-    .key(
-        "memory_bytes",
-        inherited(bytes(64 * KIB, 4 * GIB)),
-        |d| &mut d.policy.limits.memory_bytes,
-        "Memory of a call; at most `policy.memory_large_bytes_max`.",
-    )
-    .key(
-        "deadline_ms",
-        inherited(millis(1, 60 * SECOND)),
-        |d| &mut d.policy.limits.deadline,
-        "How long a call may take by the wall clock; at most `policy.deadline_large_ms`.",
-    )
+    section! {
+        |d| "policy.limits",
+        "Limits of the configured policy alone, instead of those of `[policy]`. Operators can \
+         change them live, as they can its parameters.";
+
+        /// Fuel of every call, whatever its size.
+        restart fuel_base: inherited(count(1, FUEL_MAX)) => d.policy.limits.fuel_base;
+
+        /// Fuel of a call for each manager on top.
+        restart fuel_per_row: inherited(count(0, FUEL_MAX)) => d.policy.limits.fuel_per_row;
+
+        /// Memory of a call; at most `policy.memory_large_bytes_max`.
+        restart memory_bytes: inherited(bytes(64 * KIB, 4 * GIB)) => d.policy.limits.memory_bytes;
+
+        /// How long a call may take by the wall clock; at most `policy.deadline_large_ms`.
+        restart deadline_ms: inherited(millis(1, 60 * SECOND)) => d.policy.limits.deadline;
+    }
 }
 
 fn kept() -> Section {
-    Section::new(
-        "policy.rollout",
-        "What is kept of policies, so that operators can change them on a running server and go back.",
-    )
-    .key(
-        "state_dir",
-        OptionalPath,
-        |d| &mut d.rooms.rollout.state_dir,
-        "The folder for revisions, who is in charge, and the audit log; empty to keep them in memory, so that a restart begins with what is configured.",
-    )
-    .key(
-        "revisions_kept",
-        count(1, 1_000),
-        |d| &mut d.rooms.rollout.revisions_kept,
-        "The newest revisions of each policy that are kept, besides those in use.",
-    )
-    .key(
-        "warm_max",
-        count(0, 64),
-        |d| &mut d.rooms.rollout.warm_max,
-        "Revisions that stay compiled although they are not in use, for an instant way back.",
-    )
+    section! {
+        |d| "policy.rollout",
+        "What is kept of policies, so that operators can change them on a running server and go \
+         back.";
+
+        /// The folder for revisions, the active revision and the audit log; empty to keep them in
+        /// memory, so that a restart begins with the configured policy.
+        restart state_dir: OptionalPath => d.rooms.rollout.state_dir;
+
+        /// The newest revisions of each policy that are kept, besides those in use.
+        restart revisions_kept: count(1, 1_000) => d.rooms.rollout.revisions_kept;
+
+        /// Revisions that stay compiled although they are not in use, for an instant way back.
+        restart warm_max: count(0, 64) => d.rooms.rollout.warm_max;
+    }
 }

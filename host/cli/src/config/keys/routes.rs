@@ -16,60 +16,38 @@ const DOC: &str = "A route: its own backends for a path and all beneath it, at e
 
 /// The keys of one of them.
 pub(super) fn section(at: usize) -> Section {
-    Section::new(format!("{PATH}[{at}]"), DOC)
-        .key(
-            "path",
-            path(),
-            move |d| &mut route(d, at).path,
-            "The beginning of the paths that it serves, by whole segments: `/chat` covers `/chat` and \
-             `/chat/7`, not `/chatter`.",
-        )
-        .key(
-            "host",
-            host_or_none(),
-            move |d| &mut route(d, at).host,
-            "The host that it serves, as requests name it; empty for every host.",
-        )
-        .key(
-            "upstream",
-            upstreams(),
-            move |d| &mut route(d, at).upstream,
-            "Its servers; at least one. `upstream_balance` and the other keys of that beginning hold \
-             for them too.",
-        )
-        .key(
-            "strip_prefix",
-            Switch,
-            move |d| &mut route(d, at).strip_prefix,
-            "Whether `path` is cut from what the servers see: `/chat/7` becomes `/7`.",
-        )
-        .key(
-            "managers_per_user",
-            inherited(count(1, 1_000_000)),
-            move |d| &mut route(d, at).managers_per_user,
-            "Managers that one user may hold here, counted apart from all others: such a user is \
-             called `USER@@ROUTE` in records and by operators. `inherit` counts them with the others, \
-             by `limits.managers_per_user`.",
-        )
-        .key(
-            "identity",
-            inherited(super::identity::mode()),
-            move |d| &mut route(d, at).identity,
-            "How users prove who they are here, with the other settings of `[identity]`.",
-        )
-        .key(
-            "frame_bytes_max",
-            inherited(bytes(125, GIB)),
-            move |d| &mut route(d, at).frame_bytes_max,
-            "The largest frame that a client may send here, its payload.",
-        )
-        .key(
-            "message_bytes_max",
-            inherited(bytes(125, GIB)),
-            move |d| &mut route(d, at).message_bytes_max,
-            "The largest message that a client may send here, its payload.",
-        )
-        .live_except(&[])
+    section! {
+        |d| format!("{PATH}[{at}]"),
+        DOC;
+
+        /// The beginning of the paths that the route serves, by whole segments: `/chat` covers
+        /// `/chat` and `/chat/7`, not `/chatter`.
+        live path: path() => route(d, at).path;
+
+        /// The host that the route serves, as requests name it; empty for every host.
+        live host: host_or_none() => route(d, at).host;
+
+        /// Its backends; at least one. The keys of `[gateway]` that begin with `upstream_` apply to
+        /// them too.
+        live upstream: upstreams() => route(d, at).upstream;
+
+        /// Whether `path` is removed from the path that backends see: `/chat/7` becomes `/7`.
+        live strip_prefix: Switch => route(d, at).strip_prefix;
+
+        /// Managers that one user may hold on this route, counted apart from all others; records
+        /// and the operators' API call such a user `USER@@ROUTE`. `inherit` counts them with the
+        /// others, by `limits.managers_per_user`.
+        live managers_per_user: inherited(count(1, 1_000_000)) => route(d, at).managers_per_user;
+
+        /// How users prove who they are on this route; the other settings of `[identity]` apply.
+        live identity: inherited(super::identity::mode()) => route(d, at).identity;
+
+        /// The largest frame that a client may send on this route, its payload.
+        live frame_bytes_max: inherited(bytes(125, GIB)) => route(d, at).frame_bytes_max;
+
+        /// The largest message that a client may send on this route, its payload.
+        live message_bytes_max: inherited(bytes(125, GIB)) => route(d, at).message_bytes_max;
+    }
 }
 
 fn route(draft: &mut Draft, at: usize) -> &mut route::Config {

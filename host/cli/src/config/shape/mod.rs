@@ -18,7 +18,7 @@ pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
 pub(super) use text::{Address, AddressOrOff, Name, OptionalPath};
 pub(super) use unset::{auto, inherited};
-pub(super) use word::{Word, Words};
+pub(super) use word::{Word, Words, one_of};
 
 use super::raw::{Raw, SettingValue};
 

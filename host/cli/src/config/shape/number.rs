@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Shape;
 use crate::config::raw::{Raw, SettingValue};
+use wastegate_core::types::time::whole_ms;
 
 /// A whole number within a range.
 pub(in crate::config) struct Whole {
@@ -153,7 +154,7 @@ impl Shape<Duration> for Millis {
     }
 
     fn show(&self, value: &Duration) -> SettingValue {
-        SettingValue::Whole(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+        SettingValue::Whole(whole_ms(*value))
     }
 
     #[cfg(test)]

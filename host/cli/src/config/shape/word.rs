@@ -6,8 +6,17 @@ use wastegate_core::types::spelling;
 
 /// One word of a closed list.
 pub(in crate::config) struct Word<T: 'static> {
-    pub what: &'static str,
-    pub words: Vec<(&'static str, T)>,
+    what: &'static str,
+    words: Vec<(&'static str, T)>,
+}
+
+/// One of these words; `what` they are is for messages.
+pub(in crate::config) fn one_of<T: 'static>(
+    what: &'static str,
+    words: impl Into<Vec<(&'static str, T)>>,
+) -> Word<T> {
+    let words = words.into();
+    Word { what, words }
 }
 
 impl<T: Copy + PartialEq> Word<T> {

@@ -4,6 +4,7 @@ mod documents;
 mod generated;
 mod layers;
 mod malformed;
+pub(crate) mod reread;
 mod round_trip;
 mod routes;
 mod table;

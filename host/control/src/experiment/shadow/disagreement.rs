@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::OUTCOME_WITHIN;
 use wastegate_core::decision::{Question, Row, Standing};
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{DecisionId, Health, ManagerId, ManagerKey, Signal, Timestamp, UserId};
 
 /// Disagreements that are followed at once; of more, the oldest are forgotten.
@@ -144,11 +145,8 @@ impl Disagreements {
             };
             if row.last_activity > disagreement.at {
                 disagreement.shadow.wrong = Some(true);
-                let after = row.last_activity.since(disagreement.at).as_millis();
-                disagreement
-                    .shadow
-                    .wanted_after_ms
-                    .get_or_insert(u64::try_from(after).unwrap_or(u64::MAX));
+                let after = whole_ms(row.last_activity.since(disagreement.at));
+                disagreement.shadow.wanted_after_ms.get_or_insert(after);
             } else {
                 disagreement.shadow.wrong.get_or_insert(false);
             }

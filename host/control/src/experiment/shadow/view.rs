@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,6 +10,7 @@ use super::disagreement::{Disagreement, Outcomes};
 use super::{Shadow, ShadowRefused, ShadowSpec, Shadows};
 use wastegate_core::decision::PolicyRef;
 use wastegate_core::stats::counts::mcnemar;
+use wastegate_core::types::time::whole_ms;
 
 /// One shadow, as the operators' API shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -87,13 +87,12 @@ impl Shadows {
         let outcomes = findings.partings.outcomes();
         let asked = findings.asked;
         let mean = |sum: u64| sum.checked_div(asked).unwrap_or_default();
-        let running = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         ShadowView {
             spec: shadow.spec.clone(),
             policy: shadow.about.clone(),
             params: shadow.params.to_vec(),
             by: shadow.by.clone(),
-            for_ms: running(now.since(shadow.since)),
+            for_ms: whole_ms(now.since(shadow.since)),
             decisions: shadow.seen.load(Ordering::Relaxed),
             asked,
             dropped: shadow.dropped.load(Ordering::Relaxed),

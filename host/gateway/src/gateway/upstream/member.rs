@@ -23,7 +23,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{Upstream, UpstreamError};
 use crate::observe::Throttle;
-use wastegate_core::types::time::doubled;
+use wastegate_core::types::time::{doubled, whole_ms};
 use wastegate_core::types::{SplitMix64, Timestamp};
 
 pub use view::BackendView;
@@ -233,7 +233,7 @@ impl Member {
         let failures = record.failures;
         drop(record);
         let upstream = &self.upstream;
-        let pause_ms = pause.as_millis();
+        let pause_ms = whole_ms(pause);
         if let Some(suppressed) = self.reports.pass(now, ()) {
             tracing::warn!(%upstream, error = text, failures, pause_ms, suppressed, "a backend failed and is left alone for a while");
         }

@@ -31,6 +31,8 @@ pub use pool::{Availability, Balance, Upstreams};
 pub use refusal::BackendRefusal;
 pub(super) use tries::{Attempt, Purpose};
 
+use wastegate_core::types::host;
+
 /// Which host a backend is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UpstreamHost {
@@ -173,25 +175,18 @@ impl Upstream {
     /// Whether it is certain that this is a listener of ours: a backend that would be this server again.
     #[must_use]
     pub fn is_listener(&self, listener: SocketAddr) -> bool {
-        let host = self.host();
-        let ip = match host.parse::<IpAddr>() {
+        let is_local = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+        let ip = match self.host().parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical(),
-            Err(_) if host.eq_ignore_ascii_case("localhost") => {
-                return self.is_port_of(listener)
-                    && (listener.ip().is_loopback() || listener.ip().is_unspecified());
+            // It may be either of the two.
+            Err(_) if self.host().eq_ignore_ascii_case("localhost") && is_local(listener.ip()) => {
+                listener.ip()
             }
             Err(_) => return false,
         };
-        let ours = listener.ip().to_canonical();
-        let of_any = ours.is_unspecified()
-            && (ours.is_ipv6() || ip.is_ipv4())
-            && (ip.is_loopback() || ip.is_unspecified());
-        self.is_port_of(listener) && (ip == ours || of_any)
-    }
-
-    fn is_port_of(&self, listener: SocketAddr) -> bool {
-        // Port 0 lets the system choose a free port.
-        listener.port() != 0 && listener.port() == self.port()
+        // Which addresses besides these are of this machine is not known here.
+        let may_be_ours = ip == listener.ip().to_canonical() || is_local(ip);
+        may_be_ours && host::takes(listener, SocketAddr::new(ip, self.port()))
     }
 
     /// Where it is asked for what a request that is no upgrade wants. Its own path is that of its

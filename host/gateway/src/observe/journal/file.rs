@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::rotation::Rotation;
 use crate::observe::config::JournalConfig;
 use wastegate_core::types::Clock;
+use wastegate_core::types::time::whole_ms;
 use wastegate_files as files;
 
 /// The journal's current file. Closed after a failure and opened again by the next append.
@@ -155,7 +156,7 @@ fn born_unix_ms(file: &File) -> Option<u64> {
         .created()
         .ok()?
         .duration_since(UNIX_EPOCH);
-    u64::try_from(since_epoch.ok()?.as_millis()).ok()
+    since_epoch.ok().map(whole_ms)
 }
 
 /// The length of the longest run of whole lines within `room`, if there is one.

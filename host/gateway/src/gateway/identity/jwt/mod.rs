@@ -21,6 +21,7 @@ use self::keys::{Keys, NoKey};
 use super::claims::Reader;
 use super::token::{TOKEN_BYTES_MAX, Taken};
 use super::{Identified, Identify, Identity, Naming, Unidentified, token};
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Clock, Secret};
 
 pub use keys::KeysError;
@@ -174,7 +175,7 @@ impl Jwt {
     /// RFC 7519, sections 4.1.4 and 4.1.5. A token that never expires is none.
     fn check_moments(&self, claims: &Map<String, Value>) -> Result<(), Unidentified> {
         let now = self.clock.unix_ms(self.clock.now());
-        let leeway = u64::try_from(self.config.jwt.leeway.as_millis()).unwrap_or(u64::MAX);
+        let leeway = whole_ms(self.config.jwt.leeway);
         let expires = moment(claims, "exp")?.ok_or_else(|| bad("claim `exp` is missing"))?;
         if expires.saturating_add(leeway) <= now {
             return Err(bad("it has expired"));

@@ -1,12 +1,12 @@
 //! A backend as operators see it.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Member, Phase};
 use wastegate_core::types::Timestamp;
+use wastegate_core::types::time::whole_ms;
 
 /// What is known of one backend.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,8 +58,7 @@ impl BackendView {
 impl Member {
     pub(in crate::gateway::upstream) fn view(&self, now: Timestamp) -> BackendView {
         let record = self.record.lock();
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let ago = |at: Option<Timestamp>| at.map(|at| ms(now.since(at)));
+        let ago = |at: Option<Timestamp>| at.map(|at| whole_ms(now.since(at)));
         let (up, state) = match record.phase {
             Phase::Unknown => (None, "unknown"),
             Phase::Up => (Some(true), "up"),
@@ -70,7 +69,7 @@ impl Member {
             url: self.upstream.to_string(),
             up,
             state,
-            since_ms: ms(now.since(record.since)),
+            since_ms: whole_ms(now.since(record.since)),
             reached: record.reachable,
             connections: self.connections.load(Ordering::Relaxed),
             failures: record.failures,
@@ -78,7 +77,7 @@ impl Member {
             last_failure_ms: ago(record.failed_at),
             last_success_ms: ago(record.succeeded_at),
             retry_in_ms: match record.phase {
-                Phase::Away { until } => Some(ms(until.since(now))),
+                Phase::Away { until } => Some(whole_ms(until.since(now))),
                 _ => None,
             },
         }

@@ -1,0 +1,332 @@
+//! What settings of several rooms can only get wrong together: the rules that hold for a program with a
+//! file of settings and for a server that embeds the gateway.
+//!
+//! Rules call a setting by its key in the file. Not here: what one value may be alone (the file's table
+//! says so), and rules that need listeners or ways to identify clients.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Settings;
+use crate::gateway::route;
+use wastegate_core::types::time::whole_ms;
+
+/// Routes of one configuration: each request looks through them in turn.
+const ROUTES_MAX: usize = 256;
+
+/// What is wrong with settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The keys that are wrong together, as a file names them.
+    pub keys: Vec<String>,
+    /// Why they are.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.keys.iter().map(|key| format!("`{key}`")).collect();
+        let keys = keys.join(" and ");
+        write!(f, "{keys}: {}; {}", self.reason, self.remedy)
+    }
+}
+
+/// One key that must not pass another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The key with the smaller value.
+    pub lower: &'static str,
+    /// How far it may go.
+    pub relation: Relation,
+    /// The key with the larger value.
+    pub upper: &'static str,
+    /// Why.
+    pub because: &'static str,
+}
+
+/// How far the lower key may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// Not as far as the upper one.
+    Below,
+    /// As far as the upper one.
+    AtMost,
+}
+
+impl Relation {
+    /// The words of the reference: `below`, `at most`.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "at most",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::AtMost => "to at most",
+        }
+    }
+
+    /// Whether two values are in order.
+    #[must_use]
+    pub fn holds<T: PartialOrd>(self, lower: &T, upper: &T) -> bool {
+        match self {
+            Self::Below => lower < upper,
+            Self::AtMost => lower <= upper,
+        }
+    }
+}
+
+impl Order {
+    /// The fault of values that are not in this order.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        let &Self {
+            lower,
+            relation,
+            upper,
+            because,
+        } = self;
+        Fault {
+            keys: vec![lower.to_owned(), upper.to_owned()],
+            reason: because.to_owned(),
+            remedy: format!("set `{lower}` {} `{upper}`", relation.remedy()),
+        }
+    }
+}
+
+/// An order with the two values in the settings.
+struct Rule {
+    order: Order,
+    of: fn(&Settings) -> (u64, u64),
+}
+
+/// Every such order of the gateway's settings.
+const RULES: [Rule; 8] = [
+    Rule {
+        order: Order {
+            lower: "health.pong_deadline_ms",
+            relation: Relation::Below,
+            upper: "health.ping_interval_ms",
+            because: "a heartbeat has to be over before the next one starts",
+        },
+        of: |it| {
+            (
+                whole_ms(it.health.pong_deadline),
+                whole_ms(it.health.ping_interval),
+            )
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "health.probe_deadline_ms",
+            relation: Relation::Below,
+            upper: "admission.budget_ms",
+            because: "an admission that probes has to evict within the same budget",
+        },
+        of: |it| {
+            (
+                whole_ms(it.health.probe_deadline),
+                whole_ms(it.admission.budget),
+            )
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "health.suspect_after_misses",
+            relation: Relation::Below,
+            upper: "health.half_open_after_misses",
+            because: "a peer is suspect before it is half-open",
+        },
+        of: |it| {
+            let health = &it.health;
+            (
+                health.suspect_after_misses.into(),
+                health.half_open_after_misses.into(),
+            )
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "health.degraded_rtt_ms",
+            relation: Relation::Below,
+            upper: "health.poor_rtt_ms",
+            because: "a connection is degraded before it is poor",
+        },
+        of: |it| {
+            (
+                whole_ms(it.health.degraded_rtt),
+                whole_ms(it.health.poor_rtt),
+            )
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "health.stalled_after_ms",
+            relation: Relation::AtMost,
+            upper: "connection.stall_max_ms",
+            because: "a connection has to count as stalled before it is closed for it",
+        },
+        of: |it| {
+            (
+                whole_ms(it.health.stalled_after),
+                whole_ms(it.connection.stall_max),
+            )
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "connection.frame_bytes_max",
+            relation: Relation::AtMost,
+            upper: "connection.message_bytes_max",
+            because: "a message is at least one frame",
+        },
+        of: |it| {
+            let frame = it.connection.frame_bytes_max.unwrap_or_default();
+            (frame as u64, it.connection.message_bytes_max as u64)
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "connection.message_bytes_max",
+            relation: Relation::AtMost,
+            upper: "connection.outbox_bytes_max",
+            because: "an outbox has to hold at least one message",
+        },
+        of: |it| {
+            let connection = &it.connection;
+            (
+                connection.message_bytes_max as u64,
+                connection.outbox_bytes_max as u64,
+            )
+        },
+    },
+    Rule {
+        order: Order {
+            lower: "limits.managers_per_user",
+            relation: Relation::AtMost,
+            upper: "limits.managers_total",
+            because: "one user cannot hold more than the node",
+        },
+        of: |it| {
+            (
+                it.limits.managers_per_user.into(),
+                it.limits.managers_total.into(),
+            )
+        },
+    },
+];
+
+/// Every order that the gateway's settings must have, in the order of the reference.
+pub fn orders() -> impl Iterator<Item = &'static Order> {
+    RULES.iter().map(|rule| &rule.order)
+}
+
+impl Settings {
+    /// Everything that these settings get wrong together; empty if they can be used.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let broken = RULES.iter().filter(|rule| {
+            let (lower, upper) = (rule.of)(self);
+            !rule.order.relation.holds(&lower, &upper)
+        });
+        let mut faults: Vec<Fault> = broken.map(|rule| rule.order.fault()).collect();
+        faults.extend(route_faults(
+            &self.gateway.routes,
+            self.connection.message_bytes_max,
+            self.limits.managers_total,
+        ));
+        faults
+    }
+}
+
+/// What is wrong with routes: each leads somewhere and to nothing that another one leads to, within the
+/// limits of the node, managers, and of all connections, bytes of a message.
+#[must_use]
+pub fn route_faults(
+    routes: &[route::Config],
+    message_bytes_max: usize,
+    managers_total: u32,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut fault = |keys: &[&str], reason: &str, remedy: &str| {
+        faults.push(Fault {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        });
+    };
+    let key = |at: usize, name: &str| format!("gateway.route[{at}].{name}");
+    if routes.len() > ROUTES_MAX {
+        let reason = format!("there are more than {ROUTES_MAX} routes");
+        fault(&[&key(ROUTES_MAX, "path")], &reason, "take some out");
+    }
+    let mut names = BTreeMap::new();
+    for (at, route) in routes.iter().enumerate() {
+        if route.upstream.is_empty() {
+            let remedy = "name one, such as [\"ws://127.0.0.1:8000\"]";
+            fault(&[&key(at, "upstream")], "a route leads to a server", remedy);
+        }
+        if let Some(first) = names.insert(route.name(), at) {
+            let reason = "two routes serve the same paths of the same hosts";
+            let remedy = "leave one of them out, or name its host";
+            fault(&[&key(first, "path"), &key(at, "path")], reason, remedy);
+        }
+        let message = route.message_bytes_max.unwrap_or(message_bytes_max);
+        if route.frame_bytes_max.is_some_and(|frame| frame > message) {
+            let whole = match route.message_bytes_max {
+                Some(_) => key(at, "message_bytes_max"),
+                None => "connection.message_bytes_max".to_owned(),
+            };
+            let frame = key(at, "frame_bytes_max");
+            let remedy = format!("set `{frame}` to at most `{whole}`");
+            fault(
+                &[&frame, &whole],
+                "a message is at least one frame",
+                &remedy,
+            );
+        }
+        if route
+            .managers_per_user
+            .is_some_and(|own| own > managers_total)
+        {
+            let own = key(at, "managers_per_user");
+            let remedy = format!("set `{own}` to at most `limits.managers_total`");
+            let reason = "one user cannot hold more than the node";
+            fault(&[&own, "limits.managers_total"], reason, &remedy);
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_no_fault() {
+        assert_eq!(Settings::default().faults(), []);
+    }
+
+    #[test]
+    fn a_fault_names_its_keys_and_what_to_do() {
+        let mut settings = Settings::default();
+        settings.limits.managers_total = settings.limits.managers_per_user - 1;
+        settings.gateway.routes = vec![route::Config::default()];
+        let said: Vec<_> = settings.faults().iter().map(Fault::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "`limits.managers_per_user` and `limits.managers_total`: one user cannot hold more \
+                 than the node; set `limits.managers_per_user` to at most `limits.managers_total`",
+                "`gateway.route[0].upstream`: a route leads to a server; name one, such as \
+                 [\"ws://127.0.0.1:8000\"]",
+            ]
+        );
+    }
+}
