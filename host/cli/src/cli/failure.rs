@@ -17,7 +17,7 @@ const EX_FAILURE: u8 = 1;
 
 /// Why a verb ended before it was done.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The terminal cannot be written to, or the system gives no runtime.
     Io(io::Error),
     /// Anything else.

@@ -1,15 +1,15 @@
 //! Random numbers from a seed, and the distributions that users are drawn from.
 
 /// PCG's linear congruence with a mixed output.
-pub struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
-    pub const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// In [0, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -18,7 +18,7 @@ impl Draw {
         ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn happens(&mut self, chance: f64) -> bool {
+    pub(crate) fn happens(&mut self, chance: f64) -> bool {
         self.uniform() < chance
     }
 
@@ -28,7 +28,7 @@ impl Draw {
     }
 
     /// Marsaglia and Tsang's method (2000), of scale 1.
-    pub fn gamma(&mut self, shape: f64) -> f64 {
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             return self.gamma(shape + 1.0) * self.uniform().powf(1.0 / shape);
         }
@@ -43,18 +43,18 @@ impl Draw {
         }
     }
 
-    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+    pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
         let (x, y) = (self.gamma(a), self.gamma(b));
         x / (x + y)
     }
 
     /// At least 1; its tail falls as x^-`shape`.
-    pub fn pareto(&mut self, shape: f64) -> f64 {
+    pub(crate) fn pareto(&mut self, shape: f64) -> f64 {
         (1.0 - self.uniform()).powf(-1.0 / shape)
     }
 
     /// Knuth's method; means above 30 by a normal.
-    pub fn poisson(&mut self, mean: f64) -> u64 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
         if mean > 30.0 {
             return (mean + mean.sqrt() * self.normal()).round().max(0.0) as u64;
         }
@@ -66,7 +66,7 @@ impl Draw {
         count
     }
 
-    pub fn binomial(&mut self, tries: u64, chance: f64) -> u64 {
+    pub(crate) fn binomial(&mut self, tries: u64, chance: f64) -> u64 {
         (0..tries).filter(|_| self.happens(chance)).count() as u64
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::definition::{ArmSpec, CHAMPION};
+use super::super::definition::{ArmSpec, ACTIVE};
 use super::super::entry::ExperimentState;
 use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};
@@ -69,7 +69,7 @@ impl Experiments {
     /// revision that it began with.
     fn keep_true(&self, running: &Running) {
         if self
-            .outdated(running, |spec| spec.policy == CHAMPION)
+            .outdated(running, |spec| spec.policy == ACTIVE)
             .is_empty()
         {
             return;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::experiment::definition::CHAMPION;
+use crate::experiment::definition::ACTIVE;
 use crate::experiment::testing::definition;
 use wastegate::observe::pseudonym::PseudonymKey;
 use wastegate_core::decision::builtin::BuiltIn;
@@ -35,7 +35,7 @@ impl Backstage for FakeBackstage {
             return Err(format!("there is no policy `{}`", arm.policy));
         }
         let fingerprint = self.fingerprint(arm);
-        let pinned = before.filter(|_| arm.policy != CHAMPION);
+        let pinned = before.filter(|_| arm.policy != ACTIVE);
         let digest = pinned.map_or(fingerprint.as_str(), |before| &before.digest);
         Ok(ArmCandidate {
             about: PolicyRef {
