@@ -7,6 +7,7 @@ use super::Terminal;
 use super::failure::Failure;
 use super::policy::subject;
 use super::replay::{Input, progress};
+use super::trace::tell_missing;
 use wastegate_lab::replay::tune::{
     HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, TuneVerdict, Tuned, tune,
 };
@@ -73,10 +74,13 @@ impl Args {
 
     fn search(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment, out, ..
+            environment,
+            out,
+            err,
         } = terminal;
         let seed = self.input.seed;
-        let ready = self.input.ready(environment)?;
+        let ready = self.input.ready(environment, err)?;
+        tell_missing(&ready.loaded, err)?;
         let program = subject::program(&ready.engine, &self.policy)?;
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)

@@ -15,6 +15,7 @@ pub mod run;
 pub mod tally;
 
 mod held;
+mod keys;
 mod truth;
 pub mod tune;
 mod user;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::candidate::ReplayCandidate;
+use super::keys::keys;
 use super::rules::Rules;
 use super::tally::ReplayTally;
 use super::user::{Decision, Played, Stage, play};
@@ -102,11 +103,7 @@ impl<'a> Replay<'a> {
                 .iter()
                 .map(|user| UserId::new(user))
                 .collect::<Result<_, _>>()?,
-            keys: trace
-                .sessions
-                .iter()
-                .map(|session| ManagerKey::held(&session.key))
-                .collect::<Result<_, _>>()?,
+            keys: keys(&trace.sessions)?,
             attaches: trace.events.iter().any(attach),
             begin_ms: trace.events.first().map_or(0, |event| event.at_ms),
             threads: threads.max(1),
@@ -220,6 +217,15 @@ impl<'a> Replay<'a> {
         later
             .find(|event| event.kind.is_wanted())
             .map(|event| event.at_ms)
+    }
+
+    /// A user's session by the key that a question has for it.
+    #[must_use]
+    pub fn session(&self, user: u32, key: &ManagerKey) -> Option<u32> {
+        let sessions = &self.by_user.trace().sessions;
+        let mut keyed = sessions.iter().zip(&self.keys);
+        let place = keyed.position(|(session, held)| session.user == user && held == key)?;
+        u32::try_from(place).ok()
     }
 
     /// How many users there are.

@@ -276,7 +276,11 @@ impl Run {
         Trial {
             params,
             chosen_by: self.chosen_by,
-            held_out: self.held_out.iter().map(|(_, value)| value).sum(),
+            // The sum of nothing is -0 in floating point.
+            held_out: self
+                .held_out
+                .iter()
+                .fold(0.0, |sum, (_, value)| sum + value),
         }
     }
 
@@ -341,6 +345,23 @@ mod tests {
             (200..300).contains(&small),
             "by orders of magnitude: {small}"
         );
+    }
+
+    #[test]
+    fn p25_nobody_held_out_comes_to_zero() {
+        let search = Search {
+            objective: Objective::Evictions,
+            trials: 1,
+            held_out: 0.1,
+            alpha: 0.05,
+            seed: 1,
+        };
+        let trial = Run::new(&[], &search).trial(Vec::new());
+        assert_eq!(
+            serde_json::to_string(&trial).unwrap(),
+            r#"{"params":[],"chosen_by":0.0,"held_out":0.0}"#
+        );
+        assert_eq!(change(&[], 0.05), None);
     }
 
     #[test]

@@ -14,17 +14,21 @@ pub const NAMES_MAX: usize = 5_000_000;
 /// slow task told late. They are put in order.
 pub const DISORDER_MS_MAX: u64 = 60_000;
 /// The year 3000, in milliseconds: nothing was recorded there.
-const FUTURE_MS: u64 = 32_503_680_000_000;
+pub(super) const FUTURE_MS: u64 = 32_503_680_000_000;
 
 /// A trace in the making.
 #[derive(Debug, Default)]
 pub struct TraceBuilder {
     trace: Trace,
     users: HashMap<Arc<str>, u32>,
-    sessions: HashMap<(u32, Arc<str>), u32>,
+    keys: HashMap<Arc<str>, u32>,
+    /// By user and key.
+    sessions: HashMap<(u32, u32), u32>,
     devices: HashMap<Arc<str>, u32>,
     latest_ms: u64,
     disordered: bool,
+    /// Lines may be in any order.
+    sorts: bool,
 }
 
 /// One line, its names not interned yet.
@@ -52,26 +56,56 @@ pub enum NotTaken {
 }
 
 impl TraceBuilder {
+    /// One that puts every line in order, however far back it lies.
+    #[must_use]
+    pub fn sorting() -> Self {
+        Self {
+            sorts: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes one event.
     ///
     /// # Errors
     /// [`NotTaken`] when it is out of order by more than [`DISORDER_MS_MAX`], in the future, or over
     /// a limit.
     pub fn add(&mut self, raw: RawEvent<'_>) -> Result<(), NotTaken> {
-        if raw.at_ms >= FUTURE_MS {
-            return Err(NotTaken::Problem(LineProblem::Future(raw.at_ms)));
+        self.pass(raw.at_ms).map_err(NotTaken::Problem)?;
+        self.push(raw)
+    }
+
+    /// Looks whether an event of that moment may come now.
+    ///
+    /// # Errors
+    /// [`LineProblem`] when it is out of order by more than [`DISORDER_MS_MAX`], or in the future.
+    pub(super) fn pass(&mut self, at_ms: u64) -> Result<(), LineProblem> {
+        if at_ms >= FUTURE_MS {
+            return Err(LineProblem::Future(at_ms));
         }
-        if raw.at_ms < self.latest_ms {
-            let back_ms = self.latest_ms - raw.at_ms;
-            if back_ms > DISORDER_MS_MAX {
-                return Err(NotTaken::Problem(LineProblem::Unordered {
-                    back_ms,
-                    most_ms: DISORDER_MS_MAX,
-                }));
-            }
-            self.disordered = true;
+        let back_ms = self.latest_ms.saturating_sub(at_ms);
+        if back_ms > DISORDER_MS_MAX && !self.sorts {
+            return Err(LineProblem::Unordered {
+                back_ms,
+                most_ms: DISORDER_MS_MAX,
+            });
         }
-        self.latest_ms = self.latest_ms.max(raw.at_ms);
+        self.latest_ms = self.latest_ms.max(at_ms);
+        Ok(())
+    }
+
+    /// The latest moment that may have come so far, ms.
+    pub(super) const fn latest_ms(&self) -> u64 {
+        self.latest_ms
+    }
+
+    /// Takes one event that was let [pass](Self::pass).
+    ///
+    /// # Errors
+    /// [`NotTaken::Full`].
+    pub(super) fn push(&mut self, raw: RawEvent<'_>) -> Result<(), NotTaken> {
+        let last_ms = self.trace.events.last().map_or(0, |event| event.at_ms);
+        self.disordered |= raw.at_ms < last_ms;
         if self.trace.events.len() >= EVENTS_MAX {
             return Err(NotTaken::Full("events", EVENTS_MAX));
         }
@@ -98,18 +132,22 @@ impl TraceBuilder {
         Ok(place)
     }
 
-    fn session(&mut self, user: u32, key: &str) -> Result<u32, NotTaken> {
-        let key: Arc<str> = key.into();
-        if let Some(&known) = self.sessions.get(&(user, key.clone())) {
+    fn session(&mut self, user: u32, name: &str) -> Result<u32, NotTaken> {
+        let (key, place) = match self.keys.get_key_value(name) {
+            Some((key, place)) => (key.clone(), *place),
+            None => {
+                let (key, place) = new_name(name, self.keys.len(), "managers")?;
+                self.keys.insert(key.clone(), place);
+                (key, place)
+            }
+        };
+        if let Some(&known) = self.sessions.get(&(user, place)) {
             return Ok(known);
         }
-        let (key, place) = new_name(&key, self.trace.sessions.len(), "managers")?;
-        self.trace.sessions.push(TraceSession {
-            user,
-            key: key.clone(),
-        });
-        self.sessions.insert((user, key), place);
-        Ok(place)
+        let number = number(self.trace.sessions.len(), "managers")?;
+        self.trace.sessions.push(TraceSession { user, key });
+        self.sessions.insert((user, place), number);
+        Ok(number)
     }
 
     fn device(&mut self, name: &str) -> Result<u32, NotTaken> {
@@ -139,8 +177,13 @@ impl TraceBuilder {
 }
 
 fn new_name(name: &str, held: usize, what: &'static str) -> Result<(Arc<str>, u32), NotTaken> {
+    Ok((name.into(), number(held, what)?))
+}
+
+/// The number of one more, while there is room for it.
+fn number(held: usize, what: &'static str) -> Result<u32, NotTaken> {
     match u32::try_from(held) {
-        Ok(place) if held < NAMES_MAX => Ok((name.into(), place)),
+        Ok(number) if held < NAMES_MAX => Ok(number),
         _ => Err(NotTaken::Full(what, NAMES_MAX)),
     }
 }

@@ -7,10 +7,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use wastegate_core::types::spelling;
 
-use super::builder::RawEvent;
+use super::builder::{FUTURE_MS, RawEvent};
+use super::clock::Clock;
+use super::columns;
 use super::error::LineProblem;
 use super::event::{Hint, TraceEventKind};
 use super::settings::RecorderSettings;
+use super::strict::Strict;
 use wastegate_core::types::Tier;
 
 /// Every kind by its name, with those that other producers use.
@@ -38,9 +41,19 @@ const KINDS: [&str; 20] = [
 ];
 
 /// A line that is one JSON object.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub(super) struct Object(Map<String, Value>);
+
+/// How the fields of a line are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// The field that holds the user.
+    pub(super) user: &'a str,
+    /// What times count.
+    pub(super) clock: &'a Clock,
+    /// The line is the first of its trace.
+    pub(super) is_first: bool,
+}
 
 /// What a line turned out to be.
 pub(super) enum Parsed<'a> {
@@ -53,35 +66,82 @@ pub(super) enum Parsed<'a> {
 }
 
 impl Object {
-    /// Reads it, `user_field` being the field that holds the user.
-    pub(super) fn read(&self, user_field: &str) -> Result<Parsed<'_>, LineProblem> {
-        if let Some(dropped) = self
-            .0
-            .get("dropped")
-            .filter(|_| !self.0.contains_key("kind"))
-        {
-            return Ok(Parsed::Gap(dropped.as_u64().unwrap_or(1)));
-        }
-        if let Some(settings) = self
-            .0
-            .get("settings")
-            .filter(|_| !self.0.contains_key("kind"))
-        {
-            let settings = RecorderSettings::deserialize(settings);
-            let told = |error: serde_json::Error| LineProblem::Json(format!("`settings`: {error}"));
-            return Ok(Parsed::Settings(Box::new(settings.map_err(told)?)));
+    /// Parses a line.
+    ///
+    /// # Errors
+    /// [`LineProblem`] where it is no object, or names a field twice.
+    pub(super) fn parse(text: &str) -> Result<Self, LineProblem> {
+        let object: Strict =
+            serde_json::from_str(text).map_err(|error| LineProblem::Json(json_problem(&error)))?;
+        Ok(Self(object.0))
+    }
+
+    /// Reads it.
+    pub(super) fn read(&self, manner: Manner<'_>) -> Result<Parsed<'_>, LineProblem> {
+        if !self.0.contains_key("kind") {
+            if let Some(dropped) = self.0.get("dropped") {
+                let count = dropped.as_u64();
+                let told = || wrong("dropped", &dropped.to_string(), "a whole number");
+                return Ok(Parsed::Gap(count.ok_or_else(told)?));
+            }
+            if let Some(settings) = self.0.get("settings") {
+                let settings = RecorderSettings::deserialize(settings);
+                let told =
+                    |error: serde_json::Error| LineProblem::Json(format!("`settings`: {error}"));
+                return Ok(Parsed::Settings(Box::new(settings.map_err(told)?)));
+            }
         }
         let key = match (self.0.get("key"), self.0.get("session")) {
-            (None, Some(_)) => "session",
+            (Some(_), Some(_)) if !["key", "session"].contains(&manner.user) => {
+                return Err(LineProblem::Both("key", "session"));
+            }
+            (_, Some(_)) if manner.user != "session" => "session",
             _ => "key",
         };
         Ok(Parsed::Event(RawEvent {
-            at_ms: self.number("t_ms")?.ok_or_else(|| missing("t_ms"))?,
-            user: self.text(user_field)?.ok_or_else(|| missing(user_field))?,
-            key: self.text(key)?.ok_or_else(|| missing(key))?,
+            at_ms: self.time(manner)?,
+            user: self.name(manner.user)?,
+            key: self.name(key)?,
             device: self.text("device")?.filter(|device| !device.is_empty()),
             kind: self.kind()?,
         }))
+    }
+
+    /// When it was. A field of another name than `t_ms` counts where it says its unit, or where
+    /// `--time-unit` does.
+    fn time(&self, manner: Manner<'_>) -> Result<u64, LineProblem> {
+        let Some(value) = self.0.get("t_ms").filter(|value| !value.is_null()) else {
+            let names: Vec<String> = self.0.keys().map(|name| format!("`{name}`")).collect();
+            let is_time = |name: &&String| columns::time(&name.to_lowercase()).is_some();
+            return match self.0.keys().find(is_time) {
+                Some(name) => self.other_time(name, manner),
+                None => Err(LineProblem::NoTime(names.join(", "))),
+            };
+        };
+        match value.as_u64() {
+            Some(ms) if !manner.is_first && !manner.clock.is_given && ms < FUTURE_MS => Ok(ms),
+            _ => manner.clock.read(&value.to_string(), manner.is_first),
+        }
+    }
+
+    fn other_time(&self, name: &str, manner: Manner<'_>) -> Result<u64, LineProblem> {
+        let named = columns::time(&name.to_lowercase()).flatten();
+        let given = manner.clock.is_given.then_some(manner.clock.unit);
+        let clock = Clock {
+            unit: given
+                .or(named)
+                .ok_or_else(|| LineProblem::NoUnit(name.to_owned()))?,
+            is_given: manner.clock.is_given,
+            field: name.to_owned(),
+        };
+        let value = self.0.get(name).map(Value::to_string).unwrap_or_default();
+        clock.read(&value, manner.is_first)
+    }
+
+    /// A field that names something.
+    fn name(&self, field: &str) -> Result<&str, LineProblem> {
+        let text = self.text(field)?.ok_or_else(|| missing(field))?;
+        named(text, || field.to_owned())
     }
 
     fn text(&self, field: &str) -> Result<Option<&str>, LineProblem> {
@@ -109,18 +169,20 @@ impl Object {
 
     fn small(&self, field: &str) -> Result<u32, LineProblem> {
         let number = self.number(field)?.unwrap_or(0);
-        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+        u32::try_from(number).map_err(|_| wrong(field, &number.to_string(), "below 2^32"))
     }
 
     fn kind(&self) -> Result<TraceEventKind, LineProblem> {
         let name = self.text("kind")?.ok_or_else(|| missing("kind"))?;
         let frames =
             |kind: fn(u32, u64, u32) -> TraceEventKind| -> Result<TraceEventKind, LineProblem> {
-                let n = self
-                    .number("n")?
-                    .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
+                let n = match self.number("n")? {
+                    None => 1,
+                    Some(0) => return Err(wrong("n", "0", "at least 1")),
+                    Some(_) => self.small("n")?,
+                };
                 let bytes = self.number("bytes")?.unwrap_or(0);
-                Ok(kind(n.max(1), bytes, self.small("last_ms")?))
+                Ok(kind(n, bytes, self.small("last_ms")?))
             };
         Ok(match name {
             "open" => TraceEventKind::Open {
@@ -167,19 +229,22 @@ impl Object {
 
     fn hint(&self) -> Result<Hint, LineProblem> {
         let name = self.text("hint")?.ok_or_else(|| missing("hint"))?;
-        let value = self.0.get("value").and_then(Value::as_i64);
-        let value = value.ok_or_else(|| missing("value"))?;
-        let count = u32::try_from(value.max(0)).unwrap_or(u32::MAX);
+        let value = self.0.get("value").ok_or_else(|| missing("value"))?;
+        let unfit = |expected| wrong("value", &value.to_string(), expected);
+        let whole = value.as_i64().ok_or_else(|| unfit("a whole number"))?;
+        let count = || u32::try_from(whole).map_err(|_| unfit("0 or more, below 2^32"));
         match name {
-            "priority" => Ok(Hint::Priority(
-                i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX }),
-            )),
-            "in-flight" => Ok(Hint::InFlight(count)),
-            "device-class" => Ok(Hint::DeviceClass(u8::try_from(value).unwrap_or(0))),
-            "protect" => Ok(Hint::Protect(value != 0)),
-            "pin" => Ok(Hint::Pin {
-                for_ms: u64::try_from(value).unwrap_or(0),
-            }),
+            "priority" => i32::try_from(whole)
+                .map(Hint::Priority)
+                .map_err(|_| unfit("within 32 bits")),
+            "in-flight" => count().map(Hint::InFlight),
+            "device-class" => u8::try_from(whole)
+                .map(Hint::DeviceClass)
+                .map_err(|_| unfit("a code from 0 to 255")),
+            "protect" => Ok(Hint::Protect(whole != 0)),
+            "pin" => u64::try_from(whole)
+                .map(|for_ms| Hint::Pin { for_ms })
+                .map_err(|_| unfit("milliseconds, 0 or more")),
             other => Err(wrong(
                 "hint",
                 other,
@@ -238,6 +303,29 @@ fn unknown_kind(name: &str) -> LineProblem {
         found: name.to_owned(),
         nearest,
     }
+}
+
+/// A name as it is written, unless nothing is.
+pub(super) fn named(text: &str, field: impl Fn() -> String) -> Result<&str, LineProblem> {
+    if text.trim().is_empty() {
+        return Err(LineProblem::Empty(field()));
+    }
+    Ok(text)
+}
+
+/// What serde says, without its line, which is always 1 here.
+fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    let remedy = if error.is_eof() {
+        "; an object stands on one line"
+    } else {
+        ""
+    };
+    format!(
+        "not a JSON object: {what} (column {}){remedy}",
+        error.column()
+    )
 }
 
 pub(super) fn missing(field: &str) -> LineProblem {

@@ -22,15 +22,30 @@ pub mod slice;
 pub mod users;
 pub mod write;
 
+pub(crate) mod encoding;
+
 mod canonical;
+mod clock;
+mod columns;
+mod fields;
+mod file;
+mod layout;
+mod lines;
+mod split;
+mod strict;
 mod table;
 
 pub use builder::TraceBuilder;
+pub use clock::{TimeUnit, date};
+pub use encoding::Foreign;
 pub use error::{LineProblem, TraceError};
 pub use event::{Hint, Trace, TraceEvent, TraceEventKind, TraceSession};
-pub use read::{Format, LoadedTrace, Reading, read};
+pub(crate) use read::repeated;
+pub use read::{Format, LoadedTrace, Reading, distinct, read};
 pub use settings::{RecordedPolicy, RecorderSettings};
 pub use users::{ByUser, NEVER};
 
+#[cfg(test)]
+mod field_cases;
 #[cfg(test)]
 mod tests;

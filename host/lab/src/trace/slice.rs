@@ -34,6 +34,16 @@ impl Default for Part {
 }
 
 impl Part {
+    /// The first user that is named and is none of the trace's.
+    #[must_use]
+    pub fn strange(&self, trace: &Trace) -> Option<&str> {
+        let known = |name: &&String| trace.users.iter().any(|user| **user == ***name);
+        self.users
+            .iter()
+            .find(|name| !known(name))
+            .map(String::as_str)
+    }
+
     fn has(&self, user: &str) -> bool {
         let named = self.users.is_empty() || self.users.iter().any(|name| name == user);
         named && place(user, self.seed) < self.share

@@ -31,6 +31,7 @@ fn what_a_gateway_records() {
         settings,
         dropped,
         cut_off,
+        ..
     } = loaded(RECORDED);
     assert_eq!(settings.unwrap().managers_per_user, Some(2));
     assert_eq!((dropped, cut_off.len()), (7, 0));
@@ -228,6 +229,7 @@ fn broken_files_are_refused_with_place_and_remedy() {
         let reading = Reading {
             format,
             user_column: Some(column.to_owned()),
+            ..Reading::default()
         };
         let text: &[u8] = if format == Format::Messages {
             b"1 2 5\n"

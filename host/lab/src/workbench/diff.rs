@@ -17,6 +17,7 @@ use super::case::Case;
 use super::files::{self, FileError, Object};
 use super::snapshot::RecordedSnapshot;
 use super::suite::on_every_core;
+use crate::trace::repeated;
 use wastegate_core::types::Signal;
 use wastegate_engine::policy::Program;
 
@@ -108,7 +109,14 @@ pub fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
             paths.push(path.clone());
         }
     }
-    Ok(paths)
+    let again = repeated(&paths).cloned();
+    match again {
+        Some(path) => Err(FileError::Wrong {
+            path,
+            what: "this file is named twice; name every file once".to_owned(),
+        }),
+        None => Ok(paths),
+    }
 }
 
 /// Compares two policies over all snapshots of some files, keeping so many of the worst disagreements.

@@ -9,7 +9,7 @@ mod shape;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 pub use error::FileError;
@@ -20,6 +20,7 @@ use self::shape::Shape;
 use super::case::{Case, CaseOrigin, CaseParams, Draft, Expect, Where};
 use super::snapshot::RecordedSnapshot;
 use super::snapshot::foreign::{self, Foreign, Record, UserView};
+use crate::trace::encoding::{self, Opened};
 use wastegate_engine::policy::TestCase;
 
 /// Bytes of one JSON object: a snapshot of a hundred thousand rows with every signal fits.
@@ -30,9 +31,6 @@ pub const DEPTH_MAX: usize = 16;
 
 /// Files that a folder may hold in all.
 pub const FILES_MAX: usize = 100_000;
-
-/// How the first bytes of a zstd frame read.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The objects of a file, in its order, not looked into yet. Reads as it goes.
 pub struct Objects {
@@ -82,15 +80,13 @@ pub fn open(path: &Path) -> Result<Objects, FileError> {
         source,
     };
     let file = File::open(path).map_err(unreadable)?;
-    let mut reader: Box<dyn BufRead> = Box::new(BufReader::new(file));
-    let start = reader.fill_buf().map_err(unreadable)?;
-    let packed = start.starts_with(&ZSTD_MAGIC);
-    if packed {
-        let decoder = zstd::Decoder::with_buffer(reader).map_err(unreadable)?;
-        reader = Box::new(BufReader::new(decoder));
-    }
+    let opened = encoding::opened(file).map_err(unreadable)?;
+    let Opened { reader, is_packed } = opened.map_err(|found| FileError::Wrong {
+        path: path.to_owned(),
+        what: found.to_string(),
+    })?;
     let lines = |reader| Source::Lines { reader, line: 0 };
-    let source = if packed || named_as_lines(path) {
+    let source = if is_packed || named_as_lines(path) {
         lines(reader)
     } else {
         let mut bytes = Vec::new();

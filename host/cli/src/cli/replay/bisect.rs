@@ -8,6 +8,7 @@ use super::{Input, candidates};
 use crate::cli::Terminal;
 use crate::cli::failure::Failure;
 use crate::cli::policy::table::Table;
+use crate::cli::trace::tell_missing;
 use wastegate_core::types::Signal;
 use wastegate_lab::replay::{Decision, Keep, Progress, Replay, ReplayCandidate};
 use wastegate_lab::trace::{ByUser, Trace};
@@ -29,9 +30,12 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment, out, ..
+            environment,
+            out,
+            err,
         } = terminal;
-        let ready = self.input.ready(environment)?;
+        let ready = self.input.ready(environment, err)?;
+        tell_missing(&ready.loaded, err)?;
         let mut sides = Vec::new();
         for named in [&self.a, &self.b] {
             sides.push(candidates::one(named, &ready.engine)?);
@@ -157,11 +161,7 @@ fn tell(
     ]);
     let question = in_a.question.as_ref();
     for row in question.iter().flat_map(|question| &question.rows) {
-        let session = trace
-            .sessions
-            .iter()
-            .position(|session| session.user == in_a.user && &*session.key == row.key.as_str());
-        let session = session.and_then(|at| u32::try_from(at).ok());
+        let session = replay.session(in_a.user, &row.key);
         let takes = |one: &Decision| session.is_some_and(|at| one.victims.contains(&at));
         let by = match (takes(in_a), takes(in_b)) {
             (true, true) => "both".to_owned(),
@@ -172,7 +172,7 @@ fn tell(
         let next = session.and_then(|at| replay.next_wanted(in_a.user, at, in_a.at_ms));
         let ms = |signal: Signal| units::readable(signal, row.signals[signal]);
         table.row(vec![
-            row.key.to_string(),
+            session.map_or_else(|| row.key.to_string(), |at| name(at).to_owned()),
             ms(Signal::IdleMs),
             ms(Signal::ActivityCount),
             ms(Signal::AgeMs),

@@ -67,9 +67,13 @@ type Coded = (Arc<Program>, Arc<[f64]>);
 pub(super) fn program(named: &str, engine: &Engine) -> Result<Coded, Failure> {
     let (name, query) = named.split_once('?').unwrap_or((named, ""));
     let wrong = |why: &str| Failure::new(format!("`--policy {named}`: {why}"));
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let set: Result<BTreeMap<_, _>, _> = pairs.map(subject::parameter).collect();
-    let set = set.map_err(|why| wrong(&why))?;
+    let mut set = BTreeMap::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = subject::parameter(pair).map_err(|why| wrong(&why))?;
+        if set.insert(name.clone(), value).is_some() {
+            return Err(wrong(&format!("`{name}` is given twice; keep one")));
+        }
+    }
     let program = subject::program(engine, name)?;
     let params = program.params(&set);
     let params = params.map_err(|error| wrong(&chain(&error)))?;

@@ -20,7 +20,7 @@ use super::Terminal;
 use super::config::SourceArgs;
 use super::failure::{EX_NOINPUT, Failure};
 use super::policy::target::engine;
-use super::trace::ReadArgs;
+use super::trace::{ReadArgs, tell_missing, tell_remarks};
 use crate::config::{self, Environment, ProgramConfig};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::Engine;
@@ -137,9 +137,11 @@ impl Args {
 
     fn compare(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment, out, ..
+            environment,
+            out,
+            err,
         } = terminal;
-        let ready = self.input.ready(environment)?;
+        let ready = self.input.ready(environment, err)?;
         let wanted = candidates::Wanted {
             policies: &self.policies,
             native: &self.native,
@@ -151,6 +153,10 @@ impl Args {
             .map_err(|error| Failure::of(&error))?;
         let named = self.recorded.as_deref();
         let reproduced = ready.reproduce(named, &replay, &by_user)?;
+        if self.csv {
+            // The other forms hold it.
+            tell_missing(&ready.loaded, err)?;
+        }
         if !self.json && !self.csv {
             reproduced.tell(&ready.loaded.trace, out)?;
         }
@@ -194,10 +200,15 @@ impl Args {
 }
 
 impl Input {
-    pub(in crate::cli) fn ready(self, environment: Environment) -> Result<Ready, Failure> {
+    pub(in crate::cli) fn ready(
+        self,
+        environment: Environment,
+        err: &mut dyn io::Write,
+    ) -> Result<Ready, Failure> {
         let config = config::load(self.sources.sources(environment, Vec::new()))?.config;
         let loaded = read(&self.activity, &self.reading.reading())
             .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
+        tell_remarks(&loaded, err)?;
         let mut rules = rules(&config, self.seed);
         if let Some(settings) = &loaded.settings {
             recorded::apply(settings, &mut rules);

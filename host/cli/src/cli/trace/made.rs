@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use super::super::failure::EX_NOINPUT;
 use super::super::serve::chain;
-use super::{save, share};
+use super::{save, share, tell_cut_off};
 use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};
 use wastegate_lab::trace::made::synth::{Shape, sessions};
 use wastegate_lab::trace::made::{FaultRates, Owner, mooncake};
-use wastegate_lab::trace::{TraceError, describe::describe};
+use wastegate_lab::trace::{TraceError, describe::describe, distinct};
 use wastegate_lab::workbench::units;
 
 /// How often what goes wrong: shares from 0 to 1, all synthetic.
@@ -49,10 +49,10 @@ pub(super) struct Synth {
     #[arg(long, value_name = "N", default_value_t = 6.0, value_parser = positive)]
     sessions_per_hour: f64,
     /// How uneven users are: the exponent of Zipf's law, 0 for even.
-    #[arg(long, value_name = "S", default_value_t = 0.8, value_parser = positive)]
+    #[arg(long, value_name = "S", default_value_t = 0.8, value_parser = not_negative)]
     skew: f64,
-    /// Turns of a session, in the mean.
-    #[arg(long, value_name = "N", default_value_t = 3.0, value_parser = positive)]
+    /// Turns of a session, in the mean; at least 1.
+    #[arg(long, value_name = "N", default_value_t = 3.0, value_parser = at_least_one)]
     turns: f64,
     #[command(flatten)]
     faults: FaultArgs,
@@ -68,26 +68,43 @@ pub(super) struct Mooncake {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rates: Vec<PathBuf>,
     /// Users for each of them, dealt to evenly.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=USERS_MAX as u64))]
     per_client: u64,
     /// Without `--rates`: as many users, by Zipf's law.
     #[arg(
         long,
         value_name = "N",
         default_value_t = 200,
+        value_parser = clap::value_parser!(u64).range(1..=USERS_MAX as u64),
         conflicts_with = "rates"
     )]
-    users: usize,
+    users: u64,
     #[command(flatten)]
     faults: FaultArgs,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |value| value > 0.0,
+        "more than 0, and at most 1,000,000",
+    )
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 0.0, "0 to 1,000,000")
+}
+
+fn at_least_one(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 1.0, "1 to 1,000,000")
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
-    if (0.0..=1e6).contains(&value) {
+    if value <= 1e6 && fits(value) {
         Ok(value)
     } else {
-        Err("it has to be 0 to 1,000,000".to_owned())
+        Err(format!("it has to be {range}"))
     }
 }
 
@@ -120,6 +137,13 @@ impl FaultArgs {
             }
         };
         let told = describe(&trace, None);
+        if told.events == 0 {
+            writeln!(
+                err,
+                "error: no session began in that time: make more users, hours or sessions"
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
         writeln!(
             err,
             "note: {} events of {} users; users, devices and every fault in it are synthetic (seed {})",
@@ -156,10 +180,11 @@ impl Synth {
 
 impl Mooncake {
     pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
-        let read = mooncake::read(&self.file).and_then(|chats| {
-            let rates: Result<Vec<f64>, TraceError> =
-                self.rates.iter().map(|path| rate(path)).collect();
-            Ok((chats, rates?))
+        let mut cut_off = Vec::new();
+        let read = distinct(&self.rates).and_then(|()| {
+            let chats = mooncake::read(&self.file, &mut cut_off)?;
+            let rates = self.rates.iter().map(|path| rate(path, &mut cut_off));
+            Ok((chats, rates.collect::<Result<Vec<f64>, TraceError>>()?))
         });
         let (chats, rates) = match read {
             Ok(read) => read,
@@ -168,6 +193,14 @@ impl Mooncake {
                 return Ok(ExitCode::from(EX_NOINPUT));
             }
         };
+        tell_cut_off(&cut_off, err)?;
+        if !rates.is_empty() && rates.iter().all(|rate| *rate == 0.0) {
+            writeln!(
+                err,
+                "error: every rate of --rates is 0, so no client could have a session"
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
         let turns = chats.iter().map(|chat| chat.turns.len());
         writeln!(
             err,
@@ -178,7 +211,8 @@ impl Mooncake {
         )?;
         let seed = self.faults.seed;
         let owners = if rates.is_empty() {
-            deal(chats, &zipf(self.users.clamp(1, USERS_MAX), 0.8), 1, seed)
+            let users = usize::try_from(self.users).unwrap_or(USERS_MAX);
+            deal(chats, &zipf(users, 0.8), 1, seed)
         } else {
             deal(chats, &rates, self.per_client, seed)
         };

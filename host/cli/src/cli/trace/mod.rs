@@ -1,11 +1,15 @@
 //! `wastegate trace`: activity as files, looked at, brought into one form, cut.
 
 mod made;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use serde_json::{Value, json};
 
 use super::Terminal;
 use super::failure::EX_NOINPUT;
@@ -13,8 +17,11 @@ use super::serve::chain;
 use wastegate_lab::trace::describe::{Description, Quantiles, describe};
 use wastegate_lab::trace::slice::{Part, slice};
 use wastegate_lab::trace::write::write;
-use wastegate_lab::trace::{Format, LoadedTrace, Reading, Trace, read};
+use wastegate_lab::trace::{Format, LoadedTrace, Reading, TimeUnit, Trace, date, read};
 use wastegate_lab::workbench::units;
+
+/// 1990, in milliseconds: from then on times are dates.
+const DATED_FROM_MS: u64 = 631_152_000_000;
 
 /// Arguments of `wastegate trace`.
 #[derive(Debug, clap::Args)]
@@ -39,7 +46,8 @@ enum Verb {
 
 #[derive(Debug, clap::Args)]
 struct Input {
-    /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd.
+    /// The activity: journals of a gateway, canonical events, or message logs; plain or zstd. Several
+    /// files are read one after another, as one trace.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -49,13 +57,22 @@ struct Input {
 /// How activity is read: the same for every verb.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct ReadArgs {
-    /// What the files hold: `canonical` events, `messages` (`src dst unixtime`), or `auto`.
+    /// What the files hold: `canonical` events (JSON lines, or a table whose first line names `t_ms`,
+    /// `user` and `key`), `messages` (`src dst unixtime`, KONECT's `src dst weight unixtime`, or a table
+    /// whose first line names `src`, `dst` and `time`), or `auto`.
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: Format,
     /// Which column is the user: of a message log `src`, `dst` or `both`; of canonical events the
     /// name of a field.
     #[arg(long, value_name = "COLUMN")]
     user_column: Option<String>,
+    /// What times count: `s`, `ms`, `us` or `ns`. Without it, what the name of their column says
+    /// (`t_ms`, `time_s`), else seconds in message logs and milliseconds elsewhere.
+    #[arg(long, value_name = "UNIT")]
+    time_unit: Option<TimeUnit>,
+    /// Put events in order of time, however far back one lies. Without it, up to a minute.
+    #[arg(long)]
+    sort: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,9 +144,12 @@ impl Args {
                 };
                 let told = describe(&loaded.trace, args.cap);
                 if args.json {
-                    writeln!(out, "{}", serde_json::to_string(&told)?)?;
+                    writeln!(out, "{}", json(&told, &loaded)?)?;
                 } else {
                     tell(&told, args.cap, out)?;
+                    for (path, taken) in &loaded.taken {
+                        writeln!(out, "{} was taken as {taken}", path.display())?;
+                    }
                 }
             }
             Verb::Import(args) => {
@@ -151,6 +171,9 @@ impl Args {
                     share: args.share,
                     seed: args.seed,
                 };
+                if let Some(user) = part.strange(&loaded.trace) {
+                    writeln!(err, "note: no user of the trace is called `{user}`")?;
+                }
                 match slice(&loaded.trace, &part) {
                     Ok(cut) if cut.events.is_empty() => {
                         writeln!(err, "error: nothing of the trace lies in that part")?;
@@ -174,6 +197,8 @@ impl ReadArgs {
         Reading {
             format: self.format,
             user_column: self.user_column.clone(),
+            time_unit: self.time_unit,
+            sort: self.sort,
         }
     }
 }
@@ -188,22 +213,39 @@ impl Input {
                 return Ok(None);
             }
         };
-        if loaded.dropped > 0 {
-            writeln!(
-                err,
-                "note: the recorder had to drop {} events",
-                loaded.dropped
-            )?;
-        }
-        for (path, line) in &loaded.cut_off {
-            let path = path.display();
-            writeln!(
-                err,
-                "note: {path}:{line} was cut off in the middle and is left out"
-            )?;
-        }
+        tell_missing(&loaded, err)?;
+        tell_remarks(&loaded, err)?;
         Ok(Some(loaded))
     }
+}
+
+/// Says what of the activity is missing.
+pub(in crate::cli) fn tell_missing(loaded: &LoadedTrace, err: &mut dyn Write) -> io::Result<()> {
+    if loaded.dropped > 0 {
+        let dropped = loaded.dropped;
+        writeln!(err, "note: the recorder had to drop {dropped} events")?;
+    }
+    tell_cut_off(&loaded.cut_off, err)
+}
+
+/// Says which last lines are left out.
+fn tell_cut_off(cut_off: &[(PathBuf, u64)], err: &mut dyn Write) -> io::Result<()> {
+    for (path, line) in cut_off {
+        let path = path.display();
+        writeln!(
+            err,
+            "note: {path}:{line} was cut off in the middle and is left out"
+        )?;
+    }
+    Ok(())
+}
+
+/// Says what of the activity is not read, or may be other than it looks.
+pub(in crate::cli) fn tell_remarks(loaded: &LoadedTrace, err: &mut dyn Write) -> io::Result<()> {
+    for remark in &loaded.remarks {
+        writeln!(err, "note: {remark}")?;
+    }
+    Ok(())
 }
 
 fn save(trace: &Trace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<()> {
@@ -213,6 +255,23 @@ fn save(trace: &Trace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<(
     let mut file = BufWriter::new(File::create(path)?);
     write(trace, &mut file)?;
     file.flush()
+}
+
+/// A description with what each file was taken as, for programs.
+#[derive(serde::Serialize)]
+struct Described<'a> {
+    #[serde(flatten)]
+    told: &'a Description,
+    taken: Vec<Value>,
+}
+
+fn json(told: &Description, loaded: &LoadedTrace) -> serde_json::Result<String> {
+    let taken = loaded.taken.iter();
+    let taken = taken.map(|(path, taken)| json!({ "file": path, "as": taken }));
+    serde_json::to_string(&Described {
+        told,
+        taken: taken.collect(),
+    })
 }
 
 fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
@@ -228,7 +287,14 @@ fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result
     if let (Some(from), Some(to)) = (told.from_ms, told.to_ms) {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a trace")]
         let span = to.saturating_sub(from) as f64;
-        writeln!(out, "from {from} to {to} ms: {}", units::milliseconds(span))?;
+        // What begins before that counts from its own beginning.
+        let dates = if from >= DATED_FROM_MS {
+            format!(" ({} to {})", date(from), date(to))
+        } else {
+            String::new()
+        };
+        let span = units::milliseconds(span);
+        writeln!(out, "from {from} to {to} ms{dates}: {span}")?;
     }
     let kinds: Vec<String> = told
         .kinds

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::chats::{Chat, Turn};
+use crate::trace::builder::NotTaken;
 use crate::trace::error::{LineProblem, TraceError};
+use crate::trace::lines::{Lines, cannot_read};
 
 /// The block that begins every prompt.
 const GLOBAL_BLOCK: u64 = 0;
@@ -33,81 +34,81 @@ struct Request {
     hash_ids: Vec<u64>,
 }
 
-/// Reads the sessions of a file, in the order of their first turns.
+/// Reads the sessions of a file, in the order of their first turns. A last line that was cut off is
+/// left out, and added to `cut_off` with its file.
 ///
 /// # Errors
 /// [`TraceError`] with the file and the line.
-pub fn read(path: &Path) -> Result<Vec<Chat>, TraceError> {
-    let failed = |source| TraceError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut lines = BufReader::new(File::open(path).map_err(failed)?);
+pub fn read(path: &Path, cut_off: &mut Vec<(PathBuf, u64)>) -> Result<Vec<Chat>, TraceError> {
+    let file = File::open(path).map_err(|source| cannot_read(path, source))?;
+    let mut lines = Lines::new(path, file)?.at_most(LINE_BYTES_MAX);
     let (mut chats, mut owners): (Vec<Chat>, HashMap<u64, usize>) = (Vec::new(), HashMap::new());
-    let (mut line, mut latest_ms) = (String::new(), 0);
-    for number in 1.. {
-        line.clear();
-        let at = |problem| TraceError::Line {
-            path: path.to_owned(),
-            line: number,
-            problem,
-        };
-        let taken = std::io::Read::take(&mut lines, LINE_BYTES_MAX as u64).read_line(&mut line);
-        if taken.map_err(failed)? == 0 {
-            break;
+    let (mut requests, mut latest_ms) = (0, 0);
+    while lines.advance()? {
+        if requests >= REQUESTS_MAX {
+            return Err(lines.not_taken(NotTaken::Full("requests", REQUESTS_MAX)));
         }
-        if line.trim().is_empty() {
-            continue;
-        }
-        if number as usize > REQUESTS_MAX {
-            return Err(TraceError::TooMany {
-                path: path.to_owned(),
-                line: number,
-                what: "requests",
-                most: REQUESTS_MAX,
-            });
-        }
-        let request: Request = serde_json::from_str(&line).map_err(|error| {
-            at(LineProblem::Json(format!(
-                "no request of a Mooncake trace: {error}"
-            )))
-        })?;
-        if request.timestamp < latest_ms {
-            return Err(at(LineProblem::Unordered {
-                back_ms: latest_ms - request.timestamp,
-                most_ms: 0,
-            }));
-        }
-        latest_ms = request.timestamp;
-        let blocks = request
-            .hash_ids
-            .iter()
-            .filter(|block| **block != GLOBAL_BLOCK);
-        let session = blocks
-            .clone()
-            .rev()
-            .find_map(|block| owners.get(block).copied());
-        let session = session.unwrap_or_else(|| {
-            chats.push(Chat {
-                number: chats.len() as u64,
-                turns: Vec::new(),
-            });
-            chats.len() - 1
-        });
-        owners.extend(blocks.map(|block| (*block, session)));
-        if let Some(chat) = chats.get_mut(session) {
-            chat.turns.push(Turn {
-                at_ms: request.timestamp,
-                answer_ms: request.output_length.saturating_mul(1_000) / TOKENS_PER_SECOND,
-                answer_bytes: request.output_length.saturating_mul(BYTES_PER_TOKEN),
-            });
+        match request(&lines, latest_ms) {
+            Ok(None) => {}
+            Ok(Some(request)) => {
+                requests += 1;
+                latest_ms = request.timestamp;
+                turn(&request, &mut chats, &mut owners);
+            }
+            Err(_) if lines.may_be_cut() && requests > 0 => cut_off.push(lines.cut()),
+            Err(problem) => return Err(lines.problem(problem)),
         }
     }
+    cut_off.extend(lines.torn());
     if chats.is_empty() {
         return Err(TraceError::Empty {
             path: path.to_owned(),
-            format: "mooncake",
+            what: "event: no request of a Mooncake trace is in it",
         });
     }
     Ok(chats)
+}
+
+/// The request of a line; none of an empty one.
+fn request(lines: &Lines<'_>, latest_ms: u64) -> Result<Option<Request>, LineProblem> {
+    let text = lines.text()?.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let request: Request = serde_json::from_str(text).map_err(|error| {
+        let place = format!(" at line 1 column {}", error.column());
+        let told = error.to_string();
+        let told = told.strip_suffix(&place).unwrap_or(&told);
+        LineProblem::Json(format!("no request of a Mooncake trace: {told}"))
+    })?;
+    if request.timestamp < latest_ms {
+        return Err(LineProblem::Unordered {
+            back_ms: latest_ms - request.timestamp,
+            most_ms: 0,
+        });
+    }
+    Ok(Some(request))
+}
+
+/// Adds a request to the session that it is a turn of.
+fn turn(request: &Request, chats: &mut Vec<Chat>, owners: &mut HashMap<u64, usize>) {
+    let hashes = request.hash_ids.iter();
+    let blocks = hashes.filter(|block| **block != GLOBAL_BLOCK);
+    let mut known = blocks.clone().rev();
+    let session = known.find_map(|block| owners.get(block).copied());
+    let session = session.unwrap_or_else(|| {
+        chats.push(Chat {
+            number: chats.len() as u64,
+            turns: Vec::new(),
+        });
+        chats.len() - 1
+    });
+    owners.extend(blocks.map(|block| (*block, session)));
+    if let Some(chat) = chats.get_mut(session) {
+        chat.turns.push(Turn {
+            at_ms: request.timestamp,
+            answer_ms: request.output_length.saturating_mul(1_000) / TOKENS_PER_SECOND,
+            answer_bytes: request.output_length.saturating_mul(BYTES_PER_TOKEN),
+        });
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
+use std::path::Path;
 
 use super::synth::{Shape, sessions};
 use super::*;
@@ -114,7 +115,7 @@ fn turns_of_a_mooncake_session_share_a_block() {
 {"timestamp": 70000, "input_length": 9, "output_length": 10, "hash_ids": [0, 1, 2, 3, 4]}
 {"timestamp": 80000, "input_length": 9, "output_length": 10, "hash_ids": [0]}
 "#;
-    let chats = mooncake::read(file(text).path()).unwrap();
+    let chats = mooncake::read(file(text).path(), &mut Vec::new()).unwrap();
     let turns: Vec<usize> = chats.iter().map(|chat| chat.turns.len()).collect();
     assert_eq!(turns, [3, 1, 1]);
     assert_eq!(chats[0].turns[0].answer_ms, 2_000);
@@ -123,20 +124,19 @@ fn turns_of_a_mooncake_session_share_a_block() {
 #[test]
 fn what_is_no_trace_is_told_with_its_line() {
     let told = |error: TraceError| error.to_string();
+    let read = |path: &Path| mooncake::read(path, &mut Vec::new());
+    let rate = |path: &Path| servegen::rate(path, &mut Vec::new());
     let bad =
         file("{\"timestamp\": 5, \"hash_ids\": [1]}\n{\"timestamp\": 4, \"hash_ids\": [1]}\n");
-    assert!(told(mooncake::read(bad.path()).unwrap_err()).contains(":2: "));
+    assert!(told(read(bad.path()).unwrap_err()).contains(":2: "));
     let bad = file("{\"timestamp\": 5}\n");
-    assert!(told(mooncake::read(bad.path()).unwrap_err()).contains("missing field `hash_ids`"));
-    assert!(told(mooncake::read(file("").path()).unwrap_err()).contains("holds no event"));
+    assert!(told(read(bad.path()).unwrap_err()).contains("missing field `hash_ids`"));
+    assert!(told(read(file("").path()).unwrap_err()).contains("holds no event"));
     assert!(
-        told(servegen::rate(file("0,1.5,1,,0,0\n600,x\n").path()).unwrap_err())
+        told(rate(file("0,1.5,1,,0,0\n600,x\n").path()).unwrap_err())
             .contains(":2: no line of a ServeGen client")
     );
-    assert!(
-        (servegen::rate(file("0,1.5,1,,0,0\n600,0.5,1,,0,0\n").path()).unwrap() - 1.0).abs()
-            < 1e-12
-    );
+    assert!((rate(file("0,1.5,1,,0,0\n600,0.5,1,,0,0\n").path()).unwrap() - 1.0).abs() < 1e-12);
 }
 
 #[test]

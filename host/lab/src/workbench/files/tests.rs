@@ -153,6 +153,40 @@ fn a_case_names_its_snapshot_and_changes_it() {
     assert_eq!(params["patience-ms"], 50_000.0);
 }
 
+/// A snapshot, a case and a journal as other programs save them.
+#[test]
+fn p21_a_byte_order_mark_is_ignored() {
+    let snapshot = "{ \"rows\": [ { \"key\": \"a\" } ] }";
+    for name in ["snapshot.json", "snapshots.ndjson"] {
+        let case = read_as(name, &format!("\u{feff}{snapshot}\n"));
+        assert_eq!(case.snapshot.rows.len(), 1, "{name}");
+    }
+    let case = format!("{{ \"snapshot\": {snapshot}, \"expect\": {{ \"answers\": true }} }}");
+    let case = read_as("case.json", &format!("\u{feff}{case}"));
+    assert_eq!(case.origin, CaseOrigin::Case);
+    let record = include_str!("../diff/record.jsonl");
+    let case = read_as("decisions.ndjson", &format!("\u{feff}{record}"));
+    assert!(matches!(case.origin, CaseOrigin::Record { .. }));
+}
+
+#[test]
+fn p22_other_encodings_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot.json");
+    for (bytes, name) in [
+        (b"\x1f\x8b\x08\0".as_slice(), "gzip"),
+        (b"\xff\xfe{\0", "UTF-16"),
+        (b"{\0\n\0", "UTF-16"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let told = read(&path).unwrap_err().to_string();
+        assert!(
+            told.contains("snapshot.json: ") && told.contains(name),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn a_folder_is_walked_in_order_and_not_too_deep() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,305 @@
+//! One file of a trace on its way in: which form it has, line by line, and what of it is left out.
+
+use super::builder::{NotTaken, RawEvent, TraceBuilder};
+use super::canonical::{Manner, Object, Parsed};
+use super::clock::{Clock, TimeUnit};
+use super::columns::{Column, Header};
+use super::error::{LineProblem, TraceError};
+use super::event::TraceEventKind;
+use super::lines::Lines;
+use super::messages::{Endpoints, MessageLog};
+use super::read::{Format, LoadedTrace, Reading};
+use super::table::Table;
+
+/// What every line of a file is read as, decided by the first that says something.
+enum Form {
+    Json(Clock),
+    Table(Box<Table>),
+    Messages(Box<MessageLog>),
+}
+
+/// One file on its way in.
+pub(super) struct FileReader<'a> {
+    lines: Lines<'a>,
+    reading: &'a Reading,
+    form: Option<Form>,
+    /// Lines that were taken.
+    taken: u64,
+    /// The last line, if it was taken and nothing says that it is whole.
+    unended: Option<u64>,
+}
+
+impl<'a> FileReader<'a> {
+    /// Before the first line.
+    pub(super) const fn new(lines: Lines<'a>, reading: &'a Reading) -> Self {
+        Self {
+            lines,
+            reading,
+            form: None,
+            taken: 0,
+            unended: None,
+        }
+    }
+
+    /// Reads all of it.
+    pub(super) fn read(
+        mut self,
+        builder: &mut TraceBuilder,
+        loaded: &mut LoadedTrace,
+    ) -> Result<(), TraceError> {
+        while self.lines.advance()? {
+            if matches!(self.form, Some(Form::Table(_))) {
+                self.lines.complete()?;
+            }
+            match self.line(builder, loaded) {
+                Ok(()) => self.unended = self.lines.may_be_cut().then(|| self.lines.cut().1),
+                // Its writer was stopped in the middle of it; nothing else is lost.
+                Err(Refusal::NotTaken(NotTaken::Problem(_)))
+                    if self.lines.may_be_cut() && self.taken > 0 =>
+                {
+                    loaded.cut_off.push(self.lines.cut());
+                }
+                Err(Refusal::NotTaken(not_taken)) => return Err(self.lines.not_taken(not_taken)),
+                Err(Refusal::Column(given)) => {
+                    let known = "`src`, `dst` and `both`";
+                    return Err(TraceError::Column { given, known });
+                }
+            }
+        }
+        if loaded
+            .cut_off
+            .last()
+            .is_none_or(|(path, _)| path != self.lines.path())
+        {
+            loaded.cut_off.extend(self.lines.torn());
+        }
+        self.finish(builder, loaded)
+    }
+
+    /// Takes one line.
+    fn line(
+        &mut self,
+        builder: &mut TraceBuilder,
+        loaded: &mut LoadedTrace,
+    ) -> Result<(), Refusal> {
+        let text = self.lines.text()?;
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return Ok(());
+        }
+        let is_first = builder.is_empty() && builder.latest_ms() == 0;
+        let form = match &mut self.form {
+            Some(form) => form,
+            None => {
+                if trimmed.starts_with(['#', '%']) {
+                    if self.reading.format != Format::Canonical {
+                        let mut log = MessageLog::new(Endpoints::Both, None, self.reading)?;
+                        log.line(trimmed, false)?;
+                    }
+                    return Ok(());
+                }
+                let (form, is_header) = begin(text, self.reading)?;
+                let form = self.form.insert(form);
+                if is_header {
+                    return Ok(());
+                }
+                form
+            }
+        };
+        match form {
+            Form::Json(clock) => {
+                let manner = Manner {
+                    user: self.reading.user(),
+                    clock,
+                    is_first,
+                };
+                json(trimmed, manner, builder, loaded)?;
+            }
+            Form::Table(table) => {
+                let may_be_short = self.lines.may_be_cut() && table.ends_with_time();
+                let told = table.event(text, is_first)?;
+                whole(told.at_ms, may_be_short, builder)?;
+                builder.add(told)?;
+            }
+            Form::Messages(log) => {
+                let Some(at_ms) = log.line(text, is_first)? else {
+                    return Ok(());
+                };
+                let passed = whole(at_ms, self.lines.may_be_cut(), builder)
+                    .and_then(|()| builder.pass(at_ms));
+                if let Err(problem) = passed {
+                    log.leave_out();
+                    return Err(problem.into());
+                }
+            }
+        }
+        self.taken += 1;
+        Ok(())
+    }
+
+    /// Says what the file was taken as, and takes what is taken as a whole.
+    fn finish(
+        self,
+        builder: &mut TraceBuilder,
+        loaded: &mut LoadedTrace,
+    ) -> Result<(), TraceError> {
+        let path = self.lines.path().to_owned();
+        let shown = path.display();
+        let (taken, unread) = match &self.form {
+            None => return Err(self.empty()),
+            Some(_) if self.taken == 0 => return Err(self.empty()),
+            Some(Form::Json(clock)) => {
+                (format!("JSON lines, times in {}", clock.unit.name()), None)
+            }
+            Some(Form::Table(table)) => (table.taken(), table.unread()),
+            Some(Form::Messages(log)) => (log.taken(), log.unread()),
+        };
+        if let Some(unread) = unread {
+            let remark = format!("{shown} is taken as {taken}; not read: {unread}");
+            loaded.remarks.push(remark);
+        }
+        if let (Some(Form::Table(_)), Some(line)) = (&self.form, self.unended) {
+            loaded.remarks.push(format!(
+                "{shown}:{line} does not end with a line feed; if it was cut off, its last field is short"
+            ));
+        }
+        loaded.taken.push((path, taken));
+        match self.form {
+            Some(Form::Messages(log)) => log
+                .build(builder)
+                .map_err(|error| self.lines.not_taken(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn empty(&self) -> TraceError {
+        TraceError::Empty {
+            path: self.lines.path().to_owned(),
+            what: match self.reading.format {
+                Format::Auto => "event of any format that is known",
+                Format::Canonical => "event of the format `canonical`; `--format` names another",
+                Format::Messages => "event of the format `messages`; `--format` names another",
+            },
+        }
+    }
+}
+
+/// Why a line is not taken.
+enum Refusal {
+    NotTaken(NotTaken),
+    /// The user's column is none of a message log.
+    Column(String),
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(not_taken: NotTaken) -> Self {
+        Self::NotTaken(not_taken)
+    }
+}
+
+impl From<LineProblem> for Refusal {
+    fn from(problem: LineProblem) -> Self {
+        NotTaken::Problem(problem).into()
+    }
+}
+
+/// Fails where a last line ends in the middle of its time: what is left of that is earlier than the
+/// lines before it.
+fn whole(at_ms: u64, may_be_short: bool, builder: &TraceBuilder) -> Result<(), LineProblem> {
+    let back_ms = builder.latest_ms().saturating_sub(at_ms);
+    if may_be_short && back_ms > 0 {
+        return Err(LineProblem::Unordered {
+            back_ms,
+            most_ms: 0,
+        });
+    }
+    Ok(())
+}
+
+/// What the file is, by its first line, and whether that only names columns.
+fn begin(text: &str, reading: &Reading) -> Result<(Form, bool), Refusal> {
+    let trimmed = text.trim();
+    let is_auto = reading.format == Format::Auto;
+    if trimmed.starts_with('[') && reading.format != Format::Messages {
+        return Err(LineProblem::List.into());
+    }
+    if trimmed.starts_with('{') && reading.format != Format::Messages {
+        return Ok((
+            Form::Json(Clock {
+                unit: reading.time_unit.unwrap_or(TimeUnit::Milliseconds),
+                is_given: reading.time_unit.is_some(),
+                field: "t_ms".to_owned(),
+            }),
+            false,
+        ));
+    }
+    let header = Header::find(trimmed, reading.user())?;
+    let is_log = |header: &Header| {
+        let has = |wanted| !header.places(|column| column == wanted).is_empty();
+        has(Column::Source) && has(Column::Destination) && !has(Column::Key)
+    };
+    if reading.format == Format::Messages || is_auto && header.as_ref().is_none_or(is_log) {
+        let endpoints = match reading.user_column.as_deref() {
+            None => Endpoints::default(),
+            Some(given) => given
+                .parse()
+                .map_err(|()| Refusal::Column(given.to_owned()))?,
+        };
+        let log = MessageLog::new(endpoints, header.as_ref(), reading)?;
+        return Ok((Form::Messages(Box::new(log)), header.is_some()));
+    }
+    let header = match header {
+        Some(header) => header,
+        None => Header::split(trimmed, reading.user(), b',')?,
+    };
+    let table = Table::new(header, reading)?;
+    Ok((Form::Table(Box::new(table)), true))
+}
+
+fn json(
+    text: &str,
+    manner: Manner<'_>,
+    builder: &mut TraceBuilder,
+    loaded: &mut LoadedTrace,
+) -> Result<(), NotTaken> {
+    let object = Object::parse(text).map_err(NotTaken::Problem)?;
+    match object.read(manner).map_err(NotTaken::Problem)? {
+        Parsed::Event(told) => {
+            let later = object.later().map_err(NotTaken::Problem)?;
+            frames(told, &later, builder)
+        }
+        Parsed::Gap(dropped) => {
+            loaded.dropped += dropped;
+            Ok(())
+        }
+        Parsed::Settings(settings) => {
+            loaded.settings.get_or_insert(*settings);
+            Ok(())
+        }
+    }
+}
+
+/// Adds an event, or the frames that it stands for where each has its moment.
+fn frames(told: RawEvent<'_>, later: &[u64], builder: &mut TraceBuilder) -> Result<(), NotTaken> {
+    let TraceEventKind::In { n, bytes, .. } = told.kind else {
+        return builder.add(told);
+    };
+    if later.is_empty() || later.len() as u64 + 1 != u64::from(n) {
+        return builder.add(told);
+    }
+    let each = bytes / u64::from(n);
+    let frame = |after: u64, bytes: u64| RawEvent {
+        at_ms: told.at_ms.saturating_add(after),
+        kind: TraceEventKind::In {
+            n: 1,
+            bytes,
+            last_ms: 0,
+        },
+        ..told
+    };
+    // The first takes what does not divide.
+    builder.add(frame(0, bytes - each * later.len() as u64))?;
+    later
+        .iter()
+        .try_for_each(|&after| builder.add(frame(after, each)))
+}
