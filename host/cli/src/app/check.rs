@@ -20,6 +20,7 @@ use wastegate::observe::config::JournalConfig;
 use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::{self, journal};
 use wastegate_control::rollout::StartError;
+use wastegate_control::rollout::config::WithoutPolicy;
 use wastegate_core::types::Clock;
 use wastegate_files as files;
 
@@ -80,10 +81,12 @@ fn named(error: AppError, config: &ProgramConfig) -> AppError {
     AppError::Policy { key, value, source }
 }
 
-/// The same settings for a server that keeps nothing.
+/// The same settings for a server that keeps nothing, and that wants its policy: who checks a configuration
+/// wants to hear that it is not there, even where a server would start without it.
 fn without_files(config: &ProgramConfig) -> ProgramConfig {
     let mut dry = config.clone();
     dry.rollout.state_dir = None;
+    dry.rollout.start = WithoutPolicy::Fail;
     dry.observe.decisions = None;
     dry.observe.activity = None;
     // What is there is used and checked; what is not is the server's to make, as its own user.

@@ -8,9 +8,11 @@ use crate::config::{PolicySource, ProgramConfig};
 use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_control::rollout::Rollout;
+use wastegate_control::rollout::ledger::Watched;
 use wastegate_control::rollout::service::{ConfiguredPolicy, Engines, RolloutContext};
 use wastegate_control::rollout::source::directory::{self, Watcher};
-use wastegate_control::rollout::source::oci::{self, Poller};
+use wastegate_control::rollout::source::file::Unread;
+use wastegate_control::rollout::source::oci::{self, Begun, Poller};
 use wastegate_control::rollout::source::{Fetched, PolicyName, PolicyOrigin, Receive, file};
 use wastegate_core::decision::Ranker;
 use wastegate_core::types::{Clock, chain, spelling};
@@ -66,13 +68,18 @@ impl Policies {
             config: config.rollout.clone(),
             clock: clock.clone(),
         };
-        let rollout = Rollout::start(engines, given, choice(config).await).await?;
+        let (choice, mut begun) = choice(config).await;
+        let rollout = Rollout::start(engines, given, choice).await?;
+        if rollout.awaits().is_some() {
+            // It is to be brought again.
+            begun.digest = None;
+        }
         let bytes_max = config.policy.file_bytes_max();
         let receiver: Arc<dyn Receive> = Arc::new(rollout.clone());
         let watcher = Watcher::new(&config.sources.directory, bytes_max, receiver.clone());
         let follows_registry = matches!(config.ranking.source, PolicySource::Shipped(_));
         let poller = follows_registry
-            .then(|| Poller::new(&config.sources.registry, bytes_max, receiver))
+            .then(|| Poller::after(begun, &config.sources.registry, bytes_max, receiver))
             .flatten();
         let ranker = PolicyRanker::active(runtime.clone(), catalog.clone());
         Ok(Self {
@@ -109,53 +116,118 @@ impl Policies {
 }
 
 /// What the configuration asks for, fetched: a file if one is named, else what a registry has, else
-/// what is in the watched directory under the name, else what the host ships under it.
-async fn choice(config: &ProgramConfig) -> ConfiguredPolicy {
+/// what is in the watched directory under the name, else what the host ships under it. With what the poller
+/// of the registry has to know of that.
+async fn choice(config: &ProgramConfig) -> (ConfiguredPolicy, Begun) {
     let ranking = &config.ranking;
     let bytes_max = config.policy.file_bytes_max();
     let registry = &config.sources.registry;
-    let (source, fetched) = match (&ranking.source, &registry.reference) {
+    let mut begun = Begun::default();
+    let (source, named) = match (&ranking.source, &registry.reference) {
         (PolicySource::File(path), _) => {
             let path = path.clone();
             let source = format!("file {}", path.display());
-            (source, blocking(move || in_file(&path, bytes_max)).await)
+            let fetched = blocking(move || in_file(&path, bytes_max)).await;
+            (source, Named::of(fetched))
         }
         (PolicySource::Shipped(_), Some(reference)) => {
             let pulled = oci::pull(registry, reference, bytes_max).await;
-            let pulled = pulled.map_err(|error| chain(&error));
-            (format!("registry {reference}"), pulled)
+            begun = Begun::by(&pulled);
+            let named = Named {
+                watched: Some((Watched::Registry, reference.policy().clone())),
+                ..Named::of(pulled.map_err(|error| chain(&error)))
+            };
+            (format!("registry {reference}"), named)
         }
         (PolicySource::Shipped(name), None) => {
             let (name, directory) = (name.clone(), config.sources.directory.path.clone());
             let source = format!("name {name}");
-            let named = blocking(move || named(&name, directory.as_deref(), bytes_max));
-            (source, named.await)
+            let looked = blocking(move || Ok(named(&name, directory.as_deref(), bytes_max)));
+            let named = looked.await.unwrap_or_else(|error| Named::of(Err(error)));
+            (source, named)
         }
     };
-    ConfiguredPolicy {
+    let Named {
+        fetched,
+        watched,
+        instead,
+    } = named;
+    let choice = ConfiguredPolicy {
         source,
         fetched,
+        watched,
+        instead,
         params: ranking.params.clone(),
         limits: ranking.limits,
-    }
+    };
+    (choice, begun)
 }
 
-async fn blocking(
-    fetch: impl FnOnce() -> Result<Fetched, String> + Send + 'static,
-) -> Result<Fetched, String> {
+async fn blocking<T: Send + 'static>(
+    fetch: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
     let fetched = tokio::task::spawn_blocking(fetch).await;
     fetched.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// The policy of a name in the watched directory, else the one that the host ships.
-fn named(name: &str, directory: Option<&Path>, bytes_max: u64) -> Result<Fetched, String> {
-    if let (Some(directory), Ok(name)) = (directory, PolicyName::new(name)) {
-        let found = directory::find(directory, &name, bytes_max);
-        if let Some(fetched) = found.map_err(|error| chain(&error))? {
-            return Ok(fetched);
+/// What a name in the configuration came to.
+struct Named {
+    fetched: Result<Fetched, String>,
+    /// The source that is watched and may bring it later.
+    watched: Option<(Watched, PolicyName)>,
+    /// Why it is the shipped one and not that of the directory.
+    instead: Option<String>,
+}
+
+impl Named {
+    /// From a source that is not watched.
+    const fn of(fetched: Result<Fetched, String>) -> Self {
+        Self {
+            fetched,
+            watched: None,
+            instead: None,
         }
     }
-    shipped_as(name)
+}
+
+/// The policy of a name in the watched directory, else the one that the host ships.
+fn named(name: &str, directory: Option<&Path>, bytes_max: u64) -> Named {
+    let (Some(directory), Ok(policy)) = (directory, PolicyName::new(name)) else {
+        return Named::of(shipped_as(name));
+    };
+    let away = || {
+        let file = directory.join(format!("{name}.wasm"));
+        format!("the file {} is away", file.display())
+    };
+    let (fetched, instead) = match directory::find(directory, &policy, bytes_max) {
+        Ok(Some(fetched)) => (Ok(fetched), None),
+        Ok(None) => match shipped_as(name) {
+            Ok(shipped) => {
+                let instead = format!(
+                    "{}, and the `{name}` that the host ships is another policy: put the file back (`policy.directory.path`), or `wastegate policy activate {name}` what is to be in charge",
+                    away()
+                );
+                (Ok(shipped), Some(instead))
+            }
+            Err(_) => {
+                let away = format!(
+                    "{}, and the host ships no policy `{name}`: put the file there (`policy.directory.path`), or set `policy.name`",
+                    away()
+                );
+                (Err(away), None)
+            }
+        },
+        // The directory may not be used as it is, such as for its permissions: no file mends that.
+        Err(Unread::Io { path, source }) if path == directory => {
+            return Named::of(Err(chain(&Unread::Io { path, source })));
+        }
+        Err(unread) => (Err(chain(&unread)), None),
+    };
+    Named {
+        fetched,
+        watched: Some((Watched::Directory, policy)),
+        instead,
+    }
 }
 
 fn shipped_as(name: &str) -> Result<Fetched, String> {
@@ -189,3 +261,6 @@ fn in_file(path: &Path, bytes_max: u64) -> Result<Fetched, String> {
         origin: PolicyOrigin::File(path.to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;

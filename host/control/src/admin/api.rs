@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hosts::Hosts;
 use super::notes::Notes;
+use super::policies::views::in_its_place;
 use super::stats::Stats;
 use super::token::Access;
 use crate::experiment::{Experiments, Shadows};
@@ -131,7 +132,8 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
 
 /// 200 while new connections are wanted, 503 once the server is about to stop, and while no backend is
 /// there unless `gateway.readyz_without_backend` passes that; with how many managers there are, so that
-/// a stop can be watched.
+/// a stop can be watched, and with what is active for want of the configured policy. Being without that
+/// is no reason to send clients elsewhere: every promise is kept by any ranking.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let backend = admin.gateway.has_backend();
     let passes = admin.gateway.config().readyz_without_backend == WithoutBackend::Pass;
@@ -143,11 +145,16 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let managers = admin.registry.total();
-    (
-        status,
-        Json(json!({ "ready": ready, "managers": managers, "backend": backend })),
-    )
-        .into_response()
+    let awaits = admin.rollout.awaits();
+    let policy = awaits.as_ref().map_or("configured", in_its_place);
+    let body = json!({
+        "ready": ready,
+        "managers": managers,
+        "backend": backend,
+        "policy": policy,
+        "policy_awaited": awaits.is_some(),
+    });
+    (status, Json(body)).into_response()
 }
 
 async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {

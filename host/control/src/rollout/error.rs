@@ -41,6 +41,11 @@ pub enum RolloutError {
         /// The nearest that there is.
         nearest: Option<String>,
     },
+    /// The host ships it, and there is no revision of it yet.
+    #[error(
+        "the host ships `{name}`, and it was never activated here, so there is no revision to change: `wastegate policy activate {name}` makes one"
+    )]
+    NeverActivated { name: PolicyName },
     /// There is no revision of that number.
     #[error(
         "there is no {0}: it never was, or it was let go (`policy.rollout.revisions_kept`); `wastegate policy history` shows what there is"
@@ -96,7 +101,9 @@ impl RolloutError {
             Self::Source(_) => "source",
             Self::Name { .. } => "other-name",
             Self::Store(_) => "storage",
-            Self::NoSuchPolicy { .. } | Self::NoSuchRevision(_) => "not-found",
+            Self::NoSuchPolicy { .. } | Self::NeverActivated { .. } | Self::NoSuchRevision(_) => {
+                "not-found"
+            }
             Self::OfAnother { .. } => "other-policy",
             Self::Changed { .. } => "changed",
             Self::NothingBefore(_) => "nothing-before",

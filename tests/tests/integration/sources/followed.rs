@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use wastegate_cli::config::ProgramConfig;
+use wastegate_control::rollout::config::WithoutPolicy;
 use wastegate_core::types::chain;
 use wastegate_engine::policy::load::digest;
 use wastegate_tests::guests::shipped;
 use wastegate_tests::harness::{PATIENCE, Registry, Setup};
 
 use super::registry::{Files, publish, variant};
-use super::watched::{charged, in_charge};
+use super::watched::{audit, charged, in_charge};
 
 /// A server that ranks by what a reference means, and looks every few milliseconds.
 fn following(reference: &str) -> Setup {
@@ -54,18 +55,44 @@ async fn a_moved_tag_is_followed_and_a_pin_stays() {
     }
 }
 
-/// Nobody was ever in charge and the registry is away: there is nothing to rank by, and the reason
-/// is told.
+/// Nobody was ever in charge and the registry is away: where the operator wants it so, there is nothing to
+/// rank by, and the reason is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_without_the_registry_says_why_there_is_none() {
     let registry = Registry::start().await;
     let reference = registry.at("policies/lru:1");
     drop(registry);
-    let Err(refused) = following(&reference).try_start().await else {
+    let strict = following(&reference).with(|config| config.rollout.start = WithoutPolicy::Fail);
+    let Err(refused) = strict.try_start().await else {
         panic!("it started without a policy");
     };
     let said = chain(&refused);
     assert!(said.contains("cannot be reached"), "{said}");
+}
+
+/// P12: by default it serves with the built-in ranking, and says so wherever it is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p12_a_first_start_without_the_registry_serves_and_says_so() {
+    let registry = Registry::start().await;
+    let reference = registry.at("policies/lru:1");
+    drop(registry);
+    let server = following(&reference).start().await;
+    let ready = server.get("/readyz").await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    assert_eq!(ready.json()["policy"], "built-in");
+    let awaited = server.get("/v1/policies").await.json()["awaited"].clone();
+    assert_eq!(awaited["source"], format!("registry {reference}"));
+    assert_eq!(awaited["in_its_place"], "built-in");
+    let why = awaited["why"].as_str().unwrap();
+    assert!(why.contains("cannot be reached"), "{why}");
+    server.enter("ann", "k1").await;
+    let entries = audit(&server).await;
+    assert!(
+        entries.iter().any(|entry| entry["what"] == "fell-back"),
+        "{entries:?}"
+    );
+    let usual = Setup::new().start().await;
+    assert_eq!(usual.get("/readyz").await.json()["policy"], "configured");
 }
 
 /// An operator asks for a policy by its reference; it is named by the path, and has to be that one.

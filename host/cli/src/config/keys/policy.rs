@@ -2,7 +2,8 @@
 
 use super::{GIB, KIB, MIB, MINUTE, SECOND, Section, load};
 use crate::config::key::{Effect, Key};
-use crate::config::shape::{FINITE, Name, Number, OptionalPath, bytes, count, millis};
+use crate::config::shape::{FINITE, Name, Number, OptionalPath, Word, bytes, count, millis};
+use wastegate_control::rollout::config::WithoutPolicy;
 
 /// More fuel than a second of anybody's time.
 const FUEL_MAX: u64 = 1_000_000_000_000;
@@ -17,6 +18,16 @@ pub(super) fn sections() -> Vec<Section> {
     ]
 }
 
+fn without_policy() -> Word<WithoutPolicy> {
+    Word {
+        what: "word",
+        words: vec![
+            ("built-in", WithoutPolicy::BuiltIn),
+            ("fail", WithoutPolicy::Fail),
+        ],
+    }
+}
+
 fn choice_and_limits() -> Section {
     section! {
         |d| "policy", "Which policy ranks, and within which limits it runs.";
@@ -26,6 +37,11 @@ fn choice_and_limits() -> Section {
 
         /// The name of a shipped policy; not used if there is a `file`.
         restart name: Name => d.policy.name;
+
+        /// What a start does if the policy of a registry or of the watched directory cannot be had and none was
+        /// ever active: `built-in` serves with the built-in ranking and keeps trying, `fail` ends with an error.
+        /// Mistakes in the configuration always end it.
+        restart start: without_policy() => d.rooms.rollout.start;
 
         // What one call may cost.
         /// The largest policy file.

@@ -94,9 +94,9 @@ impl From<RolloutError> for Refusal {
             RolloutError::Source(_) => StatusCode::BAD_GATEWAY,
             RolloutError::Store(StoreError::Write { .. }) => StatusCode::INSUFFICIENT_STORAGE,
             RolloutError::Store(_) => StatusCode::GONE,
-            RolloutError::NoSuchPolicy { .. } | RolloutError::NoSuchRevision(_) => {
-                StatusCode::NOT_FOUND
-            }
+            RolloutError::NoSuchPolicy { .. }
+            | RolloutError::NeverActivated { .. }
+            | RolloutError::NoSuchRevision(_) => StatusCode::NOT_FOUND,
             RolloutError::OfAnother { .. }
             | RolloutError::Changed { .. }
             | RolloutError::NothingBefore(_) => StatusCode::CONFLICT,

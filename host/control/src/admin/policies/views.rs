@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::rollout::audit::AuditEntry;
 use crate::rollout::ledger::Move;
 use crate::rollout::service::{
-    Changed, PolicyView, RevisionState, RevisionView, SeatView, Stage, Status, UnderWay,
+    Awaits, Changed, InItsPlace, PolicyView, RevisionState, RevisionView, SeatView, Stage, Status,
+    UnderWay,
 };
 use wastegate_core::types::{DecisionId, Limits, RevisionId, Scope, Tier};
 use wastegate_engine::policy::Policy;
@@ -27,6 +28,20 @@ pub struct ListDto {
     pub shipped: Vec<String>,
     /// Whether changes survive a restart.
     pub durable: bool,
+    /// The configured policy that was not to be had at the start; null if it was, or came since.
+    #[serde(default)]
+    pub awaited: Option<AwaitedDto>,
+}
+
+/// A configured policy that is not to be had.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AwaitedDto {
+    /// Where it is to come from.
+    pub source: String,
+    /// Why it is not there, in a sentence.
+    pub why: String,
+    /// What is active meanwhile: `built-in`, or `before` for what was active before.
+    pub in_its_place: String,
 }
 
 /// Who answers at a tier; null is the built-in ranking.
@@ -226,7 +241,26 @@ impl From<&Status> for ListDto {
             under_way: status.under_way.iter().map(UnderWayDto::from).collect(),
             shipped: status.shipped.iter().map(|&name| name.to_owned()).collect(),
             durable: status.is_durable,
+            awaited: status.awaits.as_ref().map(AwaitedDto::from),
         }
+    }
+}
+
+impl From<&Awaits> for AwaitedDto {
+    fn from(awaits: &Awaits) -> Self {
+        Self {
+            source: awaits.source.clone(),
+            why: awaits.why.clone(),
+            in_its_place: in_its_place(awaits).to_owned(),
+        }
+    }
+}
+
+/// What is active for want of what is configured, in a word.
+pub(in crate::admin) const fn in_its_place(awaits: &Awaits) -> &'static str {
+    match awaits.in_its_place {
+        InItsPlace::BuiltIn => "built-in",
+        InItsPlace::Before => "before",
     }
 }
 

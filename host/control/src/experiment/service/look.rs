@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::definition::{ArmSpec, ACTIVE};
+use super::super::definition::{ACTIVE, ArmSpec};
 use super::super::entry::ExperimentState;
 use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};

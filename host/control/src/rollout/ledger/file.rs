@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::reported::{REPORTS_MAX, Report};
 use super::seats::{HISTORY_MAX, Held, Stack};
 use super::{Chosen, RevisionLedger};
 use crate::rollout::revision::Revision;
@@ -44,6 +45,9 @@ struct File {
     seats: Seats,
     served: BTreeSet<RevisionId>,
     chosen: Option<Chosen>,
+    /// Not there in a ledger of before there was such a thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<Report>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +84,7 @@ impl RevisionLedger {
             },
             served: self.served.clone(),
             chosen: self.chosen.clone(),
+            reports: self.reports.clone(),
         };
         // Strings, numbers and maps with string keys: there is nothing that JSON cannot hold.
         serde_json::to_string_pretty(&file).unwrap_or_default()
@@ -114,6 +119,7 @@ impl RevisionLedger {
             seats: [proactive, conservative, moderate, aggressive, force].map(Stack::new),
             served: file.served,
             chosen: file.chosen,
+            reports: file.reports,
         };
         ledger
             .check(&file.revisions)
@@ -139,6 +145,11 @@ impl RevisionLedger {
         let known = |id: RevisionId| ids.contains(&id);
         if let Some(id) = self.served.iter().find(|id| !known(**id)) {
             return Err(format!("{id} has served and is not there"));
+        }
+        if self.reports.len() > REPORTS_MAX {
+            return Err(format!(
+                "there are more than {REPORTS_MAX} reports of sources"
+            ));
         }
         for (tier, stack) in Tier::ALL.iter().zip(&self.seats) {
             let held = stack.entries();

@@ -9,6 +9,7 @@
 //! Nothing here knows files, clocks or compiled code; `file` is how it is written down.
 
 mod file;
+mod reported;
 mod seats;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use file::LEDGER_BYTES_MAX;
 pub use file::Unreadable;
+pub use reported::{Report, Watched};
 pub use seats::{HISTORY_MAX, Held, Move, NothingBefore};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,8 @@ pub struct RevisionLedger {
     /// Those of them that were ever active.
     served: BTreeSet<RevisionId>,
     chosen: Option<Chosen>,
+    /// The one that changed last at the end.
+    reports: Vec<Report>,
 }
 
 /// What the configuration asked for when the ledger was last written by a start, and which revision
@@ -144,6 +148,14 @@ impl RevisionLedger {
             .map_while(|held| self.revision(held?))
             .find(|earlier| earlier.digest != active.digest)
             .map(|earlier| earlier.id)
+    }
+
+    /// The tiers at which nothing was ever activated.
+    #[must_use]
+    pub fn untouched(&self) -> Vec<Tier> {
+        let mut tiers = Tier::ALL.to_vec();
+        tiers.retain(|tier| self.history(*tier).next().is_none());
+        tiers
     }
 
     /// What was in a seat, latest first.

@@ -121,10 +121,13 @@ impl Rollout {
                 reason: &activation.reason,
                 by: &by,
             };
-            this.change(&plan, |ledger| {
+            let changed = this.change(&plan, |ledger| {
                 expect(ledger, &activation)?;
                 Ok(ledger.put(&tiers(activation.tier), None))
-            })
+            })?;
+            // It is what the operator wants there, also where it was active for want of a policy.
+            this.give_up_waiting(&tiers(activation.tier));
+            Ok(changed)
         });
         changed.await
     }
@@ -150,7 +153,7 @@ impl Rollout {
     }
 
     /// Makes a change: first without taking its turn, to compile what it needs, then in its turn.
-    fn change(
+    pub(super) fn change(
         &self,
         plan: &Plan<'_>,
         mut edit: impl FnMut(&mut RevisionLedger) -> Result<Vec<Move>, RolloutError>,
@@ -172,6 +175,7 @@ impl Rollout {
         let before = self.ledger();
         let mut ledger = RevisionLedger::clone(&before);
         let (moves, ready) = edit(&mut ledger)?;
+        ledger.note_left(&moves);
         if ledger == *before {
             return Ok(self.nothing());
         }
@@ -179,6 +183,8 @@ impl Rollout {
         let written = self.write(&ledger);
         self.replace(ledger);
         self.install(&ready);
+        let moved: Vec<Tier> = moves.iter().map(|moved| moved.tier).collect();
+        self.give_up_waiting(&moved);
         let note = Note::new(plan.what, plan.reason).moves(moves.clone());
         let note = self.with_subject(note, about, &moves);
         self.audit.write(plan.by, note);
@@ -274,9 +280,13 @@ impl Rollout {
         Ok(id)
     }
 
-    /// The error that there is no policy of that name, with the nearest name that there is.
+    /// That there is no revision of a policy: the host ships it and nobody has asked for it yet, or nobody
+    /// knows a policy of that name, with the nearest that there is.
     #[must_use]
     pub fn no_such(&self, name: &PolicyName) -> RolloutError {
+        if shipped(name).is_some() {
+            return RolloutError::NeverActivated { name: name.clone() };
+        }
         let ledger = self.ledger();
         let kept = ledger.revisions().map(|revision| revision.name.as_str());
         let known = kept.chain(shipped::names());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rollout, UnderWay};
+use super::{Awaits, Rollout, UnderWay};
 use crate::rollout::ledger::RevisionLedger;
 use crate::rollout::revision::Revision;
 use crate::rollout::source::{Fetched, PolicyName};
@@ -89,6 +89,8 @@ pub struct Status {
     pub shipped: Vec<&'static str>,
     /// Whether changes survive a restart.
     pub is_durable: bool,
+    /// What is configured and was not to be had, if anything.
+    pub awaits: Option<Awaits>,
 }
 
 impl Rollout {
@@ -110,6 +112,7 @@ impl Rollout {
                 .collect(),
             under_way: self.under_way.lock().values().cloned().collect(),
             is_durable: self.store.is_durable(),
+            awaits: self.awaits(),
         }
     }
 

@@ -9,7 +9,9 @@
 //! not take it, it is made all the same and said to be in memory only.
 
 mod arm;
+mod awaited;
 mod change;
+mod follow;
 mod guard;
 mod load;
 mod look;
@@ -28,6 +30,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub use awaited::{Awaits, InItsPlace};
 pub use change::{Activation, Changed, Expected};
 pub use load::Engines;
 pub use look::{PolicyView, RevisionState, RevisionView, SeatView, Status};
@@ -35,6 +38,7 @@ pub use settings::{LimitsPatch, ParamsPatch, Patch, SettingsSource};
 pub use start::{ConfiguredPolicy, RolloutContext, StartError};
 pub use submit::{Stage, Submitted, UnderWay};
 
+use self::awaited::Awaited;
 use self::refused::RefusedBefore;
 use self::warm::Warm;
 use super::audit::AuditLog;
@@ -64,6 +68,8 @@ pub struct Rollout {
     changing: Mutex<()>,
     /// What sources brought in vain.
     refused_before: RefusedBefore,
+    /// What is configured and was not to be had at the start. Never held while anything waits.
+    awaited: Mutex<Option<Awaited>>,
     /// Policies that are ready and sit in no seat. Never held while anything waits.
     warm: Mutex<Warm>,
     /// Submissions by the order in which they came. Never held while anything waits.
@@ -104,6 +110,7 @@ impl Rollout {
             ledger: ArcSwap::from_pointee(ledger),
             changing: Mutex::default(),
             refused_before: RefusedBefore::default(),
+            awaited: Mutex::default(),
             under_way: Mutex::default(),
             next_submission: AtomicU64::new(0),
             submissions: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),

@@ -2,22 +2,25 @@
 //!
 //! A source that is watched keeps a policy up to date; it does not choose one. New content of a
 //! policy becomes a revision, and takes the place of the old one wherever a revision of that policy
-//! is active. What is met first takes it only if it was not seen before and the active one
-//! is from a source of the same kind, which changed while the server was down, or is the one that the host
-//! ships: anything else is what an operator did since.
+//! is active. A source that says what it said before changes nothing, over restarts too: what was put
+//! active since is what an operator wants. What is met first, and of which the ledger knows nothing,
+//! takes the place only if it was not seen before and the active one is from a source of the same
+//! kind, which changed while the server was down, or is the one that the host ships.
 
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::change::Plan;
 use super::{Activation, Rollout, SettingsSource, Submitted};
 use crate::rollout::actor::Actor;
+use crate::rollout::audit::What;
 use crate::rollout::error::RolloutError;
-use crate::rollout::ledger::RevisionLedger;
+use crate::rollout::ledger::{RevisionLedger, Watched};
 use crate::rollout::source::oci::{self, Reference};
 use crate::rollout::source::{Fetched, PolicyName, PolicyOrigin, Receive, Received, Sighting};
-use wastegate_core::types::{Tier, chain};
+use wastegate_core::types::{RevisionId, Tier, chain};
 use wastegate_engine::policy::{LoadError, load};
 
 impl Receive for Arc<Rollout> {
@@ -46,38 +49,76 @@ impl Rollout {
             | PolicyOrigin::Upload
             | PolicyOrigin::Shipped => Actor::directory(),
         };
-        let (name, reason) = (fetched.name.clone(), fetched.origin.to_string());
-        let tiers = followed(&self.ledger(), &fetched, sighting);
         let digest = load::digest(&fetched.bytes);
         if let Some(why) = self.refused_before.why(&digest) {
             return Err(RolloutError::Source(why));
         }
-        let submitted = self
-            .submit(fetched, SettingsSource::Inherited, None, by.clone())
-            .await;
-        let submitted = submitted.inspect_err(|refused| {
-            if let RolloutError::Load(error) = refused {
-                let sentence = refused.sentence();
-                self.refused_before.remember(digest, error, &sentence);
-            }
-        });
-        let id = submitted?.revision;
-        // Where all tiers follow it is one change, which one rollback takes back.
-        let places: Vec<Option<Tier>> = if tiers.len() == Tier::ALL.len() {
-            vec![None]
-        } else {
-            tiers.into_iter().map(Some).collect()
-        };
-        for tier in places {
-            let activation = Activation {
-                tier,
-                expected: None,
-                reason: reason.clone(),
-            };
-            self.activate(name.clone(), Some(id), activation, by.clone())
-                .await?;
+        if self.is_awaited(&fetched) {
+            return self.arrive(fetched, by).await;
         }
+        let (name, reason) = (fetched.name.clone(), fetched.origin.to_string());
+        let tiers = followed(&self.ledger(), &fetched, sighting);
+        let source = Watched::of(&fetched.origin);
+        let submitted = self
+            .submit(fetched.clone(), SettingsSource::Inherited, None, by.clone())
+            .await;
+        let submitted = submitted.inspect_err(|refused| self.remember_refused(&fetched, refused));
+        let id = submitted?.revision;
+        let followed = self.in_turn(move |this| {
+            let report = SourceReport {
+                source,
+                name: &name,
+                digest: &digest,
+            };
+            this.follow_now(id, &tiers, report, (&reason, &by))
+        });
+        followed.await?;
+        self.fill_seats().await;
         Ok(())
+    }
+
+    /// Activates what a source brought where it goes, and records that the source has it: one change, which one
+    /// rollback undoes, and which is complete after a restart or not there at all.
+    fn follow_now(
+        &self,
+        id: RevisionId,
+        tiers: &[Tier],
+        report: SourceReport<'_>,
+        (reason, by): (&str, &Actor),
+    ) -> Result<(), RolloutError> {
+        let ledger = self.ledger();
+        let mut tiers = tiers.to_vec();
+        tiers.retain(|tier| ledger.active(*tier) != Some(id));
+        if tiers.is_empty() {
+            self.record(report);
+            return Ok(());
+        }
+        let plan = Plan {
+            what: What::Activated,
+            reason,
+            by,
+        };
+        let changed = self.change(&plan, |ledger| {
+            ledger
+                .revision(id)
+                .ok_or(RolloutError::NoSuchRevision(id))?;
+            let moves = ledger.put(&tiers, Some(id));
+            report.record(ledger);
+            Ok(moves)
+        });
+        changed.map(|_| ())
+    }
+
+    /// Records what a source reports, where that activates nothing.
+    fn record(&self, report: SourceReport<'_>) {
+        let _one_at_a_time = self.changing.lock();
+        let before = self.ledger();
+        let mut ledger = RevisionLedger::clone(&before);
+        report.record(&mut ledger);
+        if ledger != *before {
+            self.write(&ledger);
+            self.replace(ledger);
+        }
     }
 
     /// Brings a policy from a registry, and takes it in as [`Rollout::submit`] does.
@@ -100,9 +141,34 @@ impl Rollout {
     }
 }
 
-/// The tiers at which what was brought takes the place of the old one.
+/// The content that a source has for a policy.
+#[derive(Clone, Copy)]
+struct SourceReport<'a> {
+    /// None if the source is not watched.
+    source: Option<Watched>,
+    name: &'a PolicyName,
+    digest: &'a str,
+}
+
+impl SourceReport<'_> {
+    fn record(self, ledger: &mut RevisionLedger) {
+        if let Some(source) = self.source {
+            ledger.report(source, self.name, self.digest);
+        }
+    }
+}
+
+/// The tiers at which what was brought takes the place of the old one: none if the source said the same
+/// before, for what was done about it since is what an operator wants.
 fn followed(ledger: &RevisionLedger, fetched: &Fetched, sighting: Sighting) -> Vec<Tier> {
     let digest = load::digest(&fetched.bytes);
+    let source = Watched::of(&fetched.origin);
+    let reported = source.and_then(|source| ledger.reported(source, &fetched.name));
+    let sighting = match reported {
+        Some(reported) if *reported.digest == *digest => return Vec::new(),
+        Some(_) => Sighting::Changed,
+        None => sighting,
+    };
     let mut own = ledger
         .revisions()
         .filter(|known| known.name == fetched.name);
@@ -134,6 +200,7 @@ fn is_passing(refused: &RolloutError) -> bool {
         | RolloutError::Source(_)
         | RolloutError::Name { .. }
         | RolloutError::NoSuchPolicy { .. }
+        | RolloutError::NeverActivated { .. }
         | RolloutError::NoSuchRevision(_)
         | RolloutError::OfAnother { .. }
         | RolloutError::Changed { .. }

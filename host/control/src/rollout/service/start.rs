@@ -4,22 +4,26 @@
 //! As long as the configuration says what it said at the last start, the operators' changes stand.
 //! Once it says something else, that becomes a revision and is activated. If only the content of
 //! the same source changed, the new content takes the place of the old one wherever that is still
-//! active. If the source is away or its content is refused, what was active goes on, and the log
-//! says so.
+//! charge, or went by a rollback. A source that says what it said last changes nothing: an operator may
+//! have gone back from that. If the source is away or its content is refused, what was active goes
+//! on; if nothing ever was, the built-in ranking is, unless `policy.start` says otherwise. Either way
+//! log and audit log report it, and a source that is watched brings it later (`awaited`).
 
 use std::sync::Arc;
 
+use super::awaited::{Awaited, InItsPlace};
+use super::follow::{follow, open_to};
 use super::load::{Engines, Ready};
 use super::{Rollout, SettingsSource};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{AuditLog, Note, What};
-use crate::rollout::config::Config;
+use crate::rollout::config::{Config, WithoutPolicy};
 use crate::rollout::error::RolloutError;
-use crate::rollout::ledger::{Chosen, Move, RevisionLedger};
-use crate::rollout::source::{self, Fetched};
+use crate::rollout::ledger::{Chosen, RevisionLedger, Watched};
+use crate::rollout::source::{self, Fetched, PolicyName, PolicyOrigin};
 use crate::rollout::store::{Store, StoreError};
 use wastegate_core::types::{Clock, Limits, RevisionId, Tier};
-use wastegate_engine::policy::Params;
+use wastegate_engine::policy::{LoadError, Params, load};
 
 /// What the configuration asks for.
 #[derive(Debug)]
@@ -28,10 +32,41 @@ pub struct ConfiguredPolicy {
     pub source: String,
     /// What the source brought, or why it did not, with what to do about it.
     pub fetched: Result<Fetched, String>,
+    /// The source that is watched, and as what it would bring the policy later; none if nobody looks
+    /// again, so that what is missing is a mistake of the configuration.
+    pub watched: Option<(Watched, PolicyName)>,
+    /// Why `fetched` is the policy that the host ships and not the one that the watched directory was to
+    /// have; none if that is not so.
+    pub instead: Option<String>,
     /// The values of the policy's parameters.
     pub params: Params,
     /// The limits that replace the node's for this policy.
     pub limits: Limits,
+}
+
+/// What the configuration says of a policy besides its bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) source: String,
+    pub(super) params: Params,
+    pub(super) limits: Limits,
+}
+
+impl Wanted {
+    /// With the revision that it became.
+    pub(super) fn chosen(&self, revision: RevisionId) -> Chosen {
+        let Self {
+            source,
+            params,
+            limits,
+        } = self.clone();
+        Chosen {
+            source,
+            params,
+            limits,
+            revision,
+        }
+    }
 }
 
 /// What a rollout is given for life.
@@ -87,40 +122,45 @@ impl Rollout {
         let ConfiguredPolicy {
             source,
             fetched,
+            watched,
+            instead,
             params,
             limits,
         } = choice;
-        let settings = SettingsSource::These {
-            params: params.clone(),
+        let wanted = Wanted {
+            source,
+            params,
             limits,
         };
+        let fetched = match (fetched, instead) {
+            (Ok(shipped), Some(away)) if self.had_of_directory(&wanted.source, &shipped.name) => {
+                Err(away)
+            }
+            (fetched, _) => fetched,
+        };
         let by = Actor::config();
-        let taken = match fetched {
-            Ok(fetched) => self.take_in(&fetched, settings, &by),
-            Err(away) => Err(RolloutError::Source(away)),
+        let taken = match &fetched {
+            Ok(fetched) => self.configured(fetched, &wanted),
+            Err(away) => Err(RolloutError::Source(away.clone())),
         };
         let _one_at_a_time = self.changing.lock();
         let mut ledger = RevisionLedger::clone(&self.ledger());
-        let before = ledger.chosen().cloned();
-        let (moves, why) = match taken {
-            Ok((revision, _)) => {
-                let chosen = Chosen {
-                    source,
-                    params,
-                    limits,
-                    revision,
-                };
-                let done = follow(&mut ledger, before.as_ref(), &chosen);
-                ledger.choose(chosen);
-                done
+        let (moves, why) = match (taken, fetched) {
+            (Ok(revision), Ok(fetched)) => {
+                let tiers = open_to(&ledger);
+                follow(
+                    &mut ledger,
+                    wanted.chosen(revision),
+                    &fetched.origin,
+                    &tiers,
+                )
             }
-            // No revision was ever active here, so none can stay active.
-            Err(refused) if before.is_none() => return Err(refused),
-            Err(refused) => {
-                let what = "what is configured cannot be used, so what was in charge goes on";
-                self.record(What::FellBack, format!("{what}: {}", refused.sentence()));
-                (Vec::new(), "as before")
+            (Err(refused), _) => {
+                let why = self.go_without(&ledger, wanted, watched, refused)?;
+                (Vec::new(), why)
             }
+            // What was not fetched was not taken.
+            (Ok(_), Err(_)) => (Vec::new(), "as before"),
         };
         let ready = self.seat_all(&mut ledger);
         self.write(&ledger);
@@ -140,6 +180,75 @@ impl Rollout {
             },
         );
         Ok(())
+    }
+
+    /// Takes in what the configured source brought.
+    fn configured(&self, fetched: &Fetched, wanted: &Wanted) -> Result<RevisionId, RolloutError> {
+        let settings = SettingsSource::These {
+            params: wanted.params.clone(),
+            limits: wanted.limits,
+        };
+        let taken = self.take_in(fetched, settings, &Actor::config());
+        let (revision, _) = taken.inspect_err(|refused| self.remember_refused(fetched, refused))?;
+        Ok(revision)
+    }
+
+    /// Remembers what a file was refused for, so that it is not loaded again when a source brings it next.
+    pub(super) fn remember_refused(&self, fetched: &Fetched, refused: &RolloutError) {
+        if let RolloutError::Load(error) = refused {
+            let digest = load::digest(&fetched.bytes);
+            self.refused_before
+                .remember(digest, error, &refused.sentence());
+        }
+    }
+
+    /// Whether what was configured before came from the watched directory, so that the one which the host
+    /// ships under the same name is another policy.
+    fn had_of_directory(&self, source: &str, name: &PolicyName) -> bool {
+        let ledger = self.ledger();
+        let chosen = ledger.chosen().filter(|chosen| chosen.source == source);
+        let chosen = chosen.and_then(|chosen| ledger.revision(chosen.revision));
+        ledger.reported(Watched::Directory, name).is_some()
+            || chosen.is_some_and(|chosen| matches!(chosen.origin, PolicyOrigin::Directory(_)))
+    }
+
+    /// Goes on with what there is, for want of what is configured; why, in a few words.
+    fn go_without(
+        &self,
+        ledger: &RevisionLedger,
+        wanted: Wanted,
+        watched: Option<(Watched, PolicyName)>,
+        refused: RolloutError,
+    ) -> Result<&'static str, RolloutError> {
+        let was_any = ledger.chosen().is_some() || ledger.untouched().len() < Tier::ALL.len();
+        let in_its_place = if was_any {
+            InItsPlace::Before
+        } else {
+            InItsPlace::BuiltIn
+        };
+        let starts = self.config.start == WithoutPolicy::BuiltIn && !is_mistaken(&refused);
+        let what = match (in_its_place, &watched) {
+            (InItsPlace::Before, _) => {
+                "what is configured cannot be used, so what was in charge goes on"
+            }
+            (InItsPlace::BuiltIn, Some(_)) if starts => {
+                "what is configured cannot be used, so the built-in ranking is in charge until it can"
+            }
+            (InItsPlace::BuiltIn, _) => return Err(refused),
+        };
+        let why = refused.sentence();
+        self.record(What::FellBack, format!("{what}: {why}"));
+        *self.awaited.lock() = watched.map(|by| Awaited {
+            wanted,
+            by,
+            why,
+            in_its_place,
+            tiers: open_to(ledger),
+        });
+        Ok(match in_its_place {
+            InItsPlace::Before => "as before",
+            InItsPlace::BuiltIn => "without the configured policy",
+        })
     }
 
     /// Makes everybody ready who is active. Who cannot be loaded gives way to who was there before,
@@ -187,34 +296,13 @@ impl Rollout {
     }
 }
 
-/// Puts the configured revision where it belongs, going by what the configuration said before.
-fn follow(
-    ledger: &mut RevisionLedger,
-    before: Option<&Chosen>,
-    now: &Chosen,
-) -> (Vec<Move>, &'static str) {
-    let same = |before: &&Chosen| {
-        before.source == now.source && before.params == now.params && before.limits == now.limits
-    };
-    match before.filter(same) {
-        Some(before) if before.revision == now.revision => (
-            Vec::new(),
-            "the configuration is as before, so what was in charge goes on",
-        ),
-        Some(before) => {
-            let tiers = ledger.tiers_of(before.revision);
-            let moves = ledger.put(&tiers, Some(now.revision));
-            (moves, "the configured source has another content")
-        }
-        None if before.is_none() => {
-            let moves = ledger.put(&Tier::ALL, Some(now.revision));
-            (moves, "the first start")
-        }
-        None => {
-            let moves = ledger.put(&Tier::ALL, Some(now.revision));
-            (moves, "the configuration changed")
-        }
-    }
+/// Whether something was refused for what the operator has set: no other content of the source mends that.
+fn is_mistaken(refused: &RolloutError) -> bool {
+    matches!(
+        refused,
+        RolloutError::Load(LoadError::Parameters(_) | LoadError::Limits(_))
+            | RolloutError::Limits(_)
+    )
 }
 
 type Kept = (Store, AuditLog);

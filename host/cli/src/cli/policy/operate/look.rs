@@ -8,7 +8,7 @@ use super::super::table::Table;
 use super::Remote;
 use super::seat;
 use super::when::utc;
-use wastegate_control::admin::policies::views::{ListDto, PolicyDto, RevisionDto};
+use wastegate_control::admin::policies::views::{AwaitedDto, ListDto, PolicyDto, RevisionDto};
 use wastegate_core::types::{RevisionId, Tier};
 
 /// Arguments of `wastegate policy list`.
@@ -93,6 +93,18 @@ fn shown(list: &ListDto) -> String {
     if !list.shipped.is_empty() {
         let shipped = list.shipped.join(", ");
         text.push_str(&format!("\nshipped too: {shipped}\n"));
+    }
+    if let Some(awaited) = &list.awaited {
+        let AwaitedDto {
+            source,
+            why,
+            in_its_place,
+        } = awaited;
+        let stands_in = match in_its_place.as_str() {
+            "built-in" => "the built-in ranking is in charge until it is there",
+            _ => "what was in charge before goes on until it is there",
+        };
+        text.push_str(&format!("\nawaited: {source}; {stands_in}: {why}\n"));
     }
     if !list.durable {
         text.push_str(

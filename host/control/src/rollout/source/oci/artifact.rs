@@ -46,13 +46,13 @@ pub struct About {
 pub(super) fn read(manifest: &[u8]) -> Result<Artifact, String> {
     let value: Value = serde_json::from_slice(manifest)
         .map_err(|error| format!("its manifest is no JSON ({error})"))?;
-    if value.get("manifests").is_some() {
-        return Err("it is an index of several artifacts, and a policy is one".to_owned());
+    if let Some(manifests) = value.get("manifests") {
+        return Err(index(manifests));
     }
     let manifest: OciImageManifest = serde_json::from_value(value)
         .map_err(|error| format!("its manifest is not as the OCI has it ({error})"))?;
     let config = &manifest.config.media_type;
-    if config != CONFIG_TYPE {
+    if !is_type(config, CONFIG_TYPE) {
         return Err(format!(
             "its config is `{}` and not `{CONFIG_TYPE}`",
             shown(config)
@@ -62,7 +62,7 @@ pub(super) fn read(manifest: &[u8]) -> Result<Artifact, String> {
         let count = manifest.layers.len();
         return Err(format!("it has {count} layers, and a policy has one"));
     };
-    if layer.media_type != LAYER_TYPE {
+    if !is_type(&layer.media_type, LAYER_TYPE) {
         return Err(format!(
             "its layer is `{}` and not `{LAYER_TYPE}`",
             shown(&layer.media_type)
@@ -83,6 +83,34 @@ pub(super) fn read(manifest: &[u8]) -> Result<Artifact, String> {
         bytes,
         signature: annotations.get(SIGNATURE_ANNOTATION).map(|text| cut(text)),
     })
+}
+
+/// What an index is, in words, and what to name in its place.
+fn index(manifests: &Value) -> String {
+    let digest = |manifest: &Value| Some(shown(manifest.get("digest")?.as_str()?));
+    match manifests.as_array().map(Vec::as_slice) {
+        Some([only]) => {
+            let named = digest(only)
+                .map(|digest| format!(", `@{digest}`"))
+                .unwrap_or_default();
+            format!(
+                "it is an index of one manifest, and not that manifest: name it by its digest{named}"
+            )
+        }
+        Some([]) => "it is an index of no manifest at all".to_owned(),
+        Some(several) => format!(
+            "it is an index of several artifacts ({}), and a policy is one: name its manifest by its digest",
+            several.len()
+        ),
+        None => "it is an index of something that is no list".to_owned(),
+    }
+}
+
+/// Whether a media type is one of ours. Case and parameters make no other one of it (RFC 9110, section
+/// 8.3.1).
+fn is_type(found: &str, ours: &str) -> bool {
+    let found = found.split(';').next().unwrap_or_default();
+    found.trim().eq_ignore_ascii_case(ours)
 }
 
 /// The parts of an artifact, ready to be pushed. The same policy and signature make the same
@@ -207,7 +235,12 @@ mod tests {
         let said = |manifest: Vec<u8>| read(&manifest).unwrap_err();
         for (bytes, why) in [
             (b"<html>".to_vec(), "no JSON"),
-            (b"{\"manifests\":[]}".to_vec(), "index of several"),
+            (b"{\"manifests\":[]}".to_vec(), "index of no manifest"),
+            (
+                b"{\"manifests\":[{},{}]}".to_vec(),
+                "index of several artifacts (2)",
+            ),
+            (b"{\"manifests\":{}}".to_vec(), "no list"),
             (b"{}".to_vec(), "not as the OCI has it"),
             (
                 manifest(|m| {
@@ -234,6 +267,42 @@ mod tests {
         ] {
             let said = said(bytes);
             assert!(said.contains(why), "{said}");
+        }
+    }
+
+    /// P24: what to do about an index of one is to name that one.
+    #[test]
+    fn p24_an_index_of_one_manifest_says_which() {
+        let one = json!({ "manifests": [{ "digest": "sha256:abc", "size": 1 }] });
+        let said = read(one.to_string().as_bytes()).unwrap_err();
+        assert!(said.contains("index of one manifest"), "{said}");
+        assert!(
+            said.ends_with("name it by its digest, `@sha256:abc`"),
+            "{said}"
+        );
+        let bare = json!({ "manifests": [{}] });
+        let said = read(bare.to_string().as_bytes()).unwrap_err();
+        assert!(said.ends_with("name it by its digest"), "{said}");
+    }
+
+    /// P27: media types have no case, and parameters make no other type.
+    #[test]
+    fn p27_media_types_are_compared_as_http_has_it() {
+        for layer in [
+            "application/Wasm",
+            "APPLICATION/WASM",
+            "application/wasm; charset=binary",
+            "application/wasm;a=b;c=\"d\"",
+            "application/wasm ; q=1",
+        ] {
+            let taken = read(&manifest(|m| m["layers"][0]["mediaType"] = json!(layer)));
+            assert!(taken.is_ok(), "{layer}: {taken:?}");
+        }
+        let config = "Application/Vnd.Wasm.Config.v0+JSON; charset=utf-8";
+        assert!(read(&manifest(|m| m["config"]["mediaType"] = json!(config))).is_ok());
+        for layer in ["application/wasm+gzip", "application/x-wasm", "wasm", ""] {
+            let refused = read(&manifest(|m| m["layers"][0]["mediaType"] = json!(layer)));
+            assert!(refused.unwrap_err().starts_with("its layer is"), "{layer}");
         }
     }
 

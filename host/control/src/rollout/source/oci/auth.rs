@@ -1,17 +1,18 @@
 //! How the gateway authenticates at a registry: not at all, as a user, or with a bearer token.
 //!
-//! A registry that wants to know answers 401 with a challenge: `Basic`, or `Bearer` with the place
-//! where a token is had. The scope that we ask for is ours, not what the challenge says: reading
-//! one repository.
+//! A registry that wants to know answers with challenges (`challenge`): `Basic`, or `Bearer` with the
+//! place where a token is had. We answer the first one that we can. What the token is for is what the
+//! challenge says; where it says nothing, the repository that we ask for.
 
 use std::fmt;
 
 use reqwest::Url;
-use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
+use super::challenge::Challenge;
 use super::error::RegistryError;
-use super::transport::{Answer, Ask, Transport};
+use super::transport::{Ask, Transport};
 use wastegate_core::types::Secret;
 
 /// How much of a token service's answer is read, bytes.
@@ -37,7 +38,7 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// The `Authorization` header of a user or a bearer; none without authentication.
-    fn header(&self) -> Option<HeaderValue> {
+    pub(super) fn header(&self) -> Option<HeaderValue> {
         if self.password.is_empty() {
             return None;
         }
@@ -49,6 +50,11 @@ impl Credentials {
             format!("Basic {}", base64(pair.as_bytes()))
         };
         secret_header(&value)
+    }
+
+    /// Whether they are a token, which no token service has to give.
+    fn are_a_token(&self) -> bool {
+        self.username.is_empty() && !self.password.is_empty()
     }
 }
 
@@ -78,180 +84,141 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// What a registry wants to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
-    Basic,
-    Bearer {
-        realm: String,
-        service: Option<String>,
-    },
-}
-
-impl Challenge {
-    /// Reads the header of that name: the first challenge in it that we know.
-    pub(super) fn read(header: &str) -> Option<Self> {
-        let (scheme, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            return Some(Self::Basic);
-        }
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let (mut realm, mut service) = (None, None);
-        for (name, value) in parameters(rest) {
-            if name.eq_ignore_ascii_case("realm") {
-                realm.get_or_insert(value);
-            } else if name.eq_ignore_ascii_case("service") {
-                service.get_or_insert(value);
-            }
-        }
-        Some(Self::Bearer {
-            realm: realm?,
-            service,
-        })
-    }
-}
-
-/// `name="value", name=value`, as far as it is that.
-fn parameters(text: &str) -> Vec<(&str, String)> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((name, after)) = rest.split_once('=') {
-        let name = name.trim_matches([' ', ',']);
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted),
-            None => {
-                let end = after.find(',').unwrap_or(after.len());
-                let (value, after) = after.split_at(end);
-                (value.trim().to_owned(), after)
-            }
-        };
-        found.push((name, value));
-        rest = after;
-    }
-    found
-}
-
-/// What stands before the closing quote, and what stands behind it.
-fn unquoted(text: &str) -> (String, &str) {
-    let (mut value, mut escaped) = (String::new(), false);
-    for (at, letter) in text.char_indices() {
-        match letter {
-            _ if escaped => {
-                value.push(letter);
-                escaped = false;
-            }
-            '\\' => escaped = true,
-            '"' => return (value, text.get(at + 1..).unwrap_or_default()),
-            _ => value.push(letter),
-        }
-    }
-    (value, "")
-}
-
-/// What to answer to a challenge; none if there is nothing that we could.
+/// What to answer to challenges; none if there is nothing that we could. `scope` is what we want to do.
 pub(super) async fn answer(
     transport: &Transport,
-    asked: &Answer,
-    repository: &str,
+    challenges: &[Challenge],
+    scope: &str,
     credentials: Option<&Credentials>,
 ) -> Result<Option<HeaderValue>, RegistryError> {
     let ours = credentials.and_then(Credentials::header);
-    let headers = asked.headers.get_all(WWW_AUTHENTICATE).iter();
-    let challenge = headers
-        .filter_map(|header| Challenge::read(header.to_str().ok()?))
-        .next();
-    let Some(Challenge::Bearer { realm, service }) = challenge else {
-        return Ok(ours);
-    };
-    // Who brings a token needs none from the service.
-    if credentials.is_some_and(|credentials| credentials.username.is_empty()) && ours.is_some() {
-        return Ok(ours);
+    for challenge in challenges {
+        match challenge {
+            Challenge::Basic if ours.is_some() => return Ok(ours),
+            Challenge::Basic => {}
+            Challenge::Bearer { .. } if credentials.is_some_and(Credentials::are_a_token) => {
+                return Ok(ours);
+            }
+            Challenge::Bearer {
+                realm,
+                service,
+                scope: asked,
+            } => {
+                let asked = asked.as_deref().filter(|asked| !asked.trim().is_empty());
+                let url = token_url(realm, service.as_deref(), asked.unwrap_or(scope))
+                    .ok_or_else(|| transport.garbage("its token service has no URL".to_owned()))?;
+                return token_from(transport, url, ours.as_ref()).await.map(Some);
+            }
+        }
     }
-    let url = token_url(&realm, service.as_deref(), repository)
-        .ok_or_else(|| transport.garbage("its token service has no URL".to_owned()))?;
-    transport.may_go(&url)?;
-    let ask = Ask {
-        url,
-        what: "a token".to_owned(),
-        accept: "application/json",
-        authorization: ours.as_ref(),
-        bytes_max: TOKEN_BYTES_MAX,
-        remedy: "",
-    };
-    let answer = transport.get(&ask).await?;
-    if !answer.status.is_success() {
-        return Err(transport.refused(&ask.what, answer.status, &answer.bytes));
-    }
-    let token = token(&answer.bytes)
-        .ok_or_else(|| transport.garbage("its token service gives no token".to_owned()))?;
-    Ok(secret_header(&format!("Bearer {token}")))
+    Ok(ours)
 }
 
-fn token_url(realm: &str, service: Option<&str>, repository: &str) -> Option<Url> {
+async fn token_from(
+    transport: &Transport,
+    url: Url,
+    ours: Option<&HeaderValue>,
+) -> Result<HeaderValue, RegistryError> {
+    transport.may_go(&url)?;
+    let ask = Ask {
+        accept: "application/json",
+        authorization: ours.cloned(),
+        bytes_max: TOKEN_BYTES_MAX,
+        ..Ask::get(url, "a token")
+    };
+    let answer = transport.ask(&ask).await?;
+    if !answer.status.is_success() {
+        return Err(transport.refused(&ask.what, &answer, ours.is_some()));
+    }
+    let why = match token(&answer.bytes) {
+        Token::Given(token) => match secret_header(&format!("Bearer {token}")) {
+            Some(header) => return Ok(header),
+            None => "its token service gives a token that no header can hold",
+        },
+        Token::Empty => "its token service gives an empty token",
+        Token::Absent => "its token service gives no token",
+    };
+    Err(transport.garbage(why.to_owned()))
+}
+
+/// Parts of a scope are asked for one by one, as registries' own clients do.
+fn token_url(realm: &str, service: Option<&str>, scope: &str) -> Option<Url> {
     let mut url = Url::parse(realm).ok()?;
     let mut query = url.query_pairs_mut();
     if let Some(service) = service {
         query.append_pair("service", service);
     }
-    query.append_pair("scope", &format!("repository:{repository}:pull"));
+    for part in scope.split_ascii_whitespace() {
+        query.append_pair("scope", part);
+    }
     drop(query);
     Some(url)
 }
 
-fn token(bytes: &[u8]) -> Option<String> {
+/// What a token service gave.
+#[derive(Debug, PartialEq, Eq)]
+enum Token {
+    Given(String),
+    /// There is a place for it, and nothing in it.
+    Empty,
+    Absent,
+}
+
+fn token(bytes: &[u8]) -> Token {
     #[derive(Deserialize)]
     struct Body {
         token: Option<String>,
         access_token: Option<String>,
     }
-    let body: Body = serde_json::from_slice(bytes).ok()?;
-    body.token.or(body.access_token)
+    let Ok(body) = serde_json::from_slice::<Body>(bytes) else {
+        return Token::Absent;
+    };
+    let given: Vec<String> = [body.token, body.access_token]
+        .into_iter()
+        .flatten()
+        .collect();
+    let is_there = !given.is_empty();
+    match given.into_iter().find(|token| !token.is_empty()) {
+        Some(token) => Token::Given(token),
+        None if is_there => Token::Empty,
+        None => Token::Absent,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
-    fn challenges_as_registries_write_them() {
-        let bearer = |realm: &str, service: Option<&str>| {
-            Some(Challenge::Bearer {
-                realm: realm.to_owned(),
-                service: service.map(str::to_owned),
-            })
-        };
-        for (header, challenge) in [
-            ("Basic realm=\"x\"", Some(Challenge::Basic)),
-            (
-                "Bearer realm=\"https://auth.example/token\",service=\"registry.example\",scope=\"repository:a/b:pull\"",
-                bearer("https://auth.example/token", Some("registry.example")),
-            ),
-            (
-                "bearer realm=https://a.example/t , service=s",
-                bearer("https://a.example/t", Some("s")),
-            ),
-            ("Bearer realm=\"a\\\"b\"", bearer("a\"b", None)),
-            ("Bearer service=\"s\"", None),
-            ("Negotiate", None),
-            ("", None),
-        ] {
-            assert_eq!(Challenge::read(header), challenge, "{header}");
-        }
-    }
-
-    #[test]
     fn the_token_is_asked_for_reading_one_repository() {
-        let url = token_url("https://a.example/t?x=1", Some("the registry"), "a/lru").unwrap();
+        let scope = "repository:a/lru:pull";
+        let url = token_url("https://a.example/t?x=1", Some("the registry"), scope).unwrap();
         assert_eq!(
             url.as_str(),
             "https://a.example/t?x=1&service=the+registry&scope=repository%3Aa%2Flru%3Apull"
         );
-        assert_eq!(token(b"{\"access_token\":\"t\"}").as_deref(), Some("t"));
-        assert_eq!(token(b"{}"), None);
+        let url = token_url("https://a.example/t", None, "aws repository:b:pull").unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://a.example/t?scope=aws&scope=repository%3Ab%3Apull"
+        );
+    }
+
+    #[test]
+    fn an_empty_token_is_none() {
+        let given = |token: &str| Token::Given(token.to_owned());
+        for (body, expected) in [
+            (r#"{"access_token":"t"}"#, given("t")),
+            (r#"{"token":"a","access_token":"b"}"#, given("a")),
+            (r#"{"token":"","access_token":"b"}"#, given("b")),
+            (r#"{"token":null,"access_token":"b"}"#, given("b")),
+            (r#"{"token":"","access_token":""}"#, Token::Empty),
+            (r#"{"token":""}"#, Token::Empty),
+            ("{}", Token::Absent),
+            ("<html>", Token::Absent),
+        ] {
+            assert_eq!(token(body.as_bytes()), expected, "{body}");
+        }
     }
 
     #[test]
@@ -282,13 +249,6 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_header_breaks_the_reader(header in "(Bearer |Basic )?[ -~é]{0,80}") {
-            let _ = Challenge::read(&header);
         }
     }
 }

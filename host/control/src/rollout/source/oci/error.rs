@@ -43,12 +43,38 @@ pub enum RegistryError {
         said: String,
     },
     /// It is not for us.
-    #[error(
-        "registry {registry} does not let us have {what}: set `policy.registry.username` and `policy.registry.password`, or check them{said}"
-    )]
+    #[error("registry {registry} does not let us have {what}: {remedy}{said}")]
     Denied {
         registry: String,
         what: String,
+        /// What to do about who we are to it.
+        remedy: &'static str,
+        /// What the registry said of it.
+        said: String,
+    },
+    /// It asks for a wait that is longer than one pull may take.
+    #[error(
+        "registry {registry} asks for a wait of {} s (it answered {status} when asked for {what}): try again after that{said}",
+        .after.as_secs()
+    )]
+    Resting {
+        registry: String,
+        what: String,
+        status: u16,
+        /// For how long, from the answer on.
+        after: Duration,
+        /// What the registry said of it.
+        said: String,
+    },
+    /// The manifest is there and what it names is not.
+    #[error(
+        "registry {registry} has the manifest of {reference} and not the policy that it names ({digest}): publish it again, since it was removed there or never arrived{said}"
+    )]
+    NoBlob {
+        registry: String,
+        reference: String,
+        /// Of the policy's bytes.
+        digest: String,
         /// What the registry said of it.
         said: String,
     },
@@ -103,7 +129,7 @@ pub enum RegistryError {
         found: u64,
     },
     /// It is no policy.
-    #[error("{reference} is no policy: {why}; publish it with `wastegate policy publish`")]
+    #[error("{reference} is no policy: {why}; `wastegate policy publish` makes one")]
     NotAPolicy {
         /// What was asked for.
         reference: String,
@@ -117,8 +143,8 @@ pub enum RegistryError {
     #[error("registry {registry} did not take the policy")]
     Push {
         registry: String,
-        /// Why. Boxed for its size.
-        source: Box<oci_client::errors::OciDistributionError>,
+        /// Why. Boxed, since it is one of these.
+        source: Box<Self>,
     },
     /// What is to be published cannot be described.
     #[error("the policy cannot be published: {0}")]
@@ -131,9 +157,11 @@ impl RegistryError {
         match self {
             Self::Away { source, .. } => source.is_connect(),
             Self::Broken { .. } => true,
-            Self::Status { status, .. } => matches!(status, 429 | 500..=599),
             Self::Client(_)
             | Self::Late { .. }
+            | Self::Status { .. }
+            | Self::Resting { .. }
+            | Self::NoBlob { .. }
             | Self::Absent { .. }
             | Self::Denied { .. }
             | Self::Redirects { .. }
@@ -160,12 +188,24 @@ impl RegistryError {
             | Self::Absent { .. }
             | Self::Denied { .. }
             | Self::Status { .. }
+            | Self::Resting { .. }
+            | Self::NoBlob { .. }
             | Self::Redirects { .. }
             | Self::Elsewhere { .. }
             | Self::Digest { .. }
             | Self::Garbage { .. }
             | Self::Push { .. }
             | Self::Unpublishable(_) => false,
+        }
+    }
+
+    /// The wait that the registry asks for, if it does.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Resting { after, .. } => Some(*after),
+            Self::Push { source, .. } => source.rest(),
+            _ => None,
         }
     }
 }

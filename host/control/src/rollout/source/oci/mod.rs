@@ -3,33 +3,37 @@
 //! [`pull`] brings one, [`poll::Poller`] keeps looking what a tag means, [`publish`] pushes one.
 //! What a registry says is checked, not believed: manifests and layers are read up to a cap
 //! whatever size is claimed, are as long as that, and hashed here; a reference with a digest is the bytes of that digest
-//! or nothing. `reference` knows names, `transport` HTTP within bounds, `auth` who we are,
-//! `artifact` the conventions. Not here: whether a policy is any good.
+//! or nothing. `reference` knows names, `transport` HTTP within bounds, `rest` how long a registry wants
+//! to be left alone, `challenge` what it asks, `auth` who we are, `session` when that is said, `artifact`
+//! the conventions. Not here: whether a policy is any good.
 
 mod artifact;
 mod auth;
+mod challenge;
 mod error;
 mod poll;
 mod push;
 mod reference;
+mod rest;
+mod session;
 mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
 
 pub use artifact::{About, SIGNATURE_ANNOTATION};
 pub use auth::Credentials;
 pub use error::RegistryError;
-pub use poll::Poller;
+pub use poll::{Begun, Poller};
 pub use push::{Published, publish};
 pub use reference::{InvalidReference, REFERENCE_BYTES_MAX, Reference};
 
 use super::{Fetched, PolicyOrigin};
 use artifact::Artifact;
-use transport::{Answer, Ask, Transport};
+use session::{Refusal, Session};
+use transport::{Ask, Transport};
 use wastegate_engine::policy::load::digest;
 
 /// How often something is asked for before its trouble is told.
@@ -44,7 +48,7 @@ const MANIFEST_BYTES_MAX: u64 = 256 * 1_024;
 pub struct Config {
     /// The policy to keep up with. Default: none, so no registry is asked.
     pub reference: Option<Reference>,
-    /// Between two looks at what its tag means. Default 1 min.
+    /// Between two looks at what its tag means, a fifth more or less. Default 1 min.
     pub poll: Duration,
     /// Whether registries other than on this machine are asked without encryption too.
     pub plain_http: bool,
@@ -70,7 +74,7 @@ impl Config {
     /// Who we are to the registry of a reference.
     fn credentials_for(&self, reference: &Reference) -> Option<&Credentials> {
         let ours = self.reference.as_ref()?;
-        (ours.registry() == reference.registry()).then_some(&self.credentials)
+        ours.shares_registry(reference).then_some(&self.credentials)
     }
 }
 
@@ -83,7 +87,7 @@ pub async fn pull(
     reference: &Reference,
     bytes_max: u64,
 ) -> Result<Fetched, RegistryError> {
-    let transport = Transport::new(reference, config.plain_http)?;
+    let transport = Transport::new(reference, config.plain_http)?.within(config.timeout);
     let session = Session::new(config, reference, &transport);
     let pulling = async {
         let found = session.manifest().await?;
@@ -92,79 +96,27 @@ pub async fn pull(
     session.in_time(pulling).await
 }
 
-/// One pull: a reference, connections to its registry, and what it wants to hear.
-struct Session<'a> {
-    transport: &'a Transport,
-    reference: &'a Reference,
-    credentials: Option<&'a Credentials>,
-    timeout: Duration,
-}
-
 /// A manifest as it is now.
 struct Found {
     /// Of the manifest, `sha256:…`.
     digest: String,
     artifact: Artifact,
-    authorization: Option<HeaderValue>,
 }
 
-impl<'a> Session<'a> {
-    fn new(config: &'a Config, reference: &'a Reference, transport: &'a Transport) -> Self {
-        Self {
-            transport,
-            reference,
-            credentials: config.credentials_for(reference),
-            timeout: config.timeout,
-        }
-    }
-
-    /// Everything, within the one deadline.
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, RegistryError>>,
-    ) -> Result<T, RegistryError> {
-        let late = |_| Err(self.transport.late(self.timeout));
-        tokio::time::timeout(self.timeout, work)
-            .await
-            .unwrap_or_else(late)
-    }
-
+impl Session<'_> {
     /// What the reference means now.
     async fn manifest(&self) -> Result<Found, RegistryError> {
-        let (repository, asked) = (self.reference.repository(), self.reference.asked());
-        let url = self
-            .transport
-            .url(&format!("{repository}/manifests/{asked}"))?;
-        let ask = |authorization| Ask {
-            url: url.clone(),
-            what: format!("manifest {repository}:{asked}"),
-            accept: oci_client::manifest::OCI_IMAGE_MEDIA_TYPE,
-            authorization,
-            bytes_max: MANIFEST_BYTES_MAX,
-            remedy: "",
-        };
-        let mut answer = self.transport.get(&ask(None)).await?;
-        let mut authorization = None;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            let header =
-                auth::answer(self.transport, &answer, repository, self.credentials).await?;
-            authorization = header;
-            if authorization.is_some() {
-                answer = self.transport.get(&ask(authorization.as_ref())).await?;
-            }
-        }
-        let bytes = self.success(&ask(None).what, answer)?;
+        let ask = self.for_manifest(Method::GET)?;
+        let what = ask.what.clone();
+        let answer = self.ask(ask, Refusal::MayHide).await?;
+        let bytes = self.success(&what, answer)?;
         let digest = format!("sha256:{}", digest(&bytes));
         same("the manifest", self.reference.pin(), &digest)?;
         let artifact = artifact::read(&bytes).map_err(|why| RegistryError::NotAPolicy {
             reference: self.reference.to_string(),
             why,
         })?;
-        Ok(Found {
-            digest,
-            artifact,
-            authorization,
-        })
+        Ok(Found { digest, artifact })
     }
 
     /// The policy that a manifest names.
@@ -183,19 +135,22 @@ impl<'a> Session<'a> {
                 remedy: REMEDY,
             });
         }
-        let repository = self.reference.repository();
+        let blob = format!("{}/blobs/{wanted}", self.reference.path());
         let ask = Ask {
-            url: self
-                .transport
-                .url(&format!("{repository}/blobs/{wanted}"))?,
-            what,
-            accept: "*/*",
-            authorization: found.authorization.as_ref(),
             bytes_max,
             remedy: REMEDY,
+            ..Ask::get(self.transport.url(&blob)?, what.clone())
         };
-        let answer = self.transport.get(&ask).await?;
-        let bytes: Arc<[u8]> = self.success(&ask.what, answer)?.into();
+        let answer = self.ask(ask, Refusal::MayHide).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(RegistryError::NoBlob {
+                registry: self.reference.registry().to_owned(),
+                reference: self.reference.to_string(),
+                digest: wanted,
+                said: transport::said(&answer.bytes),
+            });
+        }
+        let bytes: Arc<[u8]> = self.success(&what, answer)?.into();
         if bytes.len() as u64 != claimed {
             return Err(RegistryError::Size {
                 what: "the policy",
@@ -214,14 +169,6 @@ impl<'a> Session<'a> {
             signature,
             origin: PolicyOrigin::Registry(self.reference.resolved(&found.digest)),
         })
-    }
-
-    fn success(&self, what: &str, answer: Answer) -> Result<Vec<u8>, RegistryError> {
-        if answer.status.is_success() {
-            Ok(answer.bytes)
-        } else {
-            Err(self.transport.refused(what, answer.status, &answer.bytes))
-        }
     }
 }
 

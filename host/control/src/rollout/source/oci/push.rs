@@ -1,20 +1,23 @@
-//! Publishing a policy: the way of `oci-client`, which knows the quirks of many registries.
+//! Publishing a policy: what is not there yet is uploaded, then the manifest names it.
 //!
-//! Whoever publishes has chosen the registry and gives it what it may write to, so what bounds a
-//! pull by a server is not needed here; a deadline is.
+//! The operator who publishes has chosen the registry. The bounds of a pull hold here too: one deadline, few attempts, no word believed, and credentials only where they are asked for
+//! and only to the registry itself.
 
-use oci_client::client::{ClientConfig, ClientProtocol};
+use bytes::Bytes;
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
-use oci_client::secrets::RegistryAuth;
-use reqwest::header::HeaderValue;
+use reqwest::header::LOCATION;
+use reqwest::{Method, Url};
 
 use super::Config;
 use super::artifact::{self, About};
 use super::error::RegistryError;
 use super::reference::Reference;
-use super::transport::is_plain;
-use wastegate::cryptography;
+use super::session::{Refusal, Session};
+use super::transport::{Answer, Ask, Transport};
 use wastegate_engine::policy::load::digest;
+
+/// What blobs are sent as.
+const BLOB_TYPE: &str = "application/octet-stream";
 
 /// What was published, and under which digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,56 +47,115 @@ pub async fn publish(
     }
     let (layers, described, manifest) =
         artifact::build(bytes, signature, about).map_err(RegistryError::Unpublishable)?;
-    cryptography::provide();
-    let protocol = if is_plain(reference, config.plain_http) {
-        ClientProtocol::Http
-    } else {
-        ClientProtocol::Https
-    };
-    let client = oci_client::Client::try_from(ClientConfig {
-        protocol,
-        connect_timeout: Some(config.timeout),
-        user_agent: concat!("wastegate/", env!("CARGO_PKG_VERSION")),
-        ..ClientConfig::default()
-    });
-    let failed = |source| RegistryError::Push {
-        registry: reference.registry().to_owned(),
-        source: Box::new(source),
-    };
-    let client = client.map_err(failed)?;
-    let credentials = &config.credentials;
-    let (username, password) = (&credentials.username, credentials.password.reveal());
-    let auth = match (username.is_empty(), password.is_empty()) {
-        (_, true) => RegistryAuth::Anonymous,
-        (true, false) => RegistryAuth::Bearer(password.to_owned()),
-        (false, false) => RegistryAuth::Basic(username.clone(), password.to_owned()),
-    };
     // In bytes of ours: the crate's own writing leaves line breaks in texts as they are, which is
     // no JSON, and a signature has four lines.
     let manifest = serde_json::to_vec(&manifest)
         .map_err(|error| RegistryError::Unpublishable(error.to_string()))?;
     let digest = format!("sha256:{}", digest(&manifest));
+    let transport = Transport::new(reference, config.plain_http)?.within(config.timeout);
+    let session = Session::publishing(config, reference, &transport);
     let pushing = async {
-        let at = reference.as_oci();
-        client
-            .store_auth_if_needed(reference.address(), &auth)
-            .await;
         for layer in layers {
             let digest = layer.sha256_digest();
-            client.push_blob(at, layer.data, &digest).await?;
+            session.blob(layer.data, &digest).await?;
         }
         let described_as = described.sha256_digest();
-        client.push_blob(at, described.data, &described_as).await?;
-        let media_type = HeaderValue::from_static(OCI_IMAGE_MEDIA_TYPE);
-        client.push_manifest_raw(at, manifest, media_type).await
+        session.blob(described.data, &described_as).await?;
+        session.named(manifest.into()).await
     };
-    tokio::time::timeout(config.timeout, pushing)
-        .await
-        .map_err(|_| RegistryError::Late {
-            registry: reference.registry().to_owned(),
-            timeout: config.timeout,
-        })?
-        .map_err(failed)?;
+    let failed = |source| RegistryError::Push {
+        registry: reference.registry().to_owned(),
+        source: Box::new(source),
+    };
+    session
+        .in_time(async { pushing.await.map_err(failed) })
+        .await?;
     let pinned = reference.resolved(&digest);
     Ok(Published { digest, pinned })
+}
+
+impl Session<'_> {
+    /// Makes sure that a blob is there.
+    async fn blob(&self, bytes: Bytes, digest: &str) -> Result<(), RegistryError> {
+        let repository = self.reference.path();
+        let url = self
+            .transport
+            .url(&format!("{repository}/blobs/{digest}"))?;
+        let there = Ask {
+            method: Method::HEAD,
+            ..Ask::get(url, format!("blob {digest}"))
+        };
+        let what = there.what.clone();
+        let found = self.ask(there, Refusal::IsAnAnswer).await?;
+        if found.status.is_success() {
+            return Ok(());
+        }
+        if matches!(found.status.as_u16(), 429 | 503) {
+            return Err(self.refused(&what, &found));
+        }
+        let place = self.place().await?;
+        self.upload(place, bytes, digest).await
+    }
+
+    /// Where a blob may be uploaded to.
+    async fn place(&self) -> Result<Url, RegistryError> {
+        let repository = self.reference.path();
+        let url = self
+            .transport
+            .url(&format!("{repository}/blobs/uploads/"))?;
+        let ask = Ask {
+            method: Method::POST,
+            body: Some((BLOB_TYPE, Bytes::new())),
+            ..Ask::get(url, format!("a place to upload to in {repository}"))
+        };
+        let what = ask.what.clone();
+        let answer = self.ask(ask, Refusal::MayHide).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(&what, &answer));
+        }
+        let place = located(&answer).ok_or_else(|| {
+            self.transport
+                .garbage("it says no place to upload to".to_owned())
+        })?;
+        self.transport.may_go(&place)?;
+        Ok(place)
+    }
+
+    async fn upload(
+        &self,
+        mut place: Url,
+        bytes: Bytes,
+        digest: &str,
+    ) -> Result<(), RegistryError> {
+        place.query_pairs_mut().append_pair("digest", digest);
+        let is_home = self.transport.is_home(&place);
+        let ask = Ask {
+            method: Method::PUT,
+            body: Some((BLOB_TYPE, bytes)),
+            ..Ask::get(place, "the upload of a blob")
+        };
+        let what = ask.what.clone();
+        let answer = if is_home {
+            self.ask(ask, Refusal::MayHide).await?
+        } else {
+            self.transport.ask(&ask).await?
+        };
+        self.success(&what, answer).map(|_| ())
+    }
+
+    /// Names the manifest by the reference's tag.
+    async fn named(&self, manifest: Bytes) -> Result<(), RegistryError> {
+        let ask = Ask {
+            body: Some((OCI_IMAGE_MEDIA_TYPE, manifest)),
+            ..self.for_manifest(Method::PUT)?
+        };
+        let what = ask.what.clone();
+        let answer = self.ask(ask, Refusal::MayHide).await?;
+        self.success(&what, answer).map(|_| ())
+    }
+}
+
+fn located(answer: &Answer) -> Option<Url> {
+    let place = answer.headers.get(LOCATION)?.to_str().ok()?;
+    answer.url.join(place).ok()
 }

@@ -3,8 +3,9 @@
 //! Nothing is filled in: no registry and no tag that was not written. The last part of the
 //! repository is the name that the policy is deployed under.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use wastegate_core::types::host::{is_loopback, literal};
@@ -13,11 +14,22 @@ use crate::rollout::source::PolicyName;
 
 /// The longest reference, bytes.
 pub const REFERENCE_BYTES_MAX: usize = 512;
+/// The longest repository, bytes.
+const REPOSITORY_BYTES_MAX: usize = 255;
+/// The longest tag, bytes.
+const TAG_BYTES_MAX: usize = 128;
+/// The registry that is not where its name says.
+const DOCKER: &str = "docker.io";
+/// Where that one is.
+const DOCKER_ADDRESS: &str = "index.docker.io";
 
-/// A checked reference.
+/// A checked reference. What was written is kept as it was, in its case too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reference {
-    inner: oci_client::Reference,
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    pin: Option<String>,
     name: PolicyName,
 }
 
@@ -42,30 +54,58 @@ impl Reference {
     /// Where it is: host, and port if one was written.
     #[must_use]
     pub fn registry(&self) -> &str {
-        self.inner.registry()
+        &self.registry
     }
 
-    /// The host to send requests to; not always the one that is named.
+    /// The host and port that requests go to; for Docker's registry not the one that is named.
     pub(super) fn address(&self) -> &str {
-        self.inner.resolve_registry()
+        if self.is_dockers() {
+            DOCKER_ADDRESS
+        } else {
+            &self.registry
+        }
+    }
+
+    /// The host that requests go to, without its port; IPv6 in brackets.
+    pub(super) fn host(&self) -> &str {
+        let address = self.address();
+        let end = match address.find(']') {
+            Some(bracket) => bracket + 1,
+            None => address.find(':').unwrap_or(address.len()),
+        };
+        address.get(..end).unwrap_or_default()
+    }
+
+    /// Whether both are in the same registry. Hosts have no case (RFC 4343).
+    pub(super) fn shares_registry(&self, other: &Self) -> bool {
+        self.registry.eq_ignore_ascii_case(&other.registry)
     }
 
     /// What it is called there.
     #[must_use]
     pub fn repository(&self) -> &str {
-        self.inner.repository()
+        &self.repository
+    }
+
+    /// The repository as its registry's API has it: Docker's has a folder for those without one.
+    pub(super) fn path(&self) -> Cow<'_, str> {
+        if self.is_dockers() && !self.repository.contains('/') {
+            Cow::Owned(format!("library/{}", self.repository))
+        } else {
+            Cow::Borrowed(&self.repository)
+        }
     }
 
     /// The tag, if one was written. It may mean something else tomorrow.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.inner.tag()
+        self.tag.as_deref()
     }
 
     /// The digest of the manifest, if it is pinned: `sha256:` and 64 digits.
     #[must_use]
     pub fn pin(&self) -> Option<&str> {
-        self.inner.digest()
+        self.pin.as_deref()
     }
 
     /// The name that the policy is deployed under: the last part of the repository.
@@ -89,8 +129,8 @@ impl Reference {
         }
     }
 
-    pub(super) fn as_oci(&self) -> &oci_client::Reference {
-        &self.inner
+    fn is_dockers(&self) -> bool {
+        self.registry.eq_ignore_ascii_case(DOCKER)
     }
 }
 
@@ -104,43 +144,140 @@ impl FromStr for Reference {
                 why: format!("`{}` {why}", shown.escape_debug()),
             }
         };
+        let no_reference = || refused("is no reference of a registry");
+        let no_registry = || refused("does not say which registry");
         if text.len() > REFERENCE_BYTES_MAX {
             return Err(refused("is too long"));
         }
-        let inner: oci_client::Reference = text
-            .parse()
-            .map_err(|_| refused("is no reference of a registry"))?;
-        let (registry, path) = text.split_once('/').unwrap_or_default();
-        if !(registry == "localhost" || registry.contains(['.', ':'])) {
-            return Err(refused("does not say which registry"));
+        if text.is_empty() {
+            return Err(no_reference());
         }
-        let last = path.rsplit('/').next().unwrap_or_default();
-        if !last.contains([':', '@']) {
-            return Err(refused("says neither tag nor digest"));
+        let (registry, path) = text.split_once('/').ok_or_else(no_registry)?;
+        let (path, pin) = parted(path, '@');
+        let (repository, tag) = parted(path, ':');
+        if !is_registry(registry) || !is_repository(repository) || !tag.is_none_or(is_tag) {
+            return Err(no_reference());
         }
-        if let Some(pin) = inner.digest() {
-            let digits = pin.strip_prefix("sha256:").unwrap_or_default();
-            let hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
-            if digits.len() != 64 || !digits.bytes().all(hex) {
+        if !(registry.eq_ignore_ascii_case("localhost") || registry.contains(['.', ':'])) {
+            return Err(no_registry());
+        }
+        match pin.map(Pin::read) {
+            None | Some(Pin::Sha256) => {}
+            Some(Pin::Malformed) => return Err(no_reference()),
+            Some(Pin::Other) => {
                 return Err(refused("has a digest that is not sha256 in lower case"));
             }
         }
-        let name = inner.repository().rsplit('/').next().unwrap_or_default();
+        if tag.is_none() && pin.is_none() {
+            return Err(refused("says neither tag nor digest"));
+        }
+        let name = repository.rsplit('/').next().unwrap_or_default();
         let name = PolicyName::new(name)
             .map_err(|invalid| refused(&format!("names no policy by its last part: {invalid}")))?;
-        Ok(Self { inner, name })
+        Ok(Self {
+            registry: registry.to_owned(),
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+            pin: pin.map(str::to_owned),
+            name,
+        })
+    }
+}
+
+/// What stands before a separator and what stands behind it, if it is there.
+fn parted(text: &str, separator: char) -> (&str, Option<&str>) {
+    match text.split_once(separator) {
+        Some((before, after)) => (before, Some(after)),
+        None => (text, None),
+    }
+}
+
+/// Whether text is a host, with or without a port: a name, an IPv4 address, an IPv6 address in brackets.
+fn is_registry(text: &str) -> bool {
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let is_there = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return address.parse::<Ipv6Addr>().is_ok() && is_there;
+    }
+    let (host, port) = parted(text, ':');
+    let is_label = |label: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty()
+            && label.bytes().all(fits)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.split('.').all(is_label) && port.is_none_or(is_port)
+}
+
+/// Whether text is a repository by the grammar of the OCI: parts of lower case and digits, joined by
+/// one `.`, one or two `_`, or any number of `-`.
+fn is_repository(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let ends = [part.bytes().next(), part.bytes().next_back()];
+        let joints = part.split(|letter: char| letter.is_ascii_alphanumeric());
+        ends.into_iter().all(|end| end.is_some_and(is_word))
+            && part
+                .bytes()
+                .all(|byte| is_word(byte) || b"._-".contains(&byte))
+            && joints.into_iter().all(|joint| {
+                matches!(joint, "" | "." | "_" | "__") || joint.bytes().all(|byte| byte == b'-')
+            })
+    };
+    text.len() <= REPOSITORY_BYTES_MAX && text.split('/').all(is_part)
+}
+
+/// Whether text is a tag by the grammar of the OCI.
+fn is_tag(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=TAG_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(fits)
+        && !text.starts_with(['.', '-'])
+}
+
+/// What stands behind an `@`.
+enum Pin {
+    Sha256,
+    /// A digest that is not looked for.
+    Other,
+    Malformed,
+}
+
+impl Pin {
+    fn read(text: &str) -> Self {
+        let Some((algorithm, digits)) = text.split_once(':') else {
+            return Self::Malformed;
+        };
+        let is_lower = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        match (algorithm, digits.len()) {
+            _ if !is_hex => Self::Malformed,
+            ("sha256", 64) if digits.bytes().all(is_lower) => Self::Sha256,
+            ("sha256", 64) => Self::Other,
+            ("sha256", _) | ("", _) => Self::Malformed,
+            (_, 32..) => Self::Other,
+            (_, _) => Self::Malformed,
+        }
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.pin {
+            Some(pin) => write!(f, "@{pin}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reference({})", self.inner)
+        write!(f, "Reference({self})")
     }
 }
 
@@ -169,85 +306,4 @@ pub(super) fn is_inside(host: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn parse(text: &str) -> Result<Reference, String> {
-        text.parse()
-            .map_err(|error: InvalidReference| error.to_string())
-    }
-
-    #[test]
-    fn what_was_written_is_kept() {
-        let digest = format!("sha256:{}", "0a".repeat(32));
-        let pinned = format!("127.0.0.1:5000/a/lru-k:1.2@{digest}");
-        let reference = parse(&pinned).unwrap();
-        assert_eq!(reference.to_string(), pinned);
-        assert_eq!(reference.registry(), "127.0.0.1:5000");
-        assert_eq!(reference.repository(), "a/lru-k");
-        assert_eq!(
-            (reference.tag(), reference.pin()),
-            (Some("1.2"), Some(&*digest))
-        );
-        assert_eq!(reference.asked(), digest);
-        assert_eq!(reference.policy().as_str(), "lru-k");
-        let tagged = parse("localhost/lru:1").unwrap();
-        assert_eq!(
-            tagged.resolved(&digest),
-            format!("localhost/lru:1@{digest}")
-        );
-        assert_eq!(tagged.asked(), "1");
-    }
-
-    #[test]
-    fn each_way_to_be_wrong_is_named() {
-        let short = format!("r.example/lru@sha256:{}", "0".repeat(40));
-        let upper = format!("r.example/lru@sha256:{}", "A".repeat(64));
-        for (text, why) in [
-            ("", "is no reference"),
-            ("r.example/LRU:1", "is no reference"),
-            ("https://r.example/lru:1", "is no reference"),
-            ("lru:1", "which registry"),
-            ("policies/lru:1", "which registry"),
-            ("r.example:5000/lru", "neither tag nor digest"),
-            ("r.example/my_policy:1", "names no policy"),
-            (short.as_str(), "is no reference"),
-            (upper.as_str(), "lower case"),
-            (&format!("r.example/{}:1", "a".repeat(600)), "too long"),
-        ] {
-            let said = parse(text).unwrap_err();
-            assert!(said.contains(why), "{text}: {said}");
-        }
-    }
-
-    #[test]
-    fn inside_is_what_no_stranger_may_point_at() {
-        for host in [
-            "localhost",
-            "127.0.0.1",
-            "[::1]",
-            "::ffff:10.0.0.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.1.1",
-            "fd00::1",
-            "192.168.0.1",
-        ] {
-            assert!(is_inside(host), "{host}");
-        }
-        for host in ["registry.example", "8.8.8.8", "2001:4860::1", "100.128.0.1"] {
-            assert!(!is_inside(host), "{host}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_breaks_it_and_what_is_taken_is_shown_as_it_was(text in "[a-z0-9./:@A-Z_-]{0,60}") {
-            if let Ok(reference) = parse(&text) {
-                prop_assert_eq!(reference.to_string(), text);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,118 +1,23 @@
 //! Registries that misbehave, each a few lines behind a real socket. The well-behaved one is in the
 //! integration tests.
 
+mod asked;
 mod credentials;
+mod fake;
+mod patience;
 mod polling;
-
-use std::net::SocketAddr;
+mod publishing;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::rollout::source::{Receive, Received, Sighting};
-use wastegate::tasks::Tasks;
+use fake::{Asked, Fake, Reply};
 use wastegate_core::types::Secret;
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
-/// What to do when a path is asked for.
-enum Reply {
-    /// A status, headers with their line ends, and a body.
-    Say(&'static str, String, Vec<u8>),
-    /// These bytes, whatever they are.
-    Raw(&'static [u8]),
-    /// Headers, and bytes without end.
-    Endless,
-    Hang,
-}
-
-/// A server that does as it is told, and remembers the heads of what it was asked.
-struct Fake {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
-    tasks: Tasks,
-}
-
-type Script = dyn Fn(&str, usize) -> Reply + Send + Sync;
-
-impl Fake {
-    /// The script is given the path and how many times anything was asked before.
-    async fn new(script: impl Fn(&str, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (asked, tasks) = (Arc::new(Mutex::new(Vec::new())), Tasks::new());
-        let (heads, inner, script) = (asked.clone(), tasks.clone(), Arc::new(script));
-        tasks.spawn("fake registry", async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let serving = serve(socket, script.clone(), heads.clone());
-                inner.spawn("fake connection", serving);
-            }
-        });
-        Self {
-            address,
-            asked,
-            tasks,
-        }
-    }
-
-    fn reference(&self, end: &str) -> Reference {
-        format!("{}/policies/lru{end}", self.address)
-            .parse()
-            .unwrap()
-    }
-
-    fn asked(&self) -> Vec<String> {
-        let heads = self.asked.lock();
-        let path = |head: &String| head.split(' ').nth(1).unwrap_or_default().to_owned();
-        heads.iter().map(path).collect()
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.tasks.stop();
-    }
-}
-
-async fn serve(mut socket: TcpStream, script: Arc<Script>, heads: Arc<Mutex<Vec<String>>>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match socket.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    let path = head.split(' ').nth(1).unwrap().to_owned();
-    let before = {
-        let mut heads = heads.lock();
-        heads.push(head);
-        heads.len() - 1
-    };
-    match script(&path, before) {
-        Reply::Say(status, headers, body) => {
-            let length = body.len();
-            let head = format!(
-                "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-            );
-            let _ = socket.write_all(head.as_bytes()).await;
-            let _ = socket.write_all(&body).await;
-        }
-        Reply::Raw(bytes) => {
-            let _ = socket.write_all(bytes).await;
-        }
-        Reply::Endless => {
-            let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-            let _ = socket.write_all(head).await;
-            while socket.write_all(&[b' '; 4_096]).await.is_ok() {}
-        }
-        Reply::Hang => std::future::pending().await,
-    }
-}
 
 fn ok(body: impl Into<Vec<u8>>) -> Reply {
     Reply::Say("200 OK", String::new(), body.into())
@@ -134,10 +39,23 @@ fn manifest() -> Vec<u8> {
 /// What a good registry answers.
 fn good(path: &str) -> Reply {
     if path.contains("/manifests/") {
-        ok(manifest())
+        let digest = digest(&manifest());
+        let header = format!("Docker-Content-Digest: sha256:{digest}\r\n");
+        Reply::Say("200 OK", header, manifest())
     } else {
         ok(MODULE)
     }
+}
+
+/// A refusal with challenges, one a line.
+fn challenged(challenges: &[&str]) -> Reply {
+    let lines = challenges.iter();
+    let lines = lines.map(|challenge| format!("WWW-Authenticate: {challenge}\r\n"));
+    Reply::Say("401 Unauthorized", lines.collect(), Vec::new())
+}
+
+fn status(status: &'static str) -> Reply {
+    Reply::Say(status, String::new(), Vec::new())
 }
 
 fn config() -> Config {

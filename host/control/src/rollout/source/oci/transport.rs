@@ -1,41 +1,57 @@
-//! HTTP to one registry, within bounds: what is read, where it may lead, how often it is tried.
+//! HTTP to one registry, within bounds: what is read, where it may lead, how often it is tried, and how
+//! long it is left alone when it asks for that.
 //!
-//! The crate that speaks the protocol otherwise (`oci-client`) reads manifests and tokens without
-//! a cap and follows any redirect, so pulling has this of its own. Credentials go to the registry
-//! and to the token service that it names, nowhere else.
+//! The crate that knows the formats (`oci-client`) reads manifests and tokens without a cap, follows any
+//! redirect and answers challenges in one place only, so requests are made here. Credentials go to the
+//! registry and to the token service that it names, nowhere else.
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::error::RegistryError;
 use super::reference::{Reference, is_inside};
+use super::rest;
 use super::{ATTEMPTS_MAX, REDIRECTS_MAX};
 use wastegate::cryptography;
+use wastegate_core::types::Clock;
 use wastegate_core::types::host::is_loopback;
 
 /// Between two attempts; four times as long each time.
 const BACKOFF: Duration = Duration::from_millis(100);
+/// How long attempts may wait in all where no timeout is given.
+const PATIENCE: Duration = Duration::from_secs(7);
 /// How much of what a registry says of an error is repeated, characters.
 const SAID_CHARS_MAX: usize = 200;
 /// How much of an error's body is read.
 const ERROR_BYTES_MAX: u64 = 8 * 1_024;
 
-/// Connections to one registry.
+/// Connections to one registry, for one repository.
 pub(super) struct Transport {
     client: Client,
     home: Url,
     registry: String,
+    /// How long attempts may rest in all before the registry's wish is an error.
+    patience: Duration,
+    clock: Clock,
+    /// What the registry took as our answer to its last challenge. A lock, since a session is shared by
+    /// the requests of one pull; never held while anything waits.
+    answered: Mutex<Option<HeaderValue>>,
 }
 
 /// What is asked for.
-pub(super) struct Ask<'a> {
+pub(super) struct Ask {
+    pub(super) method: Method,
     pub(super) url: Url,
     /// In words, for messages.
     pub(super) what: String,
     pub(super) accept: &'static str,
-    pub(super) authorization: Option<&'a HeaderValue>,
+    pub(super) authorization: Option<HeaderValue>,
+    /// The media type of a body, and the body.
+    pub(super) body: Option<(&'static str, Bytes)>,
     pub(super) bytes_max: u64,
     /// What to do if it has more, if anything can be done.
     pub(super) remedy: &'static str,
@@ -46,15 +62,36 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) bytes: Vec<u8>,
+    /// Where it came from in the end.
+    pub(super) url: Url,
+}
+
+impl Ask {
+    /// A `GET` without credentials, whose answer is small.
+    pub(super) fn get(url: Url, what: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            what: what.into(),
+            accept: "*/*",
+            authorization: None,
+            body: None,
+            bytes_max: ERROR_BYTES_MAX,
+            remedy: "",
+        }
+    }
+}
+
+impl Answer {
+    /// Whether another attempt may have another answer within a moment.
+    fn passes(&self) -> bool {
+        matches!(self.status.as_u16(), 429 | 500 | 502..=504)
+    }
 }
 
 /// Whether a registry is asked without encryption: on this machine, or where the operator says so.
 pub(super) fn is_plain(reference: &Reference, plain_http: bool) -> bool {
-    let host = reference
-        .address()
-        .rsplit_once(':')
-        .map_or(reference.address(), |(host, _)| host);
-    plain_http || is_loopback(host)
+    plain_http || is_loopback(&reference.host().to_ascii_lowercase())
 }
 
 impl Transport {
@@ -84,7 +121,31 @@ impl Transport {
             client,
             home,
             registry,
+            patience: PATIENCE,
+            clock: Clock::system(),
+            answered: Mutex::default(),
         })
+    }
+
+    /// The same for requests that may take so long: half of it may be spent on resting.
+    pub(super) fn within(self, timeout: Duration) -> Self {
+        let patience = timeout / 2;
+        Self { patience, ..self }
+    }
+
+    /// What the registry took as our answer to its last challenge.
+    pub(super) fn answered(&self) -> Option<HeaderValue> {
+        self.answered.lock().clone()
+    }
+
+    /// The registry took this as our answer.
+    pub(super) fn keep(&self, answer: Option<HeaderValue>) {
+        *self.answered.lock() = answer;
+    }
+
+    /// Whether a URL is the registry's own.
+    pub(super) fn is_home(&self, url: &Url) -> bool {
+        url.origin() == self.home.origin()
     }
 
     /// What is below `/v2/`.
@@ -108,28 +169,41 @@ impl Transport {
         }
     }
 
-    /// Asks, again if the trouble may pass. Answers that are no success and no question of
-    /// authorization are errors. There is no deadline here: the caller has one for the whole pull.
-    pub(super) async fn get(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
-        let mut pause = BACKOFF;
+    /// Asks, again if the trouble may pass or the registry asks for a rest that is short enough. Every
+    /// status is an answer. There is no deadline here: the caller has one for the whole pull.
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, RegistryError> {
+        let (mut pause, mut rested) = (BACKOFF, Duration::ZERO);
         for _ in 1..ATTEMPTS_MAX {
-            match self.attempt(ask).await {
-                Err(error) if error.passes() => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 4;
-                }
-                done => return done,
-            }
+            let done = self.attempt(ask).await;
+            let wait = match &done {
+                Ok(answer) if answer.passes() => match self.rest(answer) {
+                    Some(rest) if rested + rest > self.patience => return done,
+                    Some(rest) => rest.max(pause),
+                    None => pause,
+                },
+                Err(error) if error.passes() => pause,
+                Ok(_) | Err(_) => return done,
+            };
+            tokio::time::sleep(wait).await;
+            rested += wait;
+            pause *= 4;
         }
         self.attempt(ask).await
     }
 
-    async fn attempt(&self, ask: &Ask<'_>) -> Result<Answer, RegistryError> {
+    /// How long an answer asks us to leave the registry alone.
+    fn rest(&self, answer: &Answer) -> Option<Duration> {
+        let asks = matches!(answer.status.as_u16(), 429 | 503);
+        let now = self.clock.unix_ms(self.clock.now());
+        asks.then(|| rest::asked_for(&answer.headers, now))?
+    }
+
+    async fn attempt(&self, ask: &Ask) -> Result<Answer, RegistryError> {
         let mut url = ask.url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let response = self.send(ask, &url).await?;
-            if !response.status().is_redirection() {
-                return self.answer(ask, response).await;
+            if !leads_on(&ask.method, response.status()) {
+                return self.answer(ask, response, url).await;
             }
             let to = response
                 .headers()
@@ -144,10 +218,14 @@ impl Transport {
         })
     }
 
-    async fn send(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, RegistryError> {
-        let mut request = self.client.get(url.clone()).header(ACCEPT, ask.accept);
+    async fn send(&self, ask: &Ask, url: &Url) -> Result<Response, RegistryError> {
+        let request = self.client.request(ask.method.clone(), url.clone());
+        let mut request = request.header(ACCEPT, ask.accept);
+        if let Some((media_type, body)) = &ask.body {
+            request = request.header(CONTENT_TYPE, *media_type).body(body.clone());
+        }
         // To the host that it was meant for, not to the target of a redirect.
-        if let Some(authorization) = ask.authorization
+        if let Some(authorization) = &ask.authorization
             && url.origin() == ask.url.origin()
         {
             request = request.header(AUTHORIZATION, authorization);
@@ -184,21 +262,28 @@ impl Transport {
         })
     }
 
-    async fn answer(&self, ask: &Ask<'_>, response: Response) -> Result<Answer, RegistryError> {
+    async fn answer(
+        &self,
+        ask: &Ask,
+        response: Response,
+        url: Url,
+    ) -> Result<Answer, RegistryError> {
         let (status, headers) = (response.status(), response.headers().clone());
-        if status.is_success() || status == StatusCode::UNAUTHORIZED {
-            let bytes = self.body(ask, response).await?;
-            return Ok(Answer {
-                status,
-                headers,
-                bytes,
-            });
-        }
-        Err(self.refusal(ask, response).await)
+        let bytes = if status.is_success() {
+            self.body(ask, response).await?
+        } else {
+            words(response).await
+        };
+        Ok(Answer {
+            status,
+            headers,
+            bytes,
+            url,
+        })
     }
 
     /// Everything, if it is not too much; what the registry says of its size is not believed.
-    async fn body(&self, ask: &Ask<'_>, mut response: Response) -> Result<Vec<u8>, RegistryError> {
+    async fn body(&self, ask: &Ask, mut response: Response) -> Result<Vec<u8>, RegistryError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response
             .chunk()
@@ -224,24 +309,22 @@ impl Transport {
         }
     }
 
-    /// The error for an answer that is no success.
-    pub(super) async fn refusal(&self, ask: &Ask<'_>, mut response: Response) -> RegistryError {
-        let status = response.status();
-        let mut bytes = Vec::new();
-        // What it says is a courtesy: whatever goes wrong with it, the status is told.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > ERROR_BYTES_MAX {
-                break;
-            }
+    /// The error for an answer that is no success, with what was said of it. `sent`: whether it knew
+    /// who we are.
+    pub(super) fn refused(&self, what: &str, answer: &Answer, sent: bool) -> RegistryError {
+        let (registry, what) = (self.registry.clone(), what.to_owned());
+        let said = said(&answer.bytes);
+        let status = answer.status.as_u16();
+        if let Some(after) = self.rest(answer) {
+            return RegistryError::Resting {
+                registry,
+                what,
+                status,
+                after,
+                said,
+            };
         }
-        self.refused(&ask.what, status, &bytes)
-    }
-
-    /// The error for a status with what was said of it.
-    pub(super) fn refused(&self, what: &str, status: StatusCode, body: &[u8]) -> RegistryError {
-        let (registry, what, said) = (self.registry.clone(), what.to_owned(), said(body));
-        match status.as_u16() {
+        match status {
             404 => RegistryError::Absent {
                 registry,
                 what,
@@ -250,6 +333,7 @@ impl Transport {
             401 | 403 => RegistryError::Denied {
                 registry,
                 what,
+                remedy: if sent { CHECK } else { SET },
                 said,
             },
             status => RegistryError::Status {
@@ -262,8 +346,36 @@ impl Transport {
     }
 }
 
+/// What to do where the registry did not hear who we are.
+const SET: &str = "set `policy.registry.username` and `policy.registry.password`, or check them";
+/// What to do where it did.
+const CHECK: &str = "it heard who we are: check `policy.registry.username` and `policy.registry.password`, and what that user may do there";
+
+/// Whether an answer sends us elsewhere. What changes something is not asked for again with another
+/// method, as some of these statuses would have it.
+fn leads_on(method: &Method, status: StatusCode) -> bool {
+    match status.as_u16() {
+        307 | 308 => true,
+        301..=303 => method.is_safe(),
+        _ => false,
+    }
+}
+
+/// What comes with an answer that is no success, as far as it comes: a courtesy, so whatever goes wrong
+/// with it is left out.
+async fn words(mut response: Response) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > ERROR_BYTES_MAX {
+            break;
+        }
+    }
+    bytes
+}
+
 /// What a registry's error says, as an addition to a sentence: the messages of its JSON, or nothing.
-fn said(body: &[u8]) -> String {
+pub(super) fn said(body: &[u8]) -> String {
     let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else {
         return String::new();
     };

@@ -80,3 +80,98 @@ async fn a_token_is_not_fetched_from_anywhere() {
         assert!(refused.to_string().contains(why), "{refused}");
     }
 }
+
+/// What a token service was asked for, by the challenge of a registry, and with or without credentials.
+async fn scopes(challenge: &str, config: impl Fn(&Fake) -> Config) -> Vec<String> {
+    let service = Fake::new(|_, _| ok("{\"token\":\"t0k3n\"}")).await;
+    let challenge = challenge.replace("REALM", &format!("http://{}/token", service.address));
+    let fake = Fake::hearing(move |asked| match asked.says() {
+        Some("Bearer t0k3n") => good(asked.path),
+        _ => challenged(&challenge.split('\n').collect::<Vec<_>>()),
+    })
+    .await;
+    pull(&config(&fake), &fake.reference(":1"), 8)
+        .await
+        .unwrap();
+    service.asked()
+}
+
+/// P10: the registry knows what a token has to be good for.
+#[tokio::test]
+async fn p10_the_scope_of_the_challenge_is_asked_for() {
+    for (scope, asked) in [
+        (
+            "repository:other/prefix/my-c:pull",
+            "scope=repository%3Aother%2Fprefix%2Fmy-c%3Apull",
+        ),
+        ("aws", "scope=aws"),
+        (
+            "repository:a:pull registry:b:*",
+            "scope=repository%3Aa%3Apull&scope=registry%3Ab%3A*",
+        ),
+        ("", "scope=repository%3Apolicies%2Flru%3Apull"),
+    ] {
+        let challenge = format!("Bearer realm=\"REALM\",scope=\"{scope}\"");
+        let found = scopes(&challenge, config_of).await;
+        assert_eq!(found, [format!("/token?{asked}")]);
+    }
+}
+
+/// P11: several challenges, and no credentials for the first of them.
+#[tokio::test]
+async fn p11_the_challenge_that_can_be_answered_is() {
+    for challenge in [
+        "Basic realm=\"x\", Bearer realm=\"REALM\",service=\"s\"",
+        "Basic realm=\"x\"\nBearer realm=\"REALM\",service=\"s\"",
+        "Negotiate, Basic realm=\"x, y\", Bearer realm=\"REALM\",service=\"s\"",
+    ] {
+        let found = scopes(challenge, |_| config()).await;
+        assert_eq!(
+            found,
+            ["/token?service=s&scope=repository%3Apolicies%2Flru%3Apull"]
+        );
+    }
+}
+
+/// Of a token service that answers so.
+async fn with_token(body: &'static str) -> Result<Fetched, String> {
+    let service = Fake::new(move |_, _| ok(body)).await;
+    let realm = format!("http://{}/token", service.address);
+    let fake = Fake::hearing(move |asked| match asked.says() {
+        Some("Bearer t0k3n") => good(asked.path),
+        _ => asks_for_a_token(&realm),
+    })
+    .await;
+    let pulled = pull(&config_of(&fake), &fake.reference(":1"), 8).await;
+    pulled.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn an_empty_token_is_not_sent() {
+    for body in [
+        "{\"token\":\"\",\"access_token\":\"t0k3n\"}",
+        "{\"token\":null,\"access_token\":\"t0k3n\"}",
+        "{\"access_token\":\"t0k3n\"}",
+    ] {
+        with_token(body).await.unwrap();
+    }
+    for (body, why) in [
+        ("{\"token\":\"\"}", "gives an empty token"),
+        ("{}", "gives no token"),
+        ("<html>", "gives no token"),
+    ] {
+        let said = with_token(body).await.unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+/// A token that is refused is not fetched again and again.
+#[tokio::test]
+async fn a_token_that_does_not_help_is_fetched_once() {
+    let service = Fake::new(|_, _| ok("{\"token\":\"t0k3n\"}")).await;
+    let realm = format!("http://{}/token", service.address);
+    let fake = Fake::new(move |_, _| asks_for_a_token(&realm)).await;
+    let refused = pull(&config_of(&fake), &fake.reference(":1"), 8).await;
+    assert!(matches!(refused, Err(RegistryError::Denied { .. })));
+    assert_eq!((fake.asked().len(), service.asked().len()), (2, 1));
+}
