@@ -78,7 +78,7 @@ async fn build(config: &ProgramConfig) -> Result<Policies, AppError> {
 
 async fn start(config: &ProgramConfig) -> Running {
     let policies = build(config).await;
-    let policies = policies.unwrap_or_else(|error| panic!("{}", whole(&error)));
+    let policies = policies.unwrap_or_else(|error| panic!("{}", chain(&error)));
     let tasks = Tasks::new();
     policies.start(&Supervisor::default(), &tasks);
     Running { policies, tasks }

@@ -2,7 +2,7 @@
 
 use super::{GIB, KIB, MIB, MINUTE, SECOND, Section, load};
 use crate::config::key::{Effect, Key};
-use crate::config::shape::{FINITE, Name, Number, OptionalPath, Word, bytes, count, millis};
+use crate::config::shape::{FINITE, Name, Number, OptionalPath, bytes, count, millis, one_of};
 use wastegate_control::rollout::config::WithoutPolicy;
 
 /// More fuel than a second of anybody's time.
@@ -18,16 +18,6 @@ pub(super) fn sections() -> Vec<Section> {
     ]
 }
 
-fn without_policy() -> Word<WithoutPolicy> {
-    Word {
-        what: "word",
-        words: vec![
-            ("built-in", WithoutPolicy::BuiltIn),
-            ("fail", WithoutPolicy::Fail),
-        ],
-    }
-}
-
 fn choice_and_limits() -> Section {
     section! {
         |d| "policy", "Which policy ranks, and within which limits it runs.";
@@ -41,7 +31,10 @@ fn choice_and_limits() -> Section {
         /// What a start does if the policy of a registry or of the watched directory cannot be had and none was
         /// ever active: `built-in` serves with the built-in ranking and keeps trying, `fail` ends with an error.
         /// Mistakes in the configuration always end it.
-        restart start: without_policy() => d.rooms.rollout.start;
+        restart start: one_of("word", [
+            ("built-in", WithoutPolicy::BuiltIn),
+            ("fail", WithoutPolicy::Fail),
+        ]) => d.rooms.rollout.start;
 
         // What one call may cost.
         /// The largest policy file.

@@ -284,7 +284,7 @@ impl Rollout {
     /// knows a policy of that name, with the nearest that there is.
     #[must_use]
     pub fn no_such(&self, name: &PolicyName) -> RolloutError {
-        if shipped(name).is_some() {
+        if shipped::find(name.as_str()).is_some() {
             return RolloutError::NeverActivated { name: name.clone() };
         }
         let ledger = self.ledger();

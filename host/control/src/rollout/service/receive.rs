@@ -90,7 +90,7 @@ impl Rollout {
         let mut tiers = tiers.to_vec();
         tiers.retain(|tier| ledger.active(*tier) != Some(id));
         if tiers.is_empty() {
-            self.record(report);
+            self.record_report(report);
             return Ok(());
         }
         let plan = Plan {
@@ -110,7 +110,7 @@ impl Rollout {
     }
 
     /// Records what a source reports, where that activates nothing.
-    fn record(&self, report: SourceReport<'_>) {
+    fn record_report(&self, report: SourceReport<'_>) {
         let _one_at_a_time = self.changing.lock();
         let before = self.ledger();
         let mut ledger = RevisionLedger::clone(&before);

@@ -13,7 +13,7 @@ fn name(text: &str) -> PolicyName {
 }
 
 async fn refused(config: &ProgramConfig) -> String {
-    whole(&build(config).await.err().unwrap())
+    chain(&build(config).await.err().unwrap())
 }
 
 /// P03: a policy of one's own goes on from the state, not the shipped one of the same name.
