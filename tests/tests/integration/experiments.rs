@@ -72,6 +72,7 @@ async fn a_policy_that_hurts_is_found_out_and_rolled_back() {
         &json!({
             "name": "bad-idea", "arms": [{"policy": "champion"}, {"policy": "reversed"}],
             "primary": "regret-10s", "guardrails": [{"metric": "blocked-users", "margin": 0.01}],
+            "harm_after_s": 0,
         }),
     )
     .await;
@@ -167,12 +168,13 @@ async fn a_policy_that_traps_is_ended_by_the_breaker_first() {
 
 /// Nothing is found where there is nothing, and everything can be done from a shell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_policy_twice_stays_undecided() {
+async fn two_policies_that_rank_alike_stay_undecided() {
     let files = TempDir::new().unwrap();
     let server = setup().start().await;
     let file = files.path().join("same.toml");
     let definition = "name = \"same\"\nquestion = \"Is it <the same>?\"\nprimary = \"regret-10s\"\n\
-        arms = [{ name = \"one\", policy = \"lru\" }, { name = \"two\", policy = \"lru\" }]\n";
+        arms = [{ name = \"one\", policy = \"lrfu\", params = { half-life-ms = 300000 } }, \
+        { name = \"two\", policy = \"lrfu\", params = { half-life-ms = 300001 } }]\n";
     std::fs::write(&file, definition).unwrap();
     let started = done(&server, &["experiment", "start", file.to_str().unwrap()]).await;
     assert!(

@@ -21,12 +21,14 @@ const SCENARIOS: [(&str, &[u8]); 7] = [
 
 /// Every field case that has to have a test, by its letter: the first and the last of each run of
 /// numbers.
-const FIELD_CASES: [(char, &[(u8, u8)]); 2] = [
+const FIELD_CASES: [(char, &[(u8, u8)]); 4] = [
     (
         'w',
         &[(1, 15), (20, 24), (30, 35), (40, 46), (50, 67), (70, 84)],
     ),
     ('s', &[(1, 36)]),
+    ('j', &[(1, 7), (16, 26), (30, 30)]),
+    ('p', &[(1, 12), (14, 28)]),
 ];
 
 /// What stands around the table of field cases.

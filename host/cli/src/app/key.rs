@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::AppError;
 use crate::config::ProgramConfig;
@@ -50,7 +50,7 @@ fn kept(folder: &Path) -> Result<PseudonymKey, AppError> {
 }
 
 /// Makes a new one: whole or not at all, and only its owner's.
-fn make(folder: &Path, path: &PathBuf) -> io::Result<String> {
+fn make(folder: &Path, path: &Path) -> io::Result<String> {
     let mut bytes = [0_u8; BYTES];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     let text = bytes.iter().fold(String::new(), |mut text, byte| {

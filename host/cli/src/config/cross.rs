@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::error::ConfigProblem;
 use super::keys::Table;
 use super::raw::{SettingOrigin, SettingValue};
-use wastegate::embed::{self, Fault, Order, Relation};
+use wastegate::embed::{self, Order, Relation, SettingsFault};
 use wastegate_control::admin::kept::TOKEN_BYTES_MIN;
 use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::Tier;
@@ -123,7 +123,7 @@ impl Check<'_> {
     }
 
     /// What the library finds wrong.
-    pub(super) fn fault(&mut self, fault: &Fault) {
+    pub(super) fn fault(&mut self, fault: &SettingsFault) {
         let keys: Vec<_> = fault.keys.iter().map(String::as_str).collect();
         self.conflict(&keys, &fault.reason, &fault.remedy);
     }

@@ -132,6 +132,18 @@ impl ExperimentLedger {
         file.transpose()
     }
 
+    /// Takes the disk away, or gives it back.
+    #[cfg(test)]
+    pub(super) fn set_writable(&mut self, is_writable: bool) {
+        if let Some(on_disk) = &mut self.on_disk {
+            on_disk.file = if is_writable {
+                files::append_state(&on_disk.path).unwrap()
+            } else {
+                File::open(&on_disk.path).unwrap()
+            };
+        }
+    }
+
     /// Writes the file anew with only these entries.
     ///
     /// # Errors

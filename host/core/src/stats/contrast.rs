@@ -111,3 +111,117 @@ impl Powers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::testing::Uniform;
+
+    /// One user's pairs over time: so many tries between two looks, and how many of them hit.
+    struct User {
+        arm: usize,
+        tries: u32,
+        chance: f64,
+        pair: (f64, f64),
+    }
+
+    /// How many of `runs` experiments without a difference were ever called better or worse, at fifty looks.
+    fn mistaken(
+        uniform: &mut Uniform,
+        (runs, users, weight): (u32, u32, f64),
+        habit: fn(&mut Uniform) -> (u32, f64),
+    ) -> [u32; 2] {
+        let sequence = Sequence::new(0.05, 5_000.0).unwrap();
+        let mut mistakes = [0; 2];
+        for _ in 0..runs {
+            let mut all: Vec<User> = (0..users)
+                .map(|_| {
+                    let arm = usize::from(uniform.next() < weight);
+                    let (tries, chance) = habit(uniform);
+                    User {
+                        arm,
+                        tries,
+                        chance,
+                        pair: (0.0, 0.0),
+                    }
+                })
+                .collect();
+            let mut ever = [false; 2];
+            for _ in 0..50 {
+                let mut arms = [Vec::new(), Vec::new()];
+                for user in &mut all {
+                    for _ in 0..user.tries {
+                        // Four looks of five bring nothing.
+                        if uniform.next() < 0.2 {
+                            user.pair.1 += 1.0;
+                            user.pair.0 += f64::from(u8::from(uniform.next() < user.chance));
+                        }
+                    }
+                    arms[user.arm].push(user.pair);
+                }
+                let always = Contrast::of(&arms[0], &arms[1]).and_then(|it| it.at(&sequence));
+                if let Some(always) = always {
+                    ever[0] |= always.high < 0.0;
+                    ever[1] |= always.low > 0.0;
+                }
+            }
+            for (count, ever) in mistakes.iter_mut().zip(ever) {
+                *count += u32::from(ever);
+            }
+        }
+        mistakes
+    }
+
+    /// J02: one user in a hundred has all the events.
+    #[test]
+    fn j02_few_contributing_users_are_not_called_a_difference() {
+        let habit = |uniform: &mut Uniform| {
+            let has_victims = uniform.next() < 0.01;
+            (
+                if has_victims { 3 } else { 0 },
+                f64::from(u8::from(uniform.next() < 0.5)),
+            )
+        };
+        let [better, worse] = mistaken(&mut Uniform(5), (100, 500, 0.5), habit);
+        assert!(
+            better + worse <= 5,
+            "{better} better, {worse} worse, of 100"
+        );
+    }
+
+    /// J05: nine users in ten are the control's, and most have no regret.
+    #[test]
+    fn j05_unequal_weights_make_no_mistakes_on_one_side() {
+        let habit = |uniform: &mut Uniform| (1, 0.3 * uniform.next().powi(4));
+        let [better, worse] = mistaken(&mut Uniform(6), (100, 1_200, 0.1), habit);
+        assert!(
+            better <= 3 && worse <= 3,
+            "{better} better, {worse} worse, of 100"
+        );
+    }
+
+    /// A user who has everything is one user, and an arm without events is not certain to have none.
+    #[test]
+    fn few_users_are_few_whatever_their_events() {
+        let mut arms = [vec![(0.0, 0.0); 300], vec![(0.0, 0.0); 300]];
+        arms[0][0] = (0.0, 27.0);
+        arms[1][0] = (27.0, 27.0);
+        let contrast = Contrast::of(&arms[0], &arms[1]).unwrap();
+        assert!(
+            contrast.effective < 1.5 && !contrast.is_founded(),
+            "{contrast:?}"
+        );
+        let arms = [
+            vec![(0.0, 1.0); 300],
+            (0..300)
+                .map(|at| (f64::from(u8::from(at % 10 == 0)), 1.0))
+                .collect(),
+        ];
+        let contrast = Contrast::of(&arms[0], &arms[1]).unwrap();
+        assert!(contrast.variances[0] > 0.0, "{contrast:?}");
+        assert!(
+            contrast.skew.abs() < 1e-9,
+            "equal arms have no skewed difference"
+        );
+    }
+}

@@ -130,8 +130,9 @@ mod tests {
         assert!(users_per_arm_for_t(0.0, 0.05, 0.8).is_infinite());
     }
 
+    /// J17: what is planned is planned for the test that is used.
     #[test]
-    fn a_sequence_wants_more_users_than_one_look() {
+    fn j17_a_sequence_wants_more_users_than_one_look() {
         let sequence = Sequence::new(0.05, 5_000.0).unwrap();
         let se = |users: f64| (4.0 * 2.5 / users).sqrt();
         let effect = sequence_effect(&sequence, se(2_000.0), 2_000.0, 0.8);

@@ -99,6 +99,24 @@ mod tests {
         near(log.high, 1.033_838_567_3, 1e-8);
     }
 
+    /// J18: an interval for every look is as much wider as the difference's own.
+    #[test]
+    fn j18_the_relative_interval_holds_at_every_look_too() {
+        let (a, b) = (estimate(0.29, 0.0005), estimate(0.24, 0.0004));
+        let sequence = crate::stats::Sequence::new(0.05, 5_000.0).unwrap();
+        let reach = sequence.reach(2_000.0);
+        assert!(reach > 3.0, "{reach}");
+        let (always, once) = (
+            fieller_within(&a, &b, reach).unwrap(),
+            fieller(&a, &b, 0.05).unwrap(),
+        );
+        assert!(always.low < once.low && once.high < always.high);
+        // It excludes 1 where the difference's interval excludes 0, and there only (Fieller).
+        let edge = (b.value - a.value).abs() / (0.0009_f64).sqrt();
+        assert!(fieller_within(&a, &b, edge * 1.01).unwrap().high > 1.0);
+        assert!(fieller_within(&a, &b, edge * 0.99).unwrap().high < 1.0);
+    }
+
     #[test]
     fn a_control_that_may_be_zero_cannot_be_divided_by() {
         let b = estimate(0.2, 0.001);

@@ -57,7 +57,7 @@ pub struct Allowance {
     /// How long a caller waits for a call on the pool, queueing included.
     pub patience: Duration,
     /// The settings that the values come from where the policy has no limits of its own.
-    pub keys: &'static Keys,
+    pub keys: &'static AllowanceKeys,
 }
 
 /// Whether a call is made inline with a fixed cap on memory, or on the pool with one for its rows.
@@ -73,7 +73,7 @@ pub enum Size {
 
 /// The settings that say how much a call may take.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Keys {
+pub struct AllowanceKeys {
     /// Fuel of every call.
     pub fuel_base: &'static str,
     /// Fuel of a call for each row on top.
@@ -84,14 +84,14 @@ pub struct Keys {
     pub deadline: &'static str,
 }
 
-const LIGHT_KEYS: Keys = Keys {
+const LIGHT_KEYS: AllowanceKeys = AllowanceKeys {
     fuel_base: "policy.fuel_base",
     fuel_per_row: "policy.fuel_per_row",
     memory: "policy.memory_large_bytes_max",
     deadline: "policy.deadline_large_ms",
 };
 
-const HEAVY_KEYS: Keys = Keys {
+const HEAVY_KEYS: AllowanceKeys = AllowanceKeys {
     fuel_base: "policy.heavy.fuel_base",
     fuel_per_row: "policy.heavy.fuel_per_row",
     memory: "policy.heavy.memory_bytes",
@@ -107,7 +107,7 @@ struct Node {
     memory_bytes_max: u64,
     /// Of a call on the pool.
     deadline_max: Duration,
-    keys: &'static Keys,
+    keys: &'static AllowanceKeys,
 }
 
 impl Node {

@@ -43,7 +43,7 @@ use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::Clock;
 
-pub use self::rules::{Fault, Order, Relation, orders, route_faults};
+pub use self::rules::{Order, Relation, SettingsFault, orders, route_faults};
 
 use self::drain::Drain;
 use crate::admission::{self, Admission};
@@ -105,7 +105,7 @@ impl Default for Settings {
 pub enum BuildError {
     /// Settings do not go with one another. All of it, a line each.
     #[error("{}", lines(.0))]
-    Settings(Vec<Fault>),
+    Settings(Vec<SettingsFault>),
     /// Backends want TLS, and their authorities cannot be used.
     #[error("TLS cannot be spoken")]
     Tls(#[from] gateway::tls::TlsError),
@@ -114,8 +114,8 @@ pub enum BuildError {
     Random(#[source] getrandom::Error),
 }
 
-fn lines(faults: &[Fault]) -> String {
-    let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
+fn lines(faults: &[SettingsFault]) -> String {
+    let lines: Vec<_> = faults.iter().map(SettingsFault::to_string).collect();
     lines.join("\n")
 }
 

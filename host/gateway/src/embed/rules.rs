@@ -16,7 +16,7 @@ const ROUTES_MAX: usize = 256;
 
 /// What is wrong with settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct SettingsFault {
     /// The keys that are wrong together, as a file names them.
     pub keys: Vec<String>,
     /// Why they are.
@@ -25,7 +25,7 @@ pub struct Fault {
     pub remedy: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SettingsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.keys.iter().map(|key| format!("`{key}`")).collect();
         let keys = keys.join(" and ");
@@ -85,14 +85,14 @@ impl Relation {
 impl Order {
     /// The fault of values that are not in this order.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> SettingsFault {
         let &Self {
             lower,
             relation,
             upper,
             because,
         } = self;
-        Fault {
+        SettingsFault {
             keys: vec![lower.to_owned(), upper.to_owned()],
             reason: because.to_owned(),
             remedy: format!("set `{lower}` {} `{upper}`", relation.remedy()),
@@ -230,12 +230,12 @@ pub fn orders() -> impl Iterator<Item = &'static Order> {
 impl Settings {
     /// Everything that these settings get wrong together; empty if they can be used.
     #[must_use]
-    pub fn faults(&self) -> Vec<Fault> {
+    pub fn faults(&self) -> Vec<SettingsFault> {
         let broken = RULES.iter().filter(|rule| {
             let (lower, upper) = (rule.of)(self);
             !rule.order.relation.holds(&lower, &upper)
         });
-        let mut faults: Vec<Fault> = broken.map(|rule| rule.order.fault()).collect();
+        let mut faults: Vec<SettingsFault> = broken.map(|rule| rule.order.fault()).collect();
         faults.extend(route_faults(
             &self.gateway.routes,
             self.connection.message_bytes_max,
@@ -252,10 +252,10 @@ pub fn route_faults(
     routes: &[route::Config],
     message_bytes_max: usize,
     managers_total: u32,
-) -> Vec<Fault> {
+) -> Vec<SettingsFault> {
     let mut faults = Vec::new();
     let mut fault = |keys: &[&str], reason: &str, remedy: &str| {
-        faults.push(Fault {
+        faults.push(SettingsFault {
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
             reason: reason.to_owned(),
             remedy: remedy.to_owned(),
@@ -318,7 +318,11 @@ mod tests {
         let mut settings = Settings::default();
         settings.limits.managers_total = settings.limits.managers_per_user - 1;
         settings.gateway.routes = vec![route::Config::default()];
-        let said: Vec<_> = settings.faults().iter().map(Fault::to_string).collect();
+        let said: Vec<_> = settings
+            .faults()
+            .iter()
+            .map(SettingsFault::to_string)
+            .collect();
         assert_eq!(
             said,
             [

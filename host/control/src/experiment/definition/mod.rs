@@ -1,5 +1,6 @@
 //! What an experiment compares, on which users, and by which metrics: fixed before it begins.
 
+mod defaults;
 mod invalid;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ pub struct Definition {
     #[serde(default)]
     pub arms: Vec<ArmSpec>,
     /// The share of users who take part, in (0, 1]. Raising it moves no user to another arm. Default 1.
-    #[serde(default = "one")]
+    #[serde(default = "defaults::one")]
     pub coverage: f64,
     /// Experiments in one layer meet no user in common.
     #[serde(default)]
@@ -46,33 +47,33 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switchback: Option<Switchback>,
     /// What decides. Default `regret-10m`.
-    #[serde(default = "primary")]
+    #[serde(default = "defaults::primary")]
     pub primary: Metric,
     /// What may not become worse. Default `blocked-users`, `live-kills` and `fallbacks`.
-    #[serde(default = "guardrails")]
+    #[serde(default = "defaults::guardrails")]
     pub guardrails: Vec<Guardrail>,
     /// How often a verdict may be wrong, ever, however often it is looked at. Default 0.05.
-    #[serde(default = "alpha")]
+    #[serde(default = "defaults::alpha")]
     pub alpha: f64,
     /// How often an effect of the detectable size is to be seen. Default 0.8.
-    #[serde(default = "power")]
+    #[serde(default = "defaults::power")]
     pub power: f64,
     /// Exposed users of two arms together at which the intervals are tightest. Default 5,000.
-    #[serde(default = "planned_users")]
+    #[serde(default = "defaults::planned_users")]
     pub planned_users: u32,
     /// Exposed users that each arm needs before anything is concluded. Default 100, the least.
-    #[serde(default = "users_min")]
+    #[serde(default = "defaults::users_min")]
     pub users_min: u64,
     /// Events that the primary metric needs in two arms together. Default 25.
-    #[serde(default = "events_min")]
+    #[serde(default = "defaults::events_min")]
     pub events_min: u64,
     /// How long a phase runs before an arm may be promoted, hours, from 0 to 2,160. Default 24: a whole day, so
     /// that no hour of it decides alone.
-    #[serde(default = "hours_min")]
+    #[serde(default = "defaults::hours_min")]
     pub hours_min: f64,
     /// How long a phase runs before harm rolls it back, s, at most 86,400. Refused users do not wait for that.
     /// Default 60.
-    #[serde(default = "harm_after_s")]
+    #[serde(default = "defaults::harm_after_s")]
     pub harm_after_s: u32,
 }
 
@@ -116,43 +117,6 @@ pub struct Guardrail {
     pub metric: Metric,
     /// By how much it may be worse for a promotion, in the metric's own unit.
     pub margin: f64,
-}
-
-const fn one() -> f64 {
-    1.0
-}
-const fn primary() -> Metric {
-    Metric::Regret10m
-}
-const fn alpha() -> f64 {
-    0.05
-}
-const fn power() -> f64 {
-    0.8
-}
-const fn planned_users() -> u32 {
-    5_000
-}
-const fn users_min() -> u64 {
-    ASYMPTOTIC_USERS_MIN
-}
-const fn events_min() -> u64 {
-    25
-}
-const fn hours_min() -> f64 {
-    24.0
-}
-const fn harm_after_s() -> u32 {
-    60
-}
-fn guardrails() -> Vec<Guardrail> {
-    [
-        (Metric::BlockedUsers, 0.005),
-        (Metric::LiveKills, 0.02),
-        (Metric::Fallbacks, 0.01),
-    ]
-    .map(|(metric, margin)| Guardrail { metric, margin })
-    .to_vec()
 }
 
 /// The least share of an arm: below it no experiment has the users that a verdict needs.

@@ -77,3 +77,16 @@ fn the_defaults_are_sound() {
     assert_eq!(definition.weights(), [0.5, 0.5]);
     assert_eq!(definition.arms[0].name, "champion");
 }
+
+/// J30: what could be written down and would never decide anything.
+#[test]
+fn j30_settings_that_decide_nothing_are_refused() {
+    for rest in [
+        "arms = [{policy=\"lru\", weight=1e-9}, {policy=\"fifo\", weight=0.999999999}]",
+        "arms = [{policy=\"lru\"}, {policy=\"fifo\"}]\nusers_min = 9223372036854775807",
+        "arms = [{policy=\"lru\"}, {policy=\"fifo\"}]\nevents_min = 0",
+    ] {
+        let definition: Definition = toml::from_str(&format!("name = \"x\"\n{rest}")).unwrap();
+        assert!(definition.named().check().is_err(), "{rest}");
+    }
+}

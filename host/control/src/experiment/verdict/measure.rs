@@ -161,14 +161,8 @@ impl Evidenced<'_> {
         let users = contrast.both();
         let effect = finding.margin.unwrap_or(contrast.delta);
         finding.detectable = Some(sequence_effect(&sequence, contrast.se, users, power));
-        finding.users_needed = Some(sequence_users(
-            &sequence,
-            (contrast.se, users),
-            effect,
-            power,
-        ))
-        .map(f64::ceil)
-        .filter(|users| users.is_finite());
+        let needed = sequence_users(&sequence, (contrast.se, users), effect, power).ceil();
+        finding.users_needed = Some(needed).filter(|users| users.is_finite());
     }
 
     /// What is certain whenever it is looked at.

@@ -249,3 +249,53 @@ async fn j23_a_restart_keeps_an_arm_at_its_revision() {
         1
     );
 }
+
+/// J26: nothing is said to be kept that the disk has not, and it is written as soon as it can be.
+#[tokio::test]
+async fn j26_an_end_that_the_disk_does_not_take_is_said_and_tried_again() {
+    let (house, folder) = (
+        Arc::new(FakeBackstage::default()),
+        tempfile::tempdir().unwrap(),
+    );
+    let experiments = opened(&house, folder.path(), 20);
+    experiments.start(definition(""), "ann").unwrap();
+    assert!(experiments.view("x").unwrap().durable);
+    experiments.ledger.lock().set_writable(false);
+    experiments.stop("x", "ann", "seen").unwrap();
+    let view = experiments.view("x").unwrap();
+    assert_eq!(
+        (view.state, view.durable),
+        (ExperimentState::Stopped, false)
+    );
+    experiments.look();
+    assert!(!experiments.view("x").unwrap().durable);
+    experiments.ledger.lock().set_writable(true);
+    experiments.look();
+    assert!(experiments.view("x").unwrap().durable);
+    drop(experiments);
+    let again = opened(&house, folder.path(), 20);
+    let view = again.view("x").unwrap();
+    assert_eq!(
+        (view.state, view.reason.as_str()),
+        (ExperimentState::Stopped, "seen")
+    );
+}
+
+/// J25: what an arm decides is recorded with the arm's revision.
+#[tokio::test]
+async fn j25_an_arms_decision_has_its_revision() {
+    let (_house, experiments) = in_memory("");
+    let arms = crate::experiment::Arms::new(experiments.clone(), Arc::new(BuiltIn));
+    let mut revisions = std::collections::BTreeSet::new();
+    for number in 0..40 {
+        let question = Arc::new(question_of(&experiments, &user(number)));
+        let wastegate_core::decision::Answer::Ready(ranked) = arms.rank(&question) else {
+            panic!("the built-in ranking answers at once");
+        };
+        let arm = ranked.experiment.unwrap();
+        revisions.insert((arm.to_string(), ranked.revision.map(|id| id.to_string())));
+    }
+    let of_lru = revisions.iter().filter(|(arm, _)| arm.ends_with("/lru"));
+    let of_lru: Vec<_> = of_lru.map(|(_, revision)| revision.as_deref()).collect();
+    assert_eq!(of_lru, [Some("r7")]);
+}

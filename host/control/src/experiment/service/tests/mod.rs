@@ -43,7 +43,7 @@ impl Backstage for FakeBackstage {
                 version: "1".into(),
                 digest: digest.into(),
             },
-            revision: None,
+            revision: (arm.policy != ACTIVE).then(|| RevisionId::new(7)).flatten(),
             params: arm.params.values().copied().collect(),
             ranker: Arc::new(BuiltIn),
             fingerprint: digest.to_owned(),
