@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::Settings;
 use crate::gateway::route;
-use wastegate_core::types::time::whole_ms;
 
 /// Routes of one configuration: each request looks through them in turn.
 const ROUTES_MAX: usize = 256;
@@ -106,6 +106,11 @@ struct Rule {
     of: fn(&Settings) -> (u64, u64),
 }
 
+/// A length of time as it is compared, ns.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Every such order of the gateway's settings.
 const RULES: [Rule; 8] = [
     Rule {
@@ -117,8 +122,8 @@ const RULES: [Rule; 8] = [
         },
         of: |it| {
             (
-                whole_ms(it.health.pong_deadline),
-                whole_ms(it.health.ping_interval),
+                nanos(it.health.pong_deadline),
+                nanos(it.health.ping_interval),
             )
         },
     },
@@ -129,12 +134,7 @@ const RULES: [Rule; 8] = [
             upper: "admission.budget_ms",
             because: "an admission that probes has to evict within the same budget",
         },
-        of: |it| {
-            (
-                whole_ms(it.health.probe_deadline),
-                whole_ms(it.admission.budget),
-            )
-        },
+        of: |it| (nanos(it.health.probe_deadline), nanos(it.admission.budget)),
     },
     Rule {
         order: Order {
@@ -158,12 +158,7 @@ const RULES: [Rule; 8] = [
             upper: "health.poor_rtt_ms",
             because: "a connection is degraded before it is poor",
         },
-        of: |it| {
-            (
-                whole_ms(it.health.degraded_rtt),
-                whole_ms(it.health.poor_rtt),
-            )
-        },
+        of: |it| (nanos(it.health.degraded_rtt), nanos(it.health.poor_rtt)),
     },
     Rule {
         order: Order {
@@ -174,8 +169,8 @@ const RULES: [Rule; 8] = [
         },
         of: |it| {
             (
-                whole_ms(it.health.stalled_after),
-                whole_ms(it.connection.stall_max),
+                nanos(it.health.stalled_after),
+                nanos(it.connection.stall_max),
             )
         },
     },
