@@ -1,6 +1,6 @@
 //! Files and folders that are this user's alone.
 //!
-//! Whoever can write into a folder of ours decides what we read there: native code, who is in charge,
+//! Whoever can write into a folder of ours decides what we read there: native code, which policy is active,
 //! who was told what. So a folder of state is refused where others may write, files in it are made
 //! exclusively or opened without following a link, and nobody else may read them (0700 and 0600).
 //! [`beneath`] opens what others put into a folder for us, and follows no link out of it.

@@ -41,7 +41,7 @@ pub struct Server {
     pub catalog: Arc<Catalog>,
     /// Which policies are quarantined.
     pub breakers: Breakers,
-    /// Which revisions are in charge.
+    /// Which revisions are active.
     pub rollout: Arc<Rollout>,
     /// What runs for it.
     pub tasks: Tasks,

@@ -178,7 +178,7 @@ impl Setup {
         self.with(|config| config.observe.decisions = Some(JournalConfig::at(path)))
     }
 
-    /// Revisions, who is in charge, and the audit log are kept in this folder. Operators need no token.
+    /// Revisions, which policy is active, and the audit log are kept in this folder. Operators need no token.
     #[must_use]
     pub fn state_dir(self, folder: impl Into<std::path::PathBuf>) -> Self {
         let folder = folder.into();

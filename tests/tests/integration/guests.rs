@@ -1,5 +1,5 @@
 //! Every guest that misbehaves when it is loaded: refused with a sentence that says what to mend,
-//! while whoever was in charge stays in charge. Those that load are `sleepers`' matter.
+//! while whoever was active stays active. Those that load are `sleepers`' matter.
 
 use wastegate_cli::config::PolicySource;
 use wastegate_core::types::chain;

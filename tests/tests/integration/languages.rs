@@ -301,7 +301,7 @@ fn what_is_printed_is_log_and_has_its_caps() {
     );
 }
 
-/// Promises 2 and 5 with an interpreter in charge: the newcomer is let in, by its ranking.
+/// Promises 2 and 5 with an interpreter active: the newcomer is let in, by its ranking.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_in_charge_makes_room_for_a_real_client() {
     let (path, _) = built("lru-python.wasm");

@@ -1,4 +1,4 @@
-//! What operators do on a running server: bring policies, put them in charge, take them back.
+//! What operators do on a running server: bring policies, make them active, take them back.
 
 mod commands;
 mod guards;
@@ -81,7 +81,7 @@ pub(crate) async fn last_entry(server: &Server) -> Value {
     audit["entries"][0].clone()
 }
 
-/// Everything that a guest can be refused for, and what is no guest: each leaves who is in charge in
+/// Everything that a guest can be refused for, and what is no guest: each leaves the active policy in
 /// charge, and is told the same to whoever sent it and in the audit log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_changes_nothing_and_is_told_in_full() {
@@ -151,7 +151,7 @@ async fn patch(server: &Server, body: Value) -> http::Reply {
     http::ask(server.admin, "PATCH", "/v1/policies/sleeper", Some(&body)).await
 }
 
-/// Parameters and limits, live: each change is a revision, in charge where the old one was.
+/// Parameters and limits, live: each change is a revision, active where the old one was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
     let server = Setup::new().policy_bytes(guest("sleeper")).start().await;

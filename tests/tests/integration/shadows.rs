@@ -1,4 +1,4 @@
-//! Policies that rank beside the one in charge: compared, and without any effect.
+//! Policies that rank beside the active one: compared, and without any effect.
 
 use serde_json::json;
 use wastegate_tests::guests::guest;
@@ -7,7 +7,7 @@ use wastegate_tests::harness::{Setup, until_async};
 use crate::experiments::{crowd, done, run};
 
 /// Three shadows on the same decisions: one that agrees, one that would take the others, one that
-/// traps. Only the one in charge ever evicts, and the one that traps is quarantined nowhere.
+/// traps. Only the active one ever evicts, and the one that traps is quarantined nowhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadows_see_the_same_questions_and_touch_nobody() {
     let server = Setup::new()

@@ -1,7 +1,7 @@
 //! Swap under fire: operators change policies over and over while clients come in at the limit.
 //!
 //! Nobody waits for a swap, nobody is turned away, and every decision was made by one revision that
-//! was in charge when it was made. When it is over nothing of the retired ones is left.
+//! was active when it was made. When it is over nothing of the retired ones is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,16 +68,16 @@ async fn flood(server: &Server, user: &str, over: &AtomicBool) -> usize {
 /// The numbers of the active one and of its fallback at each tier, mildest first; 0 is nobody.
 type Seats = Vec<(&'static str, u64, u64)>;
 
-/// What was in charge from some moment on, as the operator could know.
+/// What was active from some moment on, as the operator could know.
 struct Epoch {
     seats: Seats,
     /// Before it was asked for.
     from_us: u64,
-    /// Decisions with a higher number were made when this was in charge, or something later.
+    /// Decisions with a higher number were made when this was active, or something later.
     surely_from: u64,
 }
 
-/// Everything that was ever in charge.
+/// Everything that was ever active.
 #[derive(Default)]
 struct Notes {
     epochs: Vec<Epoch>,
@@ -106,7 +106,7 @@ impl<'a> Operator<'a> {
         operator
     }
 
-    /// Notes who is in charge, if that has changed since it was last looked at.
+    /// Notes which policy is active, if that has changed since it was last looked at.
     fn look(&mut self, from_us: u64) {
         let in_charge = self.server.catalog.active_policies();
         if Arc::ptr_eq(&in_charge, &self.last) {
@@ -160,7 +160,7 @@ impl<'a> Operator<'a> {
         self.notes.refused += 1;
     }
 
-    /// Puts a policy in charge that traps whenever it is asked, until it is quarantined and the one
+    /// Makes a policy active that traps whenever it is asked, until it is quarantined and the one
     /// before has answered for it.
     async fn put_up_with(&mut self, bytes: &[u8]) {
         self.bring("sleeper", "", bytes).await;
@@ -223,7 +223,7 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// Holds one record against what was in charge: it names one revision, which is one digest, and
+/// Holds one record against what was active: it names one revision, which is one digest, and
 /// which was active at its tier when the question was put, or stood in for one that fails.
 fn held(record: &Value, notes: &Notes) -> Result<(), String> {
     let number = |key: &str| record[key].as_u64();
@@ -256,7 +256,7 @@ fn held(record: &Value, notes: &Notes) -> Result<(), String> {
     };
     if !seats.iter().any(may) {
         return Err(format!(
-            "{seats:?} were in charge and what they fell back to"
+            "{seats:?} were active and what they fell back to"
         ));
     }
     let may_fail = notes.bad.contains(&revision);
@@ -299,7 +299,7 @@ async fn d18_swaps_under_fire_cost_nobody_anything_and_every_decision_has_one_au
     println!("{swaps} swaps, {refused} files refused, {bad} quarantined, admitted: {admitted:?}");
     assert!(swaps >= SWAPS_MIN && bad >= 5 && refused >= 10);
 
-    // With nobody in charge only what is kept warm stays, once the last decision lets go.
+    // With nobody active only what is kept warm stays, once the last decision lets go.
     operator
         .change("POST", "/v1/policies/disable", json!({}))
         .await;

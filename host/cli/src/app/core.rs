@@ -293,7 +293,7 @@ impl Core {
         &self.policies.breakers
     }
 
-    /// Which of them is in charge, and the way back.
+    /// Which of them is active, and the way back.
     #[must_use]
     pub fn rollout(&self) -> &Arc<Rollout> {
         &self.policies.rollout

@@ -71,7 +71,7 @@ impl Backstage for House {
         if arm.policy == ACTIVE {
             if !arm.params.is_empty() {
                 return Err(
-                    "the champion is whoever is in charge, with its own parameters: name the policy to give it others".to_owned(),
+                    "the champion is the active policy, with its own parameters: name the policy to give it others".to_owned(),
                 );
             }
             return self.active(fingerprint);

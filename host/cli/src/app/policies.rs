@@ -45,7 +45,7 @@ impl Drop for Loads {
 }
 
 impl Policies {
-    /// Sets the engine up and seats whoever is to be in charge.
+    /// Sets the engine up and seats whoever is to be active.
     pub(super) async fn build(
         config: &ProgramConfig,
         clock: &Clock,
@@ -204,7 +204,7 @@ fn named(name: &str, directory: Option<&Path>, bytes_max: u64) -> Named {
         Ok(None) => match shipped_as(name) {
             Ok(shipped) => {
                 let instead = format!(
-                    "{}, and the `{name}` that the host ships is another policy: put the file back (`policy.directory.path`), or `wastegate policy activate {name}` what is to be in charge",
+                    "{}, and the `{name}` that the host ships is another policy: put the file back (`policy.directory.path`), or make it active with `wastegate policy activate {name}`",
                     away()
                 );
                 (Ok(shipped), Some(instead))

@@ -58,7 +58,7 @@ enum Verb {
         #[command(flatten)]
         remote: Remote,
     },
-    /// Stop an experiment: everybody has the policy in charge again, and the report stays.
+    /// Stop an experiment: everybody has the active policy again, and the report stays.
     Stop {
         /// The experiment.
         name: String,

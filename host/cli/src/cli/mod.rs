@@ -47,7 +47,7 @@ pub enum Verb {
     Replay(Box<replay::Args>),
     /// Compare policies on real users, with statistics that roll back what does harm.
     Experiment(experiment::Args),
-    /// Let policies rank beside the one in charge, and see where they part.
+    /// Let policies rank beside the active one, and see where they part.
     Shadow(shadow::Args),
     /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
     Tune(tune::Args),

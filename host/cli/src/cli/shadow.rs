@@ -1,4 +1,4 @@
-//! `wastegate shadow`: policies that rank beside the one in charge of a running server, over its admin
+//! `wastegate shadow`: policies that rank beside the active one of a running server, over its admin
 //! API.
 
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Let a policy that the server knows rank beside the one in charge.
+    /// Let a policy that the server knows rank beside the active one.
     Start {
         /// The policy.
         policy: String,
@@ -144,7 +144,7 @@ fn tell(told: &mut String, one: &Value) {
     );
     let _ = writeln!(
         told,
-        "  cost: {} units of fuel in the mean, {} at the most, {} of the one in charge; faults {}",
+        "  cost: {} units of fuel in the mean, {} at the most, {} of the active one; faults {}",
         at("/fuel/0"),
         at("/fuel/1"),
         at("/live_fuel"),
@@ -152,7 +152,7 @@ fn tell(told: &mut String, one: &Value) {
     );
     let _ = writeln!(
         told,
-        "  where they part: {} times; only the one in charge wrong {}, only the shadow {}, alike {}, unknown {}, still open {} (p = {})",
+        "  where they part: {} times; only the active one wrong {}, only the shadow {}, alike {}, unknown {}, still open {} (p = {})",
         at("/outcomes/partings"),
         at("/outcomes/live_only_wrong"),
         at("/outcomes/shadow_only_wrong"),

@@ -193,7 +193,7 @@ impl Catalog {
             digest = &*about.digest,
             revision = revision.get(),
             kit = %policy.report(),
-            "policy in charge"
+            "active policy"
         );
         Ok(policy)
     }

@@ -127,7 +127,7 @@ impl Metrics {
         );
         registry.register(
             "revision",
-            "Number of the revision in charge, by tier; 0 for the built-in ranking",
+            "Number of the active revision, by tier; 0 for the built-in ranking",
             self.revision.clone(),
         );
     }

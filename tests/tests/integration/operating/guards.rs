@@ -1,4 +1,4 @@
-//! A policy that fails in charge: who was there before answers, operators see why, its input can be
+//! A policy that fails active: who was there before answers, operators see why, its input can be
 //! taken home, and it comes back by trials in shadow.
 
 use std::time::Duration;

@@ -68,7 +68,7 @@ async fn what_operators_did_goes_on_until_the_configuration_changes() {
     assert_eq!(
         in_charge(&server).await,
         [4; 5],
-        "another choice is put in charge"
+        "another choice is made active"
     );
     ok(&server, "/v1/policies/rollback", json!({})).await;
     assert_eq!(in_charge(&server).await, [2, 2, 2, 2, 3]);
@@ -108,7 +108,7 @@ async fn a_source_that_is_away_costs_nothing_but_a_word() {
         let told = entries(&server, "fell-back").await;
         assert!(
             told.iter()
-                .any(|told| told.contains("what was in charge goes on")
+                .any(|told| told.contains("the policy that was active goes on")
                     && told.contains(file.to_str().unwrap())
                     || told.contains("not WebAssembly")),
             "{told:?}"
@@ -153,7 +153,7 @@ async fn a_damaged_state_directory_never_keeps_it_from_starting() {
     let digest = server.get("/v1/revisions/2").await.json()["digest"].clone();
     server.stop().await;
 
-    // The bytes of the one in charge are cut short: who was there before is.
+    // The bytes of the active one are cut short: who was there before is.
     let file = state
         .path()
         .join(format!("wasm/{}.wasm", digest.as_str().unwrap()));

@@ -55,7 +55,7 @@ async fn a_moved_tag_is_followed_and_a_pin_stays() {
     }
 }
 
-/// Nobody was ever in charge and the registry is away: where the operator wants it so, there is nothing to
+/// Nobody was ever active and the registry is away: where the operator wants it so, there is nothing to
 /// rank by, and the reason is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_without_the_registry_says_why_there_is_none() {

@@ -45,15 +45,15 @@ fn watched(directory: &Path) -> Setup {
     })
 }
 
-/// The digest of the policy in charge.
+/// The digest of the active policy.
 pub(super) fn in_charge(server: &Server) -> String {
     server.catalog.current().unwrap().about().digest.to_string()
 }
 
-/// Waits until a policy of these bytes is in charge.
+/// Waits until a policy of these bytes is active.
 pub(super) async fn charged(server: &Server, bytes: &[u8]) {
     let wanted = digest(bytes);
-    until(format!("{wanted} in charge"), || {
+    until(format!("{wanted} active"), || {
         in_charge(server) == *wanted
     })
     .await;
@@ -99,7 +99,7 @@ async fn new_content_is_put_in_charge_and_the_same_again_is_nothing() {
     let server = place.watched().start().await;
     charged(&server, shipped("lru")).await;
 
-    // The first of its name in the directory, while the shipped one is in charge.
+    // The first of its name in the directory, while the shipped one is active.
     place.put("lru.wasm", &variant("lru", 1));
     charged(&server, &variant("lru", 1)).await;
 
@@ -127,7 +127,7 @@ async fn new_content_is_put_in_charge_and_the_same_again_is_nothing() {
         charged(&server, &variant("lru", number)).await;
     }
 
-    // Gone: who is in charge stays.
+    // Gone: the active policy stays.
     fs::remove_file(place.path("lru.wasm")).unwrap();
     looked(&server, &place, 3).await;
     assert_eq!(in_charge(&server), *digest(&variant("lru", 1)));
@@ -160,7 +160,7 @@ async fn what_is_broken_or_half_written_leaves_who_is_in_charge() {
     charged(&server, &whole).await;
 }
 
-/// A policy that nobody asked for is kept ready, not put in charge.
+/// A policy that nobody asked for is kept ready, not made active.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_policy_only_becomes_a_revision() {
     let place = Place::new();

@@ -96,14 +96,14 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 impl Running {
-    /// The digest of what is in charge at a tier; none for the built-in ranking.
+    /// The digest of what is active at a tier; none for the built-in ranking.
     fn at(&self, tier: Tier) -> Option<String> {
         let ledger = self.policies.rollout.ledger();
         let active = ledger.active(tier)?;
         Some(ledger.revision(active).unwrap().digest.clone())
     }
 
-    /// Whether these bytes are in charge at every tier.
+    /// Whether these bytes are active at every tier.
     fn ranks_by(&self, bytes: &[u8]) -> bool {
         let wanted = digest(bytes);
         Tier::ALL
@@ -112,7 +112,7 @@ impl Running {
     }
 
     async fn comes_to(&self, bytes: &[u8]) {
-        until("other bytes in charge", || self.ranks_by(bytes)).await;
+        until("other bytes active", || self.ranks_by(bytes)).await;
     }
 
     /// Waits until all that lies in the directory was looked at: files are dealt with in the order of their

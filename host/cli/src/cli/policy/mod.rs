@@ -67,7 +67,7 @@ enum Verb {
     Verify(verify::Args),
     /// Push a policy into a registry, for servers to pull.
     Publish(publish::Args),
-    /// Show who is in charge on a running server, and what else there is.
+    /// Show which policies are active on a running server, and what else there is.
     List(operate::List),
     /// Show every revision of a policy on a running server.
     History(operate::History),
@@ -75,11 +75,11 @@ enum Verb {
     Push(operate::Push),
     /// Let a running server bring a policy from a registry.
     Pull(operate::Pull),
-    /// Put a policy in charge on a running server.
+    /// Make a policy active on a running server.
     Activate(operate::Activate),
-    /// Put back what was in charge before, on a running server.
+    /// Put back what was active before, on a running server.
     Rollback(operate::Rollback),
-    /// Put the built-in ranking in charge on a running server.
+    /// Make the built-in ranking active on a running server.
     Disable(operate::Disable),
     /// Change parameters and limits of a policy on a running server.
     Set(operate::Set),

@@ -1,5 +1,5 @@
 //! `[policy.limits]` and `[policy.rollout]`: limits of the configured policy alone, and what is kept
-//! of policies that were in charge.
+//! of policies that were active.
 
 use super::{GIB, KIB, SECOND, Section};
 use crate::config::shape::{OptionalPath, bytes, count, inherited, millis};

@@ -265,7 +265,7 @@ impl Admin {
 fn then(activate: bool, tier: Option<Tier>, reason: String) -> Result<Option<Activation>, Refusal> {
     if tier.is_some() && !activate {
         return Err(Refusal::request(
-            "a tier is where the policy is put in charge: say `activate` with it, or leave it out",
+            "a tier is where the policy is made active: say `activate` with it, or leave it out",
         ));
     }
     Ok(activate.then_some(Activation {

@@ -55,7 +55,7 @@ pub struct ShadowView {
     pub note: &'static str,
 }
 
-const NOTE: &str = "Decision by decision, on what the policy in charge left: not the effect of deploying the shadow. An experiment shows that.";
+const NOTE: &str = "Decision by decision, on what the active policy left: not the effect of deploying the shadow. An experiment shows that.";
 
 impl Shadows {
     /// All shadows, in the order in which they were started.

@@ -32,7 +32,7 @@ pub struct Move {
 /// There is nothing to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "nothing that is kept was in charge before{}: activate a revision by its number, or disable to put the built-in ranking in charge",
+    "nothing that is kept was active before{}: activate a revision by its number, or disable to make the built-in ranking active",
     .tier.map(|tier| format!(" at {tier}")).unwrap_or_default()
 )]
 pub struct NothingBefore {

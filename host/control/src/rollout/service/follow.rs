@@ -34,7 +34,7 @@ pub(super) fn follow(
             Some(tiers) => (tiers, "the configured source has another content"),
             None => (
                 Vec::new(),
-                "the configuration is as before, so what was in charge goes on",
+                "the configuration is as before, so the policy that was active goes on",
             ),
         },
         (None, _, _) => (tiers.to_vec(), "the first start"),

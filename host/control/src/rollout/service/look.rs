@@ -222,7 +222,7 @@ impl Rollout {
             ),
             BreakerState::Closed if !standing_in_at.is_empty() => (
                 RevisionState::Warm,
-                format!("stands in at {}", tiers(&standing_in_at)),
+                format!("fallback at {}", tiers(&standing_in_at)),
             ),
             BreakerState::Closed if ledger.has_served(id) => {
                 (RevisionState::Retired, ready_or_not(is_warm).to_owned())

@@ -229,10 +229,10 @@ impl Rollout {
         let starts = self.config.start == WithoutPolicy::BuiltIn && !is_mistaken(&refused);
         let what = match (in_its_place, &watched) {
             (InItsPlace::Before, _) => {
-                "what is configured cannot be used, so what was in charge goes on"
+                "what is configured cannot be used, so the policy that was active goes on"
             }
             (InItsPlace::BuiltIn, Some(_)) if starts => {
-                "what is configured cannot be used, so the built-in ranking is in charge until it can"
+                "what is configured cannot be used, so the built-in ranking is active until it can"
             }
             (InItsPlace::BuiltIn, _) => return Err(refused),
         };
@@ -281,7 +281,7 @@ impl Rollout {
     }
 
     fn lost(&self, ledger: &RevisionLedger, id: RevisionId, refused: &RolloutError) {
-        let what = "it was in charge and cannot be loaded any more, so who was there before is";
+        let what = "it was active and cannot be loaded any more, so the one before it is";
         let note = Note::new(What::FellBack, format!("{what}: {}", refused.sentence()));
         let note = match ledger.revision(id) {
             Some(revision) => note.of(&revision.name),

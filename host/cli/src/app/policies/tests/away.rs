@@ -68,7 +68,7 @@ async fn p04_a_name_of_ones_own_whose_file_vanished_is_away() {
         let is_told = said.contains("mine.wasm is away") && !said.contains("did you mean");
         assert!(is_told, "{said}");
     }
-    // With a policy in charge that goes on, whatever a start without one does.
+    // With an active policy that goes on, whatever a start without one does.
     world.put("lru", &own);
     start(&world.named("lru")).await.stop().await;
     let server = start(&config).await;
@@ -90,7 +90,7 @@ async fn p12_a_broken_file_is_stood_in_for_until_it_is_mended() {
     assert!(awaits.why.contains("not WebAssembly"), "{awaits:?}");
     let told = server.fell_back();
     assert!(
-        told.contains("built-in ranking is in charge until"),
+        told.contains("built-in ranking is active until"),
         "{told}"
     );
     server.has_looked(&world, 1).await;
@@ -161,7 +161,7 @@ async fn p12_mistakes_of_the_configuration_stay_fatal() {
     assert!(refused(&set).await.contains("no-such"));
 }
 
-/// P24: a shipped policy that was never in charge has nothing to set, and that is what is said.
+/// P24: a shipped policy that was never active has nothing to set, and that is what is said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p24_setting_what_was_never_active_says_so() {
     let world = World::new();

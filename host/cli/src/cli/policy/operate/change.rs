@@ -20,7 +20,7 @@ struct Where {
     /// At this tier only; without it everywhere.
     #[arg(long, value_parser = tier)]
     tier: Option<Tier>,
-    /// Only if this revision is in charge there; `built-in` for the built-in ranking.
+    /// Only if this revision is active there; `built-in` for the built-in ranking.
     #[arg(long, value_name = "REVISION", value_parser = expectation)]
     expect: Option<u64>,
     /// Why, for the audit log.

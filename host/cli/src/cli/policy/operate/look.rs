@@ -56,7 +56,7 @@ fn shown(list: &ListDto) -> String {
             None => seat(id),
         }
     };
-    let mut seats = Table::new(["TIER", "ANSWERS", "IN CHARGE", "STANDS IN"]).whole();
+    let mut seats = Table::new(["TIER", "ANSWERS", "ACTIVE", "FALLBACK"]).whole();
     for at in &list.seats {
         seats.row([
             at.tier.name().to_owned(),
@@ -101,8 +101,8 @@ fn shown(list: &ListDto) -> String {
             in_its_place,
         } = awaited;
         let stands_in = match in_its_place.as_str() {
-            "built-in" => "the built-in ranking is in charge until it is there",
-            _ => "what was in charge before goes on until it is there",
+            "built-in" => "the built-in ranking is active until it is there",
+            _ => "the policy that was active before goes on until it is there",
         };
         text.push_str(&format!("\nawaited: {source}; {stands_in}: {why}\n"));
     }

@@ -169,7 +169,7 @@ fn tier(name: &str) -> Result<Tier, String> {
     })
 }
 
-/// What is taken to be in charge: `r7`, or `built-in`, which the API calls 0.
+/// What is taken to be active: `r7`, or `built-in`, which the API calls 0.
 fn expectation(text: &str) -> Result<u64, String> {
     if text == BUILT_IN {
         return Ok(0);

@@ -25,7 +25,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// What is done with what was brought.
 #[derive(Debug, clap::Args)]
 struct Then {
-    /// Put it in charge at once.
+    /// Make it active at once.
     #[arg(long)]
     activate: bool,
     /// At this tier only.
@@ -140,7 +140,7 @@ fn told(pushed: &UploadedDto) -> String {
     if pushed.moves.is_empty() {
         if revision.active_at.is_empty() {
             text.push_str(&format!(
-                "to put it in charge: wastegate policy activate {policy} --revision {id}\n"
+                "to make it active: wastegate policy activate {policy} --revision {id}\n"
             ));
         }
     } else {

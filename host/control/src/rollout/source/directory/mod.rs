@@ -256,7 +256,7 @@ impl Watcher {
             tracing::warn!(
                 %directory,
                 reason,
-                "policy directory (`policy.directory.path`) cannot be listed; what is in charge stays"
+                "policy directory (`policy.directory.path`) cannot be listed; the active policy stays"
             );
             state.unlisted = Some(reason.to_owned());
         }
@@ -274,7 +274,7 @@ impl Watcher {
                 Ok(done) => return done.ok(),
                 Err(_) => {
                     let directory = self.directory.display();
-                    tracing::warn!(%directory, "policy directory hangs; what is in charge stays");
+                    tracing::warn!(%directory, "policy directory hangs; the active policy stays");
                 }
             }
         }

@@ -248,7 +248,7 @@ impl Poller {
         state.rest = rest;
         if state.trouble.as_deref() != Some(&*said) {
             let (reference, reason) = (&self.reference, &said);
-            tracing::warn!(%reference, reason, "registry gives no policy; what is in charge stays");
+            tracing::warn!(%reference, reason, "registry gives no policy; the active policy stays");
             state.trouble = Some(said);
         }
     }
