@@ -28,7 +28,7 @@ const FIELD_CASES: [(char, &[(u8, u8)]); 4] = [
     ),
     ('s', &[(1, 36)]),
     ('j', &[(1, 7), (16, 26), (30, 30)]),
-    ('p', &[(1, 12), (14, 28)]),
+    ('p', &[(1, 28)]),
 ];
 
 /// What stands around the table of field cases.

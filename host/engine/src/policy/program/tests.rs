@@ -163,7 +163,7 @@ fn its_own_error_is_clipped_and_cannot_forge_a_log_line() {
 /// What the kit lets pass is what serves: a line that is no text is a line that is replaced, for a
 /// decision as in the kit, and costs the same.
 #[test]
-fn a_log_line_that_is_no_text_is_replaced_and_fails_nothing() {
+fn p13_a_log_line_that_is_no_text_is_replaced_and_fails_nothing() {
     let guest = Guest {
         fields: IMPORT_LOG.to_owned(),
         rank: "(i32.store8 (i32.const 120000) (i32.const 255))
