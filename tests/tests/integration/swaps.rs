@@ -255,9 +255,7 @@ fn held(record: &Value, notes: &Notes) -> Result<(), String> {
         active == revision || stands_in
     };
     if !seats.iter().any(may) {
-        return Err(format!(
-            "{seats:?} were active and what they fell back to"
-        ));
+        return Err(format!("{seats:?} were active and what they fell back to"));
     }
     let may_fail = notes.bad.contains(&revision);
     match record["fault"]["kind"].as_str() {

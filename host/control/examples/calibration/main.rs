@@ -43,7 +43,8 @@ struct Shape {
     weight: f64,
     /// The arm's events over the control's, where the arm is not equal.
     effect: f64,
-    habit: fn(&mut Draw) -> (f64, f64),
+    /// Tries at a look and how many of them are bad, where there are that many times the events.
+    habit: fn(&mut Draw, f64) -> (f64, f64),
 }
 
 const SHAPES: [Shape; 12] = [
@@ -53,7 +54,7 @@ const SHAPES: [Shape; 12] = [
         users: 1_500,
         weight: 0.5,
         effect: 0.5,
-        habit: |draw| (0.05, draw.beta(0.4, 3.6)),
+        habit: |draw, effect| (0.05, (draw.beta(0.4, 3.6) * effect).min(1.0)),
     },
     Shape {
         name: "typical, per day",
@@ -61,7 +62,7 @@ const SHAPES: [Shape; 12] = [
         users: 1_500,
         weight: 0.5,
         effect: 0.5,
-        habit: |draw| (0.05, draw.beta(0.4, 3.6)),
+        habit: |draw, effect| (0.05, (draw.beta(0.4, 3.6) * effect).min(1.0)),
     },
     Shape {
         name: "1 % have live victims",
@@ -69,10 +70,10 @@ const SHAPES: [Shape; 12] = [
         users: 500,
         weight: 0.5,
         effect: 2.0,
-        habit: |draw| {
+        habit: |draw, effect| {
             (
                 if draw.happens(0.01) { 0.5 } else { 0.0 },
-                draw.beta(0.5, 0.5),
+                (draw.beta(0.5, 0.5) * effect).min(1.0),
             )
         },
     },
@@ -82,10 +83,10 @@ const SHAPES: [Shape; 12] = [
         users: 2_000,
         weight: 0.5,
         effect: 2.0,
-        habit: |draw| {
+        habit: |draw, effect| {
             (
                 if draw.happens(0.05) { 2.0 } else { 0.0 },
-                draw.beta(0.5, 2.0),
+                (draw.beta(0.5, 2.0) * effect).min(1.0),
             )
         },
     },
@@ -95,7 +96,7 @@ const SHAPES: [Shape; 12] = [
         users: 4_000,
         weight: 0.5,
         effect: 4.0,
-        habit: |_| (0.05, 0.005),
+        habit: |_, effect| (0.05, 0.005 * effect),
     },
     Shape {
         name: "rare, per event",
@@ -103,7 +104,7 @@ const SHAPES: [Shape; 12] = [
         users: 4_000,
         weight: 0.5,
         effect: 4.0,
-        habit: |_| (0.05, 0.01),
+        habit: |_, effect| (0.05, 0.01 * effect),
     },
     Shape {
         name: "Pareto",
@@ -111,7 +112,7 @@ const SHAPES: [Shape; 12] = [
         users: 1_500,
         weight: 0.5,
         effect: 2.0,
-        habit: |draw| (0.02 * draw.pareto(1.3).min(1e3), 0.0),
+        habit: |draw, effect| (0.02 * effect * draw.pareto(1.3).min(1e3), 0.0),
     },
     Shape {
         name: "all or nothing",
@@ -119,7 +120,7 @@ const SHAPES: [Shape; 12] = [
         users: 1_000,
         weight: 0.5,
         effect: 2.0,
-        habit: |draw| (0.3, f64::from(u8::from(draw.happens(0.1)))),
+        habit: |draw, effect| (0.3, f64::from(u8::from(draw.happens(0.1 * effect)))),
     },
     Shape {
         name: "two users",
@@ -127,10 +128,10 @@ const SHAPES: [Shape; 12] = [
         users: 220,
         weight: 0.5,
         effect: 2.0,
-        habit: |draw| {
+        habit: |draw, effect| {
             (
                 if draw.happens(0.01) { 3.0 } else { 0.0 },
-                f64::from(u8::from(draw.happens(0.5))),
+                f64::from(u8::from(draw.happens(0.5 * effect))),
             )
         },
     },
@@ -140,7 +141,7 @@ const SHAPES: [Shape; 12] = [
         users: 3_000,
         weight: 0.1,
         effect: 0.3,
-        habit: |draw| (0.05, draw.beta(0.4, 3.6)),
+        habit: |draw, effect| (0.05, (draw.beta(0.4, 3.6) * effect).min(1.0)),
     },
     Shape {
         name: "weights .9/.1, rare",
@@ -148,7 +149,7 @@ const SHAPES: [Shape; 12] = [
         users: 4_000,
         weight: 0.1,
         effect: 4.0,
-        habit: |_| (0.05, 0.01),
+        habit: |_, effect| (0.05, 0.01 * effect),
     },
     Shape {
         name: "weights .9/.1, all or nothing",
@@ -156,7 +157,7 @@ const SHAPES: [Shape; 12] = [
         users: 3_000,
         weight: 0.1,
         effect: 3.0,
-        habit: |draw| (0.3, f64::from(u8::from(draw.happens(0.05)))),
+        habit: |draw, effect| (0.3, f64::from(u8::from(draw.happens(0.05 * effect)))),
     },
 ];
 
@@ -210,7 +211,9 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
     let definition = definition(shape);
     let phase = phase(shape);
     let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
-    let habits: Vec<Habit> = (0..shape.users).map(|_| habit(shape, draw)).collect();
+    let habits: Vec<Habit> = (0..shape.users)
+        .map(|_| habit(shape, effect, draw))
+        .collect();
     let mut members: Vec<Member> = habits
         .iter()
         .enumerate()
@@ -221,12 +224,7 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
         let unix_ms = look * LOOK_EVERY_MS;
         for (habit, member) in habits.iter().zip(&mut members) {
             if habit.begins < look {
-                live(
-                    habit,
-                    &mut member.tally,
-                    if habit.arm == 1 { effect } else { 1.0 },
-                    draw,
-                );
+                live(habit, &mut member.tally, draw);
             }
         }
         let arms = [0, 1].map(|arm| {
@@ -245,10 +243,11 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
     said
 }
 
-fn habit(shape: &Shape, draw: &mut Draw) -> Habit {
-    let (rate, share) = (shape.habit)(draw);
+fn habit(shape: &Shape, effect: f64, draw: &mut Draw) -> Habit {
+    let arm = usize::from(draw.happens(shape.weight));
+    let (rate, share) = (shape.habit)(draw, if arm == 1 { effect } else { 1.0 });
     Habit {
-        arm: usize::from(draw.happens(shape.weight)),
+        arm,
         begins: (draw.uniform() * COMING * LOOKS as f64) as u64,
         rate,
         share,
@@ -256,9 +255,9 @@ fn habit(shape: &Shape, draw: &mut Draw) -> Habit {
 }
 
 /// What happens to a user between two looks.
-fn live(habit: &Habit, tally: &mut ExposureTally, effect: f64, draw: &mut Draw) {
-    let all = draw.poisson(habit.rate * if habit.share == 0.0 { effect } else { 1.0 });
-    let bad = draw.binomial(all, (habit.share * effect).min(1.0));
+fn live(habit: &Habit, tally: &mut ExposureTally, draw: &mut Draw) {
+    let all = draw.poisson(habit.rate);
+    let bad = draw.binomial(all, habit.share);
     tally.evictions += all;
     tally.attempts += all;
     tally.blocked += bad;

@@ -53,10 +53,7 @@ pub(super) fn in_charge(server: &Server) -> String {
 /// Waits until a policy of these bytes is active.
 pub(super) async fn charged(server: &Server, bytes: &[u8]) {
     let wanted = digest(bytes);
-    until(format!("{wanted} active"), || {
-        in_charge(server) == *wanted
-    })
-    .await;
+    until(format!("{wanted} active"), || in_charge(server) == *wanted).await;
 }
 
 /// What the audit log says that happened, oldest first.

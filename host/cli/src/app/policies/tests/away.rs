@@ -89,10 +89,7 @@ async fn p12_a_broken_file_is_stood_in_for_until_it_is_mended() {
     assert_eq!(awaits.in_its_place, InItsPlace::BuiltIn);
     assert!(awaits.why.contains("not WebAssembly"), "{awaits:?}");
     let told = server.fell_back();
-    assert!(
-        told.contains("built-in ranking is active until"),
-        "{told}"
-    );
+    assert!(told.contains("built-in ranking is active until"), "{told}");
     server.has_looked(&world, 1).await;
     assert_eq!(server.at(Tier::Force), None);
     world.put("lru", &good);
