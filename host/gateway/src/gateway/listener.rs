@@ -17,7 +17,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caps::{Cap, HalfOpen};
@@ -56,10 +55,6 @@ static TOO_MANY: LazyLock<String> = LazyLock::new(|| {
         message,
     )
 });
-
-/// By which a connection is ended at once, whatever it is in the middle of.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cut(pub(super) CancellationToken);
 
 /// That a request came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -310,10 +305,8 @@ impl ListenerContext {
     ) {
         let is_tls = transport.is_tls();
         let resting = Resting::default();
-        let cut = Cut::default();
         let service = service_fn(|mut request: axum::http::Request<hyper::body::Incoming>| {
             let extensions = request.extensions_mut();
-            extensions.insert(cut.clone());
             extensions.insert(ConnectInfo(peer));
             extensions.insert(OnPassage(passage.clone()));
             if let Some(said) = said {
@@ -347,12 +340,12 @@ impl ListenerContext {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => break ended,
-                () = cut.0.cancelled() => return,
+                () = passage.cut().cancelled() => return,
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
                         ended = connection => break ended,
-                        () = cut.0.cancelled() => return,
+                        () = passage.cut().cancelled() => return,
                     }
                 }
                 () = self.places.needed() => {

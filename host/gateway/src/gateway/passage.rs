@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::caps::HalfOpen;
 use super::http::{Full, Place};
@@ -31,6 +32,8 @@ pub(super) struct Passage {
     is_charged: AtomicBool,
     /// It is no stranger's any more. Looked at when its time is over: to wake its task for it costs more.
     is_settled: AtomicBool,
+    /// By which it is ended at once, whatever it is in the middle of.
+    cut: CancellationToken,
     slot: ConnectionSlot,
 }
 
@@ -47,8 +50,14 @@ impl Passage {
             plain: Mutex::new(None),
             is_charged: AtomicBool::new(is_charged),
             is_settled: AtomicBool::new(false),
+            cut: CancellationToken::new(),
             slot,
         })
+    }
+
+    /// By which it is ended at once.
+    pub(super) const fn cut(&self) -> &CancellationToken {
+        &self.cut
     }
 
     /// Whether a request has been paid for by the connection that it opened; once.

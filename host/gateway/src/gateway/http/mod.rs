@@ -22,6 +22,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::Response;
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 
 use self::body::{Download, Source};
 pub(super) use self::client::Client;
@@ -29,7 +30,6 @@ use self::client::Failure;
 pub use self::config::{Config, Style};
 pub(super) use self::requests::{Full, Most, Place, Requests};
 use self::watch::{Progress, Watch};
-use super::listener::Cut;
 use super::lists::items;
 use super::passage::OnPassage;
 use super::peer::{self, ClientNetwork};
@@ -60,7 +60,8 @@ pub(super) async fn pass(
     };
     route.cut(&mut parts.uri);
     gateway.metrics.requests.inc();
-    let cut = parts.extensions.remove::<Cut>().unwrap_or_default();
+    let passage = parts.extensions.get::<OnPassage>();
+    let cut = passage.map_or_else(CancellationToken::new, |OnPassage(it)| it.cut().clone());
     let progress = Progress::new(gateway.session.clock.clone());
     let exchange = Exchange {
         client,
@@ -78,7 +79,7 @@ pub(super) async fn pass(
             handed_back(response, is_head, |body| Download {
                 body,
                 progress,
-                cut: Box::pin(cut.0.cancelled_owned()),
+                cut: Box::pin(cut.cancelled_owned()),
                 _place: place,
                 _done: done,
             })

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::gateway::config::Config;
-use crate::gateway::listener::Cut;
 use crate::tasks::Tasks;
 use wastegate_core::types::{Clock, Timestamp};
 
@@ -95,9 +94,14 @@ impl Watch {
 
     /// Hangs up when nothing has moved for too long, or the server has stopped for as long as it tells
     /// its clients to go.
-    pub(super) fn streaming(&self, tasks: &Tasks, progress: Progress, cut: &Cut) -> Done {
+    pub(super) fn streaming(
+        &self,
+        tasks: &Tasks,
+        progress: Progress,
+        cut: &CancellationToken,
+    ) -> Done {
         let (sender, done) = oneshot::channel();
-        let (idle, cut) = (self.idle, cut.0.clone());
+        let (idle, cut) = (self.idle, cut.clone());
         let stopped = stopped(self.stop.clone(), self.spread);
         tasks.spawn("request", async move {
             tokio::select! {

@@ -16,8 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
 use tokio_rustls::TlsConnector;
 
 use super::blame::{Blame, Shortage};
@@ -205,20 +204,26 @@ impl Upstreams {
         loop {
             let left = deadline.since(clock.now());
             let next = (!left.is_zero()).then(|| tries.next()).flatten();
-            let wait = if let Some(attempt) = next {
-                let share = left / (tries.left() + 1);
-                let answer = ask(attempt.upstream().clone(), left);
-                let number = asked.add(attempt, share);
-                answers.push(async move { (number, answer.await) });
-                share
-            } else if answers.is_empty() {
-                return Err(failed.0.unwrap_or(UpstreamError::Timeout(timeout)));
-            } else {
+            let answered = match next {
+                Some(attempt) => {
+                    let share = left / (tries.left() + 1);
+                    let answer = ask(attempt.upstream().clone(), left);
+                    let number = asked.add(attempt, share);
+                    if answers.is_empty() && tries.left() == 0 {
+                        // There is nothing to race with, and it has a timeout of its own.
+                        Some((number, answer.await))
+                    } else {
+                        answers.push(async move { (number, answer.await) });
+                        first(&mut answers, share).await
+                    }
+                }
+                None if answers.is_empty() => {
+                    return Err(failed.0.unwrap_or(UpstreamError::Timeout(timeout)));
+                }
                 // Each has a timeout of its own, which is over before.
-                left + TIMEOUT_SLACK
+                None => first(&mut answers, left + TIMEOUT_SLACK).await,
             };
-            let Ok(Some((number, answer))) = tokio::time::timeout(wait, answers.next()).await
-            else {
+            let Some((number, answer)) = answered else {
                 continue;
             };
             let Some(attempt) = asked.take(number) else {
@@ -301,6 +306,12 @@ impl Upstreams {
     pub(in crate::gateway) fn view(&self, now: Timestamp) -> Vec<BackendView> {
         self.members.iter().map(|member| member.view(now)).collect()
     }
+}
+
+/// What comes first of several, if it comes in time.
+async fn first<S: Stream + Unpin>(answers: &mut S, within: Duration) -> Option<S::Item> {
+    let answered = tokio::time::timeout(within, answers.next()).await;
+    answered.ok().flatten()
 }
 
 #[cfg(test)]
