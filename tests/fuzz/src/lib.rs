@@ -8,7 +8,7 @@ pub mod frames;
 #[path = "../../../host/gateway/src/connection/frames/tests/reference.rs"]
 mod reference;
 
-use frames::{ControlKind, Limits, Piece, Scanner, Sender, Unmasked, Violation};
+use frames::{ControlKind, FrameLimits, Piece, Scanner, Sender, Unmasked, Violation};
 
 /// An input: how the stream is to be read, where it is cut, and the stream.
 ///
@@ -50,7 +50,7 @@ impl<'a> Input<'a> {
     }
 
     /// What may come: nearly nothing, a little, a lot, anything.
-    pub const fn limits(&self) -> Limits {
+    pub const fn limits(&self) -> FrameLimits {
         let (frame_bytes_max, message_bytes_max, fragments_max) = match self.flags >> 2 & 3 {
             0 => (125, 125, 2),
             1 => (200, 300, 3),
@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
             1 => Unmasked::Answers,
             _ => Unmasked::Accept,
         };
-        Limits {
+        FrameLimits {
             frame_bytes_max,
             message_bytes_max,
             fragments_max,
