@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Terminal;
 use super::policy::operate::client::{Body, Failed};
-use super::policy::operate::{Remote, shown};
+use super::policy::operate::{Remote, posted, shown};
 
 /// The largest definition that is read, bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -95,14 +95,9 @@ impl Args {
     pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
         match self.verb {
             Verb::Start { file, remote } => remote.run(terminal, async move |client, json| {
-                let body = Body::Json(definition(&file)?);
+                let body = definition(&file)?;
                 let path = "/v1/experiments";
-                shown(
-                    NAME,
-                    tell,
-                    client.ask(Method::POST, path, &[], body).await?,
-                    json,
-                )
+                posted(client, path, body, (NAME, tell), json).await
             }),
             Verb::Status { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = name.map_or_else(|| "/v1/experiments".to_owned(), |name| at(&name, ""));
@@ -113,38 +108,23 @@ impl Args {
                 coverage,
                 remote,
             } => remote.run(terminal, async move |client, json| {
-                let body = Body::Json(json!({ "coverage": coverage }));
+                let body = json!({ "coverage": coverage });
                 let path = at(&name, "/cover");
-                shown(
-                    NAME,
-                    tell,
-                    client.ask(Method::POST, &path, &[], body).await?,
-                    json,
-                )
+                posted(client, &path, body, (NAME, tell), json).await
             }),
             Verb::Renew { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = at(&name, "/renew");
-                let body = Body::Json(json!({}));
-                shown(
-                    NAME,
-                    tell,
-                    client.ask(Method::POST, &path, &[], body).await?,
-                    json,
-                )
+                let body = json!({});
+                posted(client, &path, body, (NAME, tell), json).await
             }),
             Verb::Stop {
                 name,
                 reason,
                 remote,
             } => remote.run(terminal, async move |client, json| {
-                let body = Body::Json(json!({ "reason": reason }));
+                let body = json!({ "reason": reason });
                 let path = at(&name, "/stop");
-                shown(
-                    NAME,
-                    tell,
-                    client.ask(Method::POST, &path, &[], body).await?,
-                    json,
-                )
+                posted(client, &path, body, (NAME, tell), json).await
             }),
             Verb::Report { name, out, remote } => remote.run(terminal, async move |client, _| {
                 let path = at(&name, "/report");

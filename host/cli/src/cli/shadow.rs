@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Terminal;
-use super::policy::operate::client::Body;
-use super::policy::operate::{Remote, shown};
+use super::policy::operate::{Remote, posted, shown};
 use super::policy::subject;
 
 /// What the API calls them.
@@ -78,14 +76,7 @@ impl Args {
                 let body =
                     json!({ "policy": policy, "name": name, "sample": sample, "params": params });
                 let path = "/v1/shadows";
-                shown(
-                    NAME,
-                    tell,
-                    client
-                        .ask(Method::POST, path, &[], Body::Json(body))
-                        .await?,
-                    json,
-                )
+                posted(client, path, body, (NAME, tell), json).await
             }),
             Verb::Status { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = name.map_or_else(
@@ -96,13 +87,8 @@ impl Args {
             }),
             Verb::Stop { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = format!("/v1/shadows/{name}/stop");
-                let body = Body::Json(json!({}));
-                shown(
-                    NAME,
-                    tell,
-                    client.ask(Method::POST, &path, &[], body).await?,
-                    json,
-                )
+                let body = json!({});
+                posted(client, &path, body, (NAME, tell), json).await
             }),
         }
     }

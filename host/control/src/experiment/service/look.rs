@@ -50,9 +50,13 @@ impl Experiments {
         let _one_at_a_time = self.changing.lock();
         let all = self.all.lock().clone();
         for running in all {
-            let mut now = running.now.lock();
-            if now.is_end_unwritten {
-                now.is_end_unwritten = self.write_end(&now.ended(&running)).is_err();
+            let unwritten = {
+                let now = running.now.lock();
+                now.is_end_unwritten.then(|| now.ended(&running))
+            };
+            // An exposure must not wait for the disk.
+            if unwritten.is_some_and(|entry| self.write_end(&entry).is_ok()) {
+                running.now.lock().is_end_unwritten = false;
             }
         }
     }

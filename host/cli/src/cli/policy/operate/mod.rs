@@ -13,6 +13,7 @@ mod when;
 use std::io;
 use std::process::ExitCode;
 
+use reqwest::Method;
 use serde_json::Value;
 
 pub(super) use change::{Activate, Disable, Rollback, Set};
@@ -20,7 +21,7 @@ pub(super) use evidence::{Audit, Faults, Log};
 pub(super) use look::{History, List};
 pub(super) use push::{Pull, Push};
 
-use self::client::{Client, Failed};
+use self::client::{Body, Client, Failed};
 use super::super::Terminal;
 use super::super::config::{SourceArgs, refuse};
 use super::super::serve::EX_UNAVAILABLE;
@@ -139,6 +140,20 @@ fn token(config: Option<&ProgramConfig>, url: Option<&str>) -> Result<Option<Sec
         }),
         _ => Ok(None),
     }
+}
+
+/// Asks for a change, and shows what came of it as [`shown`] does.
+pub(in crate::cli) async fn posted(
+    client: &Client,
+    path: &str,
+    body: Value,
+    (list, tell): (&str, fn(&mut String, &Value)),
+    json: bool,
+) -> Done {
+    let answer = client
+        .ask(Method::POST, path, &[], Body::Json(body))
+        .await?;
+    shown(list, tell, answer, json)
 }
 
 /// An answer as it came, or in words: of one thing, or of all in the list of that name.
