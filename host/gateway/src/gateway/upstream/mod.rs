@@ -5,6 +5,7 @@
 //! answered; anything else is a refusal, and its connection is never used again.
 
 mod blame;
+mod exchange;
 mod extensions;
 mod forwarding;
 mod head;

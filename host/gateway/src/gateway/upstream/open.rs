@@ -1,37 +1,26 @@
 //! One backend's connection: TCP, TLS where it is asked for, and an upgrade that is really one.
 
-use std::future::Future;
 use std::io::ErrorKind;
-use std::pin::Pin;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Version};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
+use super::exchange::{self, Switched};
 use super::member::Load;
-use super::{BackendRefusal, Upstream, UpstreamError, UpstreamHost, extensions, head};
+use super::{Upstream, UpstreamError, UpstreamHost, extensions, head};
 use crate::connection::{IdleUpstream, Plain, RelayedUpstream, Transport};
-use crate::gateway::attach::transport;
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::items;
 use crate::gateway::parking::Parked;
 use crate::tasks::Tasks;
-
-/// Bytes of a backend's response head.
-const RESPONSE_BYTES_MAX: usize = 16 * 1_024;
-/// Headers of a backend's response.
-const RESPONSE_HEADERS_MAX: usize = 64;
 
 /// A client's upgrade.
 #[derive(Clone, Copy)]
@@ -105,83 +94,19 @@ impl Upstream {
         tasks: &Tasks,
     ) -> Result<UpstreamConnection, UpstreamError> {
         let stream = self.reach(tls).await?;
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(RESPONSE_BYTES_MAX)
-            .max_headers(RESPONSE_HEADERS_MAX)
-            .handshake::<_, Body>(TokioIo::new(stream))
-            .await
-            .map_err(UpstreamError::Http)?;
-        let mut exchange = Exchange::new(connection.with_upgrades());
         let request = head::upgrade(&self.authority, self.path.as_deref(), &asked);
-        let mut response = exchange
-            .until(sender.send_request(request))
-            .await
-            .map_err(UpstreamError::Http)?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            exchange.finish(tasks);
-            return Err(UpstreamError::Refused(Box::new(BackendRefusal::new(
-                response.map(Body::new),
-            ))));
-        }
-        if response.version() != Version::HTTP_11 {
-            return Err(UpstreamError::Handshake("it is not of HTTP/1.1"));
-        }
-        let headers = std::mem::take(response.headers_mut());
+        let Switched {
+            transport,
+            headers,
+            leftover,
+        } = exchange::switch(stream, request, tasks).await?;
         check(&headers, &asked)?;
-        let upgraded = exchange
-            .until(hyper::upgrade::on(response))
-            .await
-            .map_err(UpstreamError::Http)?;
-        let (transport, leftover) = transport(upgraded);
         Ok(UpstreamConnection {
             transport,
             leftover,
             headers,
             load: None,
         })
-    }
-}
-
-/// The client's side of one request, which runs in the task that waits for the answer: a task of its own
-/// would be a tenth of what the handshake costs.
-struct Exchange {
-    /// None once it has ended.
-    connection: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
-}
-
-impl Exchange {
-    fn new(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -> Self {
-        Self {
-            connection: Some(Box::pin(connection)),
-        }
-    }
-
-    /// Waits for something that comes of it.
-    async fn until<T>(&mut self, awaited: impl Future<Output = T>) -> T {
-        let mut awaited = std::pin::pin!(awaited);
-        if let Some(connection) = &mut self.connection {
-            let ended = tokio::select! {
-                biased;
-                done = &mut awaited => return done,
-                ended = connection => ended,
-            };
-            self.connection = None;
-            note(ended);
-        }
-        awaited.await
-    }
-
-    /// Runs on until the body of the answer is read, or given up.
-    fn finish(self, tasks: &Tasks) {
-        if let Some(connection) = self.connection {
-            tasks.spawn("upstream-answer", async move { note(connection.await) });
-        }
-    }
-}
-
-fn note(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the upstream failed");
     }
 }
 
