@@ -7,13 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use oci_client::client::{Config, ImageLayer};
-use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::rollout::signature::SIGNATURE_BYTES_MAX;
 use wastegate_engine::policy::load::digest;
 
+/// The type of a manifest.
+pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The version of the format that every manifest gives (OCI image specification 1.1, image manifest).
+const SCHEMA_VERSION: u8 = 2;
 /// The type of the config.
 pub(super) const CONFIG_TYPE: &str = "application/vnd.wasm.config.v0+json";
 /// The type of the layer.
@@ -29,6 +33,61 @@ pub(super) struct Artifact {
     /// Of the layer, bytes: what the manifest claims.
     pub(super) bytes: u64,
     pub(super) signature: Option<String>,
+}
+
+/// A manifest, as far as an artifact of one layer needs it (OCI image specification 1.1, image manifest). The
+/// order of the fields is a part of the digest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    schema_version: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// What a manifest refers to (OCI image specification 1.1, content descriptors).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: String,
+    digest: String,
+    /// Bytes. Signed, so that a size below zero is reported as such.
+    size: i64,
+}
+
+/// Bytes that a manifest refers to.
+pub(super) struct Blob {
+    pub(super) bytes: Bytes,
+    /// `sha256:…`.
+    pub(super) digest: String,
+}
+
+impl Blob {
+    fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let digest = format!("sha256:{}", digest(&bytes));
+        Self { bytes, digest }
+    }
+
+    fn described(&self, media_type: &str) -> Result<Descriptor, String> {
+        let size = self.bytes.len();
+        Ok(Descriptor {
+            media_type: media_type.to_owned(),
+            digest: self.digest.clone(),
+            size: i64::try_from(size).map_err(|_| format!("{size} bytes are too many"))?,
+        })
+    }
+}
+
+/// An artifact, ready to be pushed.
+pub(super) struct Built {
+    pub(super) layer: Blob,
+    pub(super) config: Blob,
+    pub(super) manifest: Blob,
 }
 
 /// What there is to say of a policy besides its bytes.
@@ -49,7 +108,7 @@ pub(super) fn read(manifest: &[u8]) -> Result<Artifact, String> {
     if let Some(manifests) = value.get("manifests") {
         return Err(index(manifests));
     }
-    let manifest: OciImageManifest = serde_json::from_value(value)
+    let manifest: Manifest = serde_json::from_value(value)
         .map_err(|error| format!("its manifest is not as the OCI has it ({error})"))?;
     let config = &manifest.config.media_type;
     if !is_type(config, CONFIG_TYPE) {
@@ -113,30 +172,35 @@ fn is_type(found: &str, ours: &str) -> bool {
     found.trim().eq_ignore_ascii_case(ours)
 }
 
-/// The parts of an artifact, ready to be pushed. The same policy and signature make the same
-/// digest: nothing of the moment is in it.
-pub(super) fn build(
-    bytes: &[u8],
-    signature: Option<&str>,
-    about: &About,
-) -> Result<(Vec<ImageLayer>, Config, OciImageManifest), String> {
-    let config = config(bytes)?.to_string();
-    let config = Config::new(config.into_bytes(), CONFIG_TYPE.to_owned(), None);
-    let layers = vec![ImageLayer::new(bytes.to_vec(), LAYER_TYPE.to_owned(), None)];
+/// Builds the artifact of a policy. The same policy and signature make the same digest: nothing of the moment
+/// is in it.
+pub(super) fn build(bytes: &[u8], signature: Option<&str>, about: &About) -> Result<Built, String> {
+    let config = Blob::new(config(bytes)?.to_string());
+    let layer = Blob::new(Bytes::copy_from_slice(bytes));
     let texts = [
         ("org.opencontainers.image.title", &*about.title),
         ("org.opencontainers.image.version", &*about.version),
         ("org.opencontainers.image.description", &*about.description),
         (SIGNATURE_ANNOTATION, signature.unwrap_or_default()),
     ];
-    let annotations: BTreeMap<_, _> = texts
+    let annotations = texts
         .into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(key, text)| (key.to_owned(), text.to_owned()))
         .collect();
-    let mut manifest = OciImageManifest::build(&layers, &config, Some(annotations));
-    manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
-    Ok((layers, config, manifest))
+    let manifest = Manifest {
+        schema_version: SCHEMA_VERSION,
+        media_type: Some(MANIFEST_TYPE.to_owned()),
+        config: config.described(CONFIG_TYPE)?,
+        layers: vec![layer.described(LAYER_TYPE)?],
+        annotations: Some(annotations),
+    };
+    let manifest = serde_json::to_vec(&manifest).map_err(|error| error.to_string())?;
+    Ok(Built {
+        layer,
+        config,
+        manifest: Blob::new(manifest),
+    })
 }
 
 /// The config that describes a component or a core module.
@@ -189,8 +253,8 @@ mod tests {
     use super::*;
 
     fn manifest(change: impl FnOnce(&mut Value)) -> Vec<u8> {
-        let (_, _, manifest) = build(MODULE, Some("signed"), &About::default()).unwrap();
-        let mut value = serde_json::to_value(manifest).unwrap();
+        let built = build(MODULE, Some("signed"), &About::default()).unwrap();
+        let mut value = serde_json::from_slice(&built.manifest.bytes).unwrap();
         change(&mut value);
         value.to_string().into_bytes()
     }

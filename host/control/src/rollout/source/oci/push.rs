@@ -4,17 +4,15 @@
 //! and only to the registry itself.
 
 use bytes::Bytes;
-use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 use reqwest::header::LOCATION;
 use reqwest::{Method, Url};
 
 use super::Config;
-use super::artifact::{self, About};
+use super::artifact::{self, About, Blob, MANIFEST_TYPE};
 use super::error::RegistryError;
 use super::reference::Reference;
 use super::session::{Refusal, Session};
 use super::transport::{Answer, Ask, Transport};
-use wastegate_engine::policy::load::digest;
 
 /// What blobs are sent as.
 const BLOB_TYPE: &str = "application/octet-stream";
@@ -45,23 +43,14 @@ pub async fn publish(
             "{reference} has to have a tag and no digest: the digest is what publishing makes"
         )));
     }
-    let (layers, described, manifest) =
-        artifact::build(bytes, signature, about).map_err(RegistryError::Unpublishable)?;
-    // In bytes of ours: the crate's own writing leaves line breaks in texts as they are, which is
-    // no JSON, and a signature has four lines.
-    let manifest = serde_json::to_vec(&manifest)
-        .map_err(|error| RegistryError::Unpublishable(error.to_string()))?;
-    let digest = format!("sha256:{}", digest(&manifest));
+    let built = artifact::build(bytes, signature, about).map_err(RegistryError::Unpublishable)?;
+    let digest = built.manifest.digest;
     let transport = Transport::new(reference, config.plain_http)?.within(config.timeout);
     let session = Session::publishing(config, reference, &transport);
     let pushing = async {
-        for layer in layers {
-            let digest = layer.sha256_digest();
-            session.blob(layer.data, &digest).await?;
-        }
-        let described_as = described.sha256_digest();
-        session.blob(described.data, &described_as).await?;
-        session.named(manifest.into()).await
+        session.blob(built.layer).await?;
+        session.blob(built.config).await?;
+        session.named(built.manifest.bytes).await
     };
     let failed = |source| RegistryError::Push {
         registry: reference.registry().to_owned(),
@@ -76,7 +65,8 @@ pub async fn publish(
 
 impl Session<'_> {
     /// Makes sure that a blob is there.
-    async fn blob(&self, bytes: Bytes, digest: &str) -> Result<(), RegistryError> {
+    async fn blob(&self, blob: Blob) -> Result<(), RegistryError> {
+        let Blob { bytes, digest } = blob;
         let repository = self.reference.path();
         let url = self
             .transport
@@ -94,7 +84,7 @@ impl Session<'_> {
             return Err(self.refused(&what, &found));
         }
         let place = self.place().await?;
-        self.upload(place, bytes, digest).await
+        self.upload(place, bytes, &digest).await
     }
 
     /// Where a blob may be uploaded to.
@@ -146,7 +136,7 @@ impl Session<'_> {
     /// Names the manifest by the reference's tag.
     async fn named(&self, manifest: Bytes) -> Result<(), RegistryError> {
         let ask = Ask {
-            body: Some((OCI_IMAGE_MEDIA_TYPE, manifest)),
+            body: Some((MANIFEST_TYPE, manifest)),
             ..self.for_manifest(Method::PUT)?
         };
         let what = ask.what.clone();

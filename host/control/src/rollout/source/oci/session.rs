@@ -10,13 +10,13 @@ use std::time::Duration;
 use reqwest::header::{ETAG, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 
+use super::artifact::MANIFEST_TYPE;
 use super::auth::{self, Credentials};
 use super::challenge::Challenge;
 use super::error::RegistryError;
 use super::reference::Reference;
 use super::transport::{Answer, Ask, Transport};
 use super::{Config, MANIFEST_BYTES_MAX};
-use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 
 /// How often challenges are answered for one request: a registry may ask for a wider scope once.
 const ANSWERS_MAX: u32 = 2;
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
             .url(&format!("{repository}/manifests/{asked}"))?;
         Ok(Ask {
             method,
-            accept: OCI_IMAGE_MEDIA_TYPE,
+            accept: MANIFEST_TYPE,
             bytes_max: MANIFEST_BYTES_MAX,
             ..Ask::get(url, format!("manifest {repository}:{asked}"))
         })

@@ -32,8 +32,8 @@ fn to(place: &str) -> Reply {
 }
 
 fn manifest() -> Vec<u8> {
-    let (_, _, manifest) = artifact::build(MODULE, Some("signed"), &About::default()).unwrap();
-    serde_json::to_vec(&manifest).unwrap()
+    let built = artifact::build(MODULE, Some("signed"), &About::default()).unwrap();
+    built.manifest.bytes.to_vec()
 }
 
 /// What a good registry answers.

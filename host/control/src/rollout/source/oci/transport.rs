@@ -1,9 +1,9 @@
 //! HTTP to one registry, within bounds: what is read, where it may lead, how often it is tried, and how
 //! long it is left alone when it asks for that.
 //!
-//! The crate that knows the formats (`oci-client`) reads manifests and tokens without a cap, follows any
-//! redirect and answers challenges in one place only, so requests are made here. Credentials go to the
-//! registry and to the token service that it names, nowhere else.
+//! Requests are made here and not by `oci-client`, which reads manifests and tokens without a cap, follows any
+//! redirect and answers challenges in one place only. Credentials go to the registry and to the token service
+//! that it names, nowhere else.
 
 use std::time::Duration;
 
