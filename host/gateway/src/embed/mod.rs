@@ -34,6 +34,7 @@
 //! TLS with certificates that are read again. `axum::serve` or what stands in front has to bound those.
 
 mod drain;
+mod ranges;
 mod rules;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::Clock;
 
+pub use self::ranges::{SettingRange, Unit, range};
 pub use self::rules::{Order, Relation, SettingsFault, orders, route_faults};
 
 use self::drain::Drain;

@@ -1,14 +1,14 @@
 //! What settings of several rooms can only get wrong together: the rules that hold for a program with a
 //! file of settings and for a server that embeds the gateway.
 //!
-//! Rules call a setting by its key in the file. Not here: what one value may be alone (the file's table
-//! says so), and rules that need listeners or ways to identify clients.
+//! Rules call a setting by its key in the file. Not here: what one value may be alone
+//! ([`ranges`](super::ranges)), and rules that need listeners or ways to identify clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::Settings;
+use super::{Settings, ranges};
 use crate::gateway::route;
 
 /// Routes of one configuration: each request looks through them in turn.
@@ -223,14 +223,15 @@ pub fn orders() -> impl Iterator<Item = &'static Order> {
 }
 
 impl Settings {
-    /// Everything that these settings get wrong together; empty if they can be used.
+    /// Everything that is wrong with these settings, each alone and together; empty if they can be used.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingsFault> {
         let broken = RULES.iter().filter(|rule| {
             let (lower, upper) = (rule.of)(self);
             !rule.order.relation.holds(&lower, &upper)
         });
-        let mut faults: Vec<SettingsFault> = broken.map(|rule| rule.order.fault()).collect();
+        let mut faults: Vec<SettingsFault> = ranges::faults(self).collect();
+        faults.extend(broken.map(|rule| rule.order.fault()));
         faults.extend(route_faults(
             &self.gateway.routes,
             self.connection.message_bytes_max,

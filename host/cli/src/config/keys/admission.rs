@@ -1,7 +1,7 @@
 //! `[admission]`: who may enter, and how long that may take.
 
-use super::{DAY, HOUR, MANY, MINUTE, Section};
-use crate::config::shape::{count, millis};
+use super::Section;
+use crate::config::shape::RANGED;
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
@@ -9,35 +9,35 @@ pub(super) fn sections() -> Vec<Section> {
             |d| "admission", "How long an admission may take, and how often one is tried.";
 
             /// How long an admission may take until it is admitted, queued or refused.
-            restart budget_ms: millis(10, MINUTE) => d.rooms.admission.budget;
+            restart budget_ms: RANGED => d.rooms.admission.budget;
 
             /// Connection attempts of one user in `rate_window_ms`; 0 for no limit.
-            restart rate_max: count(0, 1_000_000) => d.rooms.admission.rate_max;
+            restart rate_max: RANGED => d.rooms.admission.rate_max;
 
             /// The window of `rate_max`.
-            restart rate_window_ms: millis(100, DAY) => d.rooms.admission.rate_window;
+            restart rate_window_ms: RANGED => d.rooms.admission.rate_window;
 
             /// Users whose attempts are counted at once; beyond it the longest quiet are forgotten.
-            restart rate_users_max: count(1, MANY) => d.rooms.admission.rate_users_max;
+            restart rate_users_max: RANGED => d.rooms.admission.rate_users_max;
 
             /// How long a refused client is asked to wait where no better value is known.
-            restart retry_after_ms: millis(0, HOUR) => d.rooms.admission.retry_after;
+            restart retry_after_ms: RANGED => d.rooms.admission.retry_after;
 
             /// Takeovers of a connection that answers by a newer one of the same device in
             /// `takeover_window_ms`, after which each next one has to wait longer; 0 for no limit.
-            restart takeovers_max: count(0, 1_000_000) => d.rooms.admission.takeovers_max;
+            restart takeovers_max: RANGED => d.rooms.admission.takeovers_max;
 
             /// The window of `takeovers_max`, and the longest such wait.
-            restart takeover_window_ms: millis(100, DAY) => d.rooms.admission.takeover_window;
+            restart takeover_window_ms: RANGED => d.rooms.admission.takeover_window;
         },
         section! {
             |d| "admission.queue", "Waiting for a slot.";
 
             /// Clients of one user that may wait; 0 switches queueing off.
-            restart length_max: count(0, 10_000) => d.rooms.admission.queue_length_max;
+            restart length_max: RANGED => d.rooms.admission.queue_length_max;
 
             /// How long a client may wait.
-            restart wait_ms: millis(1, HOUR) => d.rooms.admission.queue_wait;
+            restart wait_ms: RANGED => d.rooms.admission.queue_wait;
         },
     ]
 }

@@ -1,7 +1,7 @@
 //! `[cleanup]`: who is cleaned up, when, and how far it may go; with a section for each tier.
 
-use super::{DAY, HOUR, MANY, MINUTE, Section};
-use crate::config::shape::{MillisOrOff, SHARE, Switch, Word, Words, bytes, count, millis, one_of};
+use super::{DAY, Section};
+use crate::config::shape::{MillisOrOff, RANGED, SHARE, Switch, Word, Words, millis, one_of};
 use wastegate_core::decision::{Class, Probe, Take};
 use wastegate_core::types::Tier;
 
@@ -21,7 +21,7 @@ fn user() -> Section {
 
         /// How many more than needed the tiers below `force` free, so that the next admission needs
         /// no cleanup.
-        restart reserve: count(0, 1_000) => d.rooms.cleanup.table.reserve;
+        restart reserve: RANGED => d.rooms.cleanup.table.reserve;
 
         /// Whether a user always keeps the last manager that still answers.
         restart keep_one: Switch => d.rooms.cleanup.table.keep_one;
@@ -30,34 +30,34 @@ fn user() -> Section {
         restart last_tier: last_tier(&Tier::ADMISSION) => d.rooms.cleanup.user_last_tier;
 
         /// Occupancy of a user from which on its managers are cleaned up in the background.
-        restart proactive_from: SHARE => d.rooms.cleanup.proactive_from;
+        restart proactive_from: RANGED => d.rooms.cleanup.proactive_from;
 
         /// Time between two background passes.
-        restart sweep_interval_ms: millis(10, HOUR) => d.rooms.cleanup.sweep_interval;
+        restart sweep_interval_ms: RANGED => d.rooms.cleanup.sweep_interval;
 
         /// Users looked at in one background pass.
-        restart sweep_users_max: count(1, MANY) => d.rooms.cleanup.sweep_users_max;
+        restart sweep_users_max: RANGED => d.rooms.cleanup.sweep_users_max;
 
         /// Evictions of one user's responsive managers in `force_window_ms`; 0 for no limit.
-        restart force_per_user_max: count(0, 1_000_000) => d.rooms.cleanup.force_per_user_max;
+        restart force_per_user_max: RANGED => d.rooms.cleanup.force_per_user_max;
 
         /// The window of `force_per_user_max`.
-        restart force_window_ms: millis(100, DAY) => d.rooms.cleanup.force_window;
+        restart force_window_ms: RANGED => d.rooms.cleanup.force_window;
 
         /// How long a manager that was evicted while it answered may not displace another one that
         /// answers; 0 for no such rule.
-        restart displaced_hold_ms: millis(0, DAY) => d.rooms.cleanup.displaced.first;
+        restart displaced_hold_ms: RANGED => d.rooms.cleanup.displaced.first;
 
         /// The longest such hold: it doubles each time that a manager displaces another one after
         /// its hold.
-        restart displaced_hold_max_ms: millis(0, DAY) => d.rooms.cleanup.displaced.max;
+        restart displaced_hold_max_ms: RANGED => d.rooms.cleanup.displaced.max;
 
         /// How long a manager must have been dead, or have taken nothing, to be evicted at any
         /// occupancy.
-        restart dead_for_ms: millis(0, DAY) => d.rooms.cleanup.dead_for;
+        restart dead_for_ms: RANGED => d.rooms.cleanup.dead_for;
 
         /// How long the client of an evicted manager has to answer our Close.
-        restart close_deadline_ms: millis(1, MINUTE) => d.rooms.cleanup.close_deadline;
+        restart close_deadline_ms: RANGED => d.rooms.cleanup.close_deadline;
     }
 }
 
@@ -70,10 +70,10 @@ fn node() -> Section {
 
         /// Resident memory from which on the node is under pressure; 0 for nine tenths of the
         /// control group's limit, and for none where it has none.
-        restart memory_bytes_max: bytes(0, 1 << 50) => d.rooms.cleanup.memory_bytes_max;
+        restart memory_bytes_max: RANGED => d.rooms.cleanup.memory_bytes_max;
 
         /// How much of a limit of the node is freed below it, as a share.
-        restart reserve: SHARE => d.rooms.cleanup.node_reserve;
+        restart reserve: RANGED => d.rooms.cleanup.node_reserve;
     }
 }
 

@@ -33,10 +33,10 @@ pub(super) fn section() -> Section {
         restart heavy_cpu_ms: millis(SECOND, 60 * MINUTE) => d.rooms.policy.load.heavy_cpu;
 
         /// Address space of the process that compiles.
-        restart memory_bytes: bytes(256 * MIB, 1024 * GIB) => d.rooms.policy.load.memory_bytes;
+        restart memory_bytes: bytes(512 * MIB, 1024 * GIB) => d.rooms.policy.load.memory_bytes;
 
         /// The same for a large file.
-        restart heavy_memory_bytes: bytes(256 * MIB, 1024 * GIB)
+        restart heavy_memory_bytes: bytes(512 * MIB, 1024 * GIB)
             => d.rooms.policy.load.heavy_memory_bytes;
 
         /// Components, modules and types inside one another.

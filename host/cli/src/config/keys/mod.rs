@@ -254,6 +254,7 @@ impl Section {
         L: Fn(&mut Draft) -> &mut T + 'static,
     {
         let path = format!("{}.{name}", self.path);
+        let shape = shape.at(&path);
         self.keys
             .push(Key::new(path, effect, shape, doc.trim(), lens));
         self

@@ -13,7 +13,9 @@ mod text;
 mod unset;
 mod word;
 
-pub(super) use number::{BytesOrZero, FINITE, MillisOrOff, Number, SHARE, bytes, count, millis};
+pub(super) use number::{
+    BytesOrZero, FINITE, MillisOrOff, Number, RANGED, SHARE, bytes, count, millis,
+};
 pub(super) use observe::{Filter, SecretKey};
 pub(super) use sources::{Credential, MinisignKeys, OptionalReference, OptionalText};
 pub(super) use text::{Address, AddressOrOff, Name, OptionalPath};
@@ -24,6 +26,13 @@ use super::raw::{Raw, SettingValue};
 
 /// What a key takes.
 pub(super) trait Shape<T> {
+    /// The shape as that of the key at a path.
+    fn at(self, _path: &str) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
     /// What to give, as the object of "give".
     fn accepts(&self) -> String;
     /// The value, or what is wrong with it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Shape;
 use crate::config::raw::{Raw, SettingValue};
+use wastegate::embed;
 use wastegate_core::types::time::whole_ms;
 
 /// A whole number within a range.
@@ -107,6 +108,81 @@ quantity! {
     u64, NonZeroU64;
     usize, NonZeroUsize;
 }
+
+/// A number within the range that the library gives its setting: the range is the library's to say, so that an
+/// embedding server cannot build what a file would be refused for.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Ranged {
+    min: u64,
+    max: u64,
+    unit: &'static str,
+}
+
+/// The range of the setting whose key this becomes the shape of. Before that, and for a key that has none, it
+/// accepts nothing, which a test of the defaults would notice.
+pub(in crate::config) const RANGED: Ranged = Ranged {
+    min: 1,
+    max: 0,
+    unit: "",
+};
+
+impl Ranged {
+    fn of(self, path: &str) -> Self {
+        embed::range(path).map_or(self, |range| Self {
+            min: range.min,
+            max: range.max,
+            unit: range.unit.words(),
+        })
+    }
+
+    const fn whole(self) -> Whole {
+        let Self { min, max, unit } = self;
+        Whole { min, max, unit }
+    }
+
+    const fn millis(self) -> Millis {
+        Millis(self.whole())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "ranges end below 2^53")]
+    const fn number(self) -> Number {
+        Number {
+            min: self.min as f64,
+            max: self.max as f64,
+        }
+    }
+}
+
+macro_rules! ranged {
+    ($shape:ident, $type:ty $(, $generic:ident: $bound:ident)?) => {
+        impl $(<$generic: $bound>)? Shape<$type> for Ranged {
+            fn at(self, path: &str) -> Self {
+                self.of(path)
+            }
+
+            fn accepts(&self) -> String {
+                Shape::<$type>::accepts(&self.$shape())
+            }
+
+            fn read(&self, raw: &Raw) -> Result<$type, String> {
+                Shape::<$type>::read(&self.$shape(), raw)
+            }
+
+            fn show(&self, value: &$type) -> SettingValue {
+                Shape::<$type>::show(&self.$shape(), value)
+            }
+
+            #[cfg(test)]
+            fn sample(&self, seed: u64) -> SettingValue {
+                Shape::<$type>::sample(&self.$shape(), seed)
+            }
+        }
+    };
+}
+
+ranged!(whole, T, T: Quantity);
+ranged!(millis, Duration);
+ranged!(number, f64);
 
 /// A whole number of bytes, or 0 for none.
 pub(in crate::config) struct BytesOrZero {

@@ -22,6 +22,12 @@ pub(in crate::config) const fn auto<S>(shape: S) -> Unset<S> {
 }
 
 impl<T, S: Shape<T>> Shape<Option<T>> for Unset<S> {
+    fn at(self, path: &str) -> Self {
+        let Self { shape, word } = self;
+        let shape = shape.at(path);
+        Self { shape, word }
+    }
+
     fn accepts(&self) -> String {
         format!("{}, or \"{}\"", self.shape.accepts(), self.word)
     }
