@@ -20,8 +20,8 @@ const PLAIN_MIN: usize = 8;
 const PLAIN_MAX: usize = 1 << 20;
 /// Of so many descriptors one is for each of these.
 const SHARE: usize = 16;
-/// Files, look-ups of names, upgrades that are tried at two backends: a thirty-second of all, at the most
-/// and at the least.
+/// Files and look-ups of names: a thirty-second of all, at the most and at the least. Hedged attempts at
+/// backends have as many of their own, where there are backends.
 const OTHERS_MAX: usize = 512;
 const OTHERS_MIN: usize = 8;
 /// What a start opens after it was counted what is open: listeners, journals, the runtime.
@@ -40,6 +40,8 @@ pub(super) struct Places {
     pub(super) beside: usize,
     /// Places for connections of clients whose requests are handed on, which are no WebSockets.
     pub(super) plain: usize,
+    /// Attempts at a second backend beside a first one.
+    hedges: usize,
     /// Places for operators.
     operators: usize,
     /// Descriptors that no client's connection gets.
@@ -82,6 +84,7 @@ impl Places {
             plain_wanted(config),
         );
         config.operators.connections_max = places.operators;
+        config.gateway.upstream_hedges_max = places.hedges;
         config.limits.connections_total = places.connections;
         let cleanup = &mut config.cleanup;
         if cleanup.memory_bytes_max == 0
@@ -146,14 +149,16 @@ impl Places {
         let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
         let others = (limit / SHARE / 2).clamp(OTHERS_MIN, OTHERS_MAX);
+        let hedges = if each > 1 { others } else { 0 };
         let plain = plain.min((limit / SHARE).max(PLAIN_MIN));
         // Each has one of a backend while a request is under way.
-        let reserve = open + STARTS + operators + probes + beside + others + 2 * plain;
+        let reserve = open + STARTS + operators + probes + beside + others + hedges + 2 * plain;
         let fitting = limit.saturating_sub(reserve) / each;
         Self {
             connections: configured.min(fitting).max(1),
             beside,
             plain,
+            hedges,
             operators,
             reserve,
             each,

@@ -83,6 +83,10 @@ pub struct Config {
     /// How long backends have to take a connection and to answer its upgrade, all that are tried for one
     /// client together. 5 s.
     pub upstream_timeout: Duration,
+    /// Attempts beside another one that has not answered in its share of the time, of all clients at once. Each
+    /// has a descriptor. Beyond it the one that has not answered is given up before the next backend is asked.
+    /// Not a setting of the file: the program derives it from its descriptors. 256.
+    pub upstream_hedges_max: usize,
     /// Answers to an upgrade that say that a backend is sick: it is left alone for a while, and the next
     /// one is asked. 502, 503, 504.
     pub upstream_unhealthy_statuses: Vec<StatusCode>,
@@ -123,6 +127,7 @@ impl Default for Config {
             upstream_check: Duration::from_secs(5),
             upstream_authorities: None,
             upstream_timeout: Duration::from_secs(5),
+            upstream_hedges_max: 256,
             drain_readyz: Duration::from_secs(1),
             upstream_unhealthy_statuses: vec![
                 StatusCode::BAD_GATEWAY,
@@ -136,7 +141,8 @@ impl Default for Config {
     }
 }
 
-fn loopback() -> Vec<IpNet> {
+/// The addresses of this machine's own loopback, IPv4 and IPv6.
+pub(super) fn loopback() -> Vec<IpNet> {
     let v4 = Ipv4Net::new([127, 0, 0, 0].into(), 8).map(IpNet::from);
     let v6 = Ipv6Net::new([0, 0, 0, 0, 0, 0, 0, 1].into(), 128).map(IpNet::from);
     [v4, v6].into_iter().flatten().collect()

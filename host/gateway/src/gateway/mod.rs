@@ -147,7 +147,7 @@ impl Gateway {
             config,
             tasks,
         } = parts;
-        let members = Members::default();
+        let members = Members::new(config.upstream_hedges_max);
         let rules = Rules::of(config, &identify, expiry_grace, &session, &members)?;
         let caps = Caps::new(&rules.config.caps, session.clock.now());
         let http_caps = Caps::new(&rules.config.http.rates(), session.clock.now());

@@ -10,6 +10,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::caps::Cap;
 use super::handshake::BadHandshake;
@@ -17,8 +18,9 @@ use super::http::Full;
 use super::identity::Unidentified;
 use super::origin::BadOrigin;
 use super::refused::Refused;
-use super::upstream::UpstreamError;
+use super::upstream::{BackendRefusal, UpstreamError};
 use crate::admission::{DenialReason, Denied};
+use crate::tasks::Tasks;
 use wastegate_core::types::time::whole_ms;
 
 /// When it may be worth another try where nothing says better.
@@ -191,12 +193,15 @@ pub(super) fn flapping(left: Duration) -> Response {
     noted(response, "flapping", "it comes and goes".to_owned())
 }
 
-/// The backend does not: its own answer where it gave one, else ours.
-pub(super) fn upstream(error: UpstreamError) -> Response {
+/// The backend does not, by an answer of its own, whose body `cut` ends with the client's connection.
+pub(super) fn backend(refusal: BackendRefusal, tasks: &Tasks, cut: CancellationToken) -> Response {
+    let why = refusal.to_string();
+    noted(refusal.into_response(tasks, cut), "backend", why)
+}
+
+/// The backend gave no answer that a client could get.
+pub(super) fn upstream(error: &UpstreamError) -> Response {
     let (status, message, why) = (error.status(), error.client_message(), error.to_string());
-    if let UpstreamError::Refused(refusal) = error {
-        return noted(refusal.into_response(), "backend", why);
-    }
     let mut response = answer(status, "upstream", message);
     later(&mut response);
     noted(response, "upstream", why)

@@ -18,12 +18,12 @@ use hyper::upgrade::OnUpgrade;
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::{Identity, Unidentified};
-use super::passage::OnPassage;
+use super::passage::{OnPassage, Passage};
 use super::peer::ClientNetwork;
 use super::places::ConnectionSlot;
 use super::request_digest::RequestDigest;
 use super::route::{Route, is_reserved};
-use super::upstream::{Asked, Availability, UpstreamConnection};
+use super::upstream::{Asked, Availability, UpstreamConnection, UpstreamError};
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
 use crate::admission::{self, AdmissionSeat, Denied, Displace, Newcomer, Ticket};
 use crate::registry::Permit;
@@ -50,9 +50,11 @@ pub(super) async fn answer(
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
     };
-    let slot = match parts.extensions.remove::<OnPassage>() {
+    let passage = parts.extensions.remove::<OnPassage>();
+    let passage = passage.map(|OnPassage(passage)| passage);
+    let slot = match &passage {
         None => None,
-        Some(OnPassage(passage)) => {
+        Some(passage) => {
             // It is known who it is: no half-open handshake any more.
             passage.settle();
             let Some(slot) = passage.slot() else {
@@ -82,6 +84,7 @@ pub(super) async fn answer(
         notices,
         upgrade,
         slot,
+        passage,
     };
     let admission = incoming.gateway.admission.clone();
     let limit = incoming.route.scope.limit(&incoming.identity);
@@ -159,6 +162,8 @@ pub(super) struct Incoming {
     pub(super) upgrade: OnUpgrade,
     /// Its place among the node's connections; held until the connection has ended.
     pub(super) slot: Option<ConnectionSlot>,
+    /// The connection that its request came by, if it came by our listener.
+    passage: Option<Arc<Passage>>,
 }
 
 /// With what a connection is upgraded.
@@ -236,7 +241,13 @@ impl Incoming {
             },
             Err(error) => {
                 self.gateway.metrics.upstream_failed.inc();
-                refuse::upstream(error)
+                match error {
+                    UpstreamError::Refused(refusal) => {
+                        let cut = self.passage.map(|passage| passage.cut().clone());
+                        refuse::backend(*refusal, tasks, cut.unwrap_or_default())
+                    }
+                    error => refuse::upstream(&error),
+                }
             }
         }
     }

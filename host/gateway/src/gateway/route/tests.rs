@@ -23,7 +23,7 @@ fn routes(change: impl FnOnce(&mut GatewayConfig)) -> Routes {
     change(&mut config);
     let identify = Identifiers::from(Arc::new(DevIdentity::default()) as Arc<dyn Identify>);
     Routes::of(&config, &identify, &session(), |config| {
-        Upstreams::of(config, &Members::default(), Timestamp::ZERO)
+        Upstreams::of(config, &Members::new(1), Timestamp::ZERO)
     })
     .unwrap()
 }

@@ -59,6 +59,8 @@ impl UpstreamError {
     pub(super) fn blame(&self, unhealthy: &[StatusCode]) -> Blame {
         match self {
             Self::Connect(error) => Shortage::of(error).map_or(Blame::Backend, Blame::Ours),
+            // It is an answer, of which we take no more: another backend would answer the same.
+            Self::Http(error) if error.is_parse_too_large() => Blame::Answer,
             Self::Refused(refusal) if !unhealthy.contains(&refusal.status()) => Blame::Answer,
             _ => Blame::Backend,
         }

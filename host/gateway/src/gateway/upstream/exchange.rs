@@ -1,20 +1,21 @@
 //! The exchange of heads by which a backend upgrades.
 //!
-//! A 101 has no body, and what comes behind it is no HTTP: to write one head and to read one takes no HTTP
-//! client, whose buffers, channels and allocations are a tenth of what a connection costs. Whatever else a
-//! backend says is left to a client that knows all of HTTP: it gets to read what was read already.
+//! A 101 has no body, and the bytes after it are not HTTP. One head is written and one is read without an HTTP
+//! client, because a client's buffers, channels and allocations are a tenth of the cost of a connection. Any
+//! other answer goes to `hyper`, which reads again the bytes that were read here.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
-use bytes::BufMut;
 use futures_util::future::{FusedFuture, FutureExt};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{BackendRefusal, UpstreamError};
@@ -25,23 +26,23 @@ use crate::tasks::Tasks;
 const HEAD_BYTES_MAX: usize = 16 * 1_024;
 /// Headers of a backend's response.
 const HEADERS_MAX: usize = 64;
-/// Bytes that most heads of either side are smaller than.
+/// Initial size of the buffer for either head, bytes. Most heads fit.
 const HEAD_BYTES_USUAL: usize = 1_024;
 
-/// A backend that has said yes.
+/// A backend's connection after its 101.
 pub(super) struct Switched {
     pub(super) transport: Transport,
     pub(super) headers: HeaderMap,
-    /// What it sent behind its answer.
+    /// The bytes that came with the head, behind it.
     pub(super) leftover: Bytes,
 }
 
-/// What a backend's first bytes are.
-enum Heard {
-    /// The head of a 101, and how many bytes it has with what came before it.
+/// The first bytes of a backend's answer.
+enum Parsed {
+    /// The head of a 101, and the bytes that it and the interim responses before it take.
     Switched(HeaderMap, usize),
-    /// Not yet a whole head.
-    Part,
+    /// An incomplete head.
+    Partial,
     /// Anything else.
     Other,
 }
@@ -55,43 +56,113 @@ pub(super) async fn switch(
     request: Request<Body>,
     tasks: &Tasks,
 ) -> Result<Switched, UpstreamError> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL);
-    write_head(&mut bytes, &request);
-    let sent = async {
-        transport.write_all(&bytes).await?;
-        transport.flush().await
-    };
-    // Who refuses may have closed before it had read everything: its answer counts.
-    let mut failed = sent.await.err();
-    bytes.clear();
-    while failed.is_none() && bytes.len() < HEAD_BYTES_MAX {
-        let free = HEAD_BYTES_MAX - bytes.len();
-        match transport.read_buf(&mut (&mut bytes).limit(free)).await {
+    let mut head = Vec::with_capacity(HEAD_BYTES_USUAL);
+    write_head(&mut head, &request);
+    let mut request_head = Sending::new(head);
+    let mut read = Vec::with_capacity(HEAD_BYTES_USUAL);
+    // What ended the connection for reading, if anything did.
+    let mut failed = None;
+    while read.len() < HEAD_BYTES_MAX {
+        // A backend that refuses may answer, and close, before it has read the request: both ways at once.
+        let more = poll_fn(|cx| {
+            request_head.poll(&mut transport, cx);
+            poll_read(&mut transport, &mut read, cx)
+        });
+        match more.await {
             Ok(0) => break,
             Ok(_) => {}
-            Err(error) => failed = Some(error),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
         }
-        match hear(&bytes) {
-            Heard::Part => {}
-            Heard::Other => break,
-            Heard::Switched(headers, length) => {
-                let leftover = bytes.get(length..).unwrap_or_default();
+        match parse(&read) {
+            Parsed::Partial => {}
+            Parsed::Other => break,
+            Parsed::Switched(headers, length) if request_head.is_sent() => {
+                let leftover = read.get(length..).unwrap_or_default();
                 return Ok(Switched {
                     transport,
                     headers,
                     leftover: Bytes::copy_from_slice(leftover),
                 });
             }
+            Parsed::Switched(..) => {
+                return Err(UpstreamError::Handshake("it came before its request"));
+            }
         }
     }
-    let answered = Answered {
-        is_asked: false,
+    let answer = Replay {
+        is_requested: false,
         reader: None,
-        heard: bytes.into(),
-        failed,
+        read: read.into(),
+        failed: request_head.failed.or(failed),
         transport,
     };
-    Err(refusal(answered, request, tasks).await)
+    Err(refusal(answer, request, tasks).await)
+}
+
+/// A head on its way to the backend.
+struct Sending {
+    head: Vec<u8>,
+    sent: usize,
+    is_flushed: bool,
+    /// Why no more of it is sent.
+    failed: Option<io::Error>,
+}
+
+impl Sending {
+    const fn new(head: Vec<u8>) -> Self {
+        Self {
+            head,
+            sent: 0,
+            is_flushed: false,
+            failed: None,
+        }
+    }
+
+    const fn is_sent(&self) -> bool {
+        self.is_flushed
+    }
+
+    /// Sends as much as is taken now.
+    fn poll(&mut self, transport: &mut Transport, cx: &mut Context<'_>) {
+        while !self.is_flushed && self.failed.is_none() {
+            let rest = self.head.get(self.sent..).unwrap_or_default();
+            let step = if rest.is_empty() {
+                let flushed = Pin::new(&mut *transport).poll_flush(cx);
+                flushed.map_ok(|()| self.is_flushed = true)
+            } else {
+                let written = Pin::new(&mut *transport).poll_write(cx, rest);
+                written.map(|written| match written? {
+                    0 => Err(io::ErrorKind::WriteZero.into()),
+                    bytes => {
+                        self.sent += bytes;
+                        Ok(())
+                    }
+                })
+            };
+            match step {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => self.failed = Some(error),
+                Poll::Pending => return,
+            }
+        }
+    }
+}
+
+/// Reads more of an answer's head; 0 at the end.
+fn poll_read(
+    transport: &mut Transport,
+    read: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut more = [MaybeUninit::uninit(); HEAD_BYTES_USUAL];
+    let free = (HEAD_BYTES_MAX - read.len()).min(more.len());
+    let mut more = ReadBuf::uninit(more.get_mut(..free).unwrap_or_default());
+    ready!(Pin::new(transport).poll_read(cx, &mut more))?;
+    read.extend_from_slice(more.filled());
+    Poll::Ready(Ok(more.filled().len()))
 }
 
 /// Writes the head of a request, as RFC 9112 (section 3) has it.
@@ -109,26 +180,25 @@ fn write_head(to: &mut Vec<u8>, request: &Request<Body>) {
     to.extend_from_slice(b"\r\n");
 }
 
-/// Reads a head, if it is whole and that of a 101; interim responses before it say nothing that matters (RFC
-/// 9110, section 15.2).
-fn hear(bytes: &[u8]) -> Heard {
+/// Parses a head. Interim responses before it are skipped, as a client may do (RFC 9110, section 15.2).
+fn parse(bytes: &[u8]) -> Parsed {
     let mut read = 0;
     loop {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Response::new(&mut headers);
         let length = match head.parse(bytes.get(read..).unwrap_or_default()) {
             Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Heard::Part,
-            Err(_) => return Heard::Other,
+            Ok(httparse::Status::Partial) => return Parsed::Partial,
+            Err(_) => return Parsed::Other,
         };
         read += length;
         match (head.code, head.version) {
             (Some(101), Some(1)) => {
                 let headers = owned(head.headers);
-                return headers.map_or(Heard::Other, |headers| Heard::Switched(headers, read));
+                return headers.map_or(Parsed::Other, |headers| Parsed::Switched(headers, read));
             }
             (Some(100..=199), Some(1)) => {}
-            _ => return Heard::Other,
+            _ => return Parsed::Other,
         }
     }
 }
@@ -142,12 +212,12 @@ fn owned(read: &[httparse::Header<'_>]) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// What a backend means that has not said yes.
-async fn refusal(answered: Answered, request: Request<Body>, tasks: &Tasks) -> UpstreamError {
+/// Reads an answer that is not a 101.
+async fn refusal(answer: Replay, request: Request<Body>, tasks: &Tasks) -> UpstreamError {
     let opened = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .handshake::<_, Body>(TokioIo::new(answered))
+        .handshake::<_, Body>(TokioIo::new(answer))
         .await;
     let (mut sender, connection) = match opened {
         Ok(opened) => opened,
@@ -170,10 +240,10 @@ async fn refusal(answered: Answered, request: Request<Body>, tasks: &Tasks) -> U
         Err(error) => return UpstreamError::Http(error),
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        // One of HTTP/1.1 was heard before.
+        // Of HTTP/1.1 it would have been parsed above.
         return UpstreamError::Handshake("it is not of HTTP/1.1");
     }
-    // Its body comes while the client reads it.
+    // The body streams while the client reads it.
     if !connection.is_terminated() {
         tasks.spawn("upstream-answer", async move { note(connection.await) });
     }
@@ -187,47 +257,49 @@ fn note(ended: hyper::Result<()>) {
     }
 }
 
-/// A connection whose request is sent, and whose answer is read in part: it gives what was read once more, as
-/// soon as the request is written once more, and sends nothing of that.
-struct Answered {
-    /// An answer before its request would be to none.
-    is_asked: bool,
+/// A connection whose request was sent and whose answer was read in part. A second write of the request is
+/// discarded; after it, reads return the bytes that were read before, then those of the connection.
+struct Replay {
+    /// `hyper` takes an answer before its request for an unsolicited one.
+    is_requested: bool,
     reader: Option<Waker>,
-    heard: Bytes,
-    /// What came behind that instead of more.
+    read: Bytes,
+    /// The error at the end of the connection.
     failed: Option<io::Error>,
     transport: Transport,
 }
 
-impl AsyncRead for Answered {
+impl AsyncRead for Replay {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.is_asked {
+        if !self.is_requested {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        if !self.heard.is_empty() {
-            let length = self.heard.len().min(buf.remaining());
-            buf.put_slice(&self.heard.split_to(length));
+        if !self.read.is_empty() {
+            let length = self.read.len().min(buf.remaining());
+            buf.put_slice(&self.read.split_to(length));
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = self.failed.take() {
-            return Poll::Ready(Err(error));
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.transport).poll_read(cx, buf)
+        Poll::Ready(self.failed.take().map_or(Ok(()), Err))
     }
 }
 
-impl AsyncWrite for Answered {
+impl AsyncWrite for Replay {
     fn poll_write(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.is_asked = true;
+        self.is_requested = true;
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -244,119 +316,4 @@ impl AsyncWrite for Answered {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::body::to_bytes;
-    use tokio::io::{DuplexStream, duplex};
-
-    use super::*;
-
-    const YES: &str =
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-A: 1\r\nX-A: 2\r\n\r\n";
-
-    fn request() -> Request<Body> {
-        let request = Request::get("/chat?room=1").header("host", "backend");
-        let request = request.header("x-a", "\u{fc}").header("x-a", "2");
-        request.body(Body::empty()).unwrap()
-    }
-
-    /// Reads the head that a backend was sent.
-    async fn head(backend: &mut DuplexStream) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(backend.read_u8().await.unwrap());
-        }
-        String::from_utf8_lossy(&head).into_owned()
-    }
-
-    /// Asks a backend that answers in pieces of a size, and closes behind that if it is told to.
-    async fn answered(
-        pieces: usize,
-        answer: &str,
-        closes: bool,
-    ) -> Result<(HeaderMap, Vec<u8>), UpstreamError> {
-        let (ours, mut backend) = duplex(64 * 1_024);
-        let tasks = Tasks::new();
-        let transport = Transport::Other(Box::new(ours));
-        let switched = switch(transport, request(), &tasks);
-        let answering = async {
-            let head = head(&mut backend).await;
-            for piece in answer.as_bytes().chunks(pieces) {
-                // Who was told enough does not read on.
-                let _ = backend.write_all(piece).await;
-                tokio::task::yield_now().await;
-            }
-            (head, (!closes).then_some(backend))
-        };
-        let (switched, (head, _backend)) = tokio::join!(switched, answering);
-        assert_eq!(
-            head,
-            "GET /chat?room=1 HTTP/1.1\r\nhost: backend\r\nx-a: \u{fc}\r\nx-a: 2\r\n\r\n"
-        );
-        let mut switched = switched?;
-        drop(_backend);
-        let mut rest = switched.leftover.to_vec();
-        switched.transport.read_to_end(&mut rest).await.unwrap();
-        Ok((switched.headers, rest))
-    }
-
-    /// However it comes: what stands behind the head is the connection's, to the last byte.
-    #[tokio::test]
-    async fn a_101_is_read_and_nothing_behind_it_is_lost() {
-        let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
-        for before in ["", early] {
-            for pieces in [1, 7, 1_000] {
-                let answer = format!("{before}{YES}frames\r\n\r\n");
-                let (headers, rest) = answered(pieces, &answer, false).await.unwrap();
-                assert!(headers.get_all("x-a").iter().eq(["1", "2"]), "{headers:?}");
-                assert_eq!(headers.len(), 3);
-                assert_eq!(rest, b"frames\r\n\r\n", "{pieces}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refusal_comes_whole_with_its_body() {
-        let chunked =
-            "HTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n";
-        let to_the_end = "HTTP/1.0 403 Forbidden\r\n\r\nno";
-        let interim =
-            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 403 F\r\ncontent-length: 2\r\n\r\nno";
-        for (answer, closes) in [(chunked, false), (to_the_end, true), (interim, false)] {
-            for pieces in [1, 7, 1_000] {
-                let error = answered(pieces, answer, closes).await.unwrap_err();
-                let UpstreamError::Refused(refusal) = error else {
-                    panic!("{answer}: {error}");
-                };
-                assert_eq!(refusal.status(), StatusCode::FORBIDDEN);
-                let body = refusal.into_response().into_body();
-                assert_eq!(&to_bytes(body, 9).await.unwrap()[..], b"no", "{answer}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_no_answer_is_told_as_such() {
-        let long = format!(
-            "HTTP/1.1 101 S\r\nx: {}\r\n\r\n",
-            "a".repeat(HEAD_BYTES_MAX)
-        );
-        let many = format!(
-            "HTTP/1.1 101 S\r\n{}\r\n",
-            "a: b\r\n".repeat(HEADERS_MAX + 1)
-        );
-        for (answer, why) in [
-            ("SSH-2.0-x\r\n\r\n", "invalid HTTP version parsed"),
-            ("HTTP/1.1 101", "connection closed before message completed"),
-            ("", "connection closed before message completed"),
-            (&long, "message head is too large"),
-            (&many, "message head is too large"),
-        ] {
-            let error = answered(500, answer, true).await.unwrap_err();
-            assert!(matches!(&error, UpstreamError::Http(_)), "{error:?}");
-            assert!(error.to_string().contains(why), "{error}");
-        }
-        let old = YES.replace("/1.1", "/1.0");
-        let error = answered(500, &old, true).await.unwrap_err();
-        assert!(matches!(error, UpstreamError::Handshake(_)), "{error:?}");
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use axum::body::Body;
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
@@ -176,9 +176,19 @@ fn end_to_end(headers: &HeaderMap, wanted: impl Fn(Kind) -> bool) -> HeaderMap {
     left
 }
 
-/// The headers of a backend's answer for the client; a length of the body stays.
+/// The headers of a backend's answer for the client. A length of the body stays, unless the body came in a
+/// transfer coding: of the two, the coding counts (RFC 9112, section 6.3).
 pub(in crate::gateway) fn answer(headers: &HeaderMap) -> HeaderMap {
-    end_to_end(headers, |kind| kind != Kind::Ours)
+    let mut answer = end_to_end(headers, |kind| kind != Kind::Ours);
+    if headers.contains_key(TRANSFER_ENCODING) {
+        answer.remove(CONTENT_LENGTH);
+    }
+    answer
+}
+
+/// Whether an answer came in a transfer coding that is not undone here. `chunked` is.
+pub(in crate::gateway) fn is_coded(headers: &HeaderMap) -> bool {
+    items(headers, TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
 }
 
 /// The subprotocols that a client offers to the backend: all but our own.
@@ -238,6 +248,18 @@ pub(super) fn upgrade(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of a length and a coding the coding counts, and what we cannot undo is known.
+    #[test]
+    fn a_length_beside_a_transfer_coding_is_not_handed_back() {
+        let mut headers = HeaderMap::new();
+        headers.append(CONTENT_LENGTH, HeaderValue::from_static("3"));
+        assert!(answer(&headers).contains_key(CONTENT_LENGTH));
+        headers.append(TRANSFER_ENCODING, HeaderValue::from_static("Chunked"));
+        assert!(answer(&headers).is_empty() && !is_coded(&headers));
+        headers.append(TRANSFER_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(is_coded(&headers));
+    }
 
     /// S18: every name comes back from its header, and no two names share one.
     #[test]

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use siphasher::sip::SipHasher13;
+use tokio::sync::Semaphore;
 
 use super::{Upstream, UpstreamError};
 use crate::observe::Throttle;
@@ -114,13 +115,27 @@ impl Load {
 
 /// Backends by their address, for as long as anything has them: their connections are counted across
 /// changes of the settings.
-#[derive(Default)]
 pub(in crate::gateway) struct Members {
     /// A lock, because the settings may be read by several tasks; held for one look-up.
     known: Mutex<HashMap<String, Weak<Member>>>,
+    /// Permits for hedged attempts, of all clients.
+    hedges: Arc<Semaphore>,
 }
 
 impl Members {
+    /// No backend yet, and so many hedged attempts at once.
+    pub(in crate::gateway) fn new(hedges_max: usize) -> Self {
+        Self {
+            known: Mutex::default(),
+            hedges: Arc::new(Semaphore::new(hedges_max.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Permits for attempts beside another one that has not answered.
+    pub(super) fn hedges(&self) -> Arc<Semaphore> {
+        self.hedges.clone()
+    }
+
     /// The backend of an address: the one that is known already, or a new one.
     pub(super) fn find(&self, upstream: &Upstream, now: Timestamp) -> Arc<Member> {
         let mut known = self.known.lock();

@@ -24,7 +24,7 @@ use axum::http::StatusCode;
 use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 pub(super) use forwarding::is_forwarding;
-pub(super) use head::{Onward, answer};
+pub(super) use head::{Onward, answer, is_coded};
 pub use member::BackendView;
 pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, UpstreamConnection};
@@ -82,7 +82,7 @@ pub enum UpstreamError {
     #[error("its answer is no HTTP that can be used: {0}")]
     Http(#[source] hyper::Error),
     /// It refused; the client gets that answer.
-    #[error("it answered {}", .0.status())]
+    #[error("{0}")]
     Refused(Box<BackendRefusal>),
     /// It said yes in a way that no WebSocket server does.
     #[error("its 101 is none: {0}")]

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use axum::http::request::Parts;
 use rustls::pki_types::ServerName;
@@ -110,19 +110,21 @@ impl Upstream {
     }
 }
 
+/// The value of a header that has exactly one, as text.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then(|| value.trim())
+}
+
 /// Whether a 101 is the answer to that upgrade.
 fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
-    let is = |name, wanted: &str| {
-        let mut values = headers.get_all(name).iter();
-        let value = values.next().and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| value.trim() == wanted) && values.next().is_none()
-    };
-    if !is(SEC_WEBSOCKET_ACCEPT, asked.accept) {
+    if only(headers, SEC_WEBSOCKET_ACCEPT) != Some(asked.accept) {
         return Err(UpstreamError::Handshake(
             "`Sec-WebSocket-Accept` does not answer our key",
         ));
     }
-    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    let upgrade = only(headers, UPGRADE);
     if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
         return Err(UpstreamError::Handshake("`Upgrade` is not `websocket`"));
     }
@@ -136,10 +138,10 @@ fn check(headers: &HeaderMap, asked: &Asked<'_>) -> Result<(), UpstreamError> {
             "it agreed to an extension that was not offered",
         ));
     }
-    if let Some(chosen) = headers.get(SEC_WEBSOCKET_PROTOCOL) {
+    if headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         let offered = head::protocols(&asked.parts.headers);
-        let chosen = chosen.to_str().unwrap_or_default().trim();
-        if !offered.iter().any(|offered| offered == chosen) {
+        let chosen = only(headers, SEC_WEBSOCKET_PROTOCOL);
+        if !chosen.is_some_and(|chosen| offered.iter().any(|offered| offered == chosen)) {
             return Err(UpstreamError::Handshake(
                 "it chose a subprotocol that was not offered",
             ));

@@ -1,9 +1,10 @@
 //! Several backends: which one gets a client, and what happens when it does not upgrade.
 //!
 //! A client is tried with one backend after another within one deadline. Each has its share of it: when
-//! that is over and the backend has said nothing, the next one is asked beside it, and the first that
-//! upgrades has the client. So one that is stuck makes a client late, and backends that are all slow
-//! still let it in. An upgrade request is a GET without a body, so asking again repeats nothing (RFC
+//! that is over and the backend has said nothing, the next one is asked beside it (a hedged attempt), and the first
+//! that upgrades has the client. So one that is stuck makes a client late, and backends that are all slow
+//! still let it in. Hedged attempts are bounded, because each has a descriptor: beyond the bound the one that
+//! has not answered is given up first. An upgrade request is a GET without a body, so asking again repeats nothing (RFC
 //! 9110, section 9.2.2), also where a backend may have read it.
 //!
 //! Backends that failed are left alone ([`member`](super::member)). If all are, all are tried, the one
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use super::blame::{Blame, Shortage};
@@ -76,6 +78,8 @@ pub struct Upstreams {
     /// Backends out of reach are looked for in the background.
     checked: bool,
     tls: Option<TlsConnector>,
+    /// Permits for hedged attempts, shared by all pools.
+    hedges: Arc<Semaphore>,
     shortages: Throttle<Shortage>,
 }
 
@@ -112,6 +116,7 @@ impl Upstreams {
             unhealthy: config.upstream_unhealthy_statuses.clone(),
             checked: !config.upstream_check.is_zero(),
             tls,
+            hedges: members.hedges(),
             shortages: Throttle::new(SHORTAGE_REPORT_EVERY),
         })))
     }
@@ -201,9 +206,19 @@ impl Upstreams {
         let mut asked = Asking::default();
         let mut answers = FuturesUnordered::new();
         let mut failed = Failed::default();
+        let mut permits = Vec::new();
         loop {
             let left = deadline.since(clock.now());
             let next = (!left.is_zero()).then(|| tries.next()).flatten();
+            if next.is_some() && !answers.is_empty() {
+                match self.hedges.try_acquire() {
+                    Ok(permit) => permits.push(permit),
+                    Err(_) => {
+                        answers.clear();
+                        asked = Asking::default();
+                    }
+                }
+            }
             let answered = match next {
                 Some(attempt) => {
                     let share = left / (tries.left() + 1);

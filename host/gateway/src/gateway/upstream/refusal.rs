@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,9 +11,12 @@ use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use axum::http::{Response, StatusCode};
 use hyper::body::{Bytes, Frame, SizeHint};
-use tokio::time::Sleep;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::head;
+use crate::tasks::Tasks;
 
 /// The body of a refusal, bytes. What is longer ends with an error, which the client sees as an answer
 /// that was cut off.
@@ -36,13 +40,28 @@ impl BackendRefusal {
         self.response.status()
     }
 
-    /// The answer for the client.
-    pub(in crate::gateway) fn into_response(self) -> Response<Body> {
+    /// The answer for the client, whose connection `cut` ends. A body that is not over in its time is given up
+    /// on both sides: a client that does not read it is not asked for more of it, so a task beside it looks at
+    /// the time.
+    pub(in crate::gateway) fn into_response(
+        self,
+        tasks: &Tasks,
+        cut: CancellationToken,
+    ) -> Response<Body> {
         let (parts, body) = self.response.into_parts();
+        let body = Arc::new(Mutex::new(Some(body)));
+        let (done, is_done) = oneshot::channel();
+        let watched = body.clone();
+        tasks.spawn("refusal-body", async move {
+            if tokio::time::timeout(BODY_TIME_MAX, is_done).await.is_err() {
+                drop(watched.lock().take());
+                cut.cancel();
+            }
+        });
         let body = Bounded {
             body,
             left: BODY_BYTES_MAX,
-            end: Box::pin(tokio::time::sleep(BODY_TIME_MAX)),
+            _done: done,
         };
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = parts.status;
@@ -63,6 +82,12 @@ impl BackendRefusal {
     }
 }
 
+impl fmt::Display for BackendRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it answered {}", self.status())
+    }
+}
+
 impl fmt::Debug for BackendRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Refusal").field(&self.status()).finish()
@@ -71,9 +96,11 @@ impl fmt::Debug for BackendRefusal {
 
 /// A body that is cut off where it is too long or takes too long.
 struct Bounded {
-    body: Body,
+    /// None once its time is over. A lock, because that is noticed by another task; held for one look.
+    body: Arc<Mutex<Option<Body>>>,
     left: u64,
-    end: Pin<Box<Sleep>>,
+    /// Dropped, the body has come to its end.
+    _done: oneshot::Sender<()>,
 }
 
 impl hyper::body::Body for Bounded {
@@ -84,10 +111,11 @@ impl hyper::body::Body for Bounded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
-        if self.end.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Some(Err("the body of a refusal took too long".into())));
-        }
-        let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        let polled = match &mut *self.body.lock() {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => return Poll::Ready(Some(Err("the body of a refusal took too long".into()))),
+        };
+        let frame = match std::task::ready!(polled) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
             None => return Poll::Ready(None),
@@ -101,10 +129,62 @@ impl hyper::body::Body for Bounded {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        let body = self.body.lock();
+        body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = self.body.lock();
+        body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that does not read is not asked for more of the body, and holds nothing longer for that.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_not_taken_ends_with_its_time_on_both_sides() {
+        let (tasks, cut) = (Tasks::new(), CancellationToken::new());
+        let body = HeldBody::default();
+        let held = body.held.clone();
+        let response = Response::new(Body::new(body));
+        let answer = BackendRefusal::new(response).into_response(&tasks, cut.clone());
+        tokio::time::sleep(BODY_TIME_MAX - Duration::from_millis(1)).await;
+        assert!(!cut.is_cancelled() && Arc::strong_count(&held) == 2);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!(cut.is_cancelled() && Arc::strong_count(&held) == 1);
+        let taken = axum::body::to_bytes(answer.into_body(), 9).await;
+        taken.unwrap_err();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_over_in_time_cuts_nothing() {
+        let (tasks, cut) = (Tasks::new(), CancellationToken::new());
+        let refusal = BackendRefusal::new(Response::new(Body::from("no")));
+        let answer = refusal.into_response(&tasks, cut.clone());
+        let taken = axum::body::to_bytes(answer.into_body(), 9).await;
+        assert_eq!(taken.unwrap(), "no");
+        tokio::time::sleep(BODY_TIME_MAX * 2).await;
+        assert!(!cut.is_cancelled() && tasks.running() == 0);
+    }
+
+    /// A body that never ends.
+    #[derive(Default)]
+    struct HeldBody {
+        held: Arc<()>,
+    }
+
+    impl hyper::body::Body for HeldBody {
+        type Data = Bytes;
+        type Error = axum::BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+            Poll::Pending
+        }
     }
 }

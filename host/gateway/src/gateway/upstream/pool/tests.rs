@@ -1,6 +1,7 @@
 //! The order in which backends are tried, and what comes of those that fail.
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::gateway::upstream::Load;
@@ -10,7 +11,7 @@ use wastegate_core::types::{DeviceId, ManagerKey, UserId};
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn pool(balance: Balance, names: &[&str]) -> Arc<Upstreams> {
-    of(balance, names, &Members::default())
+    of(balance, names, &Members::new(64))
 }
 
 fn of(balance: Balance, names: &[&str], members: &Members) -> Arc<Upstreams> {
@@ -142,7 +143,7 @@ fn a_manager_stays_where_it_is_as_long_as_that_is_there() {
 /// W45: connections are counted for as long as they last, whatever the settings say meanwhile.
 #[test]
 fn w45_a_backend_that_comes_back_has_the_connections_that_it_had() {
-    let (members, clock) = (Members::default(), Clock::manual());
+    let (members, clock) = (Members::new(64), Clock::manual());
     let before = of(Balance::LeastConnections, &["a"], &members);
     let loads: Vec<_> = (0..10)
         .map(|_| Load::new(before.members[0].clone()))
@@ -186,6 +187,44 @@ async fn backends_that_are_all_slow_let_their_clients_in() {
     let (client, took) = client(&pool, &clock).await;
     assert!(client.is_ok() && took < TIMEOUT, "{took:?}");
     assert_eq!(state(&pool, 0, &clock), "up");
+}
+
+/// Without a permit for a hedged attempt, one backend is given up before the next one is asked: never two
+/// descriptors for one client, and a client that is let in all the same.
+#[tokio::test(start_paused = true)]
+async fn beyond_the_bound_of_hedged_attempts_one_backend_is_asked_at_a_time() {
+    let clock = Clock::system();
+    let names = ["good", "stuck", "stuck/b", "stuck/c"];
+    for (hedges, most) in [(0, 1), (1, 2), (8, 4)] {
+        let pool = of(Balance::LeastConnections, &names, &Members::new(hedges));
+        for number in 1..4 {
+            // The one that answers comes last.
+            pool.members[0].strained(clock.now());
+            pool.members[number].failed(&refused(), clock.now());
+        }
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let (now, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let behave = async |upstream: Upstream, within: Duration| {
+            let count = now.fetch_add(1, Ordering::Relaxed) + 1;
+            peak.fetch_max(count, Ordering::Relaxed);
+            let _asked = Less(&now);
+            behave(upstream, within).await
+        };
+        let mut tries = pool.tries(Purpose::Upgrade, None, None, &clock);
+        let raced = pool.race(&mut tries, behave, TIMEOUT, &clock).await;
+        assert_eq!(raced.map(|(name, _)| name).unwrap(), "good");
+        assert_eq!(peak.load(Ordering::Relaxed), most, "{hedges}");
+        assert_eq!(pool.hedges.available_permits(), hedges);
+    }
+}
+
+/// Counts one less when it is dropped.
+struct Less<'a>(&'a AtomicUsize);
+
+impl Drop for Less<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[tokio::test(start_paused = true)]
