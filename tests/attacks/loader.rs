@@ -144,7 +144,7 @@ async fn s04_loops_times_locals_are_refused_or_killed_at_the_limit() {
     let limits = [
         ("deadline_ms=700", "policy.load.deadline_ms"),
         ("cpu_ms=1000", "policy.load.cpu_ms"),
-        ("memory_bytes=268435456", "policy.load.memory_bytes"),
+        ("memory_bytes=536870912", "policy.load.memory_bytes"),
     ];
     for (limit, key) in limits {
         let limit = format!("--set=policy.load.{limit}");

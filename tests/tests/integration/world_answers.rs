@@ -7,7 +7,7 @@ use wastegate_tests::harness::http::Reply;
 use wastegate_tests::harness::{Setup, within};
 
 use crate::behind::in_front_of;
-use crate::scripted::{all, answer, upgrade, upgrade_of};
+use crate::scripted::{Scripted, all, answer, upgrade, upgrade_of, upgraded};
 
 /// That an answer says which error it is, and in words.
 fn says(reply: &Reply, status: u16, error: &str) {
@@ -177,5 +177,108 @@ async fn w70_an_answer_at_the_door_is_whole() {
         let body: Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["error"], error);
         assert!(body["message"].is_string());
+    }
+}
+
+/// A backend's answer that HTTP does not allow, or that we would have to change, is not one that a client gets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_client_could_read_is_refused_and_the_rest_comes_whole() {
+    let backend = Scripted::answering("").await;
+    let server = in_front_of(&[backend.url()]).start().await;
+    let page = b"GET /page HTTP/1.1\r\nhost: chat.example\r\nconnection: close\r\n\r\n";
+    let both =
+        "content-length: 3\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n";
+    // Of the two, the coding counts (RFC 9112, section 6.3): upgrades and pages alike.
+    for (status, line) in [(403, "403 Forbidden"), (200, "200 OK")] {
+        backend.change(format!("HTTP/1.1 {line}\r\n{both}"));
+        let request = upgrade("chat.example", "");
+        let request = if status == 200 {
+            page.as_slice()
+        } else {
+            &request
+        };
+        let reply = answer(server.address, request).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        assert!(reply.body.contains("0123456789"), "{reply:?}");
+        assert!(all(&reply, "content-length").is_empty(), "{reply:?}");
+    }
+    let large = format!(
+        "HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n",
+        "a".repeat(66_000)
+    );
+    let coded = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n\x1f\x08".to_owned();
+    let switched =
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n";
+    for unusable in [large, coded, switched.to_owned()] {
+        backend.change(unusable.clone());
+        let reply = answer(server.address, page).await;
+        says(&reply, 502, "upstream");
+    }
+    // One subprotocol, and one that was offered.
+    for twice in [
+        "sec-websocket-protocol: a\r\nsec-websocket-protocol: b\r\n",
+        "upgrade: h2c\r\n",
+    ] {
+        backend.change(upgraded(twice, b""));
+        let offer = upgrade("chat.example", "sec-websocket-protocol: a\r\n");
+        says(&answer(server.address, &offer).await, 502, "upstream");
+    }
+    assert_eq!(
+        answer(server.address, &upgrade("chat.example", ""))
+            .await
+            .status,
+        502
+    );
+    backend.change(upgraded("", b""));
+    assert_eq!(
+        answer(server.address, &upgrade("chat.example", ""))
+            .await
+            .status,
+        101
+    );
+}
+
+/// An old client need not name a host, and cannot name two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hosts_reach_no_backend_over_http_1_0_either() {
+    let mut backend = Scripted::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let server = in_front_of(&[backend.url()]).start().await;
+    for (hosts, status) in [
+        ("", 200),
+        ("host: a.example\r\n", 200),
+        ("host: a.example\r\nhost: b.example\r\n", 400),
+        ("host: a b\r\n", 400),
+    ] {
+        let request = format!("GET /p HTTP/1.0\r\n{hosts}\r\n");
+        let reply = answer(server.address, request.as_bytes()).await;
+        assert_eq!(reply.status, status, "{hosts:?}");
+        assert_eq!(backend.count(), usize::from(status == 200), "{hosts:?}");
+    }
+}
+
+/// A head that is too large is the backend's answer to this client, and says nothing of the backend.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_is_too_large_takes_no_backend_out() {
+    let large = format!(
+        "HTTP/1.1 302 Found\r\nlocation: /{}\r\n\r\n",
+        "a".repeat(18_000)
+    );
+    let one = Scripted::answering(large.clone()).await;
+    let two = Scripted::answering(large).await;
+    let server = in_front_of(&[one.url(), two.url()]).start().await;
+    for _ in 0..3 {
+        says(
+            &answer(server.address, &upgrade("chat.example", "")).await,
+            502,
+            "upstream",
+        );
+    }
+    let upstreams = server.get("/v1/upstreams").await.json();
+    for upstream in upstreams["upstreams"].as_array().unwrap() {
+        assert_eq!(
+            (&upstream["failures"], &upstream["state"] == "away"),
+            (&Value::from(0), false),
+            "{upstreams}"
+        );
     }
 }

@@ -35,8 +35,9 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let Some(upstreams) = upstreams else {
         return upgrade::answer(gateway, rules, route, parts).await;
     };
-    // HTTP/1.0 has hosts only by custom.
-    if parts.version != Version::HTTP_10 && !has_host(&parts) {
+    // HTTP/1.0 has hosts only by custom: there may be none, but not two.
+    let may_lack = parts.version == Version::HTTP_10 && !parts.headers.contains_key(HOST);
+    if !may_lack && !has_host(&parts) {
         gateway.metrics.handshakes_bad.inc();
         let must = "occur once, as a host and perhaps a port";
         return refuse::bad_handshake(&BadHandshake::Header { name: HOST, must });

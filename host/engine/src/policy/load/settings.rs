@@ -81,8 +81,8 @@ impl LoadSettings {
             ),
             (
                 "load.memory_bytes",
-                self.memory_bytes >= 256 << 20,
-                "at least 256 MiB",
+                self.memory_bytes >= 512 << 20,
+                "at least 512 MiB",
             ),
             (
                 "load.heavy_memory_bytes",

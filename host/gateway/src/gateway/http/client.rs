@@ -25,7 +25,7 @@ use crate::gateway::upstream::{Upstream, UpstreamError};
 use crate::tasks::Tasks;
 
 /// Bytes of a response head. Sites set many cookies.
-const HEAD_BYTES_MAX: usize = 64 * 1_024;
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1_024;
 /// Headers of a response.
 const HEADERS_MAX: usize = 128;
 /// Connections to one backend that are kept at rest.

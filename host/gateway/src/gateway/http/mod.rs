@@ -19,7 +19,7 @@ use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use axum::response::Response;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
@@ -30,11 +30,10 @@ use self::client::Failure;
 pub use self::config::{Config, Style};
 pub(super) use self::requests::{Full, Most, Place, Requests};
 use self::watch::{Progress, Watch};
-use super::lists::items;
 use super::passage::OnPassage;
 use super::peer::{self, ClientNetwork};
 use super::route::Route;
-use super::upstream::{Attempt, Onward, Purpose, UpstreamError, Upstreams, answer};
+use super::upstream::{Attempt, Onward, Purpose, UpstreamError, Upstreams, answer, is_coded};
 use super::{Gateway, Rules, refuse};
 
 /// Hands a request on to one of a route's backends, and its answer back.
@@ -71,6 +70,10 @@ pub(super) async fn pass(
         watch: Watch::new(&rules.config, &gateway.tasks),
     };
     match exchange.run(&rules, upstreams, &gateway).await {
+        Ok(response) if is_unusable(&response) => {
+            gateway.metrics.requests_failed.inc();
+            refuse::no_answer()
+        }
         Ok(response) => {
             let done = exchange
                 .watch
@@ -112,9 +115,7 @@ fn not_for_backends(parts: &Parts) -> Option<Response> {
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Some(refuse::method());
     }
-    let codings = items(&parts.headers, TRANSFER_ENCODING);
-    let mut others = codings.filter(|coding| !coding.eq_ignore_ascii_case(b"chunked"));
-    others.next().map(|_| refuse::coding())
+    is_coded(&parts.headers).then(refuse::coding)
 }
 
 /// A request under way.
@@ -210,6 +211,16 @@ fn headers(onward: &Onward<'_>) -> HeaderMap {
     headers
 }
 
+/// Whether an answer cannot be handed back: a switch of protocols that nobody asked for, a coding that we would
+/// have to undo, or a head of more than we take.
+fn is_unusable(response: &Response<Incoming>) -> bool {
+    let headers = response.headers();
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        || is_coded(headers)
+        || headers.iter().map(line).sum::<usize>() > client::HEAD_BYTES_MAX
+}
+
 /// The answer for the client.
 fn handed_back(
     response: Response<Incoming>,
@@ -243,13 +254,13 @@ fn handed_back(
 
 fn refused(failure: Failure) -> Response {
     match failure {
-        Failure::Unreachable(error) => refuse::upstream(error),
+        Failure::Unreachable(error) => refuse::upstream(&error),
         Failure::Answer(error) => {
             let error = wastegate_core::types::chain(&error);
             tracing::debug!(error, "a backend's answer cannot be used");
             refuse::no_answer()
         }
-        Failure::Late(timeout) => refuse::upstream(UpstreamError::Timeout(timeout)),
+        Failure::Late(timeout) => refuse::upstream(&UpstreamError::Timeout(timeout)),
         Failure::Upload => refuse::upload_stalled(),
         Failure::Body => refuse::bad_body(),
         Failure::Stopping => refuse::stopping(),
