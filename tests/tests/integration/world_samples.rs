@@ -141,3 +141,53 @@ fn w80_every_verb_that_is_named_exists() {
         );
     }
 }
+
+/// The documents that people read: at the top, in `docs`, and beside what they are about.
+fn documents() -> Vec<(String, String)> {
+    let root = root();
+    let mut waiting = ["", "docs", "policies", "tests", "wit", "deploy"]
+        .map(|it| root.join(it))
+        .to_vec();
+    let mut documents = Vec::new();
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|it| it == "md") {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                documents.push((name, fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(documents.len() > 15, "{}", documents.len());
+    documents
+}
+
+/// A file or folder of this repository that a document names in code is there.
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let folders = ["host/", "policies/", "tests/", "docs/", "wit/", "deploy/"];
+    let is_path = |word: &str| {
+        folders.iter().any(|folder| word.starts_with(folder))
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+    };
+    let mut missing = Vec::new();
+    let mut found = 0;
+    // What is no longer where it was is what a changelog is about.
+    for (document, text) in documents()
+        .iter()
+        .filter(|(name, _)| name != "CHANGELOG.md")
+    {
+        let words =
+            text.split(|letter: char| letter.is_whitespace() || "`()[]\"',;|".contains(letter));
+        for word in words.filter(|word| is_path(word)) {
+            let path = word.trim_end_matches(['.', ':']);
+            found += 1;
+            if !root().join(path).exists() {
+                missing.push(format!("{document}: {path}"));
+            }
+        }
+    }
+    assert!(found > 50 && missing.is_empty(), "{found} {missing:#?}");
+}
