@@ -1,11 +1,10 @@
 //! The whole gateway as one value: what a server of your own embeds, and what the program is made around.
 //!
-//! A [`Builder`] takes the settings of every room, your application, who identifies clients, and optionally
-//! who ranks, who takes notes and where activity goes. Nothing runs before [`Embedded::start`].
+//! A [`Builder`] takes your application and, where they are needed, settings, an identification of clients, a
+//! ranker, a recorder and where activity goes. Nothing runs before [`Embedded::start`]. The first page of
+//! this crate has a gateway whose handler identifies clients; this one goes by the head of a request alone:
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use wastegate::embed::{Builder, Settings};
 //! use wastegate::gateway::DevIdentity;
 //! use wastegate::manager::NoApplication;
@@ -19,11 +18,7 @@
 //!     .settings(settings)
 //!     .build()?;
 //! embedded.start();
-//! let gateway = embedded.gateway.clone();
-//! let routes: axum::Router = axum::Router::new().route(
-//!     "/ws",
-//!     axum::routing::get(move |request| gateway.clone().upgrade(request)),
-//! );
+//! let routes = axum::Router::<()>::new().route_service("/ws", embedded.gateway.service());
 //! # drop(routes);
 //! assert!(embedded.stop().await, "nothing was connected");
 //! # Ok(())
