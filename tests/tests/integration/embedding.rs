@@ -286,9 +286,7 @@ async fn an_application_pins_and_evicts_its_managers() {
 
     // An eviction goes the way of all: the slot, the close code, `detached`, then `ended`. A pin does not
     // keep what its application wants gone.
-    futures_util::SinkExt::send(&mut a, "evict".into())
-        .await
-        .unwrap();
+    a.send("evict".into()).await.unwrap();
     assert_eq!(closed(&mut a).await, 4_003);
     until("the end", || application.notes.lock().len() == 3).await;
     assert_eq!(notes(), ["true", "a detached: evicted", "a ended: evicted"]);
@@ -304,9 +302,7 @@ async fn an_application_pins_and_evicts_its_managers() {
     assert_eq!(embedded.registry.created(), (3, 1));
 
     // And a client may be told not to come back by itself.
-    futures_util::SinkExt::send(&mut b, "ban".into())
-        .await
-        .unwrap();
+    b.send("ban".into()).await.unwrap();
     assert_eq!(closed(&mut b).await, 4_503);
     until("the end", || application.notes.lock().len() == 3).await;
     assert_eq!(

@@ -1,7 +1,6 @@
 //! Reading the settings again, on everything but the signal itself.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
