@@ -51,14 +51,15 @@ impl Rig {
         let clock = Clock::system();
         let world = World::new(clock.clone(), &scenario);
         let (tasks, mut rng) = (Tasks::new(), scenario.rng.clone());
-        let surroundings = Arc::new(Surroundings {
-            clock: clock.clone(),
-            config: scenario.manager.clone(),
-            application: Arc::new(Troubled {
-                world: world.clone(),
-            }),
-            activity: ActivitySink::disabled(),
-        });
+        let application = Troubled {
+            world: world.clone(),
+        };
+        let surroundings = Surroundings::new(
+            clock.clone(),
+            scenario.manager.clone(),
+            application.into(),
+            ActivitySink::disabled(),
+        );
         let (limits, health) = (scenario.limits.clone(), scenario.health.clone());
         let registry = Registry::new(limits, health.clone(), surroundings, tasks.clone());
         world.watch(&registry);

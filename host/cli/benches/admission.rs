@@ -56,26 +56,21 @@ impl Bench {
             .expect("a runtime");
         let _inside = tokio.enter();
         let (clock, tasks) = (Clock::system(), Tasks::new());
-        let surroundings = Surroundings {
-            clock: clock.clone(),
-            config: manager::Config {
+        let surroundings = Surroundings::new(
+            clock.clone(),
+            manager::Config {
                 attach_grace: std::time::Duration::ZERO,
                 ..manager::Config::default()
             },
-            application: Arc::new(Playground),
-            activity: ActivitySink::disabled(),
-        };
+            Playground.into(),
+            ActivitySink::disabled(),
+        );
         let limits = SlotLimits {
             managers_per_user: MANAGERS,
             ..SlotLimits::default()
         };
         let health = health::Config::default();
-        let registry = Registry::new(
-            limits,
-            health.clone(),
-            Arc::new(surroundings),
-            tasks.clone(),
-        );
+        let registry = Registry::new(limits, health.clone(), surroundings, tasks.clone());
         let table = TierTable::new(TierTable::default().rules(), 0, false).expect("a table");
         let cleaner = Cleaner::new(CleanerParts {
             registry: registry.clone(),

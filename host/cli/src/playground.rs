@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wastegate::manager::{Application, BoxFuture, Manager, Message, Peer};
+use wastegate::manager::{Application, Manager, Message, Peer};
 use wastegate_core::signals::DeviceClass;
 
 /// The longest that `/busy` keeps the manager's task.
@@ -24,30 +24,23 @@ a line that starts with // is sent as it is, without the first slash";
 pub struct Playground;
 
 impl Application for Playground {
-    fn message<'a>(
-        &'a self,
-        manager: &'a Arc<Manager>,
-        from: Peer,
-        message: Message,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let message = match &message {
-                Message::Text(text) if text.starts_with("//") => {
-                    Message::Text(text.as_str().get(1..).unwrap_or_default().into())
-                }
-                Message::Text(text) if text.starts_with('/') => {
-                    let answer = match Control::parse(text) {
-                        Ok(control) => control.obey(manager, &from).await,
-                        Err(error) => error,
-                    };
-                    reply(manager, &from, Message::Text(answer.into()));
-                    return;
-                }
-                Message::Text(_) | Message::Binary(_) => message,
-            };
-            reply(manager, &from, message.clone());
-            manager.broadcast(&message, Some(from.connection));
-        })
+    async fn message(&self, manager: &Arc<Manager>, from: Peer, message: Message) {
+        let message = match &message {
+            Message::Text(text) if text.starts_with("//") => {
+                Message::Text(text.as_str().get(1..).unwrap_or_default().into())
+            }
+            Message::Text(text) if text.starts_with('/') => {
+                let answer = match Control::parse(text) {
+                    Ok(control) => control.obey(manager, &from).await,
+                    Err(error) => error,
+                };
+                reply(manager, &from, Message::Text(answer.into()));
+                return;
+            }
+            Message::Text(_) | Message::Binary(_) => message,
+        };
+        reply(manager, &from, message.clone());
+        manager.broadcast(&message, Some(from.connection));
     }
 }
 

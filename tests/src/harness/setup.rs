@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wastegate::gateway::identity::{IdentityError, Mode};
 use wastegate::gateway::{DevIdentity, Identify, Naming, Reach};
-use wastegate::manager::Application;
+use wastegate::manager::SharedApplication;
 use wastegate::observe::config::JournalConfig;
 use wastegate_cli::app::{App, AppError};
 use wastegate_cli::config::{AdminListener, PolicySource, ProgramConfig};
@@ -40,7 +40,7 @@ pub fn identify(config: &ProgramConfig) -> Result<Arc<dyn Identify>, IdentityErr
 /// A gateway that is not started yet.
 pub struct Setup {
     config: ProgramConfig,
-    application: Arc<dyn Application>,
+    application: SharedApplication,
     files: TempDir,
 }
 
@@ -75,7 +75,7 @@ impl Setup {
         config.policy.deadline_large = Duration::from_secs(2);
         Self {
             config,
-            application: Arc::new(Playground),
+            application: Playground.into(),
             files: TempDir::new().unwrap(),
         }
     }
@@ -190,8 +190,8 @@ impl Setup {
 
     /// Another application than the playground.
     #[must_use]
-    pub fn application(mut self, application: Arc<dyn Application>) -> Self {
-        self.application = application;
+    pub fn application(mut self, application: impl Into<SharedApplication>) -> Self {
+        self.application = application.into();
         self
     }
 

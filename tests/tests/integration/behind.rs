@@ -1,7 +1,6 @@
 //! Backends of somebody else that say who they are and what they were told, and a gateway in front.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -60,7 +59,7 @@ pub(crate) fn in_front_of(upstreams: &[String]) -> Setup {
     let upstreams = upstreams.iter().map(|url| url.parse().unwrap()).collect();
     Setup::new()
         .short_goodbyes()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| config.gateway.upstream = upstreams)
 }
 

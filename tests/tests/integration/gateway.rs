@@ -1,7 +1,6 @@
 //! In front of a backend that knows nothing of us: frames are handed on as they are.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -75,7 +74,7 @@ pub(crate) async fn in_front_of(backend: SocketAddr, limit: u32) -> Server {
         .limit(limit)
         .impatient()
         .short_goodbyes()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| {
             config.gateway.upstream = vec![upstream.parse().unwrap()];
             // Nobody is believed in what it says of others.
@@ -303,7 +302,7 @@ async fn a_client_that_breaks_the_protocol_is_told_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_broke_the_protocol_is_hung_up_on() {
     let server = Setup::new()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| config.connection.close_deadline = Duration::from_secs(600));
     let backend = backend().await;
     let server = server

@@ -84,7 +84,7 @@ async fn in_front_of(backend: &Backend, grace: Duration) -> Server {
     let upstream = format!("ws://{}", backend.address).parse().unwrap();
     Setup::new()
         .short_goodbyes()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| {
             config.gateway.upstream = vec![upstream];
             config.gateway.upstream_grace = grace;

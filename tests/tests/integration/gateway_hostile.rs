@@ -6,7 +6,6 @@ mod backends;
 mod clients;
 mod memory;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,7 +30,7 @@ fn setup(backend: &Backend) -> Setup {
     let upstream = format!("ws://{}", backend.address);
     Setup::new()
         .impatient()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| {
             config.gateway.upstream = vec![upstream.parse().unwrap()];
             config.gateway.upstream_timeout = SLOWEST;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
-use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
+use wastegate::manager::{Application, Manager, ManagerEnd, Message, Peer};
 use wastegate::observe::PressureThresholds;
 use wastegate_tests::harness::program::{python, script};
 use wastegate_tests::harness::{Client, Program, Server, Setup, until};
@@ -31,20 +31,13 @@ impl Application for Fragile {
         );
     }
 
-    fn message<'a>(
-        &'a self,
-        manager: &'a Arc<Manager>,
-        from: Peer,
-        message: Message,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            assert!(
-                message != Message::Text("panic".into()),
-                "as it was told to"
-            );
-            // A client that is gone hears nothing.
-            let _ = manager.send(from.connection, message);
-        })
+    async fn message(&self, manager: &Arc<Manager>, from: Peer, message: Message) {
+        assert!(
+            message != Message::Text("panic".into()),
+            "as it was told to"
+        );
+        // A client that is gone hears nothing.
+        let _ = manager.send(from.connection, message);
     }
 
     fn ended(&self, manager: &Arc<Manager>, _: ManagerEnd) {
@@ -60,7 +53,7 @@ fn fragile() -> Setup {
     Setup::new()
         .limit(10)
         .short_goodbyes()
-        .application(Arc::new(Fragile))
+        .application(Fragile)
         .with(|config| {
             let stabilise = Duration::from_millis(50);
             config.observe.alerts.pressure =

@@ -20,6 +20,8 @@ mod demo;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod embedding;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod experiments;

@@ -78,7 +78,7 @@ impl Backend {
         let upstream = format!("ws://{}", self.address);
         Setup::new()
             .short_goodbyes()
-            .application(Arc::new(NoApplication))
+            .application(NoApplication)
             .with(|config| config.gateway.upstream = vec![upstream.parse().unwrap()])
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
+use wastegate::manager::{Application, Manager, ManagerEnd, Message, Peer};
 use wastegate_core::decision::{Fault, Standing};
 use wastegate_core::types::Tier::{Conservative, Force};
 use wastegate_tests::guests::guest;
@@ -168,16 +168,9 @@ impl Application for Sessions {
         self.open.lock().unwrap().insert(manager.key.to_string());
     }
 
-    fn message<'a>(
-        &'a self,
-        manager: &'a Arc<Manager>,
-        from: Peer,
-        message: Message,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            // A client that is gone hears nothing.
-            let _ = manager.send(from.connection, message);
-        })
+    async fn message(&self, manager: &Arc<Manager>, from: Peer, message: Message) {
+        // A client that is gone hears nothing.
+        let _ = manager.send(from.connection, message);
     }
 
     fn ended(&self, manager: &Arc<Manager>, _: ManagerEnd) {

@@ -1,5 +1,6 @@
 //! Applications that embed the gateway: what they are called with, and the example.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +10,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use wastegate::manager::{Application, BoxFuture, Manager, ManagerEnd, Message, Peer};
+use wastegate::manager::{Application, Manager, ManagerEnd, Message, Peer};
 use wastegate::tasks::Tasks;
 use wastegate_core::types::{CloseReason, ConnectionId};
 use wastegate_tests::harness::{Setup, until, within};
@@ -38,8 +39,8 @@ impl Application for Witness {
         self.calls.lock().push(Call::Attached(peer.connection));
     }
 
-    fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
-        Box::pin(async { panic!("as the test asks") })
+    async fn message(&self, _: &Arc<Manager>, _: Peer, _: Message) {
+        panic!("as the test asks")
     }
 
     fn detached(&self, _: &Arc<Manager>, peer: &Peer, reason: CloseReason) {
@@ -172,6 +173,7 @@ async fn w79_the_example_is_a_room_of_many_users() {
     embedded.start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     Tasks::new().spawn("embed", async move { axum::serve(listener, routes).await });
     let enter = async |user: &str| {
         let bearer = format!("Bearer {user}");
@@ -198,7 +200,8 @@ async fn w79_the_example_is_a_room_of_many_users() {
     say_and_hear(&mut [&mut bob, &mut ann, &mut tab], "from bob").await;
 
     // The limit is five rooms: of seven the quietest goes, and never the one that is pinned.
-    let pin = b"POST /keep/ann/general HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let pin = b"POST /keep/general HTTP/1.1\r\nhost: h\r\nauthorization: Bearer ann\r\nconnection: close\r\n\
+content-length: 0\r\n\r\n";
     let pinned = wastegate_tests::harness::http::exchange(address, pin).await;
     assert_eq!(pinned.unwrap().status, 200);
     let mut rooms = Vec::new();
@@ -215,6 +218,10 @@ async fn w79_the_example_is_a_room_of_many_users() {
         .collect();
     assert!(of_ann.contains(&"general".to_owned()), "{of_ann:?}");
     assert!(!of_ann.contains(&"one".to_owned()), "{of_ann:?}");
+
+    // Who says `/leave` is evicted, and the room does not hear of it.
+    bob.send(Frame::text("/leave")).await.unwrap();
+    assert_eq!(closed(&mut bob).await, 4_003);
     embedded.stop().await;
 }
 

@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use wastegate::manager::{Application, BoxFuture, Manager, Message, NoApplication, Peer};
+use wastegate::manager::{Application, Manager, Message, NoApplication, Peer};
 use wastegate_core::types::CloseReason;
 use wastegate_tests::harness::{Server, Setup, until, within};
 
@@ -21,7 +21,7 @@ use crate::world_backend::{backend, close, frame};
 async fn in_front(upstream: SocketAddr) -> Server {
     let upstream = format!("ws://{upstream}");
     Setup::new()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| {
             config.gateway.upstream = vec![upstream.parse().unwrap()];
             config.connection.close_deadline = Duration::from_millis(200);
@@ -241,7 +241,7 @@ async fn w33_a_close_that_no_backend_answers_is_answered_and_holds_no_place() {
     let upstream = format!("ws://{address}");
     let server = Setup::new()
         .limit(1)
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| {
             config.gateway.upstream = vec![upstream.parse().unwrap()];
             config.connection.backend_close = Duration::from_secs(2);
@@ -344,28 +344,21 @@ async fn b6_a_slow_backend_gets_all_that_its_client_said() {
 struct Talker;
 
 impl Application for Talker {
-    fn message<'a>(
-        &'a self,
-        manager: &'a Arc<Manager>,
-        from: Peer,
-        _: Message,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            for _ in 0..100 {
-                let message = Message::Binary(vec![7; 3_000].into());
-                manager.send(from.connection, message).unwrap();
-            }
-            for port in manager.ports() {
-                port.close(CloseReason::ApplicationClosed);
-            }
-        })
+    async fn message(&self, manager: &Arc<Manager>, from: Peer, _: Message) {
+        for _ in 0..100 {
+            let message = Message::Binary(vec![7; 3_000].into());
+            manager.send(from.connection, message).unwrap();
+        }
+        for port in manager.ports() {
+            port.close(CloseReason::ApplicationClosed);
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b6_what_the_built_in_application_sent_comes_before_its_close() {
     let server = Setup::new()
-        .application(Arc::new(Talker))
+        .application(Talker)
         .with(|config| {
             config.connection.close_deadline = Duration::from_millis(200);
             config.connection.stall_max = Duration::from_millis(1_500);

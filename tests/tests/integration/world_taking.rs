@@ -68,7 +68,7 @@ fn setup() -> Setup {
 async fn in_front(upstream: SocketAddr) -> Setup {
     let upstream = format!("ws://{upstream}");
     setup()
-        .application(Arc::new(NoApplication))
+        .application(NoApplication)
         .with(|config| config.gateway.upstream = vec![upstream.parse().unwrap()])
 }
 

@@ -15,7 +15,7 @@ use super::policies::Policies;
 use super::{acceptor, identify, key};
 use crate::config::{PolicySource, ProgramConfig};
 use wastegate::gateway::{DevIdentity, Gateway};
-use wastegate::manager::Application;
+use wastegate::manager::SharedApplication;
 use wastegate::observe::config::JournalConfig;
 use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::{self, journal};
@@ -25,7 +25,7 @@ use wastegate_core::types::Clock;
 use wastegate_files as files;
 
 /// Everything that would keep a server from starting, or from keeping what it is to keep.
-pub async fn check(config: &ProgramConfig, application: Arc<dyn Application>) -> Vec<AppError> {
+pub async fn check(config: &ProgramConfig, application: SharedApplication) -> Vec<AppError> {
     let mut problems = Vec::new();
     let identity = identify(config).map_err(AppError::from);
     let identity = match identity {

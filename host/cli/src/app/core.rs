@@ -18,7 +18,7 @@ use wastegate::cleanup::Cleaner;
 use wastegate::embed::{Builder, Embedded, Settings};
 use wastegate::gateway::{Gateway, Identify};
 use wastegate::health;
-use wastegate::manager::Application;
+use wastegate::manager::SharedApplication;
 use wastegate::observe::activity::ActivitySink;
 use wastegate::observe::journal::JournalThread;
 use wastegate::observe::metrics::MetricsRegistry;
@@ -59,17 +59,18 @@ impl Core {
     /// [`AppError`] with what to mend.
     pub async fn build(
         config: ProgramConfig,
-        application: Arc<dyn Application>,
+        application: impl Into<SharedApplication>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let (clock, mut metrics) = (Clock::system(), MetricsRegistry::new());
         let policies = Policies::build(&config, &clock, &mut metrics).await?;
+        let application = application.into();
         Self::with_policies(config, application, identify, policies, clock, metrics).await
     }
 
     pub(super) async fn with_policies(
         config: ProgramConfig,
-        application: Arc<dyn Application>,
+        application: SharedApplication,
         identify: Arc<dyn Identify>,
         policies: Policies,
         clock: Clock,
@@ -88,7 +89,8 @@ impl Core {
         let arms = Arms::new(experiments.clone(), policies.ranker.clone());
         let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
-        let embedded = Builder::with_identifiers(application, identifiers)
+        let embedded = Builder::new(application)
+            .identify(identifiers)
             .settings(Settings {
                 limits: config.limits,
                 manager: config.manager,

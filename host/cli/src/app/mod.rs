@@ -37,7 +37,7 @@ pub use recording::{Recording, WatchedEvent};
 use crate::config::{AdminListener, ProgramConfig};
 use wastegate::gateway::identity::{self, IdentityError};
 use wastegate::gateway::{self, Door, Identifiers, Identify, ListenerContext, tls};
-use wastegate::manager::Application;
+use wastegate::manager::SharedApplication;
 use wastegate::tasks::Tasks;
 use wastegate_control::admin;
 use wastegate_core::types::{Clock, chain};
@@ -88,7 +88,7 @@ impl App {
     /// [`AppError`] with what to mend: the policy, a journal's file, or an address.
     pub async fn build(
         config: ProgramConfig,
-        application: Arc<dyn Application>,
+        application: impl Into<SharedApplication>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
         let mut config = config;

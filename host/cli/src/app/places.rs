@@ -20,10 +20,13 @@ const PLAIN_MIN: usize = 8;
 const PLAIN_MAX: usize = 1 << 20;
 /// Of so many descriptors one is for each of these.
 const SHARE: usize = 16;
-/// Files and look-ups of names: a thirty-second of all, at the most and at the least. Hedged attempts at
-/// backends have as many of their own, where there are backends.
-const OTHERS_MAX: usize = 512;
+/// Of so many descriptors one is for files and look-ups of names, and one for an attempt at a second backend.
+const OTHERS_SHARE: usize = 64;
+/// Files and look-ups, at the most and at the least.
+const OTHERS_MAX: usize = 256;
 const OTHERS_MIN: usize = 8;
+/// Attempts at a second backend, at the least where the settings want so many.
+const HEDGES_MIN: usize = 4;
 /// What a start opens after it was counted what is open: listeners, journals, the runtime.
 const STARTS: usize = 16;
 /// Open descriptors where the system does not tell.
@@ -81,7 +84,7 @@ impl Places {
                 most: config.operators.connections_max,
                 beside: config.operators.probes_reserved,
             },
-            plain_wanted(config),
+            Wanted::of(config),
         );
         config.operators.connections_max = places.operators;
         config.gateway.upstream_hedges_max = places.hedges;
@@ -138,7 +141,7 @@ impl Places {
         each: usize,
         configured: usize,
         desks: Desks,
-        plain: usize,
+        Wanted { plain, hedges }: Wanted,
     ) -> Self {
         let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
@@ -148,8 +151,8 @@ impl Places {
         } = desks;
         let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
-        let others = (limit / SHARE / 2).clamp(OTHERS_MIN, OTHERS_MAX);
-        let hedges = if each > 1 { others } else { 0 };
+        let others = (limit / OTHERS_SHARE).clamp(OTHERS_MIN, OTHERS_MAX);
+        let hedges = hedges.min((limit / OTHERS_SHARE).max(HEDGES_MIN));
         let plain = plain.min((limit / SHARE).max(PLAIN_MIN));
         // Each has one of a backend while a request is under way.
         let reserve = open + STARTS + operators + probes + beside + others + hedges + 2 * plain;
@@ -178,16 +181,30 @@ fn descriptors_of_a_connection(config: &ProgramConfig) -> usize {
     1 + usize::from(has_backend) + usize::from(is_kept)
 }
 
-/// Connections whose requests are handed on, as many as the settings allow.
-fn plain_wanted(config: &ProgramConfig) -> usize {
-    let gateway = &config.gateway;
-    let http = &gateway.http;
-    if !gateway.hands_on() || http.style == Style::Refuse {
-        return 0;
-    }
-    match http.connections_max {
-        0 => PLAIN_MAX,
-        most => usize::try_from(most).unwrap_or(PLAIN_MAX),
+/// What the settings allow besides connections, where there are backends.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    /// Connections whose requests are handed on.
+    plain: usize,
+    /// Attempts at a second backend.
+    hedges: usize,
+}
+
+impl Wanted {
+    fn of(config: &ProgramConfig) -> Self {
+        let gateway = &config.gateway;
+        let hands_on = gateway.hands_on();
+        let plain = match gateway.http.connections_max {
+            _ if !hands_on || gateway.http.style == Style::Refuse => 0,
+            0 => PLAIN_MAX,
+            most => usize::try_from(most).unwrap_or(PLAIN_MAX),
+        };
+        let hedges = if hands_on {
+            gateway.upstream_hedges_max
+        } else {
+            0
+        };
+        Self { plain, hedges }
     }
 }
 
@@ -203,8 +220,10 @@ mod tests {
     #[test]
     fn there_is_always_something_left_for_the_rest() {
         for limit in [64, 128, 256, 1_024, 20_000, 1 << 20] {
-            for (each, plain) in [(1, 0), (2, 4_096), (3, PLAIN_MAX)] {
-                let places = Places::share(Some(limit), 12, each, 15_000, DESKS, plain);
+            for (each, plain, hedges) in [(1, 0, 0), (2, 4_096, 256), (3, PLAIN_MAX, 1 << 20)] {
+                let wanted = Wanted { plain, hedges };
+                let places = Places::share(Some(limit), 12, each, 15_000, DESKS, wanted);
+                assert!(hedges == 0 || places.hedges > 0, "{limit}: {places:?}");
                 let clients = places.connections * each;
                 let used = clients + places.reserve;
                 assert!(
@@ -217,8 +236,12 @@ mod tests {
 
     #[test]
     fn what_is_configured_stands_where_it_fits() {
-        let fits = |limit, each| Places::share(limit, 12, each, 15_000, DESKS, 0).connections;
-        let plain = |limit| Places::share(limit, 12, 2, 15_000, DESKS, 4_096).plain;
+        let share = |limit, each, plain, hedges| {
+            let wanted = Wanted { plain, hedges };
+            Places::share(limit, 12, each, 15_000, DESKS, wanted)
+        };
+        let fits = |limit, each| share(limit, each, 0, 256 * (each - 1)).connections;
+        let plain = |limit| share(limit, 2, 4_096, 256).plain;
         assert_eq!((plain(None), plain(Some(20_000))), (4_096, 1_250));
         assert_eq!(fits(None, 2), 15_000);
         assert_eq!(fits(Some(1 << 20), 2), 15_000);

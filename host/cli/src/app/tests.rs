@@ -1,7 +1,6 @@
 //! Reading the settings again, on everything but the signal itself.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,7 +19,7 @@ async fn a_reload_takes_every_live_key_over() {
     let mut config = old.clone();
     // The policy does not have the parameter.
     config.ranking.params.clear();
-    let application = Arc::new(NoApplication);
+    let application = NoApplication;
     let core = Core::build(config, application, identify(old).unwrap()).await;
     let core = core.unwrap();
     for change in changes.iter().filter(|change| change.is_live) {
@@ -40,7 +39,7 @@ async fn new_connections_have_the_new_limits_of_request_heads() {
     let mut stricter = config.clone();
     stricter.gateway.headers_max = 16;
     let identity = identify(&config).unwrap();
-    let app = App::build(config, Arc::new(NoApplication), identity.clone()).await;
+    let app = App::build(config, NoApplication, identity.clone()).await;
     let app = app.unwrap();
     let (address, gateway) = (app.address().unwrap(), app.core().gateway().clone());
     let (asked, stop) = (Notify::new(), Notify::new());

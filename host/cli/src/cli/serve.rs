@@ -11,7 +11,7 @@ use crate::app::{self, App, AppError};
 use crate::config::{self, LoadedConfig, ProgramConfig, Reread, Sources};
 use crate::playground::Playground;
 use wastegate::gateway::Identify;
-use wastegate::manager::{Application, NoApplication};
+use wastegate::manager::{NoApplication, SharedApplication};
 use wastegate::observe::logging;
 pub(super) use wastegate_core::types::chain;
 
@@ -111,11 +111,11 @@ async fn serve(
 }
 
 /// What runs behind the gateway.
-pub(super) fn application(config: &ProgramConfig) -> Arc<dyn Application> {
+pub(super) fn application(config: &ProgramConfig) -> SharedApplication {
     if config.gateway.hands_on() {
-        Arc::new(NoApplication)
+        NoApplication.into()
     } else {
-        Arc::new(Playground)
+        Playground.into()
     }
 }
 

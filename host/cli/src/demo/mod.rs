@@ -22,7 +22,7 @@ use crate::playground::Playground;
 use wastegate::cleanup::TierRun;
 use wastegate::gateway::DevIdentity;
 use wastegate::gateway::upstream::Upstream;
-use wastegate::manager::{Application, NoApplication};
+use wastegate::manager::{NoApplication, SharedApplication};
 use wastegate::tasks::Tasks;
 use wastegate_core::decision::VictimOutcome;
 use wastegate_core::types::time::whole_ms;
@@ -136,9 +136,9 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     // The story is about the tiers: what is lent for a while would end it before the last of them.
     config.limits.temporary_slots = 0;
     config.gateway.upstream = options.upstream.iter().cloned().collect();
-    let application: Arc<dyn Application> = match options.upstream {
-        None => Arc::new(Playground),
-        Some(_) => Arc::new(NoApplication),
+    let application: SharedApplication = match options.upstream {
+        None => Playground.into(),
+        Some(_) => NoApplication.into(),
     };
     let app = App::build(config, application, Arc::new(DevIdentity::default())).await?;
     let address = app.address()?;

@@ -308,9 +308,8 @@ async fn evict(
     let Some(manager) = admin.find(&user, &key) else {
         return not_found("no such manager");
     };
-    let (cause, registry) = (EvictionCause::Requested, &admin.registry);
-    let ports = registry.evict(&manager.user, &manager.key, manager.id, cause, |_| true);
-    Json(json!({ "evicted": ports.is_some() })).into_response()
+    let evicted = manager.evict(EvictionCause::Requested);
+    Json(json!({ "evicted": evicted })).into_response()
 }
 
 impl Admin {

@@ -1,11 +1,10 @@
 //! The whole gateway as one value: what a server of your own embeds, and what the program is made around.
 //!
-//! A [`Builder`] takes the settings of every room, your application, who identifies clients, and optionally
-//! who ranks, who takes notes and where activity goes. Nothing runs before [`Embedded::start`].
+//! A [`Builder`] takes your application and, where they are needed, settings, an identification of clients, a
+//! ranker, a recorder and where activity goes. Nothing runs before [`Embedded::start`]. The first page of
+//! this crate has a gateway whose handler identifies clients; this one goes by the head of a request alone:
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use wastegate::embed::{Builder, Settings};
 //! use wastegate::gateway::DevIdentity;
 //! use wastegate::manager::NoApplication;
@@ -14,15 +13,12 @@
 //! # async fn main() -> Result<(), wastegate::embed::BuildError> {
 //! let mut settings = Settings::default();
 //! settings.limits.managers_per_user = 5;
-//! let embedded = Builder::new(Arc::new(NoApplication), Arc::new(DevIdentity::default()))
+//! let embedded = Builder::new(NoApplication)
+//!     .identify(DevIdentity::default())
 //!     .settings(settings)
 //!     .build()?;
 //! embedded.start();
-//! let gateway = embedded.gateway.clone();
-//! let routes: axum::Router = axum::Router::new().route(
-//!     "/ws",
-//!     axum::routing::get(move |request| gateway.clone().upgrade(request)),
-//! );
+//! let routes = axum::Router::<()>::new().route_service("/ws", embedded.gateway.service());
 //! # drop(routes);
 //! assert!(embedded.stop().await, "nothing was connected");
 //! # Ok(())
@@ -40,6 +36,7 @@ mod rules;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRef;
 use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::Clock;
@@ -51,9 +48,9 @@ use self::drain::Drain;
 use crate::admission::{self, Admission};
 use crate::cleanup::{self, Cleaner, PressureBook, Recorder, Silent};
 use crate::connection::{self, ConnectionContext};
-use crate::gateway::{self, Gateway, Identifiers, Identify};
+use crate::gateway::{self, Gateway, Identifiers};
 use crate::health;
-use crate::manager::{self, Application, Surroundings};
+use crate::manager::{self, SharedApplication, Surroundings};
 use crate::observe::activity::ActivitySink;
 use crate::observe::alerts::PressureThresholds;
 use crate::registry::{self, Registry};
@@ -125,7 +122,7 @@ fn lines(faults: &[SettingsFault]) -> String {
 #[must_use]
 pub struct Builder {
     settings: Settings,
-    application: Arc<dyn Application>,
+    application: SharedApplication,
     identify: Identifiers,
     ranker: Arc<dyn Ranker>,
     recorder: Arc<dyn Recorder>,
@@ -134,22 +131,26 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// For an application, whose clients are identified so.
-    pub fn new(application: Arc<dyn Application>, identify: Arc<dyn Identify>) -> Self {
-        Self::with_identifiers(application, Identifiers::from(identify))
-    }
-
-    /// For an application where routes have ways of their own to identify clients.
-    pub fn with_identifiers(application: Arc<dyn Application>, identify: Identifiers) -> Self {
+    /// For an application: any [`Application`](manager::Application), or [`NoApplication`](manager::NoApplication)
+    /// in front of backends.
+    pub fn new(application: impl Into<SharedApplication>) -> Self {
         Self {
             settings: Settings::default(),
-            application,
-            identify,
+            application: application.into(),
+            identify: Identifiers::default(),
             ranker: Arc::new(BuiltIn),
             recorder: Arc::new(Silent),
             activity: ActivitySink::disabled(),
             clock: Clock::system(),
         }
+    }
+
+    /// What identifies the client of a request where no handler of yours does: for [`Gateway::upgrade`],
+    /// [`Gateway::service`] and [`Gateway::router`]. Without it those refuse every client with 403, and
+    /// only handlers that take an [`Upgrade`](gateway::Upgrade) let clients in.
+    pub fn identify(self, identify: impl Into<Identifiers>) -> Self {
+        let identify = identify.into();
+        Self { identify, ..self }
     }
 
     /// By these settings instead of the defaults.
@@ -203,12 +204,8 @@ impl Builder {
             settings.manager.reconnect_grace = settings.gateway.upstream_grace;
         }
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
-        let surroundings = Arc::new(Surroundings {
-            clock: clock.clone(),
-            config: settings.manager,
-            application,
-            activity,
-        });
+        let surroundings =
+            Surroundings::new(clock.clone(), settings.manager, application, activity);
         let registry = Registry::new(
             settings.limits,
             settings.health.clone(),
@@ -289,6 +286,13 @@ pub struct Embedded {
     pub tasks: Tasks,
     /// What keeps the background workers running.
     pub supervisor: Supervisor,
+}
+
+/// An [`Embedded`] as the state of a router: handlers may take an [`Upgrade`](gateway::Upgrade).
+impl FromRef<Embedded> for Arc<Gateway> {
+    fn from_ref(embedded: &Embedded) -> Self {
+        embedded.gateway.clone()
+    }
 }
 
 impl Embedded {

@@ -85,7 +85,7 @@ pub struct Config {
     pub upstream_timeout: Duration,
     /// Attempts beside another one that has not answered in its share of the time, of all clients at once. Each
     /// has a descriptor. Beyond it the one that has not answered is given up before the next backend is asked.
-    /// Not a setting of the file: the program derives it from its descriptors. 256.
+    /// 256.
     pub upstream_hedges_max: usize,
     /// Answers to an upgrade that say that a backend is sick: it is left alone for a while, and the next
     /// one is asked. 502, 503, 504.

@@ -13,7 +13,8 @@ use super::caps::Cap;
 use super::handshake::{BadHandshake, has_host, has_token};
 use super::http::{self, Style};
 use super::passage::OnPassage;
-use super::{Gateway, Rules, peer, refuse, upgrade};
+use super::upgrade::Opening;
+use super::{Gateway, Rules, peer, refuse};
 use crate::observe::metrics::Label;
 
 /// Answers a request by the route that it takes.
@@ -33,7 +34,10 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         return refuse::nowhere(rules.routes.all().map(|route| route.name()));
     };
     let Some(upstreams) = upstreams else {
-        return upgrade::answer(gateway, rules, route, parts).await;
+        return match Opening::check(gateway, rules, route, parts) {
+            Ok(opening) => opening.answer().await,
+            Err(refusal) => *refusal,
+        };
     };
     // HTTP/1.0 has hosts only by custom: there may be none, but not two.
     let may_lack = parts.version == Version::HTTP_10 && !parts.headers.contains_key(HOST);
@@ -49,21 +53,22 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     http::pass(gateway, rules, &route, &upstreams, (parts, body)).await
 }
 
-/// Answers an upgrade of an application that embeds us and has chosen the path by itself.
-pub(super) async fn upgrade(gateway: Arc<Gateway>, request: Request) -> Response {
+/// Opens an upgrade of an application that embeds us and has chosen the path by itself: it is charged to
+/// its client and its handshake is checked, or this is its refusal.
+pub(super) fn open(gateway: Arc<Gateway>, mut parts: Parts) -> Result<Opening, Box<Response>> {
     let rules = gateway.rules.load_full();
-    let (mut parts, _) = request.into_parts();
     peer::find(&mut parts, &rules.config.trusted_proxies);
     if let Err(cap) = charge(&gateway, &rules, &parts, false) {
-        return refuse::too_fast(cap);
+        return Err(Box::new(refuse::too_fast(cap)));
     }
     let route = rules.routes.find(&parts);
     let usual = rules.routes.usual().filter(|_| !rules.config.hands_on());
     let Some(route) = route.or(usual).cloned() else {
         gateway.metrics.unrouted.inc();
-        return refuse::nowhere(rules.routes.all().map(|route| route.name()));
+        let places = rules.routes.all().map(|route| route.name());
+        return Err(Box::new(refuse::nowhere(places)));
     };
-    upgrade::answer(gateway, rules, route, parts).await
+    Opening::check(gateway, rules, route, parts)
 }
 
 /// Charges a request to its client, wherever it stands behind trusted proxies, unless the door has charged

@@ -24,6 +24,7 @@ mod attach;
 pub mod authority;
 mod config;
 mod door;
+mod extract;
 mod front;
 mod hello;
 mod hop;
@@ -39,6 +40,7 @@ mod refused;
 mod request_digest;
 mod resting;
 mod resume;
+mod service;
 mod site;
 mod spare;
 mod upgrade;
@@ -66,12 +68,14 @@ use crate::tasks::Tasks;
 
 pub use config::{Config, RefusalStyle, WithoutBackend};
 pub use door::Door;
+pub use extract::{Upgrade, UpgradeRefusal};
 pub use identity::{
     DevIdentity, Identified, Identifiers, Identify, Identity, Naming, Reach, Unidentified,
 };
 pub use listener::{ListenerContext, serve};
 pub use metrics::Metrics;
 pub use places::{ConnectionSlot, Places};
+pub use service::GatewayService;
 
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";
@@ -251,22 +255,37 @@ impl Gateway {
         rules.routes.all().flat_map(views).collect()
     }
 
-    /// Answers one upgrade request. This is the axum handler for applications that embed the
-    /// gateway: `Router::new().route("/ws", get(move |request| gateway.clone().upgrade(request)))`.
-    /// The server behind it must serve HTTP/1.1 with upgrades, as `axum::serve` does.
+    /// Answers one upgrade request for the client that [`Builder::identify`](crate::embed::Builder::identify)
+    /// finds. The server around it must serve HTTP/1.1 with upgrades, as `axum::serve` does.
+    ///
+    /// A handler that knows its client by extractors of its own takes an [`Upgrade`] instead.
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
         let gateway = self.clone();
-        let response = front::upgrade(self, request).await;
-        gateway.refusals.note(&response, &gateway.session.clock);
-        response
+        let (parts, _) = request.into_parts();
+        let response = match front::open(self, parts) {
+            Ok(opening) => opening.answer().await,
+            Err(refusal) => *refusal,
+        };
+        gateway.noted(response)
     }
 
     /// Answers any request, by the route that it takes.
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         let gateway = self.clone();
         let response = front::answer(self, request).await;
-        gateway.refusals.note(&response, &gateway.session.clock);
+        gateway.noted(response)
+    }
+
+    /// A response on its way out; the log hears of it if it refuses.
+    fn noted(&self, response: Response) -> Response {
+        self.refusals.note(&response, &self.session.clock);
         response
+    }
+
+    /// [`upgrade`](Self::upgrade) as a tower service, for `Router::route_service` and for layers.
+    #[must_use]
+    pub fn service(self: &Arc<Self>) -> GatewayService {
+        GatewayService::new(self.clone())
     }
 
     /// A router that answers every request by the routes of the configuration: hands it on, upgrades,

@@ -29,119 +29,132 @@ use crate::admission::{self, AdmissionSeat, Denied, Displace, Newcomer, Ticket};
 use crate::registry::Permit;
 use wastegate_core::types::{ManagerKey, UserId};
 
-/// Answers one request that leads to a route.
-pub(super) async fn answer(
-    gateway: Arc<Gateway>,
+/// An upgrade whose handshake is accepted, and whose client is not known yet.
+pub(super) struct Opening {
+    pub(super) gateway: Arc<Gateway>,
     rules: Arc<Rules>,
     route: Arc<Route>,
-    mut parts: Parts,
-) -> Response {
-    let handshake = match Handshake::check(&parts) {
-        Ok(handshake) => handshake,
-        Err(error) => {
-            gateway.metrics.handshakes_bad.inc();
-            return refuse::bad_handshake(&error);
-        }
-    };
-    // As it came: what proves who it is will be taken out.
-    let keeps = !rules.config.upstream_grace.is_zero();
-    let request_digest = keeps.then(|| RequestDigest::of(&parts));
-    let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
-        Ok(identity) => identity,
-        Err(refusal) => return *refusal,
-    };
-    let passage = parts.extensions.remove::<OnPassage>();
-    let passage = passage.map(|OnPassage(passage)| passage);
-    let slot = match &passage {
-        None => None,
-        Some(passage) => {
-            // It is known who it is: no half-open handshake any more.
-            passage.settle();
-            let Some(slot) = passage.slot() else {
-                return refuse::no_place();
-            };
-            Some(slot)
-        }
-    };
-    let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
-        // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
-        return refuse::cannot_upgrade();
-    };
-    // Nothing of ours is said inside of a protocol between others.
-    let notices = handshake.notices && route.upstreams.is_none();
-    route.cut(&mut parts.uri);
-    let (user, key) = route.scope.names(&identity);
-    let (user, key) = (user.into_owned(), key.into_owned());
-    let incoming = Incoming {
-        from: peer::origin(&parts),
-        gateway,
-        rules,
-        route,
-        identity,
-        user,
-        key,
-        request_digest,
-        notices,
-        upgrade,
-        slot,
-        passage,
-    };
-    let admission = incoming.gateway.admission.clone();
-    let limit = incoming.route.scope.limit(&incoming.identity);
-    admission.set_limit(&incoming.user, limit);
-    if let Some(left) = incoming.hopeless() {
-        return refuse::no_backend(left);
-    }
-    let displace = incoming.displace();
-    let asked = admission.ask(incoming.newcomer(), displace).await;
-    let seat = match asked {
-        Ok(admission::SeatAnswer::Seat(seat)) => Ok(seat),
-        // A client that understands notices is told its place; for others the answer waits.
-        Ok(admission::SeatAnswer::Queued(ticket)) if notices => {
-            return incoming.accept(&handshake, Entry::Ticket(ticket));
-        }
-        Ok(admission::SeatAnswer::Queued(ticket)) => {
-            let newcomer = incoming.newcomer();
-            admission.wait_for_seat(ticket, newcomer, displace).await
-        }
-        Err(denied) => Err(denied),
-    };
-    match seat {
-        Ok(seat) => incoming.enter(&handshake, parts, seat).await,
-        Err(denied) => incoming.refuse(&handshake, denied),
-    }
+    /// Without what proves who its client is, once that is known: what a backend gets to see.
+    pub(super) parts: Parts,
+    handshake: Handshake,
+    /// The request as it came, where the backend's connection of a lost client is kept.
+    request_digest: Option<RequestDigest>,
 }
 
-/// Who it is, if the handshake is accepted at all.
-async fn welcome(
-    gateway: &Gateway,
-    rules: &Rules,
-    route: &Route,
-    parts: &mut Parts,
-) -> Result<Identity, Box<Response>> {
-    let identified = route.identify.identify(parts).await.and_then(|identity| {
-        let reserved = is_reserved(&identity).filter(|_| rules.routes.has_scopes());
-        reserved.map_or(Ok(identity), |name| Err(Unidentified::OfRoute(name)))
-    });
-    let identity = identified.map_err(|error| {
-        gateway.metrics.unidentified.inc();
-        Box::new(refuse::unidentified(&error))
-    })?;
-    let checked = origin::check(parts, &identity, &rules.config);
-    checked.map_err(|error| {
-        gateway.metrics.origins_refused.inc();
-        Box::new(refuse::origin(&error))
-    })?;
-    let now = gateway.session.clock.now();
-    let from = peer::origin(parts);
-    let who = from.map(|from| flap::Who::new(&identity, from));
-    let banned = who.and_then(|who| gateway.flapping.banned(&who, now));
-    match banned {
-        None => Ok(identity),
-        Some(left) => {
+impl Opening {
+    /// Checks the handshake of a request that leads to a route.
+    pub(super) fn check(
+        gateway: Arc<Gateway>,
+        rules: Arc<Rules>,
+        route: Arc<Route>,
+        parts: Parts,
+    ) -> Result<Self, Box<Response>> {
+        let handshake = Handshake::check(&parts).map_err(|error| {
+            gateway.metrics.handshakes_bad.inc();
+            Box::new(refuse::bad_handshake(&error))
+        })?;
+        // As it came: what proves who it is will be taken out.
+        let keeps = !rules.config.upstream_grace.is_zero();
+        let request_digest = keeps.then(|| RequestDigest::of(&parts));
+        Ok(Self {
+            gateway,
+            rules,
+            route,
+            parts,
+            handshake,
+            request_digest,
+        })
+    }
+
+    /// Answers it for the client that the route's identification finds.
+    pub(super) async fn answer(mut self) -> Response {
+        let identified = self.route.identify.identify(&mut self.parts).await;
+        match identified {
+            Ok(identity) => self.answer_as(identity).await,
+            Err(error) => self.unidentified(&error),
+        }
+    }
+
+    /// Answers it for a client that is known.
+    pub(super) async fn answer_as(mut self, identity: Identity) -> Response {
+        if let Err(refusal) = self.welcome(&identity) {
+            return *refusal;
+        }
+        let passage = self.parts.extensions.remove::<OnPassage>();
+        let passage = passage.map(|OnPassage(passage)| passage);
+        let slot = match &passage {
+            None => None,
+            Some(passage) => {
+                // It is known who it is: no half-open handshake any more.
+                passage.settle();
+                let Some(slot) = passage.slot() else {
+                    return refuse::no_place();
+                };
+                Some(slot)
+            }
+        };
+        let Some(upgrade) = self.parts.extensions.remove::<OnUpgrade>() else {
+            // Only a server without upgrades, e.g. one that embeds us wrongly, comes here.
+            return refuse::cannot_upgrade();
+        };
+        let Self {
+            gateway,
+            rules,
+            route,
+            mut parts,
+            handshake,
+            request_digest,
+        } = self;
+        // Nothing of ours is said inside of a protocol between others.
+        let notices = handshake.notices && route.upstreams.is_none();
+        route.cut(&mut parts.uri);
+        let (user, key) = route.scope.names(&identity);
+        let (user, key) = (user.into_owned(), key.into_owned());
+        let incoming = Incoming {
+            from: peer::origin(&parts),
+            gateway,
+            rules,
+            route,
+            identity,
+            user,
+            key,
+            request_digest,
+            notices,
+            upgrade,
+            slot,
+            passage,
+        };
+        incoming.ask(&handshake, parts).await
+    }
+
+    fn unidentified(&self, error: &Unidentified) -> Response {
+        self.gateway.metrics.unidentified.inc();
+        refuse::unidentified(error)
+    }
+
+    /// Whether a client that is known may ask for a slot.
+    fn welcome(&self, identity: &Identity) -> Result<(), Box<Response>> {
+        let Self {
+            gateway,
+            rules,
+            parts,
+            ..
+        } = self;
+        let reserved = is_reserved(identity).filter(|_| rules.routes.has_scopes());
+        if let Some(name) = reserved {
+            return Err(Box::new(self.unidentified(&Unidentified::OfRoute(name))));
+        }
+        origin::check(parts, identity, &rules.config).map_err(|error| {
+            gateway.metrics.origins_refused.inc();
+            Box::new(refuse::origin(&error))
+        })?;
+        let now = gateway.session.clock.now();
+        let who = peer::origin(parts).map(|from| flap::Who::new(identity, from));
+        let banned = who.and_then(|who| gateway.flapping.banned(&who, now));
+        banned.map_or(Ok(()), |left| {
             gateway.metrics.flapping.inc();
             Err(Box::new(refuse::flapping(left)))
-        }
+        })
     }
 }
 
@@ -176,6 +189,34 @@ pub(super) enum Entry {
 }
 
 impl Incoming {
+    /// Asks admission for a slot, and answers as it decides.
+    async fn ask(self, handshake: &Handshake, parts: Parts) -> Response {
+        let admission = self.gateway.admission.clone();
+        let limit = self.route.scope.limit(&self.identity);
+        admission.set_limit(&self.user, limit);
+        if let Some(left) = self.hopeless() {
+            return refuse::no_backend(left);
+        }
+        let displace = self.displace();
+        let asked = admission.ask(self.newcomer(), displace).await;
+        let seat = match asked {
+            Ok(admission::SeatAnswer::Seat(seat)) => Ok(seat),
+            // A client that understands notices is told its place; for others the answer waits.
+            Ok(admission::SeatAnswer::Queued(ticket)) if self.notices => {
+                return self.accept(handshake, Entry::Ticket(ticket));
+            }
+            Ok(admission::SeatAnswer::Queued(ticket)) => {
+                let newcomer = self.newcomer();
+                admission.wait_for_seat(ticket, newcomer, displace).await
+            }
+            Err(denied) => Err(denied),
+        };
+        match seat {
+            Ok(seat) => self.enter(handshake, parts, seat).await,
+            Err(denied) => self.refuse(handshake, denied),
+        }
+    }
+
     /// Who is asking, as admission sees it.
     pub(super) fn newcomer(&self) -> Newcomer<'_> {
         Newcomer {

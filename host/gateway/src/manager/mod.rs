@@ -11,6 +11,7 @@ mod application;
 mod backlog;
 mod mailbox;
 mod outbox;
+mod pin;
 mod port;
 mod unit;
 mod view;
@@ -23,11 +24,13 @@ mod tests;
 /// How long a manager lives without a connection.
 pub use wastegate_core::signals::Lifetimes as Config;
 
-pub use application::{Application, BoxFuture, ManagerEnd, Message, NoApplication, Peer};
+pub use application::{Application, ManagerEnd, Message, NoApplication, Peer, SharedApplication};
 pub use backlog::Backlog;
 pub use mailbox::{Delivery, Mailbox, NoopProbe};
 pub use outbox::{Outbox, Queued, SendError};
+pub use pin::PinError;
 pub use port::{EndReport, PlaceGuard, Port};
+pub(crate) use unit::Slots;
 pub use unit::{AttachError, Left, Manager, Surroundings};
 pub use vitals::{PongStats, Vitals};
 pub use work::Work;

@@ -1,13 +1,15 @@
 //! The manager itself: who is attached, who is on the way, and how it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
-use super::application::{Application, Peer};
+use super::application::{Peer, SharedApplication};
 use super::mailbox::{Letter, Mailbox};
+use super::pin::PinError;
 use super::port::Port;
 use crate::observe::activity::{ActivityEvent, ActivitySink as ActivityStream};
 use wastegate_core::decision::Standing;
@@ -24,9 +26,48 @@ pub struct Surroundings {
     /// The room's settings.
     pub config: Config,
     /// The application that handles messages of clients.
-    pub application: Arc<dyn Application>,
+    pub application: SharedApplication,
     /// Where what happens is written down.
     pub activity: ActivityStream,
+    /// What gives the managers their slots. Weak, because it holds the managers.
+    slots: OnceLock<Weak<dyn Slots>>,
+}
+
+/// What gives managers their slots, as a manager knows it: the registry, which is above this room.
+pub(crate) trait Slots: Send + Sync {
+    /// Takes the slot away from that very manager and ends it. False if it holds none any more.
+    fn evict(&self, manager: &Manager, eviction: Eviction) -> bool;
+    /// Pins that very manager.
+    fn pin(&self, manager: &Manager, lasting: Duration) -> Result<(), PinError>;
+}
+
+impl Surroundings {
+    /// What the managers of one registry share.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        config: Config,
+        application: SharedApplication,
+        activity: ActivityStream,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            config,
+            application,
+            activity,
+            slots: OnceLock::new(),
+        })
+    }
+
+    /// Tells managers what gives them their slots; the first call holds.
+    pub(crate) fn slots_from(&self, slots: Weak<dyn Slots>) {
+        let _ = self.slots.set(slots);
+    }
+
+    /// What gives the managers their slots, while it is there.
+    pub(super) fn slots(&self) -> Option<Arc<dyn Slots>> {
+        self.slots.get()?.upgrade()
+    }
 }
 
 /// One unit that counts against its user's limit.
@@ -272,7 +313,7 @@ impl Manager {
     }
 
     /// The same by an eviction, which the activity stream names by its decision if there is one.
-    pub fn evict(&self, eviction: Eviction) -> Vec<Arc<Port>> {
+    pub(crate) fn end_by(&self, eviction: Eviction) -> Vec<Arc<Port>> {
         self.finish(eviction.reason(), eviction.decision)
     }
 

@@ -23,12 +23,12 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::health;
-use crate::manager::{Manager, Port, Surroundings};
+use crate::manager::{Manager, Port, Slots, Surroundings};
 use crate::observe::activity::ActivityEvent;
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Standing, TemporarySlots};
@@ -88,6 +88,19 @@ impl SlotEntry for Manager {
     }
 }
 
+/// How a manager's application reaches its slot.
+impl Slots for Registry {
+    fn evict(&self, manager: &Manager, eviction: Eviction) -> bool {
+        let (user, key) = (&manager.user, &manager.key);
+        let evicted = Self::evict(self, user, key, manager.id, eviction, |_| true);
+        evicted.is_some()
+    }
+
+    fn pin(&self, manager: &Manager, lasting: Duration) -> Result<(), PinError> {
+        self.pin_one(&manager.user, lasting, |other| other.id == manager.id)
+    }
+}
+
 impl Registry {
     /// An empty registry. Every manager's own task runs in `tasks`.
     #[must_use]
@@ -97,7 +110,7 @@ impl Registry {
         surroundings: Arc<Surroundings>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let registry = Arc::new(Self {
             history: History::new(limits.history_keys_max),
             limits,
             health,
@@ -109,7 +122,10 @@ impl Registry {
             tasks,
             created: AtomicU64::new(0),
             returned: AtomicU64::new(0),
-        })
+        });
+        let slots: Weak<Self> = Arc::downgrade(&registry);
+        registry.surroundings.slots_from(slots);
+        registry
     }
 
     /// Joins a user's manager of that key, or takes a slot for a new one.
@@ -153,7 +169,7 @@ impl Registry {
         let manager = self.table.remove_if(user, key, id, still)?;
         self.history
             .evicted(user, key, self.surroundings.clock.now());
-        let ports = manager.evict(eviction.into());
+        let ports = manager.end_by(eviction.into());
         self.freed.notify(user);
         Some(ports)
     }

@@ -11,20 +11,7 @@ use wastegate_core::signals::Pin;
 use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{ManagerKey, UserId};
 
-/// Why a manager could not be pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PinError {
-    /// The user has no manager of that key.
-    #[error("the user has no manager of that key")]
-    NoSuchManager,
-    /// The user's budget is spent.
-    #[error("the user already has {0} pinned managers, the limit; unpin one first")]
-    BudgetSpent(usize),
-    /// The time is longer than a pin may last.
-    #[error("a pin lasts at most {0:?}")]
-    TooLong(Duration),
-}
+pub use crate::manager::PinError;
 
 impl Registry {
     /// Pins a manager: nothing may evict it for so long.
@@ -32,6 +19,16 @@ impl Registry {
     /// # Errors
     /// [`PinError`] if there is none, the user's budget is spent, or the time is too long.
     pub fn pin(&self, user: &UserId, key: &ManagerKey, lasting: Duration) -> Result<(), PinError> {
+        self.pin_one(user, lasting, |manager| manager.key == *key)
+    }
+
+    /// Pins the manager of a user that `is_it` finds.
+    pub(super) fn pin_one(
+        &self,
+        user: &UserId,
+        lasting: Duration,
+        is_it: impl Fn(&Manager) -> bool,
+    ) -> Result<(), PinError> {
         let (now, config) = (self.surroundings.clock.now(), &self.surroundings.config);
         if lasting > config.pin_max {
             return Err(PinError::TooLong(config.pin_max));
@@ -39,7 +36,7 @@ impl Registry {
         let managers = self.table.of(user);
         let manager = managers
             .iter()
-            .find(|manager| manager.key == *key)
+            .find(|manager| is_it(manager))
             .ok_or(PinError::NoSuchManager)?;
         let pinned = || managers.iter().filter(|other| other.hints.is_pinned(now));
         if pinned().count() >= config.pins_per_user_max && !manager.hints.is_pinned(now) {

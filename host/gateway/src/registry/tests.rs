@@ -4,28 +4,26 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::*;
-use crate::manager::{self, Application, BoxFuture, Message, Peer};
+use crate::manager::{self, Application, Message, Peer};
 use wastegate_core::types::{Clock, DeviceId, EvictionCause};
 
 struct Silent;
 
 impl Application for Silent {
-    fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
-    }
+    async fn message(&self, _: &Arc<Manager>, _: Peer, _: Message) {}
 }
 
 fn registry(limits: SlotLimits) -> Arc<Registry> {
-    let surroundings = Surroundings {
-        clock: Clock::system(),
-        config: manager::Config::default(),
-        application: Arc::new(Silent),
-        activity: crate::observe::activity::ActivitySink::disabled(),
-    };
+    let surroundings = Surroundings::new(
+        Clock::system(),
+        manager::Config::default(),
+        Silent.into(),
+        crate::observe::activity::ActivitySink::disabled(),
+    );
     Registry::new(
         limits,
         health::Config::default(),
-        Arc::new(surroundings),
+        surroundings,
         Tasks::new(),
     )
 }

@@ -8,7 +8,7 @@ use super::peer::{self, Client, Peer};
 use crate::admission::{self, Admission, Admitted, Denied};
 use crate::cleanup::{self, Cleaner, CleanerParts, PressureBook};
 use crate::health;
-use crate::manager::{self, Application, BoxFuture, Manager, Message, Port, Surroundings};
+use crate::manager::{self, Application, Manager, Message, Port, SharedApplication, Surroundings};
 use crate::observe::activity::ActivitySink;
 use crate::registry::{Entrance, Permit, Registry, SlotLimits};
 use crate::tasks::{Supervisor, Tasks};
@@ -20,14 +20,7 @@ use wastegate_core::types::{Clock, CloseReason, DeviceId, ManagerKey, Tier, User
 pub(crate) struct Silent;
 
 impl Application for Silent {
-    fn message<'a>(
-        &'a self,
-        _: &'a Arc<Manager>,
-        _: manager::Peer,
-        _: Message,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
-    }
+    async fn message(&self, _: &Arc<Manager>, _: manager::Peer, _: Message) {}
 }
 
 /// What a world is made of. No temporary slots, no ration and no holds unless asked for.
@@ -38,7 +31,7 @@ pub(crate) struct Setup {
     pub(crate) cleanup: cleanup::Config,
     pub(crate) admission: admission::Config,
     pub(crate) ranker: Arc<dyn Ranker>,
-    pub(crate) application: Arc<dyn Application>,
+    pub(crate) application: SharedApplication,
 }
 
 impl Default for Setup {
@@ -57,7 +50,7 @@ impl Default for Setup {
             },
             admission: admission::Config::default(),
             ranker: Arc::new(BuiltIn),
-            application: Arc::new(Silent),
+            application: Silent.into(),
         }
     }
 }
@@ -85,12 +78,12 @@ impl Setup {
     /// Puts it together.
     pub(crate) fn build(self) -> World {
         let (clock, tasks, notes) = (Clock::system(), Tasks::new(), Arc::new(Notes::default()));
-        let surroundings = Arc::new(Surroundings {
-            clock: clock.clone(),
-            config: self.manager,
-            application: self.application,
-            activity: ActivitySink::disabled(),
-        });
+        let surroundings = Surroundings::new(
+            clock.clone(),
+            self.manager,
+            self.application,
+            ActivitySink::disabled(),
+        );
         let registry = Registry::new(
             self.limits,
             self.health.clone(),

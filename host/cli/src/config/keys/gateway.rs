@@ -143,6 +143,11 @@ pub(super) fn sections() -> Vec<Section> {
             /// time, the gateway asks the next one as well.
             live upstream_timeout_ms: millis(10, MINUTE) => d.rooms.gateway.upstream_timeout;
 
+            /// Parallel attempts at a second backend for clients whose first one has not answered yet, in
+            /// total. Without one, the gateway gives up the slow attempt first. The gateway uses at
+            /// most one for 64 file descriptors of the process.
+            restart upstream_hedges_max: count(0, MANY) => d.rooms.gateway.upstream_hedges_max;
+
             /// Answers to an upgrade that mean that the backend is unhealthy, as a refused
             /// connection or no answer does. The gateway then does not use it for a while and asks
             /// the next one. Other answers go to the client.

@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::*;
-use crate::manager::{BoxFuture, Peer};
+use crate::manager::Peer;
 use crate::registry::Permit;
 use crate::testing::{key, user};
 use wastegate_core::types::{EvictionCause, Tier};
@@ -148,8 +148,8 @@ async fn a_newer_connection_of_the_device_takes_over() {
 struct Panics;
 
 impl Application for Panics {
-    fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
-        Box::pin(async { panic!("as it was told to") })
+    async fn message(&self, _: &Arc<Manager>, _: Peer, _: Message) {
+        panic!("as it was told to")
     }
 }
 

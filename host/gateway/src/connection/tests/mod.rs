@@ -57,7 +57,7 @@ impl Default for Wiring {
 impl Wiring {
     fn with_application(application: impl Application) -> Self {
         let mut wiring = Self::default();
-        wiring.setup.application = Arc::new(application);
+        wiring.setup.application = application.into();
         wiring
     }
 

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::health::judge;
-use crate::manager::{BoxFuture, Peer};
+use crate::manager::Peer;
 use wastegate_core::types::Health;
 
 /// Handles a message whenever it is let.
@@ -18,11 +18,9 @@ struct Turnstile {
 struct Slow(Arc<Turnstile>);
 
 impl Application for Slow {
-    fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.0.turns.acquire().await.unwrap().forget();
-            self.0.handled.fetch_add(1, Ordering::Relaxed);
-        })
+    async fn message(&self, _: &Arc<Manager>, _: Peer, _: Message) {
+        self.0.turns.acquire().await.unwrap().forget();
+        self.0.handled.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -34,25 +34,18 @@ impl Application for Writes {
         self.0.note(&format!("attached {}", peer.device));
     }
 
-    fn message<'a>(
-        &'a self,
-        manager: &'a Arc<Manager>,
-        _: Peer,
-        message: Message,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let Message::Text(text) = message else { return };
-            self.0.note(&format!("message {text}"));
-            match text.as_str() {
-                "panic" => panic!("as it was told to"),
-                "hang" => std::future::pending().await,
-                "work" => {
-                    let _work = manager.begin_work();
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                }
-                _ => {}
+    async fn message(&self, manager: &Arc<Manager>, _: Peer, message: Message) {
+        let Message::Text(text) = message else { return };
+        self.0.note(&format!("message {text}"));
+        match text.as_str() {
+            "panic" => panic!("as it was told to"),
+            "hang" => std::future::pending().await,
+            "work" => {
+                let _work = manager.begin_work();
+                tokio::time::sleep(Duration::from_secs(60)).await;
             }
-        })
+            _ => {}
+        }
     }
 
     fn detached(&self, _: &Arc<Manager>, peer: &Peer, reason: CloseReason) {
@@ -69,7 +62,7 @@ impl Application for Writes {
 fn world() -> (World, Arc<Diary>) {
     let diary = Arc::new(Diary::default());
     let setup = Setup {
-        application: Arc::new(Writes(diary.clone())),
+        application: Writes(diary.clone()).into(),
         ..Setup::default()
     };
     (setup.build(), diary)

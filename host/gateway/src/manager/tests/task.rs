@@ -70,12 +70,12 @@ async fn a_hanging_handler_is_stuck() {
 async fn a_busy_manager_is_not_stuck() {
     struct Slow;
     impl Application for Slow {
-        fn message<'a>(&'a self, _: &'a Arc<Manager>, _: Peer, _: Message) -> BoxFuture<'a, ()> {
-            Box::pin(tokio::time::sleep(Duration::from_secs(9)))
+        async fn message(&self, _: &Arc<Manager>, _: Peer, _: Message) {
+            tokio::time::sleep(Duration::from_secs(9)).await;
         }
     }
     let setup = Setup {
-        application: Arc::new(Slow),
+        application: Slow.into(),
         ..Setup::default()
     };
     let world = setup.build();
