@@ -170,7 +170,7 @@ fn tell(
     }
     writeln!(out, "  same ranking      {}", share(found.identical))?;
     writeln!(out, "  same victims      {}", share(found.same_victims))?;
-    writeln!(out, "  other victims     {}", share(found.parted))?;
+    writeln!(out, "  other victims     {}", share(found.disagreed))?;
     for (candidate, count) in [a, b].into_iter().zip(found.faults) {
         if count > 0 {
             let (name, count) = (&candidate.name, share(count));
@@ -198,7 +198,7 @@ fn tell(
             )?;
         }
     }
-    if found.parted == 0 {
+    if found.disagreed == 0 {
         return Ok(());
     }
     explained(found, out)?;
@@ -206,10 +206,10 @@ fn tell(
         out,
         "\nmost harm first (responsive 4, protected 2, active just now 1 and less with time):"
     )?;
-    for (place, parting) in found.worst.iter().enumerate() {
-        disagreement::write(place + 1, parting, [a, b], out)?;
+    for (place, disagreement) in found.worst.iter().enumerate() {
+        disagreement::write(place + 1, disagreement, [a, b], out)?;
     }
-    let more = found.parted.saturating_sub(found.worst.len() as u64);
+    let more = found.disagreed.saturating_sub(found.worst.len() as u64);
     if more > 0 {
         writeln!(
             out,
@@ -263,7 +263,7 @@ fn json_difference(found: &PolicyDiff, [a, b]: [&DiffCandidate; 2], took_ms: f64
         "snapshots": found.snapshots,
         "same_ranking": found.identical,
         "same_victims": found.same_victims,
-        "other_victims": found.parted,
+        "other_victims": found.disagreed,
         "faults": { "a": faults_a, "b": faults_b },
         "not_compared": found.skipped,
         "not_recorded": { "a": missing(missing_a), "b": missing(missing_b) },

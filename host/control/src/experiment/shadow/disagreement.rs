@@ -1,4 +1,4 @@
-//! Where the one that decides and its shadow would take different managers, and what came of it.
+//! Where the active policy and its shadow choose different managers first, and what came of it.
 //!
 //! An eviction was wrong if the manager answered our Close or its user wanted it back; that is known of the
 //! one that went. Of the one that would have gone it is known when it is met again in a later question:
@@ -22,7 +22,7 @@ const USERS_MAX: usize = 100_000;
 
 /// A manager as a question showed it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DisagreementSide {
+pub struct ShadowChoice {
     #[serde(skip)]
     manager: ManagerId,
     #[serde(skip)]
@@ -41,7 +41,7 @@ pub struct DisagreementSide {
 
 /// One decision in which the active policy and the shadow chose another manager first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Disagreement {
+pub struct ShadowDisagreement {
     /// The decision, as its record calls it.
     pub decision: DecisionId,
     #[serde(skip)]
@@ -49,16 +49,17 @@ pub struct Disagreement {
     #[serde(skip)]
     user: UserId,
     /// The manager that the active policy put first.
-    pub live: DisagreementSide,
+    pub live: ShadowChoice,
     /// The manager that the shadow put first.
-    pub shadow: DisagreementSide,
+    pub shadow: ShadowChoice,
 }
 
 /// How disagreements came out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Outcomes {
     /// All that there were.
-    pub partings: u64,
+    #[serde(rename = "partings")]
+    pub disagreements: u64,
     /// One a user, both known: the one that decides was wrong and the shadow would not have been.
     pub live_only_wrong: u64,
     /// The other way round.
@@ -76,13 +77,13 @@ pub struct Outcomes {
 /// All that are followed.
 #[derive(Debug, Default)]
 pub(super) struct Disagreements {
-    open: VecDeque<Disagreement>,
+    open: VecDeque<ShadowDisagreement>,
     outcomes: Outcomes,
     users: HashSet<UserId>,
-    examples: Vec<Disagreement>,
+    examples: Vec<ShadowDisagreement>,
 }
 
-impl DisagreementSide {
+impl ShadowChoice {
     fn new(row: &Row) -> Self {
         Self {
             manager: row.manager,
@@ -97,24 +98,24 @@ impl DisagreementSide {
 }
 
 impl Disagreements {
-    /// They would take different managers.
-    pub(super) fn part(&mut self, question: &Question, live: u32, shadow: u32) {
+    /// They choose different managers first.
+    pub(super) fn add(&mut self, question: &Question, live: u32, shadow: u32) {
         let side = |row: u32| question.rows.get(row as usize);
         let (Some(live), Some(shadow)) = (side(live), side(shadow)) else {
             return;
         };
         self.settle(question.now);
-        self.outcomes.partings += 1;
+        self.outcomes.disagreements += 1;
         if self.open.len() >= FOLLOWED_MAX {
             self.open.pop_front();
             self.outcomes.not_counted += 1;
         }
-        self.open.push_back(Disagreement {
+        self.open.push_back(ShadowDisagreement {
             decision: question.decision,
             at: question.now,
             user: live.user.clone(),
-            live: DisagreementSide::new(live),
-            shadow: DisagreementSide::new(shadow),
+            live: ShadowChoice::new(live),
+            shadow: ShadowChoice::new(shadow),
         });
     }
 
@@ -128,7 +129,7 @@ impl Disagreements {
 
     /// A client wanted a victim back.
     pub(super) fn returned(&mut self, user: &UserId, key: &ManagerKey, away_ms: u64) {
-        let same = |it: &&mut Disagreement| it.user == *user && it.live.key == *key;
+        let same = |it: &&mut ShadowDisagreement| it.user == *user && it.live.key == *key;
         for disagreement in self.open.iter_mut().filter(same) {
             disagreement.live.wrong = Some(true);
             disagreement.live.wanted_after_ms.get_or_insert(away_ms);
@@ -166,7 +167,7 @@ impl Disagreements {
         }
     }
 
-    fn count(&mut self, disagreement: Disagreement) {
+    fn count(&mut self, disagreement: ShadowDisagreement) {
         let (Some(live), Some(shadow)) = (disagreement.live.wrong, disagreement.shadow.wrong)
         else {
             self.outcomes.unknown += 1;
@@ -195,8 +196,9 @@ impl Disagreements {
     }
 
     /// The worst examples first, those that are still followed among them.
-    pub(super) fn examples(&self) -> Vec<Disagreement> {
-        let mut all: Vec<Disagreement> = self.examples.iter().chain(&self.open).cloned().collect();
+    pub(super) fn examples(&self) -> Vec<ShadowDisagreement> {
+        let mut all: Vec<ShadowDisagreement> =
+            self.examples.iter().chain(&self.open).cloned().collect();
         by_harm(&mut all);
         all.truncate(EXAMPLES_MAX);
         all
@@ -204,11 +206,11 @@ impl Disagreements {
 }
 
 /// Where somebody was wronged first, the sooner wanted back the worse.
-fn by_harm(partings: &mut [Disagreement]) {
-    let wrongs = |it: &Disagreement| {
+fn by_harm(disagreements: &mut [ShadowDisagreement]) {
+    let wrongs = |it: &ShadowDisagreement| {
         u8::from(it.live.wrong != Some(true)) + u8::from(it.shadow.wrong == Some(true)) * 2
     };
-    partings.sort_by_key(|it| {
+    disagreements.sort_by_key(|it| {
         (
             wrongs(it),
             it.live.wanted_after_ms.unwrap_or(u64::MAX),

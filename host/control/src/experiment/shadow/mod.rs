@@ -219,14 +219,18 @@ impl Shadows {
             VictimOutcome::Spared | VictimOutcome::Released => return,
         };
         for shadow in self.live.load().iter() {
-            shadow.findings.lock().partings.ended(manager, echoed);
+            shadow.findings.lock().disagreements.ended(manager, echoed);
         }
     }
 
     /// A user wanted a victim back.
     pub fn returned(&self, user: &UserId, key: &ManagerKey, away_ms: u64) {
         for shadow in self.live.load().iter() {
-            shadow.findings.lock().partings.returned(user, key, away_ms);
+            shadow
+                .findings
+                .lock()
+                .disagreements
+                .returned(user, key, away_ms);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::agreement::Agreed;
-use super::disagreement::{Disagreement, Outcomes};
+use super::disagreement::{Outcomes, ShadowDisagreement};
 use super::{Shadow, ShadowRefused, ShadowSpec, Shadows};
 use wastegate_core::decision::PolicyRef;
 use wastegate_core::stats::counts::mcnemar;
@@ -50,7 +50,7 @@ pub struct ShadowView {
     /// How often a split of one-sided outcomes at least as uneven comes by chance (`McNemar`, exact).
     pub mcnemar_p: f64,
     /// Disagreements, the worst first.
-    pub examples: Vec<Disagreement>,
+    pub examples: Vec<ShadowDisagreement>,
     /// What this is and is not.
     pub note: &'static str,
 }
@@ -83,8 +83,8 @@ impl Shadows {
     fn view_of(&self, shadow: &Shadow) -> ShadowView {
         let now = self.clock.now();
         let mut findings = shadow.findings.lock();
-        findings.partings.settle(now);
-        let outcomes = findings.partings.outcomes();
+        findings.disagreements.settle(now);
+        let outcomes = findings.disagreements.outcomes();
         let asked = findings.asked;
         let mean = |sum: u64| sum.checked_div(asked).unwrap_or_default();
         ShadowView {
@@ -105,7 +105,7 @@ impl Shadows {
             agreement: findings.agreement.agreed(),
             mcnemar_p: mcnemar(outcomes.live_only_wrong, outcomes.shadow_only_wrong),
             outcomes,
-            examples: findings.partings.examples(),
+            examples: findings.disagreements.examples(),
             note: NOTE,
         }
     }

@@ -1,4 +1,4 @@
-//! The thread of one shadow: asks it, compares, remembers where they part.
+//! The thread of one shadow: asks it, compares, remembers where they disagree.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::Ask;
 use super::agreement::{Agreement, order};
 use super::disagreement::Disagreements;
-use wastegate_core::decision::{Question, Ranked};
+use wastegate_core::decision::{Disagreement, Question, Ranked};
 
 /// A question that was answered.
 pub(super) struct Task {
@@ -34,7 +34,7 @@ pub(super) struct Findings {
     pub(super) live_fuel: u64,
     pub(super) micros: u64,
     pub(super) agreement: Agreement,
-    pub(super) partings: Disagreements,
+    pub(super) disagreements: Disagreements,
 }
 
 pub(super) fn spawn(
@@ -58,7 +58,7 @@ impl Findings {
     fn add(&mut self, task: &Task, ranked: &Ranked) {
         let question = &task.question;
         self.asked += 1;
-        self.partings.seen_again(question);
+        self.disagreements.seen_again(question);
         let fuel = ranked.fuel.unwrap_or_default();
         self.fuel = self.fuel.saturating_add(fuel);
         self.fuel_most = self.fuel_most.max(fuel);
@@ -86,10 +86,9 @@ impl Findings {
             return;
         }
         self.agreement.add(&live, &shadow, question.needed);
-        if let (Some(&live), Some(&shadow)) = (live.first(), shadow.first())
-            && live != shadow
-        {
-            self.partings.part(question, live, shadow);
+        let first = Disagreement::of_rankings(&live, &shadow, 1);
+        if let (Some(&live), Some(&shadow)) = (first.only_a.first(), first.only_b.first()) {
+            self.disagreements.add(question, live, shadow);
         }
     }
 }
