@@ -155,7 +155,7 @@ fn compare(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
             page,
             "<tr><td><b>{}</b> <span class=\"note\">({role})</span><br><span class=\"note\">{}{events}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"note\">{}</td></tr>",
             finding.metric,
-            escape(finding.about),
+            escape(&finding.about),
             value(finding.control),
             value(finding.treatment),
             interval(finding),

@@ -16,8 +16,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use look::LOOK_EVERY;
-pub use view::ExperimentView;
 pub(super) use view::utc;
+pub use view::{ExperimentList, ExperimentView};
 
 use super::definition::ArmSpec;
 use super::entry::ArmKey;

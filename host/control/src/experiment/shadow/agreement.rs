@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use wastegate_core::decision::{Disagreement, Question, Ranking};
 use wastegate_core::stats::rank::{kendall_of_orders, rank_biased_overlap};
@@ -30,7 +30,7 @@ struct Mean {
 }
 
 /// The same as means, each with what it rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agreed {
     /// Decisions that both ranked, and in which there was a choice.
     pub compared: u64,

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::OUTCOME_WITHIN;
 use wastegate_core::decision::{Question, Row, Standing};
@@ -21,12 +21,8 @@ const EXAMPLES_MAX: usize = 20;
 const USERS_MAX: usize = 100_000;
 
 /// A manager as a question showed it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShadowChoice {
-    #[serde(skip)]
-    manager: ManagerId,
-    #[serde(skip)]
-    key: ManagerKey,
     /// How long it had been idle, ms.
     pub idle_ms: f64,
     /// What was believed of its peer.
@@ -40,14 +36,10 @@ pub struct ShadowChoice {
 }
 
 /// One decision in which the active policy and the shadow chose another manager first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShadowDisagreement {
     /// The decision, as its record calls it.
     pub decision: DecisionId,
-    #[serde(skip)]
-    at: Timestamp,
-    #[serde(skip)]
-    user: UserId,
     /// The manager that the active policy put first.
     pub live: ShadowChoice,
     /// The manager that the shadow put first.
@@ -55,7 +47,7 @@ pub struct ShadowDisagreement {
 }
 
 /// How disagreements came out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// All that there were.
     #[serde(rename = "partings")]
@@ -74,10 +66,22 @@ pub struct Outcomes {
     pub not_counted: u64,
 }
 
+/// One whose outcome is waited for, with what it is recognised by.
+#[derive(Debug)]
+struct Followed {
+    at: Timestamp,
+    user: UserId,
+    /// The manager that the active policy put first.
+    live: (ManagerId, ManagerKey),
+    /// The manager that the shadow put first.
+    shadow: ManagerId,
+    shown: ShadowDisagreement,
+}
+
 /// All that are followed.
 #[derive(Debug, Default)]
 pub(super) struct Disagreements {
-    open: VecDeque<ShadowDisagreement>,
+    open: VecDeque<Followed>,
     outcomes: Outcomes,
     users: HashSet<UserId>,
     examples: Vec<ShadowDisagreement>,
@@ -86,8 +90,6 @@ pub(super) struct Disagreements {
 impl ShadowChoice {
     fn new(row: &Row) -> Self {
         Self {
-            manager: row.manager,
-            key: row.key.clone(),
             idle_ms: row.signals[Signal::IdleMs],
             health: row.health,
             standing: row.standing,
@@ -110,29 +112,34 @@ impl Disagreements {
             self.open.pop_front();
             self.outcomes.not_counted += 1;
         }
-        self.open.push_back(ShadowDisagreement {
-            decision: question.decision,
+        self.open.push_back(Followed {
             at: question.now,
             user: live.user.clone(),
-            live: ShadowChoice::new(live),
-            shadow: ShadowChoice::new(shadow),
+            live: (live.manager, live.key.clone()),
+            shadow: shadow.manager,
+            shown: ShadowDisagreement {
+                decision: question.decision,
+                live: ShadowChoice::new(live),
+                shadow: ShadowChoice::new(shadow),
+            },
         });
     }
 
     /// What became of a victim.
     pub(super) fn ended(&mut self, manager: ManagerId, echoed: bool) {
-        for disagreement in self.open.iter_mut().filter(|it| it.live.manager == manager) {
-            let wrong = disagreement.live.wrong.unwrap_or_default() || echoed;
-            disagreement.live.wrong = Some(wrong);
+        for followed in self.open.iter_mut().filter(|it| it.live.0 == manager) {
+            let live = &mut followed.shown.live;
+            live.wrong = Some(live.wrong.unwrap_or_default() || echoed);
         }
     }
 
     /// A client wanted a victim back.
     pub(super) fn returned(&mut self, user: &UserId, key: &ManagerKey, away_ms: u64) {
-        let same = |it: &&mut ShadowDisagreement| it.user == *user && it.live.key == *key;
-        for disagreement in self.open.iter_mut().filter(same) {
-            disagreement.live.wrong = Some(true);
-            disagreement.live.wanted_after_ms.get_or_insert(away_ms);
+        let same = |it: &&mut Followed| it.user == *user && it.live.1 == *key;
+        for followed in self.open.iter_mut().filter(same) {
+            let live = &mut followed.shown.live;
+            live.wrong = Some(true);
+            live.wanted_after_ms.get_or_insert(away_ms);
         }
     }
 
@@ -140,16 +147,17 @@ impl Disagreements {
     pub(super) fn seen_again(&mut self, question: &Question) {
         let rows: HashMap<ManagerId, &Row> =
             question.rows.iter().map(|row| (row.manager, row)).collect();
-        for disagreement in &mut self.open {
-            let Some(row) = rows.get(&disagreement.shadow.manager) else {
+        for followed in &mut self.open {
+            let Some(row) = rows.get(&followed.shadow) else {
                 continue;
             };
-            if row.last_activity > disagreement.at {
-                disagreement.shadow.wrong = Some(true);
-                let after = whole_ms(row.last_activity.since(disagreement.at));
-                disagreement.shadow.wanted_after_ms.get_or_insert(after);
+            let shadow = &mut followed.shown.shadow;
+            if row.last_activity > followed.at {
+                shadow.wrong = Some(true);
+                let after = whole_ms(row.last_activity.since(followed.at));
+                shadow.wanted_after_ms.get_or_insert(after);
             } else {
-                disagreement.shadow.wrong.get_or_insert(false);
+                shadow.wrong.get_or_insert(false);
             }
         }
         self.settle(question.now);
@@ -160,20 +168,20 @@ impl Disagreements {
         while let Some(first) = self.open.front()
             && now.since(first.at) >= OUTCOME_WITHIN
         {
-            let Some(disagreement) = self.open.pop_front() else {
+            let Some(followed) = self.open.pop_front() else {
                 return;
             };
-            self.count(disagreement);
+            self.count(followed);
         }
     }
 
-    fn count(&mut self, disagreement: ShadowDisagreement) {
-        let (Some(live), Some(shadow)) = (disagreement.live.wrong, disagreement.shadow.wrong)
-        else {
+    fn count(&mut self, followed: Followed) {
+        let shown = followed.shown;
+        let (Some(live), Some(shadow)) = (shown.live.wrong, shown.shadow.wrong) else {
             self.outcomes.unknown += 1;
             return;
         };
-        if self.users.len() >= USERS_MAX || !self.users.insert(disagreement.user.clone()) {
+        if self.users.len() >= USERS_MAX || !self.users.insert(followed.user) {
             self.outcomes.not_counted += 1;
         } else {
             match (live, shadow) {
@@ -182,7 +190,7 @@ impl Disagreements {
                 (_, _) => self.outcomes.alike += 1,
             }
         }
-        self.examples.push(disagreement);
+        self.examples.push(shown);
         by_harm(&mut self.examples);
         self.examples.truncate(EXAMPLES_MAX);
     }
@@ -197,8 +205,8 @@ impl Disagreements {
 
     /// The worst examples first, those that are still followed among them.
     pub(super) fn examples(&self) -> Vec<ShadowDisagreement> {
-        let mut all: Vec<ShadowDisagreement> =
-            self.examples.iter().chain(&self.open).cloned().collect();
+        let open = self.open.iter().map(|followed| &followed.shown);
+        let mut all: Vec<ShadowDisagreement> = self.examples.iter().chain(open).cloned().collect();
         by_harm(&mut all);
         all.truncate(EXAMPLES_MAX);
         all

@@ -20,7 +20,11 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-pub use view::ShadowView;
+pub use view::{ShadowList, ShadowView};
+pub use {
+    agreement::Agreed,
+    disagreement::{Outcomes, ShadowChoice, ShadowDisagreement},
+};
 
 use self::worker::{Findings, Task};
 use super::definition::{ArmSpec, NAME_CHARS_MAX};

@@ -160,7 +160,7 @@ async fn faults_are_counted_by_kind_and_on_either_side() {
     shadows.offer(&question(1), &answer(&[0]));
     shadows.offer(&question(2), &ranked(Err(Fault::Saturated)));
     let view = after(&shadows, 2);
-    assert_eq!(view.faults, BTreeMap::from([("trap", 1)]));
+    assert_eq!(view.faults, BTreeMap::from([("trap".into(), 1)]));
     assert_eq!((view.live_faults, view.agreement.compared), (1, 0));
     assert!(view.last_fault.unwrap().contains("unreachable"));
 }

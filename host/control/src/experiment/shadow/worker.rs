@@ -1,5 +1,6 @@
 //! The thread of one shadow: asks it, compares, remembers where they disagree.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -24,7 +25,7 @@ pub(super) struct Findings {
     /// Questions that it was asked.
     pub(super) asked: u64,
     /// What went wrong, by kind.
-    pub(super) faults: BTreeMap<&'static str, u64>,
+    pub(super) faults: BTreeMap<Cow<'static, str>, u64>,
     /// The last of it.
     pub(super) last_fault: Option<String>,
     /// Questions for which the active policy gave no usable ranking.
@@ -70,7 +71,7 @@ impl Findings {
         let shadow = match &ranked.outcome {
             Ok(ranking) => order(ranking, question),
             Err(fault) => {
-                *self.faults.entry(fault.name()).or_default() += 1;
+                *self.faults.entry(fault.name().into()).or_default() += 1;
                 self.last_fault = Some(fault.to_string());
                 return;
             }
