@@ -56,7 +56,7 @@ pub(super) struct Places {
 
 /// What is configured for operators.
 #[derive(Debug, Clone, Copy)]
-struct Desks {
+struct OperatorSettings {
     /// Places, at the most.
     most: usize,
     /// Sockets beside them.
@@ -75,7 +75,7 @@ impl Places {
             open.map_or(OPEN_GUESSED, count),
             descriptors_of_a_connection(config),
             config.limits.connections_total,
-            Desks {
+            OperatorSettings {
                 most: config.operators.connections_max,
                 beside: config.operators.probes_reserved,
             },
@@ -134,15 +134,15 @@ impl Places {
         open: usize,
         each: usize,
         configured: usize,
-        desks: Desks,
+        settings: OperatorSettings,
         plain: usize,
     ) -> Self {
         let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
-        let Desks {
+        let OperatorSettings {
             most,
             beside: probes,
-        } = desks;
+        } = settings;
         let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
         let others = (limit / SHARE / 2).clamp(OTHERS_MIN, OTHERS_MAX);
@@ -190,7 +190,7 @@ fn plain_wanted(config: &ProgramConfig) -> usize {
 mod tests {
     use super::*;
 
-    const DESKS: Desks = Desks {
+    const OPERATORS: OperatorSettings = OperatorSettings {
         most: 256,
         beside: 8,
     };
@@ -199,7 +199,7 @@ mod tests {
     fn there_is_always_something_left_for_the_rest() {
         for limit in [64, 128, 256, 1_024, 20_000, 1 << 20] {
             for (each, plain) in [(1, 0), (2, 4_096), (3, PLAIN_MAX)] {
-                let places = Places::share(Some(limit), 12, each, 15_000, DESKS, plain);
+                let places = Places::share(Some(limit), 12, each, 15_000, OPERATORS, plain);
                 let clients = places.connections * each;
                 let used = clients + places.reserve;
                 assert!(
@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn what_is_configured_stands_where_it_fits() {
-        let fits = |limit, each| Places::share(limit, 12, each, 15_000, DESKS, 0).connections;
-        let plain = |limit| Places::share(limit, 12, 2, 15_000, DESKS, 4_096).plain;
+        let fits = |limit, each| Places::share(limit, 12, each, 15_000, OPERATORS, 0).connections;
+        let plain = |limit| Places::share(limit, 12, 2, 15_000, OPERATORS, 4_096).plain;
         assert_eq!((plain(None), plain(Some(20_000))), (4_096, 1_250));
         assert_eq!(fits(None, 2), 15_000);
         assert_eq!(fits(Some(1 << 20), 2), 15_000);

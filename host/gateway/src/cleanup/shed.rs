@@ -43,7 +43,7 @@ impl Cleaner {
         let open = ports.filter(|port| !port.is_closing());
         open.filter(|port| bad(self.prober.health(port, now)))
             .map(|port| {
-                let received_at = port.vitals.heard_at();
+                let received_at = port.vitals.received_at();
                 (port, received_at)
             })
             .collect()

@@ -104,7 +104,7 @@ impl Args {
 impl Comparison {
     /// Asks both and tells where they part.
     pub(in crate::cli) fn run(self, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-        let [a, b] = told_apart(self.candidates);
+        let [a, b] = with_distinct_names(self.candidates);
         let clock = Clock::system();
         let started = clock.now();
         let sides = [&a, &b].map(|candidate| DiffSubject {
@@ -125,7 +125,7 @@ impl Comparison {
 }
 
 /// Two of one name are told apart by their version, or by which came first.
-fn told_apart([mut a, mut b]: [DiffCandidate; 2]) -> [DiffCandidate; 2] {
+fn with_distinct_names([mut a, mut b]: [DiffCandidate; 2]) -> [DiffCandidate; 2] {
     if a.name == b.name {
         let versions = [&a, &b].map(|candidate| candidate.program.about().version.clone());
         let [of_a, of_b] = versions;
@@ -164,7 +164,7 @@ fn tell(
         units::milliseconds(took_ms)
     )?;
     for candidate in [a, b] {
-        if let Some(params) = subject::told_params(&candidate.program, &candidate.params) {
+        if let Some(params) = subject::params_in_words(&candidate.program, &candidate.params) {
             writeln!(out, "  {}: {params}", candidate.name)?;
         }
     }
@@ -223,12 +223,12 @@ fn tell(
 /// Which signals tell the victims apart, most often first.
 fn explained(found: &PolicyDiff, out: &mut dyn Write) -> io::Result<()> {
     let counts = by_count(found);
-    let told: Vec<String> = counts
+    let causes: Vec<String> = counts
         .iter()
         .map(|(signal, count)| format!("{} {}", signal.name(), units::thousands(*count)))
         .collect();
-    if !told.is_empty() {
-        writeln!(out, "  told apart best by  {}", told.join(", "))?;
+    if !causes.is_empty() {
+        writeln!(out, "  told apart best by  {}", causes.join(", "))?;
     }
     Ok(())
 }

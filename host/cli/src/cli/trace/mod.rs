@@ -241,30 +241,30 @@ fn save(trace: &Trace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<(
 #[derive(serde::Serialize)]
 struct Described<'a> {
     #[serde(flatten)]
-    told: &'a Description,
+    description: &'a Description,
     taken: Vec<Value>,
 }
 
-fn json(told: &Description, loaded: &LoadedTrace) -> serde_json::Result<String> {
+fn json(description: &Description, loaded: &LoadedTrace) -> serde_json::Result<String> {
     let taken = loaded.taken.iter();
     let taken = taken.map(|(path, taken)| json!({ "file": path, "as": taken }));
     serde_json::to_string(&Described {
-        told,
+        description,
         taken: taken.collect(),
     })
 }
 
-fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
+fn tell(description: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
     let count = units::thousands;
     writeln!(
         out,
         "{} events of {} users with {} managers on {} devices",
-        count(told.events),
-        count(told.users),
-        count(told.managers),
-        count(told.devices)
+        count(description.events),
+        count(description.users),
+        count(description.managers),
+        count(description.devices)
     )?;
-    if let (Some(from), Some(to)) = (told.from_ms, told.to_ms) {
+    if let (Some(from), Some(to)) = (description.from_ms, description.to_ms) {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a trace")]
         let span = to.saturating_sub(from) as f64;
         // What begins before that counts from its own beginning.
@@ -276,7 +276,7 @@ fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result
         let span = units::milliseconds(span);
         writeln!(out, "from {from} to {to} ms{dates}: {span}")?;
     }
-    let kinds: Vec<String> = told
+    let kinds: Vec<String> = description
         .kinds
         .iter()
         .map(|(kind, events)| format!("{kind} {}", count(*events)))
@@ -292,19 +292,19 @@ fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result
     writeln!(
         out,
         "managers of a user: {}",
-        quantiles(&told.managers_per_user, &units::plain)
+        quantiles(&description.managers_per_user, &units::plain)
     )?;
     writeln!(
         out,
         "accesses of a user: {}",
-        quantiles(&told.accesses_per_user, &units::plain)
+        quantiles(&description.accesses_per_user, &units::plain)
     )?;
-    let gaps = quantiles(&told.gaps_ms, &units::milliseconds);
+    let gaps = quantiles(&description.gaps_ms, &units::milliseconds);
     writeln!(out, "between two accesses of a manager: {gaps}")?;
-    if let (Some(over), Some(cap)) = (told.users_over_cap, cap) {
+    if let (Some(over), Some(cap)) = (description.users_over_cap, cap) {
         writeln!(out, "{} users wanted more than {cap} managers", count(over))?;
     }
-    for missing in &told.missing {
+    for missing in &description.missing {
         writeln!(out, "not told: {missing}")?;
     }
     Ok(())

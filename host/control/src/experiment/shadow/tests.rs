@@ -21,7 +21,7 @@ fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
 /// A house with one candidate.
 struct House(Ask);
 
-impl Backstage for House {
+impl ExperimentHost for House {
     fn prepare(&self, _: &ArmSpec, _: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         Err("no arms here".to_owned())
     }

@@ -151,15 +151,15 @@ fn a_compressed_journal_is_read_line_by_line() {
 #[test]
 fn an_activity_stream_is_told_apart_from_a_journal() {
     let line = br#"{"t_ms":1,"user":"a","key":"b","kind":"open"}"#;
-    let told = compared(&[("activity.ndjson", line)])
+    let report = compared(&[("activity.ndjson", line)])
         .unwrap_err()
         .to_string();
     assert!(
-        told.contains("give the decision journal (`observe.decisions.path`"),
-        "{told}"
+        report.contains("give the decision journal (`observe.decisions.path`"),
+        "{report}"
     );
     assert!(
-        told.contains("activity.ndjson:1:1: this is an activity stream"),
-        "{told}"
+        report.contains("activity.ndjson:1:1: this is an activity stream"),
+        "{report}"
     );
 }
