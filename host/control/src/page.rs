@@ -59,17 +59,17 @@ pub fn bars(rows: &[(&str, f64, String)]) -> String {
     }
     let mut drawn = String::new();
     let mut y = 0.0;
-    for (name, value, told) in rows {
+    for (name, value, shown) in rows {
         let width = if value.is_finite() {
             (value / most).max(0.0) * (TO - FROM)
         } else {
             0.0
         };
-        let (name, told, text_y) = (escape(name), escape(told), y + 16.0);
+        let (name, shown, text_y) = (escape(name), escape(shown), y + 16.0);
         drawn.push_str(&format!(
             "<text x=\"{:.0}\" y=\"{text_y:.0}\" text-anchor=\"end\">{name}</text>\
              <rect x=\"{FROM:.0}\" y=\"{y:.0}\" width=\"{width:.1}\" height=\"20\" fill=\"#3465a4\"/>\
-             <text x=\"{:.1}\" y=\"{text_y:.0}\">{told}</text>",
+             <text x=\"{:.1}\" y=\"{text_y:.0}\">{shown}</text>",
             FROM - 8.0,
             FROM + width + 8.0
         ));

@@ -79,7 +79,7 @@ fn dump(server: &Server) -> String {
         let ports = manager.ports();
         let vitals = ports.iter().map(|port| {
             (
-                port.vitals.heard_at(),
+                port.vitals.received_at(),
                 port.vitals.bytes(),
                 port.vitals.missed(),
                 port.outbox.queued(),

@@ -253,7 +253,7 @@ async fn w33_a_close_that_no_backend_answers_is_answered_and_holds_no_place() {
     stream.write_all(b"\x88\x82\0\0\0\0\x0f\xa1").await.unwrap();
     let manager = server.manager("ann", "slow").unwrap();
     until("its Close to be read", || {
-        manager.ports().iter().all(|port| port.has_said_goodbye())
+        manager.ports().iter().all(|port| port.has_left())
     })
     .await;
     let newcomer = server.enter("ann", "newcomer").await;

@@ -87,7 +87,9 @@ impl Auditor {
                 if ports.is_empty() || ports.iter().any(untold) {
                     return None;
                 }
-                let answered = ports.iter().any(|port| port.vitals.heard_at() >= started);
+                let answered = ports
+                    .iter()
+                    .any(|port| port.vitals.received_at() >= started);
                 Some(Audited { believed, answered })
             })
             .collect();

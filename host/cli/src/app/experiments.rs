@@ -10,7 +10,7 @@ use wastegate_control::experiment::definition::{ACTIVE, ArmSpec};
 use wastegate_control::experiment::entry::ArmKey;
 use wastegate_control::experiment::service::{ExperimentsContext, LOOK_EVERY, Noted};
 use wastegate_control::experiment::shadow::ShadowCandidate;
-use wastegate_control::experiment::{ArmCandidate, Backstage, Experiments, Shadows};
+use wastegate_control::experiment::{ArmCandidate, ExperimentHost, Experiments, Shadows};
 use wastegate_control::rollout::audit::{Note, What};
 use wastegate_control::rollout::source::PolicyName;
 use wastegate_control::rollout::{Actor, Rollout};
@@ -23,7 +23,7 @@ use wastegate_engine::policy::{Breakers, Policy, PolicyRanker, Runtime};
 /// The version of the contract with policies: of the package in `wit/policy.wit`.
 const CONTRACT: &str = "1.0.0";
 
-struct House {
+struct Host {
     rollout: Arc<Rollout>,
     runtime: Runtime,
     breakers: Breakers,
@@ -31,7 +31,7 @@ struct House {
     active: Arc<dyn Ranker>,
 }
 
-impl House {
+impl Host {
     fn active(&self, fingerprint: String) -> Result<ArmCandidate, String> {
         let active = self.rollout.active_for_admissions();
         let Some(id) = active.into_iter().flatten().next() else {
@@ -65,7 +65,7 @@ fn arm_candidate(
     }
 }
 
-impl Backstage for House {
+impl ExperimentHost for Host {
     fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         let fingerprint = self.fingerprint(arm);
         if arm.policy == ACTIVE {
@@ -157,16 +157,16 @@ pub(super) async fn open(
     clock: &Clock,
     pseudonyms: &Pseudonymizer,
 ) -> Result<(Arc<Experiments>, Arc<Shadows>), AppError> {
-    let house = Arc::new(House {
+    let host = Arc::new(Host {
         rollout: policies.rollout.clone(),
         runtime: policies.runtime.clone(),
         breakers: policies.breakers.clone(),
         clock: clock.clone(),
         active: policies.ranker.clone(),
     });
-    let shadows = Shadows::new(house.clone(), clock.clone());
+    let shadows = Shadows::new(host.clone(), clock.clone());
     let given = ExperimentsContext {
-        backstage: house,
+        host,
         clock: clock.clone(),
         pseudonyms: pseudonyms.clone(),
         node: config.server.node.clone(),

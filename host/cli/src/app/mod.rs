@@ -159,7 +159,7 @@ impl App {
             tls,
             admin,
             clients,
-            operators: desks,
+            operators: settings_of_operators,
         } = self;
         core.start();
         let (gateway, tasks) = (core.gateway().clone(), core.tasks().clone());
@@ -176,7 +176,7 @@ impl App {
         if let Some(listener) = admin {
             let serving = admin::AdminListenerContext {
                 router: core.admin_router(),
-                config: desks,
+                config: settings_of_operators,
                 gateway: gateway.clone(),
                 user_timeout,
                 clock: Clock::system(),

@@ -61,7 +61,7 @@ pub(super) struct Places {
 
 /// What is configured for operators.
 #[derive(Debug, Clone, Copy)]
-struct Desks {
+struct OperatorSettings {
     /// Places, at the most.
     most: usize,
     /// Sockets beside them.
@@ -80,7 +80,7 @@ impl Places {
             open.map_or(OPEN_GUESSED, count),
             descriptors_of_a_connection(config),
             config.limits.connections_total,
-            Desks {
+            OperatorSettings {
                 most: config.operators.connections_max,
                 beside: config.operators.probes_reserved,
             },
@@ -140,15 +140,15 @@ impl Places {
         open: usize,
         each: usize,
         configured: usize,
-        desks: Desks,
+        settings: OperatorSettings,
         Wanted { plain, hedges }: Wanted,
     ) -> Self {
         let known = limit;
         let limit = limit.unwrap_or(usize::MAX);
-        let Desks {
+        let OperatorSettings {
             most,
             beside: probes,
-        } = desks;
+        } = settings;
         let operators = (limit / SHARE).clamp(OPERATORS_MIN.min(most), most);
         let beside = (limit / SHARE).clamp(BESIDE_MIN, BESIDE_MAX);
         let others = (limit / OTHERS_SHARE).clamp(OTHERS_MIN, OTHERS_MAX);
@@ -212,7 +212,7 @@ impl Wanted {
 mod tests {
     use super::*;
 
-    const DESKS: Desks = Desks {
+    const OPERATORS: OperatorSettings = OperatorSettings {
         most: 256,
         beside: 8,
     };
@@ -222,7 +222,7 @@ mod tests {
         for limit in [64, 128, 256, 1_024, 20_000, 1 << 20] {
             for (each, plain, hedges) in [(1, 0, 0), (2, 4_096, 256), (3, PLAIN_MAX, 1 << 20)] {
                 let wanted = Wanted { plain, hedges };
-                let places = Places::share(Some(limit), 12, each, 15_000, DESKS, wanted);
+                let places = Places::share(Some(limit), 12, each, 15_000, OPERATORS, wanted);
                 assert!(hedges == 0 || places.hedges > 0, "{limit}: {places:?}");
                 let clients = places.connections * each;
                 let used = clients + places.reserve;
@@ -238,7 +238,7 @@ mod tests {
     fn what_is_configured_stands_where_it_fits() {
         let share = |limit, each, plain, hedges| {
             let wanted = Wanted { plain, hedges };
-            Places::share(limit, 12, each, 15_000, DESKS, wanted)
+            Places::share(limit, 12, each, 15_000, OPERATORS, wanted)
         };
         let fits = |limit, each| share(limit, each, 0, 256 * (each - 1)).connections;
         let plain = |limit| share(limit, 2, 4_096, 256).plain;

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Terminal;
+use super::failure::Failure;
 use super::serve::{EX_UNAVAILABLE, application, chain};
 use crate::app::{self, AppError};
 use crate::config::{self, ConfigError, Environment, Override, ProgramConfig, Sources};
@@ -107,10 +108,7 @@ impl SourceArgs {
 
 impl Args {
     /// Does it.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
             Verb::Check(ask) => ask.check(terminal),
             Verb::Show(ask) => ask.show(terminal),
@@ -123,11 +121,9 @@ impl Args {
 }
 
 impl Ask {
-    fn check(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    fn check(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
         let sources = self
             .sources
@@ -138,7 +134,7 @@ impl Ask {
                 writeln!(out, "{}", problems(&error))?;
                 return Ok(ExitCode::from(EX_CONFIG));
             }
-            Err(error) => return refuse(&error, err),
+            Err(error) => return Err(error.into()),
         };
         let wrong = beyond_settings(&loaded.config)?;
         if self.json {
@@ -151,9 +147,8 @@ impl Ask {
         } else if wrong.is_empty() {
             writeln!(out, "the configuration is fine")?;
         } else {
-            for error in &wrong {
-                writeln!(err, "error: {}", chain(error))?;
-            }
+            let sentences = wrong.iter().map(|error| chain(error));
+            return Err(Failure::all(sentences).code(EX_UNAVAILABLE));
         }
         Ok(if wrong.is_empty() {
             ExitCode::SUCCESS
@@ -162,33 +157,21 @@ impl Ask {
         })
     }
 
-    fn show(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    fn show(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
         let sources = self
             .sources
             .sources(environment, self.shorthands.overrides());
-        match config::load(sources) {
-            Ok(loaded) if self.json => writeln!(out, "{}", json!(loaded.settings))?,
-            Ok(loaded) => out.write_all(loaded.to_toml().as_bytes())?,
-            Err(error) => return refuse(&error, err),
+        let loaded = config::load(sources)?;
+        if self.json {
+            writeln!(out, "{}", json!(loaded.settings))?;
+        } else {
+            out.write_all(loaded.to_toml().as_bytes())?;
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Says what is wrong with the configuration, and gives the exit code for it.
-///
-/// # Errors
-/// When the terminal cannot be written to.
-pub fn refuse(error: &ConfigError, err: &mut dyn io::Write) -> io::Result<ExitCode> {
-    for problem in error.problems() {
-        writeln!(err, "error: {problem}")?;
-    }
-    Ok(ExitCode::from(EX_CONFIG))
 }
 
 /// What is wrong with the files, folders and policies that the settings name, as `serve` finds it.

@@ -4,7 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use super::Terminal;
-use super::serve::{EX_UNAVAILABLE, chain};
+use super::failure::Failure;
+use super::serve::EX_UNAVAILABLE;
 use crate::demo::{self, DemoError, Options};
 use wastegate::gateway::upstream::BadUpstream;
 
@@ -33,18 +34,11 @@ pub struct Args {
 
 impl Args {
     /// Shows it. Succeeds if the promise was kept.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to, or the runtime cannot be started.
-    pub fn run(self, mut terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let upstream = match self.upstream.as_deref().map(str::parse).transpose() {
-            Ok(upstream) => upstream,
-            Err(error) => {
-                let error: BadUpstream = error;
-                writeln!(terminal.err, "error: --upstream: {error}")?;
-                return Ok(ExitCode::from(EX_USAGE));
-            }
-        };
+    pub(in crate::cli) fn run(self, mut terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let upstream = self.upstream.as_deref().map(str::parse).transpose();
+        let upstream = upstream.map_err(|error: BadUpstream| {
+            Failure::new(format!("--upstream: {error}")).code(EX_USAGE)
+        })?;
         let options = Options {
             managers: self.managers,
             silent: self.silent,
@@ -54,28 +48,23 @@ impl Args {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let told = (!self.json).then_some(&mut terminal.out as &mut dyn io::Write);
-        match runtime.block_on(demo::run(options, told)) {
-            Ok(summary) => {
-                if self.json {
-                    writeln!(terminal.out, "{}", serde_json::json!(summary))?;
-                }
-                let kept = summary.is_as_promised();
-                Ok(if kept {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                })
-            }
-            Err(error) => {
-                writeln!(terminal.err, "error: {}", chain(&error))?;
-                let usage = matches!(error, DemoError::Options);
-                Ok(ExitCode::from(if usage {
-                    EX_USAGE
-                } else {
-                    EX_UNAVAILABLE
-                }))
-            }
+        let story = (!self.json).then_some(&mut terminal.out as &mut dyn io::Write);
+        let summary = runtime
+            .block_on(demo::run(options, story))
+            .map_err(|error| {
+                let code = match error {
+                    DemoError::Options => EX_USAGE,
+                    _ => EX_UNAVAILABLE,
+                };
+                Failure::of(&error).code(code)
+            })?;
+        if self.json {
+            writeln!(terminal.out, "{}", serde_json::json!(summary))?;
         }
+        Ok(if summary.is_as_promised() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }

@@ -1,7 +1,5 @@
 //! `wastegate experiment`: strategies compared on the users of a running server, over its admin API.
 
-use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,14 +7,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Terminal;
-use super::policy::operate::client::{Body, Failed};
-use super::policy::operate::{Remote, posted, shown};
+use super::failure::Failure;
+use super::policy::operate::client::{Body, refused};
+use super::policy::operate::{Remote, listed, posted, shown, word};
+use wastegate_control::experiment::service::{ExperimentList, ExperimentView};
 
 /// The largest definition that is read, bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
-
-/// What the API calls them.
-const NAME: &str = "experiments";
 
 /// Arguments of `wastegate experiment`.
 #[derive(Debug, clap::Args)]
@@ -88,20 +85,25 @@ enum Verb {
 }
 
 impl Args {
-    /// Does it: 0 if it was done, 1 if it was refused, 69 if nobody answered.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    /// Does it: 0 if it was done, 1 if it was refused, 69 if the server does not answer.
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
             Verb::Start { file, remote } => remote.run(terminal, async move |client, json| {
                 let body = definition(&file)?;
                 let path = "/v1/experiments";
-                posted(client, path, body, (NAME, tell), json).await
+                posted(client, path, body, in_words, json).await
             }),
-            Verb::Status { name, remote } => remote.run(terminal, async move |client, json| {
-                let path = name.map_or_else(|| "/v1/experiments".to_owned(), |name| at(&name, ""));
-                shown(NAME, tell, client.get(&path).await?, json)
+            Verb::Status { name: None, remote } => remote.run(terminal, async |client, json| {
+                let answer = client.get("/v1/experiments").await?;
+                Ok(shown(answer, json, |list: &ExperimentList| {
+                    listed("experiments", &list.experiments, in_words)
+                }))
+            }),
+            Verb::Status {
+                name: Some(name),
+                remote,
+            } => remote.run(terminal, async move |client, json| {
+                Ok(shown(client.get(&at(&name, "")).await?, json, in_words))
             }),
             Verb::Cover {
                 name,
@@ -110,12 +112,12 @@ impl Args {
             } => remote.run(terminal, async move |client, json| {
                 let body = json!({ "coverage": coverage });
                 let path = at(&name, "/cover");
-                posted(client, &path, body, (NAME, tell), json).await
+                posted(client, &path, body, in_words, json).await
             }),
             Verb::Renew { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = at(&name, "/renew");
                 let body = json!({});
-                posted(client, &path, body, (NAME, tell), json).await
+                posted(client, &path, body, in_words, json).await
             }),
             Verb::Stop {
                 name,
@@ -124,7 +126,7 @@ impl Args {
             } => remote.run(terminal, async move |client, json| {
                 let body = json!({ "reason": reason });
                 let path = at(&name, "/stop");
-                posted(client, &path, body, (NAME, tell), json).await
+                posted(client, &path, body, in_words, json).await
             }),
             Verb::Report { name, out, remote } => remote.run(terminal, async move |client, _| {
                 let path = at(&name, "/report");
@@ -133,7 +135,7 @@ impl Args {
                     return Ok(String::from_utf8_lossy(&page).into_owned());
                 };
                 std::fs::write(&out, page).map_err(|error| {
-                    Failed::Refused(format!("cannot write {}: {error}", out.display()))
+                    refused(&format!("cannot write {}: {error}", out.display()))
                 })?;
                 Ok(format!("{}\n", out.display()))
             }),
@@ -151,8 +153,8 @@ fn at(name: &str, what: &str) -> String {
 }
 
 /// A definition as the API takes it; what it says is judged by the server.
-fn definition(path: &Path) -> Result<Value, Failed> {
-    let refused = |why: String| Failed::Refused(format!("{}: {why}", path.display()));
+fn definition(path: &Path) -> Result<Value, Failure> {
+    let refused = |why: String| refused(&format!("{}: {why}", path.display()));
     let length = std::fs::metadata(path)
         .map_err(|error| refused(error.to_string()))?
         .len();
@@ -167,60 +169,34 @@ fn definition(path: &Path) -> Result<Value, Failed> {
 }
 
 /// One experiment in a few lines.
-fn tell(told: &mut String, one: &Value) {
-    let text = |pointer: &str| {
-        one.pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let number = |pointer: &str| {
-        one.pointer(pointer)
-            .map(Value::to_string)
-            .unwrap_or_default()
-    };
-    // Writing to a string cannot fail, here and below.
-    let _ = writeln!(
-        told,
-        "{}: {}, phase {}, verdict {}",
-        text("/name"),
-        text("/state"),
-        number("/phase/number"),
-        text("/assessment/verdict")
+fn in_words(experiment: &ExperimentView) -> String {
+    let assessment = &experiment.assessment;
+    let mut text = format!(
+        "{}: {}, phase {}, verdict {}\n",
+        experiment.name,
+        word(&experiment.state),
+        experiment.phase.number,
+        word(&assessment.verdict)
     );
-    if !text("/reason").is_empty() {
-        let _ = writeln!(told, "  {}", text("/reason"));
+    if !experiment.reason.is_empty() {
+        text.push_str(&format!("  {}\n", experiment.reason));
     }
-    let list = |pointer: &str| {
-        one.pointer(pointer)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
-    for arm in list("/assessment/users") {
-        let _ = writeln!(
-            told,
-            "  {}: {} users, {} decisions, {} completed by the built-in ranking",
-            arm.get("arm").and_then(Value::as_str).unwrap_or_default(),
-            of(&arm, "users"),
-            of(&arm, "decisions"),
-            of(&arm, "fallbacks")
-        );
+    for arm in &assessment.users {
+        text.push_str(&format!(
+            "  {}: {} users, {} decisions, {} completed by the built-in ranking\n",
+            arm.arm, arm.users, arm.decisions, arm.fallbacks
+        ));
     }
-    for arm in list("/outdated") {
-        let _ = writeln!(
-            told,
-            "  `{}` has a newer revision that does not rank: `renew` takes it",
-            arm.as_str().unwrap_or_default()
-        );
+    for arm in &experiment.outdated {
+        text.push_str(&format!(
+            "  `{arm}` has a newer revision that does not rank: `renew` takes it\n"
+        ));
     }
-    if one.pointer("/durable") == Some(&Value::Bool(false)) {
-        let _ = writeln!(told, "  in memory only: a restart does not know this");
+    if !experiment.durable {
+        text.push_str("  in memory only: a restart does not know this\n");
     }
-    for why in list("/assessment/because") {
-        let _ = writeln!(told, "  - {}", why.as_str().unwrap_or_default());
+    for why in &assessment.because {
+        text.push_str(&format!("  - {why}\n"));
     }
-}
-
-fn of(arm: &Value, key: &str) -> u64 {
-    arm.get(key).and_then(Value::as_u64).unwrap_or_default()
+    text
 }

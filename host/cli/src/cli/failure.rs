@@ -6,6 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use super::config::EX_CONFIG;
+use super::serve::EX_UNAVAILABLE;
+use crate::app::AppError;
 use crate::config::ConfigError;
 use wastegate_core::types::chain;
 
@@ -88,6 +90,12 @@ impl From<serde_json::Error> for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::all(error.problems().iter().map(ToString::to_string)).code(EX_CONFIG)
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        Self::of(&error).code(EX_UNAVAILABLE)
     }
 }
 

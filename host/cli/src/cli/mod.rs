@@ -101,7 +101,7 @@ impl Cli {
             out: &mut out,
             err: &mut err,
         };
-        match self.verb {
+        terminal.ended(|terminal| match self.verb {
             None => serve::Args::default().run(terminal),
             Some(Verb::Serve(args)) => args.run(terminal),
             Some(Verb::Demo(args)) => args.run(terminal),
@@ -113,6 +113,6 @@ impl Cli {
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
             Some(Verb::PolicyLoadChild) => Ok(child::run()),
-        }
+        })
     }
 }

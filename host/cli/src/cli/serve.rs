@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Terminal;
-use super::config::{Shorthands, SourceArgs, refuse};
+use super::config::{Shorthands, SourceArgs};
+use super::failure::Failure;
 use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
 use crate::config::{self, LoadedConfig, ProgramConfig, Reread, Sources};
@@ -32,26 +33,18 @@ pub struct Args {
 
 impl Args {
     /// Serves.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to, or the runtime cannot be started.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let overrides = self.shorthands.overrides();
         let sources = self.sources.sources(terminal.environment, overrides);
-        let loaded = match config::load(sources.clone()) {
-            Ok(loaded) => loaded,
-            Err(error) => return refuse(&error, terminal.err),
-        };
+        let loaded = config::load(sources.clone())?;
         let log = &loaded.config.observe.log;
-        if let Err(error) = logging::init(&log.filter, log.format, log.repeats_per_s_max) {
-            writeln!(terminal.err, "error: {}", chain(&error))?;
-            return Ok(ExitCode::from(EX_UNAVAILABLE));
-        }
+        logging::init(&log.filter, log.format, log.repeats_per_s_max)
+            .map_err(|error| Failure::of(&error).code(EX_UNAVAILABLE))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
         let served = runtime.block_on(async {
-            // Both hear of every signal from now on.
+            // Both receive every signal from now on.
             let (first, mut second) = (Stops::new(), Stops::new());
             tokio::select! {
                 served = serve(loaded, sources, self.json, terminal.out, first) => served,
@@ -63,21 +56,12 @@ impl Args {
         });
         // What still runs has had its time, or is not waited for.
         runtime.shutdown_background();
-        match served {
-            Ok(true) => Ok(ExitCode::SUCCESS),
-            Ok(false) => Ok(ExitCode::FAILURE),
-            Err(Failed::App(error)) => {
-                writeln!(terminal.err, "error: {}", chain(&error))?;
-                Ok(ExitCode::from(EX_UNAVAILABLE))
-            }
-            Err(Failed::Io(error)) => Err(error),
-        }
+        Ok(if served? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
-}
-
-enum Failed {
-    App(AppError),
-    Io(io::Error),
 }
 
 async fn serve(
@@ -86,25 +70,23 @@ async fn serve(
     json: bool,
     out: &mut dyn io::Write,
     mut stops: Stops,
-) -> Result<bool, Failed> {
+) -> Result<bool, Failure> {
     // Whoever reads the welcome may send the signal, which ends a process that does not listen for it.
     let hangup = Hangup::new();
     let config = &started.config;
-    let identify = app::identify(config).map_err(|error| Failed::App(error.into()))?;
+    let identify = app::identify(config).map_err(AppError::from)?;
     let app = tokio::select! {
-        app = App::build(config.clone(), application(config), identify) => app,
+        app = App::build(config.clone(), application(config), identify) => app?,
         // Nobody is connected yet: there is nothing to drain.
         () = stops.next() => return Ok(true),
     };
-    let app = app.map_err(Failed::App)?;
     // Before the welcome says that they are there.
-    let welcome = Welcome::of(&app, config).await.map_err(Failed::Io)?;
-    let said = if json {
-        welcome.json(out)
+    let welcome = Welcome::of(&app, config).await?;
+    if json {
+        welcome.json(out)?;
     } else {
-        welcome.lines(out)
-    };
-    said.map_err(Failed::Io)?;
+        welcome.lines(out)?;
+    }
     let settings = || read_again(&sources, &started);
     let asked = || hangup.next();
     Ok(app.run_reloading(stops.next(), asked, settings).await)

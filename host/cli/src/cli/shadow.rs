@@ -1,18 +1,18 @@
 //! `wastegate shadow`: policies that rank beside the active one of a running server, over its admin
 //! API.
 
-use std::fmt::Write as _;
-use std::io;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Terminal;
-use super::policy::operate::{Remote, posted, shown};
+use super::failure::Failure;
+use super::policy::operate::{Remote, listed, posted, shown, word};
 use super::policy::subject;
+use wastegate_control::experiment::shadow::{ShadowChoice, ShadowList, ShadowSpec, ShadowView};
 
-/// What the API calls them.
-const NAME: &str = "shadows";
+/// Examples that are shown of one shadow.
+const EXAMPLES_MAX: usize = 5;
 
 /// Arguments of `wastegate shadow`.
 #[derive(Debug, clap::Args)]
@@ -56,11 +56,8 @@ enum Verb {
 }
 
 impl Args {
-    /// Does it: 0 if it was done, 1 if it was refused, 69 if nobody answered.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    /// Does it: 0 if it was done, 1 if it was refused, 69 if the server does not answer.
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
             Verb::Start {
                 policy,
@@ -69,111 +66,100 @@ impl Args {
                 params,
                 remote,
             } => remote.run(terminal, async move |client, json| {
-                let params: Value = params
-                    .into_iter()
-                    .map(|(name, value)| (name, json!(value)))
-                    .collect();
-                let body =
-                    json!({ "policy": policy, "name": name, "sample": sample, "params": params });
-                let path = "/v1/shadows";
-                posted(client, path, body, (NAME, tell), json).await
+                let spec = ShadowSpec {
+                    name,
+                    policy,
+                    params: params.into_iter().collect(),
+                    sample,
+                };
+                posted(client, "/v1/shadows", json!(spec), in_words, json).await
             }),
-            Verb::Status { name, remote } => remote.run(terminal, async move |client, json| {
-                let path = name.map_or_else(
-                    || "/v1/shadows".to_owned(),
-                    |name| format!("/v1/shadows/{name}"),
-                );
-                shown(NAME, tell, client.get(&path).await?, json)
+            Verb::Status { name: None, remote } => remote.run(terminal, async |client, json| {
+                let answer = client.get("/v1/shadows").await?;
+                Ok(shown(answer, json, |list: &ShadowList| {
+                    listed("shadows", &list.shadows, in_words)
+                }))
+            }),
+            Verb::Status {
+                name: Some(name),
+                remote,
+            } => remote.run(terminal, async move |client, json| {
+                let path = format!("/v1/shadows/{name}");
+                Ok(shown(client.get(&path).await?, json, in_words))
             }),
             Verb::Stop { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = format!("/v1/shadows/{name}/stop");
-                let body = json!({});
-                posted(client, &path, body, (NAME, tell), json).await
+                posted(client, &path, json!({}), in_words, json).await
             }),
         }
     }
 }
 
 /// One shadow in a few lines.
-fn tell(told: &mut String, one: &Value) {
-    let text = |pointer: &str| {
-        one.pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let at = |pointer: &str| match one.pointer(pointer) {
-        None | Some(Value::Null) => "unknown".to_owned(),
-        Some(Value::Number(number)) if number.is_f64() => {
-            format!("{:.3}", number.as_f64().unwrap_or_default())
-        }
-        Some(value) => value.to_string(),
-    };
-    // Writing to a string cannot fail, here and below.
-    let _ = writeln!(
-        told,
-        "{}: {} {}, asked about {} of {} decisions, {} dropped",
-        text("/spec/name"),
-        text("/policy/name"),
-        text("/policy/version"),
-        at("/asked"),
-        at("/decisions"),
-        at("/dropped")
+fn in_words(shadow: &ShadowView) -> String {
+    let agreement = &shadow.agreement;
+    let first = |mean: Option<(f64, u64)>| number(mean.map(|(mean, _)| mean));
+    let mut text = format!(
+        "{}: {} {}, asked about {} of {} decisions, {} dropped\n",
+        shadow.spec.name,
+        shadow.policy.name,
+        shadow.policy.version,
+        shadow.asked,
+        shadow.decisions,
+        shadow.dropped
     );
-    let _ = writeln!(
-        told,
-        "  agreement: {} compared, same first choice {}, overlap {}, tau-b {}, RBO {}",
-        at("/agreement/compared"),
-        at("/agreement/same_first"),
-        at("/agreement/overlap_at_needed"),
-        at("/agreement/kendall_tau_b/0"),
-        at("/agreement/rank_biased_overlap/0")
-    );
-    let _ = writeln!(
-        told,
-        "  cost: {} units of fuel in the mean, {} at the most, {} of the active one; faults {}",
-        at("/fuel/0"),
-        at("/fuel/1"),
-        at("/live_fuel"),
-        at("/faults")
-    );
-    let _ = writeln!(
-        told,
-        "  where they part: {} times; only the active one wrong {}, only the shadow {}, alike {}, unknown {}, still open {} (p = {})",
-        at("/outcomes/partings"),
-        at("/outcomes/live_only_wrong"),
-        at("/outcomes/shadow_only_wrong"),
-        at("/outcomes/alike"),
-        at("/outcomes/unknown"),
-        at("/outcomes/open"),
-        at("/mcnemar_p")
-    );
-    for example in one
-        .pointer("/examples")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .take(5)
-    {
-        let side = |name: &str| {
-            let of = |key: &str| example.pointer(&format!("/{name}/{key}"));
-            let idle = of("idle_ms").and_then(Value::as_f64).unwrap_or_default() / 1e3;
-            let health = of("health").and_then(Value::as_str).unwrap_or_default();
-            let wanted = of("wanted_after_ms").and_then(Value::as_f64);
-            let came = wanted.map_or_else(String::new, |ms| {
-                format!(", wanted {:.1} s later", ms / 1e3)
-            });
-            format!("{health}, idle {idle:.1} s{came}")
-        };
-        let _ = writeln!(
-            told,
-            "  - decision {}: taken ({}), shadow would take ({})",
-            example
-                .get("decision")
-                .map(Value::to_string)
-                .unwrap_or_default(),
-            side("live"),
-            side("shadow")
-        );
+    text.push_str(&format!(
+        "  agreement: {} compared, same first choice {}, overlap {}, tau-b {}, RBO {}\n",
+        agreement.compared,
+        agreement.same_first,
+        number(agreement.overlap_at_needed),
+        first(agreement.kendall_tau_b),
+        first(agreement.rank_biased_overlap)
+    ));
+    let (fuel_mean, fuel_most) = shadow.fuel;
+    text.push_str(&format!(
+        "  cost: {fuel_mean} units of fuel in the mean, {fuel_most} at the most, {} of the active one; faults {}\n",
+        shadow.live_fuel,
+        json!(shadow.faults)
+    ));
+    let outcomes = &shadow.outcomes;
+    text.push_str(&format!(
+        "  where they part: {} times; only the active one wrong {}, only the shadow {}, alike {}, unknown {}, still open {} (p = {})\n",
+        outcomes.disagreements,
+        outcomes.live_only_wrong,
+        outcomes.shadow_only_wrong,
+        outcomes.alike,
+        outcomes.unknown,
+        outcomes.open,
+        number(Some(shadow.mcnemar_p))
+    ));
+    for example in shadow.examples.iter().take(EXAMPLES_MAX) {
+        text.push_str(&format!(
+            "  - decision {}: taken ({}), shadow would take ({})\n",
+            example.decision,
+            choice(&example.live),
+            choice(&example.shadow)
+        ));
     }
-    let _ = writeln!(told, "  {}", text("/note"));
+    text.push_str(&format!("  {}\n", shadow.note));
+    text
+}
+
+/// A manager that one of them chose first.
+fn choice(choice: &ShadowChoice) -> String {
+    let idle_ms = choice.idle_ms;
+    let idle = if idle_ms.is_finite() { idle_ms } else { 0.0 } / 1e3;
+    #[expect(clippy::cast_precision_loss, reason = "seconds are shown to a tenth")]
+    let wanted = choice.wanted_after_ms.map_or_else(String::new, |ms| {
+        format!(", wanted {:.1} s later", ms as f64 / 1e3)
+    });
+    format!("{}, idle {idle:.1} s{wanted}", word(&choice.health))
+}
+
+/// Three digits, or that it is not known.
+fn number(value: Option<f64>) -> String {
+    match value.filter(|value| value.is_finite()) {
+        Some(value) => format!("{value:.3}"),
+        None => "unknown".to_owned(),
+    }
 }

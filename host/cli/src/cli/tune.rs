@@ -65,14 +65,7 @@ fn held_out(text: &str) -> Result<f64, String> {
 
 impl Args {
     /// Does it: 0 with a result, whatever it is; 1 if nothing was searched, 66 without activity.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        terminal.ended(|terminal| self.search(terminal))
-    }
-
-    fn search(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
             environment,
             out,

@@ -245,13 +245,13 @@ async fn watch(
     refused: Option<&ClientError>,
 ) -> Result<Seen, DemoError> {
     let mut seen = Seen::default();
-    let mut told = false;
+    let mut reported = false;
     loop {
         let freed: u32 = seen.tiers.iter().map(|run| run.freed).sum();
         let drained = events.is_empty();
-        if drained && !told {
+        if drained && !reported {
             story.answer(admission, refused)?;
-            told = true;
+            reported = true;
         }
         if drained && seen.evicted.len() >= freed as usize {
             return Ok(seen);

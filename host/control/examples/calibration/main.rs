@@ -163,7 +163,7 @@ const SHAPES: [Shape; 12] = [
 
 /// What was ever said of one experiment.
 #[derive(Default, Clone, Copy)]
-struct Said {
+struct Verdicts {
     rolled_back: bool,
     promotable: bool,
 }
@@ -177,15 +177,15 @@ fn main() {
     println!("| --- | --- | ---: | ---: | ---: | ---: |");
     for (at, shape) in SHAPES.iter().enumerate() {
         let mut draw = Draw::new(1 + at as u64);
-        let equal: Vec<Said> = (0..runs).map(|_| watched(shape, 1.0, &mut draw)).collect();
-        let other: Vec<Said> = (0..runs / 4)
+        let equal: Vec<Verdicts> = (0..runs).map(|_| watched(shape, 1.0, &mut draw)).collect();
+        let other: Vec<Verdicts> = (0..runs / 4)
             .map(|_| watched(shape, shape.effect, &mut draw))
             .collect();
-        let is_seen = |said: &Said| {
+        let is_seen = |verdicts: &Verdicts| {
             if shape.effect > 1.0 {
-                said.rolled_back
+                verdicts.rolled_back
             } else {
-                said.promotable
+                verdicts.promotable
             }
         };
         println!(
@@ -193,21 +193,21 @@ fn main() {
             shape.users,
             shape.name,
             shape.metric,
-            percent(&equal, |said| said.rolled_back),
-            percent(&equal, |said| said.promotable),
+            percent(&equal, |verdicts| verdicts.rolled_back),
+            percent(&equal, |verdicts| verdicts.promotable),
             shape.effect,
             percent(&other, is_seen),
         );
     }
 }
 
-fn percent(runs: &[Said], of: impl Fn(&Said) -> bool) -> String {
-    let hits = runs.iter().filter(|said| of(said)).count();
+fn percent(runs: &[Verdicts], of: impl Fn(&Verdicts) -> bool) -> String {
+    let hits = runs.iter().filter(|verdicts| of(verdicts)).count();
     format!("{:.1} %", 100.0 * hits as f64 / runs.len() as f64)
 }
 
 /// Runs one experiment and looks at it all along.
-fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
+fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Verdicts {
     let definition = definition(shape);
     let phase = phase(shape);
     let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
@@ -219,7 +219,7 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
         .enumerate()
         .map(|(at, habit)| member(at, habit, &pseudonyms))
         .collect();
-    let mut said = Said::default();
+    let mut verdicts = Verdicts::default();
     for look in 1..=LOOKS {
         let unix_ms = look * LOOK_EVERY_MS;
         for (habit, member) in habits.iter().zip(&mut members) {
@@ -235,12 +235,12 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Said {
             there.map(|(_, member)| member).collect()
         });
         match judge(&definition, &phase, &arms, unix_ms).verdict {
-            ExperimentVerdict::Rollback => said.rolled_back = true,
-            ExperimentVerdict::Promotable => said.promotable = true,
+            ExperimentVerdict::Rollback => verdicts.rolled_back = true,
+            ExperimentVerdict::Promotable => verdicts.promotable = true,
             ExperimentVerdict::Hold | ExperimentVerdict::Continue => {}
         }
     }
-    said
+    verdicts
 }
 
 fn habit(shape: &Shape, effect: f64, draw: &mut Draw) -> Habit {

@@ -8,13 +8,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::Admin;
 use super::policies::extract::{By, Details};
 use super::policies::refusal::Refusal;
 use crate::experiment::page;
-use crate::experiment::service::ExperimentView;
+use crate::experiment::service::{ExperimentList, ExperimentView};
 use crate::experiment::{Definition, ExperimentError, Experiments};
 
 /// `/v1/experiments` and the routes below it.
@@ -44,9 +43,9 @@ struct Stop {
     reason: String,
 }
 
-async fn list(State(admin): State<Arc<Admin>>) -> Result<Response, Refusal> {
+async fn list(State(admin): State<Arc<Admin>>) -> Result<Json<ExperimentList>, Refusal> {
     let views = blocking(&admin, |experiments| Ok(experiments.views())).await?;
-    Ok(Json(json!({ "experiments": views })).into_response())
+    Ok(Json(ExperimentList { experiments: views }))
 }
 
 async fn one(

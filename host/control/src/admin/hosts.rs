@@ -62,18 +62,18 @@ impl Hosts {
         let header = hosts.next().map(|host| host.as_bytes());
         let target = parts.uri.authority().map(|it| it.as_str().as_bytes());
         // A target with a host of its own counts before the header; both have to be ours.
-        let said = match target.or(header) {
-            Some(said) if hosts.next().is_none() => said,
+        let named = match target.or(header) {
+            Some(named) if hosts.next().is_none() => named,
             Some(_) => return Err(Foreign::Host("two of them".to_owned())),
             None => return Err(Foreign::Host(String::new())),
         };
-        for host in [Some(said), header].into_iter().flatten() {
+        for host in [Some(named), header].into_iter().flatten() {
             let known = Authority::read(host).is_some_and(|host| self.is_ours(&host));
             if !known {
                 return Err(Foreign::Host(repeated(host)));
             }
         }
-        let ours = Authority::read(said);
+        let ours = Authority::read(named);
         for origin in parts.headers.get_all(ORIGIN) {
             let same = ours
                 .as_ref()

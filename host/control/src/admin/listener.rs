@@ -23,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use super::config::Config;
-use super::desks::{Desk, Desks, Seat, Visit};
 use super::notes::{Note, Notes};
+use super::places::{OperatorPlace, OperatorPlaces, Seat, Visit};
 use super::token::PROBES;
 use wastegate::gateway::Gateway;
 use wastegate::tasks::Tasks;
@@ -54,7 +54,7 @@ pub struct AdminListenerContext {
 
 /// Serves the listener until the tasks stop.
 pub async fn serve(listener: TcpListener, serving: AdminListenerContext) {
-    let desks = Desks::new(serving.config.clone(), serving.clock.clone());
+    let places = OperatorPlaces::new(serving.config.clone(), serving.clock.clone());
     let stop = serving.tasks.stopping();
     let notes = Notes::default();
     loop {
@@ -65,7 +65,7 @@ pub async fn serve(listener: TcpListener, serving: AdminListenerContext) {
         match accepted {
             Ok((stream, peer)) => {
                 prepare(&stream, serving.user_timeout);
-                let (desk, full) = desks.take();
+                let (place, full) = places.take();
                 if full {
                     notes.tell(
                         Note::Places,
@@ -77,11 +77,11 @@ pub async fn serve(listener: TcpListener, serving: AdminListenerContext) {
                 serving
                     .tasks
                     .clone()
-                    .spawn("http", serving.converse(stream, peer, desk));
+                    .spawn("http", serving.converse(stream, peer, place));
             }
             Err(error) => {
                 notes.tell(Note::Accept, &serving.clock, &error.to_string());
-                desks.give_one_up();
+                places.give_one_up();
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }
@@ -96,11 +96,11 @@ fn prepare(stream: &TcpStream, user_timeout: Duration) {
 }
 
 impl AdminListenerContext {
-    async fn converse(self, stream: TcpStream, peer: SocketAddr, desk: Desk) {
-        let seat = &desk.seat;
+    async fn converse(self, stream: TcpStream, peer: SocketAddr, place: OperatorPlace) {
+        let seat = &place.seat;
         let service = service_fn(|request: Request<Incoming>| {
             seat.asks();
-            let answered = self.answer(request, peer, &desk);
+            let answered = self.answer(request, peer, &place);
             async move {
                 let answer = answered.await;
                 seat.answered();
@@ -148,9 +148,9 @@ impl AdminListenerContext {
         &self,
         request: Request<Incoming>,
         peer: SocketAddr,
-        desk: &Desk,
+        place: &OperatorPlace,
     ) -> Response<Body> {
-        let seat = &desk.seat;
+        let seat = &place.seat;
         let (mut parts, body) = request.into_parts();
         if seat.for_probes && !PROBES.contains(&parts.uri.path()) {
             return no_place();

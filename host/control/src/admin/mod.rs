@@ -7,12 +7,12 @@
 
 mod api;
 mod config;
-mod desks;
 mod experiments;
 mod hosts;
 pub mod kept;
 mod listener;
 mod notes;
+mod places;
 pub mod policies;
 mod shadows;
 mod stats;

@@ -7,14 +7,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::json;
 
 use super::Admin;
 use super::api::NoDetails;
 use super::policies::extract::{By, Details};
 use super::policies::refusal::Refusal;
 use crate::experiment::Shadows;
-use crate::experiment::shadow::{ShadowRefused, ShadowSpec, ShadowView};
+use crate::experiment::shadow::{ShadowList, ShadowRefused, ShadowSpec, ShadowView};
 
 /// `/v1/shadows` and the routes below it.
 pub(super) fn routes() -> Router<Arc<Admin>> {
@@ -24,8 +23,10 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/shadows/{name}/stop", post(stop))
 }
 
-async fn list(State(admin): State<Arc<Admin>>) -> Response {
-    Json(json!({ "shadows": admin.shadows.views() })).into_response()
+async fn list(State(admin): State<Arc<Admin>>) -> Json<ShadowList> {
+    Json(ShadowList {
+        shadows: admin.shadows.views(),
+    })
 }
 
 async fn one(

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::api::Admin;
-use super::desks::Visit;
 use super::notes::Note;
+use super::places::Visit;
 use wastegate_core::types::Secret;
 
 /// What orchestrators ask without knowing anything.
@@ -64,9 +64,9 @@ impl Access {
         let Some(needed) = &self.token else {
             return true;
         };
-        let said = headers.get(AUTHORIZATION);
-        let said = said.and_then(|value| value.to_str().ok());
-        let token = said.and_then(|value| value.strip_prefix("Bearer "));
+        let credentials = headers.get(AUTHORIZATION);
+        let credentials = credentials.and_then(|value| value.to_str().ok());
+        let token = credentials.and_then(|value| value.strip_prefix("Bearer "));
         token.is_some_and(|token| is_same(token.trim(), needed.reveal()))
     }
 }

@@ -243,12 +243,12 @@ mod tests {
         fs::write(folder.path().join(FILE_NAME), bytes).unwrap();
         let (_, found) = ExperimentLedger::open(folder.path()).unwrap();
         assert_eq!(found.entries.len(), entries().len() - 1);
-        let [told] = &found.problems[..] else {
+        let [problem] = &found.problems[..] else {
             panic!("{:?}", found.problems)
         };
         assert!(
-            told.contains("line 2") && told.contains("checksum"),
-            "{told}"
+            problem.contains("line 2") && problem.contains("checksum"),
+            "{problem}"
         );
     }
 

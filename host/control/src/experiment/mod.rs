@@ -28,5 +28,5 @@ pub use definition::Definition;
 pub use error::ExperimentError;
 pub use metric::Metric;
 pub use ranker::Arms;
-pub use service::{ArmCandidate, Backstage, Experiments};
+pub use service::{ArmCandidate, ExperimentHost, Experiments};
 pub use shadow::{Shadowed, Shadows};

@@ -155,7 +155,7 @@ fn compare(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
             page,
             "<tr><td><b>{}</b> <span class=\"note\">({role})</span><br><span class=\"note\">{}{events}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"note\">{}</td></tr>",
             finding.metric,
-            escape(finding.about),
+            escape(&finding.about),
             value(finding.control),
             value(finding.treatment),
             interval(finding),
@@ -224,24 +224,24 @@ fn relative(finding: &MetricComparison) -> String {
 }
 
 fn more(finding: &MetricComparison) -> String {
-    let mut said = Vec::new();
+    let mut notes = Vec::new();
     if let Some(detectable) = finding.detectable {
-        said.push(format!("so many users show {}", short(detectable)));
+        notes.push(format!("so many users show {}", short(detectable)));
     }
     if let Some(users) = finding.users_needed {
         let what = finding.margin.map_or_else(
             || "this difference".to_owned(),
             |margin| format!("that it is worse by less than {margin}"),
         );
-        said.push(format!("{users:.0} users in both arms to show {what}"));
+        notes.push(format!("{users:.0} users in both arms to show {what}"));
     }
     if let (Some(worst), None) = (finding.worst, finding.difference) {
-        said.push(format!("worse by at most {}", short(worst)));
+        notes.push(format!("worse by at most {}", short(worst)));
     }
-    if said.is_empty() {
-        said.push("users and events".to_owned());
+    if notes.is_empty() {
+        notes.push("users and events".to_owned());
     }
-    said.join("; ")
+    notes.join("; ")
 }
 
 fn split(page: &mut String, view: &ExperimentView) {

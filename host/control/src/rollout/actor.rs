@@ -45,8 +45,8 @@ impl Actor {
 
     /// An operator, by what the client says and where it connects from.
     #[must_use]
-    pub fn operator(said: Option<&str>, peer: Option<SocketAddr>) -> Self {
-        let name = printable(said.unwrap_or_default());
+    pub fn operator(claimed: Option<&str>, peer: Option<SocketAddr>) -> Self {
+        let name = printable(claimed.unwrap_or_default());
         let name = match name.trim() {
             "" => "somebody",
             name => name,

@@ -9,6 +9,7 @@
 
 mod budget;
 pub mod builtin;
+mod disagreement;
 pub mod displaced;
 pub mod guard;
 pub mod question;
@@ -19,6 +20,7 @@ mod temporary;
 pub mod tiers;
 
 pub use budget::ForceBudget;
+pub use disagreement::Disagreement;
 pub use displaced::{Displaced, Hold};
 pub use guard::{Plan, RejectReason, RejectedChoice, Victim};
 pub use question::Question;

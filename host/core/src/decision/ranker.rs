@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::question::Question;
 use crate::types::{Limits, RevisionId, Signal};
@@ -31,7 +31,7 @@ pub struct Ranking {
 }
 
 /// Which code answered: one name, one version, one digest of the bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRef {
     /// From the manifest.
     pub name: Arc<str>,

@@ -1,6 +1,6 @@
 //! What the host knows of a set of managers at one moment, frozen.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::types::{
     Health, ManagerId, ManagerKey, Protection, Scope, Signal, SignalRow, Timestamp, UserId,
@@ -109,7 +109,7 @@ impl Row {
 }
 
 /// Whether somebody is attached to a manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Its first connection is still on its way, within the attach grace.

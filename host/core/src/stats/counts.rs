@@ -9,7 +9,7 @@ use super::special::{chi2_upper, ln_gamma, normal_quantile};
 pub const SRM_ALARM: f64 = 0.001;
 
 /// Pearson's test that counts fall in given shares.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SampleRatio {
     /// χ² = Σ(o−e)²/e.
     pub chi2: f64,

@@ -1,6 +1,8 @@
 //! How alike two orders are.
 //!
-//! Orders are lists of names, best first; each name once.
+//! Orders are lists of names, best first; each name once. These measure whole orders. Whether two rankings
+//! take different managers is another question, and a
+//! [`Disagreement`](crate::decision::Disagreement)'s.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -56,15 +58,6 @@ pub fn rank_biased_overlap<T: Eq + Hash>(a: &[T], b: &[T], p: f64, k: usize) -> 
     (k > 0).then(|| sum / most)
 }
 
-/// The share of names that the first `m` of both have in common. None for m = 0.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "rows are few")]
-pub fn overlap_at<T: Eq + Hash>(a: &[T], b: &[T], m: usize) -> Option<f64> {
-    let first: HashSet<&T> = a.iter().take(m).collect();
-    let common = b.iter().take(m).filter(|name| first.contains(name)).count();
-    (m > 0).then(|| common as f64 / m as f64)
-}
-
 /// Kendall's τ of two orders, over the names that both hold. None unless they are at least two.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "rows are few")]
@@ -102,8 +95,6 @@ mod tests {
         near(rbo, 0.630_706_600_8, 1e-9);
         assert_eq!(kendall_tau_b(&[(1.0, 1.0)]), None);
         assert_eq!(kendall_tau_b(&[(1.0, 1.0), (1.0, 2.0)]), None);
-        assert_eq!(overlap_at(&[1, 2, 3], &[3, 9, 1], 2), Some(0.0));
-        assert_eq!(overlap_at(&[1, 2, 3], &[3, 9, 1], 3), Some(2.0 / 3.0));
     }
 
     /// scipy.stats.kendalltau of the same.

@@ -4,13 +4,13 @@
 //! over users is right (Deng, Knoblich and Lu, "Applying the delta method in metric analytics",
 //! KDD 2018): with R = ΣY/ΣX, V = (s²_Y − 2R·s_XY + R²·s²_X) / X̄² and SE = √(V/n).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
 use super::special::{t_quantile, t_two_sided};
 
 /// ΣY/ΣX with the variance of one user's share in it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// How many users it rests on.
     pub users: u64,

@@ -4,13 +4,13 @@
 //! noise a change (on vector 1 it claims p = .018 where the difference itself has p = .149). Verdicts
 //! are made on the absolute scale; this is for showing.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ratio::Estimate;
 use super::special::normal_quantile;
 
 /// The interval of a ratio B/A.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Relative {
     /// The mean of B over the mean of A.
     pub ratio: f64,

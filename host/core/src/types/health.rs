@@ -3,12 +3,14 @@
 //! Health is evidence, not a guess: absence of evidence is [`Health::Unknown`], which is never
 //! proof of death.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
 
 /// The verdicts, from nothing known to certainly gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
     /// Nothing is known: never probed, or it cannot be probed.

@@ -31,5 +31,5 @@ pub(super) fn ask(engine: &Engine, code: &Code) -> CallOutcome<RawManifest> {
         Some(voice),
         |guest, store| guest.describe(store),
     )
-    .and_then(|said| Ok(convert::manifest(said)))
+    .and_then(|described| Ok(convert::manifest(described)))
 }

@@ -73,7 +73,7 @@ impl Queues {
         for (place, waiter) in (1..).zip(queue.iter()) {
             waiter
                 .place
-                .send_if_modified(|told| std::mem::replace(told, place) != place);
+                .send_if_modified(|reported| std::mem::replace(reported, place) != place);
         }
         if queue.is_empty() {
             by_user.remove(user);

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::decide::{Patience, Terms};
-use super::driver::{Cleaner, Cleanup};
+use super::ask::Patience;
+use super::decide::Terms;
+use super::driver::Cleaner;
 use super::flight::JoinReason;
 use super::pass::Pass;
-use crate::health;
-use wastegate_core::decision::Probe;
+use super::run::Cleanup;
 use wastegate_core::types::{EvictionCause, Signal, Tier};
 
 /// How many sockets wait for a place now.
@@ -42,13 +42,8 @@ impl Cleaner {
             if !self.config.table.rule(tier).enabled || needed() == 0 {
                 continue;
             }
-            let round = match self.config.table.rule(tier).probe {
-                Probe::Cached => None,
-                Probe::Round => {
-                    let managers = self.registry.all();
-                    Some(health::probe_round(&managers, &self.clock, &self.health).await)
-                }
-            };
+            let probe = self.config.table.rule(tier).probe;
+            let round = self.prober.first(probe, || self.registry.all()).await;
             let limit = self.registry.limits().managers_total;
             let mut snapshot = self.registry.snapshot_node(limit, self.clock.now());
             snapshot
@@ -64,7 +59,7 @@ impl Cleaner {
                 pass: Pass::BelowForceOnly,
                 needed: &needed,
             };
-            let question = self.question(&snapshot, terms.table, tier, needed());
+            let question = self.ranker.question(&snapshot, terms.table, tier, needed());
             let run = self.decide(question, terms, &mut patience).await;
             self.recorder.tier_ran(None, &run, round);
             cleanup.freed += run.freed;

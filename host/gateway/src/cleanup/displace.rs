@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::Config;
 use super::driver::Cleaner;
 use wastegate_core::decision::builtin::BuiltIn;
-use wastegate_core::decision::{Answer, Question, Ranker, Snapshot, guard};
-use wastegate_core::types::{DecisionId, ManagerKey, Tier, UserId};
+use wastegate_core::decision::{Answer, Displaced, ForceBudget, Question, Ranker, Snapshot, guard};
+use wastegate_core::types::{DecisionId, ManagerKey, Tier, Timestamp, UserId};
 
 /// Whether a newcomer may displace a manager that answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,37 @@ pub enum Displacement {
     Spent(Duration),
 }
 
+/// What keeps managers that answer from evicting each other in turn: holds, and each user's share of `force`.
+pub(super) struct Rotation {
+    displaced: Displaced,
+    budget: ForceBudget,
+}
+
+impl Rotation {
+    /// With the room's settings.
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            displaced: Displaced::new(config.displaced),
+            budget: ForceBudget::new(config.force_per_user_max, config.force_window),
+        }
+    }
+
+    /// A manager was evicted while it answered.
+    pub(super) fn displaced(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
+        self.displaced.record(user, key, now);
+    }
+
+    /// How many of `needed` evictions `force` may make for a user now.
+    pub(super) fn allow(&self, user: &UserId, needed: u32, now: Timestamp) -> u32 {
+        self.budget.allow(user, needed, now)
+    }
+
+    /// So many of them were not made.
+    pub(super) fn give_back(&self, user: &UserId, unused: u32) {
+        self.budget.give_back(user, unused);
+    }
+}
+
 impl Cleaner {
     /// Whether a newcomer may displace another manager of its user.
     #[must_use]
@@ -32,10 +64,10 @@ impl Cleaner {
         let enabled = self.config.table.rule(Tier::Force).enabled;
         if !enabled || self.config.user_last_tier < Tier::Force {
             Displacement::Off
-        } else if self.displaced.held_for(user, key, now).is_some() {
+        } else if self.rotation.displaced.held_for(user, key, now).is_some() {
             Displacement::Held
         } else {
-            let spent = self.force_budget.spent_for(user, now);
+            let spent = self.rotation.budget.spent_for(user, now);
             spent.map_or(Displacement::Allowed, Displacement::Spent)
         }
     }
@@ -44,7 +76,7 @@ impl Cleaner {
     /// ends, another manager that answers would go for it.
     #[must_use]
     pub fn may_borrow(&self, user: &UserId, key: &ManagerKey) -> bool {
-        !self.displaced.is_away(user, key, self.clock.now())
+        !self.rotation.displaced.is_away(user, key, self.clock.now())
     }
 
     /// Whether `force` would find a manager of the user now.
@@ -81,11 +113,15 @@ impl Cleaner {
     #[must_use]
     pub fn hold_back(&self, user: &UserId, key: &ManagerKey, first: Duration) -> Duration {
         self.metrics.held_back();
-        self.displaced.refuse(user, key, first, self.clock.now())
+        self.rotation
+            .displaced
+            .refuse(user, key, first, self.clock.now())
     }
 
     /// A newcomer displaced another manager.
     pub fn displaced_for(&self, user: &UserId, key: &ManagerKey) {
-        self.displaced.returned(user, key, self.clock.now());
+        self.rotation
+            .displaced
+            .returned(user, key, self.clock.now());
     }
 }

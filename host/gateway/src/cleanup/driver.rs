@@ -6,26 +6,24 @@
 //! by saying so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use serde::Serialize;
-
+use super::ask::{Patience, RankerCalls};
 use super::config::Config;
-use super::decide::{Patience, Terms};
-use super::evict::Recorder;
+use super::decide::Terms;
+use super::displace::Rotation;
+use super::evict::{Executor, Recorder};
 use super::flight::{Flights, JoinReason};
 use super::metrics::Metrics;
 use super::pass::Pass;
 use super::pressure::PressureBook;
+use super::probe::Prober;
+use super::run::{Cleanup, TierRun};
+use super::sweep::Sweeps;
 use crate::health;
 use crate::registry::Registry;
 use crate::tasks::{Supervisor, Tasks};
-use wastegate_core::decision::{
-    Class, Displaced, ForceBudget, Probe, Question, Ranker, Snapshot, Standing, TierTable,
-};
-use wastegate_core::types::{
-    Clock, DecisionId, EvictionCause, SplitMix64, Tier, Timestamp, UserId,
-};
+use wastegate_core::decision::{Ranker, Standing};
+use wastegate_core::types::{Clock, EvictionCause, Tier, Timestamp, UserId};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then a manager has to be evicted.
@@ -55,56 +53,23 @@ pub struct CleanerParts {
     pub seed: u64,
 }
 
-/// Works through the tiers.
+/// Works through the tiers. Each file of the room keeps what only it changes in a part of its own.
 pub struct Cleaner {
     pub(super) registry: Arc<Registry>,
-    pub(super) ranker: Arc<dyn Ranker>,
     pub(super) recorder: Arc<dyn Recorder>,
     pub(super) clock: Clock,
     pub(super) config: Config,
-    pub(super) health: health::Config,
     pub(super) tasks: Tasks,
-    pub(super) supervisor: Supervisor,
     pub(super) pressure: PressureBook,
     pub(super) metrics: Metrics,
-    pub(super) force_budget: ForceBudget,
-    pub(super) displaced: Displaced,
+    pub(super) prober: Prober,
+    pub(super) ranker: RankerCalls,
+    pub(super) executor: Executor,
+    pub(super) rotation: Rotation,
+    pub(super) sweeps: Sweeps,
     pub(super) flights: Flights<(UserId, Pass)>,
     pub(super) node_flights: Flights<Pass>,
     pub(super) connection_flights: Flights<()>,
-    /// The table by which the surplus leaves when temporary slots end.
-    pub(super) surplus_table: TierTable,
-    /// How many users the background pass has looked at so far.
-    pub(super) swept: AtomicUsize,
-    pub(super) look: tokio::sync::Notify,
-    seed: u64,
-    decisions: AtomicU64,
-}
-
-/// What one tier did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct TierRun {
-    /// The tier that ran.
-    pub tier: Tier,
-    /// Managers that it might have touched.
-    pub eligible: u32,
-    /// Slots that it freed.
-    pub freed: u32,
-    /// The policy gave no usable ranking, and the built-in one decided.
-    pub fault: bool,
-}
-
-/// What a cleanup came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cleanup {
-    /// The tiers that ran, in order.
-    pub runs: Vec<TierRun>,
-    /// Slots that were freed.
-    pub freed: u32,
-    /// Nothing is short any more; also when there was nothing to do.
-    pub enough: bool,
-    /// Some managers' first connections are on their way: what they turn out to be may help.
-    pub newborns: bool,
 }
 
 impl Cleaner {
@@ -113,36 +78,36 @@ impl Cleaner {
     pub fn new(parts: CleanerParts) -> Arc<Self> {
         let CleanerParts {
             registry,
-            ranker,
             recorder,
             clock,
             config,
-            health,
             tasks,
             ..
         } = parts;
-        let surplus_table = surplus_table(&config.table);
+        let metrics = Metrics::default();
         Arc::new(Self {
-            force_budget: ForceBudget::new(config.force_per_user_max, config.force_window),
-            displaced: Displaced::new(config.displaced),
+            prober: Prober::new(clock.clone(), parts.health),
+            ranker: RankerCalls::new(parts.ranker, clock.clone(), parts.seed),
+            executor: Executor::new(
+                registry.clone(),
+                recorder.clone(),
+                metrics.clone(),
+                clock.clone(),
+                tasks.clone(),
+                &config,
+            ),
+            rotation: Rotation::new(&config),
+            sweeps: Sweeps::new(parts.supervisor, &config.table),
             registry,
-            ranker,
             recorder,
             clock,
             config,
-            health,
             tasks,
-            supervisor: parts.supervisor,
             pressure: parts.pressure,
-            metrics: Metrics::default(),
+            metrics,
             flights: Flights::default(),
             node_flights: Flights::default(),
             connection_flights: Flights::default(),
-            surplus_table,
-            swept: AtomicUsize::new(0),
-            look: tokio::sync::Notify::new(),
-            seed: parts.seed,
-            decisions: AtomicU64::new(0),
         })
     }
 
@@ -155,7 +120,7 @@ impl Cleaner {
     /// How verdicts are made.
     #[must_use]
     pub const fn health(&self) -> &health::Config {
-        &self.health
+        self.prober.config()
     }
 
     /// Users' pressure levels.
@@ -291,7 +256,7 @@ impl Cleaner {
     ) -> (TierRun, u32) {
         let rationed = tier == Tier::Force;
         let needed = if rationed {
-            self.force_budget.allow(user, needed, self.clock.now())
+            self.rotation.allow(user, needed, self.clock.now())
         } else {
             needed
         };
@@ -300,20 +265,15 @@ impl Cleaner {
             .await;
         if rationed {
             let unused = needed.saturating_sub(run.freed);
-            self.force_budget.give_back(user, unused);
+            self.rotation.give_back(user, unused);
         }
         (run, needed)
     }
 
     /// Finds out what a tier has to know first.
     pub(super) async fn probe(&self, user: &UserId, tier: Tier) -> Option<health::Round> {
-        match self.config.table.rule(tier).probe {
-            Probe::Cached => None,
-            Probe::Round => {
-                let managers = self.registry.of(user);
-                Some(health::probe_round(&managers, &self.clock, &self.health).await)
-            }
-        }
+        let probe = self.config.table.rule(tier).probe;
+        self.prober.first(probe, || self.registry.of(user)).await
     }
 
     /// Runs one tier for one user, after its probes.
@@ -328,31 +288,10 @@ impl Cleaner {
     ) -> TierRun {
         let now = self.clock.now();
         let snapshot = self.registry.snapshot_user(user, now);
-        let question = self.question(&snapshot, terms.table, tier, needed);
+        let question = self.ranker.question(&snapshot, terms.table, tier, needed);
         let run = self.decide(question, terms, patience).await;
         self.recorder.tier_ran(Some(user), &run, round);
         run
-    }
-
-    pub(super) fn question(
-        &self,
-        snapshot: &Snapshot,
-        table: &TierTable,
-        tier: Tier,
-        needed: u32,
-    ) -> Arc<Question> {
-        let decision = DecisionId::next();
-        let seed = self.next_seed();
-        Arc::new(Question::new(snapshot, table, tier, needed, decision, seed))
-    }
-
-    /// Different for every decision, the same for the same decision of the same start.
-    fn next_seed(&self) -> u64 {
-        let count = self
-            .decisions
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_add(1);
-        SplitMix64::nth(self.seed, count)
     }
 
     /// Now, by the clock that decisions are made by.
@@ -363,7 +302,7 @@ impl Cleaner {
 
     /// Something changed that the background pass should look at.
     pub fn look(&self) {
-        self.look.notify_one();
+        self.sweeps.request();
     }
 
     /// How many users are being cleaned up.
@@ -371,14 +310,4 @@ impl Cleaner {
     pub fn running(&self) -> usize {
         self.flights.running()
     }
-}
-
-/// Temporary slots were lent on the condition that they come back: their surplus leaves by the
-/// rules of `force` whether or not the operator lets `force` take anybody else.
-fn surplus_table(table: &TierTable) -> TierTable {
-    let mut rules = table.rules();
-    let [.., force] = &mut rules;
-    force.enabled = true;
-    force.admits = Class::ALL.to_vec();
-    TierTable::new(rules, table.reserve, table.keep_one).unwrap_or_else(|_| table.clone())
 }

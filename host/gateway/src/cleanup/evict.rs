@@ -8,13 +8,18 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::config::Config;
 use super::decide::Terms;
-use super::driver::{Cleaner, TierRun};
+use super::displace::Rotation;
+use super::metrics::Metrics;
+use super::run::TierRun;
 use crate::health::Round;
 use crate::manager::{EndReport, Manager, Port};
+use crate::registry::Registry;
+use crate::tasks::Tasks;
 use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
 use wastegate_core::types::time::whole_ms;
-use wastegate_core::types::{Eviction, PeerState, Tier, UserId};
+use wastegate_core::types::{Clock, Eviction, PeerState, Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -55,7 +60,37 @@ impl Recorder for Silent {
     fn pressure_changed(&self, _: &super::pressure::UserPressure) {}
 }
 
-impl Cleaner {
+/// Executes plans.
+pub(super) struct Executor {
+    registry: Arc<Registry>,
+    recorder: Arc<dyn Recorder>,
+    metrics: Metrics,
+    clock: Clock,
+    tasks: Tasks,
+    /// How long a victim's connections have to answer a Close, and their tasks to report.
+    deadline: Duration,
+}
+
+impl Executor {
+    /// With the room's settings.
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        recorder: Arc<dyn Recorder>,
+        metrics: Metrics,
+        clock: Clock,
+        tasks: Tasks,
+        config: &Config,
+    ) -> Self {
+        Self {
+            registry,
+            recorder,
+            metrics,
+            clock,
+            tasks,
+            deadline: config.close_deadline + REPORT_SLACK,
+        }
+    }
+
     /// Executes a plan. Returns how many slots it freed; the rest goes on in a task of its own.
     pub(super) fn execute(
         &self,
@@ -63,6 +98,7 @@ impl Cleaner {
         answer: Ranked,
         plan: Plan,
         terms: Terms<'_>,
+        rotation: &Rotation,
     ) -> u32 {
         let closing: Vec<Option<Vec<Arc<Port>>>> = plan
             .victims()
@@ -86,8 +122,7 @@ impl Cleaner {
                 );
                 if ports.is_some() {
                     if peer_of(victim) == PeerState::Answering {
-                        self.displaced
-                            .record(&victim.user, &victim.key, self.clock.now());
+                        rotation.displaced(&victim.user, &victim.key, self.clock.now());
                     }
                     self.recorder
                         .evicted(&question, victim, &chooser(&answer, victim));
@@ -97,7 +132,7 @@ impl Cleaner {
             .collect();
         let freed = closing.iter().flatten().count();
         let (recorder, metrics) = (self.recorder.clone(), self.metrics.clone());
-        let deadline = self.config.close_deadline + REPORT_SLACK;
+        let deadline = self.deadline;
         self.tasks.spawn("eviction", async move {
             let outcomes: Vec<VictimOutcome> =
                 join_all(closing.into_iter().map(|ports| outcome(ports, deadline))).await;

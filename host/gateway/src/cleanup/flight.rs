@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::driver::Cleanup;
+use super::run::Cleanup;
 
 /// The cleanups that run now, each for one `K`.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::driver::TierRun;
+use super::run::TierRun;
 use crate::observe::metrics::millis;
 use wastegate_core::decision::{Class, RejectedChoice, Victim, VictimOutcome};
 use wastegate_core::types::Tier;

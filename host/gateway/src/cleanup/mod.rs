@@ -6,6 +6,7 @@
 //!
 //! Not here: WASM, HTTP, experiments, who is let in, and what a good victim is.
 
+mod ask;
 mod config;
 mod connections;
 mod decide;
@@ -17,6 +18,8 @@ mod metrics;
 mod node;
 mod pass;
 mod pressure;
+mod probe;
+mod run;
 mod shed;
 mod sweep;
 
@@ -26,9 +29,10 @@ mod tests;
 pub use config::Config;
 pub use connections::Waiting;
 pub use displace::Displacement;
-pub use driver::{Cleaner, CleanerParts, Cleanup, TierRun};
+pub use driver::{Cleaner, CleanerParts};
 pub use evict::{Decided, Recorder, Silent, chooser};
 pub use metrics::Metrics;
 pub use node::NodePressure;
 pub use pass::Pass;
 pub use pressure::{PressureBook, UserPressure};
+pub use run::{Cleanup, TierRun};

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::decide::{Patience, Terms};
-use super::driver::{Cleaner, Cleanup, FORCE_LOOKS};
+use super::ask::Patience;
+use super::decide::Terms;
+use super::driver::{Cleaner, FORCE_LOOKS};
 use super::flight::JoinReason;
 use super::pass::Pass;
-use crate::health;
+use super::run::Cleanup;
 use crate::observe::process;
-use wastegate_core::decision::Probe;
 use wastegate_core::types::{EvictionCause, Tier};
 
 /// How full the node is.
@@ -122,13 +122,8 @@ impl Cleaner {
                 if needed() == 0 {
                     break;
                 }
-                let round = match self.config.table.rule(tier).probe {
-                    Probe::Cached => None,
-                    Probe::Round => {
-                        let managers = self.registry.all();
-                        Some(health::probe_round(&managers, &self.clock, &self.health).await)
-                    }
-                };
+                let probe = self.config.table.rule(tier).probe;
+                let round = self.prober.first(probe, || self.registry.all()).await;
                 let wanted = needed();
                 let limit = self.registry.limits().managers_total;
                 let snapshot = self.registry.snapshot_node(limit, self.clock.now());
@@ -139,7 +134,7 @@ impl Cleaner {
                     pass,
                     needed,
                 };
-                let question = self.question(&snapshot, terms.table, tier, wanted);
+                let question = self.ranker.question(&snapshot, terms.table, tier, wanted);
                 let run = self.decide(question, terms, &mut patience).await;
                 self.recorder.tier_ran(None, &run, round);
                 cleanup.freed += run.freed;

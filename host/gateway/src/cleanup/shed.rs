@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::driver::Cleaner;
-use crate::health::{self, judge};
 use crate::manager::{Manager, Port};
 use wastegate_core::types::{CloseReason, DeviceId, Health, Timestamp};
 
@@ -18,7 +17,7 @@ impl Cleaner {
         if !manager.is_crowded(device) || self.shed_one(manager, known_gone) {
             return true;
         }
-        health::probe_round(std::slice::from_ref(manager), &self.clock, &self.health).await;
+        self.prober.round(std::slice::from_ref(manager)).await;
         !manager.is_crowded(device) || self.shed_one(manager, silent)
     }
 
@@ -26,7 +25,7 @@ impl Cleaner {
     fn shed_one(&self, manager: &Manager, bad: fn(Health) -> bool) -> bool {
         let now = self.clock.now();
         let mut ports = self.bad_ports(manager, bad, now);
-        ports.sort_by_key(|(_, heard_at)| *heard_at);
+        ports.sort_by_key(|(_, received_at)| *received_at);
         let longest_silent = ports.first();
         if let Some((port, _)) = longest_silent {
             port.close(CloseReason::Unresponsive);
@@ -42,10 +41,10 @@ impl Cleaner {
     ) -> Vec<(Arc<Port>, Timestamp)> {
         let ports = manager.ports().into_iter();
         let open = ports.filter(|port| !port.is_closing());
-        open.filter(|port| bad(judge(port, &self.health, now).health))
+        open.filter(|port| bad(self.prober.health(port, now)))
             .map(|port| {
-                let heard_at = port.vitals.heard_at();
-                (port, heard_at)
+                let received_at = port.vitals.received_at();
+                (port, received_at)
             })
             .collect()
     }

@@ -2,13 +2,18 @@
 //! it finds by itself. Admission never depends on it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::decide::{Patience, Terms};
+use tokio::sync::Notify;
+
+use super::ask::Patience;
+use super::decide::Terms;
 use super::driver::Cleaner;
 use super::flight::JoinReason;
 use super::pass::Pass;
+use crate::tasks::Supervisor;
+use wastegate_core::decision::{Class, TierTable};
 use wastegate_core::types::{EvictionCause, Tier, UserId};
 
 /// The least time between two passes, however often a pass is requested.
@@ -16,11 +21,49 @@ const REST_MIN: Duration = Duration::from_millis(100);
 /// Users looked at before others have their turn.
 const USERS_AT_ONCE: usize = 256;
 
+/// The state of the background pass.
+pub(super) struct Sweeps {
+    /// Keeps it running.
+    supervisor: Supervisor,
+    /// The table by which the surplus leaves when temporary slots end.
+    surplus_table: TierTable,
+    /// How many users it has looked at so far.
+    swept: AtomicUsize,
+    look: Notify,
+}
+
+impl Sweeps {
+    /// Before the first pass.
+    pub(super) fn new(supervisor: Supervisor, table: &TierTable) -> Self {
+        Self {
+            supervisor,
+            surplus_table: surplus_table(table),
+            swept: AtomicUsize::new(0),
+            look: Notify::new(),
+        }
+    }
+
+    /// Requests a pass.
+    pub(super) fn request(&self) {
+        self.look.notify_one();
+    }
+
+    /// So many of the users: those after where the last pass ended, so that no user is left out for good.
+    fn turn(&self, users: &mut Vec<(UserId, u32)>, most: usize) {
+        if users.len() > most {
+            let from = self.swept.fetch_add(most, Ordering::Relaxed) % users.len();
+            users.rotate_left(from);
+            users.truncate(most);
+        }
+    }
+}
+
 impl Cleaner {
     /// Keeps the background pass running until the tasks stop.
     pub fn start(self: &Arc<Self>) {
         let cleaner = self.clone();
-        self.supervisor
+        self.sweeps
+            .supervisor
             .clone()
             .run(&self.tasks, "sweeper", move || {
                 let cleaner = cleaner.clone();
@@ -46,7 +89,7 @@ impl Cleaner {
         let rest = expiry.map_or(interval, |expiry| expiry.min(interval));
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
-            () = self.look.notified() => {}
+            () = self.sweeps.look.notified() => {}
         }
     }
 
@@ -54,13 +97,7 @@ impl Cleaner {
     /// node's own pressure, and levels that have changed.
     pub async fn sweep(self: &Arc<Self>) {
         let mut users = self.registry.users();
-        if users.len() > self.config.sweep_users_max {
-            // Where the last pass ended, so that no user is left out for good.
-            let most = self.config.sweep_users_max;
-            let from = self.swept.fetch_add(most, Ordering::Relaxed) % users.len();
-            users.rotate_left(from);
-            users.truncate(most);
-        }
+        self.sweeps.turn(&mut users, self.config.sweep_users_max);
         let mut names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
         // By name, so that a pass does not depend on the order of a map.
         names.sort_unstable();
@@ -145,13 +182,15 @@ impl Cleaner {
         if surplus() > 0 {
             let snapshot = self.registry.snapshot_user(user, self.clock.now());
             let terms = Terms {
-                table: &self.surplus_table,
+                table: &self.sweeps.surplus_table,
                 cause: EvictionCause::TemporarySlotExpired,
                 active_too: true,
                 pass: Pass::Force,
                 needed: &surplus,
             };
-            let question = self.question(&snapshot, terms.table, Tier::Force, surplus());
+            let question = self
+                .ranker
+                .question(&snapshot, terms.table, Tier::Force, surplus());
             self.decide(question, terms, &mut Patience::default()).await;
         }
         if self.registry.held(user) <= self.registry.own_limit(user) {
@@ -160,4 +199,14 @@ impl Cleaner {
                 .settle(user, &lending, self.clock.now());
         }
     }
+}
+
+/// Temporary slots were lent on the condition that they come back: their surplus leaves by the
+/// rules of `force` whether or not the operator lets `force` take anybody else.
+fn surplus_table(table: &TierTable) -> TierTable {
+    let mut rules = table.rules();
+    let [.., force] = &mut rules;
+    force.enabled = true;
+    force.admits = Class::ALL.to_vec();
+    TierTable::new(rules, table.reserve, table.keep_one).unwrap_or_else(|_| table.clone())
 }

@@ -67,7 +67,7 @@ impl Pump {
         };
         if reason.is_clients() {
             self.port
-                .say_goodbye(self.attachment.is_for_good(reason), start);
+                .note_client_gone(self.attachment.is_for_good(reason), start);
             // Answers a Close if there was one; a transport that is gone fails at once.
             let flushing = async {
                 let _ = self.writer.flush().await;
@@ -139,11 +139,11 @@ impl Wait {
         let backlog = &self.port.vitals.backlog;
         let (mut writing, mut reading) = (pin!(writing), pin!(reading));
         let mut asked = pin!(self.port.close_asked());
-        let (mut patience, mut written, mut heard) = (Patience::new(), false, None);
+        let (mut patience, mut written, mut received) = (Patience::new(), false, None);
         let mut hurried = clock.now();
         loop {
             // What the client says before it is told everything is no answer, nor is its end.
-            if let Some(outcome) = heard.filter(|_| written) {
+            if let Some(outcome) = received.filter(|_| written) {
                 return outcome;
             }
             let now = clock.now();
@@ -172,7 +172,7 @@ impl Wait {
             let wake = until.map_or(wake, |until| wake.min(until.since(now)));
             tokio::select! {
                 biased;
-                outcome = &mut reading, if heard.is_none() => heard = Some(outcome),
+                outcome = &mut reading, if received.is_none() => received = Some(outcome),
                 outcome = &mut writing, if !written => match outcome {
                     Outcome::Answered => written = true,
                     over => return over,

@@ -48,7 +48,7 @@ impl Heartbeat {
         now: Timestamp,
     ) -> Option<[u8; 8]> {
         if let Some(since) = self.waiting {
-            if port.vitals.heard_at() >= since || port.vitals.read_paused() {
+            if port.vitals.received_at() >= since || port.vitals.read_paused() {
                 self.waiting = None;
             } else if now.since(since) >= config.pong_deadline {
                 self.waiting = None;

@@ -26,7 +26,7 @@ pub(super) enum Answering {
     /// It was heard, or has read, when its answer was overdue, and has never given one.
     Ignores,
     /// It has neither answered nor been heard since, nor has it read enough for its kernel to show it.
-    Untold,
+    Unproven,
 }
 
 /// What the client of a connection makes of pings.
@@ -39,9 +39,9 @@ pub(super) fn answering(port: &Port, config: &Config, now: Timestamp) -> Answeri
         .asked_since()
         .map(|asked| asked.after(config.pong_deadline));
     match overdue {
-        Some(overdue) if vitals.heard_at() >= overdue => Answering::Ignores,
+        Some(overdue) if vitals.received_at() >= overdue => Answering::Ignores,
         Some(overdue) if now >= overdue && reads(port) => Answering::Ignores,
-        _ => Answering::Untold,
+        _ => Answering::Unproven,
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn may_be_late(vitals: &Vitals, now: Timestamp) -> bool {
     };
     let asked = vitals
         .asked_since()
-        .map(|asked| asked.max(vitals.heard_at()));
+        .map(|asked| asked.max(vitals.received_at()));
     asked.is_some_and(|asked| now.ms_since(asked) < patience_ms)
 }
 

@@ -20,7 +20,7 @@ fn port_lost_since(port: &Port, config: &Config, now: Timestamp) -> Option<Times
     match evidence.health {
         // The verdict is renewed with every heartbeat that is missed; the silence is what lasts.
         Health::Dead => {
-            let silent = port.vitals.heard_at().after(config.dead_after);
+            let silent = port.vitals.received_at().after(config.dead_after);
             let dead = silent.max(missed_since(port, config).unwrap_or(silent));
             Some(port.vitals.gone_at().unwrap_or(dead).min(now))
         }

@@ -59,7 +59,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
                 Opening::Ask(acked) => {
                     port.vitals.ask_for_ping();
                     asked.push((port.clone(), acked));
-                    waiting.push(async move { port.vitals.heard_since(start).await });
+                    waiting.push(async move { port.vitals.received_since(start).await });
                 }
             }
         }
@@ -70,7 +70,7 @@ pub async fn probe_round(managers: &[Arc<Manager>], clock: &Clock, config: &Conf
 
     let now = clock.now();
     for (port, acked) in asked {
-        if port.vitals.heard_at() >= start {
+        if port.vitals.received_at() >= start {
             round.answered += 1;
         } else if could_answer(&port, start, acked) {
             port.vitals.probe_failed(now);

@@ -66,12 +66,12 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     if let Some(at) = vitals.gone_at() {
         return verdict(Health::Dead, at, EvidenceSource::Kernel);
     }
-    if port.has_said_goodbye() {
+    if port.has_left() {
         // Only what was said before it is still to be delivered.
         return verdict(Health::Dead, now, EvidenceSource::Closed);
     }
-    let heard = vitals.heard_at();
-    let silence = now.since(heard);
+    let received = vitals.received_at();
+    let silence = now.since(received);
     let (missed, failed) = (vitals.missed(), vitals.probe_failed_at());
     let at = failed.max(vitals.missed_at()).unwrap_or(now);
     let silent_for_long = missed >= config.half_open_after_misses && silence >= config.dead_after;
@@ -81,7 +81,7 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
         return verdict(Health::Stalled, since, source);
     }
     if vitals.read_paused() {
-        return verdict(Health::Unknown, heard, EvidenceSource::None);
+        return verdict(Health::Unknown, received, EvidenceSource::None);
     }
     if ignores {
         return ignoring(vitals, config, acknowledges(port), now);
@@ -105,15 +105,15 @@ pub fn judge(port: &Port, config: &Config, now: Timestamp) -> Evidence {
     }
     if silence > config.ping_interval + config.pong_deadline {
         // One miss, or our own heartbeat did not run: nothing is known, which is no proof of death.
-        return verdict(Health::Unknown, heard, EvidenceSource::None);
+        return verdict(Health::Unknown, received, EvidenceSource::None);
     }
-    let ponged = vitals.pong_at().is_some_and(|pong| pong >= heard);
+    let ponged = vitals.pong_at().is_some_and(|pong| pong >= received);
     let source = if ponged {
         EvidenceSource::Ping
     } else {
         EvidenceSource::Traffic
     };
-    verdict(Health::Alive, heard, source)
+    verdict(Health::Alive, received, source)
 }
 
 /// What is believed of a client that answers no ping and takes what is sent: pings that it leaves unanswered
@@ -125,14 +125,14 @@ fn ignoring(
     acknowledged: Option<bool>,
     now: Timestamp,
 ) -> Evidence {
-    let heard = vitals.heard_at();
-    let silence = now.since(heard);
+    let received = vitals.received_at();
+    let silence = now.since(received);
     let (health, at, source) = if silence <= config.ping_interval + config.pong_deadline {
-        (Health::Alive, heard, EvidenceSource::Traffic)
+        (Health::Alive, received, EvidenceSource::Traffic)
     } else if acknowledged == Some(true) {
         (Health::Unknown, now, EvidenceSource::Kernel)
     } else {
-        (Health::Unknown, heard, EvidenceSource::Traffic)
+        (Health::Unknown, received, EvidenceSource::Traffic)
     };
     Evidence { health, at, source }
 }
@@ -159,7 +159,7 @@ pub fn assess(manager: &Manager, config: &Config, now: Timestamp) -> Assessment 
         }
         // After a miss the silence goes on, whether or not the next ping is out already.
         let waiting = if port.vitals.missed() > 0 {
-            Some(port.vitals.heard_at())
+            Some(port.vitals.received_at())
         } else {
             port.vitals.waiting_since()
         };

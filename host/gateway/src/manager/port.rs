@@ -48,12 +48,12 @@ pub struct Port {
     /// Weak: the place goes with the connection's task.
     place: OnceLock<Weak<dyn PlaceGuard>>,
     superseded: AtomicBool,
-    said_goodbye: AtomicBool,
+    has_left: AtomicBool,
     close: OnceLock<CloseReason>,
     close_asked: Notify,
     ended: OnceLock<EndReport>,
     // Not a `watch`: that has room for eight crowds of waiters, which every idle connection would pay for.
-    ended_told: Notify,
+    end_reported: Notify,
 }
 
 impl Port {
@@ -75,11 +75,11 @@ impl Port {
             socket,
             place: OnceLock::new(),
             superseded: AtomicBool::new(false),
-            said_goodbye: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
             close: OnceLock::new(),
             close_asked: Notify::new(),
             ended: OnceLock::new(),
-            ended_told: Notify::new(),
+            end_reported: Notify::new(),
         })
     }
 
@@ -144,9 +144,9 @@ impl Port {
 
     /// Its client sent a Close or is gone, and will not answer any more; what remains is to deliver
     /// what was said before.
-    pub fn say_goodbye(&self, for_good: bool, now: Timestamp) {
+    pub fn note_client_gone(&self, for_good: bool, now: Timestamp) {
         if for_good {
-            self.said_goodbye.store(true, Relaxed);
+            self.has_left.store(true, Relaxed);
         } else {
             self.vitals.probe_failed(now);
         }
@@ -154,8 +154,8 @@ impl Port {
 
     /// Whether its client is gone for good, so that nothing is lost if its place is taken.
     #[must_use]
-    pub fn has_said_goodbye(&self) -> bool {
-        self.said_goodbye.load(Relaxed)
+    pub fn has_left(&self) -> bool {
+        self.has_left.load(Relaxed)
     }
 
     /// Tells everyone who waits how it ended. The first report stands.
@@ -163,17 +163,17 @@ impl Port {
         self.outbox.close();
         let _ = self.close.set(report.reason);
         let _ = self.ended.set(report);
-        self.ended_told.notify_waiters();
+        self.end_reported.notify_waiters();
     }
 
     /// Waits for its end.
     pub async fn ended(&self) -> EndReport {
         loop {
-            let told = self.ended_told.notified();
+            let reported = self.end_reported.notified();
             if let Some(report) = self.end() {
                 return report;
             }
-            told.await;
+            reported.await;
         }
     }
 

@@ -214,7 +214,7 @@ impl Manager {
             let staying = state
                 .ports
                 .iter()
-                .filter(|other| !other.is_closing() && !other.has_said_goodbye());
+                .filter(|other| !other.is_closing() && !other.has_left());
             let (older, others): (Vec<_>, Vec<_>) = staying
                 .cloned()
                 .partition(|other| other.device == port.device);

@@ -18,7 +18,7 @@ const PONG_WEIGHT: f64 = 1.0 / 64.0;
 /// What was heard of a peer, and what was asked of it.
 #[derive(Debug)]
 pub struct Vitals {
-    heard_at: AtomicU64,
+    received_at: AtomicU64,
     ping_sent_at: AtomicU64,
     /// The oldest ping that no pong came for, nor for any after it.
     asked_since: AtomicU64,
@@ -42,7 +42,7 @@ pub struct Vitals {
     errors: AtomicU32,
     // Mean and variance change together; held for three additions.
     pongs: Mutex<PongStats>,
-    heard: Notify,
+    received: Notify,
     ping_asked: Notify,
 }
 
@@ -72,7 +72,7 @@ impl Vitals {
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {
-            heard_at: AtomicU64::new(now.micros()),
+            received_at: AtomicU64::new(now.micros()),
             ping_sent_at: AtomicU64::new(NEVER),
             asked_since: AtomicU64::new(NEVER),
             ping_end: AtomicU64::new(0),
@@ -90,18 +90,18 @@ impl Vitals {
             bytes_out: AtomicU64::new(0),
             errors: AtomicU32::new(0),
             pongs: Mutex::default(),
-            heard: Notify::new(),
+            received: Notify::new(),
             ping_asked: Notify::new(),
         }
     }
 
     /// Bytes came from the peer, whatever they were. All doubts are gone.
     pub fn hear(&self, now: Timestamp) {
-        self.heard_at.store(now.micros(), Relaxed);
+        self.received_at.store(now.micros(), Relaxed);
         self.missed.store(0, Relaxed);
         self.missed_at.store(NEVER, Relaxed);
         self.probe_failed_at.store(NEVER, Relaxed);
-        self.heard.notify_waiters();
+        self.received.notify_waiters();
     }
 
     /// A ping of ours went out. Only the youngest is waited for.
@@ -181,13 +181,13 @@ impl Vitals {
     }
 
     /// Waits until something comes from the peer, at `since` or later.
-    pub async fn heard_since(&self, since: Timestamp) {
+    pub async fn received_since(&self, since: Timestamp) {
         loop {
-            let heard = self.heard.notified();
-            if self.heard_at() >= since {
+            let received = self.received.notified();
+            if self.received_at() >= since {
                 return;
             }
-            heard.await;
+            received.await;
         }
     }
 
@@ -214,8 +214,8 @@ impl Vitals {
 
     /// When the peer was last heard.
     #[must_use]
-    pub fn heard_at(&self) -> Timestamp {
-        Timestamp::from_micros(self.heard_at.load(Relaxed))
+    pub fn received_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.received_at.load(Relaxed))
     }
 
     /// Since when a ping is unanswered, if one is.

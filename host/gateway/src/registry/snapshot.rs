@@ -111,7 +111,7 @@ fn measure(
     signals[Signal::ActivityCount] = activity.count() as f64;
     signals[Signal::ActivityRate1m] = activity.rate_1m(now);
     signals[Signal::ActivityDecayed1h] = activity.decayed_1h(now);
-    signals[Signal::SilenceMs] = latest(&|vitals| Some(vitals.heard_at()));
+    signals[Signal::SilenceMs] = latest(&|vitals| Some(vitals.received_at()));
     signals[Signal::PongAgeMs] = latest(&crate::manager::Vitals::pong_at);
     signals[Signal::RttMs] = assessment.rtt_ms.unwrap_or(unknown);
     signals[Signal::MissedPongs] = ports

@@ -72,7 +72,7 @@ async fn l3_the_limit_holds_whatever_it_is() {
             .collect();
         let full = enter(&registry, "ann", 99);
         assert!(
-            matches!(full, Entrance::UserFull { held, limit: told } if held == limit && told == limit),
+            matches!(full, Entrance::UserFull { held, limit: reported } if held == limit && reported == limit),
             "{full:?}"
         );
         assert_eq!(registry.held(&user("ann")) as usize, permits.len());

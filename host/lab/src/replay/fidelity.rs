@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::run::ReplayOutcome;
 use crate::trace::{ByUser, TraceEventKind};
+use wastegate_core::decision::Disagreement;
 
 /// The share of recorded victims that a replay has to take at the same decision.
 pub const FAITHFUL_FROM: f64 = 0.99;
@@ -77,18 +78,19 @@ impl Fidelity {
         (fidelity.recorded > 0).then_some(fidelity)
     }
 
-    /// Decision by decision, in the order of the user's own. A user that parts once goes on being
-    /// compared: where both agree again they agree.
+    /// Decision by decision, in the order of the user's own. A user at whose decisions they disagree once
+    /// goes on being compared: where both agree again they agree.
     fn compare(&mut self, user: u32, recorded: &[Taken], replayed: &[Taken]) {
-        let mut parted = false;
+        let mut disagreed = false;
         for place in 0..recorded.len().max(replayed.len()) {
             let (in_record, in_replay) = (recorded.get(place), replayed.get(place));
             let who = |taken: Option<&Taken>| taken.map_or(Vec::new(), |(_, who)| sorted(who));
             let (a, b) = (who(in_record), who(in_replay));
             self.recorded += a.len() as u64;
             self.replayed += b.len() as u64;
-            self.matched += a.iter().filter(|who| b.contains(who)).count() as u64;
-            if a == b || std::mem::replace(&mut parted, true) {
+            let taken = Disagreement::between(&a, &b);
+            self.matched += taken.both.len() as u64;
+            if taken.is_none() || std::mem::replace(&mut disagreed, true) {
                 continue;
             }
             let times = [in_record, in_replay].into_iter().flatten();

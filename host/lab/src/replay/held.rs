@@ -29,7 +29,7 @@ pub(super) struct Held {
     devices: Vec<Option<u32>>,
     attached_at: Option<Timestamp>,
     detached_since: Option<Timestamp>,
-    heard_at: Timestamp,
+    received_at: Timestamp,
     pong_at: Option<Timestamp>,
     probe_failed_at: Option<Timestamp>,
     reconnects: u32,
@@ -70,7 +70,7 @@ impl Held {
             },
             attached_at: birth.attached.then_some(at),
             detached_since: None,
-            heard_at: at,
+            received_at: at,
             pong_at: None,
             probe_failed_at: None,
             reconnects: 0,
@@ -128,7 +128,7 @@ impl Held {
     }
 
     fn hear(&mut self, at: Timestamp) {
-        self.heard_at = self.heard_at.max(at);
+        self.received_at = self.received_at.max(at);
         self.probe_failed_at = None;
     }
 
@@ -295,7 +295,7 @@ impl Held {
         if wanted.contains(&Signal::ActivityDecayed1h) {
             signals[Signal::ActivityDecayed1h] = self.activity.decayed_1h(now);
         }
-        signals[Signal::SilenceMs] = since(attached.then_some(self.heard_at));
+        signals[Signal::SilenceMs] = since(attached.then_some(self.received_at));
         signals[Signal::PongAgeMs] = since(self.pong_at.filter(|_| attached));
         signals[Signal::MissedPongs] = if attached {
             f64::from(missed)

@@ -20,7 +20,7 @@ struct Life {
     /// The last moments of its runs of pings; a run goes on only as long as pings are answered.
     pings: Vec<u64>,
     /// Its last sign of life.
-    heard_ms: u64,
+    received_ms: u64,
     /// What its end says.
     end: End,
 }
@@ -66,10 +66,10 @@ impl Life {
         let last = |last_ms: u32| event.at_ms + u64::from(last_ms);
         match event.kind {
             TraceEventKind::In { last_ms, .. } | TraceEventKind::Pong { last_ms } => {
-                self.heard_ms = self.heard_ms.max(last(last_ms));
+                self.received_ms = self.received_ms.max(last(last_ms));
             }
             TraceEventKind::Open { .. } | TraceEventKind::Attach => {
-                self.heard_ms = self.heard_ms.max(event.at_ms)
+                self.received_ms = self.received_ms.max(event.at_ms)
             }
             TraceEventKind::Ping { last_ms } => self.pings.push(last(last_ms)),
             TraceEventKind::Silent | TraceEventKind::Die if self.end == End::Open => {
@@ -85,8 +85,8 @@ impl Life {
             End::Open => return,
             End::Since(from) => from,
             End::Silent => {
-                let unanswered = self.pings.iter().filter(|ping| **ping > self.heard_ms);
-                unanswered.min().copied().unwrap_or(self.heard_ms + 1)
+                let unanswered = self.pings.iter().filter(|ping| **ping > self.received_ms);
+                unanswered.min().copied().unwrap_or(self.received_ms + 1)
             }
         };
         for place in self.events {

@@ -368,8 +368,8 @@ mod tests {
     fn noise_is_not_called_a_gain() {
         let mut draws = RandomDraws::of(3, 3);
         let noise: Vec<f64> = (0..60).map(|_| draws.even() - 0.5).collect();
-        let told = change(&noise, 0.05).unwrap();
-        assert!(told.low < 0.0 && told.high > 0.0, "{told:?}");
+        let found = change(&noise, 0.05).unwrap();
+        assert!(found.low < 0.0 && found.high > 0.0, "{found:?}");
         let gain: Vec<f64> = noise.iter().map(|change| change - 0.5).collect();
         assert!(change(&gain, 0.05).unwrap().high < 0.0);
     }

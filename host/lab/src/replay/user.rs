@@ -37,7 +37,9 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether both are the same call with the same end, whatever was asked.
+    /// Whether both are the same call with the same end, whatever was asked. Stricter than that they have no
+    /// [`Disagreement`](wastegate_core::decision::Disagreement): the runs have to be one world until
+    /// here, to the order of the victims.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let call = |one: &Self| (one.user, one.at_ms, one.tier, one.wanted);

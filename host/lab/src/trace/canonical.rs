@@ -81,14 +81,14 @@ impl Object {
         if !self.0.contains_key("kind") {
             if let Some(dropped) = self.0.get("dropped") {
                 let count = dropped.as_u64();
-                let told = || wrong("dropped", &dropped.to_string(), "a whole number");
-                return Ok(Parsed::Gap(count.ok_or_else(told)?));
+                let problem = || wrong("dropped", &dropped.to_string(), "a whole number");
+                return Ok(Parsed::Gap(count.ok_or_else(problem)?));
             }
             if let Some(settings) = self.0.get("settings") {
                 let settings = RecorderSettings::deserialize(settings);
-                let told =
+                let problem =
                     |error: serde_json::Error| LineProblem::Json(format!("`settings`: {error}"));
-                return Ok(Parsed::Settings(Box::new(settings.map_err(told)?)));
+                return Ok(Parsed::Settings(Box::new(settings.map_err(problem)?)));
             }
         }
         let key = match (self.0.get("key"), self.0.get("session")) {

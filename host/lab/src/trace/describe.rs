@@ -162,13 +162,16 @@ mod tests {
     fn counts_gaps_and_what_is_missing() {
         let table = "t_ms,user,key\n0,a,x\n100,a,y\n1000,a,x\n1000,b,x\n";
         let loaded = read_from(Path::new("t"), table.as_bytes(), &Reading::default()).unwrap();
-        let told = describe(&loaded.trace, Some(1));
-        assert_eq!((told.events, told.users, told.managers), (4, 2, 3));
-        assert_eq!(told.kinds, BTreeMap::from([("in", 4)]));
-        assert_eq!(told.gaps_ms["max"], 1_000.0);
-        assert_eq!(told.managers_per_user["p50"], 1.5);
-        assert_eq!(told.users_over_cap, Some(1));
-        assert_eq!(told.missing.len(), 4);
+        let described = describe(&loaded.trace, Some(1));
+        assert_eq!(
+            (described.events, described.users, described.managers),
+            (4, 2, 3)
+        );
+        assert_eq!(described.kinds, BTreeMap::from([("in", 4)]));
+        assert_eq!(described.gaps_ms["max"], 1_000.0);
+        assert_eq!(described.managers_per_user["p50"], 1.5);
+        assert_eq!(described.users_over_cap, Some(1));
+        assert_eq!(described.missing.len(), 4);
         let none = describe(&Trace::default(), None);
         assert_eq!((none.from_ms, none.gaps_ms.len()), (None, 0));
     }

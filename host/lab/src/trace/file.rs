@@ -117,9 +117,9 @@ impl<'a> FileReader<'a> {
             }
             Form::Table(table) => {
                 let may_be_short = self.lines.may_be_cut() && table.ends_with_time();
-                let told = table.event(text, is_first)?;
-                whole(told.at_ms, may_be_short, builder)?;
-                builder.add(told)?;
+                let raw = table.event(text, is_first)?;
+                whole(raw.at_ms, may_be_short, builder)?;
+                builder.add(raw)?;
             }
             Form::Messages(log) => {
                 let Some(at_ms) = log.line(text, is_first)? else {
@@ -264,9 +264,9 @@ fn json(
 ) -> Result<(), NotTaken> {
     let object = Object::parse(text).map_err(NotTaken::Problem)?;
     match object.read(manner).map_err(NotTaken::Problem)? {
-        Parsed::Event(told) => {
+        Parsed::Event(raw) => {
             let later = object.later().map_err(NotTaken::Problem)?;
-            frames(told, &later, builder)
+            frames(raw, &later, builder)
         }
         Parsed::Gap(dropped) => {
             loaded.dropped += dropped;
@@ -280,22 +280,22 @@ fn json(
 }
 
 /// Adds an event, or the frames that it stands for where each has its moment.
-fn frames(told: RawEvent<'_>, later: &[u64], builder: &mut TraceBuilder) -> Result<(), NotTaken> {
-    let TraceEventKind::In { n, bytes, .. } = told.kind else {
-        return builder.add(told);
+fn frames(raw: RawEvent<'_>, later: &[u64], builder: &mut TraceBuilder) -> Result<(), NotTaken> {
+    let TraceEventKind::In { n, bytes, .. } = raw.kind else {
+        return builder.add(raw);
     };
     if later.is_empty() || later.len() as u64 + 1 != u64::from(n) {
-        return builder.add(told);
+        return builder.add(raw);
     }
     let each = bytes / u64::from(n);
     let frame = |after: u64, bytes: u64| RawEvent {
-        at_ms: told.at_ms.saturating_add(after),
+        at_ms: raw.at_ms.saturating_add(after),
         kind: TraceEventKind::In {
             n: 1,
             bytes,
             last_ms: 0,
         },
-        ..told
+        ..raw
     };
     // The first takes what does not divide.
     builder.add(frame(0, bytes - each * later.len() as u64))?;

@@ -64,7 +64,7 @@ fn frames_whose_moments_are_told_are_events_of_their_own() {
 {"t_ms":1002,"user":"a","key":"j","kind":"in"}
 "#;
     let trace = loaded(line).trace;
-    let told: Vec<(u64, u32, TraceEventKind)> = trace
+    let report: Vec<(u64, u32, TraceEventKind)> = trace
         .events
         .iter()
         .map(|event| (event.at_ms, event.session, event.kind))
@@ -75,7 +75,7 @@ fn frames_whose_moments_are_told_are_events_of_their_own() {
         last_ms: 0,
     };
     assert_eq!(
-        told,
+        report,
         [
             (1_000, 0, frame(4)),
             (1_002, 1, frame(0)),
@@ -220,10 +220,10 @@ fn broken_files_are_refused_with_place_and_remedy() {
         ),
         ("a message before 1970", b"1 2 5\n1 2 -3\n1 2 6\n".to_vec()),
     ];
-    let mut told = String::new();
+    let mut report = String::new();
     for (name, bytes) in &cases {
         let error = load(bytes, &Reading::default()).expect_err(name);
-        writeln!(told, "{name}\n  {}", chain(&error)).unwrap();
+        writeln!(report, "{name}\n  {}", chain(&error)).unwrap();
     }
     for (format, column) in [(Format::Messages, "from"), (Format::Canonical, "who")] {
         let reading = Reading {
@@ -237,7 +237,7 @@ fn broken_files_are_refused_with_place_and_remedy() {
             b"t_ms,user,key\n1,a,k\n"
         };
         let error = load(text, &reading).expect_err(column);
-        writeln!(told, "user column {column}\n  {}", chain(&error)).unwrap();
+        writeln!(report, "user column {column}\n  {}", chain(&error)).unwrap();
     }
-    wastegate_blessed::is_current("host/lab/src/trace/broken.txt", "trace::tests", &told);
+    wastegate_blessed::is_current("host/lab/src/trace/broken.txt", "trace::tests", &report);
 }

@@ -213,14 +213,15 @@ impl AskReport {
     #[must_use]
     pub fn entries(&self, snapshot: &RecordedSnapshot) -> Vec<RankedRow> {
         let mut entries = self.ranked();
-        let mut told: Vec<bool> = vec![false; snapshot.rows.len()];
-        let mark = |told: &mut Vec<bool>, row: usize| {
-            told.get_mut(row)
-                .is_some_and(|told| !std::mem::replace(told, true))
+        let mut marked: Vec<bool> = vec![false; snapshot.rows.len()];
+        let mark = |marked: &mut Vec<bool>, row: usize| {
+            marked
+                .get_mut(row)
+                .is_some_and(|marked| !std::mem::replace(marked, true))
         };
         for entry in &entries {
             if let Some(row) = entry.row {
-                mark(&mut told, row);
+                mark(&mut marked, row);
             }
         }
         let silent = |row, score, reason, outcome| RankedRow {
@@ -232,7 +233,7 @@ impl AskReport {
         };
         for victim in self.plan.victims() {
             if let (None, Some(row)) = (victim.rank, self.place(victim.row))
-                && mark(&mut told, row)
+                && mark(&mut marked, row)
             {
                 let reason = Some(victim.reason.clone());
                 entries.push(silent(
@@ -247,12 +248,12 @@ impl AskReport {
             .zip(&self.question.rows)
             .filter_map(|(row, _)| self.place(row))
         {
-            if mark(&mut told, row) {
+            if mark(&mut marked, row) {
                 entries.push(silent(row, None, None, RowOutcome::NotProposed));
             }
         }
         for row in 0..snapshot.rows.len() {
-            if mark(&mut told, row)
+            if mark(&mut marked, row)
                 && let Some(facts) = snapshot.row(row)
             {
                 let aside = Aside::of(&facts, self.question.tier);

@@ -172,7 +172,7 @@ impl Draft {
 fn places(snapshot: &RecordedSnapshot, field: &str, named: &[Named]) -> Result<Vec<usize>, String> {
     let mut found = Vec::with_capacity(named.len());
     for name in named {
-        let place = place(snapshot, name).map_err(|told| format!("`expect.{field}`: {told}"))?;
+        let place = place(snapshot, name).map_err(|why| format!("`expect.{field}`: {why}"))?;
         if found.contains(&place) {
             let label = snapshot.label(place);
             return Err(format!(

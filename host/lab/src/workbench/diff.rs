@@ -1,7 +1,7 @@
-//! Where two policies part: the same snapshots, asked of both, compared by whom the host would
-//! really take.
+//! Where two policies disagree: the same snapshots, asked of both, compared by the managers that the host
+//! would really take.
 //!
-//! Two answers agree if the host takes the same managers. Where it does not, the disagreement is told
+//! Two answers agree if the host takes the same managers. Where it does not, the disagreement is reported
 //! with the harm that it does ([`harm`]) and the signal that explains it best ([`explain`]). What
 //! comes after an eviction is not seen here: that is replay's matter.
 
@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::explain::Because;
-use super::ask::{self, AskReport};
+use super::ask;
 use super::case::Case;
 use super::files::{self, FileError, Object};
 use super::snapshot::RecordedSnapshot;
 use super::suite::on_every_core;
 use crate::trace::repeated;
+use wastegate_core::decision::Disagreement;
 use wastegate_core::types::Signal;
 use wastegate_engine::policy::Program;
 
@@ -46,7 +47,7 @@ pub struct PolicyDiff {
     /// Those in which it takes the same managers by rankings that differ.
     pub same_victims: u64,
     /// Those in which it takes others.
-    pub parted: u64,
+    pub disagreed: u64,
     /// Those in which a policy failed: the first, the second. The built-in ranking answered instead.
     pub faults: [u64; 2],
     /// Lines of journals that hold no snapshot: marks of gaps, and what crashes tore.
@@ -85,7 +86,7 @@ pub struct SnapshotDisagreement {
 enum Compared {
     Skipped,
     Agreed(Seen),
-    Parted(Seen, Box<SnapshotDisagreement>),
+    Disagreed(Seen, Box<SnapshotDisagreement>),
 }
 
 struct Seen {
@@ -168,8 +169,8 @@ impl PolicyDiff {
                     self.same_victims += 1;
                     seen
                 }
-                Compared::Parted(seen, disagreement) => {
-                    self.part(*disagreement);
+                Compared::Disagreed(seen, disagreement) => {
+                    self.add(*disagreement);
                     seen
                 }
             };
@@ -188,8 +189,8 @@ impl PolicyDiff {
         Ok(())
     }
 
-    fn part(&mut self, disagreement: SnapshotDisagreement) {
-        self.parted += 1;
+    fn add(&mut self, disagreement: SnapshotDisagreement) {
+        self.disagreed += 1;
         if let Some(best) = disagreement.because.first() {
             *self.explained_by.entry(best.signal).or_default() += 1;
         }
@@ -229,10 +230,11 @@ fn two_answers(sides: [DiffSubject<'_>; 2], case: Case, name: impl Fn() -> Strin
         faults: [by_a, by_b].map(|asked| asked.fault().is_some()),
         unrecorded: sides.map(|side| case.origin.unrecorded(side.program.signals())),
     };
-    let [only_a, only_b] = apart(by_a, by_b);
-    if only_a.is_empty() && only_b.is_empty() {
+    let taken = Disagreement::between(&by_a.victims(), &by_b.victims());
+    if taken.is_none() {
         return Compared::Agreed(seen);
     }
+    let Disagreement { only_a, only_b, .. } = taken;
     let pair = harm::telling_pair(&case.snapshot, &only_a, &only_b);
     let because = pair.map_or_else(Vec::new, |pair| {
         let reads = [a, b].map(|side| side.program.signals());
@@ -248,17 +250,7 @@ fn two_answers(sides: [DiffSubject<'_>; 2], case: Case, name: impl Fn() -> Strin
         because,
         faults,
     };
-    Compared::Parted(seen, Box::new(disagreement))
-}
-
-/// Whom only one of two takes: the first, the second.
-fn apart(a: &AskReport, b: &AskReport) -> [Vec<usize>; 2] {
-    let (a, b) = (a.victims(), b.victims());
-    let only = |mine: &[usize], others: &[usize]| {
-        let mine = mine.iter().filter(|row| !others.contains(row));
-        mine.copied().collect()
-    };
-    [only(&a, &b), only(&b, &a)]
+    Compared::Disagreed(seen, Box::new(disagreement))
 }
 
 #[cfg(test)]

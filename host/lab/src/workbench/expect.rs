@@ -3,6 +3,7 @@
 use super::ask::AskReport;
 use super::case::Case;
 use super::snapshot::RecordedSnapshot;
+use wastegate_core::decision::Disagreement;
 
 /// Rows that a sentence lists; of more, how many.
 const LISTED_MAX: usize = 12;
@@ -141,17 +142,15 @@ impl Unmet {
         let Some((expected, actual)) = self.sides() else {
             return Vec::new();
         };
-        let ordered = matches!(self, Self::Order { .. });
+        if !matches!(self, Self::Order { .. }) {
+            let Disagreement { only_a, only_b, .. } = Disagreement::between(expected, actual);
+            return [only_a, only_b].concat();
+        }
         let mut rows = Vec::new();
         let both = expected.iter().enumerate().map(|each| (each, actual));
         let both = both.chain(actual.iter().enumerate().map(|each| (each, expected)));
         for ((place, row), other) in both {
-            let same = if ordered {
-                other.get(place) == Some(row)
-            } else {
-                other.contains(row)
-            };
-            if !same && !rows.contains(row) {
+            if other.get(place) != Some(row) && !rows.contains(row) {
                 rows.push(*row);
             }
         }

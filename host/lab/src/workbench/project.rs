@@ -127,8 +127,8 @@ mod tests {
         assert_eq!(Project::find(root).unwrap(), bare);
 
         fs::write(root.join(PROJECT_FILE), "name = 'x'\nfile = 'out/x.wasm'\n").unwrap();
-        let told = Project::find(root).unwrap_err().to_string();
-        assert!(told.contains("without a folder `cases`"), "{told}");
+        let report = Project::find(root).unwrap_err().to_string();
+        assert!(report.contains("without a folder `cases`"), "{report}");
 
         let cases = root.join("cases");
         fs::create_dir(&cases).unwrap();
@@ -144,8 +144,8 @@ mod tests {
         );
 
         fs::write(root.join(PROJECT_FILE), "name = 'x'\n").unwrap();
-        let told = Project::find(root).unwrap_err().to_string();
-        assert!(told.contains("missing field `file`"), "{told}");
+        let report = Project::find(root).unwrap_err().to_string();
+        assert!(report.contains("missing field `file`"), "{report}");
         assert!(Project::find(&root.join("nowhere")).is_err());
     }
 }

@@ -40,11 +40,11 @@ mod tests {
 
     #[test]
     fn figures_are_readable() {
-        let said = [0, 12, 999, 1_000, 48_200, 1_048_576].map(grouped);
-        assert_eq!(said, ["0", "12", "999", "1,000", "48,200", "1,048,576"]);
-        let said = [0, 1_023, 1_024, 18_000, 2 << 20, (2 << 20) + (1 << 19)].map(bytes);
+        let texts = [0, 12, 999, 1_000, 48_200, 1_048_576].map(grouped);
+        assert_eq!(texts, ["0", "12", "999", "1,000", "48,200", "1,048,576"]);
+        let texts = [0, 1_023, 1_024, 18_000, 2 << 20, (2 << 20) + (1 << 19)].map(bytes);
         assert_eq!(
-            said,
+            texts,
             [
                 "0 bytes",
                 "1023 bytes",

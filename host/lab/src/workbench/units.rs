@@ -160,8 +160,8 @@ mod tests {
             (Signal::Phi, f64::NAN, "?"),
             (Signal::ActivityCount, 30.0, "30"),
         ];
-        for (signal, value, told) in cases {
-            assert_eq!(readable(signal, value), told, "{signal:?}");
+        for (signal, value, expected) in cases {
+            assert_eq!(readable(signal, value), expected, "{signal:?}");
         }
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(123), "123");

@@ -29,8 +29,8 @@ pub(super) fn listen<T>(something: impl FnOnce() -> T) -> (T, Vec<CapturedLine>)
     // A lock, because subscribers are shared; only this thread ever takes it.
     let lines = Arc::new(Mutex::new(Vec::new()));
     let done = tracing::subscriber::with_default(Ear(lines.clone()), something);
-    let heard = std::mem::take(&mut *lines.lock());
-    (done, heard)
+    let received = std::mem::take(&mut *lines.lock());
+    (done, received)
 }
 
 struct Ear(Arc<Mutex<Vec<CapturedLine>>>);

@@ -197,14 +197,14 @@ async fn a_client_in_the_middle_of_a_long_frame_is_not_judged() {
     let vitals = &ports[0].vitals;
     let dead_after = Duration::from_millis(1_500);
     until("longer than a dead one may be silent", || {
-        server.now().since(vitals.heard_at()) > 2 * dead_after
+        server.now().since(vitals.received_at()) > 2 * dead_after
     })
     .await;
     assert_eq!(vitals.missed(), 0);
     for verdict in ["suspect", "half-open", "dead"] {
         assert_eq!(server.count_of(verdict).await, 0, "{verdict}");
     }
-    let before = vitals.heard_at();
+    let before = vitals.received_at();
     backend.go_on();
     // Our ping comes right behind the frame.
     let mut rest = [0; 500 + 10];
@@ -213,7 +213,7 @@ async fn a_client_in_the_middle_of_a_long_frame_is_not_judged() {
     assert_eq!((end, &ping[..2]), (&[b'x'; 500][..], &[0x89, 8][..]));
     let pong = [&[0x8a, 0x88, 0, 0, 0, 0], &ping[2..]].concat();
     client.write_all(&pong).await.unwrap();
-    until("the pong", || vitals.heard_at() > before).await;
+    until("the pong", || vitals.received_at() > before).await;
     assert!(vitals.rtt_ms().unwrap() < 1_000.0, "{:?}", vitals.rtt_ms());
 }
 

@@ -144,10 +144,12 @@ impl Running {
     /// What the audit log says of falling back, all in one text.
     fn fell_back(&self) -> String {
         let entries = self.policies.rollout.audit().recent(0, 1_000);
-        let told = entries
+        let report = entries
             .iter()
             .filter(|entry| entry.note.what == What::FellBack);
-        told.map(|entry| entry.note.reason.clone() + "\n").collect()
+        report
+            .map(|entry| entry.note.reason.clone() + "\n")
+            .collect()
     }
 
     async fn stop(self) {

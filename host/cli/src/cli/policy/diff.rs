@@ -104,7 +104,7 @@ impl Args {
 impl Comparison {
     /// Asks both and tells where they part.
     pub(in crate::cli) fn run(self, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-        let [a, b] = told_apart(self.candidates);
+        let [a, b] = with_distinct_names(self.candidates);
         let clock = Clock::system();
         let started = clock.now();
         let sides = [&a, &b].map(|candidate| DiffSubject {
@@ -125,7 +125,7 @@ impl Comparison {
 }
 
 /// Two of one name are told apart by their version, or by which came first.
-fn told_apart([mut a, mut b]: [DiffCandidate; 2]) -> [DiffCandidate; 2] {
+fn with_distinct_names([mut a, mut b]: [DiffCandidate; 2]) -> [DiffCandidate; 2] {
     if a.name == b.name {
         let versions = [&a, &b].map(|candidate| candidate.program.about().version.clone());
         let [of_a, of_b] = versions;
@@ -164,13 +164,13 @@ fn tell(
         units::milliseconds(took_ms)
     )?;
     for candidate in [a, b] {
-        if let Some(params) = subject::told_params(&candidate.program, &candidate.params) {
+        if let Some(params) = subject::params_in_words(&candidate.program, &candidate.params) {
             writeln!(out, "  {}: {params}", candidate.name)?;
         }
     }
     writeln!(out, "  same ranking      {}", share(found.identical))?;
     writeln!(out, "  same victims      {}", share(found.same_victims))?;
-    writeln!(out, "  other victims     {}", share(found.parted))?;
+    writeln!(out, "  other victims     {}", share(found.disagreed))?;
     for (candidate, count) in [a, b].into_iter().zip(found.faults) {
         if count > 0 {
             let (name, count) = (&candidate.name, share(count));
@@ -198,7 +198,7 @@ fn tell(
             )?;
         }
     }
-    if found.parted == 0 {
+    if found.disagreed == 0 {
         return Ok(());
     }
     explained(found, out)?;
@@ -206,10 +206,10 @@ fn tell(
         out,
         "\nmost harm first (responsive 4, protected 2, active just now 1 and less with time):"
     )?;
-    for (place, parting) in found.worst.iter().enumerate() {
-        disagreement::write(place + 1, parting, [a, b], out)?;
+    for (place, disagreement) in found.worst.iter().enumerate() {
+        disagreement::write(place + 1, disagreement, [a, b], out)?;
     }
-    let more = found.parted.saturating_sub(found.worst.len() as u64);
+    let more = found.disagreed.saturating_sub(found.worst.len() as u64);
     if more > 0 {
         writeln!(
             out,
@@ -223,12 +223,12 @@ fn tell(
 /// Which signals tell the victims apart, most often first.
 fn explained(found: &PolicyDiff, out: &mut dyn Write) -> io::Result<()> {
     let counts = by_count(found);
-    let told: Vec<String> = counts
+    let causes: Vec<String> = counts
         .iter()
         .map(|(signal, count)| format!("{} {}", signal.name(), units::thousands(*count)))
         .collect();
-    if !told.is_empty() {
-        writeln!(out, "  told apart best by  {}", told.join(", "))?;
+    if !causes.is_empty() {
+        writeln!(out, "  told apart best by  {}", causes.join(", "))?;
     }
     Ok(())
 }
@@ -263,7 +263,7 @@ fn json_difference(found: &PolicyDiff, [a, b]: [&DiffCandidate; 2], took_ms: f64
         "snapshots": found.snapshots,
         "same_ranking": found.identical,
         "same_victims": found.same_victims,
-        "other_victims": found.parted,
+        "other_victims": found.disagreed,
         "faults": { "a": faults_a, "b": faults_b },
         "not_compared": found.skipped,
         "not_recorded": { "a": missing(missing_a), "b": missing(missing_b) },

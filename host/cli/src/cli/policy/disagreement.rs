@@ -57,7 +57,7 @@ pub(super) fn write(
         "apart",
         "read by",
     ]);
-    let harms = [row_a, row_b].map(|row| told_harm(disagreement, row));
+    let harms = [row_a, row_b].map(|row| harm_in_words(disagreement, row));
     let [harm_a, harm_b] = harms;
     table.row(vec!["harm".to_owned(), harm_a, harm_b]);
     for because in &disagreement.because {
@@ -78,7 +78,7 @@ pub(super) fn write(
     table.write("   ", out)
 }
 
-fn told_harm(disagreement: &SnapshotDisagreement, row: usize) -> String {
+fn harm_in_words(disagreement: &SnapshotDisagreement, row: usize) -> String {
     let Some(harm) = harm(disagreement, row) else {
         return String::new();
     };

@@ -94,21 +94,18 @@ enum Verb {
 impl Args {
     /// Does it. Where the reader has seen enough, such as `head`, it ends without a word, and never
     /// with the code of a success that was not reached.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match terminal.ended(|terminal| self.verb(terminal)) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(ExitCode::from(SIGPIPE_CODE))
             }
-            done => done,
+            done => Ok(done?),
         }
     }
 
     fn verb(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
-            Verb::New(args) => Ok(args.run(terminal)?),
+            Verb::New(args) => args.run(terminal),
             Verb::Build(args) => args.run(terminal),
             Verb::Check(args) => args.run(terminal),
             Verb::Inspect(args) => args.run(terminal),
@@ -118,19 +115,19 @@ impl Args {
             Verb::Diff(args) => args.run(terminal),
             Verb::Weigh(args) => args.run(terminal),
             Verb::Fuzz(args) => args.run(terminal),
-            Verb::Verify(args) => Ok(args.run(terminal)?),
-            Verb::Publish(args) => Ok(args.run(terminal)?),
-            Verb::List(args) => Ok(args.run(terminal)?),
-            Verb::History(args) => Ok(args.run(terminal)?),
-            Verb::Push(args) => Ok(args.run(terminal)?),
-            Verb::Pull(args) => Ok(args.run(terminal)?),
-            Verb::Activate(args) => Ok(args.run(terminal)?),
-            Verb::Rollback(args) => Ok(args.run(terminal)?),
-            Verb::Disable(args) => Ok(args.run(terminal)?),
-            Verb::Set(args) => Ok(args.run(terminal)?),
-            Verb::Faults(args) => Ok(args.run(terminal)?),
-            Verb::Log(args) => Ok(args.run(terminal)?),
-            Verb::Audit(args) => Ok(args.run(terminal)?),
+            Verb::Verify(args) => args.run(terminal),
+            Verb::Publish(args) => args.run(terminal),
+            Verb::List(args) => args.run(terminal),
+            Verb::History(args) => args.run(terminal),
+            Verb::Push(args) => args.run(terminal),
+            Verb::Pull(args) => args.run(terminal),
+            Verb::Activate(args) => args.run(terminal),
+            Verb::Rollback(args) => args.run(terminal),
+            Verb::Disable(args) => args.run(terminal),
+            Verb::Set(args) => args.run(terminal),
+            Verb::Faults(args) => args.run(terminal),
+            Verb::Log(args) => args.run(terminal),
+            Verb::Audit(args) => args.run(terminal),
         }
     }
 }

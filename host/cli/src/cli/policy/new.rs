@@ -1,11 +1,10 @@
 //! `wastegate policy new`: a project to write a policy in.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::super::Terminal;
-use super::super::serve::chain;
+use super::super::failure::Failure;
 use wastegate_lab::workbench::scaffold::{Lang, ScaffoldError, create, files};
 
 /// `EX_CANTCREAT` of `sysexits.h`: the project could not be written.
@@ -35,21 +34,17 @@ fn lang(word: &str) -> Result<Lang, String> {
 
 impl Args {
     /// Makes it: 0 if it is there, 64 if the name cannot be one, 73 if it cannot be written.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let folder = self.dir.unwrap_or_else(|| PathBuf::from(&self.name));
-        let done = files::render(&self.name, self.lang)
-            .and_then(|files| create::create(&folder, &files).map(|()| files));
-        let files = match done {
-            Ok(files) => files,
-            Err(error) => {
+        let files = files::render(&self.name, self.lang)
+            .and_then(|files| create::create(&folder, &files).map(|()| files))
+            .map_err(|error| {
                 let code = match error {
                     ScaffoldError::Name(_) | ScaffoldError::ReservedName(_) => EX_USAGE,
                     _ => EX_CANTCREAT,
                 };
-                writeln!(terminal.err, "error: {}", chain(&error))?;
-                return Ok(ExitCode::from(code));
-            }
-        };
+                Failure::of(&error).code(code)
+            })?;
         let source = files.keys().find(|path| is_source(path, self.lang));
         writeln!(
             terminal.out,

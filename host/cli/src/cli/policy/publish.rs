@@ -3,14 +3,13 @@
 //! It is loaded and put through the acceptance kit first: what no server would take is not worth
 //! publishing. `FILE.minisig` goes with it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::super::Terminal;
-use super::super::config::{SourceArgs, refuse};
-use super::super::failure::EX_NOINPUT;
-use super::super::serve::{EX_UNAVAILABLE, chain};
+use super::super::config::SourceArgs;
+use super::super::failure::{EX_NOINPUT, Failure};
+use super::super::serve::EX_UNAVAILABLE;
 use crate::config::{self, ProgramConfig};
 use wastegate_control::rollout::signature::Verified;
 use wastegate_control::rollout::source::file::{self, Contents};
@@ -35,45 +34,20 @@ pub(super) struct Args {
 impl Args {
     /// Publishes it: 0 if it is there, 1 if no server would take it, 66 without a file, 69 if the
     /// registry did not take it.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let config = match config::load(self.sources.sources(terminal.environment, Vec::new())) {
-            Ok(loaded) => loaded.config,
-            Err(error) => return refuse(&error, terminal.err),
-        };
-        let told = match read(&self.file, &config) {
-            Ok(contents) => check(&contents, &self.reference, &config)
-                .and_then(|about| push(&config, &self.reference, &contents, &about)),
-            Err(refused) => Err(refused),
-        };
-        match told {
-            Ok(said) => {
-                writeln!(terminal.out, "{said}")?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(Refused { code, said }) => {
-                writeln!(terminal.err, "error: {said}")?;
-                Ok(ExitCode::from(code))
-            }
-        }
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let sources = self.sources.sources(terminal.environment, Vec::new());
+        let config = config::load(sources)?.config;
+        let contents = read(&self.file, &config)?;
+        let about = check(&contents, &self.reference, &config)?;
+        let published = push(&config, &self.reference, &contents, &about)?;
+        writeln!(terminal.out, "{published}")?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Why it is not published, and how the program ends.
-struct Refused {
-    code: u8,
-    said: String,
-}
-
-impl Refused {
-    fn new(code: u8, error: &dyn std::error::Error) -> Self {
-        let said = chain(error);
-        Self { code, said }
-    }
-}
-
-fn read(path: &Path, config: &ProgramConfig) -> Result<Contents, Refused> {
+fn read(path: &Path, config: &ProgramConfig) -> Result<Contents, Failure> {
     file::read(path, config.policy.file_bytes_max())
-        .map_err(|error| Refused::new(EX_NOINPUT, &error))
+        .map_err(|error| Failure::of(&error).code(EX_NOINPUT))
 }
 
 /// What a server would check.
@@ -81,21 +55,20 @@ fn check(
     contents: &Contents,
     reference: &Reference,
     config: &ProgramConfig,
-) -> Result<About, Refused> {
+) -> Result<About, Failure> {
     let signature = contents.signature.as_deref();
     let verified = config.sources.keys.verify(&contents.bytes, signature);
-    verified.map_err(|error| Refused::new(1, &error))?;
+    verified.map_err(|error| Failure::of(&error))?;
     let engine = Engine::new(config.policy.clone(), Clock::system())
-        .map_err(|error| Refused::new(EX_UNAVAILABLE, &error))?;
+        .map_err(|error| Failure::of(&error).code(EX_UNAVAILABLE))?;
     let policy = load::policy(&engine, &contents.bytes, &Params::new())
-        .map_err(|error| Refused::new(1, &error))?;
+        .map_err(|error| Failure::of(&error))?;
     let (about, named) = (policy.about(), reference.policy());
     if named.as_str() != &*about.name {
         let name = &about.name;
-        let said = format!(
+        return Err(Failure::new(format!(
             "the policy calls itself `{name}` and {reference} is of `{named}`: publish it to a repository whose last part is `{name}`"
-        );
-        return Err(Refused { code: 1, said });
+        )));
     }
     Ok(About {
         title: about.name.to_string(),
@@ -109,8 +82,8 @@ fn push(
     reference: &Reference,
     contents: &Contents,
     about: &About,
-) -> Result<String, Refused> {
-    let unavailable = |error: &dyn std::error::Error| Refused::new(EX_UNAVAILABLE, error);
+) -> Result<String, Failure> {
+    let unavailable = |error: &dyn std::error::Error| Failure::of(error).code(EX_UNAVAILABLE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -185,7 +185,7 @@ impl Run<'_> {
             question.limit,
             question.rows.len(),
         )?;
-        if let Some(params) = subject::told_params(self.program, self.params) {
+        if let Some(params) = subject::params_in_words(self.program, self.params) {
             writeln!(out, "parameters: {params}")?;
         }
         for note in &self.notes {
@@ -222,7 +222,7 @@ impl Run<'_> {
             .iter()
             .map(|line| json!({ "level": line.level.as_str().to_ascii_lowercase(), "message": line.message }))
             .collect();
-        let told = json!({
+        let report = json!({
             "policy": subject::json_policy(self.program, self.params),
             "snapshot": self.name,
             "tier": question.tier,
@@ -241,7 +241,7 @@ impl Run<'_> {
             "log_dropped": asked.lines_dropped,
             "notes": self.notes,
         });
-        writeln!(out, "{told}")
+        writeln!(out, "{report}")
     }
 }
 

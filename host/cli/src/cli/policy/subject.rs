@@ -63,9 +63,9 @@ pub(in crate::cli) fn set(params: Vec<(String, f64)>) -> BTreeMap<String, f64> {
 }
 
 /// The parameters in force, for people; nothing if the policy has none.
-pub(in crate::cli) fn told_params(program: &Program, params: &[f64]) -> Option<String> {
+pub(in crate::cli) fn params_in_words(program: &Program, params: &[f64]) -> Option<String> {
     let pairs = program.manifest().parameters.iter().zip(params);
-    let told: Vec<String> = pairs
+    let words: Vec<String> = pairs
         .map(|(known, value)| {
             let default = if known.default == *value {
                 " (default)"
@@ -75,7 +75,7 @@ pub(in crate::cli) fn told_params(program: &Program, params: &[f64]) -> Option<S
             format!("{} = {}{default}", known.name, units::plain(*value))
         })
         .collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// A policy with its parameters, for programs.

@@ -229,7 +229,7 @@ fn write_junit(report: &SuiteReport, policy: &str, path: &Path) -> Result<(), Fa
         .map_err(io::Error::other)
         .and_then(|xml| std::fs::write(path, xml));
     written.map_err(|error| {
-        let told = json!(path.display().to_string());
-        Failure::new(format!("the report {told} cannot be written: {error}"))
+        let shown = json!(path.display().to_string());
+        Failure::new(format!("the report {shown} cannot be written: {error}"))
     })
 }

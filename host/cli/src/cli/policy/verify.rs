@@ -1,13 +1,11 @@
 //! `wastegate policy verify`: is this file signed by one of the operator's keys?
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::Terminal;
-use super::super::config::{SourceArgs, refuse};
-use super::super::failure::EX_NOINPUT;
-use super::super::serve::chain;
+use super::super::config::SourceArgs;
+use super::super::failure::{EX_NOINPUT, Failure};
 use super::publish::signer;
 use crate::config;
 use wastegate_control::rollout::signature::{Key, Keys};
@@ -33,39 +31,25 @@ fn key(text: &str) -> Result<Key, String> {
 
 impl Args {
     /// Verifies it: 0 if it is signed by one of the keys, 1 if not, 66 without a file.
-    pub(super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        let config = match config::load(self.sources.sources(terminal.environment, Vec::new())) {
-            Ok(loaded) => loaded.config,
-            Err(error) => return refuse(&error, terminal.err),
-        };
+    pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let sources = self.sources.sources(terminal.environment, Vec::new());
+        let config = config::load(sources)?.config;
         let keys = if self.key.is_empty() {
             config.sources.keys
         } else {
             Keys::new(self.key)
         };
         if keys.is_empty() {
-            writeln!(
-                terminal.err,
-                "error: there are no keys to verify with: give `--key`, or set `policy.signatures.keys`"
-            )?;
-            return Ok(ExitCode::FAILURE);
+            return Err(Failure::new(
+                "there are no keys to verify with: give `--key`, or set `policy.signatures.keys`",
+            ));
         }
-        let contents = match file::read(&self.file, config.policy.file_bytes_max()) {
-            Ok(contents) => contents,
-            Err(error) => {
-                writeln!(terminal.err, "error: {}", chain(&error))?;
-                return Ok(ExitCode::from(EX_NOINPUT));
-            }
-        };
-        match keys.verify(&contents.bytes, contents.signature.as_deref()) {
-            Ok(verified) => {
-                writeln!(terminal.out, "{}", signer(&verified))?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(refused) => {
-                writeln!(terminal.err, "error: {refused}")?;
-                Ok(ExitCode::FAILURE)
-            }
-        }
+        let contents = file::read(&self.file, config.policy.file_bytes_max())
+            .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
+        let verified = keys
+            .verify(&contents.bytes, contents.signature.as_deref())
+            .map_err(|refused| Failure::new(refused.to_string()))?;
+        writeln!(terminal.out, "{}", signer(&verified))?;
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -51,7 +51,7 @@ impl Args {
         let ([a, b], [of_a, of_b]) = (sides.as_slice(), runs.as_slice()) else {
             return Ok(ExitCode::FAILURE);
         };
-        let Some((user, place)) = first_parting(&of_a.decisions, &of_b.decisions) else {
+        let Some((user, place)) = first_difference(&of_a.decisions, &of_b.decisions) else {
             writeln!(
                 out,
                 "{} and {} take the same at each of {} decisions.",
@@ -98,7 +98,7 @@ impl Args {
 }
 
 /// The user and the number of the decision at which two runs part first, by time.
-fn first_parting(a: &[Decision], b: &[Decision]) -> Option<(u32, usize)> {
+fn first_difference(a: &[Decision], b: &[Decision]) -> Option<(u32, usize)> {
     let users = |run: &[Decision]| -> std::collections::BTreeMap<u32, Vec<Decision>> {
         let mut users: std::collections::BTreeMap<u32, Vec<Decision>> = Default::default();
         for one in run {
@@ -108,7 +108,7 @@ fn first_parting(a: &[Decision], b: &[Decision]) -> Option<(u32, usize)> {
     };
     let (a, b) = (users(a), users(b));
     let none = Vec::new();
-    let parting = |user: u32| {
+    let difference = |user: u32| {
         let (a, b) = (a.get(&user).unwrap_or(&none), b.get(&user).unwrap_or(&none));
         let same = a.iter().zip(b).take_while(|(a, b)| a.is_same(b)).count();
         let at = [a.get(same), b.get(same)].into_iter().flatten();
@@ -116,7 +116,7 @@ fn first_parting(a: &[Decision], b: &[Decision]) -> Option<(u32, usize)> {
         Some((at_ms, user, same))
     };
     let all = a.keys().chain(b.keys()).copied();
-    all.filter_map(parting)
+    all.filter_map(difference)
         .min()
         .map(|(_, user, place)| (user, place))
 }

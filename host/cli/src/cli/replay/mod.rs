@@ -122,17 +122,14 @@ impl Ready {
 
 impl Args {
     /// Does it: 0 with a result, 65 or 66 if the activity cannot be read.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
-        terminal.ended(|terminal| match self.verb {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        match self.verb {
             Some(Verb::Bisect(args)) => args.run(terminal),
             None if self.open_loop => {
                 open_loop::run(self.input, &self.policies, self.json, terminal)
             }
             None => self.compare(terminal),
-        })
+        }
     }
 
     fn compare(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {

@@ -22,11 +22,11 @@ impl Report<'_> {
             self.rules.limit,
             self.rules.seed
         );
-        let mut told = Vec::new();
+        let mut text = Vec::new();
         // A vector takes everything.
-        let _ = self.reproduced.tell(trace, &mut told);
-        let _ = self.warn(&mut told);
-        for line in String::from_utf8_lossy(&told)
+        let _ = self.reproduced.tell(trace, &mut text);
+        let _ = self.warn(&mut text);
+        for line in String::from_utf8_lossy(&text)
             .lines()
             .filter(|line| !line.is_empty())
         {

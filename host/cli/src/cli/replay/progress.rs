@@ -23,15 +23,15 @@ pub(in crate::cli) fn shown<T>(
     let (finished, over) = sync_channel::<()>(0);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut told = false;
+            let mut is_shown = false;
             while over.recv_timeout(TOLD_EVERY) == Err(RecvTimeoutError::Timeout) {
                 let (done, mut err) = (progress.done(), std::io::stderr());
                 // Nobody is kept from the result by a terminal that is gone.
                 let _ = write!(err, "\r{}: {done} of {users} users", visible::line(name));
                 let _ = err.flush();
-                told = true;
+                is_shown = true;
             }
-            if told {
+            if is_shown {
                 let _ = writeln!(std::io::stderr());
             }
         });

@@ -154,7 +154,7 @@ impl Reproduced {
             units::thousands(fidelity.returns_replayed),
         )?;
         match &fidelity.first {
-            Some(first) => writeln!(out, "  first difference: {}", parting(first, trace)),
+            Some(first) => writeln!(out, "  first difference: {}", mismatch(first, trace)),
             None => Ok(()),
         }
     }
@@ -171,7 +171,7 @@ impl Reproduced {
             Self::Run(fidelity) => {
                 let first = fidelity.first.as_ref();
                 let first = first.map_or(String::new(), |first| {
-                    format!("; first difference: {}", parting(first, trace))
+                    format!("; first difference: {}", mismatch(first, trace))
                 });
                 Failure::new(format!(
                     "a replay of the recorded policy takes {:.2} % of the recorded victims, and \
@@ -202,7 +202,7 @@ impl Reproduced {
     }
 }
 
-fn parting(first: &FidelityMismatch, trace: &Trace) -> String {
+fn mismatch(first: &FidelityMismatch, trace: &Trace) -> String {
     let name = |session: &u32| {
         let session = trace.sessions.get(*session as usize);
         session.map_or("?", |session| &*session.key)

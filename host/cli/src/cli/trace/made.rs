@@ -1,11 +1,10 @@
 //! `wastegate trace synth` and `import-mooncake`: traces that are made, with what is synthetic declared.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::super::failure::EX_NOINPUT;
-use super::super::serve::chain;
+use super::super::failure::{EX_NOINPUT, Failure};
 use super::{save, share, tell_cut_off};
 use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};
 use wastegate_lab::trace::made::synth::{Shape, sessions};
@@ -114,7 +113,7 @@ impl FaultArgs {
         owners: &[Owner],
         out: &mut dyn Write,
         err: &mut dyn Write,
-    ) -> io::Result<ExitCode> {
+    ) -> Result<ExitCode, Failure> {
         let faults = FaultRates {
             die_silently: self.die_silently,
             close: self.close,
@@ -123,32 +122,24 @@ impl FaultArgs {
             seed: self.seed,
         };
         if faults.die_silently + faults.close > 1.0 {
-            writeln!(
-                err,
-                "error: --die-silently and --close are shares of the same sessions and together at most 1"
-            )?;
-            return Ok(ExitCode::FAILURE);
+            return Err(Failure::new(
+                "--die-silently and --close are shares of the same sessions and together at most 1",
+            ));
         }
-        let trace = match faults.events(owners) {
-            Ok(trace) => trace,
-            Err(why) => {
-                writeln!(err, "error: {why:?}: make fewer users, hours or sessions")?;
-                return Ok(ExitCode::FAILURE);
-            }
-        };
-        let told = describe(&trace, None);
-        if told.events == 0 {
-            writeln!(
-                err,
-                "error: no session began in that time: make more users, hours or sessions"
-            )?;
-            return Ok(ExitCode::FAILURE);
+        let trace = faults
+            .events(owners)
+            .map_err(|why| Failure::new(format!("{why:?}: make fewer users, hours or sessions")))?;
+        let description = describe(&trace, None);
+        if description.events == 0 {
+            return Err(Failure::new(
+                "no session began in that time: make more users, hours or sessions",
+            ));
         }
         writeln!(
             err,
             "note: {} events of {} users; users, devices and every fault in it are synthetic (seed {})",
-            units::thousands(told.events),
-            units::thousands(told.users),
+            units::thousands(description.events),
+            units::thousands(description.users),
             faults.seed
         )?;
         save(&trace, self.out, out)?;
@@ -157,14 +148,12 @@ impl FaultArgs {
 }
 
 impl Synth {
-    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
+    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> Result<ExitCode, Failure> {
         if self.users == 0 || self.users > USERS_MAX {
-            writeln!(
-                err,
-                "error: --users is {}: give 1 to {USERS_MAX}",
+            return Err(Failure::new(format!(
+                "--users is {}: give 1 to {USERS_MAX}",
                 self.users
-            )?;
-            return Ok(ExitCode::FAILURE);
+            )));
         }
         let shape = Shape {
             users: self.users,
@@ -179,27 +168,19 @@ impl Synth {
 }
 
 impl Mooncake {
-    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<ExitCode> {
+    pub(super) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> Result<ExitCode, Failure> {
         let mut cut_off = Vec::new();
         let read = distinct(&self.rates).and_then(|()| {
             let chats = mooncake::read(&self.file, &mut cut_off)?;
             let rates = self.rates.iter().map(|path| rate(path, &mut cut_off));
             Ok((chats, rates.collect::<Result<Vec<f64>, TraceError>>()?))
         });
-        let (chats, rates) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(ExitCode::from(EX_NOINPUT));
-            }
-        };
+        let (chats, rates) = read.map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
         tell_cut_off(&cut_off, err)?;
         if !rates.is_empty() && rates.iter().all(|rate| *rate == 0.0) {
-            writeln!(
-                err,
-                "error: every rate of --rates is 0, so no client could have a session"
-            )?;
-            return Ok(ExitCode::FAILURE);
+            return Err(Failure::new(
+                "every rate of --rates is 0, so no client could have a session",
+            ));
         }
         let turns = chats.iter().map(|chat| chat.turns.len());
         writeln!(

@@ -12,8 +12,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::Terminal;
-use super::failure::EX_NOINPUT;
-use super::serve::chain;
+use super::failure::{EX_NOINPUT, Failure};
 use wastegate_lab::trace::describe::{Description, Quantiles, describe};
 use wastegate_lab::trace::slice::{Part, slice};
 use wastegate_lab::trace::write::write;
@@ -132,38 +131,29 @@ fn share(text: &str) -> Result<f64, String> {
 
 impl Args {
     /// Does it: 0 when it is done, 66 if the activity cannot be read.
-    ///
-    /// # Errors
-    /// When the terminal or the file cannot be written to.
-    pub fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal { out, err, .. } = terminal;
         match self.verb {
             Verb::Describe(args) => {
-                let Some(loaded) = args.input.read(err)? else {
-                    return Ok(ExitCode::from(EX_NOINPUT));
-                };
-                let told = describe(&loaded.trace, args.cap);
+                let loaded = args.input.read(err)?;
+                let description = describe(&loaded.trace, args.cap);
                 if args.json {
-                    writeln!(out, "{}", json(&told, &loaded)?)?;
+                    writeln!(out, "{}", json(&description, &loaded)?)?;
                 } else {
-                    tell(&told, args.cap, out)?;
+                    tell(&description, args.cap, out)?;
                     for (path, taken) in &loaded.taken {
                         writeln!(out, "{} was taken as {taken}", path.display())?;
                     }
                 }
             }
             Verb::Import(args) => {
-                let Some(loaded) = args.input.read(err)? else {
-                    return Ok(ExitCode::from(EX_NOINPUT));
-                };
+                let loaded = args.input.read(err)?;
                 save(&loaded.trace, args.out, out)?;
             }
             Verb::ImportMooncake(args) => return args.run(out, err),
             Verb::Synth(args) => return args.run(out, err),
             Verb::Slice(args) => {
-                let Some(loaded) = args.input.read(err)? else {
-                    return Ok(ExitCode::from(EX_NOINPUT));
-                };
+                let loaded = args.input.read(err)?;
                 let part = Part {
                     from_ms: args.from_ms,
                     to_ms: args.to_ms.unwrap_or(u64::MAX),
@@ -174,17 +164,12 @@ impl Args {
                 if let Some(user) = part.strange(&loaded.trace) {
                     writeln!(err, "note: no user of the trace is called `{user}`")?;
                 }
-                match slice(&loaded.trace, &part) {
-                    Ok(cut) if cut.events.is_empty() => {
-                        writeln!(err, "error: nothing of the trace lies in that part")?;
-                        return Ok(ExitCode::FAILURE);
-                    }
-                    Ok(cut) => save(&cut, args.out, out)?,
-                    Err(why) => {
-                        writeln!(err, "error: {why:?}")?;
-                        return Ok(ExitCode::FAILURE);
-                    }
+                let cut =
+                    slice(&loaded.trace, &part).map_err(|why| Failure::new(format!("{why:?}")))?;
+                if cut.events.is_empty() {
+                    return Err(Failure::new("nothing of the trace lies in that part"));
                 }
+                save(&cut, args.out, out)?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -204,18 +189,13 @@ impl ReadArgs {
 }
 
 impl Input {
-    /// Reads; what is missing of it is told on standard error.
-    fn read(&self, err: &mut dyn Write) -> io::Result<Option<LoadedTrace>> {
-        let loaded = match read(&self.files, &self.reading.reading()) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                writeln!(err, "error: {}", chain(&error))?;
-                return Ok(None);
-            }
-        };
+    /// Reads; standard error says what is missing of it.
+    fn read(&self, err: &mut dyn Write) -> Result<LoadedTrace, Failure> {
+        let loaded = read(&self.files, &self.reading.reading())
+            .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
         tell_missing(&loaded, err)?;
         tell_remarks(&loaded, err)?;
-        Ok(Some(loaded))
+        Ok(loaded)
     }
 }
 
@@ -261,30 +241,30 @@ fn save(trace: &Trace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<(
 #[derive(serde::Serialize)]
 struct Described<'a> {
     #[serde(flatten)]
-    told: &'a Description,
+    description: &'a Description,
     taken: Vec<Value>,
 }
 
-fn json(told: &Description, loaded: &LoadedTrace) -> serde_json::Result<String> {
+fn json(description: &Description, loaded: &LoadedTrace) -> serde_json::Result<String> {
     let taken = loaded.taken.iter();
     let taken = taken.map(|(path, taken)| json!({ "file": path, "as": taken }));
     serde_json::to_string(&Described {
-        told,
+        description,
         taken: taken.collect(),
     })
 }
 
-fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
+fn tell(description: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
     let count = units::thousands;
     writeln!(
         out,
         "{} events of {} users with {} managers on {} devices",
-        count(told.events),
-        count(told.users),
-        count(told.managers),
-        count(told.devices)
+        count(description.events),
+        count(description.users),
+        count(description.managers),
+        count(description.devices)
     )?;
-    if let (Some(from), Some(to)) = (told.from_ms, told.to_ms) {
+    if let (Some(from), Some(to)) = (description.from_ms, description.to_ms) {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a trace")]
         let span = to.saturating_sub(from) as f64;
         // What begins before that counts from its own beginning.
@@ -296,7 +276,7 @@ fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result
         let span = units::milliseconds(span);
         writeln!(out, "from {from} to {to} ms{dates}: {span}")?;
     }
-    let kinds: Vec<String> = told
+    let kinds: Vec<String> = description
         .kinds
         .iter()
         .map(|(kind, events)| format!("{kind} {}", count(*events)))
@@ -312,19 +292,19 @@ fn tell(told: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result
     writeln!(
         out,
         "managers of a user: {}",
-        quantiles(&told.managers_per_user, &units::plain)
+        quantiles(&description.managers_per_user, &units::plain)
     )?;
     writeln!(
         out,
         "accesses of a user: {}",
-        quantiles(&told.accesses_per_user, &units::plain)
+        quantiles(&description.accesses_per_user, &units::plain)
     )?;
-    let gaps = quantiles(&told.gaps_ms, &units::milliseconds);
+    let gaps = quantiles(&description.gaps_ms, &units::milliseconds);
     writeln!(out, "between two accesses of a manager: {gaps}")?;
-    if let (Some(over), Some(cap)) = (told.users_over_cap, cap) {
+    if let (Some(over), Some(cap)) = (description.users_over_cap, cap) {
         writeln!(out, "{} users wanted more than {cap} managers", count(over))?;
     }
-    for missing in &told.missing {
+    for missing in &description.missing {
         writeln!(out, "not told: {missing}")?;
     }
     Ok(())

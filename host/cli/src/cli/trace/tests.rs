@@ -10,7 +10,7 @@ use crate::cli::{Cli, Terminal};
 use crate::config::Environment;
 
 /// What a verb says, on standard output and on standard error.
-struct Said {
+struct Output {
     code: ExitCode,
     out: String,
     err: String,
@@ -33,7 +33,7 @@ impl Logs {
     }
 
     /// Runs a line; names of files of the folder are replaced by their paths.
-    fn run(&self, line: &str) -> Said {
+    fn run(&self, line: &str) -> Output {
         let words = line.split(' ').map(|word| {
             let path = self.0.path().join(word);
             if word != "." && Path::exists(&path) {
@@ -49,25 +49,25 @@ impl Logs {
             out: &mut out,
             err: &mut err,
         };
-        let (code, told) = match cli {
+        let (code, report) = match cli {
             Ok(cli) => (cli.run(terminal).unwrap(), String::new()),
             Err(error) => (ExitCode::from(2), error.to_string()),
         };
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said {
+        Output {
             code,
             out: text(out),
-            err: text(err) + &told,
+            err: text(err) + &report,
         }
     }
 
     /// Fails unless the line is refused with that code in a sentence that holds these parts.
     #[track_caller]
     fn refused(&self, line: &str, code: u8, parts: &[&str]) {
-        let said = self.run(line);
-        assert_eq!(said.code, ExitCode::from(code), "{line}: {}", said.err);
+        let output = self.run(line);
+        assert_eq!(output.code, ExitCode::from(code), "{line}: {}", output.err);
         for part in parts {
-            assert!(said.err.contains(part), "{line}: {}", said.err);
+            assert!(output.err.contains(part), "{line}: {}", output.err);
         }
     }
 }
@@ -78,29 +78,31 @@ const NO_INPUT: u8 = 66;
 fn p14_describe_says_what_it_takes_the_columns_for() {
     let konect: &[u8] = b"% sym\n1 2 1 1082040961\n1 3 1 1082040962\n";
     let logs = Logs::new(&[("konect", konect), ("bad", b"1 2 1082040961 7\n")]);
-    let said = logs.run("trace describe konect");
-    assert_eq!(said.code, ExitCode::SUCCESS);
+    let output = logs.run("trace describe konect");
+    assert_eq!(output.code, ExitCode::SUCCESS);
     assert!(
-        said.out
+        output
+            .out
             .contains("from 1082040961000 to 1082040962000 ms (2004-04-15 to 2004-04-15)"),
         "{}",
-        said.out
+        output.out
     );
     assert!(
-        said.out
+        output
+            .out
             .contains("was taken as messages, `src dst weight unixtime`, times in seconds"),
         "{}",
-        said.out
+        output.out
     );
     assert!(
-        said.err.contains("not read: the third, the weight"),
+        output.err.contains("not read: the third, the weight"),
         "{}",
-        said.err
+        output.err
     );
-    let said = logs.run("trace describe --json konect");
-    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let output = logs.run("trace describe --json konect");
+    let report: serde_json::Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(
-        told["taken"][0]["as"],
+        report["taken"][0]["as"],
         "messages, `src dst weight unixtime`, times in seconds"
     );
     logs.refused("trace describe bad", NO_INPUT, &["bad:1", "four fields"]);
@@ -118,14 +120,14 @@ fn p19_what_was_cut_is_told_by_every_verb() {
         "replay bisect builtin builtin --activity log",
         "tune --policy lrfu --trials 1 --activity log",
     ] {
-        let said = logs.run(line);
-        assert_eq!(said.code, ExitCode::SUCCESS, "{line}: {}", said.err);
-        assert!(said.err.contains(note), "{line}: {}", said.err);
+        let output = logs.run(line);
+        assert_eq!(output.code, ExitCode::SUCCESS, "{line}: {}", output.err);
+        assert!(output.err.contains(note), "{line}: {}", output.err);
     }
-    let said = logs.run("replay --native lru --activity log");
-    assert!(said.out.contains(note), "{}", said.out);
-    let said = logs.run("replay --json --native lru --activity log");
-    assert!(said.out.contains("\"line\":3"), "{}", said.out);
+    let output = logs.run("replay --native lru --activity log");
+    assert!(output.out.contains(note), "{}", output.out);
+    let output = logs.run("replay --json --native lru --activity log");
+    assert!(output.out.contains("\"line\":3"), "{}", output.out);
 }
 
 #[test]
@@ -136,11 +138,11 @@ fn p20_disorder_is_refused_with_a_way_out() {
         NO_INPUT,
         &["log:2", "7190000 ms earlier", "`--sort`"],
     );
-    let said = logs.run("trace describe --sort log");
+    let output = logs.run("trace describe --sort log");
     assert!(
-        said.out.contains("from 10000 to 7200000 ms"),
+        output.out.contains("from 10000 to 7200000 ms"),
         "{}",
-        said.out
+        output.out
     );
 }
 
@@ -164,18 +166,22 @@ fn p23_units_have_a_way_out_that_is_there() {
         NO_INPUT,
         &["millis:2", "`1082040961000`", "`--time-unit ms`"],
     );
-    let said = logs.run("trace import --time-unit ms millis");
-    assert!(said.out.contains("\"t_ms\":1082040961000,"), "{}", said.out);
+    let output = logs.run("trace import --time-unit ms millis");
+    assert!(
+        output.out.contains("\"t_ms\":1082040961000,"),
+        "{}",
+        output.out
+    );
     logs.refused(
         "trace describe table",
         NO_INPUT,
         &["table:1", "`timestamp`", "`--time-unit s`"],
     );
-    let said = logs.run("trace import --time-unit s table");
+    let output = logs.run("trace import --time-unit s table");
     assert!(
-        said.out.contains("\"user\":\"ann\"") && said.out.contains("\"key\":\"red\""),
+        output.out.contains("\"user\":\"ann\"") && output.out.contains("\"key\":\"red\""),
         "{}",
-        said.out
+        output.out
     );
     logs.refused(
         "trace describe --time-unit m millis",
@@ -200,13 +206,14 @@ fn p26_mooncake_is_read_by_the_same_rules() {
         ("zero", b"0,0,1,,0,0\n"),
         ("short", b"0,1.5\n"),
     ]);
-    let said = logs.run("trace import-mooncake empty");
-    assert_eq!(said.code, ExitCode::from(NO_INPUT));
-    assert!(said.err.contains("holds no event") && !said.err.contains("--format"));
-    let said = logs.run("trace import-mooncake cut");
-    assert_eq!(said.code, ExitCode::SUCCESS, "{}", said.err);
+    let output = logs.run("trace import-mooncake empty");
+    assert_eq!(output.code, ExitCode::from(NO_INPUT));
+    assert!(output.err.contains("holds no event") && !output.err.contains("--format"));
+    let output = logs.run("trace import-mooncake cut");
+    assert_eq!(output.code, ExitCode::SUCCESS, "{}", output.err);
     assert!(
-        said.err
+        output
+            .err
             .contains("cut:2 was cut off in the middle and is left out")
     );
     logs.refused("trace import-mooncake packed", NO_INPUT, &["gzip"]);
@@ -215,8 +222,8 @@ fn p26_mooncake_is_read_by_the_same_rules() {
         NO_INPUT,
         &["twice:1", "duplicate field"],
     );
-    let said = logs.run("trace import-mooncake good --rates rates");
-    assert!(said.err.contains("rates:3 was cut off"), "{}", said.err);
+    let output = logs.run("trace import-mooncake good --rates rates");
+    assert!(output.err.contains("rates:3 was cut off"), "{}", output.err);
     for (rates, code, part) in [
         ("rates rates", NO_INPUT, "is named twice"),
         ("zero", 1, "every rate of --rates is 0"),
@@ -258,10 +265,10 @@ fn p28_what_makes_nothing_or_counts_twice_is_refused() {
         1,
         &["`half-life-ms` is given twice"],
     );
-    let said = logs.run("trace slice --user 1 --user 9 log");
+    let output = logs.run("trace slice --user 1 --user 9 log");
     assert!(
-        said.err.contains("no user of the trace is called `9`"),
+        output.err.contains("no user of the trace is called `9`"),
         "{}",
-        said.err
+        output.err
     );
 }

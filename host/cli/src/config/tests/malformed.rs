@@ -37,19 +37,19 @@ fn run(case: &str) -> String {
         }
         shown.push(line.to_owned());
     }
-    let said = loaded(&file, &environment, &set)
+    let message = loaded(&file, &environment, &set)
         .map(|_| ())
         .expect_err(case);
-    shown.extend(said.lines().map(|problem| format!("! {problem}")));
+    shown.extend(message.lines().map(|problem| format!("! {problem}")));
     shown.join("\n")
 }
 
 #[test]
 fn a_file_that_cannot_be_read() {
-    let said = |sources: Sources| load(sources).unwrap_err().to_string();
+    let message = |sources: Sources| load(sources).unwrap_err().to_string();
     let file = Some(PathBuf::from("no/such.toml"));
     assert_eq!(
-        said(Sources {
+        message(Sources {
             file,
             ..Sources::default()
         }),
@@ -57,7 +57,7 @@ fn a_file_that_cannot_be_read() {
          --config; name a readable TOML file or none"
     );
     let environment = [("WASTEGATE_CONFIG", "no/such.toml")].into_iter().collect();
-    let by_variable = said(Sources {
+    let by_variable = message(Sources {
         environment,
         ..Sources::default()
     });
@@ -69,10 +69,10 @@ fn a_file_that_cannot_be_read() {
 
 #[test]
 fn a_file_that_is_too_large_is_not_read_to_its_end() {
-    let said = loaded(&"# no end\n".repeat(200_000), &[], &[]).unwrap_err();
+    let message = loaded(&"# no end\n".repeat(200_000), &[], &[]).unwrap_err();
     assert!(
-        said.starts_with("cannot read FILE (it has more than 1048576 bytes)"),
-        "{said}"
+        message.starts_with("cannot read FILE (it has more than 1048576 bytes)"),
+        "{message}"
     );
 }
 
@@ -94,11 +94,11 @@ fn a_variable_that_is_not_text() {
 #[test]
 fn no_refusal_repeats_a_secret() {
     for secret in ["hunter2", "00112233445566778899aabbccddeeff"] {
-        let said = include_str!("malformed.txt")
+        let message = include_str!("malformed.txt")
             .lines()
             .filter(|line| line.starts_with('!'));
         assert!(
-            said.into_iter().all(|line| !line.contains(secret)),
+            message.into_iter().all(|line| !line.contains(secret)),
             "{secret} is repeated"
         );
     }

@@ -144,10 +144,10 @@ fn what_does_not_go_with_what_stays_is_refused() {
     let started = loaded("server.listen = \"127.0.0.1:8000\"", &[], &[]).unwrap();
     let moved = "server.listen = \"127.0.0.1:8001\"\ngateway.upstream = \"ws://127.0.0.1:8000\"";
     let moved = loaded(moved, &[], &[]).unwrap();
-    let said = moved.on(&started).unwrap_err().to_string();
+    let message = moved.on(&started).unwrap_err().to_string();
     assert!(
-        said.contains("`server.listen` is \"127.0.0.1:8000\""),
-        "{said}"
+        message.contains("`server.listen` is \"127.0.0.1:8000\""),
+        "{message}"
     );
-    assert!(said.contains("`gateway.upstream`"), "{said}");
+    assert!(message.contains("`gateway.upstream`"), "{message}");
 }

@@ -25,11 +25,11 @@ impl FromRequestParts<Arc<Admin>> for By {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Admin>) -> Result<Self, Refusal> {
-        let said = parts.headers.get(ACTOR_HEADER);
-        let said = said.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let named = parts.headers.get(ACTOR_HEADER);
+        let named = named.map(|value| String::from_utf8_lossy(value.as_bytes()));
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| *peer);
-        Ok(Self(Actor::operator(said.as_deref(), peer)))
+        Ok(Self(Actor::operator(named.as_deref(), peer)))
     }
 }
 

@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
 
-use super::views::SeatDto;
+use super::views::{RefusalDto, SeatDto};
 use crate::rollout::{RolloutError, StoreError};
 use wastegate_engine::policy::LoadError;
 
@@ -108,10 +107,11 @@ impl From<RolloutError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut body = json!({ "error": self.word, "message": self.message });
-        if let (Some(seats), Value::Object(fields)) = (self.seats, &mut body) {
-            fields.insert("seats".to_owned(), json!(seats));
-        }
+        let body = RefusalDto {
+            error: self.word.into(),
+            message: self.message,
+            seats: self.seats,
+        };
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             let after = header::HeaderValue::from_static(RETRY_AFTER_S);

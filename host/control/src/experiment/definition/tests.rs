@@ -47,7 +47,7 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         format!("harm_after_s = 86401\n{arms}"),
         format!("cohort = 3\n{arms}"),
     ];
-    let mut told = String::new();
+    let mut report = String::new();
     for case in cases {
         let text = if case.starts_with("name") {
             case.clone()
@@ -55,16 +55,16 @@ fn what_cannot_be_is_refused_with_a_remedy() {
             format!("name = \"x\"\n{case}")
         };
         let parsed: Result<Definition, _> = toml::from_str(&text);
-        let said = match parsed {
+        let message = match parsed {
             Err(error) => error.message().to_owned(),
             Ok(definition) => definition.named().check().unwrap_err().to_string(),
         };
-        told.push_str(&format!("{}\n    {said}\n", case.replace('\n', " | ")));
+        report.push_str(&format!("{}\n    {message}\n", case.replace('\n', " | ")));
     }
     blessed::is_current(
         "host/control/src/experiment/invalid.txt",
         "experiment::definition",
-        &told,
+        &report,
     );
 }
 

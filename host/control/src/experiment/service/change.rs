@@ -52,7 +52,7 @@ impl Experiments {
         );
         let reason = format!("{} {on}, by {}", arms.join(" against "), definition.primary);
         self.given
-            .backstage
+            .host
             .note(by, Noted::Started, &definition.name, &reason);
         self.all.lock().push(Arc::new(Running {
             name: definition.name,
@@ -104,7 +104,7 @@ impl Experiments {
         let prepared = definition.arms.iter().map(|arm| {
             let before = before.iter().find(|key| key.name == arm.name);
             self.given
-                .backstage
+                .host
                 .prepare(arm, before)
                 .map_err(|why| ExperimentError::Arm {
                     arm: arm.name.clone(),
@@ -131,7 +131,7 @@ impl Experiments {
         PhaseKey {
             number,
             unix_ms: self.unix_ms(),
-            contract: self.given.backstage.contract(),
+            contract: self.given.host.contract(),
             cap: self.given.cap,
             weights: definition.weights(),
             arms: arms.collect(),
@@ -197,7 +197,7 @@ impl Experiments {
                 phase.number
             );
             self.given
-                .backstage
+                .host
                 .note("guard", Noted::Started, &running.name, &reason);
         }
         Ok(())
@@ -234,7 +234,7 @@ impl Experiments {
         now.cover();
         drop(now);
         let reason = format!("from {} % to {} % of users", is * 100.0, coverage * 100.0);
-        self.given.backstage.note(by, Noted::Covered, name, &reason);
+        self.given.host.note(by, Noted::Covered, name, &reason);
         Ok(())
     }
 
@@ -297,7 +297,7 @@ impl Experiments {
         } else {
             Noted::Stopped
         };
-        self.given.backstage.note(by, noted, &running.name, reason);
+        self.given.host.note(by, noted, &running.name, reason);
     }
 
     pub(super) fn write_end(&self, entry: &LedgerEntry) -> std::io::Result<()> {

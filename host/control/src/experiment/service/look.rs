@@ -95,7 +95,7 @@ impl Experiments {
             .collect();
         drop(now);
         let is_other =
-            |(spec, made): &(ArmSpec, String)| self.given.backstage.fingerprint(spec) != *made;
+            |(spec, made): &(ArmSpec, String)| self.given.host.fingerprint(spec) != *made;
         let others = arms.into_iter().filter(is_other);
         others.map(|(spec, _)| spec.name).collect()
     }
@@ -113,7 +113,7 @@ impl Experiments {
         let keys: Vec<_> = others.map(|seat| seat.key.clone()).collect();
         drop(now);
         keys.into_iter().find_map(|key| {
-            let why = self.given.backstage.quarantined(&key.digest)?;
+            let why = self.given.host.quarantined(&key.digest)?;
             Some(format!(
                 "breaker: the arm `{}` ({}) is quarantined: {why}",
                 key.name, key.policy

@@ -16,8 +16,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use look::LOOK_EVERY;
-pub use view::ExperimentView;
 pub(super) use view::utc;
+pub use view::{ExperimentList, ExperimentView};
 
 use super::definition::ArmSpec;
 use super::entry::ArmKey;
@@ -29,7 +29,7 @@ use wastegate_core::decision::{PolicyRef, Question, Ranker};
 use wastegate_core::types::{Clock, RevisionId, UserId};
 
 /// What an experiment needs of the gateway: policies made ready, news of their failures, the audit log.
-pub trait Backstage: Send + Sync + 'static {
+pub trait ExperimentHost: Send + Sync + 'static {
     /// Makes an arm ready: from what it was made of before, where that is still kept, else from what its
     /// policy's name means now. Blocks.
     ///
@@ -40,10 +40,10 @@ pub trait Backstage: Send + Sync + 'static {
     /// Makes a shadow's policy ready: to be asked, and nothing else. Blocks.
     ///
     /// # Errors
-    /// As [`Backstage::prepare`].
+    /// As [`ExperimentHost::prepare`].
     fn candidate(&self, arm: &ArmSpec) -> Result<ShadowCandidate, String>;
 
-    /// What [`Backstage::prepare`] would make it from now, were it made anew; cheap.
+    /// What [`ExperimentHost::prepare`] would make it from now, were it made anew; cheap.
     fn fingerprint(&self, arm: &ArmSpec) -> String;
 
     /// Why a policy is left alone, if it is.
@@ -91,7 +91,7 @@ pub struct ArmCandidate {
 /// Where and how experiments are kept.
 pub struct ExperimentsContext {
     /// What experiments need of the gateway.
-    pub backstage: Arc<dyn Backstage>,
+    pub host: Arc<dyn ExperimentHost>,
     /// Where moments come from.
     pub clock: Clock,
     /// How users are named in the ledger.

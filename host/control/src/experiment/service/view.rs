@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::definition::Definition;
 use super::super::entry::{ExperimentState, PhaseKey};
@@ -13,8 +13,8 @@ use super::super::verdict::PhaseAssessment;
 use super::Experiments;
 use super::look::assess;
 
-/// One experiment, as the operators' API shows it.
-#[derive(Debug, Clone, Serialize)]
+/// One experiment, as the operators' API shows it and the program's own commands read it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExperimentView {
     /// The experiment's name.
     pub name: String,
@@ -41,6 +41,13 @@ pub struct ExperimentView {
     pub outdated: Vec<String>,
     /// What the numbers of this phase say.
     pub assessment: PhaseAssessment,
+}
+
+/// The answer to `GET /v1/experiments`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExperimentList {
+    /// All of them, in the order in which they were started.
+    pub experiments: Vec<ExperimentView>,
 }
 
 impl Experiments {

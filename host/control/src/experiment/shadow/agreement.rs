@@ -1,11 +1,12 @@
-//! How far two rankings of the same question agree.
+//! How far an active policy and its shadow agree, over many questions: the share of managers that both
+//! take ([`Disagreement::overlap`]), and beside it how alike their whole orders are.
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use wastegate_core::decision::{Question, Ranking};
-use wastegate_core::stats::rank::{kendall_of_orders, overlap_at, rank_biased_overlap};
+use wastegate_core::decision::{Disagreement, Question, Ranking};
+use wastegate_core::stats::rank::{kendall_of_orders, rank_biased_overlap};
 
 /// How much the top counts in rank-biased overlap.
 const RBO_P: f64 = 0.9;
@@ -29,7 +30,7 @@ struct Mean {
 }
 
 /// The same as means, each with what it rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agreed {
     /// Decisions that both ranked, and in which there was a choice.
     pub compared: u64,
@@ -72,8 +73,10 @@ impl Agreement {
             return;
         }
         self.compared += 1;
-        self.same_first += u64::from(live.first() == shadow.first());
-        self.overlap.add(overlap_at(live, shadow, needed));
+        let first = Disagreement::of_rankings(live, shadow, 1);
+        self.same_first += u64::from(first.is_none());
+        let taken = Disagreement::of_rankings(live, shadow, needed);
+        self.overlap.add(Some(taken.overlap()));
         self.tau.add(kendall_of_orders(live, shadow));
         self.rbo.add(rank_biased_overlap(
             live,

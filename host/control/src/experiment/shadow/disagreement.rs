@@ -1,4 +1,4 @@
-//! Where the one that decides and its shadow would take different managers, and what came of it.
+//! Where the active policy and its shadow choose different managers first, and what came of it.
 //!
 //! An eviction was wrong if the manager answered our Close or its user wanted it back; that is known of the
 //! one that went. Of the one that would have gone it is known when it is met again in a later question:
@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::OUTCOME_WITHIN;
 use wastegate_core::decision::{Question, Row, Standing};
@@ -21,12 +21,8 @@ const EXAMPLES_MAX: usize = 20;
 const USERS_MAX: usize = 100_000;
 
 /// A manager as a question showed it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DisagreementSide {
-    #[serde(skip)]
-    manager: ManagerId,
-    #[serde(skip)]
-    key: ManagerKey,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShadowChoice {
     /// How long it had been idle, ms.
     pub idle_ms: f64,
     /// What was believed of its peer.
@@ -40,25 +36,22 @@ pub struct DisagreementSide {
 }
 
 /// One decision in which the active policy and the shadow chose another manager first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Disagreement {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShadowDisagreement {
     /// The decision, as its record calls it.
     pub decision: DecisionId,
-    #[serde(skip)]
-    at: Timestamp,
-    #[serde(skip)]
-    user: UserId,
     /// The manager that the active policy put first.
-    pub live: DisagreementSide,
+    pub live: ShadowChoice,
     /// The manager that the shadow put first.
-    pub shadow: DisagreementSide,
+    pub shadow: ShadowChoice,
 }
 
 /// How disagreements came out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// All that there were.
-    pub partings: u64,
+    #[serde(rename = "partings")]
+    pub disagreements: u64,
     /// One a user, both known: the one that decides was wrong and the shadow would not have been.
     pub live_only_wrong: u64,
     /// The other way round.
@@ -73,20 +66,30 @@ pub struct Outcomes {
     pub not_counted: u64,
 }
 
+/// One whose outcome is waited for, with what it is recognised by.
+#[derive(Debug)]
+struct Followed {
+    at: Timestamp,
+    user: UserId,
+    /// The manager that the active policy put first.
+    live: (ManagerId, ManagerKey),
+    /// The manager that the shadow put first.
+    shadow: ManagerId,
+    shown: ShadowDisagreement,
+}
+
 /// All that are followed.
 #[derive(Debug, Default)]
 pub(super) struct Disagreements {
-    open: VecDeque<Disagreement>,
+    open: VecDeque<Followed>,
     outcomes: Outcomes,
     users: HashSet<UserId>,
-    examples: Vec<Disagreement>,
+    examples: Vec<ShadowDisagreement>,
 }
 
-impl DisagreementSide {
+impl ShadowChoice {
     fn new(row: &Row) -> Self {
         Self {
-            manager: row.manager,
-            key: row.key.clone(),
             idle_ms: row.signals[Signal::IdleMs],
             health: row.health,
             standing: row.standing,
@@ -97,41 +100,46 @@ impl DisagreementSide {
 }
 
 impl Disagreements {
-    /// They would take different managers.
-    pub(super) fn part(&mut self, question: &Question, live: u32, shadow: u32) {
+    /// They choose different managers first.
+    pub(super) fn add(&mut self, question: &Question, live: u32, shadow: u32) {
         let side = |row: u32| question.rows.get(row as usize);
         let (Some(live), Some(shadow)) = (side(live), side(shadow)) else {
             return;
         };
         self.settle(question.now);
-        self.outcomes.partings += 1;
+        self.outcomes.disagreements += 1;
         if self.open.len() >= FOLLOWED_MAX {
             self.open.pop_front();
             self.outcomes.not_counted += 1;
         }
-        self.open.push_back(Disagreement {
-            decision: question.decision,
+        self.open.push_back(Followed {
             at: question.now,
             user: live.user.clone(),
-            live: DisagreementSide::new(live),
-            shadow: DisagreementSide::new(shadow),
+            live: (live.manager, live.key.clone()),
+            shadow: shadow.manager,
+            shown: ShadowDisagreement {
+                decision: question.decision,
+                live: ShadowChoice::new(live),
+                shadow: ShadowChoice::new(shadow),
+            },
         });
     }
 
     /// What became of a victim.
     pub(super) fn ended(&mut self, manager: ManagerId, echoed: bool) {
-        for disagreement in self.open.iter_mut().filter(|it| it.live.manager == manager) {
-            let wrong = disagreement.live.wrong.unwrap_or_default() || echoed;
-            disagreement.live.wrong = Some(wrong);
+        for followed in self.open.iter_mut().filter(|it| it.live.0 == manager) {
+            let live = &mut followed.shown.live;
+            live.wrong = Some(live.wrong.unwrap_or_default() || echoed);
         }
     }
 
     /// A client wanted a victim back.
     pub(super) fn returned(&mut self, user: &UserId, key: &ManagerKey, away_ms: u64) {
-        let same = |it: &&mut Disagreement| it.user == *user && it.live.key == *key;
-        for disagreement in self.open.iter_mut().filter(same) {
-            disagreement.live.wrong = Some(true);
-            disagreement.live.wanted_after_ms.get_or_insert(away_ms);
+        let same = |it: &&mut Followed| it.user == *user && it.live.1 == *key;
+        for followed in self.open.iter_mut().filter(same) {
+            let live = &mut followed.shown.live;
+            live.wrong = Some(true);
+            live.wanted_after_ms.get_or_insert(away_ms);
         }
     }
 
@@ -139,16 +147,17 @@ impl Disagreements {
     pub(super) fn seen_again(&mut self, question: &Question) {
         let rows: HashMap<ManagerId, &Row> =
             question.rows.iter().map(|row| (row.manager, row)).collect();
-        for disagreement in &mut self.open {
-            let Some(row) = rows.get(&disagreement.shadow.manager) else {
+        for followed in &mut self.open {
+            let Some(row) = rows.get(&followed.shadow) else {
                 continue;
             };
-            if row.last_activity > disagreement.at {
-                disagreement.shadow.wrong = Some(true);
-                let after = whole_ms(row.last_activity.since(disagreement.at));
-                disagreement.shadow.wanted_after_ms.get_or_insert(after);
+            let shadow = &mut followed.shown.shadow;
+            if row.last_activity > followed.at {
+                shadow.wrong = Some(true);
+                let after = whole_ms(row.last_activity.since(followed.at));
+                shadow.wanted_after_ms.get_or_insert(after);
             } else {
-                disagreement.shadow.wrong.get_or_insert(false);
+                shadow.wrong.get_or_insert(false);
             }
         }
         self.settle(question.now);
@@ -159,20 +168,20 @@ impl Disagreements {
         while let Some(first) = self.open.front()
             && now.since(first.at) >= OUTCOME_WITHIN
         {
-            let Some(disagreement) = self.open.pop_front() else {
+            let Some(followed) = self.open.pop_front() else {
                 return;
             };
-            self.count(disagreement);
+            self.count(followed);
         }
     }
 
-    fn count(&mut self, disagreement: Disagreement) {
-        let (Some(live), Some(shadow)) = (disagreement.live.wrong, disagreement.shadow.wrong)
-        else {
+    fn count(&mut self, followed: Followed) {
+        let shown = followed.shown;
+        let (Some(live), Some(shadow)) = (shown.live.wrong, shown.shadow.wrong) else {
             self.outcomes.unknown += 1;
             return;
         };
-        if self.users.len() >= USERS_MAX || !self.users.insert(disagreement.user.clone()) {
+        if self.users.len() >= USERS_MAX || !self.users.insert(followed.user) {
             self.outcomes.not_counted += 1;
         } else {
             match (live, shadow) {
@@ -181,7 +190,7 @@ impl Disagreements {
                 (_, _) => self.outcomes.alike += 1,
             }
         }
-        self.examples.push(disagreement);
+        self.examples.push(shown);
         by_harm(&mut self.examples);
         self.examples.truncate(EXAMPLES_MAX);
     }
@@ -195,8 +204,9 @@ impl Disagreements {
     }
 
     /// The worst examples first, those that are still followed among them.
-    pub(super) fn examples(&self) -> Vec<Disagreement> {
-        let mut all: Vec<Disagreement> = self.examples.iter().chain(&self.open).cloned().collect();
+    pub(super) fn examples(&self) -> Vec<ShadowDisagreement> {
+        let open = self.open.iter().map(|followed| &followed.shown);
+        let mut all: Vec<ShadowDisagreement> = self.examples.iter().chain(open).cloned().collect();
         by_harm(&mut all);
         all.truncate(EXAMPLES_MAX);
         all
@@ -204,11 +214,11 @@ impl Disagreements {
 }
 
 /// Where somebody was wronged first, the sooner wanted back the worse.
-fn by_harm(partings: &mut [Disagreement]) {
-    let wrongs = |it: &Disagreement| {
+fn by_harm(disagreements: &mut [ShadowDisagreement]) {
+    let wrongs = |it: &ShadowDisagreement| {
         u8::from(it.live.wrong != Some(true)) + u8::from(it.shadow.wrong == Some(true)) * 2
     };
-    partings.sort_by_key(|it| {
+    disagreements.sort_by_key(|it| {
         (
             wrongs(it),
             it.live.wanted_after_ms.unwrap_or(u64::MAX),

@@ -20,11 +20,15 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-pub use view::ShadowView;
+pub use view::{ShadowList, ShadowView};
+pub use {
+    agreement::Agreed,
+    disagreement::{Outcomes, ShadowChoice, ShadowDisagreement},
+};
 
 use self::worker::{Findings, Task};
 use super::definition::{ArmSpec, NAME_CHARS_MAX};
-use super::service::{Backstage, Noted};
+use super::service::{ExperimentHost, Noted};
 use wastegate_core::decision::{Answer, PolicyRef, Question, Ranked, Ranker, VictimOutcome};
 use wastegate_core::stats::random_draw::unit;
 use wastegate_core::types::{Clock, ManagerId, ManagerKey, Scope, SplitMix64, Timestamp, UserId};
@@ -99,7 +103,7 @@ pub struct ShadowCandidate {
 
 /// All shadows. Share it as an `Arc`.
 pub struct Shadows {
-    backstage: Arc<dyn Backstage>,
+    host: Arc<dyn ExperimentHost>,
     clock: Clock,
     live: ArcSwap<Vec<Arc<Shadow>>>,
     /// One change at a time; held on threads that may block only.
@@ -129,9 +133,9 @@ struct Shadow {
 impl Shadows {
     /// No shadow runs at first.
     #[must_use]
-    pub fn new(backstage: Arc<dyn Backstage>, clock: Clock) -> Arc<Self> {
+    pub fn new(host: Arc<dyn ExperimentHost>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
-            backstage,
+            host,
             clock,
             live: ArcSwap::default(),
             changing: Mutex::default(),
@@ -167,10 +171,7 @@ impl Shadows {
             weight: None,
             explore: None,
         };
-        let candidate = self
-            .backstage
-            .candidate(&arm)
-            .map_err(ShadowRefused::Policy)?;
+        let candidate = self.host.candidate(&arm).map_err(ShadowRefused::Policy)?;
         let (queue, questions) = sync_channel(QUEUE_MAX);
         let findings = Arc::new(Mutex::new(Findings::default()));
         worker::spawn(candidate.ask, questions, findings.clone()).map_err(ShadowRefused::Thread)?;
@@ -186,7 +187,7 @@ impl Shadows {
             spec,
         };
         let reason = format!("sees {} % of decisions", shadow.spec.sample * 100.0);
-        self.backstage
+        self.host
             .note(by, Noted::ShadowStarted, &shadow.spec.name, &reason);
         let mut shadows = live.to_vec();
         shadows.push(Arc::new(shadow));
@@ -207,7 +208,7 @@ impl Shadows {
             .filter(|shadow| shadow.spec.name != name)
             .cloned();
         self.live.store(Arc::new(others.collect()));
-        self.backstage.note(by, Noted::ShadowStopped, name, "");
+        self.host.note(by, Noted::ShadowStopped, name, "");
         Ok(view)
     }
 
@@ -219,14 +220,18 @@ impl Shadows {
             VictimOutcome::Spared | VictimOutcome::Released => return,
         };
         for shadow in self.live.load().iter() {
-            shadow.findings.lock().partings.ended(manager, echoed);
+            shadow.findings.lock().disagreements.ended(manager, echoed);
         }
     }
 
     /// A user wanted a victim back.
     pub fn returned(&self, user: &UserId, key: &ManagerKey, away_ms: u64) {
         for shadow in self.live.load().iter() {
-            shadow.findings.lock().partings.returned(user, key, away_ms);
+            shadow
+                .findings
+                .lock()
+                .disagreements
+                .returned(user, key, away_ms);
         }
     }
 

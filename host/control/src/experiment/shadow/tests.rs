@@ -21,7 +21,7 @@ fn ranked(rows: Result<Vec<u32>, Fault>) -> Ranked {
 /// A house with one candidate.
 struct House(Ask);
 
-impl Backstage for House {
+impl ExperimentHost for House {
     fn prepare(&self, _: &ArmSpec, _: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         Err("no arms here".to_owned())
     }
@@ -143,7 +143,7 @@ async fn who_decides_never_waits_for_a_shadow() {
     drop(let_go);
     let view = after(&shadows, 1_000 - view.dropped);
     assert_eq!(view.agreement.kendall_tau_b.map(|(tau, _)| tau), Some(-1.0));
-    assert_eq!(view.outcomes.partings, view.asked);
+    assert_eq!(view.outcomes.disagreements, view.asked);
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn faults_are_counted_by_kind_and_on_either_side() {
     shadows.offer(&question(1), &answer(&[0]));
     shadows.offer(&question(2), &ranked(Err(Fault::Saturated)));
     let view = after(&shadows, 2);
-    assert_eq!(view.faults, BTreeMap::from([("trap", 1)]));
+    assert_eq!(view.faults, BTreeMap::from([("trap".into(), 1)]));
     assert_eq!((view.live_faults, view.agreement.compared), (1, 0));
     assert!(view.last_fault.unwrap().contains("unreachable"));
 }
@@ -207,7 +207,7 @@ async fn bad_requests_are_refused_with_a_remedy() {
 /// The one that went was wanted back after four seconds; the other had not been touched by then.
 #[test]
 fn outcomes_of_both_sides_are_told_apart() {
-    let mut partings = disagreement::Disagreements::default();
+    let mut disagreements = disagreement::Disagreements::default();
     let rows = vec![row("a", 540_000).of("bob"), row("b", 70_000).of("bob")];
     let shot = snapshot(2, rows);
     let place = |key: &str| {
@@ -220,9 +220,9 @@ fn outcomes_of_both_sides_are_told_apart() {
     };
     let (a, b) = (place("a"), place("b"));
     let question = ask(&shot, &TierTable::default(), Tier::Force, 1);
-    partings.part(&question, a, b);
-    partings.ended(shot.rows[a as usize].manager, true);
-    partings.returned(
+    disagreements.add(&question, a, b);
+    disagreements.ended(shot.rows[a as usize].manager, true);
+    disagreements.returned(
         &UserId::new("bob").unwrap(),
         &ManagerKey::new("a").unwrap(),
         4_000,
@@ -231,27 +231,31 @@ fn outcomes_of_both_sides_are_told_apart() {
         now: NOW.after(Duration::from_secs(20)),
         ..question.clone()
     };
-    partings.seen_again(&later);
-    let example = &partings.examples()[0];
+    disagreements.seen_again(&later);
+    let example = &disagreements.examples()[0];
     assert_eq!(
         (example.live.wrong, example.shadow.wrong),
         (Some(true), Some(false))
     );
     assert_eq!(example.live.wanted_after_ms, Some(4_000));
-    assert_eq!(partings.outcomes().open, 1, "its time is not over");
-    partings.settle(NOW.after(OUTCOME_WITHIN));
-    let outcomes = partings.outcomes();
+    assert_eq!(disagreements.outcomes().open, 1, "its time is not over");
+    disagreements.settle(NOW.after(OUTCOME_WITHIN));
+    let outcomes = disagreements.outcomes();
     assert_eq!((outcomes.live_only_wrong, outcomes.open), (1, 0));
     // A second one of the same user is an example and no second vote; one of which a side is not
     // known is neither.
-    partings.part(&question, a, b);
-    partings.ended(shot.rows[a as usize].manager, false);
-    partings.seen_again(&later);
-    partings.part(&question, a, b);
-    partings.settle(NOW.after(OUTCOME_WITHIN));
-    let outcomes = partings.outcomes();
+    disagreements.add(&question, a, b);
+    disagreements.ended(shot.rows[a as usize].manager, false);
+    disagreements.seen_again(&later);
+    disagreements.add(&question, a, b);
+    disagreements.settle(NOW.after(OUTCOME_WITHIN));
+    let outcomes = disagreements.outcomes();
     assert_eq!(
-        (outcomes.partings, outcomes.not_counted, outcomes.unknown),
+        (
+            outcomes.disagreements,
+            outcomes.not_counted,
+            outcomes.unknown
+        ),
         (3, 1, 1)
     );
 }

@@ -1,19 +1,20 @@
 //! What operators see of a shadow, with denominators and what was not seen.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::agreement::Agreed;
-use super::disagreement::{Disagreement, Outcomes};
+use super::disagreement::{Outcomes, ShadowDisagreement};
 use super::{Shadow, ShadowRefused, ShadowSpec, Shadows};
 use wastegate_core::decision::PolicyRef;
 use wastegate_core::stats::counts::mcnemar;
 use wastegate_core::types::time::whole_ms;
 
-/// One shadow, as the operators' API shows it.
-#[derive(Debug, Clone, Serialize)]
+/// One shadow, as the operators' API shows it and the program's own commands read it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShadowView {
     /// As what it was started.
     pub spec: ShadowSpec,
@@ -32,7 +33,7 @@ pub struct ShadowView {
     /// Of those, the ones that did not fit into its queue.
     pub dropped: u64,
     /// What went wrong with it, by kind.
-    pub faults: BTreeMap<&'static str, u64>,
+    pub faults: BTreeMap<Cow<'static, str>, u64>,
     /// The last of it.
     pub last_fault: Option<String>,
     /// Questions that could not be compared, because the active policy gave no usable ranking.
@@ -50,9 +51,16 @@ pub struct ShadowView {
     /// How often a split of one-sided outcomes at least as uneven comes by chance (`McNemar`, exact).
     pub mcnemar_p: f64,
     /// Disagreements, the worst first.
-    pub examples: Vec<Disagreement>,
+    pub examples: Vec<ShadowDisagreement>,
     /// What this is and is not.
-    pub note: &'static str,
+    pub note: Cow<'static, str>,
+}
+
+/// The answer to `GET /v1/shadows`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShadowList {
+    /// All of them, in the order in which they were started.
+    pub shadows: Vec<ShadowView>,
 }
 
 const NOTE: &str = "Decision by decision, on what the active policy left: not the effect of deploying the shadow. An experiment shows that.";
@@ -83,8 +91,8 @@ impl Shadows {
     fn view_of(&self, shadow: &Shadow) -> ShadowView {
         let now = self.clock.now();
         let mut findings = shadow.findings.lock();
-        findings.partings.settle(now);
-        let outcomes = findings.partings.outcomes();
+        findings.disagreements.settle(now);
+        let outcomes = findings.disagreements.outcomes();
         let asked = findings.asked;
         let mean = |sum: u64| sum.checked_div(asked).unwrap_or_default();
         ShadowView {
@@ -105,8 +113,8 @@ impl Shadows {
             agreement: findings.agreement.agreed(),
             mcnemar_p: mcnemar(outcomes.live_only_wrong, outcomes.shadow_only_wrong),
             outcomes,
-            examples: findings.partings.examples(),
-            note: NOTE,
+            examples: findings.disagreements.examples(),
+            note: NOTE.into(),
         }
     }
 }

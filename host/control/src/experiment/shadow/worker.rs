@@ -1,5 +1,6 @@
-//! The thread of one shadow: asks it, compares, remembers where they part.
+//! The thread of one shadow: asks it, compares, remembers where they disagree.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -9,7 +10,7 @@ use parking_lot::Mutex;
 use super::Ask;
 use super::agreement::{Agreement, order};
 use super::disagreement::Disagreements;
-use wastegate_core::decision::{Question, Ranked};
+use wastegate_core::decision::{Disagreement, Question, Ranked};
 
 /// A question that was answered.
 pub(super) struct Task {
@@ -24,7 +25,7 @@ pub(super) struct Findings {
     /// Questions that it was asked.
     pub(super) asked: u64,
     /// What went wrong, by kind.
-    pub(super) faults: BTreeMap<&'static str, u64>,
+    pub(super) faults: BTreeMap<Cow<'static, str>, u64>,
     /// The last of it.
     pub(super) last_fault: Option<String>,
     /// Questions for which the active policy gave no usable ranking.
@@ -34,7 +35,7 @@ pub(super) struct Findings {
     pub(super) live_fuel: u64,
     pub(super) micros: u64,
     pub(super) agreement: Agreement,
-    pub(super) partings: Disagreements,
+    pub(super) disagreements: Disagreements,
 }
 
 pub(super) fn spawn(
@@ -58,7 +59,7 @@ impl Findings {
     fn add(&mut self, task: &Task, ranked: &Ranked) {
         let question = &task.question;
         self.asked += 1;
-        self.partings.seen_again(question);
+        self.disagreements.seen_again(question);
         let fuel = ranked.fuel.unwrap_or_default();
         self.fuel = self.fuel.saturating_add(fuel);
         self.fuel_most = self.fuel_most.max(fuel);
@@ -70,7 +71,7 @@ impl Findings {
         let shadow = match &ranked.outcome {
             Ok(ranking) => order(ranking, question),
             Err(fault) => {
-                *self.faults.entry(fault.name()).or_default() += 1;
+                *self.faults.entry(fault.name().into()).or_default() += 1;
                 self.last_fault = Some(fault.to_string());
                 return;
             }
@@ -86,10 +87,9 @@ impl Findings {
             return;
         }
         self.agreement.add(&live, &shadow, question.needed);
-        if let (Some(&live), Some(&shadow)) = (live.first(), shadow.first())
-            && live != shadow
-        {
-            self.partings.part(question, live, shadow);
+        let first = Disagreement::of_rankings(&live, &shadow, 1);
+        if let (Some(&live), Some(&shadow)) = (first.only_a.first(), first.only_b.first()) {
+            self.disagreements.add(question, live, shadow);
         }
     }
 }

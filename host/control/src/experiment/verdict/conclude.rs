@@ -75,11 +75,11 @@ impl Evidenced<'_> {
         }
         for comparison in comparisons {
             match self.promotion(users, comparison) {
-                Ok(said) => {
+                Ok(reasons) => {
                     return (
                         ExperimentVerdict::Promotable,
                         Some(comparison.arm.clone()),
-                        said,
+                        reasons,
                     );
                 }
                 Err(missing) => why.extend(missing),
@@ -165,7 +165,7 @@ impl Evidenced<'_> {
         comparison: &Comparison,
     ) -> Result<Vec<String>, Vec<String>> {
         let arm = &comparison.arm;
-        let (mut said, mut missing) = (Vec::new(), Vec::new());
+        let (mut reasons, mut missing) = (Vec::new(), Vec::new());
         if users
             .iter()
             .any(|arm| arm.users < self.definition.users_min)
@@ -184,7 +184,7 @@ impl Evidenced<'_> {
                 Some(margin) => guarded(arm, finding, margin),
             };
             match judged {
-                Ok(fine) => said.push(fine),
+                Ok(fine) => reasons.push(fine),
                 Err(why) => missing.push(why),
             }
         }
@@ -196,7 +196,7 @@ impl Evidenced<'_> {
             ));
         }
         if missing.is_empty() {
-            Ok(said)
+            Ok(reasons)
         } else {
             Err(missing)
         }
@@ -205,13 +205,13 @@ impl Evidenced<'_> {
     /// A metric that has nothing to divide by decides nothing, and a guardrail of that kind is in nobody's way.
     fn empty(&self, finding: &MetricComparison) -> Result<String, String> {
         let metric = finding.metric;
-        let said = format!(
+        let reasons = format!(
             "`{metric}` has nothing to count in any arm: {}",
             metric.counts_of()
         );
         match finding.margin {
-            Some(_) => Ok(said),
-            None => Err(format!("{said}; take another `primary`")),
+            Some(_) => Ok(reasons),
+            None => Err(format!("{reasons}; take another `primary`")),
         }
     }
 

@@ -113,7 +113,7 @@ impl Evidenced<'_> {
         let contrast = Contrast::of(&a, &b);
         let mut finding = MetricComparison {
             metric,
-            about: metric.about(),
+            about: metric.about().into(),
             margin,
             events: sums.iter().map(Moments::sum_y).sum(),
             is_empty: sums.iter().all(|sums| sums.sum_x() <= 0.0),

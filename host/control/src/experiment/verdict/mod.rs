@@ -10,7 +10,9 @@
 mod conclude;
 mod measure;
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::definition::Definition;
 use super::entry::PhaseKey;
@@ -21,7 +23,7 @@ use wastegate_core::stats::ratio::Estimate;
 use wastegate_core::stats::relative::Relative;
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExperimentVerdict {
     /// Some arm does harm.
@@ -35,7 +37,7 @@ pub enum ExperimentVerdict {
 }
 
 /// Everything that is known of a phase.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PhaseAssessment {
     /// What is to be done.
     pub verdict: ExperimentVerdict,
@@ -52,7 +54,7 @@ pub struct PhaseAssessment {
 }
 
 /// An arm's users.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ArmUsers {
     /// The arm's name.
     pub arm: String,
@@ -69,7 +71,7 @@ pub struct ArmUsers {
 }
 
 /// The sample ratio.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Split {
     /// At all looks so far; below [`SRM_ALARM`](wastegate_core::stats::counts::SRM_ALARM) it is broken.
     pub always_p: f64,
@@ -82,7 +84,7 @@ pub struct Split {
 }
 
 /// An arm against the control.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Comparison {
     /// The arm's name.
     pub arm: String,
@@ -91,12 +93,12 @@ pub struct Comparison {
 }
 
 /// One metric of an arm and of the control; less is better.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MetricComparison {
     /// The metric that is compared.
     pub metric: Metric,
     /// One sentence about what the metric measures.
-    pub about: &'static str,
+    pub about: Cow<'static, str>,
     /// By how much it may be worse; none for the primary metric.
     pub margin: Option<f64>,
     /// Its numerator in both arms.
@@ -131,7 +133,7 @@ pub struct MetricComparison {
 }
 
 /// A difference with its always-valid interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The arm's mean less the control's, in the metric's unit.
     pub delta: f64,

@@ -271,9 +271,9 @@ fn what_contradicts_itself_is_refused_with_what_is_wrong() {
         ),
     ] {
         assert!(good.contains(from), "{from}");
-        let said = RevisionLedger::from_json(&good.replace(from, to))
+        let message = RevisionLedger::from_json(&good.replace(from, to))
             .unwrap_err()
             .to_string();
-        assert!(said.contains(says), "{said}");
+        assert!(message.contains(says), "{message}");
     }
 }

@@ -82,8 +82,8 @@ fn each_way_to_be_wrong_has_its_own_sentence() {
         good.lines().next().unwrap(),
         &good[..100],
     ] {
-        let said = refused(b"policy", Some(malformed));
-        assert_eq!(said, SignatureRefused::Malformed, "{malformed}");
+        let message = refused(b"policy", Some(malformed));
+        assert_eq!(message, SignatureRefused::Malformed, "{malformed}");
     }
 }
 

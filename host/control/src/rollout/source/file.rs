@@ -223,8 +223,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lru.wasm");
         fs::write(&path, [0; 5]).unwrap();
-        let said = read(&path, 4).unwrap_err().to_string();
-        assert!(said.contains("has 5 bytes and at most 4"), "{said}");
+        let message = read(&path, 4).unwrap_err().to_string();
+        assert!(message.contains("has 5 bytes and at most 4"), "{message}");
         fs::write(&path, [0; 4]).unwrap();
         let signature = "x".repeat(SIGNATURE_BYTES_MAX * 2);
         fs::write(folder.path().join("lru.wasm.minisig"), signature).unwrap();

@@ -197,8 +197,8 @@ mod tests {
         ] {
             assert!(PolicyName::new(bad).is_err(), "{bad}");
         }
-        let said = PolicyName::new("a\nb").unwrap_err().to_string();
-        assert!(said.starts_with("`a\\nb` cannot be"), "{said}");
+        let message = PolicyName::new("a\nb").unwrap_err().to_string();
+        assert!(message.starts_with("`a\\nb` cannot be"), "{message}");
     }
 
     #[test]

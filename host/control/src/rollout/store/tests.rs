@@ -136,13 +136,13 @@ fn a_ledger_that_cannot_be_read_is_set_aside_and_the_one_before_it_used() {
     fs::write(folder.path().join("ledger.json"), "{}").unwrap();
     let (_store, found) = Store::open(folder.path()).unwrap();
     assert_eq!(found.ledger, Some(ledger(2)));
-    let said = found.problems.join("\n");
+    let message = found.problems.join("\n");
     for part in [
         "ledger.json: it is not a ledger",
         "set aside as",
         "the last change may be missing",
     ] {
-        assert!(said.contains(part), "{said}");
+        assert!(message.contains(part), "{message}");
     }
     let aside = fs::read_to_string(folder.path().join("ledger.unreadable.json"));
     assert_eq!(aside.unwrap(), "{}");
@@ -152,8 +152,11 @@ fn a_ledger_that_cannot_be_read_is_set_aside_and_the_one_before_it_used() {
 fn one_process_has_the_folder() {
     let folder = folder(1);
     let (_store, _) = Store::open(folder.path()).unwrap();
-    let said = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(said.contains("is in use by another process"), "{said}");
+    let message = Store::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        message.contains("is in use by another process"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -161,8 +164,8 @@ fn a_folder_that_cannot_be_used_is_named_with_its_key() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let said = Store::open(&file.join("state")).unwrap_err().to_string();
-    assert!(said.contains("`policy.rollout.state_dir`"), "{said}");
+    let message = Store::open(&file.join("state")).unwrap_err().to_string();
+    assert!(message.contains("`policy.rollout.state_dir`"), "{message}");
 }
 
 #[test]
@@ -186,6 +189,6 @@ fn in_memory_it_is_the_same_without_the_folder() {
     store.keep(&digest(&bytes), &bytes).unwrap();
     assert_eq!(store.bytes(&digest(&bytes)).unwrap(), bytes);
     store.keep_only(&BTreeSet::new());
-    let said = store.bytes(&digest(&bytes)).unwrap_err().to_string();
-    assert!(said.contains("are not kept any more"), "{said}");
+    let message = store.bytes(&digest(&bytes)).unwrap_err().to_string();
+    assert!(message.contains("are not kept any more"), "{message}");
 }

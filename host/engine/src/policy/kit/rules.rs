@@ -208,6 +208,7 @@ pub(super) fn ill_formed(choices: &[Choice], at: KitPlace, declared: usize) -> V
 /// another order.
 ///
 /// Rows that are alike in every column cannot be told apart, so they may change places.
+/// No disagreement of two rankings: one policy has to give the same answer to the bit.
 pub(super) fn differs(
     input: &Input,
     first: &[Choice],

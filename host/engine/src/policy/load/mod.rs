@@ -70,11 +70,11 @@ pub fn program_by_steps(
     passed: &mut dyn FnMut(Step),
 ) -> Result<Arc<Program>, LoadError> {
     let code = link::code(engine, bytes, passed)?;
-    let said = describe::ask(engine, &code)
+    let described = describe::ask(engine, &code)
         .result
         .map_err(LoadError::Describe)?;
     passed(Step::Describe);
-    let manifest = Manifest::check(said).map_err(LoadError::Manifest)?;
+    let manifest = Manifest::check(described).map_err(LoadError::Manifest)?;
     passed(Step::Manifest);
     let about = PolicyRef {
         name: manifest.name.clone(),

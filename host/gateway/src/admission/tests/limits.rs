@@ -20,17 +20,20 @@ async fn l1_a_full_house_is_refused_with_all_there_is_to_know() {
             .since(wastegate_core::types::Timestamp::ZERO)
             < Duration::from_secs(2)
     );
-    let said = serde_json::to_value(&denied).unwrap();
-    assert_eq!(said["error"], "user-limit");
+    let message = serde_json::to_value(&denied).unwrap();
+    assert_eq!(message["error"], "user-limit");
     assert_eq!(
-        (said["user"].as_str(), said["held"].as_u64()),
+        (message["user"].as_str(), message["held"].as_u64()),
         (Some("ann"), Some(20))
     );
     assert_eq!(
-        (said["limit"].as_u64(), said["retry_after_ms"].as_u64()),
+        (
+            message["limit"].as_u64(),
+            message["retry_after_ms"].as_u64()
+        ),
         (Some(20), Some(5_000))
     );
-    let tiers: Vec<_> = said["tiers"]
+    let tiers: Vec<_> = message["tiers"]
         .as_array()
         .unwrap()
         .iter()

@@ -9,7 +9,8 @@ mod sweeps;
 mod tiers;
 mod zombies;
 
-use super::decide::{Patience, Terms};
+use super::ask::Patience;
+use super::decide::Terms;
 use super::*;
 use crate::testing::{World, user};
 use wastegate_core::types::{EvictionCause, Tier};

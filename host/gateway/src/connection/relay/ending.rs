@@ -99,7 +99,7 @@ impl Relay {
         let relayed = reason.is_clients() || reason == CloseReason::UpstreamClosed;
         if reason.is_clients() {
             let for_good = self.attachment.is_for_good(reason);
-            self.port.say_goodbye(for_good, start);
+            self.port.note_client_gone(for_good, start);
         }
         if reason == CloseReason::ClientGone {
             // Nobody is left to hear anything but the backend.
@@ -161,10 +161,10 @@ impl Relay {
             let Some(wake) = self.next_step(farewell, now) else {
                 return;
             };
-            let has_heard_all =
+            let has_received_all =
                 self.down.is_empty() && (self.down.is_sealed() || self.closed_by_backend);
-            let has_said_all = self.client_closed_at.is_some() || self.up.is_broken();
-            if has_heard_all && has_said_all && !hung_up {
+            let has_sent_all = self.client_closed_at.is_some() || self.up.is_broken();
+            if has_received_all && has_sent_all && !hung_up {
                 // It is us who end the connection (RFC 6455, section 7.1.1): of a client that has sent a
                 // Close, or broke the protocol, nothing more is wanted. Only the sending half, because a
                 // reset for what it still sends could overtake our Close.
@@ -218,10 +218,10 @@ impl Relay {
         self.up.discard();
         if farewell.reason.is_clients() && !self.closed_by_backend {
             // A client that sent a Close is answered, if not by its backend: by its own code, if it had one.
-            let said = self
+            let of_client = self
                 .client_code
                 .filter(|code| *code != u16::from(CloseCode::Status));
-            let code = said.unwrap_or_else(|| CloseCode::Normal.into());
+            let code = of_client.unwrap_or_else(|| CloseCode::Normal.into());
             self.seal_down(code, "");
         }
     }
@@ -292,8 +292,8 @@ impl Relay {
         match farewell.client.look(peer, pending, stall_max, now) {
             Uptake::Waits(tick) => Some(tick),
             Uptake::Has(since) => {
-                let was_told = self.closed_by_backend || self.down.is_sealed();
-                if self.client_closed_at.is_some() || !farewell.reads.client || !was_told {
+                let was_sent_close = self.closed_by_backend || self.down.is_sealed();
+                if self.client_closed_at.is_some() || !farewell.reads.client || !was_sent_close {
                     return None;
                 }
                 let until = since.after(self.session.config.close_deadline);

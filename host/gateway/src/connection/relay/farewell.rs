@@ -78,11 +78,11 @@ impl Farewell {
     pub(super) fn backend_left(
         &mut self,
         config: &Config,
-        heard: bool,
+        received: bool,
         now: Timestamp,
     ) -> Duration {
         let (mut waited, until) = self.waited;
-        if heard {
+        if received {
             waited += now.since(until);
         }
         self.waited = (waited, now);

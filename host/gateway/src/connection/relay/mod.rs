@@ -85,7 +85,7 @@ pub fn relay(
         heartbeat: Heartbeat::new(now),
         control: ControlRate::default(),
         backend_backlog: Backlog::default(),
-        backend_heard: now,
+        backend_received_at: now,
         is_unwatched,
         client_closed_at: None,
         client_code: None,
@@ -145,7 +145,7 @@ struct Relay {
     /// What waits for the backend. The client's is in its port's vitals.
     backend_backlog: Backlog,
     /// When the backend said something last.
-    backend_heard: Timestamp,
+    backend_received_at: Timestamp,
     /// Whether its kernel is not asked yet whether it is there.
     is_unwatched: bool,
     /// When the client sent its Close, or its answer to ours.

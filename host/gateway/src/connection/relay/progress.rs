@@ -96,7 +96,7 @@ impl Relay {
         }
         // A backend that has begun a frame and does not go on keeps us from asking the client anything.
         let inside = self.down.own_waits() && self.down.is_empty();
-        let silent = now.since(self.backend_heard) >= self.session.config.stall_max;
+        let silent = now.since(self.backend_received_at) >= self.session.config.stall_max;
         (inside && silent).then_some(CloseReason::UpstreamGone)
     }
 
@@ -115,7 +115,9 @@ impl Relay {
             }
         }
         if self.down.own_waits() && self.down.is_empty() {
-            let until = self.backend_heard.after(self.session.config.stall_max);
+            let until = self
+                .backend_received_at
+                .after(self.session.config.stall_max);
             wake = wake.min(until.since(now));
         }
         wake

@@ -135,7 +135,7 @@ impl Relay {
         match from {
             PeerSide::Client => self.take_from_client(bytes, now),
             PeerSide::Backend => {
-                self.backend_heard = now;
+                self.backend_received_at = now;
                 let held = self.down.own_waits();
                 let client = &self.client;
                 let taken = self

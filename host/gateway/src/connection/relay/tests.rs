@@ -110,9 +110,9 @@ async fn a_close_without_a_code_is_answered_where_the_backend_is_lost() {
     let running = world.tasks.spawn("relay", relay);
     client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
     drop(backend);
-    let mut heard = Vec::new();
-    client.read_to_end(&mut heard).await.unwrap();
-    assert_eq!(heard, [0x88, 2, 0x03, 0xE8]);
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, [0x88, 2, 0x03, 0xE8]);
     drop(client);
     running.await.unwrap();
 }

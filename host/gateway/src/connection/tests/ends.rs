@@ -73,17 +73,17 @@ async fn evicted(notices: bool) -> (EndReport, Option<(u16, String)>, Vec<String
 /// Notices are for those who asked for them; a foreign protocol hears its Close and nothing else.
 #[tokio::test(start_paused = true)]
 async fn an_evicted_client_is_told_and_its_answer_is_seen() {
-    let told = Some((4_001, "evicted: room was needed".to_owned()));
+    let shown = Some((4_001, "evicted: room was needed".to_owned()));
     let reason = CloseReason::Evicted(EvictionCause::Cleanup(Tier::Force));
     let (report, close, texts) = evicted(true).await;
     assert_eq!(
         (report.reason, &close, report.aborted),
-        (reason, &told, false)
+        (reason, &shown, false)
     );
     assert!(report.echoed_after.is_some());
     assert_eq!(texts, ["{\"wastegate\":\"evicting\",\"cause\":\"force\"}"]);
     let (report, close, texts) = evicted(false).await;
-    assert_eq!((report.reason, close, texts.len()), (reason, told, 0));
+    assert_eq!((report.reason, close, texts.len()), (reason, shown, 0));
 }
 
 /// Failure mode 14b: a peer that does not answer is cut off at the deadline.

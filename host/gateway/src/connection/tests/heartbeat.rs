@@ -92,7 +92,7 @@ async fn a_forged_pong_is_no_answer() {
     settle().await;
     let vitals = &line.port.vitals;
     assert_eq!((vitals.pong_at(), vitals.rtt_ms()), (None, None));
-    assert_eq!(vitals.heard_at(), line.world.clock.now());
+    assert_eq!(vitals.received_at(), line.world.clock.now());
     tokio::time::sleep(Duration::from_millis(30)).await;
     peer_socket
         .write_all(&raw_frame(0x8a, &ping[2..]))
@@ -120,7 +120,7 @@ async fn half_a_frame_is_a_sign_of_life() {
         .await
         .unwrap();
     settle().await;
-    assert_eq!(line.port.vitals.heard_at(), line.world.clock.now());
+    assert_eq!(line.port.vitals.received_at(), line.world.clock.now());
     assert_eq!(line.manager.activity().count(), 0);
 }
 

@@ -38,15 +38,15 @@ async fn broken_frames_are_1002() {
         &lone_continuation,
         &split_ping,
     ] {
-        let told = close_of(bytes, Config::default()).await;
-        assert_eq!(told, (CloseReason::ProtocolError, 1_002), "{bytes:?}");
+        let message = close_of(bytes, Config::default()).await;
+        assert_eq!(message, (CloseReason::ProtocolError, 1_002), "{bytes:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn text_that_is_not_utf8_is_1007() {
-    let told = close_of(&raw_frame(0x81, &[0xff, 0xfe]), Config::default()).await;
-    assert_eq!(told, (CloseReason::InvalidPayload, 1_007));
+    let message = close_of(&raw_frame(0x81, &[0xff, 0xfe]), Config::default()).await;
+    assert_eq!(message, (CloseReason::InvalidPayload, 1_007));
 }
 
 /// By the head of the frame alone, before a byte of it is stored; or by the sum of its fragments.
@@ -60,12 +60,12 @@ async fn what_is_too_big_is_1009() {
     let mut head_only = vec![0x82, 0x80 | 126];
     head_only.extend_from_slice(&101_u16.to_be_bytes());
     head_only.extend_from_slice(&[0; 4]);
-    let told = close_of(&head_only, small()).await;
-    assert_eq!(told, (CloseReason::MessageTooBig, 1_009));
+    let message = close_of(&head_only, small()).await;
+    assert_eq!(message, (CloseReason::MessageTooBig, 1_009));
     let mut fragments = raw_frame(0x02, &[0; 90]);
     fragments.extend_from_slice(&raw_frame(0x00, &[0; 90]));
-    let told = close_of(&fragments, small()).await;
-    assert_eq!(told, (CloseReason::MessageTooBig, 1_009));
+    let message = close_of(&fragments, small()).await;
+    assert_eq!(message, (CloseReason::MessageTooBig, 1_009));
 }
 
 #[tokio::test(start_paused = true)]

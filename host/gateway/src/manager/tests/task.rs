@@ -29,13 +29,13 @@ async fn everything_is_told_in_the_order_in_which_it_happened() {
     settle().await;
     client.leave(CloseReason::ClientGone);
     settle().await;
-    let told = [
+    let report = [
         "attached device",
         "message a",
         "message b",
         "detached device client-gone",
     ];
-    assert_eq!(diary.lines(), told);
+    assert_eq!(diary.lines(), report);
 }
 
 /// A handler that hangs is found out after `stuck_after`, whatever its client says; and the moderate

@@ -36,9 +36,9 @@ fn refusal(bytes: &[u8]) -> String {
 /// Fails unless the text is refused in a sentence that holds these parts.
 #[track_caller]
 fn refused(text: &str, parts: &[&str]) {
-    let told = refusal(text.as_bytes());
+    let report = refusal(text.as_bytes());
     for part in parts {
-        assert!(told.contains(part), "{text:?}: {told}");
+        assert!(report.contains(part), "{text:?}: {report}");
     }
 }
 
@@ -283,8 +283,8 @@ fn p22_other_encodings_are_named() {
         (b"PAR1", "Parquet"),
         (b"\xff\xfe\0\0", "UTF-32"),
     ] {
-        let told = refusal(&[head, b"and so on\n"].concat());
-        assert!(told.contains(name), "{told}");
+        let report = refusal(&[head, b"and so on\n"].concat());
+        assert!(report.contains(name), "{report}");
     }
     refused("[{\"t_ms\":1}]\n", &["t:1", "a JSON list", "jq"]);
 }

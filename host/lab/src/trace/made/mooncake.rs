@@ -77,9 +77,9 @@ fn request(lines: &Lines<'_>, latest_ms: u64) -> Result<Option<Request>, LinePro
     }
     let request: Request = serde_json::from_str(text).map_err(|error| {
         let place = format!(" at line 1 column {}", error.column());
-        let told = error.to_string();
-        let told = told.strip_suffix(&place).unwrap_or(&told);
-        LineProblem::Json(format!("no request of a Mooncake trace: {told}"))
+        let message = error.to_string();
+        let message = message.strip_suffix(&place).unwrap_or(&message);
+        LineProblem::Json(format!("no request of a Mooncake trace: {message}"))
     })?;
     if request.timestamp < latest_ms {
         return Err(LineProblem::Unordered {

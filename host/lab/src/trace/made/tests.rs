@@ -123,17 +123,17 @@ fn turns_of_a_mooncake_session_share_a_block() {
 
 #[test]
 fn what_is_no_trace_is_told_with_its_line() {
-    let told = |error: TraceError| error.to_string();
+    let report = |error: TraceError| error.to_string();
     let read = |path: &Path| mooncake::read(path, &mut Vec::new());
     let rate = |path: &Path| servegen::rate(path, &mut Vec::new());
     let bad =
         file("{\"timestamp\": 5, \"hash_ids\": [1]}\n{\"timestamp\": 4, \"hash_ids\": [1]}\n");
-    assert!(told(read(bad.path()).unwrap_err()).contains(":2: "));
+    assert!(report(read(bad.path()).unwrap_err()).contains(":2: "));
     let bad = file("{\"timestamp\": 5}\n");
-    assert!(told(read(bad.path()).unwrap_err()).contains("missing field `hash_ids`"));
-    assert!(told(read(file("").path()).unwrap_err()).contains("holds no event"));
+    assert!(report(read(bad.path()).unwrap_err()).contains("missing field `hash_ids`"));
+    assert!(report(read(file("").path()).unwrap_err()).contains("holds no event"));
     assert!(
-        told(rate(file("0,1.5,1,,0,0\n600,x\n").path()).unwrap_err())
+        report(rate(file("0,1.5,1,,0,0\n600,x\n").path()).unwrap_err())
             .contains(":2: no line of a ServeGen client")
     );
     assert!((rate(file("0,1.5,1,,0,0\n600,0.5,1,,0,0\n").path()).unwrap() - 1.0).abs() < 1e-12);

@@ -48,7 +48,7 @@ proptest! {
     }
 }
 
-fn told(text: &str) -> Vec<(String, String)> {
+fn entries_of(text: &str) -> Vec<(String, String)> {
     let snapshot = snapshot(text);
     let program = shipped_policy("lru");
     let entries = ask(&program, &[], &snapshot).entries(&snapshot);
@@ -66,7 +66,7 @@ fn told(text: &str) -> Vec<(String, String)> {
 #[test]
 fn each_fate_has_its_words() {
     let expect = |text: &str, expected: &[(&str, &str)]| {
-        let found = told(text);
+        let found = entries_of(text);
         let found: Vec<(&str, &str)> = found
             .iter()
             .map(|(row, outcome)| (row.as_str(), outcome.as_str()))

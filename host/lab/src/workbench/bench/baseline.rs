@@ -191,12 +191,12 @@ mod tests {
         assert_eq!(change(Some(200), Some(100)).growth(), Some(-50.0));
         assert_eq!(change(Some(200), None).growth(), Some(f64::INFINITY));
         assert_eq!(change(None, Some(1)).growth(), None);
-        let told = [
+        let report = [
             change(Some(20_000), Some(20_500)).to_string(),
             change(Some(1), None).to_string(),
         ];
         assert_eq!(
-            told,
+            report,
             [
                 "p, 1,000 rows: 20,000 -> 20,500 (+2.50 %)",
                 "p, 1,000 rows: 1 -> no answer"
@@ -208,19 +208,19 @@ mod tests {
     fn only_figures_of_this_engine_are_compared_with() {
         let ours = Baseline::of(&[]);
         assert_eq!(Baseline::parse(&ours.text()).unwrap(), ours);
-        let said = |text: &str| Baseline::parse(text).unwrap_err().to_string();
+        let message = |text: &str| Baseline::parse(text).unwrap_err().to_string();
         assert_eq!(
-            said(&ours.text().replace(ENGINE_VERSION, "wasmtime 1.0.0")),
+            message(&ours.text().replace(ENGINE_VERSION, "wasmtime 1.0.0")),
             format!(
                 "these figures were taken on wasmtime 1.0.0 and this program runs {ENGINE_VERSION}: fuel is comparable within one version only, so save them anew"
             )
         );
         assert_eq!(
-            said(&ours.text().replace("\"v\": 1", "\"v\": 9")),
+            message(&ours.text().replace("\"v\": 1", "\"v\": 9")),
             "these figures were saved in form 9, and this program reads form 1: save them anew"
         );
         assert_eq!(
-            said("{}"),
+            message("{}"),
             "these are no figures that `wastegate policy bench --save` wrote"
         );
     }

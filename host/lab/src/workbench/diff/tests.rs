@@ -85,7 +85,10 @@ fn compared(files: &[(&str, &[u8])]) -> Result<PolicyDiff, FileError> {
 fn policies_part_where_their_signals_disagree() {
     let files: [(&str, &[u8]); 2] = [("a.json", AGREED.as_bytes()), ("b.json", PARTED.as_bytes())];
     let found = compared(&files).unwrap();
-    assert_eq!((found.snapshots, found.identical, found.parted), (2, 1, 1));
+    assert_eq!(
+        (found.snapshots, found.identical, found.disagreed),
+        (2, 1, 1)
+    );
     let disagreement = &found.worst[0];
     // At force the guard takes the protected one only after the others, so `fifo` gets its next.
     let taken = |rows: &[usize]| disagreement.snapshot.label(rows[0]);
@@ -111,7 +114,7 @@ fn the_worst_come_first_and_a_swap_turns_the_sign() {
     let recent = PARTED.replace("\"idle-ms\": 500", "\"idle-ms\": 20");
     let files: [(&str, &[u8]); 2] = [("a.json", PARTED.as_bytes()), ("b.json", recent.as_bytes())];
     let found = compared(&files).unwrap();
-    assert_eq!(found.parted, 2);
+    assert_eq!(found.disagreed, 2);
     let harms: Vec<f64> = found
         .worst
         .iter()
@@ -148,15 +151,15 @@ fn a_compressed_journal_is_read_line_by_line() {
 #[test]
 fn an_activity_stream_is_told_apart_from_a_journal() {
     let line = br#"{"t_ms":1,"user":"a","key":"b","kind":"open"}"#;
-    let told = compared(&[("activity.ndjson", line)])
+    let report = compared(&[("activity.ndjson", line)])
         .unwrap_err()
         .to_string();
     assert!(
-        told.contains("give the decision journal (`observe.decisions.path`"),
-        "{told}"
+        report.contains("give the decision journal (`observe.decisions.path`"),
+        "{report}"
     );
     assert!(
-        told.contains("activity.ndjson:1:1: this is an activity stream"),
-        "{told}"
+        report.contains("activity.ndjson:1:1: this is an activity stream"),
+        "{report}"
     );
 }

@@ -61,7 +61,7 @@ pub enum FileError {
 #[derive(Debug)]
 pub(super) enum Problem {
     /// It is JSON and no snapshot.
-    Said(serde_json::Error),
+    Unusable(serde_json::Error),
     /// It has a server's form, and does not fit it.
     Unfit(&'static str, serde_json::Error),
     /// It is no JSON: as a line of a journal, what a crash tore.
@@ -85,7 +85,7 @@ pub(super) enum Problem {
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Self {
         match error.classify() {
-            serde_json::error::Category::Data => Self::Said(error),
+            serde_json::error::Category::Data => Self::Unusable(error),
             serde_json::error::Category::Syntax
             | serde_json::error::Category::Eof
             | serde_json::error::Category::Io => Self::Torn(error),
@@ -103,7 +103,7 @@ impl Problem {
     /// The error of a file, whose object began at that line; 0 where it is the whole file.
     pub(super) fn at(self, path: &Path, line: usize) -> FileError {
         let what = match self {
-            Self::Said(error) => return malformed(path, line, &error, ""),
+            Self::Unusable(error) => return malformed(path, line, &error, ""),
             Self::Unfit(form, error) => {
                 return malformed(path, line, &error, &format!("as {form}: "));
             }
@@ -148,12 +148,12 @@ impl Problem {
 }
 
 fn malformed(path: &Path, line: usize, error: &serde_json::Error, before: &str) -> FileError {
-    let told = error.to_string();
+    let sentence = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let told = told.strip_suffix(&place).unwrap_or(&told);
-    let told = plainly(told);
+    let sentence = sentence.strip_suffix(&place).unwrap_or(&sentence);
+    let sentence = plainly(sentence);
     // The parser calls it a mistake of syntax.
-    let range = told.starts_with("number out of range");
+    let range = sentence.starts_with("number out of range");
     let (before, behind) = if range {
         ("", "; null says that a value is unknown")
     } else {
@@ -163,17 +163,17 @@ fn malformed(path: &Path, line: usize, error: &serde_json::Error, before: &str) 
         path: path.to_owned(),
         line: error.line() + line.saturating_sub(1),
         column: error.column(),
-        what: format!("{before}{told}{behind}"),
+        what: format!("{before}{sentence}{behind}"),
     }
 }
 
 /// The parser's words for what it found, in ours.
-fn plainly(told: &str) -> String {
-    let Some((found, expected)) = told
+fn plainly(sentence: &str) -> String {
+    let Some((found, expected)) = sentence
         .strip_prefix("invalid type: ")
-        .and_then(|told| told.split_once(", expected "))
+        .and_then(|sentence| sentence.split_once(", expected "))
     else {
-        return told.to_owned();
+        return sentence.to_owned();
     };
     let found = match found {
         "sequence" => "a list",

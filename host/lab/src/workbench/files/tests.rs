@@ -51,12 +51,12 @@ fn run(case: &str) -> String {
     let path = folder.path().join(name);
     fs::write(&path, file).unwrap();
     let error = read(&path).expect_err(case);
-    let mut said = error.to_string();
+    let mut message = error.to_string();
     if let Some(source) = std::error::Error::source(&error) {
-        said = format!("{said}: {source}");
+        message = format!("{message}: {source}");
     }
-    let said = said.replace(&format!("{}/", folder.path().display()), "");
-    shown.extend(said.lines().map(|line| format!("! {line}")));
+    let message = message.replace(&format!("{}/", folder.path().display()), "");
+    shown.extend(message.lines().map(|line| format!("! {line}")));
     shown.join("\n")
 }
 
@@ -179,10 +179,10 @@ fn p22_other_encodings_are_named() {
         (b"{\0\n\0", "UTF-16"),
     ] {
         fs::write(&path, bytes).unwrap();
-        let told = read(&path).unwrap_err().to_string();
+        let report = read(&path).unwrap_err().to_string();
         assert!(
-            told.contains("snapshot.json: ") && told.contains(name),
-            "{told}"
+            report.contains("snapshot.json: ") && report.contains(name),
+            "{report}"
         );
     }
 }
@@ -207,9 +207,9 @@ fn a_folder_is_walked_in_order_and_not_too_deep() {
     assert_eq!(found, [root.join("a/z.json"), root.join("b.json")]);
     let deep = root.join(["d"; DEPTH_MAX + 1].join("/"));
     fs::create_dir_all(&deep).unwrap();
-    let told = walk(root, |_| true).unwrap_err().to_string();
+    let report = walk(root, |_| true).unwrap_err().to_string();
     assert!(
-        told.contains("more than 16 folders deep (DEPTH_MAX)"),
-        "{told}"
+        report.contains("more than 16 folders deep (DEPTH_MAX)"),
+        "{report}"
     );
 }

@@ -73,14 +73,14 @@ impl Inspection {
     }
 
     fn producers(&self) -> String {
-        let told: Vec<String> = self
+        let words: Vec<String> = self
             .anatomy
             .producers
             .iter()
             .map(|producer| format!("{} {}", producer.name, producer.version))
-            .map(|told| told.trim_end().to_owned())
+            .map(|words| words.trim_end().to_owned())
             .collect();
-        told.join(", ")
+        words.join(", ")
     }
 
     /// The same for programs.
@@ -221,7 +221,7 @@ fn model_text(model: &Model) -> String {
 }
 
 fn memory(cost: &Cost) -> String {
-    let told: Vec<String> = cost
+    let words: Vec<String> = cost
         .points
         .iter()
         .filter(|point| MEMORY_ROWS.contains(&point.rows))
@@ -230,7 +230,7 @@ fn memory(cost: &Cost) -> String {
             format!("{} with {rows} rows", bytes(point.memory_bytes))
         })
         .collect();
-    told.join(", ")
+    words.join(", ")
 }
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {

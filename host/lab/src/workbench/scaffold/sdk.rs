@@ -22,7 +22,7 @@ pub(super) fn manifest(sdk: &str, workspace: &str) -> Result<String, ScaffoldErr
         manifest.remove(name);
     }
     for (part, source) in [("package", "package"), ("dependencies", "dependencies")] {
-        let said = root
+        let stated = root
             .get("workspace")
             .and_then(|workspace| workspace.get(source))
             .and_then(Value::as_table);
@@ -33,7 +33,7 @@ pub(super) fn manifest(sdk: &str, workspace: &str) -> Result<String, ScaffoldErr
             if !inherits(value) {
                 continue;
             }
-            let inherited = said.and_then(|said| said.get(key));
+            let inherited = stated.and_then(|stated| stated.get(key));
             *value = inherited.cloned().ok_or_else(|| {
                 ScaffoldError::Sdk(format!("the workspace has no `{source}.{key}`"))
             })?;

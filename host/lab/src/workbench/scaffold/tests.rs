@@ -45,18 +45,18 @@ fn a_name_is_what_a_manifest_takes() {
     for name in [
         "", "A", "1a", "-a", "a-", "a--b", "a_b", "a b", "../a", "ä", "a\n", &long,
     ] {
-        let told = render(name, Lang::C).unwrap_err().to_string();
+        let report = render(name, Lang::C).unwrap_err().to_string();
         assert!(
-            told.contains("lower case words joined by hyphens"),
-            "{told}"
+            report.contains("lower case words joined by hyphens"),
+            "{report}"
         );
-        assert!(!told.contains('\n'), "{told}");
+        assert!(!report.contains('\n'), "{report}");
     }
-    let told = render("wastegate-policy", Lang::Rust)
+    let report = render("wastegate-policy", Lang::Rust)
         .unwrap_err()
         .to_string();
     assert_eq!(
-        told,
+        report,
         "`wastegate-policy` is the name of the SDK: give the policy one of its own"
     );
 }
@@ -181,9 +181,10 @@ fn what_the_sdk_inherits_is_written_out_and_what_is_missing_is_named() {
     );
     assert_eq!(made["dependencies"]["e"].as_str(), Some("2"));
     assert!(!made.contains_key("dev-dependencies"));
-    let told = sdk::manifest(member, "[workspace.package]\nversion = \"1.0.0\"\n");
+    let report = sdk::manifest(member, "[workspace.package]\nversion = \"1.0.0\"\n");
     assert!(
-        told.unwrap_err()
+        report
+            .unwrap_err()
             .to_string()
             .ends_with("the workspace has no `dependencies.d`")
     );
@@ -205,8 +206,8 @@ fn a_project_is_there_whole_or_not_at_all() {
 
     fs::write(at("file"), "mine").unwrap();
     for taken in ["new", "file"] {
-        let told = create(&at(taken), &files).unwrap_err();
-        assert!(matches!(told, ScaffoldError::Occupied(_)), "{told}");
+        let report = create(&at(taken), &files).unwrap_err();
+        assert!(matches!(report, ScaffoldError::Occupied(_)), "{report}");
     }
     assert_eq!(fs::read_to_string(at("file")).unwrap(), "mine");
 
@@ -260,16 +261,16 @@ fn a_wrong_project_file_is_told_by_its_key() {
         ("bild", Some("1"), "unknown field `bild`"),
     ];
     for (key, value, expected) in cases {
-        let told = read(key, value).unwrap_err().to_string();
-        assert!(told.contains(expected), "{told}");
-        assert!(told.contains(FILE), "{told}");
+        let report = read(key, value).unwrap_err().to_string();
+        assert!(report.contains(expected), "{report}");
+        assert!(report.contains(FILE), "{report}");
     }
     fs::write(folder.path().join(FILE), "#".repeat(70_000)).unwrap();
-    let told = Project::read(folder.path()).unwrap_err().to_string();
-    assert!(told.contains("more than 65536 bytes"), "{told}");
+    let report = Project::read(folder.path()).unwrap_err().to_string();
+    assert!(report.contains("more than 65536 bytes"), "{report}");
     fs::remove_file(folder.path().join(FILE)).unwrap();
-    let told = Project::read(folder.path()).unwrap_err();
-    assert!(matches!(told, ScaffoldError::NoProject(_)), "{told}");
+    let report = Project::read(folder.path()).unwrap_err();
+    assert!(matches!(report, ScaffoldError::NoProject(_)), "{report}");
 }
 
 fn project(folder: &Path, tool: &str, arguments: &[&str]) -> Project {
@@ -293,15 +294,15 @@ fn a_build_runs_in_the_folder_and_says_how_it_failed() {
         let invocation = tools::invocation(&project).unwrap();
         build::run(&invocation).and_then(|()| build::artifact(&project))
     };
-    let told = run("no-such-tool", &["-x"]).unwrap_err();
-    assert_eq!(told.to_string(), "`no-such-tool -x` does not start");
-    let told = run("sh", &["-c", "exit 3"]).unwrap_err().to_string();
+    let report = run("no-such-tool", &["-x"]).unwrap_err();
+    assert_eq!(report.to_string(), "`no-such-tool -x` does not start");
+    let report = run("sh", &["-c", "exit 3"]).unwrap_err().to_string();
     assert!(
-        told.contains("exit status: 3") && told.contains("sh -c exit 3"),
-        "{told}"
+        report.contains("exit status: 3") && report.contains("sh -c exit 3"),
+        "{report}"
     );
-    let told = run("sh", &["-c", "true"]).unwrap_err();
-    assert!(matches!(told, ScaffoldError::NoArtifact(_)), "{told}");
+    let report = run("sh", &["-c", "true"]).unwrap_err();
+    assert!(matches!(report, ScaffoldError::NoArtifact(_)), "{report}");
     assert_eq!(
         run("sh", &["-c", "echo x > p.wasm"]).unwrap(),
         folder.path().join("p.wasm")

@@ -104,9 +104,9 @@ fn cargo(folder: &Path, lang: Lang) -> Result<Vec<OsString>, ScaffoldError> {
     }
     if lang == Lang::Rust {
         let asked = ["rustc", "--print", "target-libdir", "--target", TARGET].map(OsString::from);
-        let told =
+        let libdir =
             ask(folder, &asked).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        if !told.is_some_and(|libdir| Path::new(libdir.trim()).is_dir()) {
+        if !libdir.is_some_and(|libdir| Path::new(libdir.trim()).is_dir()) {
             return Err(NO_TARGET);
         }
     }

@@ -29,9 +29,9 @@ async fn p03_the_shipped_one_of_the_same_name_does_not_take_over() {
         assert!(server.ranks_by(&own));
         let awaits = server.policies.rollout.awaits().unwrap();
         assert_eq!(awaits.in_its_place, InItsPlace::Before);
-        let told = server.fell_back();
-        let is_told = told.contains("lru.wasm is away") && told.contains("goes on");
-        assert!(is_told, "{told}");
+        let report = server.fell_back();
+        let is_told = report.contains("lru.wasm is away") && report.contains("goes on");
+        assert!(is_told, "{report}");
         server.stop().await;
     }
     // The directory itself is away.
@@ -64,9 +64,9 @@ async fn p04_a_name_of_ones_own_whose_file_vanished_is_away() {
     assert_eq!(server.at(Tier::Force), None);
     server.stop().await;
     config.rollout.start = WithoutPolicy::Fail;
-    for said in [why, refused(&config).await] {
-        let is_told = said.contains("mine.wasm is away") && !said.contains("did you mean");
-        assert!(is_told, "{said}");
+    for message in [why, refused(&config).await] {
+        let is_told = message.contains("mine.wasm is away") && !message.contains("did you mean");
+        assert!(is_told, "{message}");
     }
     // With an active policy that goes on, whatever a start without one does.
     world.put("lru", &own);
@@ -88,8 +88,11 @@ async fn p12_a_broken_file_is_stood_in_for_until_it_is_mended() {
     let awaits = server.policies.rollout.status().awaits.unwrap();
     assert_eq!(awaits.in_its_place, InItsPlace::BuiltIn);
     assert!(awaits.why.contains("not WebAssembly"), "{awaits:?}");
-    let told = server.fell_back();
-    assert!(told.contains("built-in ranking is active until"), "{told}");
+    let report = server.fell_back();
+    assert!(
+        report.contains("built-in ranking is active until"),
+        "{report}"
+    );
     server.has_looked(&world, 1).await;
     assert_eq!(server.at(Tier::Force), None);
     world.put("lru", &good);
@@ -99,7 +102,7 @@ async fn p12_a_broken_file_is_stood_in_for_until_it_is_mended() {
     // It is the choice from now on.
     let server = start(&config).await;
     assert!(server.ranks_by(&good));
-    assert_eq!(server.fell_back(), told);
+    assert_eq!(server.fell_back(), report);
     server.stop().await;
 }
 
@@ -139,10 +142,10 @@ async fn p12_mistakes_of_the_configuration_stay_fatal() {
 
     let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(world.place.path(), open_to_all).unwrap();
-    let said = refused(&world.named("lru")).await;
+    let message = refused(&world.named("lru")).await;
     assert!(
-        said.contains("every user of this machine may write"),
-        "{said}"
+        message.contains("every user of this machine may write"),
+        "{message}"
     );
     let ours = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(world.place.path(), ours).unwrap();
@@ -168,11 +171,14 @@ async fn p24_setting_what_was_never_active_says_so() {
         let set = rollout.set(name(policy), Patch::default(), ann()).await;
         set.unwrap_err().to_string()
     };
-    let said = set("lrfu").await;
-    let is_true = said.contains("was never activated here") && !said.contains("did you mean");
-    assert!(is_true, "{said}");
-    assert!(said.contains("`wastegate policy activate lrfu`"), "{said}");
-    let said = set("lrfuu").await;
-    assert!(said.contains("did you mean `lrfu`?"), "{said}");
+    let message = set("lrfu").await;
+    let is_true = message.contains("was never activated here") && !message.contains("did you mean");
+    assert!(is_true, "{message}");
+    assert!(
+        message.contains("`wastegate policy activate lrfu`"),
+        "{message}"
+    );
+    let message = set("lrfuu").await;
+    assert!(message.contains("did you mean `lrfu`?"), "{message}");
     server.stop().await;
 }

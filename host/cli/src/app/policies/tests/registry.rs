@@ -15,7 +15,7 @@ use wastegate_control::rollout::service::InItsPlace;
 
 /// What a registry does, and what it was asked.
 #[derive(Default)]
-struct Desk {
+struct Stock {
     /// None while it is in order.
     trouble: Mutex<Option<Trouble>>,
     policy: Mutex<Vec<u8>>,
@@ -30,24 +30,24 @@ enum Trouble {
 }
 
 struct Registry {
-    desk: Arc<Desk>,
+    stock: Arc<Stock>,
     address: SocketAddr,
     tasks: Tasks,
 }
 
 impl Registry {
     async fn new(bytes: &[u8]) -> Self {
-        let desk = Arc::new(Desk::default());
-        *desk.policy.lock() = bytes.to_vec();
+        let stock = Arc::new(Stock::default());
+        *stock.policy.lock() = bytes.to_vec();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(answer).with_state(desk.clone());
+        let router = Router::new().fallback(answer).with_state(stock.clone());
         let tasks = Tasks::new();
         tasks.spawn("fake registry", async move {
             axum::serve(listener, router).await.unwrap();
         });
         Self {
-            desk,
+            stock,
             address,
             tasks,
         }
@@ -65,7 +65,7 @@ impl Registry {
     }
 
     fn asked(&self, what: &str) -> usize {
-        let asked = self.desk.asked.lock();
+        let asked = self.stock.asked.lock();
         asked.iter().filter(|asked| asked.contains(what)).count()
     }
 }
@@ -76,10 +76,10 @@ impl Drop for Registry {
     }
 }
 
-async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+async fn answer(State(stock): State<Arc<Stock>>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    desk.asked.lock().push(format!("{method} {path}"));
-    match *desk.trouble.lock() {
+    stock.asked.lock().push(format!("{method} {path}"));
+    match *stock.trouble.lock() {
         None => {}
         Some(Trouble::Html) => return "<html>".into_response(),
         Some(Trouble::Status(status)) => {
@@ -90,7 +90,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
             return (status, [("retry-after", "3600")]).into_response();
         }
     }
-    let policy = desk.policy.lock().clone();
+    let policy = stock.policy.lock().clone();
     if !path.contains("/manifests/") {
         return policy.into_response();
     }
@@ -127,7 +127,7 @@ async fn p06_a_start_pulls_each_thing_once_and_then_asks_for_the_digest() {
     assert!(server.ranks_by(&one));
     until("some looks", || registry.asked("HEAD ") >= 3).await;
     assert_eq!((registry.asked("GET "), registry.asked("/blobs/")), (2, 1));
-    *registry.desk.policy.lock() = two.clone();
+    *registry.stock.policy.lock() = two.clone();
     server.comes_to(&two).await;
     assert_eq!((registry.asked("GET "), registry.asked("/blobs/")), (4, 2));
     server.stop().await;
@@ -140,7 +140,7 @@ async fn p01_a_rollback_of_a_tag_survives_a_restart() {
     let registry = Registry::new(&one).await;
     let config = registry.followed(&world);
     let server = start(&config).await;
-    *registry.desk.policy.lock() = two.clone();
+    *registry.stock.policy.lock() = two.clone();
     server.comes_to(&two).await;
     server.roll_back(Some(Tier::Force)).await;
     server.stop().await;
@@ -149,7 +149,7 @@ async fn p01_a_rollback_of_a_tag_survives_a_restart() {
     until("some looks", || registry.asked("HEAD ") >= looks + 2).await;
     assert_eq!(server.at(Tier::Force).as_deref(), Some(&*digest(&one)));
     assert_eq!(server.at(Tier::Moderate).as_deref(), Some(&*digest(&two)));
-    *registry.desk.policy.lock() = three.clone();
+    *registry.stock.policy.lock() = three.clone();
     server.comes_to(&three).await;
     server.stop().await;
 }
@@ -164,13 +164,13 @@ async fn p12_a_registry_in_trouble_is_stood_in_for_until_it_gives_the_policy() {
     {
         let (world, bytes) = (World::new(), variant("lru", 1));
         let registry = Registry::new(&bytes).await;
-        *registry.desk.trouble.lock() = Some(trouble);
+        *registry.stock.trouble.lock() = Some(trouble);
         let server = start(&registry.followed(&world)).await;
         assert_eq!(server.at(Tier::Force), None, "the built-in ranking");
         let awaits = server.policies.rollout.awaits().unwrap();
         assert_eq!(awaits.in_its_place, InItsPlace::BuiltIn);
         assert!(awaits.source.starts_with("registry "), "{awaits:?}");
-        *registry.desk.trouble.lock() = None;
+        *registry.stock.trouble.lock() = None;
         server.comes_to(&bytes).await;
         assert_eq!(server.policies.rollout.awaits(), None);
         server.stop().await;
@@ -182,7 +182,7 @@ async fn p12_a_registry_in_trouble_is_stood_in_for_until_it_gives_the_policy() {
 async fn p12_a_busy_registry_is_asked_once_and_the_server_serves() {
     let (world, bytes) = (World::new(), variant("lru", 1));
     let registry = Registry::new(&bytes).await;
-    *registry.desk.trouble.lock() = Some(Trouble::Busy);
+    *registry.stock.trouble.lock() = Some(Trouble::Busy);
     let server = start(&registry.followed(&world)).await;
     let why = server.policies.rollout.awaits().unwrap().why;
     assert!(why.contains("asks for a wait of 3600 s"), "{why}");

@@ -1,17 +1,17 @@
 //! `wastegate policy activate`, `rollback`, `disable` and `set`.
 
-use std::io;
 use std::process::ExitCode;
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::super::super::Terminal;
-use super::client::{Body, Client, Failed};
+use super::super::super::failure::Failure;
+use super::client::{Body, Client};
 use super::seat;
-use super::{Remote, expectation, tier};
+use super::{Done, Remote, expectation, shown, tier};
 use wastegate_control::admin::policies::views::ChangedDto;
-use wastegate_control::rollout::audit::in_words;
+use wastegate_control::rollout::audit as moves;
 use wastegate_core::types::{RevisionId, Tier};
 
 /// Where, on what condition, and why.
@@ -85,7 +85,7 @@ pub(in super::super) struct Set {
 }
 
 impl Activate {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let path = format!("/v1/policies/{}/activate", self.name);
         let mut body = self.at.body();
         body.insert("revision".to_owned(), json!(self.revision));
@@ -96,7 +96,7 @@ impl Activate {
 }
 
 impl Rollback {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let body = self.at.body();
         self.remote.run(terminal, async |client, json| {
             changed(client, Method::POST, "/v1/policies/rollback", body, json).await
@@ -105,7 +105,7 @@ impl Rollback {
 }
 
 impl Disable {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let body = self.at.body();
         self.remote.run(terminal, async |client, json| {
             changed(client, Method::POST, "/v1/policies/disable", body, json).await
@@ -114,7 +114,7 @@ impl Disable {
 }
 
 impl Set {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let path = format!("/v1/policies/{}", self.name);
         let params: Map<String, Value> = self.param.into_iter().collect();
         let limits: Map<String, Value> = self.limit.into_iter().collect();
@@ -144,21 +144,21 @@ async fn changed(
     path: &str,
     body: Map<String, Value>,
     json: bool,
-) -> Result<String, Failed> {
+) -> Done {
     let body = Body::Json(Value::Object(body));
-    let (changed, text) = client.ask::<ChangedDto>(method, path, &[], body).await?;
-    Ok(if json { text + "\n" } else { told(&changed) })
+    let answer = client.ask(method, path, &[], body).await?;
+    Ok(shown(answer, json, in_words))
 }
 
 /// A change in words.
-pub(super) fn told(changed: &ChangedDto) -> String {
+fn in_words(changed: &ChangedDto) -> String {
     let mut text = if changed.moves.is_empty() {
         match changed.revision {
             Some(id) => format!("{id}: nothing changed in the seats\n"),
             None => "nothing changed in the seats\n".to_owned(),
         }
     } else {
-        format!("{}\n", in_words(&changed.moves))
+        format!("{}\n", moves::in_words(&changed.moves))
     };
     for seat_now in &changed.seats {
         if seat_now.answering != seat_now.active {

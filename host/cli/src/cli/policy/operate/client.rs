@@ -7,10 +7,14 @@ use reqwest::{Method, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::super::serve::chain;
+use super::super::super::failure::Failure;
+use super::super::super::serve::EX_UNAVAILABLE;
+use super::lenient;
 use wastegate::cryptography;
+use wastegate_control::admin::policies::views::RefusalDto;
 use wastegate_control::admin::policies::{ACTOR_HEADER, SIGNATURE_HEADER};
-use wastegate_core::types::{Secret, visible};
+use wastegate_core::types::{Secret, chain, visible};
+use wastegate_lab::workbench::text::hanging;
 
 /// How long an answer is waited for: a large policy takes a compiler most of a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,13 +23,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The largest answer that is taken, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// Why there is nothing to show.
-#[derive(Debug)]
-pub(in crate::cli) enum Failed {
-    /// Nobody answered, or not as a server of this kind does.
-    Unreachable(String),
-    /// The server refused, in its words; or what was asked for makes no sense.
-    Refused(String),
+/// The server does not answer, or not as a server of this kind does.
+fn unreachable(sentence: String) -> Failure {
+    Failure::new(sentence).code(EX_UNAVAILABLE)
+}
+
+/// The server refused, in its words; or what was asked for makes no sense. Names of a stranger's file may be
+/// in it: no line of theirs begins where ours do.
+pub(in crate::cli) fn refused(sentence: &str) -> Failure {
+    Failure::new(hanging(sentence, 2))
 }
 
 /// Asks one server.
@@ -49,9 +55,9 @@ impl Client {
         url: &str,
         actor: Option<String>,
         token: Option<Secret>,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, Failure> {
         let unusable = |why: String| {
-            Failed::Refused(format!(
+            refused(&format!(
                 "`{url}` is no address of an operators' API ({why}): give one such as http://127.0.0.1:9090"
             ))
         };
@@ -84,15 +90,15 @@ impl Client {
         path: &str,
         query: &[(&str, String)],
         body: Body,
-    ) -> Result<(T, String), Failed> {
+    ) -> Result<(T, String), Failure> {
         let bytes = self.raw(method, path, query, body).await?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let value = serde_json::from_str(&text).and_then(|mut value| {
             in_one_line(&mut value);
-            serde_json::from_value(value)
+            lenient::read(value)
         });
         let value = value.map_err(|error| {
-            Failed::Unreachable(format!(
+            unreachable(format!(
                 "{} answers, and not as this version of wastegate does ({error}): use the program of the server's version",
                 self.base
             ))
@@ -104,7 +110,7 @@ impl Client {
     pub(in crate::cli) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
-    ) -> Result<(T, String), Failed> {
+    ) -> Result<(T, String), Failure> {
         self.ask(Method::GET, path, &[], Body::None).await
     }
 
@@ -115,7 +121,7 @@ impl Client {
         path: &str,
         query: &[(&str, String)],
         body: Body,
-    ) -> Result<Vec<u8>, Failed> {
+    ) -> Result<Vec<u8>, Failure> {
         let mut url = self.base.clone();
         url.set_path(path);
         if !query.is_empty() {
@@ -143,7 +149,7 @@ impl Client {
             }
         };
         let away = |error: reqwest::Error| {
-            Failed::Unreachable(format!(
+            unreachable(format!(
                 "cannot reach the operators' API at {} ({}): is the server running, and is this its `admin.listen`?",
                 self.base,
                 chain(&error)
@@ -154,7 +160,7 @@ impl Client {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Failed::Unreachable(format!(
+                return Err(unreachable(format!(
                     "the answer of {} has more than {ANSWER_BYTES_MAX} bytes",
                     self.base
                 )));
@@ -164,11 +170,11 @@ impl Client {
         if status.is_success() {
             return Ok(bytes);
         }
-        let said: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let said = said.and_then(|said| Some(said.get("message")?.as_str()?.to_owned()));
-        Err(Failed::Refused(said.unwrap_or_else(|| {
-            format!("the server at {} answers {status}", self.base)
-        })))
+        let refusal = serde_json::from_slice(&bytes).and_then(lenient::read::<RefusalDto>);
+        Err(refused(&refusal.map_or_else(
+            |_| format!("the server at {} answers {status}", self.base),
+            |refusal| refusal.message,
+        )))
     }
 }
 

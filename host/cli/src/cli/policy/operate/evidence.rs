@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use reqwest::Method;
 
 use super::super::super::Terminal;
+use super::super::super::failure::Failure;
 use super::super::table::Table;
-use super::Remote;
-use super::client::{Body, Client, Failed};
+use super::client::{Body, Client, refused};
 use super::when::utc;
+use super::{Done, Remote, shown};
 use wastegate_control::admin::policies::views::{AuditDto, FaultDto, LogDto};
 use wastegate_control::rollout::audit::in_words;
 use wastegate_core::types::RevisionId;
@@ -49,41 +50,44 @@ pub(in super::super) struct Log {
 }
 
 impl Audit {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let query = [("max", self.last.to_string())];
         self.remote.run(terminal, async |client, json| {
-            let (audit, text) = client
-                .ask::<AuditDto>(Method::GET, "/v1/audit", &query, Body::None)
+            let answer = client
+                .ask(Method::GET, "/v1/audit", &query, Body::None)
                 .await?;
-            Ok(if json { text + "\n" } else { entries(&audit) })
+            Ok(shown(answer, json, entries))
         })
     }
 }
 
 impl Faults {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let (revision, save) = (self.revision, self.save);
         self.remote.run(terminal, async |client, json| {
             let path = format!("/v1/revisions/{}/faults", revision.get());
-            let (faults, text) = client.get::<Vec<FaultDto>>(&path).await?;
-            let mut shown = if json { text + "\n" } else { table(&faults) };
+            let (faults, json_text) = client.get::<Vec<FaultDto>>(&path).await?;
+            let mut text = if json {
+                json_text + "\n"
+            } else {
+                table(&faults)
+            };
             if let Some(folder) = save {
                 let saved = save_all(client, revision, &faults, &folder).await?;
                 if !json {
-                    shown.push_str(&saved);
+                    text.push_str(&saved);
                 }
             }
-            Ok(shown)
+            Ok(text)
         })
     }
 }
 
 impl Log {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let path = format!("/v1/revisions/{}/log", self.revision.get());
         self.remote.run(terminal, async |client, json| {
-            let (log, text) = client.get::<LogDto>(&path).await?;
-            Ok(if json { text + "\n" } else { lines(&log) })
+            Ok(shown(client.get(&path).await?, json, lines))
         })
     }
 }
@@ -126,21 +130,21 @@ async fn save_all(
     revision: RevisionId,
     faults: &[FaultDto],
     folder: &Path,
-) -> Result<String, Failed> {
+) -> Done {
     let unwritten = |path: &Path, error: &io::Error| {
-        Failed::Refused(format!("cannot write {}: {error}", path.display()))
+        refused(&format!("cannot write {}: {error}", path.display()))
     };
     std::fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
-    let mut said = String::new();
+    let mut saved = String::new();
     for fault in faults {
         let case = client
             .raw(Method::GET, &fault.href, &[], Body::None)
             .await?;
         let path = folder.join(format!("{revision}-fault-{}.json", fault.number));
         std::fs::write(&path, case).map_err(|error| unwritten(&path, &error))?;
-        said.push_str(&format!("written {}\n", path.display()));
+        saved.push_str(&format!("written {}\n", path.display()));
     }
-    Ok(said)
+    Ok(saved)
 }
 
 fn lines(log: &LogDto) -> String {

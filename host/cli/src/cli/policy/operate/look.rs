@@ -1,13 +1,12 @@
 //! `wastegate policy list` and `history`: what there is.
 
-use std::io;
 use std::process::ExitCode;
 
 use super::super::super::Terminal;
+use super::super::super::failure::Failure;
 use super::super::table::Table;
-use super::Remote;
-use super::seat;
 use super::when::utc;
+use super::{Remote, seat, shown};
 use wastegate_control::admin::policies::views::{AwaitedDto, ListDto, PolicyDto, RevisionDto};
 use wastegate_core::types::{RevisionId, Tier};
 
@@ -29,25 +28,23 @@ pub(in super::super) struct History {
 }
 
 impl List {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         self.remote.run(terminal, async |client, json| {
-            let (list, text) = client.get::<ListDto>("/v1/policies").await?;
-            Ok(if json { text + "\n" } else { shown(&list) })
+            Ok(shown(client.get("/v1/policies").await?, json, list))
         })
     }
 }
 
 impl History {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let path = format!("/v1/policies/{}", self.name);
         self.remote.run(terminal, async |client, json| {
-            let (policy, text) = client.get::<PolicyDto>(&path).await?;
-            Ok(if json { text + "\n" } else { history(&policy) })
+            Ok(shown(client.get(&path).await?, json, history))
         })
     }
 }
 
-fn shown(list: &ListDto) -> String {
+fn list(list: &ListDto) -> String {
     let revisions = || list.policies.iter().flat_map(|policy| &policy.revisions);
     let named = |id: Option<RevisionId>| {
         let known = revisions().find(|known| Some(known.revision) == id);
@@ -183,7 +180,7 @@ fn set(known: &RevisionDto) -> String {
 }
 
 /// A word as the API spells it.
-pub(super) fn word(value: &impl serde::Serialize) -> String {
+pub(in crate::cli) fn word(value: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -6,29 +6,30 @@
 mod change;
 pub(in crate::cli) mod client;
 mod evidence;
+mod lenient;
 mod look;
 mod push;
 mod when;
 
-use std::io;
 use std::process::ExitCode;
 
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(super) use change::{Activate, Disable, Rollback, Set};
 pub(super) use evidence::{Audit, Faults, Log};
+pub(in crate::cli) use look::word;
 pub(super) use look::{History, List};
 pub(super) use push::{Pull, Push};
 
-use self::client::{Body, Client, Failed};
+use self::client::{Body, Client};
 use super::super::Terminal;
-use super::super::config::{SourceArgs, refuse};
-use super::super::serve::EX_UNAVAILABLE;
+use super::super::config::SourceArgs;
+use super::super::failure::Failure;
 use crate::config::{self, AdminListener, ProgramConfig};
 use wastegate_control::admin::{NO_TOKEN, kept};
 use wastegate_core::types::{RevisionId, Secret, Tier, host};
-use wastegate_lab::workbench::text::hanging;
 
 /// Which server, who asks, and how the answer is shown.
 #[derive(Debug, clap::Args)]
@@ -47,76 +48,50 @@ pub(in crate::cli) struct Remote {
 }
 
 /// What a verb does with a client: what it prints, or why it failed.
-pub(in crate::cli) type Done = Result<String, Failed>;
+pub(in crate::cli) type Done = Result<String, Failure>;
 
 impl Remote {
     /// Makes a request of the server and prints what comes of it: 0 if it was done, 1 if it was
-    /// refused, 69 if nobody answered.
+    /// refused, 69 if the server does not answer.
     pub(in crate::cli) fn run(
         self,
         terminal: Terminal<'_>,
         ask: impl AsyncFnOnce(&Client, bool) -> Done,
-    ) -> io::Result<ExitCode> {
+    ) -> Result<ExitCode, Failure> {
         let Terminal {
-            environment,
-            out,
-            err,
+            environment, out, ..
         } = terminal;
         let actor = self.actor.or_else(|| environment.user().map(str::to_owned));
         let loaded = config::load(self.sources.sources(environment, Vec::new()));
         let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
-        let token = match token(config, self.admin.as_deref()) {
-            Ok(token) => token,
-            Err(said) => {
-                writeln!(err, "error: {said}")?;
-                return Ok(ExitCode::FAILURE);
-            }
-        };
+        let token = token(config, self.admin.as_deref())?;
         let url = match self.admin {
             Some(url) => url,
-            None => match loaded {
-                Ok(loaded) => match loaded.config.admin {
-                    AdminListener::On(address) => format!("http://{address}"),
-                    AdminListener::Off => {
-                        writeln!(
-                            err,
-                            "error: `admin.listen` is off in this configuration: give the server's with --admin URL"
-                        )?;
-                        return Ok(ExitCode::FAILURE);
-                    }
-                },
-                Err(error) => return refuse(&error, err),
+            None => match loaded?.config.admin {
+                AdminListener::On(address) => format!("http://{address}"),
+                AdminListener::Off => {
+                    return Err(Failure::new(
+                        "`admin.listen` is off in this configuration: give the server's with --admin URL",
+                    ));
+                }
             },
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let done = runtime.block_on(async {
+        let text = runtime.block_on(async {
             let client = Client::new(&url, actor, token)?;
             ask(&client, self.json).await
-        });
-        match done {
-            Ok(text) => {
-                out.write_all(text.as_bytes())?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(Failed::Unreachable(said)) => {
-                writeln!(err, "error: {said}")?;
-                Ok(ExitCode::from(EX_UNAVAILABLE))
-            }
-            Err(Failed::Refused(said)) => {
-                // Names of a stranger's file may be in it: no line of theirs begins where ours do.
-                writeln!(err, "error: {}", hanging(&said, 2))?;
-                Ok(ExitCode::FAILURE)
-            }
-        }
+        })?;
+        out.write_all(text.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 /// What shows that we may operate: the token that is configured, or the one that the server of this
 /// configuration keeps. The latter goes to no other machine than this one, or where the configuration
 /// says that the server is.
-fn token(config: Option<&ProgramConfig>, url: Option<&str>) -> Result<Option<Secret>, String> {
+fn token(config: Option<&ProgramConfig>, url: Option<&str>) -> Result<Option<Secret>, Failure> {
     let Some(config) = config else {
         return Ok(None);
     };
@@ -133,46 +108,44 @@ fn token(config: Option<&ProgramConfig>, url: Option<&str>) -> Result<Option<Sec
     };
     match &config.rollout.state_dir {
         Some(folder) if url.is_none_or(here) => kept::read(folder).map_err(|error| {
-            format!(
+            Failure::new(format!(
                 "the operators' token {} cannot be used ({error}): ask as the server's user, or give the token in WASTEGATE_ADMIN__TOKEN",
                 kept::path(folder).display()
-            )
+            ))
         }),
         _ => Ok(None),
     }
 }
 
 /// Asks for a change, and shows what came of it as [`shown`] does.
-pub(in crate::cli) async fn posted(
+pub(in crate::cli) async fn posted<T: DeserializeOwned>(
     client: &Client,
     path: &str,
     body: Value,
-    (list, tell): (&str, fn(&mut String, &Value)),
+    in_words: fn(&T) -> String,
     json: bool,
 ) -> Done {
     let answer = client
         .ask(Method::POST, path, &[], Body::Json(body))
         .await?;
-    shown(list, tell, answer, json)
+    Ok(shown(answer, json, in_words))
 }
 
-/// An answer as it came, or in words: of one thing, or of all in the list of that name.
-pub(in crate::cli) fn shown(
-    list: &str,
-    tell: fn(&mut String, &Value),
-    (value, text): (Value, String),
+/// An answer as it came, or in words.
+pub(in crate::cli) fn shown<T>(
+    (answer, text): (T, String),
     json: bool,
-) -> Done {
-    if json {
-        return Ok(text + "\n");
+    in_words: impl FnOnce(&T) -> String,
+) -> String {
+    if json { text + "\n" } else { in_words(&answer) }
+}
+
+/// All of a list in words, or that there are none.
+pub(in crate::cli) fn listed<T>(list: &str, all: &[T], in_words: fn(&T) -> String) -> String {
+    if all.is_empty() {
+        return format!("no {list}\n");
     }
-    let mut told = String::new();
-    match value.get(list).and_then(Value::as_array) {
-        Some(all) if all.is_empty() => told = format!("no {list}\n"),
-        Some(all) => all.iter().for_each(|one| tell(&mut told, one)),
-        None => tell(&mut told, &value),
-    }
-    Ok(told)
+    all.iter().map(in_words).collect()
 }
 
 /// A tier by its name.

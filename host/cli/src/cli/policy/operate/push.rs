@@ -1,6 +1,5 @@
 //! `wastegate policy push` and `pull`: a file to a running server, from here or from a registry.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,11 +9,12 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::super::super::Terminal;
+use super::super::super::failure::Failure;
 use super::super::super::serve::chain;
-use super::client::{Body, Failed};
-use super::{Remote, tier};
+use super::client::{Body, refused};
+use super::{Remote, posted, shown, tier};
 use wastegate_control::admin::policies::views::UploadedDto;
-use wastegate_control::rollout::audit::in_words;
+use wastegate_control::rollout::audit as moves;
 use wastegate_control::rollout::source::PolicyName;
 use wastegate_control::rollout::source::file;
 use wastegate_core::types::Tier;
@@ -70,7 +70,7 @@ pub(in super::super) struct Pull {
 }
 
 impl Push {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Self {
             file,
             name,
@@ -82,8 +82,8 @@ impl Push {
                 Some(name) => name,
                 None => named(&file)?,
             };
-            let contents = file::read(&file, FILE_BYTES_MAX)
-                .map_err(|error| Failed::Refused(chain(&error)))?;
+            let contents =
+                file::read(&file, FILE_BYTES_MAX).map_err(|error| refused(&chain(&error)))?;
             let signature = contents.signature.map(|text| BASE64.encode(text));
             let body = Body::File(contents.bytes.to_vec(), signature);
             let mut query = vec![
@@ -93,40 +93,34 @@ impl Push {
             ];
             query.extend(then.tier.map(|tier| ("tier", tier.name().to_owned())));
             let path = format!("/v1/policies/{name}");
-            let (pushed, text) = client
-                .ask::<UploadedDto>(Method::PUT, &path, &query, body)
-                .await?;
-            Ok(if json { text + "\n" } else { told(&pushed) })
+            let answer = client.ask(Method::PUT, &path, &query, body).await?;
+            Ok(shown(answer, json, in_words))
         })
     }
 }
 
 impl Pull {
-    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> io::Result<ExitCode> {
+    pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let path = format!("/v1/policies/{}/pull", self.name);
         let body = json!({
             "reference": self.reference, "activate": self.then.activate, "tier": self.then.tier,
             "inherit": !self.then.defaults, "reason": self.then.reason,
         });
         self.remote.run(terminal, async move |client, json| {
-            let (pulled, text) = client
-                .ask::<UploadedDto>(Method::POST, &path, &[], Body::Json(body))
-                .await?;
-            Ok(if json { text + "\n" } else { told(&pulled) })
+            posted(client, &path, body, in_words, json).await
         })
     }
 }
 
 /// The policy that a file is called after. Cargo writes `my_policy.wasm` for a policy `my-policy`.
-fn named(file: &Path) -> Result<String, Failed> {
+fn named(file: &Path) -> Result<String, Failure> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let name = PolicyName::new(&stem.replace('_', "-")).map_err(|error| {
-        Failed::Refused(format!("{error}; or give the policy's name with --name"))
-    })?;
+    let name = PolicyName::new(&stem.replace('_', "-"))
+        .map_err(|error| refused(&format!("{error}; or give the policy's name with --name")))?;
     Ok(name.to_string())
 }
 
-fn told(pushed: &UploadedDto) -> String {
+fn in_words(pushed: &UploadedDto) -> String {
     let revision = &pushed.revision;
     let (id, policy, version) = (revision.revision, &revision.policy, &revision.version);
     let mut text = if pushed.new {
@@ -144,7 +138,7 @@ fn told(pushed: &UploadedDto) -> String {
             ));
         }
     } else {
-        text.push_str(&format!("{}\n", in_words(&pushed.moves)));
+        text.push_str(&format!("{}\n", moves::in_words(&pushed.moves)));
     }
     text
 }

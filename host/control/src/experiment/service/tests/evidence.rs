@@ -7,10 +7,10 @@ use wastegate_core::decision::VictimOutcome;
 
 /// On a clock that a test moves.
 fn on(rest: &str) -> (Clock, Arc<Experiments>) {
-    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let (host, clock) = (Arc::new(FakeHost::default()), Clock::manual());
     let given = ExperimentsContext {
         clock: clock.clone(),
-        ..given(&backstage, 20)
+        ..given(&host, 20)
     };
     let experiments = Experiments::in_memory(given);
     experiments.start(definition(rest), "ann").unwrap();
@@ -243,10 +243,10 @@ fn j22_a_phase_has_a_least_age_for_harm_and_for_a_promotion() {
 /// An arm that is what is active already.
 #[test]
 fn j24_two_arms_of_the_same_bytes_are_not_compared() {
-    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let (host, clock) = (Arc::new(FakeHost::default()), Clock::manual());
     let experiments = Experiments::in_memory(ExperimentsContext {
         clock,
-        ..given(&backstage, 20)
+        ..given(&host, 20)
     });
     let same = toml::from_str::<crate::experiment::Definition>(
         "name = \"x\"\narms = [{policy=\"lru\", name=\"a\"}, {policy=\"lru\", name=\"b\"}]",

@@ -7,11 +7,8 @@ use crate::experiment::error::ExperimentError;
 
 #[tokio::test]
 async fn a_user_is_exposed_once_and_written_down_before_the_arm_is_asked() {
-    let (backstage, folder) = (
-        Arc::new(FakeBackstage::default()),
-        tempfile::tempdir().unwrap(),
-    );
-    let experiments = opened(&backstage, folder.path(), 20);
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
     experiments.start(definition(""), "ann").unwrap();
     let path = folder.path().join(crate::experiment::ledger::FILE_NAME);
     let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
@@ -27,18 +24,15 @@ async fn a_user_is_exposed_once_and_written_down_before_the_arm_is_asked() {
 
 #[tokio::test]
 async fn a_restart_carries_on_and_counts_nobody_twice() {
-    let (backstage, folder) = (
-        Arc::new(FakeBackstage::default()),
-        tempfile::tempdir().unwrap(),
-    );
-    let experiments = opened(&backstage, folder.path(), 20);
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
     experiments.start(definition(PRIMARY), "ann").unwrap();
     live(&experiments, 50, 5);
     experiments.look();
     experiments.look();
     let before = experiments.view("x").unwrap();
     drop(experiments);
-    let again = opened(&backstage, folder.path(), 20);
+    let again = opened(&host, folder.path(), 20);
     let after = again.view("x").unwrap();
     assert_eq!(after.phase, before.phase, "the same phase");
     let users = |view: &ExperimentView| {
@@ -65,7 +59,7 @@ async fn a_restart_carries_on_and_counts_nobody_twice() {
     );
     drop(again);
     // Another limit is another question: a new phase, and nobody of the old one in it.
-    let other = opened(&backstage, folder.path(), 10);
+    let other = opened(&host, folder.path(), 10);
     let view = other.view("x").unwrap();
     assert_eq!((view.phase.number, view.phase.cap), (2, 10));
     assert!(users(&view).iter().all(|(users, _)| *users == 0));
@@ -73,10 +67,10 @@ async fn a_restart_carries_on_and_counts_nobody_twice() {
 
 #[tokio::test]
 async fn a_swapped_policy_begins_a_phase_and_one_that_is_gone_ends_it() {
-    let (backstage, experiments) = in_memory("");
+    let (host, experiments) = in_memory("");
     assert!(expose(&experiments, 1).is_some());
     let arm = expose(&experiments, 1);
-    *backstage.version.lock() = 1;
+    *host.version.lock() = 1;
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(view.phase.number, 2);
@@ -89,8 +83,8 @@ async fn a_swapped_policy_begins_a_phase_and_one_that_is_gone_ends_it() {
         0
     );
     assert_eq!(expose(&experiments, 1), arm, "users stay where they are");
-    *backstage.missing.lock() = Some("lru".to_owned());
-    *backstage.version.lock() = 2;
+    *host.missing.lock() = Some("lru".to_owned());
+    *host.version.lock() = 2;
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(view.state, ExperimentState::Stopped);
@@ -122,7 +116,7 @@ async fn coverage_goes_up_only_and_moves_nobody() {
 
 #[tokio::test]
 async fn what_would_share_users_or_names_is_refused() {
-    let (backstage, experiments) = in_memory("layer = {name=\"ranking\", from=0.0, to=0.5}");
+    let (host, experiments) = in_memory("layer = {name=\"ranking\", from=0.0, to=0.5}");
     let other = |name: &str, layer: &str| Definition {
         name: name.to_owned(),
         ..definition(layer)
@@ -136,19 +130,19 @@ async fn what_would_share_users_or_names_is_refused() {
         Err(ExperimentError::Overlaps { .. })
     ));
     let overlapping = other("y", "layer = {name=\"ranking\", from=0.4, to=0.9}");
-    let told = experiments
+    let report = experiments
         .start(overlapping, "ann")
         .unwrap_err()
         .to_string();
-    assert!(told.contains("`x` in the layer `ranking`"), "{told}");
-    *backstage.missing.lock() = Some("lru".to_owned());
+    assert!(report.contains("`x` in the layer `ranking`"), "{report}");
+    *host.missing.lock() = Some("lru".to_owned());
     let beside = || other("y", "layer = {name=\"ranking\", from=0.5, to=1.0}");
-    let told = experiments.start(beside(), "ann").unwrap_err().to_string();
+    let report = experiments.start(beside(), "ann").unwrap_err().to_string();
     assert!(
-        told.contains("arm `lru`") && told.contains("no policy"),
-        "{told}"
+        report.contains("arm `lru`") && report.contains("no policy"),
+        "{report}"
     );
-    *backstage.missing.lock() = None;
+    *host.missing.lock() = None;
     experiments.start(beside(), "ann").unwrap();
     for number in 0..200 {
         let user = user(number);
@@ -188,13 +182,13 @@ async fn the_export_is_growthbooks_and_the_page_is_whole() {
 /// J23: new bytes of a policy rank for nobody before they are asked for.
 #[tokio::test]
 async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
-    let backstage = Arc::new(FakeBackstage::default());
-    let experiments = Experiments::in_memory(given(&backstage, 20));
+    let host = Arc::new(FakeHost::default());
+    let experiments = Experiments::in_memory(given(&host, 20));
     let arms = "name = \"x\"\narms = [{policy=\"fifo\"}, {policy=\"lru\"}]";
     let definition = toml::from_str::<crate::experiment::Definition>(arms).unwrap();
     experiments.start(definition, "ann").unwrap();
     expose(&experiments, 1).unwrap();
-    *backstage.version.lock() = 1;
+    *host.version.lock() = 1;
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(
@@ -223,18 +217,15 @@ async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
 /// J23: the same over a restart.
 #[tokio::test]
 async fn j23_a_restart_keeps_an_arm_at_its_revision() {
-    let (backstage, folder) = (
-        Arc::new(FakeBackstage::default()),
-        tempfile::tempdir().unwrap(),
-    );
-    let experiments = opened(&backstage, folder.path(), 20);
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
     let arms = "name = \"x\"\narms = [{policy=\"fifo\"}, {policy=\"lru\"}]";
     let definition = toml::from_str::<crate::experiment::Definition>(arms).unwrap();
     experiments.start(definition, "ann").unwrap();
     expose(&experiments, 1).unwrap();
     drop(experiments);
-    *backstage.version.lock() = 1;
-    let again = opened(&backstage, folder.path(), 20);
+    *host.version.lock() = 1;
+    let again = opened(&host, folder.path(), 20);
     let view = again.view("x").unwrap();
     assert_eq!(
         (view.phase.number, view.phase.arms[1].digest.as_str()),
@@ -253,10 +244,7 @@ async fn j23_a_restart_keeps_an_arm_at_its_revision() {
 /// J26: nothing is said to be kept that the disk has not, and it is written as soon as it can be.
 #[tokio::test]
 async fn j26_an_end_that_the_disk_does_not_take_is_said_and_tried_again() {
-    let (house, folder) = (
-        Arc::new(FakeBackstage::default()),
-        tempfile::tempdir().unwrap(),
-    );
+    let (house, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
     let experiments = opened(&house, folder.path(), 20);
     experiments.start(definition(""), "ann").unwrap();
     assert!(experiments.view("x").unwrap().durable);

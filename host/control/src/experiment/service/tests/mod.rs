@@ -22,14 +22,14 @@ use wastegate_core::types::Tier;
 
 /// A house whose policies and failures are what a test says.
 #[derive(Default)]
-struct FakeBackstage {
+struct FakeHost {
     notes: Mutex<Vec<(Noted, String)>>,
     quarantined: Mutex<Option<String>>,
     version: Mutex<u32>,
     missing: Mutex<Option<String>>,
 }
 
-impl Backstage for FakeBackstage {
+impl ExperimentHost for FakeHost {
     fn prepare(&self, arm: &ArmSpec, before: Option<&ArmKey>) -> Result<ArmCandidate, String> {
         if self.missing.lock().as_ref() == Some(&arm.policy) {
             return Err(format!("there is no policy `{}`", arm.policy));
@@ -75,9 +75,9 @@ impl Backstage for FakeBackstage {
     }
 }
 
-fn given(backstage: &Arc<FakeBackstage>, cap: u32) -> ExperimentsContext {
+fn given(host: &Arc<FakeHost>, cap: u32) -> ExperimentsContext {
     ExperimentsContext {
-        backstage: backstage.clone(),
+        host: host.clone(),
         clock: Clock::system(),
         pseudonyms: Pseudonymizer::new(PseudonymKey::from_bytes([7; 16])),
         node: "n".to_owned(),
@@ -85,17 +85,17 @@ fn given(backstage: &Arc<FakeBackstage>, cap: u32) -> ExperimentsContext {
     }
 }
 
-fn opened(backstage: &Arc<FakeBackstage>, folder: &Path, cap: u32) -> Arc<Experiments> {
-    let (experiments, problems) = Experiments::open(given(backstage, cap), folder).unwrap();
+fn opened(host: &Arc<FakeHost>, folder: &Path, cap: u32) -> Arc<Experiments> {
+    let (experiments, problems) = Experiments::open(given(host, cap), folder).unwrap();
     assert_eq!(problems, Vec::<String>::new());
     experiments
 }
 
-fn in_memory(rest: &str) -> (Arc<FakeBackstage>, Arc<Experiments>) {
-    let backstage = Arc::new(FakeBackstage::default());
-    let experiments = Experiments::in_memory(given(&backstage, 20));
+fn in_memory(rest: &str) -> (Arc<FakeHost>, Arc<Experiments>) {
+    let host = Arc::new(FakeHost::default());
+    let experiments = Experiments::in_memory(given(&host, 20));
     experiments.start(definition(rest), "ann").unwrap();
-    (backstage, experiments)
+    (host, experiments)
 }
 
 fn user(number: usize) -> UserId {

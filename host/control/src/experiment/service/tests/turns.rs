@@ -6,15 +6,15 @@ use crate::experiment::verdict::ExperimentVerdict;
 
 const TURNS: &str = "primary = \"admission-ms\"\nguardrails = [{metric=\"freed-nothing\", margin=0.5}]\nplanned_users = 400\nswitchback = {window_s=600, washout_s=60}";
 
-fn node() -> (Arc<FakeBackstage>, Clock, Arc<Experiments>) {
-    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+fn node() -> (Arc<FakeHost>, Clock, Arc<Experiments>) {
+    let (host, clock) = (Arc::new(FakeHost::default()), Clock::manual());
     let given = ExperimentsContext {
         clock: clock.clone(),
-        ..given(&backstage, 20)
+        ..given(&host, 20)
     };
     let experiments = Experiments::in_memory(given);
     experiments.start(definition(TURNS), "ann").unwrap();
-    (backstage, clock, experiments)
+    (host, clock, experiments)
 }
 
 fn minutes(number: u64) -> Duration {
@@ -77,10 +77,10 @@ fn an_arm_that_lets_the_node_wait_is_found_by_windows() {
 
 #[test]
 fn what_came_of_an_eviction_belongs_to_the_window_of_the_eviction() {
-    let (backstage, clock) = (Arc::new(FakeBackstage::default()), Clock::manual());
+    let (host, clock) = (Arc::new(FakeHost::default()), Clock::manual());
     let given = ExperimentsContext {
         clock: clock.clone(),
-        ..given(&backstage, 20)
+        ..given(&host, 20)
     };
     let experiments = Experiments::in_memory(given);
     let turns = "primary = \"thrash\"\nguardrails = []\nswitchback = {window_s=600, washout_s=60}";

@@ -9,11 +9,8 @@ use crate::experiment::verdict::ExperimentVerdict;
 /// up to the last look is there.
 #[tokio::test]
 async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
-    let (backstage, folder) = (
-        Arc::new(FakeBackstage::default()),
-        tempfile::tempdir().unwrap(),
-    );
-    let experiments = opened(&backstage, folder.path(), 20);
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
     experiments.start(definition(PRIMARY), "ann").unwrap();
     live(&experiments, 150, 9);
     experiments.look();
@@ -42,7 +39,7 @@ async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
         view.reason
     );
     experiments.look();
-    let notes = backstage
+    let notes = host
         .notes
         .lock()
         .iter()
@@ -53,7 +50,7 @@ async fn harm_is_rolled_back_once_for_good_and_everybody_has_the_control() {
         (0..100).filter_map(|it| expose(&experiments, it)).collect();
     assert_eq!(arms.into_iter().collect::<Vec<_>>(), ["champion"]);
     drop(experiments);
-    let again = opened(&backstage, folder.path(), 20);
+    let again = opened(&host, folder.path(), 20);
     assert_eq!(
         again.view("x").unwrap().state,
         ExperimentState::RolledBack,
@@ -93,14 +90,14 @@ async fn no_difference_stays_undecided_and_a_better_arm_may_be_promoted() {
 
 #[tokio::test]
 async fn a_quarantined_arm_ends_it_by_the_breaker_and_a_quarantined_control_does_not() {
-    let (backstage, experiments) = in_memory("");
-    *backstage.quarantined.lock() = Some("champion@0".to_owned());
+    let (host, experiments) = in_memory("");
+    *host.quarantined.lock() = Some("champion@0".to_owned());
     experiments.look();
     assert_eq!(
         experiments.view("x").unwrap().state,
         ExperimentState::Running
     );
-    *backstage.quarantined.lock() = Some("lru@0".to_owned());
+    *host.quarantined.lock() = Some("lru@0".to_owned());
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(view.state, ExperimentState::RolledBack);
@@ -165,15 +162,15 @@ async fn only_victims_since_the_first_trigger_are_regretted() {
 /// What ended because an arm cannot be had stays ended, also where its numbers would roll it back.
 #[tokio::test]
 async fn a_stopped_experiment_is_not_rolled_back_in_the_same_look() {
-    let (backstage, experiments) = in_memory(PRIMARY);
+    let (host, experiments) = in_memory(PRIMARY);
     live(&experiments, 600, 9);
     let verdict = experiments.view("x").unwrap().assessment.verdict;
     assert_eq!(verdict, ExperimentVerdict::Rollback);
-    *backstage.missing.lock() = Some("lru".to_owned());
-    *backstage.version.lock() = 1;
+    *host.missing.lock() = Some("lru".to_owned());
+    *host.version.lock() = 1;
     experiments.look();
     let view = experiments.view("x").unwrap();
     assert_eq!(view.state, ExperimentState::Stopped, "{}", view.reason);
-    let notes = backstage.notes.lock();
+    let notes = host.notes.lock();
     assert!(notes.iter().all(|(what, _)| *what != Noted::RolledBack));
 }

@@ -18,12 +18,12 @@ type Handed = (String, Vec<u8>, Option<String>, Sighting);
 
 /// Keeps what it was handed and answers as it is told.
 #[derive(Default)]
-struct Desk {
+struct Inbox {
     handed: Mutex<Vec<Handed>>,
     answer: Mutex<Option<Received>>,
 }
 
-impl Receive for Desk {
+impl Receive for Inbox {
     fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received> {
         let Fetched {
             name,
@@ -38,7 +38,7 @@ impl Receive for Desk {
     }
 }
 
-impl Desk {
+impl Inbox {
     /// What was handed over since it was asked last: names and contents.
     fn handed(&self) -> Vec<(String, Vec<u8>)> {
         let handed = std::mem::take(&mut *self.handed.lock());
@@ -51,22 +51,22 @@ impl Desk {
 
 struct Place {
     folder: tempfile::TempDir,
-    desk: Arc<Desk>,
+    inbox: Arc<Inbox>,
     watcher: Arc<Watcher>,
 }
 
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Arc::new(Desk::default());
+        let inbox = Arc::new(Inbox::default());
         let config = Config {
             path: Some(folder.path().to_owned()),
             ..Config::default()
         };
-        let watcher = Watcher::new(&config, 16, desk.clone()).unwrap();
+        let watcher = Watcher::new(&config, 16, inbox.clone()).unwrap();
         Self {
             folder,
-            desk,
+            inbox,
             watcher,
         }
     }
@@ -79,7 +79,7 @@ impl Place {
         for _ in 0..times {
             self.watcher.look().await;
         }
-        self.desk.handed()
+        self.inbox.handed()
     }
 }
 
@@ -174,7 +174,7 @@ async fn what_comes_later_is_no_first_sight() {
     for _ in 0..3 {
         place.watcher.look().await;
     }
-    let handed = std::mem::take(&mut *place.desk.handed.lock());
+    let handed = std::mem::take(&mut *place.inbox.handed.lock());
     let handed: Vec<_> = handed
         .iter()
         .map(|(name, _, _, how)| (&**name, *how))
@@ -194,7 +194,7 @@ async fn a_signature_belongs_to_its_file() {
     for _ in 0..2 {
         place.watcher.look().await;
     }
-    let handed = place.desk.handed.lock().pop().unwrap();
+    let handed = place.inbox.handed.lock().pop().unwrap();
     assert_eq!(handed.2.as_deref(), Some("signed"));
     assert_eq!(handed.3, Sighting::Changed);
 }
@@ -202,17 +202,17 @@ async fn a_signature_belongs_to_its_file() {
 #[tokio::test]
 async fn what_is_refused_is_not_handed_over_again_and_what_is_later_is() {
     let place = Place::new();
-    *place.desk.answer.lock() = Some(Received::Later("busy".to_owned()));
+    *place.inbox.answer.lock() = Some(Received::Later("busy".to_owned()));
     place.put("lru.wasm", b"one");
     let rest = LOOKS_OF_REST as usize;
     assert_eq!(place.looks(2 + rest).await.len(), 1);
     assert_eq!(place.looks(1 + rest).await.len(), 1);
-    *place.desk.answer.lock() = Some(Received::Refused("broken".to_owned()));
+    *place.inbox.answer.lock() = Some(Received::Refused("broken".to_owned()));
     assert_eq!(place.looks(2 + rest).await.len(), 1);
     let name = PolicyName::new("lru").unwrap();
     let outcome = place.watcher.outcomes().remove(&name).unwrap();
     assert_eq!(outcome.received, Received::Refused("broken".to_owned()));
-    *place.desk.answer.lock() = None;
+    *place.inbox.answer.lock() = None;
     assert_eq!(place.looks(2).await, []);
     place.put("lru.wasm", b"mended");
     assert_eq!(place.looks(2).await, one("lru", b"mended"));
@@ -281,7 +281,7 @@ async fn a_wake_up_is_a_look() {
         path: Some(place.folder.path().to_owned()),
         rescan: Duration::from_secs(86_400),
     };
-    let watcher = Watcher::new(&config, 16, place.desk.clone()).unwrap();
+    let watcher = Watcher::new(&config, 16, place.inbox.clone()).unwrap();
     place.put("lru.wasm", b"one");
     watcher.wake();
     let run = watcher.run();
@@ -289,7 +289,7 @@ async fn a_wake_up_is_a_look() {
     // The first look, and the one that it was woken for, long before the interval.
     let ended = tokio::time::timeout(Duration::from_secs(3_600), run).await;
     assert!(ended.is_err());
-    assert_eq!(place.desk.handed(), one("lru", b"one"));
+    assert_eq!(place.inbox.handed(), one("lru", b"one"));
 }
 
 #[test]

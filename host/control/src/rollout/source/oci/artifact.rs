@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_no_policy_is_named() {
-        let said = |manifest: Vec<u8>| read(&manifest).unwrap_err();
+        let message = |manifest: Vec<u8>| read(&manifest).unwrap_err();
         for (bytes, why) in [
             (b"<html>".to_vec(), "no JSON"),
             (b"{\"manifests\":[]}".to_vec(), "index of no manifest"),
@@ -329,8 +329,8 @@ mod tests {
                 "below zero",
             ),
         ] {
-            let said = said(bytes);
-            assert!(said.contains(why), "{said}");
+            let message = message(bytes);
+            assert!(message.contains(why), "{message}");
         }
     }
 
@@ -338,15 +338,15 @@ mod tests {
     #[test]
     fn p24_an_index_of_one_manifest_says_which() {
         let one = json!({ "manifests": [{ "digest": "sha256:abc", "size": 1 }] });
-        let said = read(one.to_string().as_bytes()).unwrap_err();
-        assert!(said.contains("index of one manifest"), "{said}");
+        let message = read(one.to_string().as_bytes()).unwrap_err();
+        assert!(message.contains("index of one manifest"), "{message}");
         assert!(
-            said.ends_with("name it by its digest, `@sha256:abc`"),
-            "{said}"
+            message.ends_with("name it by its digest, `@sha256:abc`"),
+            "{message}"
         );
         let bare = json!({ "manifests": [{}] });
-        let said = read(bare.to_string().as_bytes()).unwrap_err();
-        assert!(said.ends_with("name it by its digest"), "{said}");
+        let message = read(bare.to_string().as_bytes()).unwrap_err();
+        assert!(message.ends_with("name it by its digest"), "{message}");
     }
 
     /// P27: media types have no case, and parameters make no other type.

@@ -35,26 +35,26 @@ pub enum RegistryError {
         source: reqwest::Error,
     },
     /// It is not there.
-    #[error("registry {registry} has no {what}: check repository, tag and digest{said}")]
+    #[error("registry {registry} has no {what}: check repository, tag and digest{explanation}")]
     Absent {
         registry: String,
         what: String,
         /// What the registry said of it.
-        said: String,
+        explanation: String,
     },
     /// It is not for us.
-    #[error("registry {registry} does not let us have {what}: {remedy}{said}")]
+    #[error("registry {registry} does not let us have {what}: {remedy}{explanation}")]
     Denied {
         registry: String,
         what: String,
         /// What to do about who we are to it.
         remedy: &'static str,
         /// What the registry said of it.
-        said: String,
+        explanation: String,
     },
     /// It asks for a wait that is longer than one pull may take.
     #[error(
-        "registry {registry} asks for a wait of {} s (it answered {status} when asked for {what}): try again after that{said}",
+        "registry {registry} asks for a wait of {} s (it answered {status} when asked for {what}): try again after that{explanation}",
         .after.as_secs()
     )]
     Resting {
@@ -64,11 +64,11 @@ pub enum RegistryError {
         /// For how long, from the answer on.
         after: Duration,
         /// What the registry said of it.
-        said: String,
+        explanation: String,
     },
     /// The manifest is there and what it names is not.
     #[error(
-        "registry {registry} has the manifest of {reference} and not the policy that it names ({digest}): publish it again, since it was removed there or never arrived{said}"
+        "registry {registry} has the manifest of {reference} and not the policy that it names ({digest}): publish it again, since it was removed there or never arrived{explanation}"
     )]
     NoBlob {
         registry: String,
@@ -76,16 +76,16 @@ pub enum RegistryError {
         /// Of the policy's bytes.
         digest: String,
         /// What the registry said of it.
-        said: String,
+        explanation: String,
     },
     /// It says something else.
-    #[error("registry {registry} answered {status} when asked for {what}{said}")]
+    #[error("registry {registry} answered {status} when asked for {what}{explanation}")]
     Status {
         registry: String,
         what: String,
         status: u16,
         /// What the registry said of it.
-        said: String,
+        explanation: String,
     },
     /// It sends us around.
     #[error("registry {registry} redirects more than {REDIRECTS_MAX} times")]

@@ -147,7 +147,7 @@ impl Session<'_> {
                 registry: self.reference.registry().to_owned(),
                 reference: self.reference.to_string(),
                 digest: wanted,
-                said: transport::said(&answer.bytes),
+                explanation: transport::explanation(&answer.bytes),
             });
         }
         let bytes: Arc<[u8]> = self.success(&what, answer)?.into();

@@ -243,13 +243,13 @@ impl Poller {
         }
     }
 
-    fn troubled(&self, said: String, rest: Option<Duration>) {
+    fn troubled(&self, message: String, rest: Option<Duration>) {
         let mut state = self.state.lock();
         state.rest = rest;
-        if state.trouble.as_deref() != Some(&*said) {
-            let (reference, reason) = (&self.reference, &said);
+        if state.trouble.as_deref() != Some(&*message) {
+            let (reference, reason) = (&self.reference, &message);
             tracing::warn!(%reference, reason, "registry gives no policy; the active policy stays");
-            state.trouble = Some(said);
+            state.trouble = Some(message);
         }
     }
 }

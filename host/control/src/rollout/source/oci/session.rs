@@ -97,15 +97,15 @@ impl<'a> Session<'a> {
             if !refuses(&answer, refusal) || is_repeated {
                 break;
             }
-            let said = match challenges.as_slice() {
+            let reply = match challenges.as_slice() {
                 [] if ask.authorization.is_some() => None,
                 [] => self.at_the_door(answer.status).await?,
                 challenges => self.answer(challenges).await?,
             };
-            if said.is_none() || said == ask.authorization {
+            if reply.is_none() || reply == ask.authorization {
                 break;
             }
-            (ask.authorization, before) = (said, challenges);
+            (ask.authorization, before) = (reply, challenges);
             answer = self.transport.ask(&ask).await?;
         }
         let is_taken = !matches!(answer.status.as_u16(), 401 | 403);
@@ -182,7 +182,7 @@ impl<'a> Session<'a> {
         let what = ask.what.clone();
         let answer = self.ask(ask, Refusal::MayHide).await?;
         match answer.status.as_u16() {
-            200..=299 => Ok(said_digest(&answer.headers).as_deref() == Some(digest)),
+            200..=299 => Ok(reported_digest(&answer.headers).as_deref() == Some(digest)),
             // It does not know the method.
             400 | 405 | 501 => Ok(false),
             _ => Err(self.refused(&what, &answer)),
@@ -200,7 +200,7 @@ fn refuses(answer: &Answer, refusal: Refusal) -> bool {
 }
 
 /// The digest that an answer says that its body has: `sha256:…`, by its own header or as its tag.
-fn said_digest(headers: &HeaderMap) -> Option<String> {
+fn reported_digest(headers: &HeaderMap) -> Option<String> {
     let own = headers.get(DIGEST_HEADER).or_else(|| headers.get(ETAG))?;
     let text = own.to_str().ok()?.trim();
     let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');

@@ -97,40 +97,46 @@ async fn a_pin_is_the_bytes_that_it_names() {
     let right = fake.reference(&format!("@sha256:{}", digest(&manifest())));
     assert!(pull(&config(), &right, 8).await.is_ok());
     let wrong = fake.reference(&format!("@sha256:{}", digest(b"other")));
-    let said = pull(&config(), &wrong, 8).await.unwrap_err().to_string();
-    assert!(said.starts_with("the manifest is not sha256:"), "{said}");
+    let message = pull(&config(), &wrong, 8).await.unwrap_err().to_string();
+    assert!(
+        message.starts_with("the manifest is not sha256:"),
+        "{message}"
+    );
     let swapped = Fake::new(|path, _| match path.contains("/manifests/") {
         true => ok(manifest()),
         false => ok(*b"\0asm\x01\0\0\x01"),
     })
     .await;
-    let said = refused(&swapped).await;
-    assert!(said.starts_with("the policy is not sha256:"), "{said}");
+    let message = refused(&swapped).await;
+    assert!(
+        message.starts_with("the policy is not sha256:"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn no_more_is_read_than_is_accepted_whatever_is_claimed() {
     let endless = Fake::new(|_, _| Reply::Endless).await;
-    let said = refused(&endless).await;
-    assert!(said.contains("has more than 262144 bytes"), "{said}");
+    let message = refused(&endless).await;
+    assert!(message.contains("has more than 262144 bytes"), "{message}");
     let layer = Fake::new(|path, _| match path.contains("/manifests/") {
         true => ok(manifest()),
         false => Reply::Endless,
     })
     .await;
-    let said = refused(&layer).await;
+    let message = refused(&layer).await;
     assert!(
-        said.contains("has more than 100 bytes") && said.contains("`policy.size_bytes_max`"),
-        "{said}"
+        message.contains("has more than 100 bytes") && message.contains("`policy.size_bytes_max`"),
+        "{message}"
     );
     // It says itself that it is larger: nobody asks for it.
     let honest = Fake::new(|path, _| good(path)).await;
-    let said = pull(&config(), &honest.reference(":1"), 7)
+    let message = pull(&config(), &honest.reference(":1"), 7)
         .await
         .unwrap_err();
     assert!(
-        matches!(said, RegistryError::TooLarge { max: 7, .. }),
-        "{said}"
+        matches!(message, RegistryError::TooLarge { max: 7, .. }),
+        "{message}"
     );
     assert_eq!(honest.asked().len(), 1);
 }
@@ -166,21 +172,21 @@ async fn each_trouble_has_its_own_sentence() {
         ),
         (error("302 Found", ""), "it redirects to nowhere"),
     ] {
-        let said = refused(&Fake::new(script).await).await;
-        assert!(said.contains(why), "{said}");
+        let message = refused(&Fake::new(script).await).await;
+        assert!(message.contains(why), "{message}");
     }
-    let said = refused(&Fake::new(|_, _| Reply::Raw(b"220 mail.example ESMTP\r\n")).await).await;
-    assert!(said.contains("cannot be reached"), "{said}");
+    let message = refused(&Fake::new(|_, _| Reply::Raw(b"220 mail.example ESMTP\r\n")).await).await;
+    assert!(message.contains("cannot be reached"), "{message}");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("{}/policies/lru:1", listener.local_addr().unwrap());
     drop(listener);
-    let said = pull(&config(), &nobody.parse().unwrap(), 8)
+    let message = pull(&config(), &nobody.parse().unwrap(), 8)
         .await
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("cannot be reached") && said.contains("http"),
-        "{said}"
+        message.contains("cannot be reached") && message.contains("http"),
+        "{message}"
     );
 }
 
@@ -199,12 +205,12 @@ async fn a_registry_that_hangs_is_left_within_the_deadline() {
                 .to_string()
         }
     };
-    let said = late(Fake::new(|_, _| Reply::Hang).await).await;
+    let message = late(Fake::new(|_, _| Reply::Hang).await).await;
     assert!(
-        said.ends_with("did not answer within 200 ms (`policy.registry.timeout_ms`)"),
-        "{said}"
+        message.ends_with("did not answer within 200 ms (`policy.registry.timeout_ms`)"),
+        "{message}"
     );
-    let said = late(
+    let message = late(
         Fake::new(|path, _| match path.contains("/manifests/") {
             true => ok(manifest()),
             false => Reply::Hang,
@@ -212,7 +218,7 @@ async fn a_registry_that_hangs_is_left_within_the_deadline() {
         .await,
     )
     .await;
-    assert!(said.contains("within 200 ms"), "{said}");
+    assert!(message.contains("within 200 ms"), "{message}");
 }
 
 #[tokio::test]
@@ -226,16 +232,19 @@ async fn trouble_that_passes_is_waited_for_and_no_longer_than_that() {
     assert!(pull(&config(), &passing.reference(":1"), 8).await.is_ok());
     assert_eq!(passing.asked().len(), 4);
     let lasting = Fake::new(|_, _| Reply::Say("500 Oops", String::new(), Vec::new())).await;
-    let said = refused(&lasting).await;
-    assert!(said.contains("answered 500"), "{said}");
+    let message = refused(&lasting).await;
+    assert!(message.contains("answered 500"), "{message}");
     assert_eq!(lasting.asked().len(), 3);
 }
 
 #[tokio::test]
 async fn redirects_are_bounded_and_do_not_leave_for_anywhere() {
     let circle = Fake::new(|path, _| to(path)).await;
-    let said = refused(&circle).await;
-    assert!(said.ends_with("redirects more than 5 times"), "{said}");
+    let message = refused(&circle).await;
+    assert!(
+        message.ends_with("redirects more than 5 times"),
+        "{message}"
+    );
     assert_eq!(circle.asked().len(), 6);
     for (place, why) in [
         (
@@ -244,8 +253,8 @@ async fn redirects_are_bounded_and_do_not_leave_for_anywhere() {
         ),
         ("file:///etc/passwd", "it is not HTTP"),
     ] {
-        let said = refused(&Fake::new(move |_, _| to(place)).await).await;
-        assert!(said.contains(why), "{said}");
+        let message = refused(&Fake::new(move |_, _| to(place)).await).await;
+        assert!(message.contains(why), "{message}");
     }
     // Storage elsewhere on this machine, as registries have it.
     let storage = Arc::new(Fake::new(|_, _| ok(MODULE)).await);

@@ -313,7 +313,7 @@ impl Transport {
     /// who we are.
     pub(super) fn refused(&self, what: &str, answer: &Answer, sent: bool) -> RegistryError {
         let (registry, what) = (self.registry.clone(), what.to_owned());
-        let said = said(&answer.bytes);
+        let explanation = explanation(&answer.bytes);
         let status = answer.status.as_u16();
         if let Some(after) = self.rest(answer) {
             return RegistryError::Resting {
@@ -321,26 +321,26 @@ impl Transport {
                 what,
                 status,
                 after,
-                said,
+                explanation,
             };
         }
         match status {
             404 => RegistryError::Absent {
                 registry,
                 what,
-                said,
+                explanation,
             },
             401 | 403 => RegistryError::Denied {
                 registry,
                 what,
                 remedy: if sent { CHECK } else { SET },
-                said,
+                explanation,
             },
             status => RegistryError::Status {
                 registry,
                 what,
                 status,
-                said,
+                explanation,
             },
         }
     }
@@ -375,7 +375,7 @@ async fn words(mut response: Response) -> Vec<u8> {
 }
 
 /// What a registry's error says, as an addition to a sentence: the messages of its JSON, or nothing.
-pub(super) fn said(body: &[u8]) -> String {
+pub(super) fn explanation(body: &[u8]) -> String {
     let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else {
         return String::new();
     };

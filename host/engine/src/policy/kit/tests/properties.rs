@@ -151,11 +151,11 @@ impl Subject for Leaky {
     }
 
     fn describe(&self) -> Result<RawManifest, Fault> {
-        let mut said = self.program.describe().result?;
+        let mut message = self.program.describe().result?;
         if self.leaks_into == Property::DescribesItselfAlike {
-            said.summary.push('!');
+            message.summary.push('!');
         }
-        Ok(said)
+        Ok(message)
     }
 
     fn ask(&self, input: &Input, params: &[f64]) -> CallOutcome<Ranking> {

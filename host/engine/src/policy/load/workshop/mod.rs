@@ -121,9 +121,9 @@ impl Workshop {
         }
         let allowed = settings.allowed(is_large);
         // An end and a stop.
-        let (events, heard) = sync_channel(2);
+        let (events, received) = sync_channel(2);
         let place = self.enter(&events, allowed)?;
-        let wait = |deadline: Duration| match heard.recv_timeout(deadline) {
+        let wait = |deadline: Duration| match received.recv_timeout(deadline) {
             Ok(event) => Ok(event),
             Err(RecvTimeoutError::Timeout) => Err(LoadError::LoadDeadline {
                 key: format!("{}deadline_ms", allowed.prefix),

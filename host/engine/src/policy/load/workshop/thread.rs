@@ -25,12 +25,12 @@ pub(super) fn make(
 ) -> Result<Made, LoadError> {
     // A lock because the steps are passed over there and told here; held for one of them.
     let steps = Arc::new(Mutex::new(Vec::new()));
-    let (bytes, told) = (bytes.to_vec(), steps.clone());
+    let (bytes, reported) = (bytes.to_vec(), steps.clone());
     std::thread::Builder::new()
         .name("policy-load".to_owned())
         .stack_size(make::STACK_BYTES)
         .spawn(move || {
-            let made = make::make(&order, &bytes, &mut |step| told.lock().push(step));
+            let made = make::make(&order, &bytes, &mut |step| reported.lock().push(step));
             drop(place);
             let ended = made.map_or_else(Ended::Refused, Ended::Made);
             // Nobody may be waiting any more.

@@ -135,20 +135,20 @@ mod tests {
     #[test]
     fn an_answer_that_was_cut_is_no_answer() {
         let made = Made::of(Weight::Light, Vec::new());
-        let mut said = Vec::new();
-        step(&mut said, Step::Format).unwrap();
-        super::made(&mut said, &made).unwrap();
-        let read = |said: &[u8]| {
+        let mut written = Vec::new();
+        step(&mut written, Step::Format).unwrap();
+        super::made(&mut written, &made).unwrap();
+        let read = |written: &[u8]| {
             let mut steps = Vec::new();
-            let ended = answer(&mut &*said, &mut |step| steps.push(step));
+            let ended = answer(&mut &*written, &mut |step| steps.push(step));
             (matches!(ended, Ended::Made(read) if read == made), steps)
         };
-        assert_eq!(read(&said), (true, vec![Step::Format]));
-        for cut in 0..said.len() {
-            assert!(!read(&said[..cut]).0, "{cut}");
+        assert_eq!(read(&written), (true, vec![Step::Format]));
+        for cut in 0..written.len() {
+            assert!(!read(&written[..cut]).0, "{cut}");
         }
-        let last = said.len() - 1;
-        said[last] ^= 1;
-        assert!(!read(&said).0, "changed on the way");
+        let last = written.len() - 1;
+        written[last] ^= 1;
+        assert!(!read(&written).0, "changed on the way");
     }
 }

@@ -12,7 +12,7 @@ use wastegate_engine::policy::testing::{Guest, engine};
 #[test]
 fn each_broken_input_is_refused_in_these_words() {
     let engine = engine();
-    let mut told = String::from(
+    let mut report = String::from(
         "Broken inputs to `wastegate policy check`, and what it prints of the step that fails.\n",
     );
     let inputs = inputs::all();
@@ -22,13 +22,13 @@ fn each_broken_input_is_refused_in_these_words() {
         let failed = checkup
             .failed()
             .unwrap_or_else(|| panic!("{name} is taken"));
-        write!(told, "\n== {name}\n✗ {failed}\n").unwrap();
+        write!(report, "\n== {name}\n✗ {failed}\n").unwrap();
         for problem in checkup.problems() {
-            writeln!(told, "{problem}").unwrap();
+            writeln!(report, "{problem}").unwrap();
         }
     }
     let name = "host/lab/src/workbench/check/tests/broken.txt";
-    is_current(name, "workbench::check", &told);
+    is_current(name, "workbench::check", &report);
 }
 
 #[test]

@@ -58,8 +58,8 @@ fn p24_hosts_have_no_case_and_may_be_ipv6() {
         "[::1]5000/x:1",
         "[127.0.0.1]:1/x:1",
     ] {
-        let said = parse(text).unwrap_err();
-        assert!(said.contains("is no reference"), "{text}: {said}");
+        let message = parse(text).unwrap_err();
+        assert!(message.contains("is no reference"), "{text}: {message}");
     }
     let reference = |text: &str| text.parse::<Reference>().unwrap();
     let one = reference("Registry.Example/x:1");
@@ -95,8 +95,8 @@ fn each_way_to_be_wrong_is_named() {
         (upper.as_str(), "lower case"),
         (&format!("r.example/{}:1", "a".repeat(600)), "too long"),
     ] {
-        let said = parse(text).unwrap_err();
-        assert!(said.contains(why), "{text}: {said}");
+        let message = parse(text).unwrap_err();
+        assert!(message.contains(why), "{text}: {message}");
     }
 }
 

@@ -44,10 +44,10 @@ async fn p09_an_open_door_means_that_credentials_are_tried() {
     let refused = pull(&config_of(&fake), &fake.reference(":1"), 8)
         .await
         .unwrap_err();
-    let said = refused.to_string();
+    let message = refused.to_string();
     assert!(
-        said.contains("it heard who we are") && !said.contains("set `policy"),
-        "{said}"
+        message.contains("it heard who we are") && !message.contains("set `policy"),
+        "{message}"
     );
 }
 
@@ -76,13 +76,13 @@ async fn p24_a_missing_blob_says_so() {
         false => status("404 Not Found"),
     })
     .await;
-    let said = refused(&fake).await;
+    let message = refused(&fake).await;
     let digest = digest(MODULE);
     assert!(
-        said.contains("has the manifest of") && said.contains(&*digest),
-        "{said}"
+        message.contains("has the manifest of") && message.contains(&*digest),
+        "{message}"
     );
-    assert!(!said.contains("check repository, tag"), "{said}");
+    assert!(!message.contains("check repository, tag"), "{message}");
 }
 
 /// P24, P27: by what a registry serves.

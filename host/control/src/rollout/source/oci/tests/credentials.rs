@@ -4,12 +4,12 @@ use super::*;
 
 /// What each request said of who we are.
 fn authorization(fake: &Fake) -> Vec<Option<String>> {
-    let said = |head: &String| {
+    let message = |head: &String| {
         let mut headers = head.lines().filter_map(|line| line.split_once(": "));
-        let (_, said) = headers.find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
-        Some(said.to_owned())
+        let (_, message) = headers.find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        Some(message.to_owned())
     };
-    fake.asked.lock().iter().map(said).collect()
+    fake.asked.lock().iter().map(message).collect()
 }
 
 #[tokio::test]
@@ -36,8 +36,8 @@ async fn who_we_are_is_told_to_who_asks_and_to_nobody_else() {
         )
     })
     .await;
-    let said = pull(&config, &other.reference(":1"), 8).await.unwrap_err();
-    assert!(matches!(said, RegistryError::Denied { .. }), "{said}");
+    let message = pull(&config, &other.reference(":1"), 8).await.unwrap_err();
+    assert!(matches!(message, RegistryError::Denied { .. }), "{message}");
     assert_eq!(authorization(&other), [None]);
 }
 
@@ -160,8 +160,8 @@ async fn an_empty_token_is_not_sent() {
         ("{}", "gives no token"),
         ("<html>", "gives no token"),
     ] {
-        let said = with_token(body).await.unwrap_err();
-        assert!(said.contains(why), "{said}");
+        let message = with_token(body).await.unwrap_err();
+        assert!(message.contains(why), "{message}");
     }
 }
 

@@ -21,8 +21,8 @@ async fn p07_a_pull_is_not_tried_again_before_the_registry_wants_it() {
         let fake = Fake::new(move |_, _| busy(status, "3600")).await;
         let refused = pull(&config(), &fake.reference(":1"), 8).await.unwrap_err();
         assert_eq!(refused.rest(), Some(Duration::from_secs(3_600)));
-        let said = refused.to_string();
-        assert!(said.contains("asks for a wait of 3600 s"), "{said}");
+        let message = refused.to_string();
+        assert!(message.contains("asks for a wait of 3600 s"), "{message}");
         assert_eq!(fake.asked().len(), 1);
     }
     // At the token service and at a blob too.

@@ -4,9 +4,9 @@ use super::*;
 
 /// Counts what it is handed.
 #[derive(Default)]
-struct Desk(Mutex<Vec<(PolicyOrigin, Sighting)>>);
+struct OperatorPlace(Mutex<Vec<(PolicyOrigin, Sighting)>>);
 
-impl Receive for Desk {
+impl Receive for OperatorPlace {
     fn receive(&self, fetched: Fetched, sighting: Sighting) -> BoxFuture<'_, Received> {
         self.0.lock().push((fetched.origin, sighting));
         async { Received::Taken }.boxed()
@@ -16,20 +16,20 @@ impl Receive for Desk {
 #[tokio::test]
 async fn a_poller_hands_over_what_is_new_and_asks_no_more_than_it_must() {
     let fake = Fake::new(|path, _| good(path)).await;
-    let desk = Arc::new(Desk::default());
-    let poller = Poller::new(&config_of(&fake), 8, desk.clone()).unwrap();
+    let place = Arc::new(OperatorPlace::default());
+    let poller = Poller::new(&config_of(&fake), 8, place.clone()).unwrap();
     for _ in 0..3 {
         poller.look().await;
     }
     assert_eq!(fake.asked().len(), 4, "one layer, three manifests");
-    assert_eq!(desk.0.lock().len(), 1);
+    assert_eq!(place.0.lock().len(), 1);
     assert_eq!(poller.received(), Some(Received::Taken));
 
     let pinned = Config {
         reference: Some(fake.reference(&format!(":1@sha256:{}", digest(&manifest())))),
         ..config()
     };
-    let poller = Poller::new(&pinned, 8, desk.clone()).unwrap();
+    let poller = Poller::new(&pinned, 8, place.clone()).unwrap();
     for _ in 0..3 {
         poller.look().await;
     }
@@ -44,26 +44,26 @@ async fn a_poller_tells_trouble_and_goes_on() {
         _ => good(path),
     })
     .await;
-    let desk = Arc::new(Desk::default());
-    let poller = Poller::new(&config_of(&fake), 8, desk.clone()).unwrap();
+    let place = Arc::new(OperatorPlace::default());
+    let poller = Poller::new(&config_of(&fake), 8, place.clone()).unwrap();
     poller.look().await;
     assert!(poller.trouble().unwrap().contains("has no manifest"));
     poller.look().await;
-    assert_eq!((poller.trouble(), desk.0.lock().len()), (None, 1));
+    assert_eq!((poller.trouble(), place.0.lock().len()), (None, 1));
     // What cannot be used is refused once, without a desk.
-    let small = Poller::new(&config_of(&fake), 7, desk.clone()).unwrap();
+    let small = Poller::new(&config_of(&fake), 7, place.clone()).unwrap();
     small.look().await;
     small.look().await;
     assert!(matches!(small.received(), Some(Received::Refused(_))));
-    assert_eq!((small.trouble(), desk.0.lock().len()), (None, 1));
+    assert_eq!((small.trouble(), place.0.lock().len()), (None, 1));
 }
 
 /// P05: an hour without news is one question for the digest a look.
 #[tokio::test]
 async fn p05_a_look_without_news_asks_for_the_digest_only() {
     let fake = Fake::new(|path, _| good(path)).await;
-    let desk = Arc::new(Desk::default());
-    let poller = Poller::new(&config_of(&fake), 8, desk.clone()).unwrap();
+    let place = Arc::new(OperatorPlace::default());
+    let poller = Poller::new(&config_of(&fake), 8, place.clone()).unwrap();
     for _ in 0..4 {
         poller.look().await;
     }
@@ -74,7 +74,7 @@ async fn p05_a_look_without_news_asks_for_the_digest_only() {
     ];
     expected.extend(vec![format!("HEAD {manifest}"); 3]);
     assert_eq!(fake.requests(), expected);
-    assert_eq!(desk.0.lock().len(), 1);
+    assert_eq!(place.0.lock().len(), 1);
 }
 
 /// P05: a registry that says the digest as a tag, one that says none, and one that knows no `HEAD`.
@@ -104,8 +104,8 @@ async fn p05_registries_that_say_less_are_asked_for_the_manifest() {
         ),
     ];
     for (fake, methods) in fakes {
-        let desk = Arc::new(Desk::default());
-        let poller = Poller::new(&config_of(&fake), 8, desk.clone()).unwrap();
+        let place = Arc::new(OperatorPlace::default());
+        let poller = Poller::new(&config_of(&fake), 8, place.clone()).unwrap();
         poller.look().await;
         poller.look().await;
         let asked = fake.requests();
@@ -115,7 +115,7 @@ async fn p05_registries_that_say_less_are_asked_for_the_manifest() {
             .map(|asked| asked.split(' ').next().unwrap())
             .collect();
         assert_eq!(second.join(" "), methods);
-        assert_eq!((poller.trouble(), desk.0.lock().len()), (None, 1));
+        assert_eq!((poller.trouble(), place.0.lock().len()), (None, 1));
     }
 }
 
@@ -127,7 +127,7 @@ async fn p05_a_look_is_one_request_where_credentials_are_asked_for_too() {
         None => challenged(&["Basic realm=\"x\""]),
     })
     .await;
-    let poller = Poller::new(&config_of(&fake), 8, Arc::new(Desk::default())).unwrap();
+    let poller = Poller::new(&config_of(&fake), 8, Arc::new(OperatorPlace::default())).unwrap();
     for _ in 0..3 {
         poller.look().await;
     }
@@ -154,8 +154,8 @@ async fn p06_what_a_start_has_pulled_is_not_pulled_again() {
     let fake = Fake::new(|path, _| good(path)).await;
     let config = config_of(&fake);
     let pulled = pull(&config, &fake.reference(":1"), 8).await;
-    let desk = Arc::new(Desk::default());
-    let poller = Poller::after(Begun::by(&pulled), &config, 8, desk.clone()).unwrap();
+    let place = Arc::new(OperatorPlace::default());
+    let poller = Poller::after(Begun::by(&pulled), &config, 8, place.clone()).unwrap();
     for _ in 0..3 {
         poller.look().await;
     }
@@ -164,7 +164,7 @@ async fn p06_what_a_start_has_pulled_is_not_pulled_again() {
         asked.iter().filter(|path| path.contains("/blobs/")).count(),
         1
     );
-    assert_eq!((asked.len(), desk.0.lock().len()), (5, 0));
+    assert_eq!((asked.len(), place.0.lock().len()), (5, 0));
     let gets = fake.requests();
     assert_eq!(
         gets.iter()

@@ -98,18 +98,18 @@ async fn what_is_refused_says_so() {
         _ => empty(asked),
     })
     .await;
-    let said = published(&fake).await.unwrap_err();
+    let message = published(&fake).await.unwrap_err();
     assert!(
-        said.contains("did not take the policy") && said.contains("digest invalid"),
-        "{said}"
+        message.contains("did not take the policy") && message.contains("digest invalid"),
+        "{message}"
     );
     let fake = Fake::hearing(|asked| match asked.method {
         "POST" => status("202 Accepted"),
         _ => empty(asked),
     })
     .await;
-    let said = published(&fake).await.unwrap_err();
-    assert!(said.contains("says no place to upload to"), "{said}");
+    let message = published(&fake).await.unwrap_err();
+    assert!(message.contains("says no place to upload to"), "{message}");
     // Credentials do not go where an upload leads.
     let fake = Fake::hearing(|asked| match (asked.method, asked.says()) {
         ("HEAD", _) => status("404 Not Found"),
@@ -121,6 +121,6 @@ async fn what_is_refused_says_so() {
         ),
     })
     .await;
-    let said = published(&fake).await.unwrap_err();
-    assert!(said.contains("we do not go there"), "{said}");
+    let message = published(&fake).await.unwrap_err();
+    assert!(message.contains("we do not go there"), "{message}");
 }

@@ -21,7 +21,7 @@ use wastegate_core::types::{Clock, Timestamp};
 
 /// The places for connections of operators.
 #[derive(Debug)]
-pub(super) struct Desks {
+pub(super) struct OperatorPlaces {
     clock: Clock,
     config: Config,
     // A lock, because connections end in any task; held for a look at a few hundred entries at most.
@@ -37,8 +37,8 @@ struct Taken {
 
 /// A place, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Desk {
-    desks: Arc<Desks>,
+pub(super) struct OperatorPlace {
+    places: Arc<OperatorPlaces>,
     number: u64,
     pub(super) seat: Arc<Seat>,
 }
@@ -73,7 +73,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub(super) struct Visit(Arc<Seat>);
 
-impl Desks {
+impl OperatorPlaces {
     pub(super) fn new(config: Config, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             clock,
@@ -83,7 +83,7 @@ impl Desks {
     }
 
     /// A place for a connection; with it whether another connection lost its own.
-    pub(super) fn take(self: &Arc<Self>) -> (Desk, bool) {
+    pub(super) fn take(self: &Arc<Self>) -> (OperatorPlace, bool) {
         let now = self.clock.now();
         let mut taken = self.taken.lock();
         let usual = taken.seats.values().filter(|seat| !seat.for_probes).count();
@@ -113,13 +113,13 @@ impl Desks {
         taken.next += 1;
         taken.seats.insert(number, seat.clone());
         drop(taken);
-        let desks = self.clone();
-        let desk = Desk {
-            desks,
+        let places = self.clone();
+        let place = OperatorPlace {
+            places,
             number,
             seat,
         };
-        (desk, full)
+        (place, full)
     }
 
     /// Ends a connection that asks nothing, for its descriptor.
@@ -145,9 +145,9 @@ impl Taken {
     }
 }
 
-impl Drop for Desk {
+impl Drop for OperatorPlace {
     fn drop(&mut self) {
-        self.desks.taken.lock().seats.remove(&self.number);
+        self.places.taken.lock().seats.remove(&self.number);
     }
 }
 
@@ -234,35 +234,35 @@ impl Visit {
 mod tests {
     use super::*;
 
-    fn desks() -> (Arc<Desks>, Clock) {
+    fn places() -> (Arc<OperatorPlaces>, Clock) {
         let clock = Clock::manual();
         let config = Config {
             connections_max: 3,
             probes_reserved: 2,
             ..Config::default()
         };
-        (Desks::new(config, clock.clone()), clock)
+        (OperatorPlaces::new(config, clock.clone()), clock)
     }
 
     #[test]
     fn the_silent_go_first_then_strangers_then_operators_that_rest() {
-        let (desks, clock) = desks();
+        let (places, clock) = places();
         let take = || {
             clock.advance(Duration::from_millis(1));
-            let (desk, _) = desks.take();
-            assert!(!desk.seat.for_probes);
-            desk
+            let (place, _) = places.take();
+            assert!(!place.seat.for_probes);
+            place
         };
         let (operator, stranger, silent) = (take(), take(), take());
-        for desk in [&operator, &stranger] {
-            desk.seat.asks();
-            desk.seat.answered();
+        for place in [&operator, &stranger] {
+            place.seat.asks();
+            place.seat.answered();
         }
         Visit::new(operator.seat.clone()).shown();
-        let gone = |desk: &Desk| desk.seat.cut.is_cancelled();
-        let works = |desk: &Desk| {
-            desk.seat.asks();
-            Visit::new(desk.seat.clone()).shown();
+        let gone = |place: &OperatorPlace| place.seat.cut.is_cancelled();
+        let works = |place: &OperatorPlace| {
+            place.seat.asks();
+            Visit::new(place.seat.clone()).shown();
         };
         let newer = take();
         assert!(gone(&silent) && !gone(&stranger) && !gone(&operator));
@@ -276,33 +276,33 @@ mod tests {
 
     #[test]
     fn probes_come_through_while_every_place_is_at_work() {
-        let (desks, clock) = desks();
-        let working: Vec<Desk> = (0..3).map(|_| desks.take().0).collect();
-        for desk in &working {
-            desk.seat.asks();
-            Visit::new(desk.seat.clone()).shown();
+        let (places, clock) = places();
+        let working: Vec<OperatorPlace> = (0..3).map(|_| places.take().0).collect();
+        for place in &working {
+            place.seat.asks();
+            Visit::new(place.seat.clone()).shown();
         }
-        let probes: Vec<Desk> = (0..2)
+        let probes: Vec<OperatorPlace> = (0..2)
             .map(|_| {
                 clock.advance(Duration::from_millis(1));
-                desks.take().0
+                places.take().0
             })
             .collect();
-        assert!(probes.iter().all(|desk| desk.seat.for_probes));
-        let (third, _) = desks.take();
+        assert!(probes.iter().all(|place| place.seat.for_probes));
+        let (third, _) = places.take();
         assert!(third.seat.for_probes && probes[0].seat.cut.is_cancelled());
         assert!(!probes[1].seat.cut.is_cancelled());
-        assert!(working.iter().all(|desk| !desk.seat.cut.is_cancelled()));
+        assert!(working.iter().all(|place| !place.seat.cut.is_cancelled()));
         drop(working);
-        assert!(!desks.take().0.seat.for_probes, "places come back");
+        assert!(!places.take().0.seat.for_probes, "places come back");
     }
 
     #[test]
     fn who_shows_nothing_has_a_lifetime_and_who_rests_an_idle_time() {
-        let (desks, clock) = desks();
-        let config = desks.config.clone();
-        let (desk, _) = desks.take();
-        let seat = &desk.seat;
+        let (places, clock) = places();
+        let config = places.config.clone();
+        let (place, _) = places.take();
+        let seat = &place.seat;
         assert_eq!(seat.until(seat.due(&config)), config.stranger_lifetime);
         clock.advance(Duration::from_secs(4));
         seat.asks();
