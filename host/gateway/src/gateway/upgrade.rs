@@ -4,7 +4,6 @@
 //! future or task that works on it, so a client that goes away gives all of it back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -21,9 +20,11 @@ use super::identity::{Identity, Unidentified};
 use super::passage::OnPassage;
 use super::peer::ClientNetwork;
 use super::places::ConnectionSlot;
+#[cfg(feature = "upstream")]
 use super::request_digest::RequestDigest;
-use super::route::{Route, is_reserved};
-use super::upstream::{Asked, Availability, UpstreamConnection};
+use super::route::{Destination, Route, is_reserved};
+#[cfg(feature = "upstream")]
+use super::upstream::UpstreamConnection;
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
 use crate::admission::{self, AdmissionSeat, Denied, Displace, Newcomer, Ticket};
 use crate::registry::Permit;
@@ -44,8 +45,8 @@ pub(super) async fn answer(
         }
     };
     // As it came: what proves who it is will be taken out.
-    let keeps = !rules.config.upstream_grace.is_zero();
-    let request_digest = keeps.then(|| RequestDigest::of(&parts));
+    #[cfg(feature = "upstream")]
+    let request_digest = RequestDigest::if_kept(&parts, &rules.config);
     let identity = match welcome(&gateway, &rules, &route, &mut parts).await {
         Ok(identity) => identity,
         Err(refusal) => return *refusal,
@@ -66,7 +67,8 @@ pub(super) async fn answer(
         return refuse::cannot_upgrade();
     };
     // Nothing of ours is said inside of a protocol between others.
-    let notices = handshake.notices && route.upstreams.is_none();
+    let notices = handshake.notices && route.is_application();
+    #[cfg(feature = "upstream")]
     route.cut(&mut parts.uri);
     let (user, key) = route.scope.names(&identity);
     let (user, key) = (user.into_owned(), key.into_owned());
@@ -78,6 +80,7 @@ pub(super) async fn answer(
         identity,
         user,
         key,
+        #[cfg(feature = "upstream")]
         request_digest,
         notices,
         upgrade,
@@ -86,6 +89,7 @@ pub(super) async fn answer(
     let admission = incoming.gateway.admission.clone();
     let limit = incoming.route.scope.limit(&incoming.identity);
     admission.set_limit(&incoming.user, limit);
+    #[cfg(feature = "upstream")]
     if let Some(left) = incoming.hopeless() {
         return refuse::no_backend(left);
     }
@@ -103,9 +107,21 @@ pub(super) async fn answer(
         }
         Err(denied) => Err(denied),
     };
-    match seat {
-        Ok(seat) => incoming.enter(&handshake, parts, seat).await,
-        Err(denied) => incoming.refuse(&handshake, denied),
+    let seat = match seat {
+        Ok(seat) => seat,
+        Err(denied) => return incoming.refuse(&handshake, denied),
+    };
+    match &incoming.route.to {
+        Destination::Application => match incoming.take(seat).await {
+            Ok(permit) => incoming.accept(&handshake, Entry::Permit(permit)),
+            Err(denied) => incoming.refuse(&handshake, denied),
+        },
+        #[cfg(feature = "upstream")]
+        Destination::Backends(upstreams) => {
+            let upstreams = upstreams.clone();
+            let through = incoming.enter_through(&upstreams, &handshake, parts, seat);
+            through.await
+        }
     }
 }
 
@@ -152,6 +168,7 @@ pub(super) struct Incoming {
     user: UserId,
     key: ManagerKey,
     /// What it asked for, where the backend's connection of a lost client is kept.
+    #[cfg(feature = "upstream")]
     pub(super) request_digest: Option<RequestDigest>,
     /// Where it comes from, as far as that is known.
     pub(super) from: Option<ClientNetwork>,
@@ -165,6 +182,7 @@ pub(super) struct Incoming {
 pub(super) enum Entry {
     Permit(Permit),
     /// Through to a backend that has answered already.
+    #[cfg(feature = "upstream")]
     Through(Permit, Box<UpstreamConnection>),
     Ticket(Ticket),
     Denied(Denied),
@@ -180,70 +198,19 @@ impl Incoming {
         }
     }
 
-    /// How long no backend is asked, where room would have to be made for this client: a backend that is
-    /// known to be away is no reason to clean up. A client that finds a free place may try all the same.
-    fn hopeless(&self) -> Option<Duration> {
-        let now = self.gateway.session.clock.now();
-        let upstreams = self.route.upstreams.as_ref()?;
-        let Availability::Away { until } = upstreams.availability(now) else {
-            return None;
-        };
-        let full = self.gateway.admission.is_full_for(self.newcomer());
-        full.then(|| until.since(now))
-    }
-
     /// Nothing irreversible before what can still fail: a backend has to answer before a manager that
     /// answers is evicted for its new client.
     fn displace(&self) -> Displace {
-        match self.route.upstreams {
-            Some(_) => Displace::Later,
-            None => Displace::Now,
-        }
-    }
-
-    /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
-    /// failure as of any other, by a status.
-    async fn enter(self, handshake: &Handshake, parts: Parts, seat: AdmissionSeat) -> Response {
-        let Some(upstreams) = self.route.upstreams.clone() else {
-            return match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
-                Err(denied) => self.refuse(handshake, denied),
-            };
-        };
-        if let AdmissionSeat::Free(permit) = &seat
-            && let Some(upstream) = self.resume(&parts, permit).await
-        {
-            return match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
-                Err(denied) => self.dismiss(handshake, upstream, denied),
-            };
-        }
-        let asked = Asked {
-            parts: &parts,
-            identity: &self.identity,
-            accept: &handshake.accept,
-            host: self.rules.config.upstream_host,
-        };
-        let timeout = self.rules.config.upstream_timeout;
-        let Gateway { tasks, session, .. } = &*self.gateway;
-        match upstreams
-            .connect(asked, timeout, tasks, &session.clock)
-            .await
-        {
-            Ok(upstream) => match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
-                Err(denied) => self.dismiss(handshake, upstream, denied),
-            },
-            Err(error) => {
-                self.gateway.metrics.upstream_failed.inc();
-                refuse::upstream(error)
-            }
+        match self.route.to {
+            Destination::Application => Displace::Now,
+            #[cfg(feature = "upstream")]
+            Destination::Backends(_) => Displace::Later,
         }
     }
 
     /// Takes the place that was found, or what was promised: now a manager that answers may go for it. A
     /// place whose manager ended while the backend was asked is looked for again.
-    async fn take(&self, seat: AdmissionSeat) -> Result<Permit, Denied> {
+    pub(super) async fn take(&self, seat: AdmissionSeat) -> Result<Permit, Denied> {
         let admission = &self.gateway.admission;
         let promise = match seat {
             AdmissionSeat::Promised(promise) => promise,
@@ -253,20 +220,7 @@ impl Incoming {
         admission.redeem(promise, self.newcomer()).await
     }
 
-    /// Refuses a client whose backend has answered already.
-    fn dismiss(
-        self,
-        handshake: &Handshake,
-        upstream: UpstreamConnection,
-        denied: Denied,
-    ) -> Response {
-        let within = self.gateway.session.config.close_deadline;
-        let tasks = &self.gateway.tasks;
-        tasks.spawn("dismissed", upstream.dismiss(within));
-        self.refuse(handshake, denied)
-    }
-
-    fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
+    pub(super) fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
         match self.rules.config.refusal {
             RefusalStyle::Http => refuse::denied(&denied),
             RefusalStyle::Close => self.accept(handshake, Entry::Denied(denied)),
@@ -274,7 +228,7 @@ impl Incoming {
     }
 
     /// Answers 101 and goes on in a task of its own.
-    fn accept(self, handshake: &Handshake, entry: Entry) -> Response {
+    pub(super) fn accept(self, handshake: &Handshake, entry: Entry) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -289,6 +243,7 @@ impl Incoming {
                 HeaderValue::from_static(SUBPROTOCOL),
             );
         }
+        #[cfg(feature = "upstream")]
         if let Entry::Through(_, upstream) = &entry {
             upstream.answer(headers);
         }
