@@ -52,6 +52,7 @@ bash policies/examples/build.sh --with-tests
 
 say "format";  cargo fmt --all --check
 say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings
+say "features"; bash tests/features.sh
 say "docs";    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 say "tests";   cargo nextest run --workspace --locked --no-fail-fast
 say "doctests"; cargo test --workspace --locked --doc --quiet

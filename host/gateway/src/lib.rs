@@ -85,6 +85,21 @@
 //!   connection::run      frames                    guard      Plan
 //!   CloseReason          exactly one               cleanup    evicts, records
 //! ```
+//!
+//! # Features
+//!
+//! None is on by default: a server that embeds the gateway has a listener, TLS and identities of its own. What
+//! a build cannot do it has no setting for.
+//!
+//! | feature | brings |
+//! | --- | --- |
+//! | `tls` | TLS of the gateway's own listener, and backends at `wss://` |
+//! | `jwt` | identities by signed tokens, with keys from a file or a shared secret |
+//! | `jwt-url` | `jwt`, and keys from a URL |
+//! | `hook` | identities by a service that is asked over HTTP |
+//! | `upstream` | backends: routes to them, upgrades and other requests that are handed on |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod embed;
 
@@ -104,6 +119,7 @@ pub mod manager;
 
 pub mod observe;
 
+#[cfg(any(feature = "tls", feature = "hook", feature = "jwt-url"))]
 pub mod cryptography;
 
 pub mod tasks;

@@ -80,9 +80,12 @@ pub enum AppError {
         /// Why, and what to do.
         source: std::io::Error,
     },
-    /// The certificate of the listener, or the authorities of backends, cannot be used.
+    /// The certificate of the listener cannot be used.
     #[error("TLS cannot be spoken")]
     Tls(#[from] wastegate::gateway::tls::TlsError),
+    /// The settings of the gateway can be used by none.
+    #[error(transparent)]
+    Gateway(#[from] wastegate::gateway::GatewayError),
     /// Nobody can be identified by such settings.
     #[error(transparent)]
     Identity(#[from] wastegate::gateway::identity::IdentityError),

@@ -169,7 +169,10 @@ impl App {
         let public = ListenerContext {
             router: gateway.router(),
             places: clients,
-            door: Door::new(gateway.clone(), tls.clone()),
+            door: match &tls {
+                None => Door::plain(gateway.clone()),
+                Some(tls) => Door::encrypted(gateway.clone(), tls.clone()),
+            },
             tasks: tasks.clone(),
         };
         tasks.spawn("listener", gateway::serve(listener, public));

@@ -29,6 +29,7 @@ pub struct Config {
     pub close_deadline: Duration,
     /// How long a backend may take to answer the Close of its client, from when it has it. What it
     /// says meanwhile is delivered. Then the client is answered without it. 10 s.
+    #[cfg(feature = "upstream")]
     pub backend_close: Duration,
     /// Control frames (pings, pongs) a client may send in one second. 50.
     pub control_frames_per_s_max: u32,
@@ -58,6 +59,7 @@ impl Default for Config {
             outbox_bytes_max: 1_024 * 1_024,
             stall_max: Duration::from_secs(60),
             close_deadline: Duration::from_secs(2),
+            #[cfg(feature = "upstream")]
             backend_close: Duration::from_secs(10),
             control_frames_per_s_max: 50,
             unmasked_frames: Unmasked::Answers,
@@ -68,6 +70,7 @@ impl Default for Config {
 /// The largest frame of a client of the built-in application, bytes, where no setting says it.
 const OWN_FRAME_BYTES_MAX: usize = 64 * 1_024;
 /// The largest frame of a backend's client, bytes, where no setting says it: what common servers take.
+#[cfg(feature = "upstream")]
 const RELAYED_FRAME_BYTES_MAX: usize = 1_024 * 1_024;
 
 impl Config {
@@ -78,6 +81,7 @@ impl Config {
     }
 
     /// The largest frame that a client may send on its way to a backend, bytes of payload.
+    #[cfg(feature = "upstream")]
     #[must_use]
     pub fn relayed_frame_bytes_max(&self) -> usize {
         self.frame_or(RELAYED_FRAME_BYTES_MAX)

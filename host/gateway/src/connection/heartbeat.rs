@@ -69,6 +69,7 @@ impl Heartbeat {
     }
 
     /// The last ping had to wait for its place, and went out only now.
+    #[cfg(feature = "upstream")]
     pub(super) fn sent(&mut self, now: Timestamp) {
         self.waiting = Some(now);
         let [youngest, ..] = &mut self.asked;
@@ -94,6 +95,7 @@ impl Heartbeat {
     }
 
     /// Since when there is a connection.
+    #[cfg(feature = "upstream")]
     pub(super) const fn started(&self) -> Timestamp {
         self.started
     }

@@ -17,6 +17,7 @@ mod linger;
 mod patience;
 mod progress;
 mod pump;
+#[cfg(feature = "upstream")]
 mod relay;
 mod transport;
 mod writer;
@@ -27,5 +28,6 @@ mod tests;
 pub use config::Config;
 pub use faults::{PeerFault, PeerFaults, PeerSide};
 pub use pump::{ConnectionContext, run};
+#[cfg(feature = "upstream")]
 pub use relay::{IdleUpstream, IdleUpstreamHandler, RelayedUpstream, relay};
 pub use transport::{Plain, Transport, abort_on_drop};

@@ -31,6 +31,8 @@
 
 mod drain;
 mod ranges;
+#[cfg(feature = "upstream")]
+mod routes;
 mod rules;
 
 use std::sync::Arc;
@@ -42,7 +44,9 @@ use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::Clock;
 
 pub use self::ranges::{SettingRange, Unit, range};
-pub use self::rules::{Order, Relation, SettingsFault, orders, route_faults};
+#[cfg(feature = "upstream")]
+pub use self::routes::route_faults;
+pub use self::rules::{Order, Relation, SettingsFault, orders};
 
 use self::drain::Drain;
 use crate::admission::{self, Admission};
@@ -105,9 +109,9 @@ pub enum BuildError {
     /// Settings do not go with one another. All of it, a line each.
     #[error("{}", lines(.0))]
     Settings(Vec<SettingsFault>),
-    /// Backends want TLS, and their authorities cannot be used.
-    #[error("TLS cannot be spoken")]
-    Tls(#[from] gateway::tls::TlsError),
+    /// The settings of the gateway can be used by none.
+    #[error(transparent)]
+    Gateway(#[from] gateway::GatewayError),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
@@ -193,19 +197,17 @@ impl Builder {
             activity,
             clock,
         } = self;
-        let mut settings = settings;
         let faults = settings.faults();
         if !faults.is_empty() {
             return Err(BuildError::Settings(faults));
         }
-        if settings.gateway.hands_on() {
-            // A manager's state is in the backend's connection: a manager without one would hold a slot
-            // for nothing.
-            settings.manager.reconnect_grace = settings.gateway.upstream_grace;
-        }
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
-        let surroundings =
-            Surroundings::new(clock.clone(), settings.manager, application, activity);
+        let surroundings = Surroundings::new(
+            clock.clone(),
+            manager_config(&settings),
+            application,
+            activity,
+        );
         let registry = Registry::new(
             settings.limits,
             settings.health.clone(),
@@ -264,6 +266,20 @@ impl Builder {
     }
 }
 
+/// The settings of managers, as they are behind these of the gateway.
+fn manager_config(settings: &Settings) -> manager::Config {
+    #[cfg(feature = "upstream")]
+    if settings.gateway.hands_on() {
+        // A manager's state is in the backend's connection: a manager without one would hold a slot
+        // for nothing.
+        return manager::Config {
+            reconnect_grace: settings.gateway.upstream_grace,
+            ..settings.manager.clone()
+        };
+    }
+    settings.manager.clone()
+}
+
 /// A gateway, connected.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -301,10 +317,11 @@ impl Embedded {
     pub fn start(&self) {
         self.cleaner.start();
         let gateway = self.gateway.clone();
-        self.supervisor.run(&self.tasks, "upstreams", move || {
-            gateway.clone().watch_upstreams()
+        #[cfg(feature = "upstream")]
+        self.supervisor.run(&self.tasks, "upstreams", {
+            let gateway = gateway.clone();
+            move || gateway.clone().watch_upstreams()
         });
-        let gateway = self.gateway.clone();
         self.supervisor.run(&self.tasks, "left-out", move || {
             let gateway = gateway.clone();
             async move {

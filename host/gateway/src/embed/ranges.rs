@@ -134,8 +134,9 @@ struct Ranged {
 }
 
 macro_rules! ranges {
-    ($($key:literal: $unit:ident $min:expr, $max:expr => $($field:ident).+ $(@ $optional:tt)?;)*) => {
-        &[$(Ranged {
+    ($($(#[$when:meta])* $key:literal: $unit:ident $min:expr, $max:expr
+        => $($field:ident).+ $(@ $optional:tt)?;)*) => {
+        &[$($(#[$when])* Ranged {
             range: SettingRange { key: $key, unit: Unit::$unit, min: $min, max: $max },
             of: |it| ranges!(@value it.$($field).+ $(, $optional)?),
         }),*]
@@ -190,6 +191,7 @@ const RANGES: &[Ranged] = ranges! {
     "connection.outbox_bytes_max": Bytes 125, GIB => connection.outbox_bytes_max;
     "connection.stall_max_ms": Millis 10, HOUR => connection.stall_max;
     "connection.close_deadline_ms": Millis 1, MINUTE => connection.close_deadline;
+    #[cfg(feature = "upstream")]
     "connection.backend_close_ms": Millis 1, HOUR => connection.backend_close;
     "connection.control_frames_per_s_max": Count 1, 1_000_000 => connection.control_frames_per_s_max;
     "cleanup.reserve": Count 0, 1_000 => cleanup.table.reserve;
@@ -204,6 +206,52 @@ const RANGES: &[Ranged] = ranges! {
     "cleanup.close_deadline_ms": Millis 1, MINUTE => cleanup.close_deadline;
     "cleanup.node.memory_bytes_max": Bytes 0, 1 << 50 => cleanup.memory_bytes_max;
     "cleanup.node.reserve": Share 0, 1 => cleanup.node_reserve;
+    "gateway.header_timeout_ms": Millis 10, MINUTE => gateway.header_timeout;
+    "gateway.header_bytes_max": Bytes 8 * KIB, MIB => gateway.header_bytes_max;
+    "gateway.headers_max": Count 16, 1_000 => gateway.headers_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_head_timeout_ms": Millis 10, DAY => gateway.http.head_timeout;
+    #[cfg(feature = "upstream")]
+    "gateway.http_idle_ms": Millis 10, DAY => gateway.http.idle;
+    #[cfg(feature = "upstream")]
+    "gateway.http_requests_max": Count 0, MANY => gateway.http.requests_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_requests_per_address_max": Count 0, MANY => gateway.http.requests_per_address_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_requests_per_s_max": Count 0, MANY => gateway.http.requests_per_s_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_requests_per_address_per_s_max": Count 0, MANY => gateway.http.requests_per_address_per_s_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_connections_max": Count 0, MANY => gateway.http.connections_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_connections_per_address_max": Count 0, MANY => gateway.http.connections_per_address_max;
+    #[cfg(feature = "upstream")]
+    "gateway.http_rest_ms": Millis 10, MINUTE => gateway.http.rest;
+    #[cfg(feature = "upstream")]
+    "gateway.upstream_grace_ms": Millis 0, HOUR => gateway.upstream_grace;
+    #[cfg(feature = "upstream")]
+    "gateway.upstream_held_bytes_max": Bytes KIB, GIB => gateway.upstream_held_bytes_max;
+    #[cfg(feature = "upstream")]
+    "gateway.upstream_check_ms": Millis 0, HOUR => gateway.upstream_check;
+    #[cfg(feature = "upstream")]
+    "gateway.upstream_timeout_ms": Millis 10, MINUTE => gateway.upstream_timeout;
+    #[cfg(feature = "upstream")]
+    "gateway.upstream_hedges_max": Count 0, MANY => gateway.upstream_hedges_max;
+    "gateway.drain_spread_ms": Millis 0, HOUR => gateway.drain_spread;
+    "gateway.drain_ms": Millis 0, HOUR => gateway.drain;
+    "gateway.drain_readyz_ms": Millis 0, HOUR => gateway.drain_readyz;
+    #[cfg(feature = "tls")]
+    "gateway.tls.rescan_ms": Millis 100, DAY => gateway.tls.rescan;
+    "gateway.caps.half_open_max": Count 0, MANY => gateway.caps.half_open_max;
+    "gateway.caps.half_open_per_address_max": Count 0, MANY => gateway.caps.half_open_per_address_max;
+    "gateway.caps.half_open_lifetime_ms": Millis 100, HOUR => gateway.caps.half_open_lifetime;
+    "gateway.caps.per_s_max": Count 0, MANY => gateway.caps.per_s_max;
+    "gateway.caps.per_address_per_s_max": Count 0, MANY => gateway.caps.per_address_per_s_max;
+    "gateway.flap.lives_max": Count 0, 1_000_000 => gateway.flap.lives_max;
+    "gateway.flap.short_life_ms": Millis 1, HOUR => gateway.flap.short_life;
+    "gateway.flap.window_ms": Millis SECOND, DAY => gateway.flap.window;
+    "gateway.flap.ban_ms": Millis 100, DAY => gateway.flap.ban;
+    "gateway.flap.ban_max_ms": Millis 100, DAY => gateway.flap.ban_max;
 };
 
 /// The range of the setting that a file calls so; none where the type of the setting says it all.

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 
 use super::places::ConnectionSlot;
 use super::upgrade::{Entry, Incoming};
+#[cfg(feature = "upstream")]
 use super::upstream::{Load, UpstreamConnection};
 use super::{Gateway, close, flap};
 use crate::connection::{self, Transport};
@@ -27,7 +28,14 @@ use wastegate_core::types::{CloseReason, Timestamp};
 const ATTACHES_MAX: usize = 5;
 
 /// A connection that runs.
-type Connection = Pin<Box<dyn Future<Output = EndReport> + Send>>;
+pub(super) type Connection = Pin<Box<dyn Future<Output = EndReport> + Send>>;
+
+/// What is at the other end of a client's connection.
+enum FarEnd {
+    Application,
+    #[cfg(feature = "upstream")]
+    Backend(Box<UpstreamConnection>),
+}
 
 /// One that runs, and what it holds until it has ended.
 pub(super) struct Running {
@@ -36,6 +44,7 @@ pub(super) struct Running {
     who: Option<flap::Who>,
     begun: Timestamp,
     pub(super) connection: Connection,
+    #[cfg(feature = "upstream")]
     _load: Option<Load>,
     _slot: Option<ConnectionSlot>,
 }
@@ -53,10 +62,14 @@ impl Incoming {
         };
         let (transport, leftover) = transport(upgraded);
         match entry {
-            Entry::Permit(permit) => self.attach(transport, leftover, permit, None).await,
+            Entry::Permit(permit) => {
+                let application = FarEnd::Application;
+                self.attach(transport, leftover, permit, application).await
+            }
+            #[cfg(feature = "upstream")]
             Entry::Through(permit, upstream) => {
-                self.attach(transport, leftover, permit, Some(*upstream))
-                    .await
+                let backend = FarEnd::Backend(upstream);
+                self.attach(transport, leftover, permit, backend).await
             }
             Entry::Denied(denied) => {
                 let (code, reason) = close::refusal(denied.why);
@@ -69,7 +82,9 @@ impl Incoming {
                 let (socket, permit) = self.queue(socket, ticket).await?;
                 // Between two frames, so nothing but what the socket itself holds is lost.
                 let transport = socket.into_inner();
-                self.attach(transport, Bytes::new(), permit, None).await
+                let application = FarEnd::Application;
+                self.attach(transport, Bytes::new(), permit, application)
+                    .await
             }
         }
     }
@@ -79,7 +94,7 @@ impl Incoming {
         transport: Transport,
         leftover: Bytes,
         permit: Permit,
-        upstream: Option<UpstreamConnection>,
+        far_end: FarEnd,
     ) -> Option<Running> {
         let session = &self.route.session;
         let port = Port::new(
@@ -92,28 +107,28 @@ impl Incoming {
         if let Some(slot) = &self.slot {
             port.leaves(slot.place());
         }
-        let in_flight = upstream.as_ref().and_then(UpstreamConnection::in_flight);
+        let in_flight = match &far_end {
+            FarEnd::Application => None,
+            #[cfg(feature = "upstream")]
+            FarEnd::Backend(upstream) => upstream.in_flight(),
+        };
         match self.attach_somewhere(permit, &port, in_flight).await {
             Ok(attachment) => {
                 let session = session.clone();
                 let begun = session.clock.now();
-                let client = (transport, leftover);
-                let (connection, load): (Connection, _) = match upstream {
-                    None => {
-                        let (transport, leftover) = client;
+                #[cfg(feature = "upstream")]
+                let mut load = None;
+                let connection = match far_end {
+                    FarEnd::Application => {
                         let run = connection::run(session, transport, leftover, attachment);
-                        (self.until_expiry(port, run), None)
+                        self.until_expiry(port, run)
                     }
-                    Some(upstream) => {
-                        let agreed = upstream.agreed();
-                        let (mut relayed, mut load) = upstream.into_relayed();
-                        if let (Some(headers), Some(request_digest)) = (agreed, self.kept_for()) {
-                            let manager = attachment.manager().clone();
-                            relayed.keeper =
-                                Some(self.keeper(manager, headers, load.take(), request_digest));
-                        }
-                        let run = connection::relay(session, client, relayed, attachment);
-                        (self.until_expiry(port, run), load)
+                    #[cfg(feature = "upstream")]
+                    FarEnd::Backend(upstream) => {
+                        let client = (transport, leftover);
+                        let relayed = self.relayed(port, client, *upstream, attachment);
+                        load = relayed.1;
+                        relayed.0
                     }
                 };
                 Some(Running {
@@ -121,12 +136,14 @@ impl Incoming {
                     who: self.from.map(|from| flap::Who::new(&self.identity, from)),
                     begun,
                     connection,
+                    #[cfg(feature = "upstream")]
                     _load: load,
                     _slot: self.slot,
                 })
             }
             Err((code, reason)) => {
-                if let Some(upstream) = upstream {
+                #[cfg(feature = "upstream")]
+                if let FarEnd::Backend(upstream) = far_end {
                     upstream.dismiss(session.config.close_deadline).await;
                 }
                 let socket = self.socket(transport, leftover).await;
@@ -169,7 +186,7 @@ impl Incoming {
     }
 
     /// A connection that is asked to close when what proves who it is has expired.
-    fn until_expiry(
+    pub(super) fn until_expiry(
         &self,
         port: Arc<Port>,
         run: impl Future<Output = EndReport> + Send + 'static,

@@ -61,13 +61,16 @@ pub enum Cap {
     /// The same of one address.
     RatePerAddress,
     /// Requests a second that are no upgrade, of all.
+    #[cfg(feature = "upstream")]
     HttpRate,
     /// The same of one address.
+    #[cfg(feature = "upstream")]
     HttpRatePerAddress,
 }
 
 impl Cap {
     /// The same of requests that are no upgrade.
+    #[cfg(feature = "upstream")]
     pub(super) const fn of_http(self) -> Self {
         match self {
             Self::RatePerAddress => Self::HttpRatePerAddress,
@@ -84,7 +87,9 @@ impl Cap {
             Self::HalfOpenTime => "half-open-time",
             Self::Rate => "rate",
             Self::RatePerAddress => "rate-per-address",
+            #[cfg(feature = "upstream")]
             Self::HttpRate => "http-rate",
+            #[cfg(feature = "upstream")]
             Self::HttpRatePerAddress => "http-rate-per-address",
         }
     }

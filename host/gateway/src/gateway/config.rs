@@ -1,15 +1,22 @@
 //! Settings of the room.
 
 use std::net::IpAddr;
+#[cfg(all(feature = "upstream", feature = "tls"))]
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "upstream")]
 use axum::http::StatusCode;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+#[cfg(feature = "upstream")]
+use super::http;
 use super::origin::{AllowedOrigin, MissingOrigin};
+#[cfg(feature = "tls")]
+use super::tls;
+#[cfg(feature = "upstream")]
 use super::upstream::{Balance, Upstream, UpstreamHost};
-use super::{caps, flap, http, route, tls};
+use super::{caps, flap, route};
 
 /// How a refusal reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +29,7 @@ pub enum RefusalStyle {
 }
 
 /// What `/readyz` says while every backend is away.
+#[cfg(feature = "upstream")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutBackend {
     /// 503: a balancer sends clients elsewhere.
@@ -56,41 +64,55 @@ pub struct Config {
     /// Trusted proxies begin every connection with a PROXY header, version 2. No.
     pub proxy_protocol: bool,
     /// The certificate of the public listener. Default: none, so TLS is off.
+    #[cfg(feature = "tls")]
     pub tls: tls::Config,
     /// Which handshakes are accepted.
     pub caps: caps::Config,
     /// Who comes and goes too often.
     pub flap: flap::Config,
     /// The backends that connections are handed on to; none for the built-in application.
+    #[cfg(feature = "upstream")]
     pub upstream: Vec<Upstream>,
     /// Routes with backends and settings of their own. None.
+    #[cfg(feature = "upstream")]
     pub routes: Vec<route::Config>,
     /// Requests that are no upgrade.
+    #[cfg(feature = "upstream")]
     pub http: http::Config,
     /// Which host they are asked for. The client's.
+    #[cfg(feature = "upstream")]
     pub upstream_host: UpstreamHost,
     /// How long a backend's connection is kept for a client that was lost; zero for not at all. 0.
+    #[cfg(feature = "upstream")]
     pub upstream_grace: Duration,
     /// What it may say meanwhile, bytes, before it is given up. 64 KiB.
+    #[cfg(feature = "upstream")]
     pub upstream_held_bytes_max: usize,
     /// Which of several backends gets a connection. The one with the fewest.
+    #[cfg(feature = "upstream")]
     pub upstream_balance: Balance,
     /// Between two looks whether backends that could not be reached can be now; zero to learn it from
     /// clients only. 5 s.
+    #[cfg(feature = "upstream")]
     pub upstream_check: Duration,
     /// Certificate authorities of backends, PEM; none for those of the system.
+    #[cfg(all(feature = "upstream", feature = "tls"))]
     pub upstream_authorities: Option<PathBuf>,
     /// How long backends have to take a connection and to answer its upgrade, all that are tried for one
     /// client together. 5 s.
+    #[cfg(feature = "upstream")]
     pub upstream_timeout: Duration,
     /// Attempts beside another one that has not answered in its share of the time, of all clients at once. Each
     /// has a descriptor. Beyond it the one that has not answered is given up before the next backend is asked.
     /// 256.
+    #[cfg(feature = "upstream")]
     pub upstream_hedges_max: usize,
     /// Answers to an upgrade that say that a backend is sick: it is left alone for a while, and the next
     /// one is asked. 502, 503, 504.
+    #[cfg(feature = "upstream")]
     pub upstream_unhealthy_statuses: Vec<StatusCode>,
     /// What `/readyz` says while every backend is away. 503.
+    #[cfg(feature = "upstream")]
     pub readyz_without_backend: WithoutBackend,
     /// How long `/readyz` answers 503 before the first client is asked to go when the server stops,
     /// if there are connections. New clients are let in meanwhile. 1 s.
@@ -114,26 +136,40 @@ impl Default for Config {
             origin_missing: MissingOrigin::RefuseWithCookie,
             trusted_proxies: loopback(),
             proxy_protocol: false,
+            #[cfg(feature = "tls")]
             tls: tls::Config::default(),
             caps: caps::Config::default(),
             flap: flap::Config::default(),
+            #[cfg(feature = "upstream")]
             upstream: Vec::new(),
+            #[cfg(feature = "upstream")]
             routes: Vec::new(),
+            #[cfg(feature = "upstream")]
             http: http::Config::default(),
+            #[cfg(feature = "upstream")]
             upstream_host: UpstreamHost::Client,
+            #[cfg(feature = "upstream")]
             upstream_grace: Duration::ZERO,
+            #[cfg(feature = "upstream")]
             upstream_held_bytes_max: 64 * 1_024,
+            #[cfg(feature = "upstream")]
             upstream_balance: Balance::LeastConnections,
+            #[cfg(feature = "upstream")]
             upstream_check: Duration::from_secs(5),
+            #[cfg(all(feature = "upstream", feature = "tls"))]
             upstream_authorities: None,
+            #[cfg(feature = "upstream")]
             upstream_timeout: Duration::from_secs(5),
+            #[cfg(feature = "upstream")]
             upstream_hedges_max: 256,
             drain_readyz: Duration::from_secs(1),
+            #[cfg(feature = "upstream")]
             upstream_unhealthy_statuses: vec![
                 StatusCode::BAD_GATEWAY,
                 StatusCode::SERVICE_UNAVAILABLE,
                 StatusCode::GATEWAY_TIMEOUT,
             ],
+            #[cfg(feature = "upstream")]
             readyz_without_backend: WithoutBackend::Fail,
             drain_spread: Duration::from_secs(5),
             drain: Duration::from_secs(10),

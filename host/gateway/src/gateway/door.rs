@@ -1,31 +1,52 @@
 //! What strangers meet first on the public listener: caps, proxies' words, TLS.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
 
 use super::Gateway;
 use super::caps::{Cap, HalfOpen};
 use super::config::Config;
 use super::peer::ClientNetwork;
+#[cfg(feature = "tls")]
 use super::tls;
 use crate::admission::Admission;
+#[cfg(feature = "tls")]
+use crate::connection::Plain;
+use crate::connection::Transport;
 use crate::observe::metrics::Label;
 use wastegate_core::types::Timestamp;
 
 /// The public listener's door.
 pub struct Door {
     gateway: Arc<Gateway>,
-    tls: Option<Arc<tls::Acceptor>>,
+    wire: Wire,
+}
+
+/// What is spoken below HTTP.
+enum Wire {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls(Arc<tls::Acceptor>),
 }
 
 impl Door {
-    /// Of a gateway, with TLS if there is a certificate.
+    /// Of a gateway whose clients speak plain text.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, tls: Option<Arc<tls::Acceptor>>) -> Arc<Self> {
-        Arc::new(Self { gateway, tls })
+    pub fn plain(gateway: Arc<Gateway>) -> Arc<Self> {
+        let wire = Wire::Plain;
+        Arc::new(Self { gateway, wire })
+    }
+
+    /// Of a gateway whose clients speak TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn encrypted(gateway: Arc<Gateway>, tls: Arc<tls::Acceptor>) -> Arc<Self> {
+        let wire = Wire::Tls(tls);
+        Arc::new(Self { gateway, wire })
     }
 
     /// The gateway's settings, as they are for a connection that begins now.
@@ -35,7 +56,7 @@ impl Door {
 
     /// Whether bytes that are not encrypted would be noise.
     pub(super) const fn encrypts(&self) -> bool {
-        self.tls.is_some()
+        !matches!(self.wire, Wire::Plain)
     }
 
     /// Counts a connection from an address; an error if it is one too many.
@@ -68,7 +89,12 @@ impl Door {
 
     /// How long a connection may rest between two requests.
     pub(super) fn rest(&self) -> Duration {
-        self.config().http.rest
+        #[cfg(feature = "upstream")]
+        let rest = self.config().http.rest;
+        // Without backends each answer but that to an upgrade closes it.
+        #[cfg(not(feature = "upstream"))]
+        let rest = self.config().header_timeout;
+        rest
     }
 
     /// Whether peers at this address announce the client that they speak for (PROXY protocol).
@@ -82,7 +108,15 @@ impl Door {
         &self.gateway.admission
     }
 
-    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
-        self.tls.as_ref().map(|tls| tls.acceptor())
+    /// What HTTP is spoken over on a socket, once it is there.
+    pub(super) async fn open(&self, stream: TcpStream) -> io::Result<Transport> {
+        match &self.wire {
+            Wire::Plain => Ok(stream.into()),
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => {
+                let accepted = tls.acceptor().accept(Plain::from(stream)).await?;
+                Ok(Transport::Tls(Box::new(accepted.into())))
+            }
+        }
     }
 }

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::header::{HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Version};
 use axum::response::Response;
 
 use super::caps::Cap;
-use super::handshake::{BadHandshake, has_host, has_token};
-use super::http::{self, Style};
+#[cfg(feature = "upstream")]
+use super::http;
 use super::passage::OnPassage;
+use super::peer::ClientNetwork;
+use super::route::Route;
 use super::upgrade::Opening;
 use super::{Gateway, Rules, peer, refuse};
 use crate::observe::metrics::Label;
@@ -23,34 +23,19 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let (mut parts, body) = request.into_parts();
     peer::find(&mut parts, &rules.config.trusted_proxies);
     let route = rules.routes.find(&parts).cloned();
-    let is_handed_on = rules.config.http.style == Style::Pass && !wants_upgrade(&parts.headers);
-    let upstreams = route.as_ref().and_then(|route| route.upstreams.clone());
-    let upstreams = upstreams.filter(|_| is_handed_on);
-    if let Err(cap) = charge(&gateway, &rules, &parts, upstreams.is_some()) {
-        return refuse::too_fast(cap);
+    #[cfg(feature = "upstream")]
+    if let Some(route) = &route
+        && let Some(upstreams) = http::wanted(&rules, route, &parts)
+    {
+        let upstreams = upstreams.clone();
+        return http::answer(gateway, rules, route, &upstreams, (parts, body)).await;
     }
-    let Some(route) = route else {
-        gateway.metrics.unrouted.inc();
-        return refuse::nowhere(rules.routes.all().map(|route| route.name()));
+    let answered = match open_route(gateway, rules, route, parts) {
+        Ok(opening) => opening.answer().await,
+        Err(refusal) => *refusal,
     };
-    let Some(upstreams) = upstreams else {
-        return match Opening::check(gateway, rules, route, parts) {
-            Ok(opening) => opening.answer().await,
-            Err(refusal) => *refusal,
-        };
-    };
-    // HTTP/1.0 has hosts only by custom: there may be none, but not two.
-    let may_lack = parts.version == Version::HTTP_10 && !parts.headers.contains_key(HOST);
-    if !may_lack && !has_host(&parts) {
-        gateway.metrics.handshakes_bad.inc();
-        let must = "occur once, as a host and perhaps a port";
-        return refuse::bad_handshake(&BadHandshake::Header { name: HOST, must });
-    }
-    if let Err(error) = route.identify.takes(&parts) {
-        gateway.metrics.unidentified.inc();
-        return refuse::unidentified(&error);
-    }
-    http::pass(gateway, rules, &route, &upstreams, (parts, body)).await
+    drop(body);
+    answered
 }
 
 /// Opens an upgrade of an application that embeds us and has chosen the path by itself: it is charged to
@@ -58,12 +43,21 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
 pub(super) fn open(gateway: Arc<Gateway>, mut parts: Parts) -> Result<Opening, Box<Response>> {
     let rules = gateway.rules.load_full();
     peer::find(&mut parts, &rules.config.trusted_proxies);
-    if let Err(cap) = charge(&gateway, &rules, &parts, false) {
+    let route = rules.routes.find(&parts);
+    let route = route.or_else(|| rules.routes.application()).cloned();
+    open_route(gateway, rules, route, parts)
+}
+
+fn open_route(
+    gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    route: Option<Arc<Route>>,
+    parts: Parts,
+) -> Result<Opening, Box<Response>> {
+    if let Err(cap) = charge(&gateway, &rules, &parts) {
         return Err(Box::new(refuse::too_fast(cap)));
     }
-    let route = rules.routes.find(&parts);
-    let usual = rules.routes.usual().filter(|_| !rules.config.hands_on());
-    let Some(route) = route.or(usual).cloned() else {
+    let Some(route) = route else {
         gateway.metrics.unrouted.inc();
         let places = rules.routes.all().map(|route| route.name());
         return Err(Box::new(refuse::nowhere(places)));
@@ -71,36 +65,26 @@ pub(super) fn open(gateway: Arc<Gateway>, mut parts: Parts) -> Result<Opening, B
     Opening::check(gateway, rules, route, parts)
 }
 
-/// Charges a request to its client, wherever it stands behind trusted proxies, unless the door has charged
-/// it together with its connection. Those that are handed on have rates of their own.
-fn charge(gateway: &Gateway, rules: &Rules, parts: &Parts, is_plain: bool) -> Result<(), Cap> {
-    let config = &rules.config;
-    let is_proxy = peer::client(parts).is_some_and(|client| config.is_trusted(client));
-    let origin = peer::origin(parts).filter(|_| !is_proxy);
-    let now = gateway.session.clock.now();
-    let charged = if is_plain {
-        let charged = gateway.http_caps.charge(origin, &config.http.rates(), now);
-        charged.map_err(Cap::of_http)
-    } else {
-        let passage = parts.extensions.get::<OnPassage>();
-        if passage.is_some_and(|OnPassage(passage)| passage.is_paid()) {
-            return Ok(());
-        }
-        gateway.caps.charge(origin, &config.caps, now)
-    };
-    charged.inspect_err(|cap| {
-        gateway
-            .metrics
-            .turned_away
-            .get_or_create(&Label(*cap))
-            .inc();
-    })
+/// Charges an upgrade to its client, wherever it stands behind trusted proxies, unless the door has charged
+/// it together with its connection.
+fn charge(gateway: &Gateway, rules: &Rules, parts: &Parts) -> Result<(), Cap> {
+    let passage = parts.extensions.get::<OnPassage>();
+    if passage.is_some_and(|OnPassage(passage)| passage.is_paid()) {
+        return Ok(());
+    }
+    let (origin, now) = (charged(rules, parts), gateway.session.clock.now());
+    let charged = gateway.caps.charge(origin, &rules.config.caps, now);
+    charged.inspect_err(|cap| turned_away(gateway, *cap))
 }
 
-/// Whether a request is meant to be the opening of a WebSocket, well made or not: then it is ours to
-/// check, and no backend gets to see a broken one.
-fn wants_upgrade(headers: &HeaderMap) -> bool {
-    has_token(headers, &UPGRADE, "websocket")
-        || headers.contains_key(SEC_WEBSOCKET_KEY)
-        || headers.contains_key(SEC_WEBSOCKET_VERSION)
+/// To whom a request is charged: to nobody if a proxy sends it and does not say for whom.
+pub(super) fn charged(rules: &Rules, parts: &Parts) -> Option<ClientNetwork> {
+    let is_proxy = peer::client(parts).is_some_and(|client| rules.config.is_trusted(client));
+    peer::origin(parts).filter(|_| !is_proxy)
+}
+
+/// Counts a request that is over a cap.
+pub(super) fn turned_away(gateway: &Gateway, cap: Cap) {
+    let metrics = &gateway.metrics;
+    metrics.turned_away.get_or_create(&Label(cap)).inc();
 }

@@ -69,6 +69,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// An address as a node of `Forwarded`: one of IPv6 has brackets, and therefore quotes.
+#[cfg(any(feature = "upstream", test))]
 pub(super) fn node(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),

@@ -27,7 +27,7 @@ use super::peer::Said;
 use super::places::{ConnectionSlot, Places};
 use super::refuse;
 use super::resting::Resting;
-use crate::connection::{Plain, Transport};
+use crate::connection::Transport;
 use crate::observe::Throttle;
 use crate::tasks::Tasks;
 use wastegate_core::types::Clock;
@@ -279,14 +279,7 @@ impl ListenerContext {
                 }
             }
         }
-        let transport = match door.acceptor() {
-            None => stream.into(),
-            Some(acceptor) => {
-                let accepted = acceptor.accept(Plain::from(stream));
-                let accepted = tokio::time::timeout(within, accepted).await??;
-                Transport::Tls(Box::new(accepted.into()))
-            }
-        };
+        let transport = tokio::time::timeout(within, door.open(stream)).await??;
         let passage = Passage::new(slot, half_open);
         let left = door.half_open_left(begun);
         let overdue = passage.overdue(left);

@@ -16,6 +16,7 @@ pub(super) fn items(
 }
 
 /// The items that are text. One that is not cannot be a name that is looked for.
+#[cfg(any(feature = "jwt", feature = "hook", feature = "upstream", test))]
 pub(super) fn texts(
     headers: &HeaderMap,
     name: impl AsHeaderName,

@@ -25,12 +25,46 @@ pub struct Metrics {
     pub(super) turned_away: Family<Label<Cap>, Counter>,
     pub(super) flapping: Counter,
     pub(super) upgrades_failed: Counter,
-    pub(super) upstream_failed: Counter,
     pub(super) unrouted: Counter,
+    #[cfg(feature = "upstream")]
+    pub(super) backends: BackendMetrics,
+    pub(super) closed: Family<Label<CloseReason>, Counter>,
+}
+
+/// What came of handing on.
+#[cfg(feature = "upstream")]
+#[derive(Debug, Clone, Default)]
+pub(super) struct BackendMetrics {
+    pub(super) upstream_failed: Counter,
     pub(super) requests: Counter,
     pub(super) requests_failed: Counter,
     pub(super) requests_refused: Counter,
-    pub(super) closed: Family<Label<CloseReason>, Counter>,
+}
+
+#[cfg(feature = "upstream")]
+impl BackendMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "upstream_failed",
+            "Clients that were let in and that the upstream did not take",
+            self.upstream_failed.clone(),
+        );
+        registry.register(
+            "requests",
+            "Requests that are no upgrade and were handed on",
+            self.requests.clone(),
+        );
+        registry.register(
+            "requests_failed",
+            "Requests that were handed on and had no answer of a backend",
+            self.requests_failed.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests that were not handed on because too many were under way",
+            self.requests_refused.clone(),
+        );
+    }
 }
 
 impl Metrics {
@@ -67,30 +101,12 @@ impl Metrics {
             self.upgrades_failed.clone(),
         );
         registry.register(
-            "upstream_failed",
-            "Clients that were let in and that the upstream did not take",
-            self.upstream_failed.clone(),
-        );
-        registry.register(
             "unrouted",
             "Requests that no route takes",
             self.unrouted.clone(),
         );
-        registry.register(
-            "requests",
-            "Requests that are no upgrade and were handed on",
-            self.requests.clone(),
-        );
-        registry.register(
-            "requests_failed",
-            "Requests that were handed on and had no answer of a backend",
-            self.requests_failed.clone(),
-        );
-        registry.register(
-            "requests_refused",
-            "Requests that were not handed on because too many were under way",
-            self.requests_refused.clone(),
-        );
+        #[cfg(feature = "upstream")]
+        self.backends.register(registry);
         registry.register(
             "closed",
             "Connections that ended, by reason",

@@ -12,16 +12,21 @@ pub mod caps;
 pub mod close;
 pub mod flap;
 pub mod handshake;
+#[cfg(feature = "upstream")]
 pub mod http;
 pub mod identity;
 pub mod notice;
 pub mod origin;
 pub mod route;
+#[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "upstream")]
 pub mod upstream;
 
 mod attach;
 pub mod authority;
+#[cfg(feature = "upstream")]
+mod backends;
 mod config;
 mod door;
 mod extract;
@@ -31,18 +36,24 @@ mod hop;
 mod listener;
 mod lists;
 mod metrics;
+#[cfg(feature = "upstream")]
 mod parking;
 mod passage;
 mod peer;
 mod places;
+mod proxy_headers;
 mod refuse;
 mod refused;
+#[cfg(feature = "upstream")]
 mod request_digest;
 mod resting;
+#[cfg(feature = "upstream")]
 mod resume;
 mod service;
 mod site;
 mod spare;
+#[cfg(feature = "upstream")]
+mod through;
 mod upgrade;
 mod waiting;
 
@@ -54,19 +65,21 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
+#[cfg(feature = "upstream")]
+use self::backends::Backends;
 use self::caps::Caps;
 use self::flap::Flapping;
-use self::http::{Client, Requests};
-use self::parking::Parking;
+#[cfg(feature = "upstream")]
+use self::http::Client;
 use self::refused::Refusals;
 use self::route::Routes;
-use self::tls::TlsError;
-use self::upstream::{Members, Upstreams};
 use crate::admission::Admission;
 use crate::connection::ConnectionContext;
 use crate::tasks::Tasks;
 
-pub use config::{Config, RefusalStyle, WithoutBackend};
+#[cfg(feature = "upstream")]
+pub use config::WithoutBackend;
+pub use config::{Config, RefusalStyle};
 pub use door::Door;
 pub use extract::{Upgrade, UpgradeRefusal};
 pub use identity::{
@@ -80,9 +93,6 @@ pub use service::GatewayService;
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";
 
-/// Between two looks whether backends are back, at the least.
-const UPSTREAM_CHECK_MIN: Duration = Duration::from_secs(1);
-
 /// Everything an upgrade needs.
 pub struct Gateway {
     admission: Arc<Admission>,
@@ -90,17 +100,10 @@ pub struct Gateway {
     /// What may be replaced while it runs; each request sees one of them from beginning to end.
     rules: ArcSwap<Rules>,
     caps: Arc<Caps>,
-    /// How fast requests come that are no upgrade.
-    http_caps: Arc<Caps>,
     flapping: Flapping,
-    parking: Arc<Parking>,
-    /// Requests under way that are no upgrade.
-    requests: Arc<Requests>,
-    /// Connections that bring them.
-    plain: Arc<Requests>,
+    #[cfg(feature = "upstream")]
+    backends: Backends,
     refusals: Refusals,
-    /// All backends that there are connections of, also those that the settings do not name any more.
-    members: Members,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -112,6 +115,7 @@ pub(crate) struct Rules {
     expiry_grace: Duration,
     routes: Routes,
     /// Hands requests on that are no upgrade; none where nothing is handed on.
+    #[cfg(feature = "upstream")]
     http: Option<Client>,
 }
 
@@ -131,6 +135,16 @@ pub struct GatewayParts {
     pub tasks: Tasks,
 }
 
+/// Why settings can be used by no gateway. Empty where the program has no feature that can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// Backends want TLS, and their authorities cannot be used.
+    #[cfg(feature = "tls")]
+    #[error("TLS cannot be spoken")]
+    Tls(#[from] tls::TlsError),
+}
+
 impl Gateway {
     /// Tells how many lines about refused clients were left out of floods that are over. Called once a
     /// second by the server's main loop.
@@ -141,8 +155,8 @@ impl Gateway {
     /// A gateway in front of an admission.
     ///
     /// # Errors
-    /// [`TlsError`] when backends want TLS and their authorities cannot be used.
-    pub fn new(parts: GatewayParts) -> Result<Arc<Self>, TlsError> {
+    /// [`GatewayError`] when backends want TLS and their authorities cannot be used.
+    pub fn new(parts: GatewayParts) -> Result<Arc<Self>, GatewayError> {
         let GatewayParts {
             admission,
             identify,
@@ -151,33 +165,29 @@ impl Gateway {
             config,
             tasks,
         } = parts;
-        let members = Members::new(config.upstream_hedges_max);
-        let rules = Rules::of(config, &identify, expiry_grace, &session, &members)?;
-        let caps = Caps::new(&rules.config.caps, session.clock.now());
-        let http_caps = Caps::new(&rules.config.http.rates(), session.clock.now());
+        let caps = Caps::new(&config.caps, session.clock.now());
+        #[cfg(feature = "upstream")]
+        let backends = Backends::new(&config, session.clock.now());
+        let rules = Rules::of(
+            config,
+            &identify,
+            expiry_grace,
+            &session,
+            #[cfg(feature = "upstream")]
+            &backends.members,
+        )?;
         Ok(Arc::new(Self {
             admission,
             session,
             rules: ArcSwap::from_pointee(rules),
             caps,
-            http_caps,
             flapping: Flapping::default(),
-            parking: Arc::default(),
-            requests: Arc::default(),
-            plain: Arc::default(),
+            #[cfg(feature = "upstream")]
+            backends,
             refusals: Refusals::default(),
-            members,
             tasks,
             metrics: Metrics::default(),
         }))
-    }
-
-    /// Whether a gateway could be made by these settings.
-    ///
-    /// # Errors
-    /// [`TlsError`] when backends want TLS and their authorities cannot be used.
-    pub fn check(config: &Config) -> Result<(), TlsError> {
-        Client::of(config).map(drop)
     }
 
     /// Answers requests by other settings from now on; connections that are there stay as they are.
@@ -185,74 +195,23 @@ impl Gateway {
     /// there may be, and how long a manager waits for its client (`upstream_grace`).
     ///
     /// # Errors
-    /// [`TlsError`] when backends want TLS and their authorities cannot be used; nothing changed.
+    /// [`GatewayError`] when backends want TLS and their authorities cannot be used; nothing changed.
     pub fn replace(
         &self,
         config: Config,
         identify: &Identifiers,
         expiry_grace: Duration,
-    ) -> Result<(), TlsError> {
-        let rules = Rules::of(config, identify, expiry_grace, &self.session, &self.members)?;
+    ) -> Result<(), GatewayError> {
+        let rules = Rules::of(
+            config,
+            identify,
+            expiry_grace,
+            &self.session,
+            #[cfg(feature = "upstream")]
+            &self.backends.members,
+        )?;
         self.rules.store(Arc::new(rules));
         Ok(())
-    }
-
-    /// Looks whether backends that are away are back, over and over.
-    pub async fn watch_upstreams(self: Arc<Self>) {
-        loop {
-            let config = self.config();
-            self.look_at_upstreams(false, config.upstream_timeout).await;
-            tokio::time::sleep(config.upstream_check.max(UPSTREAM_CHECK_MIN)).await;
-        }
-    }
-
-    /// Looks once whether backends that could not be reached can be, the `first` time also those that no
-    /// client was sent to yet; within `timeout`, and not at all where the settings leave that to clients.
-    pub async fn look_at_upstreams(&self, first: bool, timeout: Duration) {
-        let rules = self.rules.load_full();
-        let timeout = timeout.min(rules.config.upstream_timeout);
-        let checks = !rules.config.upstream_check.is_zero();
-        let looks = rules.upstreams().filter(|_| checks);
-        let looks = looks.map(|upstreams| upstreams.look(first, timeout, &self.session.clock));
-        futures_util::future::join_all(looks).await;
-    }
-
-    /// Whether there is a backend, of any route, that is not known to be away; also where there are none at all,
-    /// because the built-in application answers.
-    #[must_use]
-    pub fn has_backend(&self) -> bool {
-        let rules = self.rules.load();
-        let now = self.session.clock.now();
-        let mut upstreams = rules.upstreams();
-        !rules.config.hands_on() || upstreams.any(|upstreams| upstreams.is_there(now))
-    }
-
-    /// The backends, as they are, each once.
-    #[must_use]
-    pub fn upstreams(&self) -> Vec<upstream::BackendView> {
-        let mut views: Vec<upstream::BackendView> = Vec::new();
-        for (_, view) in self.routed_upstreams() {
-            if views.iter().all(|known| known.url != view.url) {
-                views.push(view);
-            }
-        }
-        views
-    }
-
-    /// The backends of each route, as they are, with where the route listens.
-    #[must_use]
-    pub fn routed_upstreams(&self) -> Vec<(String, upstream::BackendView)> {
-        let rules = self.rules.load();
-        let now = self.session.clock.now();
-        let views = |route: &Arc<route::Route>| {
-            let views = route.upstreams.as_ref().map(|it| it.view(now));
-            let name = route.name().to_owned();
-            let views = views.into_iter().flatten();
-            views
-                .map(move |view| (name.clone(), view))
-                .collect::<Vec<_>>()
-        };
-        rules.routes.all().flat_map(views).collect()
     }
 
     /// Answers one upgrade request for the client that [`Builder::identify`](crate::embed::Builder::identify)
@@ -315,25 +274,17 @@ impl Rules {
         identify: &Identifiers,
         expiry_grace: Duration,
         session: &Arc<ConnectionContext>,
-        members: &Members,
-    ) -> Result<Self, TlsError> {
-        let now = session.clock.now();
-        let routes = Routes::of(&config, identify, session, |config| {
-            Upstreams::of(config, members, now)
-        })?;
-        let http = config.hands_on().then(|| Client::of(&config)).transpose()?;
+        #[cfg(feature = "upstream")] members: &upstream::Members,
+    ) -> Result<Self, GatewayError> {
         Ok(Self {
+            #[cfg(not(feature = "upstream"))]
+            routes: Routes::of(&config, identify, session),
+            #[cfg(feature = "upstream")]
+            routes: Routes::of(&config, identify, session, members)?,
+            #[cfg(feature = "upstream")]
+            http: config.hands_on().then(|| Client::of(&config)).transpose()?,
             config: Arc::new(config),
             expiry_grace,
-            routes,
-            http,
         })
-    }
-
-    /// The backends of each route that has some.
-    fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstreams>> {
-        self.routes
-            .all()
-            .filter_map(|route| route.upstreams.as_ref())
     }
 }

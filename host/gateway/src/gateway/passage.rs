@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::caps::HalfOpen;
+#[cfg(feature = "upstream")]
 use super::http::{Full, Place};
 use super::places::ConnectionSlot;
 
@@ -26,8 +27,7 @@ use super::places::ConnectionSlot;
 pub(super) struct Passage {
     // Locks, because requests and the connection look at it from different tasks; each held for an exchange.
     half_open: Mutex<Option<HalfOpen>>,
-    /// That its requests are handed on.
-    plain: Mutex<Option<Place>>,
+    kind: Mutex<Kind>,
     /// The door counted it by the address of its client, and its first request with it.
     is_charged: AtomicBool,
     /// It is no stranger's any more. Looked at when its time is over: to wake its task for it costs more.
@@ -35,6 +35,19 @@ pub(super) struct Passage {
     /// By which it is ended at once, whatever it is in the middle of.
     cut: CancellationToken,
     slot: ConnectionSlot,
+}
+
+/// What a connection is counted among.
+#[derive(Debug)]
+enum Kind {
+    /// WebSockets, which it may become.
+    WebSocket,
+    /// Connections whose requests are handed on.
+    #[cfg(feature = "upstream")]
+    Plain {
+        /// Counted until it is dropped.
+        _place: Place,
+    },
 }
 
 /// A request's own share of it.
@@ -47,7 +60,7 @@ impl Passage {
         let is_charged = half_open.as_ref().is_some_and(HalfOpen::is_of_one);
         Arc::new(Self {
             half_open: Mutex::new(half_open),
-            plain: Mutex::new(None),
+            kind: Mutex::new(Kind::WebSocket),
             is_charged: AtomicBool::new(is_charged),
             is_settled: AtomicBool::new(false),
             cut: CancellationToken::new(),
@@ -73,20 +86,21 @@ impl Passage {
 
     /// Whether its requests are handed on.
     pub(super) fn is_plain(&self) -> bool {
-        self.plain.lock().is_some()
+        !matches!(*self.kind.lock(), Kind::WebSocket)
     }
 
     /// Makes it a connection whose requests are handed on, if it is none yet.
+    #[cfg(feature = "upstream")]
     pub(super) fn carry(&self, take: impl FnOnce() -> Result<Place, Full>) -> Result<(), Full> {
-        let mut plain = self.plain.lock();
-        if plain.is_none() {
+        let mut kind = self.kind.lock();
+        if matches!(*kind, Kind::WebSocket) {
             let place = take()?;
             if !self.slot.step_aside() {
                 return Err(Full::All);
             }
-            *plain = Some(place);
+            *kind = Kind::Plain { _place: place };
         }
-        drop(plain);
+        drop(kind);
         self.settle();
         Ok(())
     }
@@ -94,12 +108,12 @@ impl Passage {
     /// Its place among the node's connections, for a WebSocket. None if it gave its own up and there is no
     /// other.
     pub(super) fn slot(&self) -> Option<ConnectionSlot> {
-        let mut plain = self.plain.lock();
-        if plain.is_some() {
+        let mut kind = self.kind.lock();
+        if !matches!(*kind, Kind::WebSocket) {
             if !self.slot.step_back() {
                 return None;
             }
-            *plain = None;
+            *kind = Kind::WebSocket;
         }
         Some(self.slot.clone())
     }

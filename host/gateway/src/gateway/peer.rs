@@ -24,6 +24,7 @@ pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarde
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     /// The other end of the socket, or the client that a PROXY header names.
+    #[cfg(feature = "upstream")]
     pub(super) nearest: IpAddr,
     /// The nearest peer is trusted, so its forwarding headers count.
     pub(super) is_trusted: bool,
@@ -97,6 +98,7 @@ pub(super) fn find(parts: &mut Parts, proxies: &[IpNet]) {
     };
     let nearest = nearest.to_canonical();
     let mut way = Way {
+        #[cfg(feature = "upstream")]
         nearest,
         is_trusted: is_proxy(nearest),
         is_proxied: said.is_some(),

@@ -29,6 +29,7 @@ pub struct Places {
     /// For sockets that are refused, or that gave their place up and are not closed yet.
     leaving: Arc<Semaphore>,
     /// For connections whose requests are handed on, which are no WebSockets.
+    #[cfg(feature = "upstream")]
     plain: Arc<Semaphore>,
     /// Sockets that wait for a place now.
     waiting: AtomicU32,
@@ -71,23 +72,31 @@ impl Places {
     /// So many places, and so many sockets beside them: half of them may wait, half may be about to go.
     #[must_use]
     pub fn new(count: usize, beside: usize) -> Arc<Self> {
-        Self::with_plain(count, beside, 0)
+        Arc::new(Self::of(count, beside))
     }
 
     /// The same, and so many for connections whose requests are handed on.
+    #[cfg(feature = "upstream")]
     #[must_use]
     pub fn with_plain(count: usize, beside: usize, plain: usize) -> Arc<Self> {
-        let bounded = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Arc::new(Self {
+            plain: bounded(plain),
+            ..Self::of(count, beside)
+        })
+    }
+
+    fn of(count: usize, beside: usize) -> Self {
+        Self {
             free: bounded(count),
             room: bounded(beside / 2),
             leaving: bounded(beside.div_ceil(2)),
-            plain: bounded(plain),
+            #[cfg(feature = "upstream")]
+            plain: bounded(0),
             waiting: AtomicU32::new(0),
             needed: Notify::new(),
             count,
             spare: Mutex::new(Some(Spare::new())),
-        })
+        }
     }
 
     /// How many there are, taken ones included.
@@ -161,9 +170,15 @@ impl Places {
     }
 }
 
+/// So many places.
+fn bounded(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
+}
+
 impl ConnectionSlot {
     /// Gives the place to a WebSocket, for one among connections whose requests are handed on. False if
     /// there are too many of those.
+    #[cfg(feature = "upstream")]
     pub(super) fn step_aside(&self) -> bool {
         self.0.exchange(&self.0.places.plain)
     }
@@ -224,6 +239,7 @@ mod tests {
     }
 
     /// S10: a connection that is no WebSocket takes none of its places.
+    #[cfg(feature = "upstream")]
     #[test]
     fn s10_a_connection_that_hands_requests_on_has_a_place_of_its_own_kind() {
         let places = Places::with_plain(1, 2, 1);

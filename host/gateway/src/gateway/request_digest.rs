@@ -8,6 +8,8 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HeaderName, SEC_WEBSOCKET_PROTOC
 use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 
+use super::config::Config;
+
 /// Headers that have credentials; a subprotocol may be a token.
 const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
 
@@ -16,6 +18,11 @@ const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTO
 pub(super) struct RequestDigest([u8; 32]);
 
 impl RequestDigest {
+    /// That of a request as it came, where connections to backends are kept for lost clients.
+    pub(super) fn if_kept(parts: &Parts, config: &Config) -> Option<Self> {
+        (!config.upstream_grace.is_zero()).then(|| Self::of(parts))
+    }
+
     /// That of a request as it came, with its token.
     pub(super) fn of(parts: &Parts) -> Self {
         let mut digest = Sha256::new();

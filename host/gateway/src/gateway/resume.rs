@@ -29,7 +29,7 @@ impl Incoming {
         permit: &Permit,
     ) -> Option<UpstreamConnection> {
         let (request_digest, manager) = (self.kept_for()?, permit.manager()?);
-        let (parking, device) = (&self.gateway.parking, &self.identity.device);
+        let (parking, device) = (&self.gateway.backends.parking, &self.identity.device);
         let parked = match parking.claim(manager.id, device, request_digest).await {
             None if manager.take_over(device) => {
                 let within = self.gateway.session.config.close_deadline;
@@ -64,7 +64,7 @@ impl Incoming {
                 load,
                 request_digest,
             };
-            let (parking, tasks) = (&gateway.parking, &gateway.tasks);
+            let (parking, tasks) = (&gateway.backends.parking, &gateway.tasks);
             parking.park(manager, device, parked, terms, tasks);
         })
     }

@@ -8,16 +8,15 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_platform_verifier::ConfigVerifierExt;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsAcceptor;
 
 use crate::cryptography;
 
 /// The one protocol that is spoken inside.
-const HTTP_1_1: &[u8] = b"http/1.1";
+pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// TLS on the public listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,31 +183,11 @@ impl CertificateFiles {
     }
 }
 
-/// The client's side: backends are checked by these authorities, or by the system's.
-///
-/// # Errors
-/// [`TlsError`] with the file to mend.
-pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsError> {
-    cryptography::provide();
-    let mut config = match authorities {
-        None => ClientConfig::with_platform_verifier().map_err(TlsError::System)?,
-        Some(path) => {
-            let (key, mut roots) = ("gateway.upstream_authorities", RootCertStore::empty());
-            roots.add_parsable_certificates(certificates(key, path)?);
-            if roots.is_empty() {
-                let path = path.into();
-                return Err(TlsError::Empty { key, path });
-            }
-            ClientConfig::builder()
-                .with_root_certificates(roots)
-                .with_no_client_auth()
-        }
-    };
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    Ok(Arc::new(config).into())
-}
-
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a file that a key names.
+pub(super) fn certificates(
+    key: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let error = |source| TlsError::File {
         key,
         path: path.into(),

@@ -4,7 +4,6 @@
 //! future or task that works on it, so a client that goes away gives all of it back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -18,12 +17,16 @@ use hyper::upgrade::OnUpgrade;
 use super::config::RefusalStyle;
 use super::handshake::Handshake;
 use super::identity::{Identity, Unidentified};
-use super::passage::{OnPassage, Passage};
+use super::passage::OnPassage;
+#[cfg(feature = "upstream")]
+use super::passage::Passage;
 use super::peer::ClientNetwork;
 use super::places::ConnectionSlot;
+#[cfg(feature = "upstream")]
 use super::request_digest::RequestDigest;
-use super::route::{Route, is_reserved};
-use super::upstream::{Asked, Availability, UpstreamConnection, UpstreamError};
+use super::route::{Destination, Route, is_reserved};
+#[cfg(feature = "upstream")]
+use super::upstream::UpstreamConnection;
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
 use crate::admission::{self, AdmissionSeat, Denied, Displace, Newcomer, Ticket};
 use crate::registry::Permit;
@@ -38,6 +41,7 @@ pub(super) struct Opening {
     pub(super) parts: Parts,
     handshake: Handshake,
     /// The request as it came, where the backend's connection of a lost client is kept.
+    #[cfg(feature = "upstream")]
     request_digest: Option<RequestDigest>,
 }
 
@@ -54,14 +58,15 @@ impl Opening {
             Box::new(refuse::bad_handshake(&error))
         })?;
         // As it came: what proves who it is will be taken out.
-        let keeps = !rules.config.upstream_grace.is_zero();
-        let request_digest = keeps.then(|| RequestDigest::of(&parts));
+        #[cfg(feature = "upstream")]
+        let request_digest = RequestDigest::if_kept(&parts, &rules.config);
         Ok(Self {
             gateway,
             rules,
             route,
             parts,
             handshake,
+            #[cfg(feature = "upstream")]
             request_digest,
         })
     }
@@ -101,12 +106,18 @@ impl Opening {
             gateway,
             rules,
             route,
+            #[cfg_attr(
+                not(feature = "upstream"),
+                expect(unused_mut, reason = "only backends cut the path")
+            )]
             mut parts,
             handshake,
+            #[cfg(feature = "upstream")]
             request_digest,
         } = self;
         // Nothing of ours is said inside of a protocol between others.
-        let notices = handshake.notices && route.upstreams.is_none();
+        let notices = handshake.notices && route.is_application();
+        #[cfg(feature = "upstream")]
         route.cut(&mut parts.uri);
         let (user, key) = route.scope.names(&identity);
         let (user, key) = (user.into_owned(), key.into_owned());
@@ -118,10 +129,12 @@ impl Opening {
             identity,
             user,
             key,
+            #[cfg(feature = "upstream")]
             request_digest,
             notices,
             upgrade,
             slot,
+            #[cfg(feature = "upstream")]
             passage,
         };
         incoming.ask(&handshake, parts).await
@@ -168,6 +181,7 @@ pub(super) struct Incoming {
     user: UserId,
     key: ManagerKey,
     /// What it asked for, where the backend's connection of a lost client is kept.
+    #[cfg(feature = "upstream")]
     pub(super) request_digest: Option<RequestDigest>,
     /// Where it comes from, as far as that is known.
     pub(super) from: Option<ClientNetwork>,
@@ -176,13 +190,15 @@ pub(super) struct Incoming {
     /// Its place among the node's connections; held until the connection has ended.
     pub(super) slot: Option<ConnectionSlot>,
     /// The connection that its request came by, if it came by our listener.
-    passage: Option<Arc<Passage>>,
+    #[cfg(feature = "upstream")]
+    pub(super) passage: Option<Arc<Passage>>,
 }
 
 /// With what a connection is upgraded.
 pub(super) enum Entry {
     Permit(Permit),
     /// Through to a backend that has answered already.
+    #[cfg(feature = "upstream")]
     Through(Permit, Box<UpstreamConnection>),
     Ticket(Ticket),
     Denied(Denied),
@@ -190,10 +206,15 @@ pub(super) enum Entry {
 
 impl Incoming {
     /// Asks admission for a slot, and answers as it decides.
+    #[cfg_attr(
+        not(feature = "upstream"),
+        expect(unused_variables, reason = "only a backend gets the request's head")
+    )]
     async fn ask(self, handshake: &Handshake, parts: Parts) -> Response {
         let admission = self.gateway.admission.clone();
         let limit = self.route.scope.limit(&self.identity);
         admission.set_limit(&self.user, limit);
+        #[cfg(feature = "upstream")]
         if let Some(left) = self.hopeless() {
             return refuse::no_backend(left);
         }
@@ -211,9 +232,21 @@ impl Incoming {
             }
             Err(denied) => Err(denied),
         };
-        match seat {
-            Ok(seat) => self.enter(handshake, parts, seat).await,
-            Err(denied) => self.refuse(handshake, denied),
+        let seat = match seat {
+            Ok(seat) => seat,
+            Err(denied) => return self.refuse(handshake, denied),
+        };
+        match &self.route.to {
+            Destination::Application => match self.take(seat).await {
+                Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
+                Err(denied) => self.refuse(handshake, denied),
+            },
+            #[cfg(feature = "upstream")]
+            Destination::Backends(upstreams) => {
+                let upstreams = upstreams.clone();
+                let through = self.enter_through(&upstreams, handshake, parts, seat);
+                through.await
+            }
         }
     }
 
@@ -226,76 +259,19 @@ impl Incoming {
         }
     }
 
-    /// How long no backend is asked, where room would have to be made for this client: a backend that is
-    /// known to be away is no reason to clean up. A client that finds a free place may try all the same.
-    fn hopeless(&self) -> Option<Duration> {
-        let now = self.gateway.session.clock.now();
-        let upstreams = self.route.upstreams.as_ref()?;
-        let Availability::Away { until } = upstreams.availability(now) else {
-            return None;
-        };
-        let full = self.gateway.admission.is_full_for(self.newcomer());
-        full.then(|| until.since(now))
-    }
-
     /// Nothing irreversible before what can still fail: a backend has to answer before a manager that
     /// answers is evicted for its new client.
     fn displace(&self) -> Displace {
-        match self.route.upstreams {
-            Some(_) => Displace::Later,
-            None => Displace::Now,
-        }
-    }
-
-    /// Lets a client in: where there is a backend, once that has answered, so that a client hears of a
-    /// failure as of any other, by a status.
-    async fn enter(self, handshake: &Handshake, parts: Parts, seat: AdmissionSeat) -> Response {
-        let Some(upstreams) = self.route.upstreams.clone() else {
-            return match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
-                Err(denied) => self.refuse(handshake, denied),
-            };
-        };
-        if let AdmissionSeat::Free(permit) = &seat
-            && let Some(upstream) = self.resume(&parts, permit).await
-        {
-            return match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
-                Err(denied) => self.dismiss(handshake, upstream, denied),
-            };
-        }
-        let asked = Asked {
-            parts: &parts,
-            identity: &self.identity,
-            accept: &handshake.accept,
-            host: self.rules.config.upstream_host,
-        };
-        let timeout = self.rules.config.upstream_timeout;
-        let Gateway { tasks, session, .. } = &*self.gateway;
-        match upstreams
-            .connect(asked, timeout, tasks, &session.clock)
-            .await
-        {
-            Ok(upstream) => match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
-                Err(denied) => self.dismiss(handshake, upstream, denied),
-            },
-            Err(error) => {
-                self.gateway.metrics.upstream_failed.inc();
-                match error {
-                    UpstreamError::Refused(refusal) => {
-                        let cut = self.passage.map(|passage| passage.cut().clone());
-                        refuse::backend(*refusal, tasks, cut.unwrap_or_default())
-                    }
-                    error => refuse::upstream(&error),
-                }
-            }
+        match self.route.to {
+            Destination::Application => Displace::Now,
+            #[cfg(feature = "upstream")]
+            Destination::Backends(_) => Displace::Later,
         }
     }
 
     /// Takes the place that was found, or what was promised: now a manager that answers may go for it. A
     /// place whose manager ended while the backend was asked is looked for again.
-    async fn take(&self, seat: AdmissionSeat) -> Result<Permit, Denied> {
+    pub(super) async fn take(&self, seat: AdmissionSeat) -> Result<Permit, Denied> {
         let admission = &self.gateway.admission;
         let promise = match seat {
             AdmissionSeat::Promised(promise) => promise,
@@ -305,20 +281,7 @@ impl Incoming {
         admission.redeem(promise, self.newcomer()).await
     }
 
-    /// Refuses a client whose backend has answered already.
-    fn dismiss(
-        self,
-        handshake: &Handshake,
-        upstream: UpstreamConnection,
-        denied: Denied,
-    ) -> Response {
-        let within = self.gateway.session.config.close_deadline;
-        let tasks = &self.gateway.tasks;
-        tasks.spawn("dismissed", upstream.dismiss(within));
-        self.refuse(handshake, denied)
-    }
-
-    fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
+    pub(super) fn refuse(self, handshake: &Handshake, denied: Denied) -> Response {
         match self.rules.config.refusal {
             RefusalStyle::Http => refuse::denied(&denied),
             RefusalStyle::Close => self.accept(handshake, Entry::Denied(denied)),
@@ -326,7 +289,7 @@ impl Incoming {
     }
 
     /// Answers 101 and goes on in a task of its own.
-    fn accept(self, handshake: &Handshake, entry: Entry) -> Response {
+    pub(super) fn accept(self, handshake: &Handshake, entry: Entry) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -341,6 +304,7 @@ impl Incoming {
                 HeaderValue::from_static(SUBPROTOCOL),
             );
         }
+        #[cfg(feature = "upstream")]
         if let Entry::Through(_, upstream) = &entry {
             upstream.answer(headers);
         }

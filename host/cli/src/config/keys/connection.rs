@@ -1,7 +1,7 @@
 //! `[connection]`: sizes and deadlines of one WebSocket.
 
 use super::Section;
-use crate::config::shape::{RANGED, auto, bytes, count, one_of};
+use crate::config::shape::{RANGED, auto, one_of};
 use wastegate::connection::frames::Unmasked;
 
 pub(super) fn sections() -> Vec<Section> {

@@ -1,9 +1,9 @@
 //! `[gateway]`: HTTP in, upgraded socket out.
 
-use super::{DAY, GIB, HOUR, KIB, MANY, MIB, MINUTE, SECOND, Section};
+use super::Section;
 use crate::config::shape::edge::{Statuses, networks, origins, upstreams};
 use crate::config::shape::route::path;
-use crate::config::shape::{OptionalPath, Switch, auto, bytes, count, millis, one_of};
+use crate::config::shape::{OptionalPath, RANGED, Switch, auto, one_of};
 use wastegate::gateway::http::Style;
 use wastegate::gateway::origin::MissingOrigin;
 use wastegate::gateway::upstream::{Balance, UpstreamHost};
@@ -20,13 +20,13 @@ pub(super) fn sections() -> Vec<Section> {
             live path: auto(path()) => d.rooms.gateway.path;
 
             /// How long a client has to send its request head.
-            live header_timeout_ms: millis(10, MINUTE) => d.rooms.gateway.header_timeout;
+            live header_timeout_ms: RANGED => d.rooms.gateway.header_timeout;
 
             /// The largest request head, for operators too.
-            live header_bytes_max: bytes(8 * KIB, MIB) => d.rooms.gateway.header_bytes_max;
+            live header_bytes_max: RANGED => d.rooms.gateway.header_bytes_max;
 
             /// Headers that a request may have.
-            live headers_max: count(16, 1_000) => d.rooms.gateway.headers_max;
+            live headers_max: RANGED => d.rooms.gateway.headers_max;
 
             /// How a refusal reaches the client: `http` answers 429 or 503, `close` upgrades and
             /// then closes with a code that scripts can read.
@@ -75,49 +75,49 @@ pub(super) fn sections() -> Vec<Section> {
 
             /// How long a backend has until its answer to such a request starts. After that the
             /// answer is 504.
-            live http_head_timeout_ms: millis(10, DAY) => d.rooms.gateway.http.head_timeout;
+            live http_head_timeout_ms: RANGED => d.rooms.gateway.http.head_timeout;
 
             /// How long a request's or an answer's body may make no progress before it is cut off.
-            live http_idle_ms: millis(10, DAY) => d.rooms.gateway.http.idle;
+            live http_idle_ms: RANGED => d.rooms.gateway.http.idle;
 
             /// Such requests in progress at once. Further ones are answered 503. 0 for no limit.
-            live http_requests_max: count(0, MANY) => d.rooms.gateway.http.requests_max;
+            live http_requests_max: RANGED => d.rooms.gateway.http.requests_max;
 
             /// Such requests in progress at once from one address. Further ones are answered 429. 0
             /// for no limit.
-            live http_requests_per_address_max: count(0, MANY)
+            live http_requests_per_address_max: RANGED
                 => d.rooms.gateway.http.requests_per_address_max;
 
             /// Such requests a second in total, with bursts of five seconds' worth. Further ones
             /// are answered 429. 0 for no limit.
-            live http_requests_per_s_max: count(0, MANY) => d.rooms.gateway.http.requests_per_s_max;
+            live http_requests_per_s_max: RANGED => d.rooms.gateway.http.requests_per_s_max;
 
             /// Such requests a second from one address; behind `gateway.trusted_proxies`, from the
             /// client that they name. 0 for no limit.
-            live http_requests_per_address_per_s_max: count(0, MANY)
+            live http_requests_per_address_per_s_max: RANGED
                 => d.rooms.gateway.http.requests_per_address_per_s_max;
 
             /// Connections that carry such requests, at once. Further ones are answered 503. They
             /// do not count against `limits.connections_total`, and use at most a sixteenth of the
             /// process's file descriptors. 0 for only that limit.
-            restart http_connections_max: count(0, MANY) => d.rooms.gateway.http.connections_max;
+            restart http_connections_max: RANGED => d.rooms.gateway.http.connections_max;
 
             /// Such connections from one address. Further ones are answered 429. Connections from
             /// `gateway.trusted_proxies` are not counted by address. 0 for no limit.
-            live http_connections_per_address_max: count(0, MANY)
+            live http_connections_per_address_max: RANGED
                 => d.rooms.gateway.http.connections_per_address_max;
 
             /// How long such a connection may stay idle between two requests; never longer than
             /// `gateway.header_timeout_ms`.
-            live http_rest_ms: millis(10, MINUTE) => d.rooms.gateway.http.rest;
+            live http_rest_ms: RANGED => d.rooms.gateway.http.rest;
 
             /// How long the connection to the backend is kept for a client that was lost, so that
             /// the client can continue; 0 for not at all. It is not kept if compression was
             /// negotiated.
-            restart upstream_grace_ms: millis(0, HOUR) => d.rooms.gateway.upstream_grace;
+            restart upstream_grace_ms: RANGED => d.rooms.gateway.upstream_grace;
 
             /// How much the backend may send in that time before its connection is closed.
-            live upstream_held_bytes_max: bytes(KIB, GIB)
+            live upstream_held_bytes_max: RANGED
                 => d.rooms.gateway.upstream_held_bytes_max;
 
             /// Which of several backends gets a connection: the one with the fewest, or always the
@@ -132,7 +132,7 @@ pub(super) fn sections() -> Vec<Section> {
             /// Time between two checks whether an unreachable backend accepts connections again,
             /// and whether one that has had no client yet accepts them. 0 learns it from clients
             /// only. Backends that upgrade are not checked.
-            live upstream_check_ms: millis(0, HOUR) => d.rooms.gateway.upstream_check;
+            live upstream_check_ms: RANGED => d.rooms.gateway.upstream_check;
 
             /// Certificate authorities for `wss://` backends, as PEM; empty for those of the
             /// system.
@@ -141,12 +141,12 @@ pub(super) fn sections() -> Vec<Section> {
             /// How long all backends that are tried for one client have together to accept a
             /// connection and answer the upgrade. If one has not answered within its share of that
             /// time, the gateway asks the next one as well.
-            live upstream_timeout_ms: millis(10, MINUTE) => d.rooms.gateway.upstream_timeout;
+            live upstream_timeout_ms: RANGED => d.rooms.gateway.upstream_timeout;
 
             /// Parallel attempts at a second backend for clients whose first one has not answered yet, in
             /// total. Without one, the gateway gives up the slow attempt first. The gateway uses at
             /// most one for 64 file descriptors of the process.
-            restart upstream_hedges_max: count(0, MANY) => d.rooms.gateway.upstream_hedges_max;
+            restart upstream_hedges_max: RANGED => d.rooms.gateway.upstream_hedges_max;
 
             /// Answers to an upgrade that mean that the backend is unhealthy, as a refused
             /// connection or no answer does. The gateway then does not use it for a while and asks
@@ -161,15 +161,15 @@ pub(super) fn sections() -> Vec<Section> {
             ]) => d.rooms.gateway.readyz_without_backend;
 
             /// Over how long the gateway asks its clients to connect again when it stops.
-            live drain_spread_ms: millis(0, HOUR) => d.rooms.gateway.drain_spread;
+            live drain_spread_ms: RANGED => d.rooms.gateway.drain_spread;
 
             /// How long connections have to end after that.
-            live drain_ms: millis(0, HOUR) => d.rooms.gateway.drain;
+            live drain_ms: RANGED => d.rooms.gateway.drain;
 
             /// How long `/readyz` answers 503 before the first client is asked, so that a balancer
             /// sends no more clients; new clients are accepted meanwhile. Make it longer than the
             /// balancer needs to notice. Without connections the server stops at once.
-            live drain_readyz_ms: millis(0, HOUR) => d.rooms.gateway.drain_readyz;
+            live drain_readyz_ms: RANGED => d.rooms.gateway.drain_readyz;
         },
         tls(),
         caps(),
@@ -190,7 +190,7 @@ fn tls() -> Section {
         restart key: OptionalPath => d.rooms.gateway.tls.key;
 
         /// Time between two checks whether the files changed.
-        live rescan_ms: millis(100, DAY) => d.rooms.gateway.tls.rescan;
+        live rescan_ms: RANGED => d.rooms.gateway.tls.rescan;
     }
 }
 
@@ -203,24 +203,24 @@ fn caps() -> Section {
          the clients that they name.";
 
         /// Handshakes in progress, in total.
-        live half_open_max: count(0, MANY) => d.rooms.gateway.caps.half_open_max;
+        live half_open_max: RANGED => d.rooms.gateway.caps.half_open_max;
 
         /// Handshakes in progress from one address.
-        live half_open_per_address_max: count(0, MANY)
+        live half_open_per_address_max: RANGED
             => d.rooms.gateway.caps.half_open_per_address_max;
 
         /// How long a connection may last, whatever it sends, until its client is identified or its
         /// first request is forwarded. Then it is cut off. It counts as a handshake in progress
         /// until then.
-        live half_open_lifetime_ms: millis(100, HOUR) => d.rooms.gateway.caps.half_open_lifetime;
+        live half_open_lifetime_ms: RANGED => d.rooms.gateway.caps.half_open_lifetime;
 
         /// New connections a second in total, and further requests of a connection that are not
         /// forwarded, with bursts of five seconds' worth.
-        live per_s_max: count(0, MANY) => d.rooms.gateway.caps.per_s_max;
+        live per_s_max: RANGED => d.rooms.gateway.caps.per_s_max;
 
         /// The same from one address. A connection beyond it is refused before a byte is read, or
         /// answered 429.
-        live per_address_per_s_max: count(0, MANY) => d.rooms.gateway.caps.per_address_per_s_max;
+        live per_address_per_s_max: RANGED => d.rooms.gateway.caps.per_address_per_s_max;
     }
 }
 
@@ -231,18 +231,18 @@ fn flap() -> Section {
          that the client ends with a proper Close, or that the gateway ends, does not count.";
 
         /// Short connections within the window that lead to a ban; 0 for no bans.
-        live lives_max: count(0, 1_000_000) => d.rooms.gateway.flap.lives_max;
+        live lives_max: RANGED => d.rooms.gateway.flap.lives_max;
 
         /// A connection that ends sooner than this is short.
-        live short_life_ms: millis(1, HOUR) => d.rooms.gateway.flap.short_life;
+        live short_life_ms: RANGED => d.rooms.gateway.flap.short_life;
 
         /// The window in which short connections are counted.
-        live window_ms: millis(SECOND, DAY) => d.rooms.gateway.flap.window;
+        live window_ms: RANGED => d.rooms.gateway.flap.window;
 
         /// How long the first ban lasts. Each further one lasts twice as long.
-        live ban_ms: millis(100, DAY) => d.rooms.gateway.flap.ban;
+        live ban_ms: RANGED => d.rooms.gateway.flap.ban;
 
         /// The longest ban, and how long a client must stay away for its bans to be forgotten.
-        live ban_max_ms: millis(100, DAY) => d.rooms.gateway.flap.ban_max;
+        live ban_max_ms: RANGED => d.rooms.gateway.flap.ban_max;
     }
 }

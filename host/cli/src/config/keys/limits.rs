@@ -1,7 +1,7 @@
 //! `[limits]`: what may be held at once.
 
 use super::Section;
-use crate::config::shape::{RANGED, count, one_of};
+use crate::config::shape::{RANGED, one_of};
 use wastegate_core::decision::LendOrder;
 
 pub(super) fn sections() -> Vec<Section> {

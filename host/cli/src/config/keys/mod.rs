@@ -49,8 +49,6 @@ const DAY: u64 = 24 * HOUR;
 const KIB: u64 = 1_024;
 const MIB: u64 = 1_024 * KIB;
 const GIB: u64 = 1_024 * MIB;
-/// For numbers of things that the node holds: above it no machine would hold them.
-const MANY: u64 = 100_000_000;
 
 /// Every section, in the order in which they are documented.
 pub(super) struct Table {

@@ -15,13 +15,12 @@ use hyper::rt::{Executor, Read, ReadBufCursor, Write};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio_rustls::TlsConnector;
 
 use super::body::Upload;
 use crate::connection::Transport;
+use crate::gateway::GatewayError;
 use crate::gateway::config::Config;
-use crate::gateway::tls::{self, TlsError};
-use crate::gateway::upstream::{Upstream, UpstreamError};
+use crate::gateway::upstream::{Dialer, Upstream, UpstreamError};
 use crate::tasks::Tasks;
 
 /// Bytes of a response head. Sites set many cookies.
@@ -55,11 +54,9 @@ pub(in crate::gateway) struct Client(legacy::Client<Connector, Upload>);
 
 impl Client {
     /// For the backends of a configuration.
-    pub(in crate::gateway) fn of(config: &Config) -> Result<Self, TlsError> {
-        let encrypted = config.upstreams().into_iter().any(Upstream::is_encrypted);
-        let authorities = config.upstream_authorities.as_deref();
+    pub(in crate::gateway) fn of(config: &Config) -> Result<Self, GatewayError> {
         let connector = Connector {
-            tls: encrypted.then(|| tls::connector(authorities)).transpose()?,
+            dialer: Dialer::of(config, config.upstreams())?,
             timeout: config.upstream_timeout,
         };
         // A set of its own: a connection at rest is nothing that a stop waits for, and one in use is
@@ -145,7 +142,7 @@ where
 /// The way to a backend.
 #[derive(Clone)]
 struct Connector {
-    tls: Option<TlsConnector>,
+    dialer: Dialer,
     timeout: Duration,
 }
 
@@ -159,12 +156,12 @@ impl tower::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { tls, timeout } = self.clone();
+        let Self { dialer, timeout } = self.clone();
         Box::pin(async move {
             let backend = Upstream::of_target(&uri).ok_or_else(|| {
                 UpstreamError::Connect(io::Error::other("a target without a host"))
             })?;
-            let reached = tokio::time::timeout(timeout, backend.reach(tls.as_ref())).await;
+            let reached = tokio::time::timeout(timeout, dialer.reach(&backend)).await;
             let transport = reached.unwrap_or(Err(UpstreamError::Timeout(timeout)))?;
             Ok(Wire(TokioIo::new(transport)))
         })

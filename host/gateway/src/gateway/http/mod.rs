@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Version};
@@ -30,14 +31,64 @@ use self::client::Failure;
 pub use self::config::{Config, Style};
 pub(super) use self::requests::{Full, Most, Place, Requests};
 use self::watch::{Progress, Watch};
+use super::handshake::{BadHandshake, has_host, has_token};
 use super::passage::OnPassage;
 use super::peer::{self, ClientNetwork};
 use super::route::Route;
-use super::upstream::{Attempt, Onward, Purpose, UpstreamError, Upstreams, answer, is_coded};
-use super::{Gateway, Rules, refuse};
+use super::upstream::{
+    Attempt, Onward, Purpose, UpstreamError, Upstreams, answer as answer_headers, is_coded,
+};
+use super::{Gateway, Rules, front, refuse};
+
+/// The backends for a request, if it is one to be handed on and no upgrade.
+pub(super) fn wanted<'a>(
+    rules: &Rules,
+    route: &'a Route,
+    parts: &Parts,
+) -> Option<&'a Arc<Upstreams>> {
+    let is_wanted = rules.config.http.style == Style::Pass && !wants_upgrade(&parts.headers);
+    route.upstreams().filter(|_| is_wanted)
+}
+
+/// Whether a request is meant to be the opening of a WebSocket, well made or not: then it is ours to
+/// check, and no backend gets to see a broken one.
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket")
+        || headers.contains_key(SEC_WEBSOCKET_KEY)
+        || headers.contains_key(SEC_WEBSOCKET_VERSION)
+}
+
+/// Answers a request that is to be handed on.
+pub(super) async fn answer(
+    gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    route: &Route,
+    upstreams: &Upstreams,
+    (parts, body): (Parts, Body),
+) -> Response {
+    let (origin, now) = (front::charged(&rules, &parts), gateway.session.clock.now());
+    let rates = rules.config.http.rates();
+    if let Err(cap) = gateway.backends.caps.charge(origin, &rates, now) {
+        let cap = cap.of_http();
+        front::turned_away(&gateway, cap);
+        return refuse::too_fast(cap);
+    }
+    // HTTP/1.0 has hosts only by custom: there may be none, but not two.
+    let may_lack = parts.version == Version::HTTP_10 && !parts.headers.contains_key(HOST);
+    if !may_lack && !has_host(&parts) {
+        gateway.metrics.handshakes_bad.inc();
+        let must = "occur once, as a host and perhaps a port";
+        return refuse::bad_handshake(&BadHandshake::Header { name: HOST, must });
+    }
+    if let Err(error) = route.identify.takes(&parts) {
+        gateway.metrics.unidentified.inc();
+        return refuse::unidentified(&error);
+    }
+    pass(gateway, rules, route, upstreams, (parts, body)).await
+}
 
 /// Hands a request on to one of a route's backends, and its answer back.
-pub(super) async fn pass(
+async fn pass(
     gateway: Arc<Gateway>,
     rules: Arc<Rules>,
     route: &Route,
@@ -53,12 +104,12 @@ pub(super) async fn pass(
     let place = match take(&gateway, &rules, &parts) {
         Ok(place) => place,
         Err(full) => {
-            gateway.metrics.requests_refused.inc();
+            gateway.metrics.backends.requests_refused.inc();
             return refuse::busy(full);
         }
     };
     route.cut(&mut parts.uri);
-    gateway.metrics.requests.inc();
+    gateway.metrics.backends.requests.inc();
     let passage = parts.extensions.get::<OnPassage>();
     let cut = passage.map_or_else(CancellationToken::new, |OnPassage(it)| it.cut().clone());
     let progress = Progress::new(gateway.session.clock.clone());
@@ -71,7 +122,7 @@ pub(super) async fn pass(
     };
     match exchange.run(&rules, upstreams, &gateway).await {
         Ok(response) if is_unusable(&response) => {
-            gateway.metrics.requests_failed.inc();
+            gateway.metrics.backends.requests_failed.inc();
             refuse::no_answer()
         }
         Ok(response) => {
@@ -88,7 +139,7 @@ pub(super) async fn pass(
             })
         }
         Err(failure) => {
-            gateway.metrics.requests_failed.inc();
+            gateway.metrics.backends.requests_failed.inc();
             refused(failure)
         }
     }
@@ -98,13 +149,14 @@ pub(super) async fn pass(
 fn take(gateway: &Gateway, rules: &Rules, parts: &Parts) -> Result<Place, Full> {
     let config = &rules.config;
     let place = gateway
+        .backends
         .requests
         .take(peer::origin(parts), config.http.requests())?;
     if let Some(OnPassage(passage)) = parts.extensions.get() {
         // A proxy's connections are of many clients.
         let nearest = peer::way(parts).filter(|way| !way.is_trusted);
         let nearest = nearest.map(|way| ClientNetwork::from(way.nearest));
-        let connections = &gateway.plain;
+        let connections = &gateway.backends.connections;
         passage.carry(|| connections.take(nearest, config.http.connections()))?;
     }
     Ok(place)
@@ -242,7 +294,7 @@ fn handed_back(
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.version_mut() = Version::HTTP_11;
-    *response.headers_mut() = answer(&head.headers);
+    *response.headers_mut() = answer_headers(&head.headers);
     if head.status == StatusCode::UPGRADE_REQUIRED && head.headers.contains_key(UPGRADE) {
         // Of one hop, and part of the answer's meaning (RFC 9110, section 15.5.22).
         let headers = response.headers_mut();

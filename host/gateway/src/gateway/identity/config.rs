@@ -2,8 +2,16 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "jwt")]
+use super::claims;
+#[cfg(feature = "hook")]
+use super::hook;
+#[cfg(feature = "jwt")]
+use super::jwt;
 use super::place::NamePlace;
-use super::{Naming, claims, forwarded, hook, jwt, session, token};
+#[cfg(any(feature = "jwt", feature = "hook"))]
+use super::token;
+use super::{Naming, forwarded, session};
 
 /// Who vouches for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -12,8 +20,10 @@ pub enum Mode {
     #[default]
     Dev,
     /// The issuer that signed the client's token.
+    #[cfg(feature = "jwt")]
     Jwt,
     /// A service that is asked over HTTP.
+    #[cfg(feature = "hook")]
     Hook,
     /// Proxies that say so in headers.
     Headers,
@@ -25,9 +35,11 @@ pub enum Mode {
 
 impl Mode {
     /// Every mode, with its name in a configuration.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: &'static [(&'static str, Self)] = &[
         ("dev", Self::Dev),
+        #[cfg(feature = "jwt")]
         ("jwt", Self::Jwt),
+        #[cfg(feature = "hook")]
         ("hook", Self::Hook),
         ("headers", Self::Headers),
         ("cookie", Self::Cookie),
@@ -37,7 +49,7 @@ impl Mode {
     /// Its name in a configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
-        let mut all = Self::ALL.into_iter();
+        let mut all = Self::ALL.iter();
         all.find(|(_, mode)| *mode == self)
             .map_or("", |(name, _)| name)
     }
@@ -59,12 +71,16 @@ pub struct Config {
     /// Classes whose users are protected. `premium`.
     pub protected_classes: Vec<String>,
     /// Where a client hands over its token.
+    #[cfg(any(feature = "jwt", feature = "hook"))]
     pub token: token::Config,
     /// Settings of signed tokens.
+    #[cfg(feature = "jwt")]
     pub jwt: jwt::Config,
-    /// Which claims, or fields of the service's answer, mean what.
+    /// Which claims mean what.
+    #[cfg(feature = "jwt")]
     pub claims: claims::Config,
     /// The service that is asked.
+    #[cfg(feature = "hook")]
     pub hook: hook::Config,
     /// The headers of proxies.
     pub headers: forwarded::Config,
@@ -81,9 +97,13 @@ impl Default for Config {
             device: naming.device,
             expiry_grace: Duration::from_secs(25),
             protected_classes: vec!["premium".to_owned()],
+            #[cfg(any(feature = "jwt", feature = "hook"))]
             token: token::Config::default(),
+            #[cfg(feature = "jwt")]
             jwt: jwt::Config::default(),
+            #[cfg(feature = "jwt")]
             claims: claims::Config::default(),
+            #[cfg(feature = "hook")]
             hook: hook::Config::default(),
             headers: forwarded::Config::default(),
             cookie: session::Config::default(),

@@ -13,7 +13,7 @@ use super::names::{Names, Naming};
 use super::{Identified, Identify, Identity, Unidentified};
 use crate::gateway::authority::Authority;
 use crate::gateway::handshake::has_token;
-use crate::gateway::upstream::is_forwarding;
+use crate::gateway::proxy_headers::is_forwarding;
 use crate::gateway::{peer, site};
 use wastegate_core::types::UserId;
 

@@ -13,13 +13,17 @@ pub mod claims;
 mod config;
 mod dev;
 pub mod forwarded;
+#[cfg(feature = "hook")]
 pub mod hook;
+#[cfg(any(feature = "hook", feature = "jwt-url"))]
 mod http;
 mod identifiers;
+#[cfg(feature = "jwt")]
 pub mod jwt;
 mod names;
 pub mod place;
 pub mod session;
+#[cfg(any(feature = "jwt", feature = "hook"))]
 pub mod token;
 
 use std::fmt;
@@ -175,22 +179,36 @@ pub trait Identify: Send + Sync + 'static {
 
 /// Why these settings could identify no client.
 #[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "the message of each variant says what its fields are"
-)]
 #[non_exhaustive]
 pub enum IdentityError {
     /// A file of keys cannot be used.
+    #[cfg(feature = "jwt")]
     #[error("the keys of `identity.jwt.keys_file` cannot be used")]
     Keys(#[source] jwt::KeysError),
     /// An HTTP client cannot be made.
+    #[cfg(any(feature = "hook", feature = "jwt-url"))]
     #[error("an HTTP client for `{key}` cannot be made")]
     Client {
+        /// The setting of the service that would have been asked.
         key: &'static str,
+        /// What the client's builder reported.
         #[source]
         source: reqwest::Error,
     },
+}
+
+#[cfg(feature = "jwt")]
+impl From<jwt::KeysError> for IdentityError {
+    fn from(error: jwt::KeysError) -> Self {
+        match error {
+            #[cfg(feature = "jwt-url")]
+            jwt::KeysError::Client(source) => Self::Client {
+                key: "identity.jwt.keys_url",
+                source,
+            },
+            error => Self::Keys(error),
+        }
+    }
 }
 
 /// The identification that these settings describe. `proxies` are believed in their headers; a request that is
@@ -198,6 +216,13 @@ pub enum IdentityError {
 ///
 /// # Errors
 /// [`IdentityError`] with the key to mend.
+#[cfg_attr(
+    not(any(feature = "jwt", feature = "hook")),
+    expect(
+        unused_variables,
+        reason = "only what expires is compared with the clock"
+    )
+)]
 pub fn by(
     config: &Config,
     proxies: &[IpNet],
@@ -221,15 +246,9 @@ pub fn by(
             naming,
             proxies,
         )),
-        Mode::Jwt => Arc::new(jwt::Jwt::new(config, naming, clock).map_err(
-            |error| match error {
-                jwt::KeysError::Client(source) => IdentityError::Client {
-                    key: "identity.jwt.keys_url",
-                    source,
-                },
-                error => IdentityError::Keys(error),
-            },
-        )?),
+        #[cfg(feature = "jwt")]
+        Mode::Jwt => Arc::new(jwt::Jwt::new(config, naming, clock)?),
+        #[cfg(feature = "hook")]
         Mode::Hook => {
             let hook =
                 hook::Hook::new(config, naming, clock).map_err(|source| IdentityError::Client {

@@ -55,7 +55,14 @@ pub(super) enum Taken {
     /// `Authorization` is there more than once. Servers differ in which of them they read.
     Repeated,
     /// One, and where it was.
-    Token(Secret, Source),
+    Token(
+        #[cfg_attr(
+            not(any(feature = "jwt", test)),
+            expect(dead_code, reason = "a service that is asked reads the token itself")
+        )]
+        Secret,
+        Source,
+    ),
 }
 
 /// Where a client hands over its token.

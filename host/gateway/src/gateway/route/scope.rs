@@ -20,11 +20,13 @@ pub(in crate::gateway) enum Scope {
     /// They stay as they are.
     None,
     /// Keys are the route's.
+    #[cfg(feature = "upstream")]
     Keys {
         /// The route's name.
         route: String,
     },
     /// Users are the route's, and how many managers one may hold there.
+    #[cfg(feature = "upstream")]
     Users {
         /// The route's name.
         route: String,
@@ -34,6 +36,7 @@ pub(in crate::gateway) enum Scope {
 }
 
 impl Scope {
+    #[cfg(feature = "upstream")]
     pub(super) fn of(route: &str, managers_per_user: Option<u32>) -> Self {
         let route = route.to_owned();
         managers_per_user.map_or_else(
@@ -53,12 +56,15 @@ impl Scope {
         identity: &'a Identity,
     ) -> (Cow<'a, UserId>, Cow<'a, ManagerKey>) {
         let (user, key) = (&identity.user, &identity.key);
+        let own = (Cow::Borrowed(user), Cow::Borrowed(key));
         match self {
-            Self::Keys { route } if !key.is_unnamed() => {
-                (Cow::Borrowed(user), Cow::Owned(key.at(MARK, route)))
-            }
-            Self::Users { route, .. } => (Cow::Owned(user.at(MARK, route)), Cow::Borrowed(key)),
-            Self::None | Self::Keys { .. } => (Cow::Borrowed(user), Cow::Borrowed(key)),
+            Self::None => own,
+            #[cfg(feature = "upstream")]
+            Self::Keys { .. } if key.is_unnamed() => own,
+            #[cfg(feature = "upstream")]
+            Self::Keys { route } => (own.0, Cow::Owned(key.at(MARK, route))),
+            #[cfg(feature = "upstream")]
+            Self::Users { route, .. } => (Cow::Owned(user.at(MARK, route)), own.1),
         }
     }
 
@@ -66,10 +72,13 @@ impl Scope {
     /// before the route does.
     pub(in crate::gateway) fn limit(&self, identity: &Identity) -> Option<u32> {
         let own = match self {
+            Self::None => None,
+            #[cfg(feature = "upstream")]
+            Self::Keys { .. } => None,
+            #[cfg(feature = "upstream")]
             Self::Users {
                 managers_per_user, ..
             } => Some(*managers_per_user),
-            Self::None | Self::Keys { .. } => None,
         };
         identity.managers_max.or(own)
     }

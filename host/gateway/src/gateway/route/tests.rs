@@ -5,7 +5,7 @@ use axum::http::Request;
 use super::*;
 use crate::gateway::identity::DevIdentity;
 use crate::gateway::upstream::Members;
-use wastegate_core::types::{Clock, Timestamp};
+use wastegate_core::types::Clock;
 
 fn session() -> Arc<ConnectionContext> {
     Arc::new(ConnectionContext {
@@ -22,10 +22,7 @@ fn routes(change: impl FnOnce(&mut GatewayConfig)) -> Routes {
     let mut config = GatewayConfig::default();
     change(&mut config);
     let identify = Identifiers::from(Arc::new(DevIdentity::default()) as Arc<dyn Identify>);
-    Routes::of(&config, &identify, &session(), |config| {
-        Upstreams::of(config, &Members::new(1), Timestamp::ZERO)
-    })
-    .unwrap()
+    Routes::of(&config, &identify, &session(), &Members::new(1)).unwrap()
 }
 
 fn route(path: &str, host: Option<&str>) -> Config {

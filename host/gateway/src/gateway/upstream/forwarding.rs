@@ -1,64 +1,21 @@
 //! The headers by which proxies tell backends whom they speak for. Those of a peer that is trusted are
 //! kept and extended by our own hop; anybody else's are taken out, and ours say what we saw.
 
-use std::borrow::Cow;
-
-use axum::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{FORWARDED, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 
 use super::head::say;
 use crate::gateway::hop::{Hop, node};
 use crate::gateway::lists::items;
 use crate::gateway::peer::{self, FORWARDED_FOR};
+use crate::gateway::proxy_headers::{dashed, is_forwarding};
 use crate::gateway::site::{self, FORWARDED_HOST, FORWARDED_PROTO};
 
-/// What names of such headers begin with.
-const BEGINNINGS: [&str; 3] = ["x-forwarded", "x-real-", "forwarded"];
-/// Other such names, by which some networks say an address.
-const NAMES: [&str; 5] = [
-    "true-client-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "cf-connecting-ip",
-    "fastly-client-ip",
-];
 /// The header that became `Forwarded`. Proxies hand on a client's and write none, so nobody is believed in
 /// it.
 const UNUSUAL: &str = "x-forwarded";
 /// What stands in a list for a hop that cannot be read (RFC 7239, section 6.2).
 const UNKNOWN: &str = "unknown";
-
-/// A name with `-` for all that is no letter and no digit: what a backend that makes variables of headers
-/// cannot tell apart.
-pub(super) fn dashed(name: &HeaderName) -> Cow<'_, str> {
-    let name = name.as_str();
-    // Every byte is looked at, since that is faster than to stop at the first that is another: names are short
-    // and nearly always usual. They are in lower case.
-    let is_odd = |byte: u8| !(byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-'));
-    if !name.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
-        return Cow::Borrowed(name);
-    }
-    let is_other = |letter: char| !letter.is_ascii_alphanumeric();
-    Cow::Owned(name.replace(is_other, "-"))
-}
-
-/// Whether a header names the client that a proxy speaks for.
-pub(in crate::gateway) fn is_forwarding(name: &HeaderName) -> bool {
-    may_matter(name) && is_called(&dashed(name))
-}
-
-/// Whether a name begins as one does that is not simply handed on. Most do not, and need no other look.
-pub(super) fn may_matter(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str().as_bytes().first(),
-        Some(b'c' | b'f' | b'h' | b'k' | b'p' | b't' | b'u' | b'x')
-    )
-}
-
-/// The same of a name that is [`dashed`].
-pub(super) fn is_called(name: &str) -> bool {
-    BEGINNINGS.iter().any(|begin| name.starts_with(begin)) || NAMES.contains(&name)
-}
 
 /// Puts into the headers for a backend what proxies and we say of a request.
 pub(super) fn extend(headers: &mut HeaderMap, parts: &Parts) {

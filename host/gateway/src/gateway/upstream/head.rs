@@ -16,7 +16,7 @@ use axum::http::{Method, Request};
 use super::{Asked, UpstreamHost, extensions, forwarding};
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::{items, texts};
-use crate::gateway::{SUBPROTOCOL, site};
+use crate::gateway::{SUBPROTOCOL, proxy_headers, site};
 use wastegate_core::types::DeviceId;
 
 /// What names of headers between us and backends begin with.
@@ -126,10 +126,10 @@ enum Kind {
 impl Kind {
     /// By its name with `-` for all that is no letter and no digit: some backends cannot tell them apart.
     fn of(name: &HeaderName) -> Self {
-        if !forwarding::may_matter(name) {
+        if !proxy_headers::may_matter(name) {
             return Self::Other;
         }
-        let name = &*forwarding::dashed(name);
+        let name = &*proxy_headers::dashed(name);
         match name {
             "connection"
             | "http2-settings"
@@ -152,7 +152,7 @@ impl Kind {
             | "x-method-override"
             | "x-host" => Self::AnotherRequest,
             name if name.starts_with(OURS) => Self::Ours,
-            name if forwarding::is_called(name) => Self::Forwarding,
+            name if proxy_headers::is_called(name) => Self::Forwarding,
             _ => Self::Other,
         }
     }
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn names_that_matter_begin_as_they_are_expected_to() {
         let all = (b'a'..=b'z').map(|letter| char::from(letter).to_string());
-        let others = all.filter(|name| !forwarding::may_matter(&name.parse().unwrap()));
+        let others = all.filter(|name| !proxy_headers::may_matter(&name.parse().unwrap()));
         let others: String = others.collect();
         assert_eq!(others, "abdegijlmnoqrsvwyz");
         for name in [

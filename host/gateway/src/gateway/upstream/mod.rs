@@ -5,6 +5,7 @@
 //! answered; anything else is a refusal, and its connection is never used again.
 
 mod blame;
+mod dial;
 mod exchange;
 mod extensions;
 mod forwarding;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-pub(super) use forwarding::is_forwarding;
+pub(super) use dial::Dialer;
 pub(super) use head::{Onward, answer, is_coded};
 pub use member::BackendView;
 pub(super) use member::{Load, Members};
@@ -47,10 +48,18 @@ pub enum UpstreamHost {
 /// The address of one backend, as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    encrypted: bool,
+    wire: Wire,
     authority: Authority,
     /// None hands on the client's own path.
     path: Option<String>,
+}
+
+/// What is spoken below HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls,
 }
 
 /// Text that names no backend.
@@ -60,6 +69,10 @@ pub enum BadUpstream {
     /// It is no URL of a WebSocket server.
     #[error("{url:?} is not a WebSocket URL{hint}", url = .0, hint = hint(.0))]
     Url(String),
+    /// It wants TLS, which this program was built without.
+    #[cfg(not(feature = "tls"))]
+    #[error("{0:?} wants TLS, which this program does not have: build it with the feature `tls`")]
+    NoTls(String),
     /// It has a name, a password or a query.
     #[error("{0:?} has a user, a query or a fragment: give ws://HOST[:PORT][/PATH] or wss:// only")]
     More(String),
@@ -116,9 +129,12 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
         let bad = || BadUpstream::Url(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| bad())?;
-        let encrypted = match uri.scheme_str() {
-            Some("ws") => false,
-            Some("wss") => true,
+        let wire = match uri.scheme_str() {
+            Some("ws") => Wire::Plain,
+            #[cfg(feature = "tls")]
+            Some("wss") => Wire::Tls,
+            #[cfg(not(feature = "tls"))]
+            Some("wss") => return Err(BadUpstream::NoTls(text.to_owned())),
             _ => return Err(bad()),
         };
         let authority = uri.authority().ok_or_else(bad)?.clone();
@@ -130,7 +146,7 @@ impl FromStr for Upstream {
         }
         let path = Some(uri.path()).filter(|path| !matches!(*path, "" | "/"));
         Ok(Self {
-            encrypted,
+            wire,
             authority,
             path: path.map(ToOwned::to_owned),
         })
@@ -164,8 +180,8 @@ fn meant(text: &str) -> Option<String> {
 
 impl Upstream {
     /// Whether it wants TLS.
-    pub(super) const fn is_encrypted(&self) -> bool {
-        self.encrypted
+    const fn is_encrypted(&self) -> bool {
+        !matches!(self.wire, Wire::Plain)
     }
 
     /// Its host and port.
@@ -194,7 +210,7 @@ impl Upstream {
     /// WebSockets, so it is none for these.
     pub(super) fn target(&self, client: &Uri) -> Uri {
         let mut parts = client.clone().into_parts();
-        let scheme = if self.encrypted {
+        let scheme = if self.is_encrypted() {
             Scheme::HTTPS
         } else {
             Scheme::HTTP
@@ -210,7 +226,11 @@ impl Upstream {
     /// The backend of such a target.
     pub(super) fn of_target(target: &Uri) -> Option<Self> {
         Some(Self {
-            encrypted: target.scheme() == Some(&Scheme::HTTPS),
+            wire: match target.scheme() {
+                #[cfg(feature = "tls")]
+                Some(scheme) if *scheme == Scheme::HTTPS => Wire::Tls,
+                _ => Wire::Plain,
+            },
             authority: target.authority()?.clone(),
             path: None,
         })
@@ -221,7 +241,7 @@ impl Upstream {
     }
 
     fn port(&self) -> u16 {
-        let usual = if self.encrypted { 443 } else { 80 };
+        let usual = if self.is_encrypted() { 443 } else { 80 };
         self.authority.port_u16().unwrap_or(usual)
     }
 }
@@ -229,7 +249,7 @@ impl Upstream {
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.as_deref().unwrap_or_default();
-        let scheme = if self.encrypted { "wss" } else { "ws" };
+        let scheme = if self.is_encrypted() { "wss" } else { "ws" };
         write!(f, "{scheme}://{}{path}", self.authority)
     }
 }
@@ -264,6 +284,14 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_backend_that_wants_tls_is_refused_where_there_is_none() {
+        let refused = "wss://backend".parse::<Upstream>().unwrap_err();
+        assert_eq!(refused, BadUpstream::NoTls("wss://backend".to_owned()));
+    }
+
+    #[cfg(feature = "tls")]
     #[test]
     fn a_backend_is_a_plain_websocket_url() {
         for (text, shown) in [

@@ -8,15 +8,14 @@ use axum::http::header::{
     SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use axum::http::request::Parts;
-use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Bytes;
 
+use super::dial::Dialer;
 use super::exchange::{self, Switched};
 use super::member::Load;
 use super::{Upstream, UpstreamError, UpstreamHost, extensions, head};
-use crate::connection::{IdleUpstream, Plain, RelayedUpstream, Transport};
+use crate::connection::{IdleUpstream, RelayedUpstream, Transport};
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::items;
 use crate::gateway::parking::Parked;
@@ -49,11 +48,11 @@ impl Upstream {
     pub(super) async fn connect(
         &self,
         asked: Asked<'_>,
-        tls: Option<&TlsConnector>,
+        dialer: &Dialer,
         timeout: Duration,
         tasks: &Tasks,
     ) -> Result<UpstreamConnection, UpstreamError> {
-        let connected = tokio::time::timeout(timeout, self.open(asked, tls, tasks)).await;
+        let connected = tokio::time::timeout(timeout, self.open(asked, dialer, tasks)).await;
         connected.unwrap_or(Err(UpstreamError::Timeout(timeout)))
     }
 
@@ -67,33 +66,13 @@ impl Upstream {
         }
     }
 
-    /// Opens a connection to it, with TLS where it wants that.
-    pub(in crate::gateway) async fn reach(
-        &self,
-        tls: Option<&TlsConnector>,
-    ) -> Result<Transport, UpstreamError> {
-        let stream = TcpStream::connect((self.host(), self.port()))
-            .await
-            .map_err(UpstreamError::Connect)?;
-        // Messages are whole by the time they are written.
-        stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
-        let Some(connector) = tls.filter(|_| self.is_encrypted()) else {
-            return Ok(stream.into());
-        };
-        let invalid = |error| UpstreamError::Tls(std::io::Error::other(error));
-        let name = ServerName::try_from(self.host().to_owned()).map_err(invalid)?;
-        let connected = connector.connect(name, Plain::from(stream)).await;
-        let connected = connected.map_err(UpstreamError::Tls)?;
-        Ok(Transport::Tls(Box::new(connected.into())))
-    }
-
     async fn open(
         &self,
         asked: Asked<'_>,
-        tls: Option<&TlsConnector>,
+        dialer: &Dialer,
         tasks: &Tasks,
     ) -> Result<UpstreamConnection, UpstreamError> {
-        let stream = self.reach(tls).await?;
+        let stream = dialer.reach(self).await?;
         let request = head::upgrade(&self.authority, self.path.as_deref(), &asked);
         let Switched {
             transport,

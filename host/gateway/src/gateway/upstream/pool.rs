@@ -19,17 +19,17 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsConnector;
 
 use super::blame::{Blame, Shortage};
+use super::dial::Dialer;
 use super::member::{BackendView, Member, Members, Use};
 use super::open::{Asked, UpstreamConnection};
 use super::tries::{Asking, Attempt, Purpose, Tries};
 use super::{Upstream, UpstreamError};
+use crate::gateway::GatewayError;
 use crate::gateway::config::Config;
 use crate::gateway::identity::Identity;
 use crate::gateway::peer;
-use crate::gateway::tls::{self, TlsError};
 use crate::observe::Throttle;
 use crate::tasks::Tasks;
 use wastegate_core::types::{Clock, Timestamp};
@@ -77,7 +77,7 @@ pub struct Upstreams {
     unhealthy: Vec<StatusCode>,
     /// Backends out of reach are looked for in the background.
     checked: bool,
-    tls: Option<TlsConnector>,
+    dialer: Dialer,
     /// Permits for hedged attempts, shared by all pools.
     hedges: Arc<Semaphore>,
     shortages: Throttle<Shortage>,
@@ -97,28 +97,24 @@ impl Failed {
 }
 
 impl Upstreams {
-    /// Those of a configuration; what is known of a backend that is there already stays known.
+    /// These, by the settings of a configuration; what is known of a backend that is there already stays known.
     pub(in crate::gateway) fn of(
         config: &Config,
+        upstreams: &[Upstream],
         members: &Members,
         now: Timestamp,
-    ) -> Result<Option<Arc<Self>>, TlsError> {
-        if config.upstream.is_empty() {
-            return Ok(None);
-        }
-        let encrypted = config.upstream.iter().any(Upstream::is_encrypted);
-        let authorities = config.upstream_authorities.as_deref();
-        let tls = encrypted.then(|| tls::connector(authorities)).transpose()?;
-        let upstreams = config.upstream.iter();
-        Ok(Some(Arc::new(Self {
+    ) -> Result<Arc<Self>, GatewayError> {
+        let dialer = Dialer::of(config, upstreams)?;
+        let upstreams = upstreams.iter();
+        Ok(Arc::new(Self {
             members: upstreams.map(|it| members.find(it, now)).collect(),
             balance: config.upstream_balance,
             unhealthy: config.upstream_unhealthy_statuses.clone(),
             checked: !config.upstream_check.is_zero(),
-            tls,
+            dialer,
             hedges: members.hedges(),
             shortages: Throttle::new(SHORTAGE_REPORT_EVERY),
-        })))
+        }))
     }
 
     /// The backends to try for one request, those for whom it may hope first. `identity` chooses among
@@ -186,8 +182,8 @@ impl Upstreams {
             clock,
         );
         let ask = |upstream: Upstream, within| async move {
-            let tls = self.tls.as_ref();
-            upstream.connect(asked, tls, within, tasks).await
+            let dialer = &self.dialer;
+            upstream.connect(asked, dialer, within, tasks).await
         };
         let (upstream, attempt) = self.race(&mut tries, ask, timeout, clock).await?;
         Ok(upstream.counted(attempt.succeeded()))

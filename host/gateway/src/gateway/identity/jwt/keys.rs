@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::Config;
+#[cfg(feature = "jwt-url")]
 use crate::gateway::identity::http;
 use crate::tasks::Tasks;
 use wastegate_core::types::{Clock, Timestamp};
@@ -49,9 +50,11 @@ pub enum KeysError {
         source: std::io::Error,
     },
     /// The URL cannot be fetched.
+    #[cfg(feature = "jwt-url")]
     #[error("the set cannot be fetched")]
     Fetch(#[source] reqwest::Error),
     /// It is answered with something else.
+    #[cfg(feature = "jwt-url")]
     #[error("the set's address answered {0}")]
     Status(reqwest::StatusCode),
     /// It has too many bytes.
@@ -74,6 +77,7 @@ pub enum KeysError {
     #[error("the shared secret is empty")]
     Secret,
     /// An HTTP client cannot be made.
+    #[cfg(feature = "jwt-url")]
     #[error("an HTTP client cannot be made")]
     Client(#[source] reqwest::Error),
 }
@@ -90,6 +94,7 @@ pub(super) enum NoKey {
 enum Source {
     Nowhere,
     File(PathBuf),
+    #[cfg(feature = "jwt-url")]
     Url(reqwest::Client, String),
 }
 
@@ -140,16 +145,8 @@ impl Keys {
             let secret = config.secret.reveal().as_bytes();
             Some(DecodingKey::from_secret(secret).map_err(|_| KeysError::Secret)?)
         };
-        let source = match (&config.keys_file, &config.keys_url) {
-            (Some(path), _) => Source::File(path.clone()),
-            (None, Some(url)) => {
-                let client = http::client(config.keys_timeout).map_err(KeysError::Client)?;
-                Source::Url(client, url.clone())
-            }
-            (None, None) => Source::Nowhere,
-        };
         let published = Published {
-            source,
+            source: Source::of(config)?,
             set: ArcSwapOption::empty(),
             asked: Mutex::new(None),
             keys_max: config.keys_max,
@@ -212,6 +209,30 @@ impl Keys {
     }
 }
 
+impl Source {
+    fn of(config: &Config) -> Result<Self, KeysError> {
+        if let Some(path) = &config.keys_file {
+            return Ok(Self::File(path.clone()));
+        }
+        #[cfg(feature = "jwt-url")]
+        if let Some(url) = &config.keys_url {
+            let client = http::client(config.keys_timeout).map_err(KeysError::Client)?;
+            return Ok(Self::Url(client, url.clone()));
+        }
+        Ok(Self::Nowhere)
+    }
+
+    /// Its bytes; none where there is no set.
+    async fn read(&self) -> Result<Option<Vec<u8>>, KeysError> {
+        match self {
+            Self::Nowhere => Ok(None),
+            Self::File(path) => read_file(path).map(Some),
+            #[cfg(feature = "jwt-url")]
+            Self::Url(client, url) => fetch(client, url).await.map(Some),
+        }
+    }
+}
+
 impl Published {
     fn is_old(&self, set: &Set) -> bool {
         self.clock.now().since(set.read_at) >= self.refresh
@@ -233,12 +254,9 @@ impl Published {
             return;
         }
         *asked = Some(self.clock.now());
-        let read = match &self.source {
-            Source::Nowhere => return,
-            Source::File(path) => read_file(path),
-            Source::Url(client, url) => fetch(client, url).await,
-        };
-        if let Err(error) = read.and_then(|bytes| self.keep(&bytes)) {
+        let read = self.source.read().await;
+        let kept = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| self.keep(&bytes)));
+        if let Err(error) = kept {
             let why = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(%error, why, "the keys of tokens could not be read; those that were read before stay");
         }
@@ -305,6 +323,7 @@ fn read_file(path: &PathBuf) -> Result<Vec<u8>, KeysError> {
     std::fs::read(path).map_err(error)
 }
 
+#[cfg(feature = "jwt-url")]
 async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<u8>, KeysError> {
     let response = client.get(url).send().await;
     let response = response.map_err(|error| KeysError::Fetch(error.without_url()))?;

@@ -61,6 +61,7 @@ pub struct Config {
     /// A file with public keys as a JSON Web Key Set (RFC 7517).
     pub keys_file: Option<PathBuf>,
     /// Where such a set is published: `https`, or `http` on this machine.
+    #[cfg(feature = "jwt-url")]
     pub keys_url: Option<String>,
     /// Keys that a set may have. 64.
     pub keys_max: usize,
@@ -69,6 +70,7 @@ pub struct Config {
     /// The pause between two looks for a key that is not in the set, or that failed. 10 s.
     pub keys_retry: Duration,
     /// How long a fetch of the set may take. 5 s.
+    #[cfg(feature = "jwt-url")]
     pub keys_timeout: Duration,
     /// The issuer that a token must name (`iss`); empty accepts every issuer that has a key.
     pub issuers: Vec<String>,
@@ -84,10 +86,12 @@ impl Default for Config {
             algorithms: vec![Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa],
             secret: Secret::default(),
             keys_file: None,
+            #[cfg(feature = "jwt-url")]
             keys_url: None,
             keys_max: 64,
             keys_refresh: Duration::from_secs(300),
             keys_retry: Duration::from_secs(10),
+            #[cfg(feature = "jwt-url")]
             keys_timeout: Duration::from_secs(5),
             issuers: Vec::new(),
             audiences: Vec::new(),

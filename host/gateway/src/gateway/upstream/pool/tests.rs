@@ -18,13 +18,12 @@ fn of(balance: Balance, names: &[&str], members: &Members) -> Arc<Upstreams> {
     let upstreams = names
         .iter()
         .map(|name| format!("ws://{name}").parse().unwrap());
+    let upstreams: Vec<Upstream> = upstreams.collect();
     let config = Config {
-        upstream: upstreams.collect(),
         upstream_balance: balance,
         ..Config::default()
     };
-    let pool = Upstreams::of(&config, members, Timestamp::ZERO);
-    pool.unwrap().unwrap()
+    Upstreams::of(&config, &upstreams, members, Timestamp::ZERO).unwrap()
 }
 
 fn identity(key: &str) -> Identity {

@@ -1,5 +1,8 @@
 //! How a refusal is said in HTTP.
 
+#[cfg(feature = "upstream")]
+mod backends;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -10,18 +13,20 @@ use axum::http::header::{
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::caps::Cap;
 use super::handshake::BadHandshake;
-use super::http::Full;
 use super::identity::Unidentified;
 use super::origin::BadOrigin;
 use super::refused::Refused;
-use super::upstream::{BackendRefusal, UpstreamError};
 use crate::admission::{DenialReason, Denied};
-use crate::tasks::Tasks;
 use wastegate_core::types::time::whole_ms;
+
+#[cfg(feature = "upstream")]
+pub(super) use self::backends::{
+    backend, bad_body, busy, coding, method, no_answer, no_backend, stopping, upload_stalled,
+    upstream,
+};
 
 /// When it may be worth another try where nothing says better.
 const RETRY_AFTER_S: u64 = 5;
@@ -95,21 +100,6 @@ pub(super) fn nowhere<'a>(places: impl Iterator<Item = &'a str>) -> Response {
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
-/// A method that no backend is asked by: it is for proxies, or would show what a page may not see.
-pub(super) fn method() -> Response {
-    let message = "CONNECT and TRACE are not handed on";
-    let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, "method", message);
-    let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-    set(response.headers_mut(), ALLOW, allowed);
-    response
-}
-
-/// A coding of the body that only its next hop understands, and that is not ours to translate.
-pub(super) fn coding() -> Response {
-    let message = "the body has a transfer coding other than `chunked`";
-    answer(StatusCode::NOT_IMPLEMENTED, "transfer-coding", message)
-}
-
 /// Requests come too fast, of all or of one address.
 pub(super) fn too_fast(cap: Cap) -> Response {
     let message = "too many requests come here, or from this address; wait";
@@ -131,50 +121,6 @@ pub(super) fn no_place() -> Response {
     noted(response, "connection-limit", message.to_owned())
 }
 
-/// Too many requests are under way, or too many connections bring them.
-pub(super) fn busy(full: Full) -> Response {
-    let (status, error, message) = match full {
-        Full::All => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "requests-limit",
-            "too many requests, or connections for them, are under way here; wait",
-        ),
-        Full::Address => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "requests-limit-per-address",
-            "too many requests, or connections for them, of this address are under way; wait",
-        ),
-    };
-    let mut response = answer(status, error, message);
-    later(&mut response);
-    noted(response, error, message.to_owned())
-}
-
-/// The client began a body and did not go on.
-pub(super) fn upload_stalled() -> Response {
-    let message = "the body of the request did not arrive in time";
-    let mut response = answer(StatusCode::REQUEST_TIMEOUT, "upload-stalled", message);
-    set(response.headers_mut(), CONNECTION, "close");
-    response
-}
-
-/// What the client sent as a body is none (RFC 9112, section 7.1), so the connection is no longer in step.
-pub(super) fn bad_body() -> Response {
-    let message =
-        "the body of the request is broken: a chunk without its size, or an end too early";
-    let mut response = answer(StatusCode::BAD_REQUEST, "bad-body", message);
-    set(response.headers_mut(), CONNECTION, "close");
-    noted(response, "bad-body", message.to_owned())
-}
-
-/// The server stops.
-pub(super) fn stopping() -> Response {
-    let message = "the server restarts; ask again";
-    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, "stopping", message);
-    later(&mut response);
-    response
-}
-
 /// A server around us that does not upgrade: only one that embeds us wrongly.
 pub(super) fn cannot_upgrade() -> Response {
     let message = "this server cannot upgrade connections";
@@ -191,37 +137,6 @@ pub(super) fn flapping(left: Duration) -> Response {
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     retry_after(&mut response, left);
     noted(response, "flapping", "it comes and goes".to_owned())
-}
-
-/// The backend does not, by an answer of its own, whose body `cut` ends with the client's connection.
-pub(super) fn backend(refusal: BackendRefusal, tasks: &Tasks, cut: CancellationToken) -> Response {
-    let why = refusal.to_string();
-    noted(refusal.into_response(tasks, cut), "backend", why)
-}
-
-/// The backend gave no answer that a client could get.
-pub(super) fn upstream(error: &UpstreamError) -> Response {
-    let (status, message, why) = (error.status(), error.client_message(), error.to_string());
-    let mut response = answer(status, "upstream", message);
-    later(&mut response);
-    noted(response, "upstream", why)
-}
-
-/// A backend was reached and gave no answer.
-pub(super) fn no_answer() -> Response {
-    let message = "the server behind the gateway gave no answer that can be used";
-    let mut response = answer(StatusCode::BAD_GATEWAY, "upstream", message);
-    later(&mut response);
-    response
-}
-
-/// No backend is there, and room would have to be made for this client.
-pub(super) fn no_backend(left: Duration) -> Response {
-    let message = "the server behind the gateway cannot be reached";
-    let mut response = answer(StatusCode::BAD_GATEWAY, "upstream", message);
-    retry_after(&mut response, left.max(Duration::from_secs(1)));
-    let why = "no backend is there, and nobody is evicted for that".to_owned();
-    noted(response, "upstream", why)
 }
 
 /// Not now. The body has everything that the refusal knows.
