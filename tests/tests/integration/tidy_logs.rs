@@ -65,12 +65,12 @@ const BOUNDED: [(&str, &str, &str); 7] = [
         "an application's fault",
     ),
     (
-        "host/gateway/src/cleanup/decide.rs",
+        "host/gateway/src/cleanup/ask.rs",
         "the ranker panicked",
         "a fault of ours",
     ),
     (
-        "host/gateway/src/cleanup/decide.rs",
+        "host/gateway/src/cleanup/ask.rs",
         "the ranker does not answer",
         "a fault of ours",
     ),

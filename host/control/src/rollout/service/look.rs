@@ -110,7 +110,7 @@ impl Rollout {
                 .into_iter()
                 .map(|name| self.policy_view(&ledger, name))
                 .collect(),
-            under_way: self.under_way.lock().values().cloned().collect(),
+            under_way: self.under_way.all(),
             is_durable: self.store.is_durable(),
             awaits: self.awaits(),
         }

@@ -20,15 +20,15 @@ mod refused;
 mod settings;
 mod start;
 mod submit;
+mod turns;
+mod under_way;
 mod warm;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use awaited::{Awaits, InItsPlace};
 pub use change::{Activation, Changed, Expected};
@@ -36,10 +36,14 @@ pub use load::Engines;
 pub use look::{PolicyView, RevisionState, RevisionView, SeatView, Status};
 pub use settings::{LimitsPatch, ParamsPatch, Patch, SettingsSource};
 pub use start::{ConfiguredPolicy, RolloutContext, StartError};
-pub use submit::{Stage, Submitted, UnderWay};
+pub use submit::Submitted;
+pub use turns::{CHANGES_MAX, SUBMISSIONS_MAX};
+pub use under_way::{Stage, UnderWay};
 
 use self::awaited::Awaited;
 use self::refused::RefusedBefore;
+use self::turns::Turns;
+use self::under_way::Submissions;
 use self::warm::Warm;
 use super::audit::AuditLog;
 use super::config::Config;
@@ -48,11 +52,6 @@ use super::ledger::RevisionLedger;
 use super::source;
 use super::store::Store;
 use wastegate_core::types::Clock;
-
-/// Files that may be on their way to being a revision at once.
-pub const SUBMISSIONS_MAX: usize = 4;
-/// Changes that may wait for their turn.
-pub const CHANGES_MAX: usize = 16;
 
 /// Which policy is active, how it became active, and the way back. Share it as an `Arc`.
 pub struct Rollout {
@@ -72,11 +71,8 @@ pub struct Rollout {
     awaited: Mutex<Option<Awaited>>,
     /// Policies that are ready and sit in no seat. Never held while anything waits.
     warm: Mutex<Warm>,
-    /// Submissions by the order in which they came. Never held while anything waits.
-    under_way: Mutex<BTreeMap<u64, UnderWay>>,
-    next_submission: AtomicU64,
-    submissions: Arc<Semaphore>,
-    changes: Arc<Semaphore>,
+    under_way: Submissions,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Rollout {
@@ -111,10 +107,8 @@ impl Rollout {
             changing: Mutex::default(),
             refused_before: RefusedBefore::default(),
             awaited: Mutex::default(),
-            under_way: Mutex::default(),
-            next_submission: AtomicU64::new(0),
-            submissions: Arc::new(Semaphore::new(SUBMISSIONS_MAX)),
-            changes: Arc::new(Semaphore::new(CHANGES_MAX)),
+            under_way: Submissions::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -147,8 +141,7 @@ impl Rollout {
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, RolloutError> + Send + 'static,
     ) -> Result<T, RolloutError> {
-        self.blocking(&self.submissions, SUBMISSIONS_MAX, work)
-            .await
+        self.blocking(self.turns.submission()?, work).await
     }
 
     /// Runs a change on a thread for blocking work.
@@ -156,17 +149,14 @@ impl Rollout {
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, RolloutError> + Send + 'static,
     ) -> Result<T, RolloutError> {
-        self.blocking(&self.changes, CHANGES_MAX, work).await
+        self.blocking(self.turns.change()?, work).await
     }
 
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
-        places: &Arc<Semaphore>,
-        max: usize,
+        place: OwnedSemaphorePermit,
         work: impl FnOnce(&Self) -> Result<T, RolloutError> + Send + 'static,
     ) -> Result<T, RolloutError> {
-        let place = places.clone().try_acquire_owned();
-        let place = place.map_err(|_| RolloutError::Busy { max })?;
         let this = self.clone();
         let worked = tokio::task::spawn_blocking(move || {
             let done = work(&this);

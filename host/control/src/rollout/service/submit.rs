@@ -1,11 +1,9 @@
 //! From a file that a source brought to a revision.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use serde::{Deserialize, Serialize};
 
 use super::change::{Activation, Changed};
+use super::under_way::{Progress, Stage, UnderWay};
 use super::{Rollout, SettingsSource};
 use crate::rollout::actor::Actor;
 use crate::rollout::audit::{Note, What};
@@ -17,35 +15,6 @@ use crate::rollout::source::{Fetched, PolicyName, PolicyOrigin};
 use wastegate_core::types::{Limits, RevisionId};
 use wastegate_engine::policy::{Params, Pick, Policy, load};
 
-/// How far a submission has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// The bytes are here.
-    Fetched,
-    /// Their signature is good, or none is required; they wait for the compiler or are in it.
-    Checked,
-    /// They are compiled, and go through the acceptance kit.
-    Compiled,
-}
-
-/// A submission on its way to being a revision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnderWay {
-    /// As what it was brought.
-    pub name: PolicyName,
-    /// How many bytes it has.
-    pub size: u64,
-    /// Where it came from.
-    pub origin: PolicyOrigin,
-    /// The operator or the source that submitted it.
-    pub by: Actor,
-    /// Since when, ms since the Unix epoch.
-    pub since_unix_ms: u64,
-    /// How far it has come.
-    pub stage: Stage,
-}
-
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Submitted {
@@ -55,12 +24,6 @@ pub struct Submitted {
     pub is_new: bool,
     /// What was activated with it, if anything was.
     pub changed: Option<Changed>,
-}
-
-/// A submission in the list of those under way, for as long as it is.
-struct Progress<'a> {
-    rollout: &'a Rollout,
-    number: u64,
 }
 
 impl Rollout {
@@ -216,34 +179,14 @@ impl Rollout {
     }
 
     fn begin(&self, fetched: &Fetched, by: &Actor) -> Progress<'_> {
-        let number = self.next_submission.fetch_add(1, Ordering::Relaxed);
-        let under_way = UnderWay {
+        self.under_way.begin(UnderWay {
             name: fetched.name.clone(),
             size: u64::try_from(fetched.bytes.len()).unwrap_or(u64::MAX),
             origin: fetched.origin.clone(),
             by: by.clone(),
             since_unix_ms: self.clock.unix_ms(self.clock.now()),
             stage: Stage::Fetched,
-        };
-        self.under_way.lock().insert(number, under_way);
-        Progress {
-            rollout: self,
-            number,
-        }
-    }
-}
-
-impl Progress<'_> {
-    fn reached(&self, stage: Stage) {
-        if let Some(under_way) = self.rollout.under_way.lock().get_mut(&self.number) {
-            under_way.stage = stage;
-        }
-    }
-}
-
-impl Drop for Progress<'_> {
-    fn drop(&mut self) {
-        self.rollout.under_way.lock().remove(&self.number);
+        })
     }
 }
 
