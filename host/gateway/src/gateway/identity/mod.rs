@@ -1,9 +1,9 @@
 //! Who is it. Whatever proves it stays in here; what comes out is checked and typed.
 //!
-//! [`Identify`] is the seam: [`DevIdentity`] believes everybody, [`jwt`] checks tokens by keys,
-//! [`hook`] asks a service, [`forwarded`] believes headers of named proxies, [`session`] takes an
+//! [`Identify`] is the seam: [`DevIdentity`] believes everybody, `jwt` checks tokens by keys,
+//! `hook` asks a service, [`forwarded`] believes headers of named proxies, [`session`] takes an
 //! application's own cookie, [`address`] the client's address. How a client hands its token over is
-//! [`token`]'s matter, what claims mean is [`claims`]', and where a client names its manager and
+//! `token`'s matter, what claims mean is [`claims`]', and where a client names its manager and
 //! device is a list of [`place`]s.
 //!
 //! Not here: whether it may enter (`admission`).
