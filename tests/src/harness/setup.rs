@@ -69,7 +69,7 @@ impl Setup {
         config.cleanup.displaced = Hold::OFF;
         config.admission.takeovers_max = 0;
         config.cleanup.sweep_interval = Duration::from_secs(3_600);
-        config.cleanup.proactive_from = f64::INFINITY;
+        config.cleanup.proactive_from = 1_000.0;
         // The wall clock of a busy machine says nothing about a policy; fuel ends it in any case.
         config.policy.deadline = Duration::from_secs(1);
         config.policy.deadline_large = Duration::from_secs(2);

@@ -27,7 +27,7 @@ async fn r9_whatever_runs_at_once_each_manager_goes_once() {
     let server = Setup::new()
         .limit(10)
         .short_goodbyes()
-        .proactive(0.1, Duration::from_millis(5))
+        .proactive(0.1, Duration::from_millis(10))
         .with(|config| {
             config.limits.managers_total = 10;
             config.cleanup.node_last_tier = wastegate_core::types::Tier::Force;

@@ -111,10 +111,10 @@ async fn z14_missed_heartbeats_make_suspect_then_half_open() {
 /// Z14: round trips from the thresholds on are degraded, and poor; the thresholds are configured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn z14_slow_answers_are_degraded_and_poor_by_configured_thresholds() {
-    let hour = Duration::from_secs(3_600);
+    let never = Duration::from_secs(60);
     for (degraded, poor, link) in [
-        (hour, 2 * hour, "good"),
-        (Duration::ZERO, hour, "degraded"),
+        (never / 2, never, "good"),
+        (Duration::ZERO, never, "degraded"),
         (Duration::ZERO, Duration::from_nanos(1), "poor"),
     ] {
         let server = Setup::new()

@@ -303,7 +303,7 @@ async fn a_client_that_breaks_the_protocol_is_told_so() {
 async fn a_client_that_broke_the_protocol_is_hung_up_on() {
     let server = Setup::new()
         .application(NoApplication)
-        .with(|config| config.connection.close_deadline = Duration::from_secs(600));
+        .with(|config| config.connection.close_deadline = Duration::from_secs(60));
     let backend = backend().await;
     let server = server
         .with(|config| config.gateway.upstream = vec![format!("ws://{backend}").parse().unwrap()])

@@ -176,7 +176,7 @@ async fn temporary_slots_open_once_and_their_surplus_leaves_with_a_reason() {
         .short_goodbyes()
         .with(|config| {
             config.limits.temporary_slots = 1;
-            config.limits.temporary_slots_for = Duration::from_millis(600);
+            config.limits.temporary_slots_for = Duration::from_secs(1);
         })
         .start()
         .await;

@@ -94,7 +94,7 @@ async fn tls_on_both_sides_with_a_certificate_that_is_replaced() {
         .with(|config| {
             config.gateway.tls.certificate = files("cert.pem");
             config.gateway.tls.key = files("key.pem");
-            config.gateway.tls.rescan = Duration::from_millis(50);
+            config.gateway.tls.rescan = Duration::from_millis(100);
             config.gateway.upstream_authorities = files("ca.pem");
         })
         .start()

@@ -297,7 +297,7 @@ async fn b11_a_client_inside_a_long_frame_of_its_own_stays() {
 async fn b11_faults_are_counted_by_kind() {
     let prepare = |setup: Setup| {
         setup.with(|config| {
-            config.connection.frame_bytes_max = Some(100);
+            config.connection.frame_bytes_max = Some(125);
             config.connection.message_bytes_max = 150;
             config.connection.fragments_max = 4;
             config.connection.control_frames_per_s_max = 10;
@@ -309,7 +309,7 @@ async fn b11_faults_are_counted_by_kind() {
         [masked(2, part), more].concat()
     };
     let cases: [(&str, u16, Vec<u8>); 11] = [
-        ("frame-size", 1_009, masked(0x82, &[0; 101])),
+        ("frame-size", 1_009, masked(0x82, &[0; 126])),
         ("message-size", 1_009, parts(&[0; 90], 1)),
         // S34: also where each of them is empty.
         ("fragments", 1_008, parts(b"", 4)),

@@ -14,7 +14,8 @@ pub struct Config {
     pub user_last_tier: Tier,
     /// The last tier that the node's own pressure may reach. `aggressive`.
     pub node_last_tier: Tier,
-    /// Occupancy of a user from which on its managers are cleaned up in the background. 0.6.
+    /// Occupancy of a user from which on its managers are cleaned up in the background; 1,000 for never, since
+    /// temporary slots go beyond 1. 0.6.
     pub proactive_from: f64,
     /// Between two background passes. 5 s.
     pub sweep_interval: Duration,

@@ -177,8 +177,7 @@ impl Default for Config {
     }
 }
 
-/// The addresses of this machine's own loopback, IPv4 and IPv6.
-pub(super) fn loopback() -> Vec<IpNet> {
+fn loopback() -> Vec<IpNet> {
     let v4 = Ipv4Net::new([127, 0, 0, 0].into(), 8).map(IpNet::from);
     let v6 = Ipv6Net::new([0, 0, 0, 0, 0, 0, 0, 1].into(), 128).map(IpNet::from);
     [v4, v6].into_iter().flatten().collect()

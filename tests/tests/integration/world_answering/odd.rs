@@ -29,9 +29,12 @@ pub(super) enum Pongs {
 
 /// A frame of a client, masked with zeros or not at all.
 pub(super) fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    assert!(length < 126, "short ones only");
-    let mut frame = vec![first, length];
+    let length = u16::try_from(payload.len()).unwrap();
+    let mut frame = vec![first];
+    match u8::try_from(length) {
+        Ok(length) if length < 126 => frame.push(length),
+        _ => frame.extend([&[126][..], &length.to_be_bytes()].concat()),
+    }
     if masked {
         frame[1] |= 0x80;
         frame.extend([0; 4]);

@@ -29,7 +29,8 @@ fn user() -> Section {
         /// The last tier that an admission may reach for its own user.
         restart last_tier: last_tier(&Tier::ADMISSION) => d.rooms.cleanup.user_last_tier;
 
-        /// Occupancy of a user from which on its managers are cleaned up in the background.
+        /// Occupancy of a user from which on its managers are cleaned up in the background; 1000 for
+        /// never.
         restart proactive_from: RANGED => d.rooms.cleanup.proactive_from;
 
         /// Time between two background passes.

@@ -11,7 +11,6 @@ use ipnet::IpNet;
 
 use super::names::Naming;
 use super::{Identified, Identify, Identity, Unidentified};
-use crate::gateway::config::loopback;
 use crate::gateway::peer;
 use wastegate_core::types::UserId;
 
@@ -20,12 +19,6 @@ use wastegate_core::types::UserId;
 pub struct Address {
     naming: Naming,
     proxies: Vec<IpNet>,
-}
-
-/// Whether proxies are those of the defaults: anything on this machine. Then a client of this machine is its own,
-/// which is how a gateway is tried; a proxy that was named is one.
-fn are_default(proxies: &[IpNet]) -> bool {
-    *proxies == *loopback()
 }
 
 impl Address {
@@ -59,12 +52,12 @@ impl Identify for Address {
     }
 }
 
-/// The user that an address is. None where it is not known: behind a proxy that does not report for whom it
-/// speaks, all clients would be one.
+/// The user that an address is. None where it is not known: behind a proxy of another machine that
+/// does not say for whom it speaks, all clients would be one.
 pub(super) fn user(parts: &Parts, proxies: &[IpNet]) -> Option<UserId> {
     let address = peer::client(parts)?.to_canonical();
     let is_proxy = proxies.iter().any(|net| net.contains(&address));
-    if is_proxy && !are_default(proxies) {
+    if is_proxy && !address.is_loopback() {
         return None;
     }
     let name = match address {
@@ -109,9 +102,7 @@ mod tests {
     fn a_proxy_that_does_not_say_for_whom_it_speaks_is_no_client() {
         assert_eq!(user_at("10.0.0.1", &["10.0.0.0/8"]), None);
         let here = ["127.0.0.0/8", "10.0.0.0/8"];
-        assert_eq!(user_at("127.0.0.1", &here), None);
-        let default = ["127.0.0.0/8", "::1/128"];
-        assert_eq!(user_at("127.0.0.1", &default).as_deref(), Some("127.0.0.1"));
+        assert_eq!(user_at("127.0.0.1", &here).as_deref(), Some("127.0.0.1"));
         let parts = Request::get("/").body(()).unwrap().into_parts().0;
         assert_eq!(user(&parts, &[]), None);
     }
