@@ -63,7 +63,7 @@ pub(crate) async fn build(
     Ok((embedded, routes))
 }
 
-/// Prints evictions.
+/// Prints a line for each eviction.
 struct Printer;
 
 impl Recorder for Printer {

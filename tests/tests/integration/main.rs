@@ -99,6 +99,7 @@ mod tidy;
 mod tidy_logs;
 #[cfg(test)]
 mod tidy_names;
+mod tidy_packages;
 #[cfg(test)]
 mod tiers;
 #[cfg(test)]

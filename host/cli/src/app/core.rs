@@ -283,7 +283,7 @@ impl Core {
         &self.embedded.admission
     }
 
-    /// The policies.
+    /// The catalog of loaded policies.
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.policies.catalog
@@ -336,7 +336,7 @@ impl Core {
         &self.admin.access
     }
 
-    /// Operators' routes.
+    /// The routes of the operators' listener.
     pub fn admin_router(&self) -> Router {
         admin::router(self.admin.clone())
     }

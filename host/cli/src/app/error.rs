@@ -14,9 +14,9 @@ pub enum AppError {
     Bind {
         /// The key that named it.
         key: &'static str,
-        /// The address.
+        /// The address that was configured.
         address: SocketAddr,
-        /// Why.
+        /// The underlying error.
         source: std::io::Error,
     },
     /// There is no policy to start with, or no place to keep them.
@@ -25,11 +25,11 @@ pub enum AppError {
     /// The policy that the settings name is not taken.
     #[error("`{key}` names {value}")]
     Policy {
-        /// The key.
+        /// The key of the configuration.
         key: &'static str,
         /// What it is set to.
         value: String,
-        /// Why not.
+        /// The underlying error.
         source: rollout::StartError,
     },
     /// The WASM engine cannot be started.
@@ -46,7 +46,7 @@ pub enum AppError {
     Journal {
         /// The key that names its file.
         key: &'static str,
-        /// Why.
+        /// The underlying error.
         source: observe::Error,
     },
     /// The state directory cannot be used.
@@ -54,15 +54,15 @@ pub enum AppError {
     State {
         /// What in it.
         path: std::path::PathBuf,
-        /// Why.
+        /// The underlying error.
         source: std::io::Error,
     },
     /// Policies cannot be looked for where the settings say.
     #[error("cannot look for policies in {} (`policy.directory.path`)", .path.display())]
     Directory {
-        /// The directory.
+        /// The directory that was configured.
         path: std::path::PathBuf,
-        /// Why.
+        /// The underlying error.
         source: std::io::Error,
     },
     /// The kept key of pseudonyms is none.
@@ -75,7 +75,7 @@ pub enum AppError {
         "the operators' token {} cannot be used (`policy.rollout.state_dir`; `admin.token` would stand in for it)", .path.display()
     )]
     AdminToken {
-        /// The file.
+        /// The file that was configured.
         path: std::path::PathBuf,
         /// Why, and what to do.
         source: std::io::Error,

@@ -40,7 +40,7 @@ pub enum WatchedEvent {
     Pressure(UserPressure),
 }
 
-/// Takes notes.
+/// Passes what the gateway reports to the journal, the metrics, the experiments and the shadows.
 pub struct Recording {
     decisions: Journal,
     activity: ActivitySink,

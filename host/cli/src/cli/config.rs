@@ -107,7 +107,7 @@ impl SourceArgs {
 }
 
 impl Args {
-    /// Does it.
+    /// Runs the command.
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
             Verb::Check(ask) => ask.check(terminal),

@@ -22,7 +22,7 @@ const EX_FAILURE: u8 = 1;
 pub(crate) enum Failure {
     /// The terminal cannot be written to, or the system gives no runtime.
     Io(io::Error),
-    /// Anything else.
+    /// Any other failure of a command.
     Verb {
         /// The exit code.
         code: u8,

@@ -61,11 +61,11 @@ pub enum Verb {
 /// Where a verb reads and writes. [`Cli::run`] stands between it and the terminal: what a verb writes is
 /// shown there, and never acted on.
 pub struct Terminal<'a> {
-    /// The environment.
+    /// The variables of the process.
     pub environment: Environment,
-    /// Standard output.
+    /// Standard output, for results.
     pub out: &'a mut dyn Write,
-    /// Standard error.
+    /// Standard error, for what went wrong.
     pub err: &'a mut dyn Write,
 }
 

@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Serves.
+    /// Runs the gateway until it is stopped.
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let overrides = self.shorthands.overrides();
         let sources = self.sources.sources(terminal.environment, overrides);

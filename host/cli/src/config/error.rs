@@ -64,7 +64,7 @@ pub enum ConfigProblem {
         path.display()
     )]
     Unreadable {
-        /// The file.
+        /// The path of the file, as it was given.
         path: PathBuf,
         /// Who named it.
         origin: SettingOrigin,
@@ -74,7 +74,7 @@ pub enum ConfigProblem {
     /// The file is not TOML.
     #[error("{origin} is not TOML: {reason}; mend that line")]
     Syntax {
-        /// Where.
+        /// The file and line, variable or flag that has it.
         origin: SettingOrigin,
         /// What the parser says.
         reason: String,
@@ -88,7 +88,7 @@ pub enum ConfigProblem {
     /// A variable that is not UTF-8.
     #[error("env {name} is not UTF-8; set it to plain text or unset it")]
     NotUtf8 {
-        /// The variable.
+        /// The name of the environment variable.
         name: String,
     },
     /// Nobody knows the key.
@@ -96,9 +96,9 @@ pub enum ConfigProblem {
     Unknown {
         /// `key` or `section`.
         what: &'static str,
-        /// Its path.
+        /// The path of the key, joined by dots.
         key: String,
-        /// Where.
+        /// The file and line, variable or flag that has it.
         origin: SettingOrigin,
         /// The known one that is nearest.
         nearest: Option<String>,
@@ -106,7 +106,7 @@ pub enum ConfigProblem {
     /// Nobody knows the variable.
     #[error("unknown variable {name} in the environment; {}", Hint(nearest.as_deref()))]
     UnknownVariable {
-        /// Its name.
+        /// The name of the environment variable.
         name: String,
         /// The known one that is nearest.
         nearest: Option<String>,
@@ -118,7 +118,7 @@ pub enum ConfigProblem {
     Section {
         /// The section's path.
         key: String,
-        /// Where.
+        /// The file and line, variable or flag that has it.
         origin: SettingOrigin,
         /// One of its keys.
         such_as: String,
@@ -131,7 +131,7 @@ pub enum ConfigProblem {
     Tables {
         /// The key's path.
         key: String,
-        /// Where.
+        /// The file and line, variable or flag that has it.
         origin: SettingOrigin,
     },
     /// Two spellings of one variable, of which neither comes last.
@@ -139,9 +139,9 @@ pub enum ConfigProblem {
     Twice {
         /// The key's path.
         key: String,
-        /// One variable.
+        /// The variable that was read first.
         first: SettingOrigin,
-        /// The other.
+        /// The variable that sets the same key.
         second: SettingOrigin,
     },
     /// A secret on the command line.
@@ -162,7 +162,7 @@ pub enum ConfigProblem {
     Value {
         /// The key's path.
         key: String,
-        /// Where.
+        /// The file and line, variable or flag that has it.
         origin: SettingOrigin,
         /// What is wrong with it.
         reason: String,

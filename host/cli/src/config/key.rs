@@ -11,7 +11,7 @@ use super::error::ConfigProblem;
 use super::raw::{Entry, Raw, SettingValue};
 use super::shape::Shape;
 
-/// One key.
+/// A key of the configuration, with what it accepts and the field that it sets.
 pub(super) struct Key {
     path: String,
     doc: String,

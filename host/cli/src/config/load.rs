@@ -19,7 +19,7 @@ pub struct Sources {
     /// What `--config` names. Without it `WASTEGATE_CONFIG` may name a file, and without that
     /// none is read: what is set must not depend on the folder a process was started in.
     pub file: Option<PathBuf>,
-    /// The environment.
+    /// The variables of the process.
     pub environment: Environment,
     /// What stands behind each `--set`.
     pub set: Vec<String>,

@@ -64,7 +64,7 @@ pub struct ProgramConfig {
     pub identity: gateway::identity::Config,
     /// What may be held at once.
     pub limits: registry::SlotLimits,
-    /// Managers.
+    /// How long managers live, and what they may hold.
     pub manager: manager::Config,
     /// Heartbeats, probes and verdicts.
     pub health: health::Config,

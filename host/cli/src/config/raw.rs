@@ -20,7 +20,7 @@ pub enum SettingOrigin {
     File {
         /// The file as it was named.
         path: PathBuf,
-        /// The line.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// An environment variable.
@@ -186,13 +186,13 @@ pub enum SettingValue {
     Bool(bool),
     /// A whole number.
     Whole(u64),
-    /// A number.
+    /// A number with a fraction.
     Number(f64),
     /// Text, or a word of a closed list.
     Text(String),
     /// Words of a closed list.
     List(Vec<String>),
-    /// Whole numbers.
+    /// A list of whole numbers.
     Wholes(Vec<u64>),
     /// Something that is never shown: `set` or `not set`.
     Secret(&'static str),

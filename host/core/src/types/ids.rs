@@ -255,7 +255,7 @@ number!(
     ManagerId
 );
 number!(
-    /// One WebSocket.
+    /// The number of a WebSocket connection; unique within a process.
     ConnectionId
 );
 number!(

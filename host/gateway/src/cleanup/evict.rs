@@ -60,7 +60,7 @@ impl Recorder for Silent {
     fn pressure_changed(&self, _: &super::pressure::UserPressure) {}
 }
 
-/// Executes plans.
+/// Carries out plans: it releases slots and asks connections to close.
 pub(super) struct Executor {
     registry: Arc<Registry>,
     recorder: Arc<dyn Recorder>,

@@ -57,7 +57,7 @@ impl Landed {
 /// Why a caller joins a cleanup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JoinReason {
-    /// For room.
+    /// To make room for a newcomer, or for the node.
     Room,
     /// So that it is made at all.
     Order,

@@ -22,11 +22,11 @@ const MANY: u64 = 100_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
-    /// Things.
+    /// A number of things, whole.
     Count,
-    /// Bytes.
+    /// A number of bytes, whole.
     Bytes,
-    /// Milliseconds.
+    /// A time in milliseconds.
     Millis,
     /// A share of a whole, not necessarily a whole number.
     Share,

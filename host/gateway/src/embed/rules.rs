@@ -39,7 +39,7 @@ pub struct Order {
     pub relation: Relation,
     /// The key with the larger value.
     pub upper: &'static str,
-    /// Why.
+    /// Why the order has to hold, as half a sentence.
     pub because: &'static str,
 }
 

@@ -8,7 +8,7 @@ use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Rank
 use wastegate_core::types::{Signal, SplitMix64};
 use wastegate_engine::policy::{CallOptions, Program};
 
-/// One strategy.
+/// A strategy that a trace is replayed with.
 #[derive(Clone)]
 pub struct ReplayCandidate {
     /// What it is called in the results.
@@ -29,14 +29,14 @@ enum Who {
 pub enum Native {
     /// Least recently used first.
     Lru,
-    /// Oldest first.
+    /// The manager that was made first goes first.
     Fifo,
-    /// At random.
+    /// A uniform random order, by the seed of the replay.
     Random,
 }
 
 impl Native {
-    /// Every one.
+    /// Every native strategy.
     pub const ALL: [Self; 3] = [Self::Lru, Self::Fifo, Self::Random];
 
     /// Its name on the command line and in results.

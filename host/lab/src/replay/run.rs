@@ -18,7 +18,7 @@ const BATCH: usize = 16;
 /// What a run keeps besides the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Nothing.
+    /// Nothing more.
     Counts,
     /// Who went at every decision.
     Decisions,
@@ -29,7 +29,7 @@ pub enum Keep {
 /// What came of one strategy.
 #[derive(Debug, Clone)]
 pub struct ReplayOutcome {
-    /// The counts.
+    /// What was counted over the whole trace.
     pub tally: ReplayTally,
     /// Every decision, by user and in order, where they are kept.
     pub decisions: Vec<Decision>,

@@ -42,7 +42,7 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// Every one.
+    /// Every objective, in the order of the documentation.
     pub const ALL: [Self; 3] = [Self::ReopenMisses, Self::Regret10m, Self::Evictions];
 
     /// Its name on the command line.
@@ -80,7 +80,7 @@ pub struct Search {
     pub seed: u64,
 }
 
-/// One candidate.
+/// One set of parameters and what it achieved.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
     /// Its parameters, in the policy's order.

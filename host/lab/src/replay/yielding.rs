@@ -12,7 +12,7 @@ use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 /// How reluctantly a manager that answers is evicted.
 #[derive(Debug, Clone)]
 pub struct Yielding {
-    /// Temporary slots.
+    /// How many temporary slots a user gets, and for how long.
     pub lending: Lending,
     /// The hold of what was displaced.
     pub hold: Hold,

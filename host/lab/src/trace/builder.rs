@@ -34,15 +34,15 @@ pub struct TraceBuilder {
 /// One line, its names not interned yet.
 #[derive(Debug, Clone, Copy)]
 pub struct RawEvent<'a> {
-    /// When, ms.
+    /// Milliseconds since the trace began.
     pub at_ms: u64,
-    /// Whose.
+    /// The user who holds the manager.
     pub user: &'a str,
-    /// Which manager.
+    /// The key of the manager.
     pub key: &'a str,
     /// On which device.
     pub device: Option<&'a str>,
-    /// What.
+    /// What happened to the manager.
     pub kind: TraceEventKind,
 }
 

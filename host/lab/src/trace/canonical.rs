@@ -57,7 +57,7 @@ pub(super) struct Manner<'a> {
 
 /// What a line turned out to be.
 pub(super) enum Parsed<'a> {
-    /// An event.
+    /// A line with an event.
     Event(RawEvent<'a>),
     /// So many events are missing here.
     Gap(u64),
@@ -76,7 +76,7 @@ impl Object {
         Ok(Self(object.0))
     }
 
-    /// Reads it.
+    /// Interprets the object as an event, a gap or settings.
     pub(super) fn read(&self, manner: Manner<'_>) -> Result<Parsed<'_>, LineProblem> {
         if !self.0.contains_key("kind") {
             if let Some(dropped) = self.0.get("dropped") {

@@ -48,7 +48,7 @@ impl TimeUnit {
         Self::Nanoseconds,
     ];
 
-    /// Its name.
+    /// The word for it in options and sentences, such as `milliseconds`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

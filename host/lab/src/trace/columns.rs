@@ -27,17 +27,17 @@ const DESTINATIONS: [&str; 7] = [
 pub(super) enum Column {
     /// When, in the unit that its name says, if it says one.
     Time(Option<TimeUnit>),
-    /// A user.
+    /// The name of a user.
     User,
-    /// A manager.
+    /// The key of a manager.
     Key,
-    /// A device.
+    /// The name of a device.
     Device,
     /// A kind of event.
     Kind,
     /// The sender of a message.
     Source,
-    /// Its receiver.
+    /// The receiver of a message.
     Destination,
 }
 

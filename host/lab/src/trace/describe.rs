@@ -22,11 +22,11 @@ const QUANTILES: [(f64, &str); 5] = [
 pub struct Description {
     /// Lines, as far as they are events.
     pub events: u64,
-    /// Users.
+    /// Different users in the trace.
     pub users: u64,
     /// Managers: a user and a key.
     pub managers: u64,
-    /// Devices.
+    /// Different devices in the trace.
     pub devices: u64,
     /// Its first moment, ms.
     pub from_ms: Option<u64>,

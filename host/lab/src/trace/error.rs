@@ -10,15 +10,15 @@ pub enum TraceError {
     /// The file cannot be opened or read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Which file.
+        /// The path of the file, as it was given.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A line is none of the format.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
-        /// Which file.
+        /// The path of the file, as it was given.
         path: PathBuf,
         /// Which line, from 1.
         line: u64,
@@ -28,7 +28,7 @@ pub enum TraceError {
     /// It is no text.
     #[error("{}: {found}", path.display())]
     Foreign {
-        /// Which file.
+        /// The path of the file, as it was given.
         path: PathBuf,
         /// What it is, with the remedy.
         found: Foreign,
@@ -39,7 +39,7 @@ pub enum TraceError {
     /// There is nothing in it.
     #[error("{}: holds no {what}", path.display())]
     Empty {
-        /// Which file.
+        /// The path of the file, as it was given.
         path: PathBuf,
         /// What was looked for, with the remedy if there is one.
         what: &'static str,
@@ -47,11 +47,11 @@ pub enum TraceError {
     /// It has more of something than is kept in memory.
     #[error("{}:{line}: more than {most} {what}; cut it with `wastegate trace slice`", path.display())]
     TooMany {
-        /// Which file.
+        /// The path of the file, as it was given.
         path: PathBuf,
         /// The line that went over.
         line: u64,
-        /// Of what.
+        /// The kind of thing that there is too much of.
         what: &'static str,
         /// How many there may be.
         most: usize,
@@ -104,7 +104,7 @@ pub enum LineProblem {
     /// A field does not hold what it should.
     #[error("`{field}` is `{found}`; it has to be {expected}")]
     Field {
-        /// Which field.
+        /// The name of the field, as the file has it.
         field: String,
         /// What it holds.
         found: String,
@@ -203,7 +203,7 @@ pub enum LineProblem {
     /// The table has no such column.
     #[error("the first line names no column `{wanted}`, but {found}; {COLUMNS}")]
     NoColumn {
-        /// Which.
+        /// The name that was asked for.
         wanted: String,
         /// Which there are.
         found: String,
@@ -226,7 +226,7 @@ pub enum LineProblem {
      `--time-unit {option}`, or `--time-unit {keep}` if it is right as it is"
 )]
 pub struct Implausible {
-    /// Which field.
+    /// The name of the field, as the file has it.
     pub field: String,
     /// What it holds.
     pub found: String,

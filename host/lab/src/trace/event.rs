@@ -22,7 +22,7 @@ pub struct Trace {
 pub struct TraceSession {
     /// Whose it is, by place in [`Trace::users`].
     pub user: u32,
-    /// Its name.
+    /// The key of the manager, as the trace has it.
     pub key: Arc<str>,
 }
 
@@ -37,7 +37,7 @@ pub struct TraceEvent {
     pub user: u32,
     /// On which device, by place in [`Trace::devices`], if it is a matter of one.
     pub device: Option<u32>,
-    /// What.
+    /// What happened to the manager.
     pub kind: TraceEventKind,
 }
 
@@ -59,7 +59,7 @@ pub enum TraceEventKind {
     Attach,
     /// Application frames from the client: user activity.
     In {
-        /// How many.
+        /// The number of them, at least 1.
         n: u32,
         /// Their payload in all, bytes.
         bytes: u64,
@@ -68,7 +68,7 @@ pub enum TraceEventKind {
     },
     /// Application frames to the client.
     Out {
-        /// How many.
+        /// The number of them, at least 1.
         n: u32,
         /// Their payload in all, bytes.
         bytes: u64,

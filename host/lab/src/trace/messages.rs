@@ -22,9 +22,9 @@ use super::split::{self, Split};
 /// Whose managers a message is an access of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Endpoints {
-    /// The sender's.
+    /// The sender's manager.
     Source,
-    /// The receiver's.
+    /// The receiver's manager.
     Destination,
     /// Both ends'; one where somebody writes to themselves.
     #[default]

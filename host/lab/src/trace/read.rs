@@ -49,7 +49,7 @@ impl FromStr for Format {
 /// How to read.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
-    /// Which form.
+    /// The form that the file was taken as.
     pub format: Format,
     /// Which column is the user: a field's name in the canonical form (`user` by default); `src`,
     /// `dst` or `both` in a message log.
@@ -78,7 +78,7 @@ impl Reading {
 /// A trace with what was noticed on the way.
 #[derive(Debug, Default)]
 pub struct LoadedTrace {
-    /// The events.
+    /// All events of the files, in the order of time.
     pub trace: Trace,
     /// The rules that it was recorded by, as the first file says.
     pub settings: Option<RecorderSettings>,

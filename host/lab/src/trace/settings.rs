@@ -7,7 +7,7 @@ use wastegate_core::types::Tier;
 /// What the recorder said of itself. Whatever it did not say is none.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct RecorderSettings {
-    /// Its version.
+    /// The version of wastegate that recorded the trace.
     #[serde(default)]
     pub wastegate: Option<String>,
     /// Managers that a user might hold.

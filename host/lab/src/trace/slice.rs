@@ -5,7 +5,7 @@ use super::event::Trace;
 use wastegate_core::stats::random_draw;
 use wastegate_core::types::SplitMix64;
 
-/// Which part.
+/// A part of a trace, by time and by users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// From this moment on, ms as in the trace.

@@ -51,7 +51,7 @@ impl<'a> Split<'a> {
         Ok(())
     }
 
-    /// The fields.
+    /// The fields of the line, without separators and quotes.
     pub(super) fn get(&self) -> &[&'a str] {
         self.fields.get(..self.count).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// An object.
+/// A JSON object in which no key stands twice.
 #[derive(Debug)]
 pub(super) struct Strict(pub(super) Map<String, Value>);
 

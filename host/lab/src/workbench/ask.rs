@@ -22,7 +22,7 @@ use wastegate_engine::policy::{Allowance, CallOptions, Program};
 pub struct AskReport {
     /// What was asked. A row's id is its place in the snapshot.
     pub question: Arc<Question>,
-    /// The answer.
+    /// The ranking that the policy answered with.
     pub answer: Ranked,
     /// What the call could take.
     pub allowance: Allowance,
@@ -91,7 +91,7 @@ pub enum Aside {
     Class(Tier, Class),
 }
 
-/// Asks.
+/// Asks a policy to rank the rows of a snapshot, once.
 #[must_use]
 pub fn ask(program: &Program, params: &[f64], snapshot: &RecordedSnapshot) -> AskReport {
     let question = Arc::new(snapshot.question(&TierTable::default()));

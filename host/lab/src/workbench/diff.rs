@@ -31,7 +31,7 @@ const BATCH_BYTES: usize = 64 << 20;
 /// A policy with its parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct DiffSubject<'a> {
-    /// The policy.
+    /// The loaded policy.
     pub program: &'a Program,
     /// The values of its parameters, in its order.
     pub params: &'a [f64],
@@ -66,7 +66,7 @@ pub struct PolicyDiff {
 pub struct SnapshotDisagreement {
     /// Where it is.
     pub name: String,
-    /// The snapshot.
+    /// The snapshot that both policies were asked about.
     pub snapshot: RecordedSnapshot,
     /// How much more harm the first policy does than the second; below zero, how much less.
     pub harm: f64,

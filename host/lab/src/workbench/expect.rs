@@ -36,7 +36,7 @@ pub enum Unmet {
     },
     /// The policy proposes somebody.
     Empty {
-        /// Whom.
+        /// The rows that it proposes, in its order.
         actual: Vec<usize>,
     },
 }
@@ -95,7 +95,7 @@ impl Unmet {
         }
     }
 
-    /// The sentence.
+    /// The failed expectation as a sentence, with the keys of the snapshot.
     #[must_use]
     pub fn describe(&self, snapshot: &RecordedSnapshot) -> String {
         let list = |rows: &[usize]| listed(snapshot, rows);

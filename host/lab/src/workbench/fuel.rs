@@ -20,7 +20,7 @@ const LINEAR_ERROR_MAX: f64 = 0.25;
 /// Nobody asks beyond so many rows where a policy breaks.
 const ROWS_MAX: u32 = 100_000;
 
-/// One call.
+/// The cost of one call, at a number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Point {
     /// How many rows.

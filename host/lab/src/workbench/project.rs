@@ -36,16 +36,16 @@ pub enum ProjectError {
     /// The project's file is there and cannot be read.
     #[error("{} cannot be read", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the project's file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// The project's file does not say what is built.
     #[error("{}: {what}", path.display())]
     Malformed {
-        /// The file.
+        /// The path of the project's file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,

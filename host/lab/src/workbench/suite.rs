@@ -27,7 +27,7 @@ pub struct Named {
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
-    /// The case.
+    /// The case, as it was read.
     pub case: Result<Case, FileError>,
 }
 
@@ -59,7 +59,7 @@ pub enum CaseVerdict {
 /// A case that failed, with all there is to show of it.
 #[derive(Debug)]
 pub struct Failure {
-    /// The case.
+    /// The case, as it was read.
     pub case: Case,
     /// What was asked and answered.
     pub asked: AskReport,

@@ -18,9 +18,9 @@ const LINES_MAX: usize = 4_096;
 /// A line that a policy logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapturedLine {
-    /// How loud.
+    /// The level that the policy logged it at.
     pub level: Level,
-    /// What.
+    /// The text that the policy logged.
     pub message: String,
 }
 

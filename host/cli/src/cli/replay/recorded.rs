@@ -184,7 +184,7 @@ impl Reproduced {
         }
     }
 
-    /// For programs.
+    /// The comparison as JSON.
     pub(in crate::cli) fn json(&self) -> Value {
         match self {
             Self::NothingRecorded => Value::Null,

@@ -170,7 +170,7 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// For programs.
+    /// The summary as JSON.
     pub(super) fn json(&self) -> Value {
         let trace = &self.loaded.trace;
         let scale = self.scale();

@@ -12,7 +12,7 @@ use wastegate::gateway::origin::{AllowedOrigin, BadAllowedOrigin};
 use wastegate::gateway::upstream::Upstream;
 use wastegate_core::types::ids::NAME_BYTES_MAX;
 
-/// Networks.
+/// A list of addresses and networks in CIDR form.
 pub(in crate::config) const fn networks() -> ListOf<IpNet> {
     ListOf(Parsed {
         accepts: "an IP address, or a network such as 10.0.0.0/8",
@@ -62,7 +62,7 @@ pub(in crate::config) const fn hosts() -> ListOf<String> {
     })
 }
 
-/// Backends.
+/// A list of WebSocket URLs.
 pub(in crate::config) const fn upstreams() -> ListOf<Upstream> {
     ListOf(Parsed {
         accepts: "a ws://HOST[:PORT][/PATH] or wss://",

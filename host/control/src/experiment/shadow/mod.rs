@@ -62,7 +62,7 @@ const fn all() -> f64 {
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ShadowRefused {
-    /// A name.
+    /// A policy by its name.
     #[error("`name` is `{0}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`")]
     Name(String),
     /// A sample.

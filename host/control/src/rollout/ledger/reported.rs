@@ -28,7 +28,7 @@ pub enum Watched {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// Which source.
+    /// The source that had it.
     pub source: Watched,
     /// Of which policy.
     pub policy: PolicyName,

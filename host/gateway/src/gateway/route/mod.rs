@@ -50,7 +50,7 @@ pub(super) struct Route {
 pub(super) enum Destination {
     /// The built-in application, or that of an embedding server.
     Application,
-    /// Backends.
+    /// One of these backends gets the connection.
     #[cfg(feature = "upstream")]
     Backends(Arc<Upstreams>),
 }

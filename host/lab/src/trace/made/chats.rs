@@ -23,8 +23,8 @@ pub struct Chat {
 /// A session and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The user.
+    /// The user who holds the session.
     pub user: String,
-    /// The session.
+    /// The conversation that the session is of.
     pub chat: Chat,
 }

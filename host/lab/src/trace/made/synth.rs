@@ -13,7 +13,7 @@ const BYTES_PER_MS: f64 = 0.2;
 /// What is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shape {
-    /// Users.
+    /// The number of users that are made up.
     pub users: usize,
     /// For how long, hours.
     pub hours: f64,

@@ -60,7 +60,7 @@ pub enum BaselineError {
 /// What became of one figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FigureChange {
-    /// Which policy.
+    /// The name and version of the policy.
     pub policy: String,
     /// With how many rows.
     pub rows: u32,

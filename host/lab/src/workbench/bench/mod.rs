@@ -37,7 +37,7 @@ const ROUNDS: usize = 15;
 /// The figures of one policy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Bench {
-    /// Which.
+    /// The policy that was measured.
     pub policy: PolicyRef,
     /// At which scope it was asked.
     pub scope: Scope,

@@ -16,7 +16,7 @@ const REPORTED_MAX: usize = 3;
 /// A signal in which two victims differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Because {
-    /// Which.
+    /// The signal that differs between the two rows.
     pub signal: Signal,
     /// How far apart they stand, above 0 to 1.
     pub apart: f64,

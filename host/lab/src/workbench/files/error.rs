@@ -12,16 +12,16 @@ pub enum FileError {
     /// The system does not give it.
     #[error("{} cannot be read", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file or folder, as it was given.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// One of its objects is too large.
     #[error("{} has an object of more than {max} bytes (OBJECT_BYTES_MAX); it is no snapshot", path.display())]
     TooLarge {
-        /// Which.
+        /// The path of the file or folder, as it was given.
         path: PathBuf,
         /// The limit, bytes.
         max: u64,
@@ -50,7 +50,7 @@ pub enum FileError {
     /// Something is wrong with it as a whole.
     #[error("{}: {what}", path.display())]
     Wrong {
-        /// Which.
+        /// The path of the file or folder, as it was given.
         path: PathBuf,
         /// What is wrong, and what to do.
         what: String,

@@ -18,7 +18,7 @@ pub(super) enum Shape {
     Snapshot,
     /// A snapshot with expectations.
     Case,
-    /// A decision.
+    /// The record of a decision.
     Record,
     /// A captured fault.
     Fault,

@@ -15,7 +15,7 @@ impl Dice {
         dice
     }
 
-    /// Any number.
+    /// The next number, uniform over all of them.
     pub(super) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut x = self.0;

@@ -25,9 +25,9 @@ pub enum ScaffoldError {
     /// It cannot be put there.
     #[error("the project cannot be written to `{}`", path.display())]
     Write {
-        /// Where.
+        /// The file or folder that cannot be written.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// The embedded SDK does not make a manifest; a mistake of this program's build.
@@ -41,15 +41,15 @@ pub enum ScaffoldError {
     /// A file of the project cannot be read.
     #[error("`{}` cannot be read", path.display())]
     Read {
-        /// Which.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// The project file is wrong.
     #[error("`{}` is wrong: {what}", path.display())]
     Project {
-        /// Which file.
+        /// The path of the project file.
         path: PathBuf,
         /// What is wrong, with the key.
         what: String,
@@ -65,9 +65,9 @@ pub enum ScaffoldError {
     /// The build command does not start.
     #[error("`{command}` does not start")]
     Start {
-        /// The command.
+        /// The command, as `wastegate-policy.toml` has it.
         command: String,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// The build command failed.
@@ -75,7 +75,7 @@ pub enum ScaffoldError {
         "the build failed ({status}); what the compiler says is above. The command was: {command}"
     )]
     Failed {
-        /// The command.
+        /// The command, as `wastegate-policy.toml` has it.
         command: String,
         /// How it ended.
         status: ExitStatus,
@@ -88,9 +88,9 @@ pub enum ScaffoldError {
     /// The world cannot be put into the module.
     #[error("the contract cannot be put into `{}`", path.display())]
     World {
-        /// The module.
+        /// The module that the command made.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

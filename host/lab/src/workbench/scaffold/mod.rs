@@ -39,7 +39,7 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// Every language.
+    /// Every language that there is a template for.
     pub const ALL: [Self; 4] = [Self::Rust, Self::C, Self::JavaScript, Self::Python];
 
     /// The word for it in arguments and in `wastegate-policy.toml`.

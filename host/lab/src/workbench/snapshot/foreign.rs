@@ -18,9 +18,9 @@ pub(in crate::workbench) enum Foreign {
     /// It was written by another version.
     #[error("version {found} of {what} is none that this build reads; it reads version {known}")]
     Version {
-        /// Of what.
+        /// The kind of contract whose version differs.
         what: &'static str,
-        /// As written.
+        /// The value, as the file has it.
         found: u32,
         /// What we read.
         known: u32,
@@ -31,17 +31,17 @@ pub(in crate::workbench) enum Foreign {
     /// A word is none of its list.
     #[error("`{field}` is {word:?}, which is none that this build knows")]
     Word {
-        /// Where.
+        /// The field that has the word.
         field: &'static str,
-        /// As written.
+        /// The value, as the file has it.
         word: String,
     },
     /// Lists that belong together are of different lengths.
     #[error("{what} has {found} values where {expected} belong; the file is damaged")]
     Length {
-        /// Which list.
+        /// The list that is too long.
         what: String,
-        /// Its length.
+        /// The number of entries that it has.
         found: usize,
         /// What it should be.
         expected: usize,

@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for RecordedSnapshot {
     }
 }
 
-/// A snapshot.
+/// Parses a whole snapshot.
 pub(in crate::workbench) struct Whole;
 
 impl<'de> Visitor<'de> for Whole {

@@ -43,7 +43,7 @@ pub(super) enum Refusal {
 }
 
 impl<'a> Session<'a> {
-    /// To pull.
+    /// A session that pulls.
     pub(super) fn new(
         config: &'a Config,
         reference: &'a Reference,
