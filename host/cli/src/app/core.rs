@@ -193,7 +193,7 @@ impl Core {
             async move {
                 loop {
                     tokio::time::sleep(DROPPED_REPORT_EVERY).await;
-                    engine.log().tell_dropped();
+                    engine.log().report_dropped();
                 }
             }
         });

@@ -102,9 +102,9 @@ impl App {
         };
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
-        places.tell();
+        places.report();
         if admin.is_some() {
-            token::tell(core.access(), decided);
+            token::report(core.access(), decided);
         }
         Ok(Self {
             core,

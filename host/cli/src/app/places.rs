@@ -103,7 +103,7 @@ impl Places {
     }
 
     /// Says it, in one line.
-    pub(super) fn tell(&self) {
+    pub(super) fn report(&self) {
         let &Self {
             connections,
             configured,

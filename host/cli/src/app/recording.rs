@@ -116,7 +116,7 @@ impl Recording {
         }
     }
 
-    fn tell(&self, event: WatchedEvent) {
+    fn report(&self, event: WatchedEvent) {
         // Nobody has to watch.
         let _ = self.events.send(event);
     }
@@ -130,7 +130,7 @@ impl Recorder for Recording {
         if let Some(user) = user.filter(|_| run.eligible > 0) {
             self.experiments.tier_ran(user, run.freed == 0);
         }
-        self.tell(WatchedEvent::Tier {
+        self.report(WatchedEvent::Tier {
             user: user.cloned(),
             run: *run,
             round,
@@ -190,7 +190,7 @@ impl Recorder for Recording {
             // What the journal could not take it counts, and says so in its own gap.
             let _ = self.decisions.write(&record);
         }
-        self.tell(WatchedEvent::Decided(Arc::new(decided)));
+        self.report(WatchedEvent::Decided(Arc::new(decided)));
     }
 
     fn pressure_changed(&self, pressure: &UserPressure) {
@@ -213,7 +213,7 @@ impl Recorder for Recording {
             to = pressure.change.to.name(),
             "pressure"
         );
-        self.tell(WatchedEvent::Pressure(pressure.clone()));
+        self.report(WatchedEvent::Pressure(pressure.clone()));
     }
 }
 

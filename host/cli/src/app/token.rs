@@ -36,7 +36,7 @@ pub(super) fn check(config: &ProgramConfig) -> Result<(), AppError> {
 }
 
 /// Says that everybody on this machine is an operator, where nobody decided that.
-pub(super) fn tell(access: &Access, decided: bool) {
+pub(super) fn report(access: &Access, decided: bool) {
     if access.is_open() && !decided {
         tracing::warn!(
             "everybody on this machine is an operator: set `admin.token`, or `policy.rollout.state_dir` so that one is made and kept there, or `admin.token = \"none\"` if that is as it should be"

@@ -7,7 +7,7 @@ use super::Terminal;
 use super::failure::Failure;
 use super::policy::subject;
 use super::replay::{Input, progress};
-use super::trace::tell_missing;
+use super::trace::print_missing;
 use wastegate_lab::replay::tune::{
     HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, TuneVerdict, Tuned, tune,
 };
@@ -73,7 +73,7 @@ impl Args {
         } = terminal;
         let seed = self.input.seed;
         let ready = self.input.ready(environment, err)?;
-        tell_missing(&ready.loaded, err)?;
+        print_missing(&ready.loaded, err)?;
         let program = subject::program(&ready.engine, &self.policy)?;
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
@@ -102,13 +102,13 @@ impl Args {
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&tuned)?)?;
         } else {
-            tell(&self.policy, &tuned, &search, out)?;
+            print(&self.policy, &tuned, &search, out)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn tell(policy: &str, tuned: &Tuned, search: &Search, out: &mut dyn io::Write) -> io::Result<()> {
+fn print(policy: &str, tuned: &Tuned, search: &Search, out: &mut dyn io::Write) -> io::Result<()> {
     let objective = search.objective.name();
     writeln!(
         out,

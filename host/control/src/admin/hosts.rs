@@ -157,7 +157,7 @@ pub(super) async fn check(
         return next.run(Request::from_parts(parts, body)).await;
     };
     let (word, message) = (foreign.word(), foreign.message());
-    admin.notes.tell(Note::Foreign, &admin.clock, &message);
+    admin.notes.report(Note::Foreign, &admin.clock, &message);
     (
         StatusCode::FORBIDDEN,
         Json(json!({ "error": word, "message": message })),

@@ -67,7 +67,7 @@ pub async fn serve(listener: TcpListener, serving: AdminListenerContext) {
                 prepare(&stream, serving.user_timeout);
                 let (place, full) = places.take();
                 if full {
-                    notes.tell(
+                    notes.report(
                         Note::Places,
                         &serving.clock,
                         "every place is taken (`admin.connections_max`), so one that rests is given up, or only probes are answered",
@@ -80,7 +80,7 @@ pub async fn serve(listener: TcpListener, serving: AdminListenerContext) {
                     .spawn("http", serving.converse(stream, peer, place));
             }
             Err(error) => {
-                notes.tell(Note::Accept, &serving.clock, &error.to_string());
+                notes.report(Note::Accept, &serving.clock, &error.to_string());
                 places.give_one_up();
                 tokio::time::sleep(ACCEPT_REST).await;
             }

@@ -34,7 +34,7 @@ impl Default for Notes {
 
 impl Notes {
     /// Tells it, or counts it to what is told next.
-    pub(super) fn tell(&self, note: Note, clock: &Clock, why: &str) {
+    pub(super) fn report(&self, note: Note, clock: &Clock, why: &str) {
         if let Some(left_out) = self.0.pass(clock.now(), note) {
             tracing::warn!(left_out, "an operator's request is refused: {why}");
         }

@@ -87,7 +87,7 @@ pub(super) async fn check(
         return next.run(request).await;
     }
     let message = "send `Authorization: Bearer` with the operators' token: the value of `admin.token`, or what is in the file `admin.token` of the server's `policy.rollout.state_dir`. Commands find either where they get the server's configuration (`--config`, or the environment)";
-    admin.notes.tell(
+    admin.notes.report(
         Note::Token,
         &admin.clock,
         "it has no token, or not the right one",

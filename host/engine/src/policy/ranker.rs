@@ -243,7 +243,7 @@ impl Shared {
         };
         if let Some(change) = change {
             self.metrics.quarantined(self.breakers.quarantined(now));
-            tell(asked, &change);
+            report(asked, &change);
         }
     }
 
@@ -306,7 +306,7 @@ impl Shared {
 }
 
 /// Says how a policy's breaker stands from now on, and why.
-fn tell(asked: &Asked, change: &BreakerChange) {
+fn report(asked: &Asked, change: &BreakerChange) {
     let policy = &*asked.policy.about().name;
     let revision = asked.revision.map(RevisionId::get);
     let (digest, why) = (&*change.digest, &change.why);

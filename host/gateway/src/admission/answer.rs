@@ -18,7 +18,7 @@ impl Admission {
         self.metrics.admitted(outcome, took, triggered);
         if let Some(manager) = permit.manager() {
             self.cleaner.entered(&manager.user);
-            self.tell(AdmissionEnd {
+            self.report(AdmissionEnd {
                 user: &manager.user,
                 key: &manager.key,
                 at,
@@ -34,7 +34,7 @@ impl Admission {
     pub(super) fn turned_away(&self, denied: &Denied, key: &ManagerKey, start: Timestamp) {
         let at = self.clock.now();
         self.registry.refused(&denied.user, key, at);
-        self.tell(AdmissionEnd {
+        self.report(AdmissionEnd {
             user: &denied.user,
             key,
             at,
@@ -44,7 +44,7 @@ impl Admission {
         });
     }
 
-    fn tell(&self, ended: AdmissionEnd<'_>) {
+    fn report(&self, ended: AdmissionEnd<'_>) {
         if let Some(watch) = self.watch.get() {
             watch.ended(ended);
         }

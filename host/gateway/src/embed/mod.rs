@@ -327,8 +327,8 @@ impl Embedded {
             async move {
                 loop {
                     tokio::time::sleep(LEFT_OUT_REPORT_EVERY).await;
-                    gateway.tell_left_out();
-                    crate::observe::logging::tell_left_out();
+                    gateway.report_left_out();
+                    crate::observe::logging::report_left_out();
                 }
             }
         });

@@ -23,7 +23,7 @@ use super::caps::{Cap, HalfOpen};
 use super::door::Door;
 use super::hello;
 use super::passage::{OnPassage, Passage};
-use super::peer::Said;
+use super::peer::ProxiedPeer;
 use super::places::{ConnectionSlot, Places};
 use super::refuse;
 use super::resting::Resting;
@@ -267,10 +267,10 @@ impl ListenerContext {
         let within = door.config().header_timeout;
         let begun = door.now();
         let mut half_open = half_open;
-        let mut said = None;
+        let mut proxied = None;
         if door.hears_proxies(peer.ip()) {
-            said = tokio::time::timeout(within, hello::proxied(&mut stream)).await??;
-            if let Some(client) = said {
+            proxied = tokio::time::timeout(within, hello::proxied(&mut stream)).await??;
+            if let Some(client) = proxied {
                 // The proxy speaks for one of many: that one is counted.
                 drop(half_open);
                 half_open = door.begin_handshake(client.ip()).ok();
@@ -284,7 +284,7 @@ impl ListenerContext {
         let left = door.half_open_left(begun);
         let overdue = passage.overdue(left);
         tokio::select! {
-            () = self.converse(transport, (peer, said), &passage) => {}
+            () = self.converse(transport, (peer, proxied), &passage) => {}
             () = overdue => door.count(Cap::HalfOpenTime),
         }
         Ok(())
@@ -293,7 +293,7 @@ impl ListenerContext {
     async fn converse(
         self,
         transport: Transport,
-        (peer, said): (SocketAddr, Option<SocketAddr>),
+        (peer, proxied): (SocketAddr, Option<SocketAddr>),
         passage: &Arc<Passage>,
     ) {
         let is_tls = transport.is_tls();
@@ -302,8 +302,8 @@ impl ListenerContext {
             let extensions = request.extensions_mut();
             extensions.insert(ConnectInfo(peer));
             extensions.insert(OnPassage(passage.clone()));
-            if let Some(said) = said {
-                extensions.insert(Said(said));
+            if let Some(proxied) = proxied {
+                extensions.insert(ProxiedPeer(proxied));
             }
             if is_tls {
                 extensions.insert(Encrypted);

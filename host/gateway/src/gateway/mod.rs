@@ -148,8 +148,8 @@ pub enum GatewayError {
 impl Gateway {
     /// Tells how many lines about refused clients were left out of floods that are over. Called once a
     /// second by the server's main loop.
-    pub fn tell_left_out(&self) {
-        self.refusals.tell_left_out(&self.session.clock);
+    pub fn report_left_out(&self) {
+        self.refusals.report_left_out(&self.session.clock);
     }
 
     /// A gateway in front of an admission.

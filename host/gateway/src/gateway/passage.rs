@@ -126,8 +126,8 @@ impl Passage {
             return false;
         }
         let close = HeaderValue::from_static("close");
-        let said = response.headers_mut().entry(CONNECTION).or_insert(close);
-        *said != "close"
+        let connection = response.headers_mut().entry(CONNECTION).or_insert(close);
+        *connection != "close"
     }
 
     /// Completes when it has been a stranger's for so long.

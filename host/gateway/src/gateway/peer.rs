@@ -36,7 +36,7 @@ pub(super) struct Way {
 
 /// Who said hello, from its first byte on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said(pub(super) SocketAddr);
+pub(super) struct ProxiedPeer(pub(super) SocketAddr);
 
 /// Addresses that count as one customer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,8 +92,8 @@ pub(super) fn is_vouched_for(parts: &Parts) -> bool {
 pub(super) fn find(parts: &mut Parts, proxies: &[IpNet]) {
     let is_proxy = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
     // A proxy that said hello for its client was believed when it did.
-    let said = parts.extensions.get::<Said>();
-    let Some(nearest) = said.map_or_else(|| socket(parts), |said| Some(said.0.ip())) else {
+    let proxied = parts.extensions.get::<ProxiedPeer>();
+    let Some(nearest) = proxied.map_or_else(|| socket(parts), |peer| Some(peer.0.ip())) else {
         return;
     };
     let nearest = nearest.to_canonical();
@@ -101,7 +101,7 @@ pub(super) fn find(parts: &mut Parts, proxies: &[IpNet]) {
         #[cfg(feature = "upstream")]
         nearest,
         is_trusted: is_proxy(nearest),
-        is_proxied: said.is_some(),
+        is_proxied: proxied.is_some(),
         client: Some(nearest),
     };
     if way.is_trusted {

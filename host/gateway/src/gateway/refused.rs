@@ -58,7 +58,7 @@ impl Refusals {
     }
 
     /// Tells how many were left out of floods that are over.
-    pub(super) fn tell_left_out(&self, clock: &Clock) {
+    pub(super) fn report_left_out(&self, clock: &Clock) {
         for ((reason, code), left_out) in self.throttle.overdue(clock.now()) {
             tracing::warn!(reason, code, left_out, "clients were refused");
         }

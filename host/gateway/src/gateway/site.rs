@@ -40,7 +40,7 @@ impl Scheme {
     }
 
     /// What a proxy says; some name the WebSocket's own schemes.
-    fn said(text: &[u8]) -> Option<Self> {
+    fn parse(text: &[u8]) -> Option<Self> {
         let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
         if is("https") || is("wss") {
             Some(Self::Https)
@@ -70,20 +70,20 @@ pub(super) fn scheme(parts: &Parts) -> Option<Scheme> {
         return Some(Scheme::Https);
     }
     let vouched = peer::is_vouched_for(parts);
-    let said = vouched.then(|| said(&parts.headers, &FORWARDED_PROTO, "proto"));
-    said.flatten().and_then(Scheme::said)
+    let found = vouched.then(|| reported(&parts.headers, &FORWARDED_PROTO, "proto"));
+    found.flatten().and_then(Scheme::parse)
 }
 
 /// The host that the client used: what a trusted proxy says, else that of the request.
 pub(super) fn authority(parts: &Parts) -> Option<Authority> {
     let vouched = peer::is_vouched_for(parts);
-    let said = vouched.then(|| said(&parts.headers, &FORWARDED_HOST, "host"));
-    let said = said.flatten().and_then(Authority::read);
-    said.or_else(|| host(parts).and_then(Authority::read))
+    let found = vouched.then(|| reported(&parts.headers, &FORWARDED_HOST, "host"));
+    let found = found.flatten().and_then(Authority::read);
+    found.or_else(|| host(parts).and_then(Authority::read))
 }
 
 /// What the first proxy said: in a header of its own, else as a parameter of `Forwarded`.
-pub(super) fn said<'a>(headers: &'a HeaderMap, name: &HeaderName, of: &str) -> Option<&'a [u8]> {
+pub(super) fn reported<'a>(headers: &'a HeaderMap, name: &HeaderName, of: &str) -> Option<&'a [u8]> {
     let first = items(headers, name).find(|item| !item.is_empty());
     first.map(unquoted).or_else(|| {
         let mut elements = items(headers, FORWARDED);

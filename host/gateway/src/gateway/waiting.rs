@@ -27,12 +27,12 @@ impl Incoming {
         let gateway = self.gateway.clone();
         let (user, key) = self.route.scope.names(&self.identity);
         let mut turn = std::pin::pin!(gateway.admission.wait(ticket, &user, &key));
-        let mut told = 0;
+        let mut sent = 0;
         let result = loop {
             let position = *places.borrow_and_update();
-            if position != told {
-                told = position;
-                if !self.tell(&mut socket, &Notice::Queued { position }).await {
+            if position != sent {
+                sent = position;
+                if !self.notify(&mut socket, &Notice::Queued { position }).await {
                     return None;
                 }
             }
@@ -40,7 +40,7 @@ impl Incoming {
                 result = &mut turn => break result,
                 changed = places.changed() => if changed.is_err() { break turn.await },
                 frame = socket.next() => match frame {
-                    // Nothing may be said before there is anyone to say it to.
+                    // No message is accepted before there is a manager for it.
                     Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
                     Some(Ok(Frame::Text(_) | Frame::Binary(_))) => {
                         let (code, reason) = close::code(CloseReason::PolicyViolation);
@@ -53,8 +53,8 @@ impl Incoming {
         };
         match result {
             Ok(permit) => {
-                let told = self.tell(&mut socket, &Notice::Admitted).await;
-                told.then_some((socket, permit))
+                let is_sent = self.notify(&mut socket, &Notice::Admitted).await;
+                is_sent.then_some((socket, permit))
             }
             Err(denied) => {
                 let (code, reason) = close::refusal(denied.why);
@@ -64,16 +64,16 @@ impl Incoming {
         }
     }
 
-    /// Says something to a client that waits. False if it is gone, or does not read: one that does
+    /// Sends a notice to a client that waits. False if the client is gone, or does not read: one that does
     /// not would keep those behind it waiting.
-    async fn tell(&self, socket: &mut WebSocketStream<Transport>, notice: &Notice) -> bool {
+    async fn notify(&self, socket: &mut WebSocketStream<Transport>, notice: &Notice) -> bool {
         let text = match notice.message() {
             Message::Text(text) => text,
             Message::Binary(_) => Utf8Bytes::default(),
         };
         let deadline = self.gateway.session.config.close_deadline;
-        let told = tokio::time::timeout(deadline, socket.send(Frame::Text(text))).await;
-        matches!(told, Ok(Ok(())))
+        let sent = tokio::time::timeout(deadline, socket.send(Frame::Text(text))).await;
+        matches!(sent, Ok(Ok(())))
     }
 
     /// A socket of a client that is not let in yet, or will not be; what it may send is bounded as

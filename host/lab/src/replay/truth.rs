@@ -44,13 +44,13 @@ impl Truth {
         for (place, event) in events.iter().enumerate() {
             let life = lives.entry(event.session).or_default();
             if matches!(event.kind, TraceEventKind::Open { .. }) {
-                std::mem::take(life).tell(&mut truth);
+                std::mem::take(life).report(&mut truth);
             }
             life.events.push(place);
             life.take(event);
         }
         for life in lives.into_values() {
-            life.tell(&mut truth);
+            life.report(&mut truth);
         }
         Self(truth)
     }
@@ -80,7 +80,7 @@ impl Life {
         }
     }
 
-    fn tell(self, truth: &mut [Option<u64>]) {
+    fn report(self, truth: &mut [Option<u64>]) {
         let from = match self.end {
             End::Open => return,
             End::Since(from) => from,

@@ -75,7 +75,7 @@ impl Args {
             let object = serde_json::json!({ "policies": benches, "changes": changes });
             writeln!(terminal.out, "{object}")?;
         } else if let Some(path) = &self.against {
-            tell(&changes, path, terminal.out)?;
+            print(&changes, path, terminal.out)?;
         }
         if let Some(path) = &self.save
             && let Err(error) = std::fs::write(path, Baseline::of(&benches).text())
@@ -97,7 +97,7 @@ impl Args {
     }
 }
 
-fn tell(
+fn print(
     changes: &[FigureChange],
     path: &std::path::Path,
     out: &mut dyn io::Write,

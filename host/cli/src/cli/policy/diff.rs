@@ -118,7 +118,7 @@ impl Comparison {
         if self.json {
             writeln!(out, "{}", json_difference(&found, [&a, &b], took))?;
         } else {
-            tell(&found, [&a, &b], took, out)?;
+            print(&found, [&a, &b], took, out)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -140,7 +140,7 @@ fn with_distinct_names([mut a, mut b]: [DiffCandidate; 2]) -> [DiffCandidate; 2]
     [a, b]
 }
 
-fn tell(
+fn print(
     found: &PolicyDiff,
     [a, b]: [&DiffCandidate; 2],
     took_ms: f64,

@@ -101,13 +101,13 @@ impl Args {
                 let out = self.out.display();
                 Failure::new(format!("cannot write to `{out}`: {error}")).code(EX_CANTCREAT)
             })?;
-            tell(finding, &file, terminal.out)?;
+            print(finding, &file, terminal.out)?;
         }
         Ok(ExitCode::FAILURE)
     }
 }
 
-fn tell(finding: &Finding, file: &Path, out: &mut dyn io::Write) -> io::Result<()> {
+fn print(finding: &Finding, file: &Path, out: &mut dyn io::Write) -> io::Result<()> {
     let (property, failure) = (finding.property(), chain(&finding.failure));
     writeln!(out, "  {property}: {failure}")?;
     writeln!(

@@ -96,7 +96,7 @@ impl Args {
         if self.json {
             run.json(out)?;
         } else {
-            run.tell(out)?;
+            run.print(out)?;
         }
         Ok(if asked.fault().is_none() {
             ExitCode::SUCCESS
@@ -169,7 +169,7 @@ fn origin(asked: &AskReport) -> Option<String> {
 }
 
 impl Run<'_> {
-    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let (about, question) = (self.program.about(), &self.asked.question);
         writeln!(
             out,

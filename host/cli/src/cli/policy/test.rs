@@ -168,7 +168,7 @@ impl Bench<'_> {
         if self.args.json {
             failure::json_report(&report, &program, out)?;
         } else {
-            tell(&report, &program, out)?;
+            print(&report, &program, out)?;
         }
         Ok(code(&report))
     }
@@ -189,7 +189,7 @@ fn code(report: &SuiteReport) -> ExitCode {
     }
 }
 
-fn tell(
+fn print(
     report: &SuiteReport,
     program: &wastegate_engine::policy::Program,
     out: &mut dyn Write,

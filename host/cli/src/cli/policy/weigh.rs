@@ -51,7 +51,7 @@ impl Args {
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&weighed)?)?;
         } else {
-            tell(&self.policy, &weighed, out)?;
+            print(&self.policy, &weighed, out)?;
         }
         let sound = weighed.estimates.is_some() && weighed.doubts.is_empty();
         Ok(if sound {
@@ -62,7 +62,7 @@ impl Args {
     }
 }
 
-fn tell(policy: &str, weighed: &OffPolicyEvaluation, out: &mut dyn io::Write) -> io::Result<()> {
+fn print(policy: &str, weighed: &OffPolicyEvaluation, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(
         out,
         "{} decisions, {} of them drawn by lot, {} left out since not just the drawn one went",

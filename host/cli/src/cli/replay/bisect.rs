@@ -8,7 +8,7 @@ use super::{Input, candidates};
 use crate::cli::Terminal;
 use crate::cli::failure::Failure;
 use crate::cli::policy::table::Table;
-use crate::cli::trace::tell_missing;
+use crate::cli::trace::print_missing;
 use wastegate_core::types::Signal;
 use wastegate_lab::replay::{Decision, Keep, Progress, Replay, ReplayCandidate};
 use wastegate_lab::trace::{ByUser, Trace};
@@ -35,7 +35,7 @@ impl Args {
             err,
         } = terminal;
         let ready = self.input.ready(environment, err)?;
-        tell_missing(&ready.loaded, err)?;
+        print_missing(&ready.loaded, err)?;
         let mut sides = Vec::new();
         for named in [&self.a, &self.b] {
             sides.push(candidates::one(named, &ready.engine)?);
@@ -72,7 +72,7 @@ impl Args {
             )?;
             return Ok(ExitCode::SUCCESS);
         };
-        tell(
+        print(
             &replay,
             &ready.loaded.trace,
             [a, b],
@@ -121,7 +121,7 @@ fn first_difference(a: &[Decision], b: &[Decision]) -> Option<(u32, usize)> {
         .map(|(_, user, place)| (user, place))
 }
 
-fn tell(
+fn print(
     replay: &Replay<'_>,
     trace: &Trace,
     [a, b]: [&ReplayCandidate; 2],

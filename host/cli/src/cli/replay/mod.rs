@@ -20,7 +20,7 @@ use super::Terminal;
 use super::config::SourceArgs;
 use super::failure::{EX_NOINPUT, Failure};
 use super::policy::target::engine;
-use super::trace::{ReadArgs, tell_missing, tell_remarks};
+use super::trace::{ReadArgs, print_missing, print_remarks};
 use crate::config::{self, Environment, ProgramConfig};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::Engine;
@@ -152,10 +152,10 @@ impl Args {
         let reproduced = ready.reproduce(named, &replay, &by_user)?;
         if self.csv {
             // The other forms hold it.
-            tell_missing(&ready.loaded, err)?;
+            print_missing(&ready.loaded, err)?;
         }
         if !self.json && !self.csv {
-            reproduced.tell(&ready.loaded.trace, out)?;
+            reproduced.print(&ready.loaded.trace, out)?;
         }
         if !reproduced.may_compare() && !self.unfaithful {
             return Err(reproduced.refusal(&ready.loaded.trace));
@@ -205,7 +205,7 @@ impl Input {
         let config = config::load(self.sources.sources(environment, Vec::new()))?.config;
         let loaded = read(&self.activity, &self.reading.reading())
             .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
-        tell_remarks(&loaded, err)?;
+        print_remarks(&loaded, err)?;
         let mut rules = rules(&config, self.seed);
         if let Some(settings) = &loaded.settings {
             recorded::apply(settings, &mut rules);

@@ -24,7 +24,7 @@ impl Report<'_> {
         );
         let mut text = Vec::new();
         // A vector takes everything.
-        let _ = self.reproduced.tell(trace, &mut text);
+        let _ = self.reproduced.print(trace, &mut text);
         let _ = self.warn(&mut text);
         for line in String::from_utf8_lossy(&text)
             .lines()

@@ -140,7 +140,7 @@ impl Reproduced {
     }
 
     /// Says how well it went; nothing where there was nothing to reproduce.
-    pub(in crate::cli) fn tell(&self, trace: &Trace, out: &mut dyn io::Write) -> io::Result<()> {
+    pub(in crate::cli) fn print(&self, trace: &Trace, out: &mut dyn io::Write) -> io::Result<()> {
         let Self::Run(fidelity) = self else {
             return Ok(());
         };

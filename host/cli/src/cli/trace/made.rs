@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::failure::{EX_NOINPUT, Failure};
-use super::{save, share, tell_cut_off};
+use super::{save, share, print_cut_off};
 use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};
 use wastegate_lab::trace::made::synth::{Shape, sessions};
 use wastegate_lab::trace::made::{FaultRates, Owner, mooncake};
@@ -176,7 +176,7 @@ impl Mooncake {
             Ok((chats, rates.collect::<Result<Vec<f64>, TraceError>>()?))
         });
         let (chats, rates) = read.map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
-        tell_cut_off(&cut_off, err)?;
+        print_cut_off(&cut_off, err)?;
         if !rates.is_empty() && rates.iter().all(|rate| *rate == 0.0) {
             return Err(Failure::new(
                 "every rate of --rates is 0, so no client could have a session",

@@ -140,7 +140,7 @@ impl Args {
                 if args.json {
                     writeln!(out, "{}", json(&description, &loaded)?)?;
                 } else {
-                    tell(&description, args.cap, out)?;
+                    print(&description, args.cap, out)?;
                     for (path, taken) in &loaded.taken {
                         writeln!(out, "{} was taken as {taken}", path.display())?;
                     }
@@ -193,23 +193,23 @@ impl Input {
     fn read(&self, err: &mut dyn Write) -> Result<LoadedTrace, Failure> {
         let loaded = read(&self.files, &self.reading.reading())
             .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
-        tell_missing(&loaded, err)?;
-        tell_remarks(&loaded, err)?;
+        print_missing(&loaded, err)?;
+        print_remarks(&loaded, err)?;
         Ok(loaded)
     }
 }
 
 /// Says what of the activity is missing.
-pub(in crate::cli) fn tell_missing(loaded: &LoadedTrace, err: &mut dyn Write) -> io::Result<()> {
+pub(in crate::cli) fn print_missing(loaded: &LoadedTrace, err: &mut dyn Write) -> io::Result<()> {
     if loaded.dropped > 0 {
         let dropped = loaded.dropped;
         writeln!(err, "note: the recorder had to drop {dropped} events")?;
     }
-    tell_cut_off(&loaded.cut_off, err)
+    print_cut_off(&loaded.cut_off, err)
 }
 
 /// Says which last lines are left out.
-fn tell_cut_off(cut_off: &[(PathBuf, u64)], err: &mut dyn Write) -> io::Result<()> {
+fn print_cut_off(cut_off: &[(PathBuf, u64)], err: &mut dyn Write) -> io::Result<()> {
     for (path, line) in cut_off {
         let path = path.display();
         writeln!(
@@ -221,7 +221,7 @@ fn tell_cut_off(cut_off: &[(PathBuf, u64)], err: &mut dyn Write) -> io::Result<(
 }
 
 /// Says what of the activity is not read, or may be other than it looks.
-pub(in crate::cli) fn tell_remarks(loaded: &LoadedTrace, err: &mut dyn Write) -> io::Result<()> {
+pub(in crate::cli) fn print_remarks(loaded: &LoadedTrace, err: &mut dyn Write) -> io::Result<()> {
     for remark in &loaded.remarks {
         writeln!(err, "note: {remark}")?;
     }
@@ -254,7 +254,7 @@ fn json(description: &Description, loaded: &LoadedTrace) -> serde_json::Result<S
     })
 }
 
-fn tell(description: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
+fn print(description: &Description, cap: Option<u32>, out: &mut dyn Write) -> io::Result<()> {
     let count = units::thousands;
     writeln!(
         out,

@@ -84,7 +84,7 @@ impl Breakers {
         }
         entry.asked = now;
         if open {
-            self.tell(entry, digest, Cause::CoolDownOver, "", now);
+            self.report(entry, digest, Cause::CoolDownOver, "", now);
         }
         Some(self.permit(digest, Call::Trial))
     }
@@ -148,7 +148,7 @@ impl Breakers {
     }
 
     /// Notes a change and tells whoever listens.
-    fn tell(&self, entry: &mut Entry, digest: &Arc<str>, cause: Cause, fault: &str, at: Timestamp) {
+    fn report(&self, entry: &mut Entry, digest: &Arc<str>, cause: Cause, fault: &str, at: Timestamp) {
         let (from, to) = cause.turn();
         let change = BreakerChange {
             digest: digest.clone(),
@@ -216,7 +216,7 @@ impl BreakerPermit {
             entries.faults.keep(case);
         }
         let fault = fault.unwrap_or_default();
-        self.breakers.tell(entry, &self.digest, cause?, &fault, now);
+        self.breakers.report(entry, &self.digest, cause?, &fault, now);
         entry.last_change.clone()
     }
 }

@@ -143,7 +143,7 @@ impl LogBook {
 
     /// Tells how many lines of each policy were dropped since this was last asked for. Called once
     /// a second by whoever runs the server.
-    pub fn tell_dropped(&self) {
+    pub fn report_dropped(&self) {
         let unreported = std::mem::take(&mut self.state.lock().unreported);
         for (policy, lines) in unreported {
             let count = grouped(lines);

@@ -101,7 +101,7 @@ fn what_was_dropped_is_told_once_and_policies_apart() {
         // Ten each; of the second share five were beyond the node's.
         assert_eq!(state.unreported[&Arc::<str>::from("chatty")], 1_239);
     }
-    bench.book.tell_dropped();
+    bench.book.report_dropped();
     assert!(bench.book.state.lock().unreported.is_empty());
 
     for number in 0..1_000 {

@@ -59,11 +59,11 @@ impl Reader<'_> {
         let user = text(&self.config.user)?.ok_or_else(|| {
             Unidentified::Rejected(format!("claim `{}` is missing", self.config.user))
         })?;
-        if let Some(said) = text(&self.config.key)? {
-            named.key = Some(ManagerKey::new(&said)?);
+        if let Some(value) = text(&self.config.key)? {
+            named.key = Some(ManagerKey::new(&value)?);
         }
-        if let Some(said) = text(&self.config.device)? {
-            named.device = Some(DeviceId::new(&said)?);
+        if let Some(value) = text(&self.config.device)? {
+            named.device = Some(DeviceId::new(&value)?);
         }
         let class = named.class;
         let (key, device) = named.key_and_device()?;
@@ -92,12 +92,12 @@ impl Reader<'_> {
         })
     }
 
-    fn is_protected(&self, said: Option<&Value>) -> Result<bool, Unidentified> {
+    fn is_protected(&self, value: Option<&Value>) -> Result<bool, Unidentified> {
         let is_named = |class: &Value| {
             let class = class.as_str();
             class.is_some_and(|class| self.protected_classes.iter().any(|other| other == class))
         };
-        match said {
+        match value {
             None | Some(Value::Null) => Ok(false),
             Some(class @ Value::String(_)) => Ok(is_named(class)),
             Some(Value::Array(classes)) => Ok(classes.iter().any(is_named)),

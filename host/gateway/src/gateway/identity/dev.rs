@@ -120,8 +120,8 @@ impl DevIdentity {
     /// else reads the query.
     fn user(&self, parts: &Parts, names: &Names) -> Result<UserId, Unidentified> {
         let shared = self.naming.shared;
-        let said = names.value("user", false)?;
-        match said.filter(|user| !(shared && user.is_empty())) {
+        let user = names.value("user", false)?;
+        match user.filter(|user| !(shared && user.is_empty())) {
             Some(user) if user.contains('\u{fffd}') => Err(Unidentified::Query),
             Some(user) => Ok(UserId::new(&user)?),
             None if shared => address::user(parts, &[]).ok_or(Unidentified::Missing("user")),

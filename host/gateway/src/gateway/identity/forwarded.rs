@@ -72,7 +72,7 @@ impl Forwarded {
             ));
         }
         let headers = &self.names;
-        let mut said = Map::new();
+        let mut claims = Map::new();
         for name in [&headers.user, &headers.key, &headers.device, &headers.class] {
             if name.is_empty() {
                 continue;
@@ -87,10 +87,10 @@ impl Forwarded {
             if let Some(value) = value {
                 let text = std::str::from_utf8(value.as_bytes());
                 let text = text.map_err(|_| Unidentified::NoText(format!("header `{name}`")))?;
-                said.insert(name.clone(), Value::from(text));
+                claims.insert(name.clone(), Value::from(text));
             }
         }
-        if !said.contains_key(&headers.user) {
+        if !claims.contains_key(&headers.user) {
             return Err(Unidentified::Rejected(format!(
                 "header `{}` is missing",
                 headers.user
@@ -100,7 +100,7 @@ impl Forwarded {
             config: &self.names,
             protected_classes: &self.protected_classes,
         };
-        reader.read(&said, self.naming.read(parts, None)?)
+        reader.read(&claims, self.naming.read(parts, None)?)
     }
 }
 

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::Unidentified;
-use super::place::{NamePlace, Said, of_all};
+use super::place::{NamePlace, NameValue, of_all};
 use wastegate_core::signals::DeviceClass;
 use wastegate_core::types::{DeviceId, InvalidId, ManagerKey};
 
@@ -80,8 +80,8 @@ impl Naming {
         }
         let find = |places: &[NamePlace]| {
             let mut found = places.iter().map(|place| {
-                let said = place.said(parts, &names, claims);
-                self.usable(place, said)
+                let value = place.read(parts, &names, claims);
+                self.usable(place, value)
             });
             found.find_map(Result::transpose).transpose()
         };
@@ -95,21 +95,21 @@ impl Naming {
     }
 
     /// What stands at a place, if it can be a name.
-    fn usable(&self, place: &NamePlace, said: Said) -> Result<Option<String>, Unidentified> {
-        match said {
-            Said::Nothing => Ok(None),
-            Said::Twice if self.shared => Ok(None),
-            Said::Twice => Err(Unidentified::Repeated(place.to_string())),
-            Said::Once(text) if text.contains(REPLACEMENT) => {
+    fn usable(&self, place: &NamePlace, value: NameValue) -> Result<Option<String>, Unidentified> {
+        match value {
+            NameValue::Missing => Ok(None),
+            NameValue::Conflicting if self.shared => Ok(None),
+            NameValue::Conflicting => Err(Unidentified::Repeated(place.to_string())),
+            NameValue::One(text) if text.contains(REPLACEMENT) => {
                 Err(Unidentified::NoText(place.to_string()))
             }
             // A backend's own parameter may be empty, or long. One with characters that nobody sees is
             // refused whoever reads it.
-            Said::Once(text) if self.shared => match ManagerKey::held(&text) {
+            NameValue::One(text) if self.shared => match ManagerKey::held(&text) {
                 Err(InvalidId::Empty { .. } | InvalidId::TooLong { .. }) => Ok(None),
                 _ => Ok(Some(text)),
             },
-            Said::Once(text) => Ok(Some(text)),
+            NameValue::One(text) => Ok(Some(text)),
         }
     }
 
@@ -171,10 +171,10 @@ impl Names {
     /// not ours.
     pub(super) fn value(&self, name: &str, shared: bool) -> Result<Option<String>, Unidentified> {
         match of_all(self.values(name)) {
-            Said::Nothing => Ok(None),
-            Said::Once(value) => Ok(Some(value)),
-            Said::Twice if shared => Ok(None),
-            Said::Twice => Err(Unidentified::repeated(name)),
+            NameValue::Missing => Ok(None),
+            NameValue::One(value) => Ok(Some(value)),
+            NameValue::Conflicting if shared => Ok(None),
+            NameValue::Conflicting => Err(Unidentified::repeated(name)),
         }
     }
 }

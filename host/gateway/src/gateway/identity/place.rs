@@ -32,12 +32,12 @@ pub enum NamePlace {
     Claim(String),
 }
 
-/// What a place has.
-pub(super) enum Said {
-    Nothing,
-    Once(String),
+/// The value of a name at a place.
+pub(super) enum NameValue {
+    Missing,
+    One(String),
     /// Different values, of which none is meant more than the others.
-    Twice,
+    Conflicting,
 }
 
 /// Text that names no place.
@@ -98,13 +98,13 @@ impl NamePlace {
         }
     }
 
-    /// What stands there.
-    pub(super) fn said(
+    /// The value at the place.
+    pub(super) fn read(
         &self,
         parts: &Parts,
         names: &Names,
         claims: Option<&Map<String, Value>>,
-    ) -> Said {
+    ) -> NameValue {
         match self {
             Self::Query(name) => of_all(names.values(name)),
             Self::Header(name) => {
@@ -118,9 +118,9 @@ impl NamePlace {
                 of_all((!segment.is_empty()).then(|| decoded(segment)).into_iter())
             }
             Self::Claim(name) => match claims.and_then(|claims| claims.get(name)) {
-                Some(Value::String(text)) => Said::Once(text.clone()),
-                Some(Value::Number(number)) => Said::Once(number.to_string()),
-                _ => Said::Nothing,
+                Some(Value::String(text)) => NameValue::One(text.clone()),
+                Some(Value::Number(number)) => NameValue::One(number.to_string()),
+                _ => NameValue::Missing,
             },
         }
     }
@@ -157,14 +157,14 @@ pub(super) fn cookies<'a>(parts: &'a Parts, name: &'a str) -> impl Iterator<Item
 }
 
 /// The one value of several that are the same.
-pub(super) fn of_all(mut values: impl Iterator<Item = String>) -> Said {
+pub(super) fn of_all(mut values: impl Iterator<Item = String>) -> NameValue {
     let Some(first) = values.next() else {
-        return Said::Nothing;
+        return NameValue::Missing;
     };
     if values.any(|other| other != first) {
-        Said::Twice
+        NameValue::Conflicting
     } else {
-        Said::Once(first)
+        NameValue::One(first)
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
         assert!(message.contains("`query`, `header`, `cookie`, `path` and `claim`"));
     }
 
-    fn said(place: &str, uri: &str, headers: &[(&str, &str)]) -> Option<String> {
+    fn value(place: &str, uri: &str, headers: &[(&str, &str)]) -> Option<String> {
         let mut request = Request::get(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -233,10 +233,10 @@ mod tests {
         let names = Names::of(&parts.uri);
         let claims = json!({ "tab": 7, "list": [1] });
         let place: NamePlace = place.parse().unwrap();
-        match place.said(&parts, &names, claims.as_object()) {
-            Said::Once(text) => Some(text),
-            Said::Nothing => None,
-            Said::Twice => Some("twice".to_owned()),
+        match place.read(&parts, &names, claims.as_object()) {
+            NameValue::One(text) => Some(text),
+            NameValue::Missing => None,
+            NameValue::Conflicting => Some("twice".to_owned()),
         }
     }
 
@@ -263,7 +263,7 @@ mod tests {
             let found = said(place, "/ws//room%2f7?key=k%201", &headers);
             assert_eq!(found.as_deref(), expected, "{place}");
         }
-        assert_eq!(said("query:a", "/?a=1&a=2", &[]).as_deref(), Some("twice"));
-        assert_eq!(said("query:a", "/?a=1&a=1", &[]).as_deref(), Some("1"));
+        assert_eq!(value("query:a", "/?a=1&a=2", &[]).as_deref(), Some("twice"));
+        assert_eq!(value("query:a", "/?a=1&a=1", &[]).as_deref(), Some("1"));
     }
 }

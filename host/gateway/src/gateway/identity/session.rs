@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::names::Naming;
-use super::place::{Said, cookies, decoded, of_all};
+use super::place::{NameValue, cookies, decoded, of_all};
 use super::{Identified, Identify, Identity, Unidentified};
 use wastegate_core::types::{Secret, UserId};
 
@@ -75,12 +75,12 @@ impl SessionIdentity {
         let name = &self.config.name;
         // Servers that decode a value take two spellings of it for one session, so they are one user.
         let values = cookies(parts, name).map(|value| decoded(&value));
-        let said = of_all(values.filter(|value| !value.is_empty()));
-        let value = match (said, self.config.missing) {
-            (Said::Once(value), _) => value,
-            (Said::Twice, _) => return Err(Unidentified::Repeated(format!("cookie `{name}`"))),
-            (Said::Nothing, Missing::Address) => return self.address.who(parts),
-            (Said::Nothing, Missing::Refuse) => {
+        let found = of_all(values.filter(|value| !value.is_empty()));
+        let value = match (found, self.config.missing) {
+            (NameValue::One(value), _) => value,
+            (NameValue::Conflicting, _) => return Err(Unidentified::Repeated(format!("cookie `{name}`"))),
+            (NameValue::Missing, Missing::Address) => return self.address.who(parts),
+            (NameValue::Missing, Missing::Refuse) => {
                 return Err(Unidentified::NoSession(name.clone()));
             }
         };

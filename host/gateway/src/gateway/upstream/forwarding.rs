@@ -58,8 +58,8 @@ pub(super) fn extend(headers: &mut HeaderMap, parts: &Parts) {
 
 /// The host that the client asked for, as it was written.
 fn host(parts: &Parts, is_trusted: bool) -> Option<&[u8]> {
-    let said = is_trusted.then(|| site::said(&parts.headers, &FORWARDED_HOST, "host"));
-    said.flatten().or_else(|| site::host(parts))
+    let found = is_trusted.then(|| site::reported(&parts.headers, &FORWARDED_HOST, "host"));
+    found.flatten().or_else(|| site::host(parts))
 }
 
 /// A hop as `X-Forwarded-For` has it, without its port: many backends read an address and nothing else.

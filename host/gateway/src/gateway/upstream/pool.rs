@@ -255,7 +255,7 @@ impl Upstreams {
                 }
                 Blame::Backend => attempt.failed(&error),
                 Blame::Ours(shortage) => {
-                    self.tell(shortage, attempt.upstream(), clock.now());
+                    self.report(shortage, attempt.upstream(), clock.now());
                     attempt.short();
                 }
             }
@@ -263,7 +263,7 @@ impl Upstreams {
         }
     }
 
-    fn tell(&self, shortage: Shortage, upstream: &Upstream, now: Timestamp) {
+    fn report(&self, shortage: Shortage, upstream: &Upstream, now: Timestamp) {
         if let Some(suppressed) = self.shortages.pass(now, shortage) {
             let words = shortage.words();
             tracing::error!(%upstream, suppressed, "cannot connect to a backend, which is not to blame: {words}");

@@ -72,7 +72,7 @@ impl Writer {
                 return Ok(());
             };
             self.queue.counts.errors.inc();
-            self.appending.tell(self.file.path(), &error);
+            self.appending.report(self.file.path(), &error);
             if phase == Phase::Open {
                 self.queue.rest(RETRY);
             } else if retries_left > 0 {
@@ -120,7 +120,7 @@ impl Writer {
             }
             Err(error) => {
                 self.queue.counts.errors.inc();
-                self.rotating.tell(self.file.path(), &error);
+                self.rotating.report(self.file.path(), &error);
                 false
             }
         }
@@ -132,14 +132,14 @@ impl Writer {
             Ok(()) => self.rotating.over(self.file.path()),
             Err(error) => {
                 self.queue.counts.errors.inc();
-                self.rotating.tell(self.file.path(), &error);
+                self.rotating.report(self.file.path(), &error);
             }
         }
     }
 }
 
 impl Trouble {
-    fn tell(&mut self, journal: &Path, error: &io::Error) {
+    fn report(&mut self, journal: &Path, error: &io::Error) {
         let kind = Some((error.kind(), error.raw_os_error()));
         if self.0 != kind {
             self.0 = kind;
