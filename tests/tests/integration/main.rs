@@ -99,6 +99,7 @@ mod tidy;
 mod tidy_logs;
 #[cfg(test)]
 mod tidy_names;
+#[cfg(test)]
 mod tidy_packages;
 #[cfg(test)]
 mod tiers;

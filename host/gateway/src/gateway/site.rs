@@ -83,7 +83,11 @@ pub(super) fn authority(parts: &Parts) -> Option<Authority> {
 }
 
 /// What the first proxy said: in a header of its own, else as a parameter of `Forwarded`.
-pub(super) fn reported<'a>(headers: &'a HeaderMap, name: &HeaderName, of: &str) -> Option<&'a [u8]> {
+pub(super) fn reported<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    of: &str,
+) -> Option<&'a [u8]> {
     let first = items(headers, name).find(|item| !item.is_empty());
     first.map(unquoted).or_else(|| {
         let mut elements = items(headers, FORWARDED);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::failure::{EX_NOINPUT, Failure};
-use super::{save, share, print_cut_off};
+use super::{print_cut_off, save, share};
 use wastegate_lab::trace::made::servegen::{USERS_MAX, deal, rate, zipf};
 use wastegate_lab::trace::made::synth::{Shape, sessions};
 use wastegate_lab::trace::made::{FaultRates, Owner, mooncake};

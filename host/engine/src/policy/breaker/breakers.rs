@@ -148,7 +148,14 @@ impl Breakers {
     }
 
     /// Notes a change and tells whoever listens.
-    fn report(&self, entry: &mut Entry, digest: &Arc<str>, cause: Cause, fault: &str, at: Timestamp) {
+    fn report(
+        &self,
+        entry: &mut Entry,
+        digest: &Arc<str>,
+        cause: Cause,
+        fault: &str,
+        at: Timestamp,
+    ) {
         let (from, to) = cause.turn();
         let change = BreakerChange {
             digest: digest.clone(),
@@ -216,7 +223,8 @@ impl BreakerPermit {
             entries.faults.keep(case);
         }
         let fault = fault.unwrap_or_default();
-        self.breakers.report(entry, &self.digest, cause?, &fault, now);
+        self.breakers
+            .report(entry, &self.digest, cause?, &fault, now);
         entry.last_change.clone()
     }
 }

@@ -260,7 +260,7 @@ mod tests {
             ("claim:tab", Some("7")),
             ("claim:list", None),
         ] {
-            let found = said(place, "/ws//room%2f7?key=k%201", &headers);
+            let found = value(place, "/ws//room%2f7?key=k%201", &headers);
             assert_eq!(found.as_deref(), expected, "{place}");
         }
         assert_eq!(value("query:a", "/?a=1&a=2", &[]).as_deref(), Some("twice"));

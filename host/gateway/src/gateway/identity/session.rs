@@ -78,7 +78,9 @@ impl SessionIdentity {
         let found = of_all(values.filter(|value| !value.is_empty()));
         let value = match (found, self.config.missing) {
             (NameValue::One(value), _) => value,
-            (NameValue::Conflicting, _) => return Err(Unidentified::Repeated(format!("cookie `{name}`"))),
+            (NameValue::Conflicting, _) => {
+                return Err(Unidentified::Repeated(format!("cookie `{name}`")));
+            }
             (NameValue::Missing, Missing::Address) => return self.address.who(parts),
             (NameValue::Missing, Missing::Refuse) => {
                 return Err(Unidentified::NoSession(name.clone()));
