@@ -127,7 +127,7 @@ async fn lose(server: &Server, client: Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_backend_said_meanwhile_is_heard_first_by_who_comes_back() {
+async fn what_a_backend_sent_meanwhile_reaches_a_returning_client_first() {
     let backend = Backend::new().await;
     let server = in_front_of(&backend, Duration::from_secs(600)).await;
     let mut client = connect(&server, "phone").await;

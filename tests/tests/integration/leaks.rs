@@ -86,7 +86,7 @@ fn sockets(server: &Server) -> usize {
     table.lines().skip(1).filter(open).count()
 }
 
-async fn said_goodbye(server: &Server) {
+async fn saw_goodbye(server: &Server) {
     join_all(
         crowd(server, "polite", 60)
             .await
@@ -235,7 +235,7 @@ async fn storms(server: &Server) -> (usize, usize) {
     let tasks = server.tasks.running();
     let mut ends = (0, 0);
     for _ in 0..ROUNDS {
-        tokio::join!(said_goodbye(server), cut_off(server));
+        tokio::join!(saw_goodbye(server), cut_off(server));
         panicked(server).await;
         let (evicted, refused) = evicted_or_refused(server).await;
         ends = (ends.0 + evicted, ends.1 + refused);

@@ -286,7 +286,7 @@ async fn nowhere() -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn w46_what_was_seen_of_a_backend_is_what_is_said() {
+async fn w46_reports_of_a_backend_state_what_was_seen() {
     let gone = nowhere().await;
     let url = format!("ws://{gone}");
     let check = "gateway.upstream_check_ms=1000";

@@ -304,7 +304,7 @@ async fn w34_a_reader_that_stops_is_given_up() {
 
 /// The other direction: a client that says a lot and leaves, and a backend that takes its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b6_a_slow_backend_gets_all_that_its_client_said() {
+async fn b6_a_slow_backend_gets_all_that_its_client_sent() {
     const MESSAGES: usize = 300;
     let taken = Arc::new(Mutex::new(Vec::new()));
     let to = taken.clone();

@@ -224,7 +224,6 @@ impl Core {
         let grace = config.identity.expiry_grace;
         let identifiers = super::identifiers(config, identify)?;
         self.embedded
-            .gateway
             .replace(config.gateway.clone(), &identifiers, grace)?;
         Ok(())
     }

@@ -25,9 +25,9 @@ pub struct Args {
 enum Verb {
     /// Let a policy that the server knows rank beside the active one.
     Start {
-        /// The policy.
+        /// The policy, by the name that the server knows.
         policy: String,
-        /// What to call the shadow; without it as the policy.
+        /// The name of the shadow; without it, the policy's name.
         #[arg(long, default_value = "")]
         name: String,
         /// The share of decisions that it sees.
@@ -39,16 +39,16 @@ enum Verb {
         #[command(flatten)]
         remote: Remote,
     },
-    /// Show where they agree, where they part and what came of it.
+    /// Show where shadow and active policy agree, where they differ, and the outcome.
     Status {
-        /// One of them; without it all.
+        /// The name of one shadow; without it, all are shown.
         name: Option<String>,
         #[command(flatten)]
         remote: Remote,
     },
-    /// Stop one, and show it a last time.
+    /// Stop one and show it a last time.
     Stop {
-        /// Which.
+        /// The name of the shadow.
         name: String,
         #[command(flatten)]
         remote: Remote,

@@ -17,6 +17,7 @@ pub mod signal;
 pub mod spelling;
 pub mod tier;
 pub mod time;
+pub mod units;
 pub mod visible;
 
 mod unseen;

@@ -105,7 +105,7 @@ impl Clock {
         Self(Source::Manual(Arc::new(AtomicU64::new(0))))
     }
 
-    /// Now.
+    /// The present moment by this clock.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,

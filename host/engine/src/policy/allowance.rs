@@ -209,7 +209,7 @@ impl Allowance {
     /// The same off the path, where nothing waits for the answer: with the node's longest deadline,
     /// because a busy machine says nothing about the policy.
     #[must_use]
-    pub fn off_path(self, config: &Config) -> Self {
+    pub(crate) fn off_path(self, config: &Config) -> Self {
         Self {
             deadline: match self.size {
                 Size::Small | Size::Large => config.deadline_large,
@@ -221,7 +221,7 @@ impl Allowance {
 
     /// Whether the server makes the call on the pool.
     #[must_use]
-    pub fn is_pooled(&self) -> bool {
+    pub(crate) fn is_pooled(&self) -> bool {
         self.size != Size::Small
     }
 

@@ -47,7 +47,7 @@ impl Seat {
     /// The seat after another one takes it: the one that was active becomes the fallback. If it is
     /// the same revision again, nothing changes but the policy.
     #[must_use]
-    pub fn followed_by(&self, next: Deployed) -> Self {
+    pub(crate) fn followed_by(&self, next: Deployed) -> Self {
         let stays = |other: &&Deployed| other.revision != next.revision;
         let fallback = self.deployed().find(stays).cloned();
         Self {

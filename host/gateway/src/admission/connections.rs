@@ -9,7 +9,7 @@ use crate::cleanup::Waiting;
 impl Admission {
     /// Has managers that are gone give up the places of their connections, for as many sockets as wait.
     /// True if at least one does.
-    pub async fn make_room_for_connections(self: &Arc<Self>, waiting: Waiting) -> bool {
+    pub(crate) async fn make_room_for_connections(self: &Arc<Self>, waiting: Waiting) -> bool {
         let cleanup = self.cleaner.make_room_for_connections(waiting).await;
         cleanup.freed > 0
     }

@@ -77,7 +77,7 @@ impl Admission {
     /// Whether room would have to be made for a newcomer: its user is at its limit, and has no manager of
     /// its key.
     #[must_use]
-    pub fn is_full_for(&self, newcomer: Newcomer<'_>) -> bool {
+    pub(crate) fn is_full_for(&self, newcomer: Newcomer<'_>) -> bool {
         let Newcomer { user, key, .. } = newcomer;
         let limit = self.registry.limit(user, self.clock.now());
         self.registry.held(user) >= limit && self.registry.get(user, key).is_none()
@@ -132,7 +132,11 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when that is not possible any more.
-    pub async fn redeem(&self, promise: Promise, newcomer: Newcomer<'_>) -> Result<Permit, Denied> {
+    pub(crate) async fn redeem(
+        &self,
+        promise: Promise,
+        newcomer: Newcomer<'_>,
+    ) -> Result<Permit, Denied> {
         let now = self.clock.now();
         let mut way = Way::new(promise.since, now.after(self.config.budget));
         let evidence_age = self.cleaner.health().evidence_age;
@@ -282,7 +286,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when that takes longer than the queue may.
-    pub async fn wait_for_seat(
+    pub(crate) async fn wait_for_seat(
         &self,
         ticket: Ticket,
         newcomer: Newcomer<'_>,

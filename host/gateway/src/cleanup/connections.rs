@@ -20,7 +20,10 @@ pub type Waiting = Arc<dyn Fn() -> u32 + Send + Sync>;
 impl Cleaner {
     /// Makes room for sockets that wait for a place. Ends by itself; callers that come meanwhile share its
     /// result.
-    pub async fn make_room_for_connections(self: &Arc<Self>, waiting: Waiting) -> Arc<Cleanup> {
+    pub(crate) async fn make_room_for_connections(
+        self: &Arc<Self>,
+        waiting: Waiting,
+    ) -> Arc<Cleanup> {
         let (flight, ours) = self.connection_flights.join(&(), JoinReason::Room);
         if let Some(landing) = ours {
             let cleaner = self.clone();

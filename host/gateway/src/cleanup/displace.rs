@@ -75,20 +75,20 @@ impl Cleaner {
     /// Whether a newcomer may be lent a temporary slot. Not if it was displaced a while ago: when the loan
     /// ends, another manager that answers would go for it.
     #[must_use]
-    pub fn may_borrow(&self, user: &UserId, key: &ManagerKey) -> bool {
+    pub(crate) fn may_borrow(&self, user: &UserId, key: &ManagerKey) -> bool {
         !self.rotation.displaced.is_away(user, key, self.clock.now())
     }
 
     /// Whether `force` would find a manager of the user now.
     #[must_use]
-    pub fn could_displace(&self, user: &UserId) -> bool {
+    pub(crate) fn could_displace(&self, user: &UserId) -> bool {
         let snapshot = self.registry.snapshot_user(user, self.clock.now());
         self.would_plan(&snapshot)
     }
 
     /// Whether the node may displace a manager for a newcomer, and would find one now.
     #[must_use]
-    pub fn could_displace_on_node(&self) -> bool {
+    pub(crate) fn could_displace_on_node(&self) -> bool {
         let may = self.config.node_last_tier >= Tier::Force
             && self.config.table.rule(Tier::Force).enabled;
         may && {
@@ -111,7 +111,7 @@ impl Cleaner {
 
     /// Counts the refusal of a newcomer that is held back. Returns when another try makes sense.
     #[must_use]
-    pub fn hold_back(&self, user: &UserId, key: &ManagerKey, first: Duration) -> Duration {
+    pub(crate) fn hold_back(&self, user: &UserId, key: &ManagerKey, first: Duration) -> Duration {
         self.metrics.held_back();
         self.rotation
             .displaced
@@ -119,7 +119,7 @@ impl Cleaner {
     }
 
     /// A newcomer displaced another manager.
-    pub fn displaced_for(&self, user: &UserId, key: &ManagerKey) {
+    pub(crate) fn displaced_for(&self, user: &UserId, key: &ManagerKey) {
         self.rotation
             .displaced
             .returned(user, key, self.clock.now());

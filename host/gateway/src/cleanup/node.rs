@@ -36,7 +36,7 @@ impl NodePressure {
 
     /// Whether resident memory is over its limit, where it has one.
     #[must_use]
-    pub fn over_memory(&self) -> bool {
+    pub(crate) fn over_memory(&self) -> bool {
         let over = |bytes| bytes > self.memory_bytes_limit;
         self.memory_bytes_limit > 0 && self.memory_bytes.is_some_and(over)
     }

@@ -13,7 +13,11 @@ impl Cleaner {
     /// Makes a place for one more connection of a manager by closing one that does not answer: at once
     /// where that is known, else after one round of probes. `device` is the newcomer's, whose own older
     /// connection gives way in any case. True if there is a place now.
-    pub async fn make_place(&self, manager: &Arc<Manager>, device: Option<&DeviceId>) -> bool {
+    pub(crate) async fn make_place(
+        &self,
+        manager: &Arc<Manager>,
+        device: Option<&DeviceId>,
+    ) -> bool {
         if !manager.is_crowded(device) || self.shed_one(manager, known_gone) {
             return true;
         }

@@ -164,7 +164,7 @@ impl Cleaner {
     }
 
     /// Takes note of a user's pressure, and says so if its level changed.
-    pub fn observe_pressure(&self, user: &UserId) {
+    pub(crate) fn observe_pressure(&self, user: &UserId) {
         let now = self.clock.now();
         let (held, limit) = (self.registry.held(user), self.registry.own_limit(user));
         if let Some(change) = self.pressure.observe(user, held, limit, now) {

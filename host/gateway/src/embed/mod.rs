@@ -30,6 +30,7 @@
 //! TLS with certificates that are read again. `axum::serve` or what stands in front has to bound those.
 
 mod drain;
+mod embedded;
 mod ranges;
 #[cfg(feature = "upstream")]
 mod routes;
@@ -38,17 +39,16 @@ mod rules;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRef;
 use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::Clock;
 
+pub use self::embedded::Embedded;
 pub use self::ranges::{SettingRange, Unit, range};
 #[cfg(feature = "upstream")]
 pub use self::routes::route_faults;
 pub use self::rules::{Order, Relation, SettingsFault, orders};
 
-use self::drain::Drain;
 use crate::admission::{self, Admission};
 use crate::cleanup::{self, Cleaner, PressureBook, Recorder, Silent};
 use crate::connection::{self, ConnectionContext};
@@ -59,9 +59,6 @@ use crate::observe::activity::ActivitySink;
 use crate::observe::alerts::PressureThresholds;
 use crate::registry::{self, Registry};
 use crate::tasks::{Supervisor, Tasks};
-
-/// Between two looks at how many log lines were left out.
-const LEFT_OUT_REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Settings of every room. The defaults are those of the program, but for limits of what only it has.
 #[derive(Debug, Clone)]
@@ -201,6 +198,7 @@ impl Builder {
         if !faults.is_empty() {
             return Err(BuildError::Settings(faults));
         }
+        let kept = Arc::new(settings.clone());
         let (tasks, supervisor) = (Tasks::new(), Supervisor::default());
         let surroundings = Surroundings::new(
             clock.clone(),
@@ -262,6 +260,7 @@ impl Builder {
             clock,
             tasks,
             supervisor,
+            settings: kept,
         })
     }
 }
@@ -278,81 +277,4 @@ fn manager_config(settings: &Settings) -> manager::Config {
         };
     }
     settings.manager.clone()
-}
-
-/// A gateway, connected.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Embedded {
-    /// What answers requests; its `upgrade` is an axum handler.
-    pub gateway: Arc<Gateway>,
-    /// Which managers there are.
-    pub registry: Arc<Registry>,
-    /// The cleanup of this gateway.
-    pub cleaner: Arc<Cleaner>,
-    /// What lets upgrades in.
-    pub admission: Arc<Admission>,
-    /// What all connections share: limits, clock, faults.
-    pub session: Arc<ConnectionContext>,
-    /// How verdicts on peers are made.
-    pub health: health::Config,
-    /// Where moments come from.
-    pub clock: Clock,
-    /// The group of tasks that connections run in.
-    pub tasks: Tasks,
-    /// What keeps the background workers running.
-    pub supervisor: Supervisor,
-}
-
-/// An [`Embedded`] as the state of a router: handlers may take an [`Upgrade`](gateway::Upgrade).
-impl FromRef<Embedded> for Arc<Gateway> {
-    fn from_ref(embedded: &Embedded) -> Self {
-        embedded.gateway.clone()
-    }
-}
-
-impl Embedded {
-    /// Starts the background work: the proactive cleanup, looks at backends, and what is told once a second.
-    /// Admission works without it.
-    pub fn start(&self) {
-        self.cleaner.start();
-        let gateway = self.gateway.clone();
-        #[cfg(feature = "upstream")]
-        self.supervisor.run(&self.tasks, "upstreams", {
-            let gateway = gateway.clone();
-            move || gateway.clone().watch_upstreams()
-        });
-        self.supervisor.run(&self.tasks, "left-out", move || {
-            let gateway = gateway.clone();
-            async move {
-                loop {
-                    tokio::time::sleep(LEFT_OUT_REPORT_EVERY).await;
-                    gateway.report_left_out();
-                    crate::observe::logging::report_left_out();
-                }
-            }
-        });
-    }
-
-    /// Takes no new connection any more, closes managers a part at a time (`gateway.drain_spread`), and waits
-    /// for what is open, at most for `gateway.drain`. True if everything ended by itself.
-    pub async fn stop(&self) -> bool {
-        let config = self.gateway.config();
-        self.tasks.stop();
-        let drain = Drain {
-            registry: &self.registry,
-            tasks: &self.tasks,
-            clock: &self.clock,
-            spread: config.drain_spread,
-            within: config.drain,
-        };
-        let drained = drain.run().await;
-        if !drained {
-            tracing::warn!(
-                tasks = self.tasks.running(),
-                "did not end within the drain time"
-            );
-        }
-        drained
-    }
 }

@@ -6,15 +6,10 @@
 
 use std::time::Duration;
 
+use wastegate_core::types::units::{DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND};
+
 use super::{Settings, SettingsFault};
 
-const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-const KIB: u64 = 1_024;
-const MIB: u64 = 1_024 * KIB;
-const GIB: u64 = 1_024 * MIB;
 /// For numbers of things that the node holds: above it no machine would hold them.
 const MANY: u64 = 100_000_000;
 

@@ -51,7 +51,7 @@ impl Gateway {
     }
 
     /// Looks whether backends that are away are back, over and over.
-    pub async fn watch_upstreams(self: Arc<Self>) {
+    pub(crate) async fn watch_upstreams(self: Arc<Self>) {
         loop {
             let config = self.config();
             self.look_at_upstreams(false, config.upstream_timeout).await;

@@ -161,7 +161,7 @@ impl Caps {
     ///
     /// # Errors
     /// The [`Cap`] that it is over.
-    pub fn begin_handshake(
+    pub(crate) fn begin_handshake(
         self: &Arc<Self>,
         origin: Option<ClientNetwork>,
         config: &Config,

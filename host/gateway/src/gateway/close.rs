@@ -65,7 +65,7 @@ pub fn refusal(why: DenialReason) -> (u16, &'static str) {
 
 /// The code and reason where an admitted connection could not attach.
 #[must_use]
-pub fn not_attached(error: AttachError) -> (u16, &'static str) {
+pub(crate) fn not_attached(error: AttachError) -> (u16, &'static str) {
     match error {
         AttachError::Closed => code(CloseReason::ManagerClosed),
         AttachError::TooMany(_) => refusal(DenialReason::ManagerConnections),

@@ -186,7 +186,7 @@ fn loopback() -> Vec<IpNet> {
 impl Config {
     /// Whether peers at this address may speak for clients.
     #[must_use]
-    pub fn is_trusted(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
         self.trusted_proxies
             .iter()
             .any(|net| net.contains(&address))

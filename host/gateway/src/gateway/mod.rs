@@ -148,7 +148,7 @@ pub enum GatewayError {
 impl Gateway {
     /// Tells how many lines about refused clients were left out of floods that are over. Called once a
     /// second by the server's main loop.
-    pub fn report_left_out(&self) {
+    pub(crate) fn report_left_out(&self) {
         self.refusals.report_left_out(&self.session.clock);
     }
 
@@ -190,13 +190,12 @@ impl Gateway {
         }))
     }
 
-    /// Answers requests by other settings from now on; connections that are there stay as they are.
-    /// The certificate's files stay too, as does what the other rooms were built with: how many connections
-    /// there may be, and how long a manager waits for its client (`upstream_grace`).
+    /// Answers requests by other settings, which [`Embedded::replace`](crate::embed::Embedded::replace) has
+    /// checked.
     ///
     /// # Errors
     /// [`GatewayError`] when backends want TLS and their authorities cannot be used; nothing changed.
-    pub fn replace(
+    pub(crate) fn replace(
         &self,
         config: Config,
         identify: &Identifiers,

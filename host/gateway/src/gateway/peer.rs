@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_where_nothing_else_is_said() {
+    fn forwarded_is_read_where_no_other_header_is_sent() {
         let forwarded = &br#"for=1.1.1.1, for="[2001:db8::1]:443";proto=https"#[..];
         let lines = [("forwarded", forwarded), ("forwarded", b"for=10.1.1.1")];
         assert_eq!(found("127.0.0.1", &lines, &PROXIES), "2001:db8::1");

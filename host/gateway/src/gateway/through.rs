@@ -43,10 +43,7 @@ impl Incoming {
         if let AdmissionSeat::Free(permit) = &seat
             && let Some(upstream) = self.resume(&parts, permit).await
         {
-            return match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
-                Err(denied) => self.dismiss(handshake, upstream, denied),
-            };
+            return self.enter_with(upstream, handshake, seat).await;
         }
         let asked = Asked {
             parts: &parts,
@@ -60,10 +57,7 @@ impl Incoming {
             .connect(asked, timeout, tasks, &session.clock)
             .await
         {
-            Ok(upstream) => match self.take(seat).await {
-                Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
-                Err(denied) => self.dismiss(handshake, upstream, denied),
-            },
+            Ok(upstream) => self.enter_with(upstream, handshake, seat).await,
             Err(error) => {
                 self.gateway.metrics.backends.upstream_failed.inc();
                 match error {
@@ -74,6 +68,19 @@ impl Incoming {
                     error => refuse::upstream(&error),
                 }
             }
+        }
+    }
+
+    /// Lets a client in whose backend has answered, if it gets a slot.
+    async fn enter_with(
+        self,
+        upstream: UpstreamConnection,
+        handshake: &Handshake,
+        seat: AdmissionSeat,
+    ) -> Response {
+        match self.take(seat).await {
+            Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
+            Err(denied) => self.dismiss(handshake, upstream, denied),
         }
     }
 

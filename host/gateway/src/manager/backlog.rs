@@ -66,7 +66,7 @@ impl Backlog {
 
     /// The kernel's count of acknowledged bytes when it was asked last.
     #[must_use]
-    pub fn acked(&self) -> u64 {
+    pub(crate) fn acked(&self) -> u64 {
         self.acked.load(Relaxed)
     }
 }

@@ -67,7 +67,7 @@ impl Mailbox {
 
     /// Waits until there is space for a message and leaves it there. Dropped before it completes,
     /// it has left the message where it was.
-    pub async fn deliver_held(
+    pub(crate) async fn deliver_held(
         &self,
         now: Timestamp,
         letter: &mut Option<(Peer, Message)>,
@@ -82,7 +82,7 @@ impl Mailbox {
     }
 
     /// Leaves a message if there is space for it. None, and the message where it was, if not.
-    pub fn try_deliver(
+    pub(crate) fn try_deliver(
         &self,
         now: Timestamp,
         letter: &mut Option<(Peer, Message)>,
@@ -123,7 +123,7 @@ impl Mailbox {
     }
 
     /// Asks the manager's task for a sign of life. None if it takes nothing any more.
-    pub fn noop(&self, now: Timestamp) -> Option<NoopProbe> {
+    pub(crate) fn noop(&self, now: Timestamp) -> Option<NoopProbe> {
         let (answer, probe) = oneshot::channel();
         self.post(now, Letter::Noop(answer)).then_some(probe)
     }
@@ -180,7 +180,7 @@ impl Mailbox {
 
     /// Since when the manager's task is busy with one letter, or one waits for it.
     #[must_use]
-    pub fn oldest_since(&self) -> Option<Timestamp> {
+    pub(crate) fn oldest_since(&self) -> Option<Timestamp> {
         let queue = self.queue.lock();
         queue
             .working_since

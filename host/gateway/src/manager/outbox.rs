@@ -119,7 +119,7 @@ impl Outbox {
 
     /// Whether a push did not fit.
     #[must_use]
-    pub fn overflowed(&self) -> bool {
+    pub(crate) fn overflowed(&self) -> bool {
         self.queue.lock().overflowed
     }
 

@@ -181,7 +181,7 @@ impl Manager {
     }
 
     /// A connection that was on its way will not come.
-    pub fn connection_failed(&self) {
+    pub(crate) fn connection_failed(&self) {
         let mut state = self.state.lock();
         state.pending = state.pending.saturating_sub(1);
     }
@@ -189,7 +189,7 @@ impl Manager {
     /// Whether those that are here and those on their way, one of them of `device`, are more than it may
     /// have. Connections that are closing, and older ones of the same device, do not count.
     #[must_use]
-    pub fn is_crowded(&self, device: Option<&DeviceId>) -> bool {
+    pub(crate) fn is_crowded(&self, device: Option<&DeviceId>) -> bool {
         let state = self.state.lock();
         let staying = |other: &&Arc<Port>| {
             !other.is_closing() && device.is_none_or(|device| other.device != *device)
@@ -291,7 +291,7 @@ impl Manager {
     }
 
     /// Asks the connection of a device to make room for a newer one, if it has one.
-    pub fn take_over(&self, device: &DeviceId) -> bool {
+    pub(crate) fn take_over(&self, device: &DeviceId) -> bool {
         let port = {
             let state = self.state.lock();
             state

@@ -43,7 +43,7 @@ impl Manager {
 
     /// Until when nothing may touch it, if its first connection is still on its way.
     #[must_use]
-    pub fn newborn_until(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn newborn_until(&self, now: Timestamp) -> Option<Timestamp> {
         if self.standing(now) != Standing::Newborn {
             return None;
         }

@@ -105,7 +105,7 @@ impl Vitals {
     }
 
     /// A ping of ours went out. Only the youngest is waited for.
-    pub fn ping_sent(&self, now: Timestamp) {
+    pub(crate) fn ping_sent(&self, now: Timestamp) {
         self.ping_sent_at.store(now.micros(), Relaxed);
         let since = &self.asked_since;
         // If there is an older one, that stands.
@@ -113,19 +113,19 @@ impl Vitals {
     }
 
     /// Where our ping ends, by the kernel's count of acknowledged bytes; 0 where that is not counted.
-    pub fn ping_ends_at(&self, acked: u64) {
+    pub(crate) fn ping_ends_at(&self, acked: u64) {
         self.ping_end.store(acked, Relaxed);
     }
 
     /// Up to which byte the peer's kernel would take more when a ping of ours goes out. If an older ping is
     /// unanswered, what was noted for that stands.
-    pub fn had_room(&self, room_end: u64) {
+    pub(crate) fn had_room(&self, room_end: u64) {
         let known = &self.room_end;
         let _ = known.compare_exchange(NEVER, room_end, Relaxed, Relaxed);
     }
 
     /// Our ping waits for its place between two frames.
-    pub fn ping_held(&self) {
+    pub(crate) fn ping_held(&self) {
         self.ping_end.store(NEVER, Relaxed);
     }
 
@@ -138,7 +138,7 @@ impl Vitals {
     }
 
     /// The pong came in to the ping of ours that went out at `sent`.
-    pub fn pong_to(&self, sent: Timestamp, now: Timestamp) {
+    pub(crate) fn pong_to(&self, sent: Timestamp, now: Timestamp) {
         self.ping_sent_at.store(NEVER, Relaxed);
         self.asked_since.store(NEVER, Relaxed);
         self.room_end.store(NEVER, Relaxed);
@@ -156,7 +156,7 @@ impl Vitals {
     }
 
     /// A probe's deadline passed in the same silence.
-    pub fn probe_failed(&self, now: Timestamp) {
+    pub(crate) fn probe_failed(&self, now: Timestamp) {
         self.probe_failed_at.store(now.micros(), Relaxed);
     }
 
@@ -168,20 +168,20 @@ impl Vitals {
     }
 
     /// Asks the connection to send a ping now.
-    pub fn ask_for_ping(&self) {
+    pub(crate) fn ask_for_ping(&self) {
         self.ping_wanted.store(true, Relaxed);
         self.ping_asked.notify_one();
     }
 
     /// Waits until a ping is requested. Cancel-safe; for the connection's own task.
-    pub async fn ping_asked(&self) {
+    pub(crate) async fn ping_asked(&self) {
         while !self.ping_wanted.swap(false, Relaxed) {
             self.ping_asked.notified().await;
         }
     }
 
     /// Waits until something comes from the peer, at `since` or later.
-    pub async fn received_since(&self, since: Timestamp) {
+    pub(crate) async fn received_since(&self, since: Timestamp) {
         loop {
             let received = self.received.notified();
             if self.received_at() >= since {
@@ -193,22 +193,22 @@ impl Vitals {
 
     /// While we do not read from the peer, because who its bytes are for takes nothing, its silence
     /// says nothing about it.
-    pub fn set_read_paused(&self, paused: bool) {
+    pub(crate) fn set_read_paused(&self, paused: bool) {
         self.read_paused.store(paused, Relaxed);
     }
 
     /// Payload came in.
-    pub fn count_in(&self, bytes: usize) {
+    pub(crate) fn count_in(&self, bytes: usize) {
         self.bytes_in.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Payload went out.
-    pub fn count_out(&self, bytes: usize) {
+    pub(crate) fn count_out(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Something went wrong on the connection.
-    pub fn count_error(&self) {
+    pub(crate) fn count_error(&self) {
         self.errors.fetch_add(1, Relaxed);
     }
 
@@ -220,27 +220,27 @@ impl Vitals {
 
     /// Since when a ping is unanswered, if one is.
     #[must_use]
-    pub fn waiting_since(&self) -> Option<Timestamp> {
+    pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
         moment(&self.ping_sent_at)
     }
 
     /// Since when pings are unanswered, all of them, whatever else was heard meanwhile.
     #[must_use]
-    pub fn asked_since(&self) -> Option<Timestamp> {
+    pub(crate) fn asked_since(&self) -> Option<Timestamp> {
         moment(&self.asked_since)
     }
 
     /// Up to which byte the peer's kernel would have taken more when the oldest ping that is unanswered
     /// went out, if that was told.
     #[must_use]
-    pub fn room_end(&self) -> Option<u64> {
+    pub(crate) fn room_end(&self) -> Option<u64> {
         Some(self.room_end.load(Relaxed)).filter(|&end| end != NEVER)
     }
 
     /// The kernel's count of acknowledged bytes from which on the last ping has arrived; none while
     /// that ping waits for its place between two frames.
     #[must_use]
-    pub fn ping_end(&self) -> Option<u64> {
+    pub(crate) fn ping_end(&self) -> Option<u64> {
         Some(self.ping_end.load(Relaxed)).filter(|&end| end != NEVER)
     }
 
@@ -276,7 +276,7 @@ impl Vitals {
 
     /// When the last heartbeat was missed, unless something was heard since.
     #[must_use]
-    pub fn missed_at(&self) -> Option<Timestamp> {
+    pub(crate) fn missed_at(&self) -> Option<Timestamp> {
         moment(&self.missed_at)
     }
 
@@ -288,7 +288,7 @@ impl Vitals {
 
     /// The distribution of pong delays.
     #[must_use]
-    pub fn pong_stats(&self) -> PongStats {
+    pub(crate) fn pong_stats(&self) -> PongStats {
         *self.pongs.lock()
     }
 

@@ -81,7 +81,7 @@ impl Manager {
     }
 
     /// Takes note of the bytes that are held for it. Called where they change.
-    pub fn sample_held(&self, now: Timestamp) {
+    pub(crate) fn sample_held(&self, now: Timestamp) {
         let queued: usize = self
             .ports()
             .iter()

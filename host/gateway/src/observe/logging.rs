@@ -93,7 +93,7 @@ where
 /// The server's main loop calls it once a second.
 ///
 /// [`LogConfig::repeats_per_s_max`]: super::config::LogConfig::repeats_per_s_max
-pub fn report_left_out() {
+pub(crate) fn report_left_out() {
     for LeftOut {
         target,
         source,

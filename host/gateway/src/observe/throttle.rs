@@ -61,7 +61,7 @@ impl<K: Eq + Hash> Throttle<K> {
 
     /// At most one line per key and second.
     #[must_use]
-    pub fn every_second() -> Self {
+    pub(crate) fn every_second() -> Self {
         Self::new(Duration::from_secs(1))
     }
 

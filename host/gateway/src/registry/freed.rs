@@ -23,7 +23,7 @@ struct Waited {
 
 impl FreedSlots {
     /// A slot of that user is free.
-    pub fn notify(&self, user: &UserId) {
+    pub(crate) fn notify(&self, user: &UserId) {
         let notify = self
             .waited_for
             .lock()

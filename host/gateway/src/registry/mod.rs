@@ -196,7 +196,7 @@ impl Registry {
 
     /// Gives up every manager of a user whose connections have all been dead or stalled for so long. No
     /// policy is asked: nothing is left to be ranked, and a pin keeps it. Returns how many.
-    pub fn release_lost(&self, user: &UserId, lasting: Duration, now: Timestamp) -> usize {
+    pub(crate) fn release_lost(&self, user: &UserId, lasting: Duration, now: Timestamp) -> usize {
         let over = |manager: &Manager| {
             !manager.hints.is_pinned(now)
                 && health::lost_since(manager, &self.health, now)
@@ -228,7 +228,7 @@ impl Registry {
 
     /// How many managers a user may hold without temporary slots.
     #[must_use]
-    pub fn own_limit(&self, user: &UserId) -> u32 {
+    pub(crate) fn own_limit(&self, user: &UserId) -> u32 {
         self.quotas
             .of(user)
             .unwrap_or(self.limits.managers_per_user)
@@ -236,7 +236,7 @@ impl Registry {
 
     /// Sets how many managers a user may hold; none for the gateway's limit. No manager is evicted for
     /// it: a user above its new limit shrinks when it asks for more.
-    pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
+    pub(crate) fn set_limit(&self, user: &UserId, limit: Option<u32>) {
         self.quotas.set(user, limit, |user| self.held(user) > 0);
     }
 
@@ -311,7 +311,7 @@ impl Registry {
 
     /// When the first of a user's newborns will have had its time.
     #[must_use]
-    pub fn next_grown(&self, user: &UserId, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_grown(&self, user: &UserId, now: Timestamp) -> Option<Timestamp> {
         let managers = self.table.of(user);
         managers
             .iter()

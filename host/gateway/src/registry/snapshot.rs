@@ -31,7 +31,7 @@ impl Registry {
 
     /// The managers of all users now, held to `limit` in all.
     #[must_use]
-    pub fn snapshot_node(&self, limit: u32, now: Timestamp) -> Snapshot {
+    pub(crate) fn snapshot_node(&self, limit: u32, now: Timestamp) -> Snapshot {
         let managers = self.table.all();
         let mut held_by: HashMap<&UserId, u32> = HashMap::new();
         for manager in &managers {

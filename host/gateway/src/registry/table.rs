@@ -152,7 +152,7 @@ impl<E: SlotEntry> Table<E> {
 
     /// Frees the slot of one life of a key if `still` holds, and hands its entry over. None if that
     /// life is gone already: releasing twice, or releasing another's, changes nothing.
-    pub fn remove_if(
+    pub(crate) fn remove_if(
         &self,
         user: &UserId,
         key: &ManagerKey,

@@ -18,11 +18,11 @@ const BATCH: usize = 16;
 /// What a run keeps besides the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Nothing more.
+    /// The counts alone.
     Counts,
-    /// Who went at every decision.
+    /// The victims of every decision.
     Decisions,
-    /// And what was asked.
+    /// The victims, and the tables that were ranked.
     Questions,
 }
 

@@ -100,7 +100,7 @@ pub fn ask(program: &Program, params: &[f64], snapshot: &RecordedSnapshot) -> As
 
 /// Asks several policies the same.
 #[must_use]
-pub fn ask_each<const N: usize>(
+pub(crate) fn ask_each<const N: usize>(
     sides: [(&Program, &[f64]); N],
     snapshot: &RecordedSnapshot,
 ) -> [AskReport; N] {

@@ -149,7 +149,7 @@ pub fn walk(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>
 
 /// Whether a name is that of a journal.
 #[must_use]
-pub fn named_as_lines(path: &Path) -> bool {
+pub(crate) fn named_as_lines(path: &Path) -> bool {
     let name = path.to_string_lossy();
     [".jsonl", ".ndjson", ".zst"]
         .iter()

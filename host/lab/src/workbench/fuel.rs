@@ -47,7 +47,7 @@ pub struct Model {
 impl Model {
     /// Whether a base and a price for each row describe it.
     #[must_use]
-    pub fn is_linear(&self) -> bool {
+    pub(crate) fn is_linear(&self) -> bool {
         self.error <= LINEAR_ERROR_MAX
     }
 }

@@ -1,6 +1,7 @@
 //! How figures and errors are put into words, the same in every report of this room.
 
 pub use wastegate_core::types::chain;
+use wastegate_core::types::units::{KIB, MIB};
 
 /// A whole number with its thousands apart: `1,048,576`.
 #[must_use]
@@ -19,8 +20,6 @@ pub fn grouped(number: u64) -> String {
 /// Bytes, in the unit that one would say them in.
 #[must_use]
 pub fn bytes(number: u64) -> String {
-    const KIB: u64 = 1 << 10;
-    const MIB: u64 = 1 << 20;
     match number {
         0..KIB => format!("{number} bytes"),
         KIB..MIB => format!("{} KiB", number.div_ceil(KIB)),

@@ -39,7 +39,7 @@ pub fn words(signal: Signal) -> Option<&'static [&'static str]> {
 
 /// Whether a signal may be below zero.
 #[must_use]
-pub const fn may_be_negative(signal: Signal) -> bool {
+pub(crate) const fn may_be_negative(signal: Signal) -> bool {
     matches!(signal, Signal::Priority | Signal::BytesGrowth1m)
 }
 

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_policies_are_heard_and_only_while_listening() {
+    fn only_lines_of_policies_are_captured_and_only_while_listening() {
         let ((), lines) = listen(|| {
             tracing::warn!(target: "policy", decision = 7, "too {}", "idle");
             tracing::warn!("the host's own");

@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// The first policy: a file, or the name of one that the host ships.
     #[arg(value_name = "A")]
     a: String,
-    /// The second.
+    /// The second policy, given the same way.
     #[arg(value_name = "B")]
     b: String,
     /// Files or folders of snapshots, cases, captured faults or decision journals.

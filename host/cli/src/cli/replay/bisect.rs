@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// The first strategy: a policy's file or name, or `builtin`.
     #[arg(value_name = "A")]
     a: String,
-    /// The second.
+    /// The second strategy, given the same way.
     #[arg(value_name = "B")]
     b: String,
     #[command(flatten)]

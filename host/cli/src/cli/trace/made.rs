@@ -38,10 +38,10 @@ struct FaultArgs {
 /// Arguments of `wastegate trace synth`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Synth {
-    /// Users.
+    /// The number of users.
     #[arg(long, value_name = "N", default_value_t = 200)]
     users: usize,
-    /// For how long, hours.
+    /// The length of the trace, hours.
     #[arg(long, value_name = "HOURS", default_value_t = 6.0, value_parser = positive)]
     hours: f64,
     /// Sessions that a user begins in an hour, in the mean.

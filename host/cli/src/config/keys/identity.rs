@@ -135,13 +135,13 @@ fn claims() -> Section {
         "Names of the claims of a token; empty where there is none. A manager or device that no \
          claim names is named by the client (`identity.key`, `identity.device`).";
 
-        /// The user.
+        /// The claim that names the user.
         live user: user_claim() => d.rooms.identity.claims.user;
 
-        /// The manager.
+        /// The claim that names the manager.
         live key: name_or_none() => d.rooms.identity.claims.key;
 
-        /// The device.
+        /// The claim that names the device.
         live device: name_or_none() => d.rooms.identity.claims.device;
 
         /// The class of the user, or a list of them.
@@ -220,13 +220,13 @@ fn proxies() -> Section {
         "Headers by which the proxies of `gateway.trusted_proxies` name the user. The proxies \
          must remove these headers from what clients send.";
 
-        /// The user.
+        /// The header that names the user.
         live user: header_or_none() => d.rooms.identity.headers.user;
 
-        /// The manager; where it is empty, `identity.key` says where the client names it.
+        /// The header that names the manager; where it is empty, `identity.key` says where the client names it.
         live key: header_or_none() => d.rooms.identity.headers.key;
 
-        /// The device; where it is empty, `identity.device` says where the client names it.
+        /// The header that names the device; where it is empty, `identity.device` says where the client names it.
         live device: header_or_none() => d.rooms.identity.headers.device;
 
         /// The class of the user.

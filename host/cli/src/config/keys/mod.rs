@@ -41,14 +41,7 @@ use super::draft::Draft;
 use super::key::{Effect, Key};
 use super::shape::Shape;
 use wastegate_core::types::spelling;
-
-const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-const KIB: u64 = 1_024;
-const MIB: u64 = 1_024 * KIB;
-const GIB: u64 = 1_024 * MIB;
+use wastegate_core::types::units::{DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND};
 
 /// Every section, in the order in which they are documented.
 pub(super) struct Table {

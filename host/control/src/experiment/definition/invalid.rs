@@ -12,7 +12,7 @@ use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX, WEIGHT_MIN};
     reason = "the message of each variant says what its fields are"
 )]
 pub enum Invalid {
-    /// The name.
+    /// A name that paths and labels cannot hold.
     #[error(
         "`name` is `{0}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`, since it is in paths and labels"
     )]

@@ -6,9 +6,10 @@ use parking_lot::Mutex;
 
 use super::super::definition::Definition;
 use super::super::entry::{ArmKey, ExperimentState, LedgerEntry, PhaseKey};
-use super::super::error::{EXPERIMENTS_MAX, ExperimentError, RUNNING_MAX};
+use super::super::error::{ExperimentError, RUNNING_MAX};
 use super::super::explore::Exploring;
 use super::super::running::{Now, Running, Seat, append, sync};
+use super::roster::Change;
 use super::{ArmCandidate, Experiments, Noted};
 
 impl Experiments {
@@ -20,7 +21,7 @@ impl Experiments {
         let definition = definition.named();
         definition.check()?;
         let layer = definition.layer()?;
-        let _one_at_a_time = self.changing.lock();
+        let change = self.roster.change();
         self.may_start(&definition)?;
         let candidates = self.prepare(&definition, &[])?;
         let unix_ms = self.unix_ms();
@@ -54,25 +55,22 @@ impl Experiments {
         self.given
             .host
             .note(by, Noted::Started, &definition.name, &reason);
-        self.all.lock().push(Arc::new(Running {
+        change.add(Running {
             name: definition.name,
             by: by.to_owned(),
             unix_ms,
             layer,
             switchback: definition.switchback,
             now: Mutex::new(now),
-        }));
-        self.forget();
-        self.publish();
+        });
         Ok(())
     }
 
     fn may_start(&self, definition: &Definition) -> Result<(), ExperimentError> {
-        let all = self.all.lock().clone();
-        if all.iter().any(|known| known.name == definition.name) {
+        if self.roster.named(&definition.name).is_some() {
             return Err(ExperimentError::Exists(definition.name.clone()));
         }
-        let live = self.live.load();
+        let live = self.roster.live();
         if live.len() >= RUNNING_MAX {
             return Err(ExperimentError::TooMany);
         }
@@ -139,13 +137,17 @@ impl Experiments {
     }
 
     /// Seats an experiment's arms anew. If what is compared is another now, a new phase begins: users
-    /// of two phases are never put together. The caller holds `changing`.
-    pub(super) fn seat(&self, running: &Running) -> Result<(), ExperimentError> {
+    /// of two phases are never put together.
+    pub(super) fn seat(
+        &self,
+        change: &Change<'_>,
+        running: &Running,
+    ) -> Result<(), ExperimentError> {
         let (definition, before) = {
             let now = running.now.lock();
             (now.definition.clone(), now.phase.arms.clone())
         };
-        self.seat_from(running, &definition, &before)
+        self.seat_from(change, running, &definition, &before)
     }
 
     /// Seats an experiment's arms from what their policies are by now, in a new phase if that is something
@@ -154,10 +156,8 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError`] if there is none of that name that runs, or an arm cannot be had; then nothing changes.
     pub fn renew(&self, name: &str) -> Result<(), ExperimentError> {
-        let _one_at_a_time = self.changing.lock();
-        let running = self
-            .named(name)
-            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
+        let change = self.roster.change();
+        let running = self.named(name)?;
         let definition = {
             let now = running.now.lock();
             if now.state != ExperimentState::Running {
@@ -166,11 +166,12 @@ impl Experiments {
             now.definition.clone()
         };
         self.flush(&running);
-        self.seat_from(&running, &definition, &[])
+        self.seat_from(&change, &running, &definition, &[])
     }
 
     fn seat_from(
         &self,
+        _alone: &Change<'_>,
         running: &Running,
         definition: &Definition,
         before: &[ArmKey],
@@ -208,10 +209,8 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError`] where the coverage would go down, or there is no such experiment that runs.
     pub fn cover(&self, name: &str, coverage: f64, by: &str) -> Result<(), ExperimentError> {
-        let _one_at_a_time = self.changing.lock();
-        let running = self
-            .named(name)
-            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
+        let _change = self.roster.change();
+        let running = self.named(name)?;
         let mut now = running.now.lock();
         if now.state != ExperimentState::Running {
             return Err(ExperimentError::Over(name.to_owned()));
@@ -243,16 +242,14 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError`] if there is none of that name, or it was stopped before.
     pub fn stop(&self, name: &str, by: &str, reason: &str) -> Result<(), ExperimentError> {
-        let _one_at_a_time = self.changing.lock();
-        let running = self
-            .named(name)
-            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
+        let change = self.roster.change();
+        let running = self.named(name)?;
         if running.now.lock().state == ExperimentState::Stopped {
             return Err(ExperimentError::Over(name.to_owned()));
         }
         self.flush(&running);
         self.end(&running, ExperimentState::Stopped, by, reason);
-        self.publish();
+        change.publish();
         Ok(())
     }
 
@@ -269,7 +266,7 @@ impl Experiments {
     /// Experiments that rank for their users.
     #[must_use]
     pub fn live_names(&self) -> Vec<String> {
-        let live = self.live.load();
+        let live = self.roster.live();
         live.iter().map(|running| running.name.clone()).collect()
     }
 
@@ -302,27 +299,6 @@ impl Experiments {
 
     pub(super) fn write_end(&self, entry: &LedgerEntry) -> std::io::Result<()> {
         append(&self.ledger, std::slice::from_ref(entry)).and_then(|()| sync(&self.ledger))
-    }
-
-    /// Publishes the live experiments to the rankers. The caller holds `changing`.
-    pub(super) fn publish(&self) {
-        let all = self.all.lock().clone();
-        let live = all
-            .into_iter()
-            .filter(|it| it.now.lock().state != ExperimentState::Stopped);
-        self.live.store(Arc::new(live.collect()));
-    }
-
-    /// Forgets the oldest that are over, beyond what is kept.
-    fn forget(&self) {
-        let mut all = self.all.lock();
-        while all.len() > EXPERIMENTS_MAX {
-            let over = all
-                .iter()
-                .position(|it| it.now.lock().state == ExperimentState::Stopped);
-            let Some(over) = over else { return };
-            all.remove(over);
-        }
     }
 }
 

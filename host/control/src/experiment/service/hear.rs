@@ -10,14 +10,14 @@ use wastegate_core::types::{Timestamp, UserId};
 
 impl Experiments {
     fn note(&self, user: &UserId, change: &dyn Fn(&Exposure, &mut ExposureTally)) {
-        if !self.live.load().is_empty() {
+        if !self.roster.live().is_empty() {
             self.note_at(user, self.unix_ms(), change);
         }
     }
 
     /// Something that came of what was done at a moment.
     fn note_at(&self, user: &UserId, unix_ms: u64, change: &dyn Fn(&Exposure, &mut ExposureTally)) {
-        for running in self.live.load().iter() {
+        for running in self.roster.live().iter() {
             let Some(unit) = self.unit(running, user, unix_ms) else {
                 continue;
             };

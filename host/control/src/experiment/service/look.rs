@@ -10,6 +10,7 @@ use super::super::running::{Now, Running, append, sync};
 use super::super::tally::Member;
 use super::super::verdict::{Evidenced, ExperimentVerdict, PhaseAssessment};
 use super::Experiments;
+use super::roster::Change;
 
 /// Between two looks. What a crash loses at most of what happened to users; exposures are never lost.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -17,14 +18,14 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 impl Experiments {
     /// Takes a look at everything that is live. Blocks.
     pub fn look(&self) {
-        let live = self.live.load_full();
+        let live = self.roster.live();
         for running in live.iter() {
-            let _one_at_a_time = self.changing.lock();
+            let change = self.roster.change();
             self.flush(running);
             if running.now.lock().state != ExperimentState::Running {
                 continue;
             }
-            self.keep_true(running);
+            self.keep_true(&change, running);
             // Where an arm cannot be had any more, that was its end.
             if running.now.lock().state != ExperimentState::Running {
                 continue;
@@ -47,9 +48,8 @@ impl Experiments {
 
     /// Ends that the disk did not take are written as soon as it does.
     fn write_ends(&self) {
-        let _one_at_a_time = self.changing.lock();
-        let all = self.all.lock().clone();
-        for running in all {
+        let _change = self.roster.change();
+        for running in self.roster.all() {
             let unwritten = {
                 let now = running.now.lock();
                 now.is_end_unwritten.then(|| now.ended(&running))
@@ -71,17 +71,17 @@ impl Experiments {
 
     /// Notices that another policy is active, where the active one is an arm. Every other arm keeps to the
     /// revision that it began with.
-    fn keep_true(&self, running: &Running) {
+    fn keep_true(&self, change: &Change<'_>, running: &Running) {
         if self
             .outdated(running, |spec| spec.policy == ACTIVE)
             .is_empty()
         {
             return;
         }
-        if let Err(error) = self.seat(running) {
+        if let Err(error) = self.seat(change, running) {
             let reason = format!("an arm's policy was changed, and {error}");
             self.end(running, ExperimentState::Stopped, "guard", &reason);
-            self.publish();
+            change.publish();
         }
     }
 
@@ -129,7 +129,7 @@ impl Experiments {
     /// Waits for the disk, and writes the ledger anew when it has grown large.
     fn settle(&self) {
         // A started experiment has its lines in the ledger before it is in the list.
-        let _one_at_a_time = self.changing.lock();
+        let _change = self.roster.change();
         let done = if self.ledger.lock().is_full() {
             self.write_anew()
         } else {
@@ -142,7 +142,7 @@ impl Experiments {
 
     /// Writes the ledger anew with what still counts.
     fn write_anew(&self) -> std::io::Result<()> {
-        let all = self.all.lock().clone();
+        let all = self.roster.all();
         let mut ledger = self.ledger.lock();
         // An exposure holds an experiment and waits for the ledger: never wait the other way.
         let whole = |it: &Arc<Running>| {

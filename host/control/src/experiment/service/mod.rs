@@ -8,19 +8,21 @@ mod change;
 mod hear;
 mod look;
 mod open;
+mod roster;
 mod view;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub use look::LOOK_EVERY;
 pub(super) use view::utc;
 pub use view::{ExperimentList, ExperimentView};
 
+use self::roster::Roster;
 use super::definition::ArmSpec;
 use super::entry::ArmKey;
+use super::error::ExperimentError;
 use super::ledger::ExperimentLedger;
 use super::running::{ArmRanker, Moment, Running, Unit};
 use super::shadow::ShadowCandidate;
@@ -107,12 +109,7 @@ pub struct Experiments {
     given: ExperimentsContext,
     /// Held while lines are written; never while anything else waits.
     ledger: Mutex<ExperimentLedger>,
-    /// In the order in which they were started.
-    all: Mutex<Vec<Arc<Running>>>,
-    /// Those that rank for users; replaced only while `changing` is held.
-    live: ArcSwap<Vec<Arc<Running>>>,
-    /// One change at a time; held on threads that may block only.
-    changing: Mutex<()>,
+    roster: Roster,
 }
 
 impl std::fmt::Debug for Experiments {
@@ -125,7 +122,7 @@ impl Experiments {
     /// The arm of a user who needs room, if the user is in an experiment: after the exposure is
     /// written down.
     pub(super) fn expose(&self, user: &UserId, question: &Question) -> Option<ArmRanker> {
-        let live = self.live.load();
+        let live = self.roster.live();
         if live.is_empty() {
             return None;
         }
@@ -162,12 +159,9 @@ impl Experiments {
         self.given.clock.unix_ms(self.given.clock.now())
     }
 
-    fn named(&self, name: &str) -> Option<Arc<Running>> {
-        self.all
-            .lock()
-            .iter()
-            .find(|running| running.name == name)
-            .cloned()
+    fn named(&self, name: &str) -> Result<Arc<Running>, ExperimentError> {
+        let named = self.roster.named(name);
+        named.ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))
     }
 }
 

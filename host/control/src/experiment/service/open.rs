@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::super::definition::Definition;
 use super::super::entry::{ExperimentState, LedgerEntry, PhaseKey};
 use super::super::ledger::{ExperimentLedger, StoredEntries};
 use super::super::running::{Now, Running};
+use super::roster::Roster;
 use super::{Experiments, ExperimentsContext};
 
 impl Experiments {
@@ -38,26 +38,23 @@ impl Experiments {
         Self {
             given,
             ledger: Mutex::new(ledger),
-            all: Mutex::new(all),
-            live: ArcSwap::default(),
-            changing: Mutex::default(),
+            roster: Roster::new(all),
         }
     }
 
     /// Makes the arms of everything that is not over ready again.
     fn resume(&self) {
-        let _one_at_a_time = self.changing.lock();
-        let all = self.all.lock().clone();
-        for running in all {
+        let change = self.roster.change();
+        for running in self.roster.all() {
             if running.now.lock().state == ExperimentState::Stopped {
                 continue;
             }
-            if let Err(error) = self.seat(&running) {
+            if let Err(error) = self.seat(&change, &running) {
                 let reason = format!("after a restart: {error}");
                 self.end(&running, ExperimentState::Stopped, "config", &reason);
             }
         }
-        self.publish();
+        change.publish();
     }
 }
 

@@ -54,7 +54,7 @@ impl Experiments {
     /// All experiments, in the order in which they were started.
     #[must_use]
     pub fn views(&self) -> Vec<ExperimentView> {
-        let all = self.all.lock().clone();
+        let all = self.roster.all();
         all.iter().map(|running| self.view_of(running)).collect()
     }
 
@@ -63,9 +63,7 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError::NoSuch`].
     pub fn view(&self, name: &str) -> Result<ExperimentView, ExperimentError> {
-        let running = self
-            .named(name)
-            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
+        let running = self.named(name)?;
         Ok(self.view_of(&running))
     }
 
@@ -97,9 +95,7 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError::NoSuch`].
     pub fn export(&self, name: &str) -> Result<String, ExperimentError> {
-        let running = self
-            .named(name)
-            .ok_or_else(|| ExperimentError::NoSuch(name.to_owned()))?;
+        let running = self.named(name)?;
         let now = running.now.lock();
         let mut exposures: Vec<&Exposure> = now.members.values().map(|it| &it.exposure).collect();
         exposures.sort_unstable_by_key(|exposure| (exposure.unix_ms, exposure.unit));

@@ -106,7 +106,7 @@ impl AuditLog {
 
     /// The highest revision number that an entry in memory names.
     #[must_use]
-    pub fn highest_revision(&self) -> Option<RevisionId> {
+    pub(crate) fn highest_revision(&self) -> Option<RevisionId> {
         let recent = self.recent.lock();
         recent.iter().flat_map(|entry| entry.note.revisions()).max()
     }

@@ -94,7 +94,7 @@ impl RevisionLedger {
     ///
     /// # Errors
     /// [`Unreadable`] with what is wrong.
-    pub fn from_json(text: &str) -> Result<Self, Unreadable> {
+    pub(crate) fn from_json(text: &str) -> Result<Self, Unreadable> {
         let shape = |error: serde_json::Error| Unreadable::Shape(error.to_string());
         let OnlyVersion { v } = serde_json::from_str(text).map_err(shape)?;
         if v != u64::from(VERSION) {

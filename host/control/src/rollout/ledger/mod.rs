@@ -175,13 +175,13 @@ impl RevisionLedger {
 
     /// Whether a revision was ever active.
     #[must_use]
-    pub fn has_served(&self, id: RevisionId) -> bool {
+    pub(crate) fn has_served(&self, id: RevisionId) -> bool {
         self.served.contains(&id)
     }
 
     /// The tiers at which a revision is the fallback of the active one.
     #[must_use]
-    pub fn standing_in(&self, id: RevisionId) -> Vec<Tier> {
+    pub(crate) fn standing_in(&self, id: RevisionId) -> Vec<Tier> {
         let mut tiers = Tier::ALL.to_vec();
         tiers.retain(|tier| self.fallback(*tier) == Some(id));
         tiers
@@ -189,7 +189,7 @@ impl RevisionLedger {
 
     /// The tiers at which a revision is active.
     #[must_use]
-    pub fn tiers_of(&self, id: RevisionId) -> Vec<Tier> {
+    pub(crate) fn tiers_of(&self, id: RevisionId) -> Vec<Tier> {
         let mut tiers = Tier::ALL.to_vec();
         tiers.retain(|tier| self.active(*tier) == Some(id));
         tiers
@@ -253,7 +253,7 @@ impl RevisionLedger {
 
     /// Lets go of what is over `kept` revisions of one policy, over [`POLICIES_MAX`] policies, or
     /// over [`KEPT_BYTES_MAX`], oldest first; never of what sits in a seat. What went.
-    pub fn prune(&mut self, kept: usize) -> Vec<Revision> {
+    pub(crate) fn prune(&mut self, kept: usize) -> Vec<Revision> {
         let seated = self.seated();
         let (mut of_policy, mut digests) = (BTreeMap::new(), BTreeSet::new());
         let (mut bytes, mut surplus) = (0_u64, Vec::new());

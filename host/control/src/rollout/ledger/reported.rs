@@ -80,7 +80,7 @@ impl RevisionLedger {
     }
 
     /// Records at which seats a change replaced what a source reported, and at which it put that back.
-    pub fn note_left(&mut self, moves: &[Move]) {
+    pub(crate) fn note_left(&mut self, moves: &[Move]) {
         for moved in moves {
             for (id, leaves) in [(moved.from, true), (moved.to, false)] {
                 let Some(revision) = id.and_then(|id| self.revisions.get(&id)) else {
@@ -102,7 +102,7 @@ impl RevisionLedger {
     /// Whether a revision was active and went by a rollback, as far as a seat shows: a ledger that is older than
     /// [`Report`] has nothing else.
     #[must_use]
-    pub fn was_rolled_back(&self, tier: Tier, id: RevisionId) -> bool {
+    pub(crate) fn was_rolled_back(&self, tier: Tier, id: RevisionId) -> bool {
         let mut history = self.history(tier);
         self.has_served(id) && !history.any(|held| held.revision == Some(id))
     }

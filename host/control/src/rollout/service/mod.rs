@@ -126,7 +126,7 @@ impl Rollout {
 
     /// Whether changes survive a restart.
     #[must_use]
-    pub const fn is_durable(&self) -> bool {
+    pub(crate) const fn is_durable(&self) -> bool {
         self.store.is_durable()
     }
 

@@ -94,7 +94,7 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Contents, Unread> {
 ///
 /// # Errors
 /// [`Unread`] with what to mend.
-pub fn read_beneath(folder: &Path, path: &Path, bytes_max: u64) -> Result<Contents, Unread> {
+pub(crate) fn read_beneath(folder: &Path, path: &Path, bytes_max: u64) -> Result<Contents, Unread> {
     contents(path, bytes_max, &|path| {
         let name = path.strip_prefix(folder).map_err(io::Error::other)?;
         files::beneath(folder, name)

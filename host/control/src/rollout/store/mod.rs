@@ -115,7 +115,7 @@ impl Store {
 
     /// Whether what is kept survives the process.
     #[must_use]
-    pub const fn is_durable(&self) -> bool {
+    pub(crate) const fn is_durable(&self) -> bool {
         matches!(self.0, Kind::Disk(_))
     }
 
@@ -159,7 +159,7 @@ impl Store {
     }
 
     /// Lets go of all bytes but these. Blocks. What cannot be removed is removed the next time.
-    pub fn keep_only(&self, digests: &BTreeSet<String>) {
+    pub(crate) fn keep_only(&self, digests: &BTreeSet<String>) {
         match &self.0 {
             Kind::Memory(kept) => kept.lock().retain(|digest, _| digests.contains(digest)),
             Kind::Disk(folder) => folder.keep_only(digests),

@@ -177,7 +177,7 @@ impl Breaker {
 
     /// When trials begin; none if it is not open.
     #[must_use]
-    pub const fn open_until(&self) -> Option<Timestamp> {
+    pub(crate) const fn open_until(&self) -> Option<Timestamp> {
         match self.state {
             State::Open { until } => Some(until),
             State::Closed { .. } | State::HalfOpen { .. } => None,
@@ -192,7 +192,7 @@ impl Breaker {
 
     /// Begins a trial if one is due and none is running. It has to be ended by [`Breaker::record`]
     /// or [`Breaker::abandon_trial`].
-    pub fn begin_trial(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn begin_trial(&mut self, now: Timestamp) -> bool {
         match &mut self.state {
             State::Open { until } if now >= *until => {
                 self.state = State::HalfOpen {
@@ -240,7 +240,7 @@ impl Breaker {
     }
 
     /// A trial that began was never made: as if it had not begun.
-    pub const fn abandon_trial(&mut self) {
+    pub(crate) const fn abandon_trial(&mut self) {
         if let State::HalfOpen { trying, .. } = &mut self.state {
             *trying = false;
         }

@@ -38,13 +38,13 @@ pub enum LoadError {
         "the policy is heavy (it brings an interpreter or a standard library along), has {bytes} bytes and at most {max} are accepted: build it for size and strip it, or raise `policy.heavy.size_bytes_max`"
     )]
     HeavyTooLarge { bytes: u64, max: u64 },
-    /// There is nothing in it.
+    /// A file without a byte.
     #[error("the policy is empty: give the `.wasm` file that the build wrote")]
     Empty,
-    /// The text format.
+    /// WebAssembly in its text format.
     #[error("this is WebAssembly text, not a binary: translate it with `wasm-tools parse`")]
     Text,
-    /// Native code.
+    /// A component that was compiled to native code before.
     #[error(
         "this is a precompiled `.cwasm`, which would run as native code without a sandbox: give the `.wasm` that it was made from"
     )]
@@ -56,7 +56,7 @@ pub enum LoadError {
         /// What to give in its place.
         remedy: &'static str,
     },
-    /// Something else.
+    /// A file of no kind that is recognised.
     #[error(
         "this is not WebAssembly (it begins with {0}): give the `.wasm` file that the build wrote"
     )]

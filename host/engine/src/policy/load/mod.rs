@@ -101,7 +101,7 @@ pub fn ready(program: Arc<Program>, params: &Params) -> Result<Arc<Policy>, Load
 ///
 /// # Errors
 /// [`LoadError::Parameters`], [`LoadError::Limits`] or [`LoadError::Kit`].
-pub fn ready_within(
+pub(crate) fn ready_within(
     program: Arc<Program>,
     params: &Params,
     limits: &Limits,

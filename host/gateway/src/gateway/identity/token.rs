@@ -41,7 +41,7 @@ impl Source {
 
     /// Whether a browser sends it along for a page of any origin.
     #[must_use]
-    pub const fn is_sent_unasked(self) -> bool {
+    pub(crate) const fn is_sent_unasked(self) -> bool {
         matches!(self, Self::Cookie)
     }
 }

@@ -43,7 +43,7 @@ enum Parsed {
     Switched(HeaderMap, usize),
     /// An incomplete head.
     Partial,
-    /// Anything else.
+    /// No 101 that an upgrade could be made of: an HTTP client reads it again from its first byte.
     Other,
 }
 

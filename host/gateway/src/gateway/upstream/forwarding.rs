@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_extended_and_said_in_the_other_words_too() {
+    fn forwarded_is_extended_and_sent_as_x_forwarded_too() {
         let lines = [
             (
                 "forwarded",

@@ -273,7 +273,7 @@ impl Upstreams {
     /// Whether a client may hope for a backend now. A hint for who would do harm to let it in:
     /// `connect` tries backends that are away too when there is no other.
     #[must_use]
-    pub fn availability(&self, now: Timestamp) -> Availability {
+    pub(crate) fn availability(&self, now: Timestamp) -> Availability {
         let mut soonest = None;
         let mut trying = false;
         for member in &self.members {

@@ -110,7 +110,7 @@ impl ActivitySink {
     }
 
     /// Records that a client asked for a manager and was refused.
-    pub fn record_attempt(
+    pub(crate) fn record_attempt(
         &self,
         now: Timestamp,
         user: &UserId,

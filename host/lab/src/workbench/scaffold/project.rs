@@ -102,7 +102,7 @@ impl Project {
 
     /// The file that the build writes, from where we are.
     #[must_use]
-    pub fn artifact_path(&self) -> PathBuf {
+    pub(crate) fn artifact_path(&self) -> PathBuf {
         // `./x` would be told as such to whoever is in the folder.
         if self.folder == Path::new(".") {
             return self.artifact.clone();

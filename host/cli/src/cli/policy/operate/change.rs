@@ -64,7 +64,7 @@ pub(in super::super) struct Disable {
 /// Arguments of `wastegate policy set`.
 #[derive(Debug, clap::Args)]
 pub(in super::super) struct Set {
-    /// The policy.
+    /// The policy, by the name that the server knows.
     #[arg(value_name = "POLICY")]
     name: String,
     /// A parameter, or `NAME=default` to give it back; may be repeated.

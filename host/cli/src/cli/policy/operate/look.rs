@@ -20,7 +20,7 @@ pub(in super::super) struct List {
 /// Arguments of `wastegate policy history`.
 #[derive(Debug, clap::Args)]
 pub(in super::super) struct History {
-    /// The policy.
+    /// The policy, by the name that the server knows.
     #[arg(value_name = "POLICY")]
     name: String,
     #[command(flatten)]

@@ -122,7 +122,7 @@ fn j16_the_report_of_an_ended_experiment_stays_as_it_was() {
 }
 
 #[test]
-fn j19_nothing_to_divide_by_is_said_and_is_in_nobodys_way() {
+fn j19_nothing_to_divide_by_is_reported_and_blocks_nothing() {
     let rest =
         "primary = \"thrash\"\nhours_min = 0\nguardrails = [{metric=\"live-kills\", margin=0.02}]";
     let (_clock, experiments) = on(rest);

@@ -243,7 +243,7 @@ async fn j23_a_restart_keeps_an_arm_at_its_revision() {
 
 /// J26: nothing is said to be kept that the disk has not, and it is written as soon as it can be.
 #[tokio::test]
-async fn j26_an_end_that_the_disk_does_not_take_is_said_and_tried_again() {
+async fn j26_an_end_that_the_disk_does_not_take_is_reported_and_tried_again() {
     let (house, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
     let experiments = opened(&house, folder.path(), 20);
     experiments.start(definition(""), "ann").unwrap();
