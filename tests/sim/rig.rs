@@ -92,6 +92,7 @@ impl Rig {
             close_code: close::code,
             notice: notice::farewell,
             faults: Arc::default(),
+            listeners: connection::EchoListeners::default(),
         });
         Arc::new(Self {
             world,

@@ -107,7 +107,9 @@ impl Recording {
                 VictimOutcome::Gone | VictimOutcome::Aborted => {
                     activity::ActivityEvent::Silent { decision }
                 }
-                VictimOutcome::Spared | VictimOutcome::Released => continue,
+                VictimOutcome::Spared | VictimOutcome::Released | VictimOutcome::Undecided => {
+                    continue;
+                }
             };
             let Victim {
                 manager, user, key, ..

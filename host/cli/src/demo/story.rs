@@ -168,5 +168,8 @@ fn explain(outcome: VictimOutcome) -> &'static str {
         VictimOutcome::Echoed { .. } => "evicted: it answered our Close, so it was alive",
         VictimOutcome::Gone => "evicted: its transport was gone",
         VictimOutcome::Aborted => "evicted: it never answered our Close and was cut off",
+        VictimOutcome::Undecided => {
+            "evicted: it did not answer our Close in time, which on its path shows nothing"
+        }
     }
 }

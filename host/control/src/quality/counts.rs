@@ -11,6 +11,8 @@ pub(super) struct Counts {
     pub(super) echoed: u64,
     /// Victims that did not.
     pub(super) silent: u64,
+    /// Victims of which neither can be said.
+    pub(super) undecided: u64,
     /// Victims without a connection that could have answered.
     pub(super) unattended: u64,
     /// Victims taken because they seemed gone, and those of them that were.

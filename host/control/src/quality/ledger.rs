@@ -157,6 +157,11 @@ impl Quality {
                 counts.unattended += 1;
                 false
             }
+            VictimOutcome::Undecided => {
+                counts.undecided += 1;
+                self.metrics.ended(outcome);
+                return;
+            }
         };
         if !matches!(victim.class, Class::Responsive | Class::Detached) {
             counts.zombies.0 += 1;

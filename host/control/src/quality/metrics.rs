@@ -56,7 +56,7 @@ impl Metrics {
         );
         registry.register(
             "freed_nothing",
-            "Runs of a tier that had somebody it might touch and freed nothing",
+            "Runs of a tier that could evict a manager and freed none",
             self.freed_nothing.clone(),
         );
         registry.register(
@@ -71,6 +71,7 @@ impl Metrics {
             VictimOutcome::Spared => return,
             VictimOutcome::Echoed { .. } => "alive",
             VictimOutcome::Gone | VictimOutcome::Aborted => "dead",
+            VictimOutcome::Undecided => "undecided",
             VictimOutcome::Released => "unattended",
         };
         self.victims.get_or_create(&AliveLabel { victim }).inc();

@@ -45,6 +45,9 @@ pub struct OfPolicy {
     pub evictions: u64,
     /// Victims that answered our Close, among those that had a connection to answer it.
     pub live_kills: Share,
+    /// Victims that did not answer our Close although their client may have been there, among those that had
+    /// a connection. They are in no other share.
+    pub undecided: Share,
     /// Victims without a connection.
     pub unattended: u64,
     /// Victims that were gone, among those taken because they seemed gone.
@@ -230,6 +233,10 @@ fn one(
         policy: policy.clone(),
         evictions: counts.evictions,
         live_kills: Share::of(counts.echoed, counts.echoed + counts.silent),
+        undecided: Share::of(
+            counts.undecided,
+            counts.echoed + counts.silent + counts.undecided,
+        ),
         unattended: counts.unattended,
         zombie_precision: Share::of(counts.zombies.1, counts.zombies.0),
         regret: horizons.collect(),

@@ -81,6 +81,22 @@ fn a_return_counts_at_every_horizon_that_it_is_within() {
     assert_eq!(lru.thrash_per_1000, Some(500.0));
 }
 
+/// J08: a victim of which it cannot be said whether it was there is in no rate but its own.
+#[test]
+fn j08_an_undecided_victim_is_no_hit_of_precision_and_no_live_kill() {
+    let mut reports = Reports::new();
+    reports.evict(s(1), "lru", "ann", "a", ECHOED);
+    reports.evict(s(1), "lru", "ann", "b", VictimOutcome::Aborted);
+    reports.evict(s(1), "lru", "ann", "c", VictimOutcome::Undecided);
+    let report = reports.quality.report(s(200));
+    let lru = &report.policies[0];
+    let parts = |share: &super::report::Share| (share.hits, share.of);
+    assert_eq!(parts(&lru.live_kills), (1, 2));
+    assert_eq!(parts(&lru.zombie_precision), (1, 2));
+    assert_eq!(parts(&lru.undecided), (1, 3));
+    assert_eq!(lru.evictions, 3);
+}
+
 #[test]
 fn after_a_day_nobody_is_waited_for() {
     let mut reports = Reports::new();

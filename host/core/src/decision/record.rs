@@ -32,6 +32,9 @@ pub enum VictimOutcome {
     Gone,
     /// It did not answer by the deadline and was cut off.
     Aborted,
+    /// It did not answer either, and that shows nothing: its path is slow, other bytes came from it, or it
+    /// had too little time. It is counted neither as alive nor as dead.
+    Undecided,
 }
 
 impl VictimOutcome {
@@ -44,6 +47,7 @@ impl VictimOutcome {
             Self::Echoed { .. } => "echoed",
             Self::Gone => "gone",
             Self::Aborted => "aborted",
+            Self::Undecided => "undecided",
         }
     }
 }

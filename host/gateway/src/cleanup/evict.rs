@@ -14,7 +14,7 @@ use super::displace::Rotation;
 use super::metrics::Metrics;
 use super::run::TierRun;
 use crate::health::Round;
-use crate::manager::{EndReport, Manager, Port};
+use crate::manager::{ECHO_DEADLINES, EndReport, Manager, Port};
 use crate::registry::Registry;
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
@@ -67,7 +67,7 @@ pub(super) struct Executor {
     metrics: Metrics,
     clock: Clock,
     tasks: Tasks,
-    /// How long a victim's connections have to answer a Close, and their tasks to report.
+    /// How long a victim's connections are listened to, and their tasks have to report.
     deadline: Duration,
 }
 
@@ -87,7 +87,7 @@ impl Executor {
             metrics,
             clock,
             tasks,
-            deadline: config.close_deadline + REPORT_SLACK,
+            deadline: config.close_deadline * ECHO_DEADLINES + REPORT_SLACK,
         }
     }
 
@@ -209,6 +209,9 @@ async fn outcome(ports: Option<Vec<Arc<Port>>>, deadline: Duration) -> VictimOut
     if let Some(after) = echo {
         let after_ms = whole_ms(after);
         return VictimOutcome::Echoed { after_ms };
+    }
+    if ends.iter().flatten().any(|end| end.undecided) {
+        return VictimOutcome::Undecided;
     }
     // One that never reported did not even come to its own deadline: as good as cut off.
     let aborted = ends.iter().any(|end| end.is_none_or(|end| end.aborted));

@@ -122,12 +122,15 @@ impl Metrics {
         if outcome == VictimOutcome::Spared {
             return;
         }
-        let alive = matches!(outcome, VictimOutcome::Echoed { .. });
         let labels = EvictionLabels {
             tier: tier.name(),
             class: victim.class.name(),
             outcome: outcome.name(),
-            peer: if alive { "alive" } else { "dead" },
+            peer: match outcome {
+                VictimOutcome::Echoed { .. } => "alive",
+                VictimOutcome::Undecided => "undecided",
+                _ => "dead",
+            },
         };
         self.evictions.get_or_create(&labels).inc();
         if victim.class == Class::Responsive {

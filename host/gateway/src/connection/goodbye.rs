@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
+use super::echo::EchoWait;
 use super::linger::linger;
 use super::patience::{Patience, Uptake};
 use super::pump::{ConnectionContext, Pump};
@@ -33,15 +34,19 @@ impl Pump {
     /// Says goodbye, lets go of the place, and ends the socket.
     pub(super) async fn end(mut self, reason: CloseReason) -> EndReport {
         let start = self.session.clock.now();
-        let outcome = self.goodbye(reason, start).await;
+        let echo = EchoWait::new(&self.session, reason, start);
+        let outcome = self.goodbye(reason, start, echo.deadline).await;
+        let aborted =
+            matches!(outcome, Outcome::Unanswered | Outcome::Stalled) && !reason.is_clients();
         let report = EndReport {
             reason,
             echoed_after: (outcome == Outcome::Answered)
                 .then(|| self.session.clock.now().since(start)),
-            aborted: matches!(outcome, Outcome::Unanswered | Outcome::Stalled)
-                && !reason.is_clients(),
+            aborted,
+            undecided: aborted && echo.is_undecided(&self.port.vitals),
         };
         self.port.report_end(report);
+        drop(echo);
         let Self {
             session,
             attachment,
@@ -60,10 +65,16 @@ impl Pump {
         report
     }
 
-    async fn goodbye(&mut self, reason: CloseReason, start: Timestamp) -> Outcome {
+    async fn goodbye(
+        &mut self,
+        reason: CloseReason,
+        start: Timestamp,
+        deadline: Duration,
+    ) -> Outcome {
         let wait = Wait {
             session: self.session.clone(),
             port: self.port.clone(),
+            deadline,
         };
         if reason.is_clients() {
             self.port
@@ -80,7 +91,7 @@ impl Pump {
         // What the application sent before it closed is delivered for as long as the client takes it.
         // Where we end it, that has to come to an end.
         let delivers = reason == CloseReason::ApplicationClosed;
-        let until = (!delivers).then(|| start.after(self.session.config.close_deadline));
+        let until = (!delivers).then(|| start.after(deadline));
         let Self {
             writer,
             frames,
@@ -123,6 +134,8 @@ async fn say(
 struct Wait {
     session: Arc<ConnectionContext>,
     port: Arc<Port>,
+    /// How long a client that has everything has to answer.
+    deadline: Duration,
 }
 
 impl Wait {
@@ -162,7 +175,7 @@ impl Wait {
                 Uptake::Waits(tick) => tick,
                 Uptake::Stalled => return Outcome::Stalled,
                 Uptake::Has(since) => {
-                    let left = since.after(config.close_deadline).since(now);
+                    let left = since.after(self.deadline).since(now);
                     if left.is_zero() {
                         return Outcome::Unanswered;
                     }
@@ -180,7 +193,7 @@ impl Wait {
                 _ = &mut asked, if until.is_none() => {
                     // An eviction or a stop of the server cannot wait for a slow reader.
                     hurried = clock.now();
-                    until = Some(hurried.after(config.close_deadline));
+                    until = Some(hurried.after(self.deadline));
                 }
                 () = tokio::time::sleep(wake) => {}
             }

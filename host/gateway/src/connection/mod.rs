@@ -9,6 +9,7 @@
 
 mod config;
 mod ear;
+mod echo;
 mod faults;
 pub mod frames;
 mod goodbye;
@@ -26,6 +27,7 @@ mod writer;
 mod tests;
 
 pub use config::Config;
+pub use echo::EchoListeners;
 pub use faults::{PeerFault, PeerFaults, PeerSide};
 pub use pump::{ConnectionContext, run};
 #[cfg(feature = "upstream")]

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::config::Config;
 use super::ear::Ear;
+use super::echo::EchoListeners;
 use super::faults::{PeerFault, PeerFaults, PeerSide};
 use super::frames::{Unmasked, Violation};
 use super::heartbeat::{ControlRate, Heartbeat};
@@ -39,6 +40,8 @@ pub struct ConnectionContext {
     pub notice: fn(CloseReason) -> Option<Message>,
     /// What peers did that may not be done, counted.
     pub faults: Arc<PeerFaults>,
+    /// The bound on evicted clients that are listened to.
+    pub listeners: EchoListeners,
 }
 
 impl ConnectionContext {
@@ -52,6 +55,7 @@ impl ConnectionContext {
             close_code: self.close_code,
             notice: self.notice,
             faults: self.faults.clone(),
+            listeners: self.listeners.clone(),
         }
     }
 }

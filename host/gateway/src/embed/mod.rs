@@ -241,6 +241,7 @@ impl Builder {
             close_code: gateway::close::code,
             notice: gateway::notice::farewell,
             faults: Arc::default(),
+            listeners: connection::EchoListeners::default(),
         });
         let gateway = Gateway::new(gateway::GatewayParts {
             admission: admission.clone(),

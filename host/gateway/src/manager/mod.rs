@@ -29,7 +29,7 @@ pub use backlog::Backlog;
 pub use mailbox::{Delivery, Mailbox, NoopProbe};
 pub use outbox::{Outbox, Queued, SendError};
 pub use pin::PinError;
-pub use port::{EndReport, PlaceGuard, Port};
+pub use port::{ECHO_DEADLINES, EndReport, PlaceGuard, Port};
 pub(crate) use unit::Slots;
 pub use unit::{AttachError, Left, Manager, Surroundings};
 pub use vitals::{PongStats, Vitals};

@@ -12,6 +12,10 @@ use super::outbox::{Outbox, SendError};
 use super::vitals::Vitals;
 use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
 
+/// For how many close deadlines the client of an evicted manager is listened to. Its answer labels the eviction;
+/// its slot is free from the start.
+pub const ECHO_DEADLINES: u32 = 3;
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndReport {
@@ -21,6 +25,9 @@ pub struct EndReport {
     pub echoed_after: Option<Duration>,
     /// It had to be cut off at the deadline.
     pub aborted: bool,
+    /// It was cut off, and its silence does not show that it was dead: the path is slow, other bytes came,
+    /// or it had too little time.
+    pub undecided: bool,
 }
 
 /// What a connection has a place of, such as the node.
@@ -115,7 +122,7 @@ impl Port {
     }
 
     /// Waits until a close is requested, and returns its reason. For the connection's own task.
-    pub async fn close_asked(&self) -> CloseReason {
+    pub(crate) async fn close_asked(&self) -> CloseReason {
         loop {
             if let Some(&reason) = self.close.get() {
                 return reason;
@@ -131,20 +138,20 @@ impl Port {
     }
 
     /// A newer connection of the same device took its place.
-    pub fn supersede(&self) {
+    pub(crate) fn supersede(&self) {
         self.superseded.store(true, Relaxed);
         self.close(CloseReason::TakenOver);
     }
 
     /// Whether a newer connection of the same device took its place.
     #[must_use]
-    pub fn is_superseded(&self) -> bool {
+    pub(crate) fn is_superseded(&self) -> bool {
         self.superseded.load(Relaxed)
     }
 
     /// Its client sent a Close or is gone, and will not answer any more; what remains is to deliver
     /// what was said before.
-    pub fn note_client_gone(&self, for_good: bool, now: Timestamp) {
+    pub(crate) fn note_client_gone(&self, for_good: bool, now: Timestamp) {
         if for_good {
             self.has_left.store(true, Relaxed);
         } else {
@@ -159,7 +166,7 @@ impl Port {
     }
 
     /// Tells everyone who waits how it ended. The first report stands.
-    pub fn report_end(&self, report: EndReport) {
+    pub(crate) fn report_end(&self, report: EndReport) {
         self.outbox.close();
         let _ = self.close.set(report.reason);
         let _ = self.ended.set(report);

@@ -107,7 +107,7 @@ impl Attachment {
     }
 
     /// Ends the attachment with a reason, and no client can resume it.
-    pub fn leave_for_good(mut self, reason: CloseReason) {
+    pub(crate) fn leave_for_good(mut self, reason: CloseReason) {
         self.for_good = true;
         self.leave(reason);
     }
@@ -120,6 +120,7 @@ impl Drop for Attachment {
             reason: self.reason,
             echoed_after: None,
             aborted: false,
+            undecided: false,
         });
         self.registry
             .left(&self.manager, &self.port, self.reason, self.for_good);

@@ -78,6 +78,7 @@ pub(super) async fn run(peer: Peer, attachment: Attachment, clock: Clock) {
         reason,
         echoed_after,
         aborted,
+        undecided: false,
     };
     let end = match peer {
         _ if reason.is_clients() => report(None, false),

@@ -164,6 +164,7 @@ fn promise_7_notices_what_does_not_end() {
         reason,
         echoed_after: None,
         aborted: false,
+        undecided: false,
     };
     let (closed, gone) = (
         report(CloseReason::ClientClosed),

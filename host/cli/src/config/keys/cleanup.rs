@@ -57,7 +57,9 @@ fn user() -> Section {
         /// occupancy.
         restart dead_for_ms: RANGED => d.rooms.cleanup.dead_for;
 
-        /// How long the client of an evicted manager has to answer our Close.
+        /// How long the client of an evicted manager has to answer our Close. The client is listened
+        /// to for three times as long, at most 1,024 of them at a time: its answer labels the eviction,
+        /// and its slot is free from the start.
         restart close_deadline_ms: RANGED => d.rooms.cleanup.close_deadline;
     }
 }
@@ -116,16 +118,16 @@ fn idle_ttl(tier: Tier) -> Section {
              an occupancy of `scale` down to `min_ms` at `saturation`."
         );
 
-        /// The longest; `off` spares idle managers.
+        /// The longest idle time; `off` spares idle managers.
         restart max_ms: MillisOrOff(millis(0, 30 * DAY)) => d.tier(tier).idle_max;
 
-        /// The shortest.
+        /// The shortest idle time.
         restart min_ms: millis(0, 30 * DAY) => d.tier(tier).idle_min;
 
-        /// The occupancy from which on the time shrinks.
+        /// The occupancy from which the idle time shrinks.
         restart scale: SHARE => d.tier(tier).idle_scale;
 
-        /// The occupancy at which the time is shortest.
+        /// The occupancy at which the idle time is shortest.
         restart saturation: SHARE => d.tier(tier).idle_saturation;
     }
 }

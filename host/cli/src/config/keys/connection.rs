@@ -30,8 +30,8 @@ pub(super) fn sections() -> Vec<Section> {
         /// of the other's last bytes.
         restart stall_max_ms: RANGED => d.rooms.connection.stall_max;
 
-        /// How long a client has to answer a Close, from when it has all that comes before it;
-        /// how long one that is evicted has in all.
+        /// How long a client has to answer a Close, from when it has all that comes before it.
+        /// For the client of an evicted manager, `cleanup.close_deadline_ms` holds.
         restart close_deadline_ms: RANGED => d.rooms.connection.close_deadline;
 
         /// How long a backend may take to answer the Close of its client; what it says

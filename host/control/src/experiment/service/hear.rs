@@ -45,7 +45,7 @@ impl Experiments {
         self.note(user, &|_, tally| match outcome {
             VictimOutcome::Echoed { .. } => tally.echoed += 1,
             VictimOutcome::Gone | VictimOutcome::Aborted => tally.silent += 1,
-            VictimOutcome::Spared | VictimOutcome::Released => {}
+            VictimOutcome::Spared | VictimOutcome::Released | VictimOutcome::Undecided => {}
         });
     }
 

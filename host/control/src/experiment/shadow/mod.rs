@@ -62,15 +62,15 @@ const fn all() -> f64 {
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ShadowRefused {
-    /// A policy by its name.
+    /// A name that paths and labels cannot hold.
     #[error("`name` is `{0}`: use 1 to {NAME_CHARS_MAX} of a to z, 0 to 9 and `-`")]
     Name(String),
-    /// A sample.
+    /// A sample that is no share.
     #[error(
         "`sample` is {0}: give the share of decisions that the shadow sees, above 0 and at most 1"
     )]
     Sample(f64),
-    /// One of that name.
+    /// A shadow of that name runs.
     #[error("there is a shadow `{0}` already: give this one another `name`, or stop the other")]
     Exists(String),
     /// As many shadows run as may.
@@ -217,7 +217,7 @@ impl Shadows {
         let echoed = match outcome {
             VictimOutcome::Echoed { .. } => true,
             VictimOutcome::Gone | VictimOutcome::Aborted => false,
-            VictimOutcome::Spared | VictimOutcome::Released => return,
+            VictimOutcome::Spared | VictimOutcome::Released | VictimOutcome::Undecided => return,
         };
         for shadow in self.live.load().iter() {
             shadow.findings.lock().disagreements.ended(manager, echoed);

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::farewell::Farewell;
 use super::step::Moved;
 use super::{IdleUpstream, IdleUpstreamHandler, Relay};
+use crate::connection::echo::EchoWait;
 use crate::connection::faults::PeerSide;
 use crate::connection::frames::{ControlKind, encode};
 use crate::connection::heartbeat::random;
@@ -42,6 +43,7 @@ impl Relay {
             reason,
             echoed_after: None,
             aborted: false,
+            undecided: false,
         };
         self.port.report_end(report);
         // First, so that the place is taken before a client can come back to it.
@@ -124,21 +126,24 @@ impl Relay {
             let close = encode(ControlKind::Close, &code.to_be_bytes(), Some(mask));
             self.up.seal(&close);
         }
-        let mut farewell = Farewell::new(reason, start);
+        let echo = EchoWait::new(&self.session, reason, start);
+        let mut farewell = Farewell::new(reason, start, echo.deadline);
         // What one end said is delivered for as long as the other takes it. Where we end it, that has
         // to come to an end.
         if !farewell.delivers() {
-            farewell.hurry(start, self.session.config.close_deadline);
+            farewell.hurry(start);
         } else if reason == CloseReason::UpstreamGone && !self.down.is_broken() {
             self.lose_backend(&mut farewell);
         }
         self.goodbye(&mut farewell).await;
         let answered = self.client_closed_at;
+        let aborted = farewell.unanswered && answered.is_none();
         let report = EndReport {
             reason,
             // Whether it answered, and not whether the backend let us finish.
             echoed_after: answered.filter(|_| !relayed).map(|at| at.since(start)),
-            aborted: farewell.unanswered && answered.is_none(),
+            aborted,
+            undecided: aborted && echo.is_undecided(&self.port.vitals),
         };
         (report, farewell)
     }
@@ -190,7 +195,7 @@ impl Relay {
                 // An eviction or a stop of the server cannot wait for a slow reader, nor for a backend that
                 // does not answer: a client that sent a Close is answered in time.
                 Step::Hurry => {
-                    farewell.hurry(self.session.clock.now(), self.session.config.close_deadline);
+                    farewell.hurry(self.session.clock.now());
                     if farewell.reason.is_clients() {
                         self.lose_backend(farewell);
                     }
@@ -296,7 +301,7 @@ impl Relay {
                 if self.client_closed_at.is_some() || !farewell.reads.client || !was_sent_close {
                     return None;
                 }
-                let until = since.after(self.session.config.close_deadline);
+                let until = since.after(farewell.answer_within);
                 farewell.unanswered = now >= until;
                 (!farewell.unanswered).then(|| until.since(now))
             }

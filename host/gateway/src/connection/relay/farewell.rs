@@ -14,6 +14,8 @@ use crate::health;
 /// An end under way.
 pub(super) struct Farewell {
     pub(super) reason: CloseReason,
+    /// How long the client has to answer our Close.
+    pub(super) answer_within: Duration,
     pub(super) reads: Reads,
     pub(super) client: Patience,
     pub(super) backend: Patience,
@@ -31,9 +33,10 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
-    pub(super) fn new(reason: CloseReason, now: Timestamp) -> Self {
+    pub(super) fn new(reason: CloseReason, now: Timestamp, answer_within: Duration) -> Self {
         Self {
             reason,
+            answer_within,
             reads: Reads {
                 client: reason != CloseReason::ClientGone,
                 backend: true,
@@ -60,8 +63,8 @@ impl Farewell {
     }
 
     /// From now on there is a deadline for everything.
-    pub(super) fn hurry(&mut self, now: Timestamp, deadline: Duration) {
-        (self.until, self.hurried) = (Some(now.after(deadline)), now);
+    pub(super) fn hurry(&mut self, now: Timestamp) {
+        (self.until, self.hurried) = (Some(now.after(self.answer_within)), now);
     }
 
     /// For how long a peer may take nothing: where there is a deadline for everything, that is it.

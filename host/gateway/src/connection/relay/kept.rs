@@ -86,7 +86,7 @@ impl IdleUpstream {
     }
 
     /// Closes the backend's connection, because no client came for it.
-    pub async fn dismiss(mut self, within: Duration) {
+    pub(crate) async fn dismiss(mut self, within: Duration) {
         let code = u16::from(CloseCode::Away).to_be_bytes();
         // Nothing is hidden by a mask of our own making; it only has to be there.
         let close = encode(ControlKind::Close, &code, Some([0x5a; 4]));

@@ -22,6 +22,7 @@ fn relayed(
         close_code: |_| (1_000, ""),
         notice: |_| None,
         faults: Arc::default(),
+        listeners: crate::connection::EchoListeners::default(),
     });
     let (near, client) = tokio::io::duplex(64 * 1_024);
     let (upstream, backend) = tokio::io::duplex(64 * 1_024);

@@ -8,7 +8,7 @@ use super::*;
 use crate::manager::Peer;
 use crate::registry::Permit;
 use crate::testing::{key, user};
-use wastegate_core::types::{EvictionCause, Tier};
+use wastegate_core::types::{EvictionCause, Tier, Timestamp};
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_goodbye_is_answered() {
@@ -45,7 +45,10 @@ async fn a_client_that_is_cut_off_is_gone() {
     assert_eq!(registry.total(), 1, "for the grace");
 }
 
-async fn evicted(notices: bool) -> (EndReport, Option<(u16, String)>, Vec<String>) {
+async fn evicted(
+    notices: bool,
+    answers_after: Duration,
+) -> (EndReport, Option<(u16, String)>, Vec<String>) {
     let wiring = Wiring {
         notices,
         ..Wiring::default()
@@ -60,7 +63,7 @@ async fn evicted(notices: bool) -> (EndReport, Option<(u16, String)>, Vec<String
         .unwrap();
     let reading = async {
         let read = read_to_close(&mut socket).await;
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        tokio::time::sleep(answers_after).await;
         // Sends the answer to the Close.
         let _ = socket.flush().await;
         while socket.next().await.is_some_and(|frame| frame.is_ok()) {}
@@ -75,15 +78,52 @@ async fn evicted(notices: bool) -> (EndReport, Option<(u16, String)>, Vec<String
 async fn an_evicted_client_is_told_and_its_answer_is_seen() {
     let shown = Some((4_001, "evicted: room was needed".to_owned()));
     let reason = CloseReason::Evicted(EvictionCause::Cleanup(Tier::Force));
-    let (report, close, texts) = evicted(true).await;
+    let soon = Duration::from_millis(40);
+    let (report, close, texts) = evicted(true, soon).await;
     assert_eq!(
         (report.reason, &close, report.aborted),
         (reason, &shown, false)
     );
     assert!(report.echoed_after.is_some());
     assert_eq!(texts, ["{\"wastegate\":\"evicting\",\"cause\":\"force\"}"]);
-    let (report, close, texts) = evicted(false).await;
+    let (report, close, texts) = evicted(false, soon).await;
     assert_eq!((report.reason, close, texts.len()), (reason, shown, 0));
+}
+
+/// J08: an answer that takes longer than the close deadline is an answer.
+#[tokio::test(start_paused = true)]
+async fn j08_an_evicted_client_that_answers_late_was_alive() {
+    let late = Duration::from_millis(2_500);
+    let (report, ..) = evicted(false, late).await;
+    assert_eq!(
+        (report.echoed_after, report.aborted, report.undecided),
+        (Some(late), false, false)
+    );
+}
+
+/// How a connection ends whose client is evicted and does not answer, behind a path of this round trip.
+async fn evicted_and_silent(round_trip_ms: u64) -> EndReport {
+    let (line, _far) = Wiring::default().bare();
+    settle().await;
+    let came = Timestamp::from_millis(round_trip_ms);
+    line.port.vitals.pong_to(Timestamp::ZERO, came);
+    let cause = EvictionCause::Cleanup(Tier::Force);
+    let (ann, key) = (user("ann"), key(0));
+    let registry = line.world.registry.clone();
+    registry
+        .evict(&ann, &key, line.manager.id, cause, |_| true)
+        .unwrap();
+    assert_eq!(registry.total(), 0, "its slot is free at once");
+    line.end().await
+}
+
+/// J08: probe and Close measure the same path, so silence on a slow one shows nothing.
+#[tokio::test(start_paused = true)]
+async fn j08_silence_is_death_on_a_fast_path_and_undecided_on_a_slow_one() {
+    let fast = evicted_and_silent(20).await;
+    assert_eq!((fast.aborted, fast.undecided), (true, false));
+    let slow = evicted_and_silent(3_500).await;
+    assert_eq!((slow.aborted, slow.undecided), (true, true));
 }
 
 /// Failure mode 14b: a peer that does not answer is cut off at the deadline.

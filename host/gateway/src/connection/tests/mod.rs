@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 
 use super::*;
-use crate::manager::{Application, EndReport, Manager, Message, Port};
+use crate::manager::{Application, ECHO_DEADLINES, EndReport, Manager, Message, Port};
 use crate::testing::{Setup, World, settle};
 use wastegate_core::types::{CloseReason, DeviceId};
 
@@ -72,6 +72,7 @@ impl Wiring {
             close_code: crate::gateway::close::code,
             notice: crate::gateway::notice::farewell,
             faults: Arc::default(),
+            listeners: crate::connection::EchoListeners::default(),
         });
         let permit = world.permit("ann", 0);
         let manager = permit.manager().unwrap().clone();
@@ -132,10 +133,11 @@ fn connect(
 }
 
 impl Line {
-    /// Waits for the end; there is one within the close deadline. It is reported once, and its slot
-    /// is free unless its client may come back.
+    /// Waits for the end; there is one within the close deadline, or three of them for an evicted client. It is
+    /// reported once, and its slot is free unless its client may come back.
     async fn end(self) -> EndReport {
-        let report = tokio::time::timeout(Duration::from_secs(3), self.ended)
+        let most = self.session.config.close_deadline * ECHO_DEADLINES + Duration::from_secs(1);
+        let report = tokio::time::timeout(most, self.ended)
             .await
             .unwrap()
             .unwrap();

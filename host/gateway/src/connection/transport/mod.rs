@@ -85,7 +85,7 @@ impl Transport {
 
     /// Whether it is encrypted, as far as is known here.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
+    pub(crate) const fn is_tls(&self) -> bool {
         !matches!(self, Self::Tcp(_) | Self::Other(_))
     }
 }

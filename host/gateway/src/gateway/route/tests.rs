@@ -15,6 +15,7 @@ fn session() -> Arc<ConnectionContext> {
         close_code: crate::gateway::close::code,
         notice: |_| None,
         faults: std::sync::Arc::default(),
+        listeners: crate::connection::EchoListeners::default(),
     })
 }
 

@@ -153,6 +153,7 @@ async fn z1_ended_connections_are_dead() {
         reason: CloseReason::ClientGone,
         echoed_after: None,
         aborted: false,
+        undecided: false,
     });
     let assessment = assess(&client.manager, &world.health, world.clock.now());
     assert_eq!(assessment.evidence.health, Health::Dead);

@@ -183,6 +183,7 @@ async fn a_taken_over_place_is_free_for_its_device() {
         reason: CloseReason::ClientGone,
         echoed_after: None,
         aborted: false,
+        undecided: false,
     });
     let newest = world.attach_as("phone", world.permit("ann", 0), FakePeer::Silent);
     assert!(!newest.port.is_closing());
