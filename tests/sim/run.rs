@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wastegate::health;
-use wastegate::manager::Message;
+use wastegate::manager::{ECHO_DEADLINES, Message};
 
 use crate::check::Violation;
 use crate::crowd::{self, Tabs};
@@ -110,7 +110,7 @@ async fn everybody_leaves(rig: &Rig, everybody: &[Arc<Tabs>]) -> u32 {
     }
     let graces = scenario.manager.attach_grace + scenario.manager.reconnect_grace;
     let sweeps = scenario.cleanup.sweep_interval * 2;
-    tokio::time::sleep(graces + sweeps + scenario.connection.close_deadline).await;
+    tokio::time::sleep(graces + sweeps + scenario.connection.close_deadline * ECHO_DEADLINES).await;
     rig.registry.total()
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use wastegate::manager::ECHO_DEADLINES;
 use wastegate_core::types::Timestamp;
 
 use super::Checker;
@@ -14,7 +15,8 @@ use crate::seen::{Evicted, Leftovers, Seen};
 const SLACK: Duration = Duration::from_millis(20);
 
 pub(super) struct Endings {
-    pub(super) close_deadline: Duration,
+    /// For how long an evicted client is listened to.
+    pub(super) listened: Duration,
     pub(super) links: BTreeMap<u64, Link>,
 }
 
@@ -30,7 +32,7 @@ pub(super) struct Link {
 impl Endings {
     pub(super) fn of(scenario: &Scenario) -> Self {
         Self {
-            close_deadline: scenario.connection.close_deadline,
+            listened: scenario.connection.close_deadline * ECHO_DEADLINES,
             links: BTreeMap::new(),
         }
     }
@@ -103,7 +105,7 @@ impl Checker for Endings {
                     ));
                 }
                 let took = link.evicted_at.map(|since| at.since(since));
-                if let Some(took) = took.filter(|took| *took > self.close_deadline + SLACK) {
+                if let Some(took) = took.filter(|took| *took > self.listened + SLACK) {
                     wrong.push(format!(
                         "connection {number} ended {took:?} after its eviction"
                     ));

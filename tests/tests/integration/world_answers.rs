@@ -238,6 +238,30 @@ async fn what_no_client_could_read_is_refused_and_the_rest_comes_whole() {
     );
 }
 
+/// A backend that hangs up after each answer, and does not say so before, is asked once more over a new
+/// connection: no page is lost to a connection that ended at rest. A request that changes something is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_ends_at_rest_loses_no_page() {
+    let mut backend = Scripted::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let server = in_front_of(&[backend.url()]).start().await;
+    for number in 0..100 {
+        let request = "GET /p HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n";
+        let reply = answer(server.address, request.as_bytes()).await;
+        assert_eq!(
+            (reply.status, backend.count()),
+            (200, 1),
+            "request {number}"
+        );
+    }
+    backend.change("");
+    for (method, asked) in [("GET", 2), ("POST", 1)] {
+        let request =
+            format!("{method} /p HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n");
+        let reply = answer(server.address, request.as_bytes()).await;
+        assert_eq!((reply.status, backend.count()), (502, asked), "{method}");
+    }
+}
+
 /// An old client need not name a host, and cannot name two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hosts_reach_no_backend_over_http_1_0_either() {

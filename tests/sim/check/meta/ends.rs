@@ -157,7 +157,7 @@ fn promise_6_notices_slow_probes_and_a_verdict_without_one() {
 #[test]
 fn promise_7_notices_what_does_not_end() {
     let endings = || ending::Endings {
-        close_deadline: SECOND,
+        listened: SECOND,
         links: BTreeMap::new(),
     };
     let report = |reason| EndReport {

@@ -49,6 +49,25 @@ pub(super) enum Failure {
     Stopping,
 }
 
+impl Failure {
+    /// Whether the backend's connection ended before a byte of an answer.
+    pub(super) fn is_end_before_answer(&self) -> bool {
+        let Self::Answer(error) = self else {
+            return false;
+        };
+        let chain = std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source());
+        chain.into_iter().any(|cause| {
+            let is_incomplete = |it: &hyper::Error| it.is_incomplete_message();
+            let is_reset = |it: &io::Error| {
+                use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+                matches!(it.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+            };
+            cause.downcast_ref().is_some_and(is_incomplete)
+                || cause.downcast_ref().is_some_and(is_reset)
+        })
+    }
+}
+
 /// The HTTP client for requests to backends that are no upgrade.
 pub(in crate::gateway) struct Client(legacy::Client<Connector, Upload>);
 

@@ -196,7 +196,11 @@ impl Exchange<'_> {
         let mut failed =
             Failure::Unreachable(UpstreamError::Timeout(rules.config.upstream_timeout));
         while let Some(attempt) = tries.next() {
-            failed = match self.ask(&attempt, rules).await {
+            let answer = match self.ask(&attempt, rules).await {
+                Err(failure) if self.may_repeat(&failure) => self.ask(&attempt, rules).await,
+                answer => answer,
+            };
+            failed = match answer {
                 Ok(response) => {
                     attempt.answered();
                     return Ok(response);
@@ -237,6 +241,19 @@ impl Exchange<'_> {
             response = self.client.request(request) => response.map_err(|failure| self.blamed(failure)),
             failure = late => Err(failure),
         }
+    }
+
+    /// Whether a request may be sent again: it has no body and asks for nothing to be changed, and the
+    /// connection ended before its answer. A server may close a connection at rest just when it is used again,
+    /// and nobody else would try a second time (RFC 9112, section 9.3.1).
+    fn may_repeat(&self, failure: &Failure) -> bool {
+        let Parts {
+            method, headers, ..
+        } = self.parts;
+        let has_body =
+            headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+        let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        is_safe && !has_body && failure.is_end_before_answer()
     }
 
     /// Whose fault it is that there is no answer: a backend cannot answer half a request.
