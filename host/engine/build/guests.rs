@@ -17,7 +17,7 @@ use std::process::Command;
 use wit_component::ComponentEncoder;
 
 /// The policies that the host ships, by the names of their directories and manifests.
-pub(crate) const SHIPPED: [&str; 12] = [
+pub(crate) const SHIPPED: [&str; 13] = [
     "fifo",
     "gdsf",
     "growth-first",
@@ -29,6 +29,7 @@ pub(crate) const SHIPPED: [&str; 12] = [
     "phi-accrual",
     "qos-lexicographic",
     "random",
+    "revisit",
     "scaled-idle-timeout",
 ];
 

@@ -1,14 +1,15 @@
 //! `hyperbolic`: who was used least for every minute of its life goes first.
 //!
 //! ```text
-//! n        = 1 + activity-count
+//! n        = max(1, activity-count)
 //! cost     = 1 + cost-weight * returns-before
 //! size     = 1 + size-weight * (queued-bytes + buffered-bytes) / 65,536
 //! priority = 60,000 * cost * n / (size * age-ms)          uses a minute, weighted
 //! order    = (priority, smaller first; idle-ms, longer first);  score = -priority
 //! ```
 //!
-//! Being admitted counts as the first use, as a miss does in the paper. A priority falls with every
+//! Being admitted counts as the first use, as a miss does in the paper; the frame for which a manager
+//! was opened is that use, and no second one. A priority falls with every
 //! moment that passes and falls ever more slowly, like a hyperbola, so two may change places without
 //! either being touched: a newcomer starts high, and gets a fair time to prove itself before it is
 //! held to what the old ones did on average. That is what plain frequency counting (LFU) lacks.
@@ -59,7 +60,7 @@ impl Policy for Hyperbolic {
         let (cost_weight, size_weight) = (call.param(COST_WEIGHT), call.param(SIZE_WEIGHT));
         let size_weight = size_weight / SIZE_UNIT_BYTES;
         Ok(top_k(rows, call.enough(rows), |row| {
-            let mut worth = MINUTE_MS * (1.0 + row.value(COUNT));
+            let mut worth = MINUTE_MS * row.get(COUNT).unwrap_or(0.0).max(1.0);
             if cost_weight != 0.0 {
                 worth *= 1.0 + cost_weight * row.get(RETURNS).unwrap_or(0.0);
             }
@@ -90,7 +91,7 @@ mod tests {
 
     const MINUTE: f64 = 60_000.0;
 
-    /// Uses after the first, and age in minutes.
+    /// Uses, and age in minutes.
     fn fixture(rows: &[(f64, f64)]) -> Fixture {
         let row = |fixture: Fixture, &(count, age)| {
             fixture.row(&[
@@ -110,9 +111,19 @@ mod tests {
     #[test]
     fn the_priority_is_uses_over_age() {
         // 10 in 10 minutes, 1 in 4, 3 in 2: 1, 0.25 and 1.5 a minute.
-        let fixture = fixture(&[(9.0, 10.0), (0.0, 4.0), (2.0, 2.0)]);
+        let fixture = fixture(&[(10.0, 10.0), (1.0, 4.0), (3.0, 2.0)]);
         assert_eq!(fixture.victims::<Hyperbolic>(), [1, 0, 2]);
         assert_eq!(scores(&fixture), [-0.25, -1.0, -1.5]);
+    }
+
+    /// A manager that was opened by its first frame was used once, as one that still waits for it was.
+    #[test]
+    fn j29_an_opening_is_counted_once() {
+        let fixture = fixture(&[(0.0, 2.0), (1.0, 2.0), (2.0, 2.0)]);
+        let by_row = |choice: &Choice| (choice.row, choice.score);
+        let choices = fixture.rank::<Hyperbolic>().unwrap();
+        let scores: Vec<_> = choices.iter().map(by_row).collect();
+        assert_eq!(scores, [(0, -0.5), (1, -0.5), (2, -1.0)]);
     }
 
     /// Two that nobody touches change places: 4 uses in 1 minute and 10 in 4 make 4 and 2.5; three
@@ -120,11 +131,11 @@ mod tests {
     #[test]
     fn priorities_cross_without_a_use() {
         assert_eq!(
-            fixture(&[(3.0, 1.0), (9.0, 4.0)]).victims::<Hyperbolic>(),
+            fixture(&[(4.0, 1.0), (10.0, 4.0)]).victims::<Hyperbolic>(),
             [1, 0]
         );
         assert_eq!(
-            fixture(&[(3.0, 4.0), (9.0, 7.0)]).victims::<Hyperbolic>(),
+            fixture(&[(4.0, 4.0), (10.0, 7.0)]).victims::<Hyperbolic>(),
             [0, 1]
         );
     }
@@ -133,7 +144,7 @@ mod tests {
     fn cost_multiplies_and_size_divides() {
         let row = |fixture: Fixture, returns, held| {
             fixture.row(&[
-                (Signal::ActivityCount, 3.0),
+                (Signal::ActivityCount, 4.0),
                 (Signal::AgeMs, MINUTE),
                 (Signal::ReturnsBefore, returns),
                 (Signal::QueuedBytes, held),

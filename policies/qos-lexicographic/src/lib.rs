@@ -1,19 +1,21 @@
-//! `qos-lexicographic`: what is gone before what is quiet before what is in use.
+//! `qos-lexicographic`: what is gone before what is there, and of what is there the least recently used.
 //!
 //! The first difference decides, the better victim first:
 //!
 //! ```text
 //! 1. class         dead > taken over > stuck > half-open > stalled > suspect
-//!                       > detached > hidden > everything else
+//!                       > detached > everything else
 //! 2. protection    evictable before protected; pinned never
 //! 3. priority      less important first, unknown is ordinary
 //! 4. in-flight     nothing in flight before something
 //! 5. idle-ms       longer first, unknown last
 //! ```
 //!
-//! The score is the class, from 8 (dead) to 0. No weights: a weight would let a long idle time
+//! The score is the class, from 7 (dead) to 0. No weights: a weight would let a long idle time
 //! outvote evidence of life, and nobody can say by how much it should. `unknown` health is no class
-//! of its own, since no evidence is never evidence of death.
+//! of its own, since no evidence is never evidence of death. Nor is a hidden page: until version 2 it
+//! went before a visible one, and on conversations whose users read elsewhere and come back that cost
+//! half as many managers again as idle time alone (`policies/README.md` has the figures).
 //!
 //! Sources: the kubelet's ranking of pods for eviction and the `oom_score_adj` bands of Android's
 //! lmkd for lexicographic bands; Chrome's tab discarding for protected and pinned.
@@ -33,7 +35,6 @@ manifest! {
         HEALTH: Health,
         TAKEN_OVER: TakenOver,
         DETACHED: DetachedMs,
-        VISIBILITY: Visibility,
         PROTECTION: Protection,
         PRIORITY: Priority,
         IN_FLIGHT: InFlight,
@@ -48,7 +49,6 @@ manifest! {
         STALLED: "not reading",
         SUSPECT: "suspect",
         NOBODY_THERE: "nobody connected",
-        HIDDEN: "in the background",
         LEFT_ALONE: "least recently used",
     },
 }
@@ -84,17 +84,15 @@ export!(QosLexicographic);
 /// What is known against a manager, the strongest evidence highest, and how to say it.
 fn class(row: Row<'_>) -> (f64, Reason) {
     match Health::from_signal(row.value(HEALTH)) {
-        Health::Dead => (8.0, DEAD),
-        _ if row.is_set(TAKEN_OVER) => (7.0, REPLACED),
-        Health::Stuck => (6.0, STUCK),
-        Health::HalfOpen => (5.0, HALF_OPEN),
-        Health::Stalled => (4.0, STALLED),
-        Health::Suspect => (3.0, SUSPECT),
+        Health::Dead => (7.0, DEAD),
+        _ if row.is_set(TAKEN_OVER) => (6.0, REPLACED),
+        Health::Stuck => (5.0, STUCK),
+        Health::HalfOpen => (4.0, HALF_OPEN),
+        Health::Stalled => (3.0, STALLED),
+        Health::Suspect => (2.0, SUSPECT),
         Health::Unknown | Health::Alive => {
             if row.get(DETACHED).is_some() {
-                (2.0, NOBODY_THERE)
-            } else if Visibility::from_signal(row.value(VISIBILITY)) == Visibility::Hidden {
-                (1.0, HIDDEN)
+                (1.0, NOBODY_THERE)
             } else {
                 (0.0, LEFT_ALONE)
             }
@@ -129,9 +127,8 @@ mod tests {
     #[test]
     fn evidence_of_death_comes_before_everything() {
         const IDLE_LONG: (Signal, f64) = (Signal::IdleMs, 1e9);
-        let rows: [Known<'_>; 10] = [
+        let rows: [Known<'_>; 9] = [
             &[IDLE_LONG, health(Health::Alive)],
-            &[IDLE_LONG, (Signal::Visibility, 0.0)],
             &[IDLE_LONG, (Signal::DetachedMs, 1.0)],
             &[health(Health::Suspect)],
             &[health(Health::Stalled)],
@@ -139,13 +136,9 @@ mod tests {
             &[health(Health::Stuck)],
             &[(Signal::TakenOver, 1.0), health(Health::Stalled)],
             &[health(Health::Dead), (Signal::Priority, 9.0)],
-            &[
-                (Signal::IdleMs, 1.0),
-                (Signal::Visibility, 1.0),
-                (Signal::TakenOver, 0.0),
-            ],
+            &[(Signal::IdleMs, 1.0), (Signal::TakenOver, 0.0)],
         ];
-        assert_eq!(victims(&rows), [8, 7, 6, 5, 4, 3, 2, 1, 0, 9]);
+        assert_eq!(victims(&rows), [7, 6, 5, 4, 3, 2, 1, 0, 8]);
     }
 
     #[test]
@@ -199,8 +192,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                (1, 7.0, REPLACED),
-                (0, 5.0, HALF_OPEN),
+                (1, 6.0, REPLACED),
+                (0, 4.0, HALF_OPEN),
                 (2, 0.0, LEFT_ALONE)
             ]
         );

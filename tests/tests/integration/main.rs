@@ -59,6 +59,7 @@ mod moody;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod projects;
 mod proposals;
 #[cfg(test)]
 mod python;

@@ -7,7 +7,7 @@ pub(super) const MANIFEST: &str = "the policy's manifest is wrong:\n  ";
 pub(super) const NO_ANSWER: &str = "it gave no answer (user scope, tier proactive, 0 rows): answer there too, \
                          with an empty list if need be: ";
 pub(super) const NO_FUEL: &str = "it gave no answer (user scope, tier proactive, 0 rows): look for a loop that \
-                       does not end, and do less for each row: ";
+                       does not end: ";
 pub(super) const NO_MEMORY: &str = "it gave no answer (user scope, tier proactive, 0 rows): keep less for each \
                          row, and nothing that the answer does not need: ";
 pub(super) const NO_SUCH_ROW: &str = "choose rows from 0 to one below the length of a column";

@@ -249,3 +249,17 @@ async fn what_cannot_be_replayed_is_told() {
         "{out}"
     );
 }
+
+/// `ann` uses `a` at 0 and 10 s and `b` at 40 s. At 100 s `c` wants a place of two. `a` has had 2 uses in
+/// 100 s and `b` 1 in 60, so `b` goes, and is missed at 110 s. Counted twice, an opening would make that 3
+/// in 100 and 2 in 60, and `a` would go, which nobody wants again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn j29_an_opening_is_one_use_to_hyperbolic() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("messages.txt");
+    let lines = "ann a 1000000000\nann a 1000000010\nann b 1000000040\nann c 1000000100\n";
+    std::fs::write(&log, format!("{lines}ann b 1000000110\n")).unwrap();
+    let report = replayed(&log, &["--cap", "2", "--policy", "hyperbolic"]).await;
+    let found = &strategy(&report, "hyperbolic")["reopen_misses"];
+    assert_eq!(found, 1, "{report}");
+}

@@ -10,11 +10,15 @@ use wastegate_tests::harness::{Client, Dial, Program, within};
 
 use crate::reading::root;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
 
 /// A program in a folder, and what it wrote. Nothing may be fetched: what a project needs beside its
 /// own files is what our own build has needed.
-fn run(folder: &Path, program: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(
+    folder: &Path,
+    program: &str,
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
@@ -36,7 +40,7 @@ fn command(folder: &Path, program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn succeeds(folder: &Path, program: &str, arguments: &[&str]) -> String {
+pub(crate) fn succeeds(folder: &Path, program: &str, arguments: &[&str]) -> String {
     let (code, output, complaints) = run(folder, program, arguments);
     assert_eq!(
         code,
@@ -47,7 +51,7 @@ fn succeeds(folder: &Path, program: &str, arguments: &[&str]) -> String {
 }
 
 /// The line of an output that begins so, without that.
-fn told<'a>(output: &'a str, begin: &str) -> &'a str {
+pub(crate) fn told<'a>(output: &'a str, begin: &str) -> &'a str {
     let found = output
         .lines()
         .find_map(|line| line.trim().strip_prefix(begin));

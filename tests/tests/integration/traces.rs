@@ -102,7 +102,7 @@ async fn the_case_study_can_be_repeated() {
     let expected = [
         ("lru", "565", "83"),
         ("lrfu", "618", "122"),
-        ("qos-lexicographic", "588", "109"),
+        ("qos-lexicographic", "565", "83"),
         ("native:lru", "565", "83"),
         ("oracle", "510", "0"),
     ];

@@ -18,7 +18,8 @@ pub struct Config {
     pub size_bytes_max: u64,
     /// Fuel of every call, whatever its size. Default 20,000.
     pub fuel_base: u64,
-    /// Fuel of a call for each row on top. Default 1,000.
+    /// Fuel of a call for each row on top. Default 2,000: the SDK's `top_k` with a key of four components
+    /// takes up to 1,400 where each row is a better victim than the one before.
     pub fuel_per_row: u64,
     /// Fuel of `describe`, which is called once. Default 10,000,000.
     pub fuel_describe: u64,
@@ -76,7 +77,7 @@ impl Default for Config {
         Self {
             size_bytes_max: 1 << 20,
             fuel_base: 20_000,
-            fuel_per_row: 1_000,
+            fuel_per_row: 2_000,
             fuel_describe: 10_000_000,
             memory_user_bytes: 2 << 20,
             memory_large_bytes_max: 64 << 20,

@@ -112,7 +112,7 @@ impl std::fmt::Display for Weight {
                 "heavy: it has more core instances, tables or memories than a slot of the pool"
             }
             Self::Heavy(HeavyReason::Memory) => {
-                "heavy: it starts with more memory than a small call gets"
+                "heavy: it starts with more memory than a call about one user's managers gets (`policy.memory_user_bytes`)"
             }
         })
     }

@@ -120,7 +120,7 @@ fn a_user_call_has_the_fixed_cap_and_a_large_one_room_for_its_rows() {
     let config = Config::default();
     let rank = |scope, rows, columns| of(&Limits::NODES, scope, rows, columns);
     let user = rank(Scope::User, 20, 6);
-    assert_eq!((user.fuel, user.memory_bytes), (40_000, 2 << 20));
+    assert_eq!((user.fuel, user.memory_bytes), (60_000, 2 << 20));
     let node = rank(Scope::Node, 100_000, 6);
     assert_eq!(node.memory_bytes, (2 << 20) + 100_000 * (6 * 16 + 128));
     let huge = rank(Scope::Node, u32::MAX, 34);

@@ -1,7 +1,10 @@
 //! Made-up calls: every quantity distinct, as nearly all are on a real node, and every code within
 //! its table. The same on every machine and in every version.
 
+use std::collections::HashSet;
+
 use crate::policy::call::Input;
+use wastegate_core::decision::Ranking;
 use wastegate_core::types::{Scope, Signal, SplitMix64, Tier};
 
 /// A prime above the largest number of rows: multiplying by anything permutes the rows.
@@ -53,18 +56,32 @@ pub(super) fn later(input: &Input) -> Input {
 pub(super) fn shuffled(input: &Input) -> (Input, Vec<u32>) {
     let mut order: Vec<u32> = (0..input.rows).collect();
     order.sort_by_key(|&row| SplitMix64::nth(u64::from(row), 1));
+    (reordered(input, &order), order)
+}
+
+/// The same rows in the order of a ranking turned round: those that it left out, then its last, and its
+/// best at the end. Each row is a better victim than all before it, which is hard for a helper that keeps
+/// the best so far.
+pub(super) fn rising(input: &Input, ranking: &Ranking) -> Input {
+    let mut order: Vec<u32> = ranking.choices.iter().map(|choice| choice.row).collect();
+    let named: HashSet<u32> = order.iter().copied().collect();
+    order.extend((0..input.rows).filter(|row| !named.contains(row)));
+    order.reverse();
+    reordered(input, &order)
+}
+
+/// The rows of an input in an order of their places.
+fn reordered(input: &Input, order: &[u32]) -> Input {
     let reorder = |column: &Vec<f64>| {
         order
             .iter()
             .filter_map(|&row| column.get(row as usize).copied())
             .collect()
     };
-    let columns = input.columns.iter().map(reorder).collect();
-    let shuffled = Input {
-        columns,
+    Input {
+        columns: input.columns.iter().map(reorder).collect(),
         ..input.clone()
-    };
-    (shuffled, order)
+    }
 }
 
 /// The value of a signal in a row of so many.
@@ -89,9 +106,26 @@ pub fn value(signal: Signal, row: u32, rows: u32) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use wastegate_core::decision::Choice;
 
     use super::*;
+
+    #[test]
+    fn rising_is_a_ranking_turned_round() {
+        let input = ordinary(&[Signal::IdleMs], Scope::User, Tier::Force, 4);
+        let choice = |row| Choice {
+            row,
+            score: 0.0,
+            reason: 0,
+        };
+        let ranking = Ranking {
+            choices: vec![choice(2), choice(0)],
+        };
+        let rising = rising(&input, &ranking);
+        let of = |row: usize| input.columns[0][row];
+        assert_eq!(rising.columns[0], [of(3), of(1), of(0), of(2)]);
+        assert_eq!(rising.rows, 4);
+    }
 
     #[test]
     fn quantities_are_distinct_and_codes_within_their_tables() {

@@ -3,7 +3,8 @@
 //! The properties are listed in [`Property`]. On made-up rows: it names only rows that exist, each once, with a score that is a
 //! number and a reason that it declared; it answers the same when asked again (with the same fuel),
 //! when the rows come in another order, and when the clock reads otherwise; it bears unknown values,
-//! no rows, one row, and ten thousand within its fuel. An empty answer is legal everywhere.
+//! no rows, one row, and ten thousand within its fuel. From how many rows on it would run out is told,
+//! also for the order that is hardest to rank. An empty answer is legal everywhere.
 //!
 //! Quantities are distinct from row to row, as nearly all are on a real node, so a policy that ranks
 //! rows differently in another order goes by their numbers. Only rows that are alike in every column
@@ -38,6 +39,9 @@ const ORDINARY: u32 = 20;
 /// Row counts between, at which running out of fuel is told and not held against a policy: the
 /// built-in ranking decides there. What costs the same for few rows as for many shows here.
 const BETWEEN: [u32; 3] = [50, 100, 300];
+/// Row counts at which each row is a better victim than all before it. Running out of fuel is told there
+/// too: rows arrive the least recently active first, so most policies meet the opposite.
+const RISING: [u32; 5] = [20, 50, 100, 300, 1_000];
 /// Rows of a middling call: with the largest it says how fuel grows.
 const MIDDLE: u32 = 1_000;
 /// Rows of the largest call.
@@ -124,6 +128,7 @@ impl<'a, S: Subject> Kit<'a, S> {
         };
         let fuel = self.fuel(large, Tier::Force)?;
         let between = self.between(large);
+        let rising = self.rising(large);
         if self.keeps(Property::WithinFuel) {
             self.same(large, Tier::Force, LARGEST)?;
         }
@@ -135,7 +140,10 @@ impl<'a, S: Subject> Kit<'a, S> {
             calls: self.calls,
             fuel,
             fuel_share: report::share(fuel, budget),
-            breaking_point: between.or_else(|| report::breaking_point(fuel, budget)),
+            breaking_point: [between, rising, report::breaking_point(fuel, budget)]
+                .into_iter()
+                .flatten()
+                .min(),
             everything_breaks_at: everything,
         })
     }
@@ -226,11 +234,35 @@ impl<'a, S: Subject> Kit<'a, S> {
 
     /// From how many rows on there is too little fuel, if it is so for less than a middling call.
     fn between(&mut self, scope: Scope) -> Option<u32> {
-        let breaks = BETWEEN.into_iter().find(|&rows| {
-            let input = self.ordinary(scope, Tier::Force, rows);
-            ran_out(&self.ask(&input))
-        })?;
+        let breaks = BETWEEN
+            .into_iter()
+            .find(|&rows| self.runs_out(scope, Tier::Force, rows))?;
         Some(self.most(scope, Tier::Force, breaks).saturating_add(1))
+    }
+
+    /// The same where each row is a better victim than all before it.
+    fn rising(&mut self, scope: Scope) -> Option<u32> {
+        let breaks = RISING
+            .into_iter()
+            .find(|&rows| self.runs_out_rising(scope, rows))?;
+        let most = self.most_of(breaks, |kit, rows| kit.runs_out_rising(scope, rows));
+        Some(most.saturating_add(1))
+    }
+
+    fn runs_out(&mut self, scope: Scope, tier: Tier, rows: u32) -> bool {
+        let input = self.ordinary(scope, tier, rows);
+        ran_out(&self.ask(&input))
+    }
+
+    /// The policy itself says which of its rows is better: asked for all of them, it puts them in order.
+    fn runs_out_rising(&mut self, scope: Scope, rows: u32) -> bool {
+        let all = self.ordinary(scope, Tier::Proactive, rows);
+        // Where it has too little fuel for all of them, `everything` tells so.
+        let Ok(ranking) = self.ask(&all).result else {
+            return false;
+        };
+        let input = self.ordinary(scope, Tier::Force, rows);
+        ran_out(&self.ask(&inputs::rising(&input, &ranking)))
     }
 
     /// What a call of that size uses; where it is too much, how many rows are not.
@@ -278,12 +310,16 @@ impl<'a, S: Subject> Kit<'a, S> {
     }
 
     /// The most rows for which there is fuel, `fails` being too many.
-    fn most(&mut self, scope: Scope, tier: Tier, mut fails: u32) -> u32 {
+    fn most(&mut self, scope: Scope, tier: Tier, fails: u32) -> u32 {
+        self.most_of(fails, |kit, rows| kit.runs_out(scope, tier, rows))
+    }
+
+    /// The most rows that are not too many, `fails` being too many.
+    fn most_of(&mut self, mut fails: u32, too_many: impl Fn(&mut Self, u32) -> bool) -> u32 {
         let mut fits = 0;
         while fails - fits > 1 {
             let middle = fits + (fails - fits) / 2;
-            let input = self.ordinary(scope, tier, middle);
-            let too_much = ran_out(&self.ask(&input));
+            let too_much = too_many(self, middle);
             *(if too_much { &mut fails } else { &mut fits }) = middle;
         }
         fits

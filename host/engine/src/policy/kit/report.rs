@@ -14,8 +14,8 @@ pub struct KitReport {
     pub fuel: [FuelPoint; 2],
     /// The share of its budget that the largest call used, 0 to 1.
     pub fuel_share: f64,
-    /// From how many rows on it would run out of fuel, going by how its use grows; none if not
-    /// within ten million.
+    /// From how many rows on it would run out of fuel, in the order that is hardest to rank or going by how
+    /// its use grows; none if not within ten million.
     pub breaking_point: Option<u32>,
     /// The same when not a twentieth but all of the rows are needed.
     pub everything_breaks_at: Option<u32>,
@@ -54,13 +54,18 @@ impl fmt::Display for KitReport {
             "passed {} calls; {rows} rows take {fuel} units of fuel, {share:.0} % of the budget; ",
             self.calls
         )?;
-        match self.breaking_point {
-            Some(rows) => write!(f, "it would run out at about {rows} rows")?,
-            None => f.write_str("it does not run out at any number of rows")?,
-        }
-        match self.everything_breaks_at {
-            Some(rows) => write!(f, ", and at about {rows} when all are needed"),
-            None => Ok(()),
+        match (self.breaking_point, self.everything_breaks_at) {
+            (None, None) => f.write_str("it does not run out at any number of rows"),
+            // What is too much where few are needed is too much where all are.
+            (Some(few), Some(all)) if few > all => write!(
+                f,
+                "it runs out from about {all} rows on where all are needed, as in the background, and from about {few} on where few are"
+            ),
+            (Some(rows), _) => write!(f, "it runs out from about {rows} rows on"),
+            (None, Some(rows)) => write!(
+                f,
+                "it runs out from about {rows} rows on where all are needed, as in the background, and not where few are"
+            ),
         }
     }
 }
@@ -135,7 +140,31 @@ mod tests {
         assert_eq!(linear.breaking_point, None);
         assert_eq!(
             linear.to_string(),
-            "passed 40 calls; 10000 rows take 2400000 units of fuel, 24 % of the budget; it does not run out at any number of rows, and at about 567 when all are needed"
+            "passed 40 calls; 10000 rows take 2400000 units of fuel, 24 % of the budget; it runs out from about 567 rows on where all are needed, as in the background, and not where few are"
+        );
+        let ends = |breaking_point, everything_breaks_at| {
+            let report = KitReport {
+                breaking_point,
+                everything_breaks_at,
+                ..report(240_000, 2_400_000)
+            };
+            let text = report.to_string();
+            text.rsplit_once("; ").map(|(_, end)| end.to_owned())
+        };
+        let said = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            ends(None, None),
+            said("it does not run out at any number of rows")
+        );
+        assert_eq!(
+            ends(Some(67), Some(589)),
+            said("it runs out from about 67 rows on")
+        );
+        assert_eq!(
+            ends(Some(900), Some(589)),
+            said(
+                "it runs out from about 589 rows on where all are needed, as in the background, and from about 900 on where few are"
+            )
         );
         let breaks = report(50_000, 5_000_000).breaking_point.unwrap();
         assert!((20_000..20_050).contains(&breaks), "{breaks}");

@@ -72,7 +72,7 @@ impl fmt::Display for KitPlace {
 #[non_exhaustive]
 pub enum KitFailure {
     /// It gave no answer.
-    #[error("it gave no answer {at}: {}", remedy(.fault))]
+    #[error("it gave no answer {at}: {}", remedy(.at, .fault))]
     Fault {
         at: KitPlace,
         #[source]
@@ -134,9 +134,14 @@ pub enum KitFailure {
     ClockMatters { at: KitPlace },
 }
 
-const fn remedy(fault: &Fault) -> &'static str {
+/// What to do about a fault.
+const fn remedy(at: &KitPlace, fault: &Fault) -> &'static str {
     match fault {
-        Fault::OutOfFuel(_) => "look for a loop that does not end, and do less for each row",
+        // One row is no work: what takes all the fuel there does not end.
+        Fault::OutOfFuel(_) if at.rows <= 1 => "look for a loop that does not end",
+        Fault::OutOfFuel(_) => {
+            "do less for each row (fewer components in a key, fewer signals), or raise `policy.fuel_per_row`"
+        }
         Fault::Memory(_) => "keep less for each row, and nothing that the answer does not need",
         Fault::OutputTooLarge(_) => "choose each row once at the most",
         Fault::Trap(_)

@@ -43,12 +43,12 @@ fn trap(text: &str) -> Fault {
 
 #[test]
 fn loops_run_out_of_fuel_wherever_they_are() {
-    assert_eq!(fault(&Guest::ranks(LOOP)), Fault::OutOfFuel(40_000));
+    assert_eq!(fault(&Guest::ranks(LOOP)), Fault::OutOfFuel(60_000));
     let realloc = Guest {
         realloc: "(loop $again (br $again))".to_owned(),
         ..Guest::default()
     };
-    assert_eq!(fault(&realloc), Fault::OutOfFuel(40_000));
+    assert_eq!(fault(&realloc), Fault::OutOfFuel(60_000));
     let start = Guest {
         start: Some("(loop $again (br $again))".to_owned()),
         ..Guest::default()
@@ -205,7 +205,7 @@ fn log_lines_are_cut_off_and_counted_and_an_endless_flood_is_paid_for() {
         (Ok(Ranking::default()), 984)
     );
     let flood = logs(u32::MAX).program().ask(&input(20), &[0.5], options);
-    assert_eq!(flood.result, Err(Fault::OutOfFuel(40_000)));
+    assert_eq!(flood.result, Err(Fault::OutOfFuel(60_000)));
     assert!(flood.lines_dropped < 2_000, "{}", flood.lines_dropped);
 }
 

@@ -13,7 +13,9 @@ use super::text::{bytes, chain, grouped, hanging};
 use wastegate_core::decision::PolicyRef;
 use wastegate_core::types::Limits;
 use wastegate_engine::policy::load::{self, Anatomy, Build, Step};
-use wastegate_engine::policy::{Engine, KitFailure, KitReport, LoadError, Params, Program, kit};
+use wastegate_engine::policy::{
+    Engine, KitFailure, KitReport, LoadError, Params, Program, Weight, kit,
+};
 
 /// What was found out about a file.
 #[derive(Debug)]
@@ -138,6 +140,13 @@ impl Checkup {
         matches!(self.end, CheckOutcome::Accepted { .. })
     }
 
+    /// Why it is heavy, if it is: then the budgets that it is held to are other ones.
+    #[must_use]
+    pub fn heavy(&self) -> Option<Weight> {
+        let weight = self.program.as_ref().map(|program| program.weight());
+        weight.filter(|weight| weight.is_heavy())
+    }
+
     /// The step at which it ended, if it was refused.
     #[must_use]
     pub const fn failed(&self) -> Option<Step> {
@@ -189,11 +198,20 @@ impl Checkup {
             "file": file,
             "accepted": self.accepted(),
             "policy": policy,
+            "weight": self.program.as_ref().map(|program| weight_json(program.weight())),
             "steps": steps,
             "problems": self.problems(),
             "broken_properties": broken,
             "report": report,
         })
+    }
+}
+
+/// A weight for programs: `light`, or `heavy` and why.
+fn weight_json(weight: Weight) -> Value {
+    match weight {
+        Weight::Light => json!({ "class": "light" }),
+        Weight::Heavy(_) => json!({ "class": "heavy", "why": weight.to_string() }),
     }
 }
 
@@ -232,6 +250,12 @@ impl fmt::Display for Checkup {
         match &self.end {
             CheckOutcome::Accepted { about, report } => {
                 writeln!(f, "{} {} would be taken", about.name, about.version)?;
+                if let Some(weight) = self.heavy() {
+                    writeln!(
+                        f,
+                        "  {weight}; every call is made on the pool, within `policy.heavy.*`"
+                    )?;
+                }
                 writeln!(f, "  {report}")
             }
             CheckOutcome::Refused(_) | CheckOutcome::Misbehaves(_) => {

@@ -28,6 +28,9 @@ impl fmt::Display for Inspection {
             line(f, "made by", &producers)?;
         }
         line(f, "imports", &verdict::of(&self.anatomy))?;
+        if let Some(program) = &self.checkup.program {
+            line(f, "weight", &program.weight().to_string())?;
+        }
         if let Some(inside) = &self.program {
             write!(f, "{inside}")?;
         }

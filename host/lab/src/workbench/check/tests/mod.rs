@@ -6,6 +6,7 @@ mod inputs;
 use std::fmt::Write as _;
 
 use super::*;
+use crate::workbench::inspect::inspect;
 use wastegate_blessed::is_current;
 use wastegate_engine::policy::testing::{Guest, engine};
 
@@ -57,6 +58,31 @@ fn every_step_has_its_mark() {
     assert!(text.contains(begins), "{text}");
     assert!(text.ends_with("  - kit\nit would not be taken\n"), "{text}");
     assert_eq!(checkup.json("x")["steps"][2]["mark"], "not-reached");
+}
+
+/// A module whose source has a large static buffer, and nothing else that is unusual.
+#[test]
+fn p29_what_starts_with_sixteen_mebibytes_is_called_heavy() {
+    let engine = engine();
+    let large = Guest {
+        pages: 256,
+        ..Guest::default()
+    };
+    let checkup = check(&engine, &large.wasm(), &Params::new());
+    let text = checkup.to_string();
+    let why = "heavy: it starts with more memory than a call about one user's managers gets";
+    assert!(text.contains(&format!("would be taken\n  {why}")), "{text}");
+    assert!(text.contains("within `policy.heavy.*`\n"), "{text}");
+    assert_eq!(checkup.json("x")["weight"]["class"], "heavy");
+    let inspection = inspect(&engine, &large.wasm(), &Params::new()).to_string();
+    assert!(
+        inspection.contains(&format!("  weight      {why}")),
+        "{inspection}"
+    );
+
+    let small = check(&engine, &Guest::default().wasm(), &Params::new());
+    assert!(!small.to_string().contains("heavy"), "{small}");
+    assert_eq!(small.json("x")["weight"]["class"], "light");
 }
 
 /// The versions of the contract that this host runs besides its own.
