@@ -44,7 +44,7 @@ impl Report<'_> {
         };
         let changes = &comparison.changes;
         if changes.iter().all(|it| it.verdict == ChangeVerdict::TooFew) {
-            let users = changes.iter().filter_map(|it| it.mean).map(|it| it.users);
+            let users = self.results.iter().map(|it| it.tally.per_user.len());
             return format!(
                 "No verdict: {} users had a decision, and it takes {USERS_MIN}.",
                 users.max().unwrap_or_default()
