@@ -2,6 +2,7 @@
 
 Says in JSON what LRU, FIFO and Belady's MIN come to: evictions, reopen-misses, and regrets at five horizons.
 It shares nothing with the gateway but the definitions, so that the two can be held against each other.
+A user's accesses are a sequence: of those of one second, the one of the lower peer comes first.
 
     replay_reference.py FILE LIMIT
 """
@@ -24,18 +25,18 @@ def accesses(path):
     return {user: sorted(log) for user, log in users.items()}
 
 
-def next_times(log):
+def next_places(log):
     later, following = {}, []
-    for when, peer in reversed(log):
+    for place, (_, peer) in reversed(list(enumerate(log))):
         following.append(later.get(peer, NEVER))
-        later[peer] = when
+        later[peer] = place
     return following[::-1]
 
 
 ORDERS = {
-    "lru": lambda held: lambda peer: (held[peer]["used"], peer),
-    "fifo": lambda held: lambda peer: (held[peer]["since"], held[peer]["used"], peer),
-    "oracle": lambda held: lambda peer: (-held[peer]["next"], peer),
+    "lru": lambda held: lambda peer: held[peer]["used"],
+    "fifo": lambda held: lambda peer: held[peer]["since"],
+    "oracle": lambda held: lambda peer: (-held[peer]["next"], held[peer]["used"]),
 }
 
 
@@ -44,11 +45,14 @@ def simulate(users, limit, order):
     regret = dict.fromkeys(HORIZONS, 0)
     for log in users.values():
         held, lost = {}, set()
-        for (when, peer), following in zip(log, next_times(log)):
+        for place, ((when, peer), following) in enumerate(zip(log, next_places(log))):
             if peer not in held:
                 if len(held) >= limit:
                     victim = min(held, key=order(held))
-                    away = held.pop(victim)["next"] - when
+                    following_of_victim = held.pop(victim)["next"]
+                    away = NEVER
+                    if following_of_victim != NEVER:
+                        away = log[following_of_victim][0] - when
                     lost.add(victim)
                     evictions += 1
                     for name, horizon in HORIZONS.items():
@@ -56,8 +60,8 @@ def simulate(users, limit, order):
                 if peer in lost:
                     lost.discard(peer)
                     misses += 1
-                held[peer] = {"since": when}
-            held[peer].update(used=when, next=following)
+                held[peer] = {"since": place}
+            held[peer].update(used=place, next=following)
     return {"evictions": evictions, "reopen_misses": misses, "regret": regret}
 
 

@@ -80,6 +80,46 @@ pub fn bars(rows: &[(&str, f64, String)]) -> String {
     )
 }
 
+/// Intervals as horizontal lines on one scale, each with its middle, its name and its value in words; a
+/// vertical line marks zero. Nothing where no interval is finite or all are zero.
+#[must_use]
+pub fn intervals(rows: &[(String, [f64; 3], String)]) -> String {
+    /// From one interval to the next, and where the scale begins and ends.
+    const ROW: f64 = 40.0;
+    const FROM: f64 = 210.0;
+    const TO: f64 = 740.0;
+    let finite: Vec<_> = rows
+        .iter()
+        .filter(|(_, values, _)| values.iter().all(|value| value.is_finite()))
+        .collect();
+    let ends = finite.iter().flat_map(|(_, values, _)| values);
+    let reach = ends.map(|value| value.abs()).fold(0.0, f64::max);
+    if reach <= 0.0 {
+        return String::new();
+    }
+    let zero = f64::midpoint(FROM, TO);
+    let x = |value: f64| zero + value / reach * (TO - zero);
+    let (mut drawn, mut y) = (String::new(), 0.0);
+    for (name, [low, middle, high], shown) in finite {
+        let (name, shown, text_y, line_y) = (escape(name), escape(shown), y + 16.0, y + 28.0);
+        drawn.push_str(&format!(
+            "<text x=\"{:.0}\" y=\"{line_y:.0}\" text-anchor=\"end\">{name}</text>\
+             <text x=\"{FROM:.0}\" y=\"{text_y:.0}\" fill=\"#555\">{shown}</text>\
+             <line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{line_y:.0}\" y2=\"{line_y:.0}\" stroke=\"#3465a4\" stroke-width=\"3\"/>\
+             <circle cx=\"{:.1}\" cy=\"{line_y:.0}\" r=\"5\" fill=\"#3465a4\"/>",
+            FROM - 8.0,
+            x(*low),
+            x(*high),
+            x(*middle)
+        ));
+        y += ROW;
+    }
+    format!(
+        "<svg class=\"bars\" viewBox=\"0 0 760 {y:.0}\" role=\"img\" font-size=\"14\" font-family=\"system-ui,sans-serif\">\
+         <line x1=\"{zero:.0}\" x2=\"{zero:.0}\" y1=\"0\" y2=\"{y:.0}\" stroke=\"#999\"/>{drawn}</svg>"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -104,6 +144,24 @@ mod tests {
             for width in drawn.split(" width=\"").skip(1) {
                 let width: f64 = width.split('"').next().unwrap().parse().unwrap();
                 prop_assert!((0.0..=430.0).contains(&width), "{}", width);
+            }
+        }
+
+        #[test]
+        fn intervals_stay_within_their_picture(
+            values in prop::collection::vec([prop::num::f64::ANY, prop::num::f64::ANY, prop::num::f64::ANY], 0..9),
+        ) {
+            let rows: Vec<_> = values
+                .iter()
+                .map(|value| ("<a>".to_owned(), *value, value[0].to_string()))
+                .collect();
+            let drawn = intervals(&rows);
+            prop_assert!(!drawn.contains("<a>") && !drawn.contains("NaN"));
+            for mark in [" x1=\"", " x2=\"", " cx=\""] {
+                for end in drawn.split(mark).skip(1) {
+                    let x: f64 = end.split('"').next().unwrap().parse().unwrap();
+                    prop_assert!((210.0..=740.0).contains(&x), "{}", x);
+                }
             }
         }
     }

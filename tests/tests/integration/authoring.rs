@@ -247,16 +247,29 @@ async fn what_a_server_hands_out_is_a_snapshot() {
         shown.contains("note: fifo reads age-ms, which was not recorded in 2 (100.0 %)"),
         "{shown}"
     );
-    // The same by `replay`, which says what it is worth.
+    // The same by `replay`, which says what it is worth, and of J15: it compares no policy that reads
+    // more than the journal holds.
     let open = ["replay", "--open-loop", "--activity", &journal];
-    let two = ["--policy", "lru", "--policy", "lrfu?half-life-ms=300000"];
+    let two = ["--policy", "lru", "--policy", "lru"];
     let (code, shown, _) = run(&[&open[..], &two].concat()).await;
     assert_eq!(code, Some(0));
     assert!(
         shown.starts_with("Open loop: ") && shown.contains("it is no verdict"),
         "{shown}"
     );
-    assert!(shown.contains("lru and lrfu on 2 snapshots"), "{shown}");
+    assert!(
+        shown.contains("lru (A) and lru (B) on 2 snapshots"),
+        "{shown}"
+    );
+    let other = ["--policy", "lru", "--policy", "fifo"];
+    let (code, shown, told) = run(&[&open[..], &other].concat()).await;
+    assert_eq!((code, shown.as_str()), (Some(1), ""));
+    let refusal = "`age-ms`, which `fifo` reads, is missing in 2 decisions, and none remains";
+    assert!(told.contains(refusal), "{told}");
+    assert!(
+        told.contains("replay --activity FILE --policy fifo"),
+        "{told}"
+    );
     let (code, _, told) = run(&[&open[..], &two[..2]].concat()).await;
     assert_eq!(code, Some(1));
     assert!(told.contains("name two with --policy"), "{told}");

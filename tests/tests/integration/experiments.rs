@@ -1,13 +1,14 @@
 //! Policies compared on real users: a bad one is found out and rolled back by statistics, one that traps
 //! by the breaker first, and where there is no difference none is found.
 
+mod weighed;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wastegate::observe::config::JournalConfig;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Client, Server, Setup, until, until_async, within};
 
@@ -281,64 +282,6 @@ async fn a_restart_forgets_nobody() {
         (users(&view), &view["phase"]["number"]),
         (vec![0, 0], &json!(2))
     );
-}
-
-/// Arms that draw lots: every decision's chance is in its record, and another policy can be weighed by
-/// them; without lots nothing is estimated.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn decisions_drawn_by_lot_are_weighed_for_another_policy() {
-    let files = TempDir::new().unwrap();
-    let journal = |name: &str| files.path().join(name);
-    let recorded = |name: &str| {
-        let path = journal(name);
-        setup().with(|config| {
-            config.observe.decisions = Some(JournalConfig::at(path));
-            // Lots are drawn among those that are not protected.
-            config.manager.recently_active = std::time::Duration::ZERO;
-        })
-    };
-    let server = recorded("lots.jsonl").start().await;
-    let arm = |name: &str| json!({"name": name, "policy": "lru", "explore": {"epsilon": 1.0}});
-    start(
-        &server,
-        &json!({"name": "lots", "arms": [arm("one"), arm("two")]}),
-    )
-    .await;
-    let clients = crowd(&server, 0..450).await;
-    drop(clients);
-    server.stop().await;
-    let server = recorded("plain.jsonl").start().await;
-    let clients = crowd(&server, 0..5).await;
-    drop(clients);
-    server.stop().await;
-
-    let weigh = async |name: &str, policy: &str| {
-        let path = journal(name).to_str().unwrap().to_owned();
-        let line = ["policy", "weigh", policy, "--decisions", &path, "--json"];
-        let (code, out, err) = crate::cli::run(&line).await;
-        assert_eq!(err, "");
-        (code, serde_json::from_str::<Value>(&out).unwrap())
-    };
-    let (code, told) = weigh("lots.jsonl", "fifo").await;
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told["drawn"].as_u64().unwrap() >= 450, "{told}");
-    assert_eq!(told["doubts"], json!([]), "{told}");
-    // Nearly everybody was alive, whoever went.
-    for alive in [&told["logged"], &told["estimates"]["snips"]["value"]] {
-        assert!(alive.as_f64().unwrap() > 0.9, "{told}");
-    }
-    let mean = told["estimates"]["weight_mean"].as_f64().unwrap();
-    assert!(
-        (mean - 1.0).abs() < 0.2,
-        "half of two candidates, with weight two: {told}"
-    );
-    let (code, told) = weigh("plain.jsonl", "fifo").await;
-    assert_eq!(
-        (code, &told["estimates"]),
-        (Some(1), &Value::Null),
-        "{told}"
-    );
-    assert_eq!(told["drawn"], 0, "{told}");
 }
 
 /// Runs a verb of an operator against a server: exit code, and what it said.

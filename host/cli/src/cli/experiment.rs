@@ -1,19 +1,19 @@
 //! `wastegate experiment`: strategies compared on the users of a running server, over its admin API.
 
-use std::path::{Path, PathBuf};
+mod definition;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::definition::DefinitionFile;
 use super::Terminal;
 use super::failure::Failure;
 use super::policy::operate::client::{Body, refused};
 use super::policy::operate::{Remote, listed, posted, shown, word};
 use wastegate_control::experiment::service::{ExperimentList, ExperimentView};
-
-/// The largest definition that is read, bytes.
-const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// Arguments of `wastegate experiment`.
 #[derive(Debug, clap::Args)]
@@ -89,9 +89,10 @@ impl Args {
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
             Verb::Start { file, remote } => remote.run(terminal, async move |client, json| {
-                let body = definition(&file)?;
-                let path = "/v1/experiments";
-                posted(client, path, body, in_words, json).await
+                let definition = DefinitionFile::read(&file)?;
+                let (path, body) = ("/v1/experiments", definition.body.clone());
+                let started = posted(client, path, body, in_words, json).await;
+                started.map_err(|failure| definition.refusal(failure))
             }),
             Verb::Status { name: None, remote } => remote.run(terminal, async |client, json| {
                 let answer = client.get("/v1/experiments").await?;
@@ -150,22 +151,6 @@ impl Args {
 
 fn at(name: &str, what: &str) -> String {
     format!("/v1/experiments/{name}{what}")
-}
-
-/// A definition as the API takes it; what it says is judged by the server.
-fn definition(path: &Path) -> Result<Value, Failure> {
-    let refused = |why: String| refused(&format!("{}: {why}", path.display()));
-    let length = std::fs::metadata(path)
-        .map_err(|error| refused(error.to_string()))?
-        .len();
-    if length > FILE_BYTES_MAX {
-        return Err(refused(format!(
-            "it has {length} bytes, and a definition at most {FILE_BYTES_MAX}"
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| refused(error.to_string()))?;
-    serde_json::to_value(table).map_err(|error| refused(error.to_string()))
 }
 
 /// One experiment in a few lines.

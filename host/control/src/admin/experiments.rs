@@ -98,9 +98,10 @@ async fn stop(
 async fn renew(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
+    By(by): By,
 ) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| {
-        experiments.renew(&name)?;
+        experiments.renew(&name, by.as_str())?;
         experiments.view(&name)
     });
     Ok(Json(view.await?))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use wastegate_core::decision::{Answer, Explored, Question, Ranked, Ranker, Ranking};
 use wastegate_core::stats::random_draw::{epsilon_greedy, softmax, standardised, unit};
-use wastegate_core::types::{Protection, Scope, SplitMix64};
+use wastegate_core::types::{Protection, Scope, Signal, SplitMix64};
 
 /// The place in a decision's stream of numbers that its random draw comes from.
 const LOT: u64 = 2;
@@ -122,6 +122,8 @@ fn draw(explore: Explore, question: &Question, mut ranked: Ranked) -> Ranked {
         let choice = choices.remove(at);
         choices.insert(0, choice);
     }
+    // What another policy would have done can only be estimated where its signals were written down too.
+    ranked.signals = Signal::ALL.into();
     ranked.explored = Some(Explored {
         propensity,
         rank: u32::try_from(drawn).unwrap_or(u32::MAX),
@@ -203,6 +205,26 @@ mod tests {
             times[1..].iter().all(|times| (520..680).contains(times)),
             "{times:?}"
         );
+    }
+
+    #[test]
+    fn j15_a_decision_that_can_be_weighed_holds_every_signal() {
+        let explored = |explore: Explore, question: &Arc<Question>| {
+            let Answer::Ready(ranked) = Exploring::new(explore, Arc::new(Fixed)).rank(question)
+            else {
+                panic!("at once")
+            };
+            (ranked.explored.is_some(), ranked.signals)
+        };
+        assert_eq!(explored(GREEDY, &question(1)), (true, Signal::ALL.into()));
+        let two = Question {
+            most: 2,
+            ..(*question(1)).clone()
+        };
+        let Answer::Ready(plain) = Fixed.rank(&question(1)) else {
+            panic!("at once")
+        };
+        assert_eq!(explored(GREEDY, &Arc::new(two)), (false, plain.signals));
     }
 
     #[test]

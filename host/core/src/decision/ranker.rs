@@ -130,7 +130,7 @@ pub struct Ranked {
     pub outcome: Result<Ranking, Fault>,
     /// The phrases that choices refer to.
     pub reasons: Arc<[String]>,
-    /// The columns it was given, in its order.
+    /// The columns to record: those that it was given, in its order, and all where the host drew at random.
     pub signals: Arc<[Signal]>,
     /// The parameters it was given, in its order.
     pub params: Arc<[f64]>,

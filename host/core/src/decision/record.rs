@@ -95,7 +95,8 @@ pub struct DecisionRecord {
     pub limits: Limits,
     /// The seed it was given.
     pub seed: u64,
-    /// The names of the columns it was given.
+    /// The names of the columns it was given, in its order; of all where the host drew at random, so that
+    /// the decision can be weighed for other policies.
     pub signals: Vec<&'static str>,
     /// The facts of every row that the guard went by, with the columns' values behind them.
     pub rows: Vec<RowRecord>,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
 use wastegate_core::types::{Signal, SplitMix64};
-use wastegate_engine::policy::{CallOptions, Program};
+use wastegate_engine::policy::load::digest;
+use wastegate_engine::policy::{CallOptions, Program, shipped};
 
 /// A strategy that a trace is replayed with.
 #[derive(Clone)]
@@ -48,6 +49,14 @@ impl Native {
             Self::Random => "random",
         }
     }
+
+    /// The shipped policy that ranks like it. None for `random`, whose draws are others.
+    fn shipped(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Lru | Self::Fifo => shipped::find(self.name()),
+            Self::Random => None,
+        }
+    }
 }
 
 impl ReplayCandidate {
@@ -76,7 +85,7 @@ impl ReplayCandidate {
         }
     }
 
-    /// Belady's MIN: whoever is wanted latest goes first. It knows the future, so it is a bound and no
+    /// Belady's MIN: the manager that is wanted latest goes first. It knows the future, so it is a bound and no
     /// strategy.
     #[must_use]
     pub fn oracle() -> Self {
@@ -90,6 +99,30 @@ impl ReplayCandidate {
     #[must_use]
     pub const fn is_oracle(&self) -> bool {
         matches!(self.who, Who::Oracle)
+    }
+
+    /// Whether it is LRU, in a sandbox or not: the strategy that sets the scale to the oracle.
+    #[must_use]
+    pub fn is_lru(&self) -> bool {
+        self.is_same(&Self::native(Native::Lru))
+    }
+
+    /// Whether both are one strategy: the same code with the same parameters, or the shipped policy and
+    /// the native that does the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.who, &other.who) {
+            (Who::Policy(a, with_a), Who::Policy(b, with_b)) => {
+                a.about().digest == b.about().digest && with_a == with_b
+            }
+            (Who::Native(native), Who::Policy(program, _))
+            | (Who::Policy(program, _), Who::Native(native)) => native
+                .shipped()
+                .is_some_and(|bytes| program.about().digest == digest(bytes)),
+            (Who::Native(a), Who::Native(b)) => a == b,
+            (Who::BuiltIn, Who::BuiltIn) | (Who::Oracle, Who::Oracle) => true,
+            (Who::Policy(..) | Who::BuiltIn | Who::Native(_) | Who::Oracle, _) => false,
+        }
     }
 
     /// The signals that it reads.
@@ -115,7 +148,8 @@ impl ReplayCandidate {
         }
     }
 
-    /// Ranks. `next` says when the manager of a row is wanted next, and only the oracle asks it.
+    /// Ranks. `next` says at which of its user's events the manager of a row is wanted next, and only the
+    /// oracle asks it.
     pub(super) fn rank(&self, question: &Arc<Question>, next: &dyn Fn(usize) -> u64) -> Ranked {
         match &self.who {
             Who::Policy(program, params) => {
@@ -168,22 +202,12 @@ fn natively(native: Native, question: &Question) -> Vec<Choice> {
     }
 }
 
-/// Whoever is wanted latest first; ties by key, the first in its order.
+/// What is wanted latest goes first. Only managers that are never wanted again tie: the lower row goes
+/// first, as with policies.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "milliseconds of a trace are far below 2^53, and never is larger than all"
+    reason = "events of a user are far below 2^53, and never is larger than all"
 )]
 fn by_future(question: &Question, next: &dyn Fn(usize) -> u64) -> Vec<Choice> {
-    let mut rows: Vec<(u64, usize)> = (0..question.rows.len())
-        .map(|row| (next(row), row))
-        .collect();
-    let key = |row: usize| question.rows.get(row).map(|row| (&row.key, &row.user));
-    rows.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| key(a.1).cmp(&key(b.1))));
-    rows.into_iter()
-        .map(|(next, row)| Choice {
-            row: u32::try_from(row).unwrap_or(u32::MAX),
-            score: next as f64,
-            reason: 0,
-        })
-        .collect()
+    by_score((0..question.rows.len()).map(|row| next(row) as f64))
 }

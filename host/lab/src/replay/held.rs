@@ -20,6 +20,9 @@ pub(super) struct Held {
     pub(super) created: Timestamp,
     /// When its user wants it next; `trace::NEVER` if never again.
     pub(super) next_ms: u64,
+    /// The place among its user's events at which it is wanted next in this life; `trace::NEVER` if
+    /// in none.
+    pub(super) next_use: u64,
     /// Since when its peer says nothing any more, as the trace knows and the gateway does not.
     pub(super) silent_from: Option<Timestamp>,
     pub(super) key: ManagerKey,
@@ -59,6 +62,7 @@ impl Held {
             id: birth.id,
             created: at,
             next_ms: crate::trace::NEVER,
+            next_use: crate::trace::NEVER,
             silent_from: birth.silent_from,
             key: birth.key,
             activity: Activity::new(at),

@@ -4,24 +4,29 @@
 //! Users' activity is taken as given; who is held, who is evicted and who comes back is simulated
 //! for each strategy, because each eviction changes what comes after ([`run`], `user`). Who ranks is a
 //! [`ReplayCandidate`], by which rules are the [`Rules`], what came of it is a [`ReplayTally`]. Before anything is
-//! compared, [`Fidelity`] says whether the recorded policy does in a replay what it did.
+//! compared, [`Fidelity`] says whether the recorded policy does in a replay what it did; which
+//! differences are more than noise says the [`StrategyComparison`].
 //!
 //! Not here: live managers, and the files themselves (`trace`).
 
 pub mod candidate;
+pub mod comparison;
 pub mod fidelity;
+pub mod paired;
 pub mod rules;
 pub mod run;
 pub mod tally;
 
 mod held;
 mod keys;
+mod order;
 mod truth;
 pub mod tune;
 mod user;
 mod yielding;
 
 pub use candidate::{Native, ReplayCandidate};
+pub use comparison::StrategyComparison;
 pub use fidelity::{Fidelity, FidelityMismatch};
 pub use rules::Rules;
 pub use run::{Keep, Progress, Replay, ReplayOutcome, RunError};

@@ -3,14 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::candidate::ReplayCandidate;
 use super::keys::keys;
+use super::order::moments;
 use super::rules::Rules;
 use super::tally::ReplayTally;
 use super::user::{Decision, Played, Stage, play};
 use crate::trace::{ByUser, TraceEvent, TraceEventKind};
-use wastegate_core::types::{ManagerKey, UserId};
+use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 
 /// Users that a thread takes at a time.
 const BATCH: usize = 16;
@@ -209,14 +211,16 @@ impl<'a> Replay<'a> {
         name.map(play).unwrap_or_default()
     }
 
-    /// When a user wants a manager next after a moment, ms as in the trace; none if never again.
+    /// How long after a moment of the run a user wants a manager next; none if never again.
     #[must_use]
-    pub fn next_wanted(&self, user: u32, session: u32, after_ms: u64) -> Option<u64> {
-        let events = self.by_user.of(user as usize).iter();
-        let mut later = events.filter(|event| event.session == session && event.at_ms > after_ms);
-        later
-            .find(|event| event.kind.is_wanted())
-            .map(|event| event.at_ms)
+    pub fn next_wanted(&self, user: u32, session: u32, after: Timestamp) -> Option<Duration> {
+        let events = self.by_user.of(user as usize);
+        let mut wanted = events
+            .iter()
+            .zip(moments(events))
+            .filter(|(event, _)| event.session == session && event.kind.is_wanted())
+            .map(|(event, moment)| moment.at(event.at_ms, self.begin_ms));
+        wanted.find(|at| *at > after).map(|at| at.since(after))
     }
 
     /// A user's session by the key that a question has for it.

@@ -11,7 +11,7 @@ use wastegate_core::decision::TierTable;
 use wastegate_core::signals::{Heartbeats, Lifetimes};
 use wastegate_core::types::Tier;
 
-fn rules(limit: u32) -> Rules {
+pub(super) fn rules(limit: u32) -> Rules {
     Rules {
         limit,
         table: TierTable::default(),
@@ -36,7 +36,7 @@ fn accesses(letters: &str) -> Trace {
         .trace
 }
 
-fn run(trace: &Trace, limit: u32, candidate: &ReplayCandidate) -> ReplayOutcome {
+pub(super) fn run(trace: &Trace, limit: u32, candidate: &ReplayCandidate) -> ReplayOutcome {
     let (by_user, rules) = (ByUser::new(trace), rules(limit));
     let replay = Replay::new(&by_user, &rules, 2).unwrap();
     replay
@@ -135,7 +135,7 @@ fn a_user_may_hold_something() {
 }
 
 /// The least reopen-misses that any order of victims can come to.
-fn brute_force(accesses: &[u8], limit: usize) -> u64 {
+pub(super) fn brute_force(accesses: &[u8], limit: usize) -> u64 {
     fn go(rest: &[u8], held: &[u8], lost: &[u8], limit: usize) -> u64 {
         let Some((&key, rest)) = rest.split_first() else {
             return 0;

@@ -9,17 +9,16 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::candidate::ReplayCandidate;
+use super::paired::{ChangeVerdict, MeanChange, USERS_MIN, changes};
 use super::run::{Keep, Progress, Replay, RunError};
 use super::tally::UserTally;
 use crate::trace::made::random_draw::RandomDraws;
-use wastegate_core::stats::moments::Moments;
 use wastegate_core::stats::random_draw::unit;
-use wastegate_core::stats::ratio::{Difference, Estimate};
 use wastegate_core::types::SplitMix64;
 use wastegate_engine::policy::{Parameter, Program};
 
 /// Users without which the held-out part says nothing.
-pub const HELD_OUT_USERS_MIN: usize = 30;
+pub const HELD_OUT_USERS_MIN: usize = USERS_MIN;
 /// Candidates that may be tried.
 pub const TRIALS_MAX: u32 = 1_000;
 /// A range this many times as wide as its beginning is searched by orders of magnitude.
@@ -56,7 +55,7 @@ impl Objective {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of one user")]
-    const fn of(self, user: &UserTally) -> f64 {
+    pub(super) const fn of(self, user: &UserTally) -> f64 {
         match self {
             Self::ReopenMisses => user.reopen_misses as f64,
             Self::Regret10m => user.regrets as f64,
@@ -106,19 +105,6 @@ pub struct Tuned {
     pub change: Option<MeanChange>,
     /// What may be said.
     pub verdict: TuneVerdict,
-}
-
-/// A mean change of a user, with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct MeanChange {
-    /// The mean, best less defaults.
-    pub mean: f64,
-    /// The interval's lower end.
-    pub low: f64,
-    /// The interval's upper end.
-    pub high: f64,
-    /// How often a change at least as large comes by chance.
-    pub p: f64,
 }
 
 /// What may be said of a search.
@@ -187,10 +173,11 @@ pub fn tune(
         trials.push(this.trial(params));
     }
     let pairs = first.paired(&best_run);
-    let change = (best != 0).then(|| change(&pairs, search.alpha)).flatten();
-    let verdict = match change {
+    let change = (best != 0).then(|| MeanChange::of(&pairs, search.alpha));
+    let change = change.flatten();
+    let verdict = match change.map(|change| change.verdict(search.alpha)) {
         _ if pairs.len() < HELD_OUT_USERS_MIN => TuneVerdict::TooFew,
-        Some(change) if change.high < 0.0 => TuneVerdict::Gain,
+        Some(ChangeVerdict::Less) => TuneVerdict::Gain,
         _ => TuneVerdict::Noise,
     };
     Ok(Tuned {
@@ -284,30 +271,11 @@ impl Run {
         }
     }
 
-    /// Each judging user's change; one who had no decision in a run counts as zero there.
+    /// Each judging user's change.
     fn paired(&self, other: &Self) -> Vec<f64> {
-        let mut users: std::collections::BTreeMap<u32, f64> = std::collections::BTreeMap::new();
-        for (user, value) in &self.held_out {
-            *users.entry(*user).or_default() -= value;
-        }
-        for (user, value) in &other.held_out {
-            *users.entry(*user).or_default() += value;
-        }
-        users.into_values().collect()
+        let values = |run: &Self| run.held_out.clone();
+        changes(values(self), values(other))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "users are far below 2^53")]
-fn change(changes: &[f64], alpha: f64) -> Option<MeanChange> {
-    let pairs: Vec<(f64, f64)> = changes.iter().map(|change| (*change, 1.0)).collect();
-    let mean = Estimate::of(&Moments::of(&pairs))?;
-    let it = Difference::with(mean.value, mean.se(), changes.len() as f64 - 1.0, alpha);
-    Some(MeanChange {
-        mean: it.delta,
-        low: it.low,
-        high: it.high,
-        p: it.p,
-    })
 }
 
 #[cfg(test)]
@@ -361,16 +329,5 @@ mod tests {
             serde_json::to_string(&trial).unwrap(),
             r#"{"params":[],"chosen_by":0.0,"held_out":0.0}"#
         );
-        assert_eq!(change(&[], 0.05), None);
-    }
-
-    #[test]
-    fn noise_is_not_called_a_gain() {
-        let mut draws = RandomDraws::of(3, 3);
-        let noise: Vec<f64> = (0..60).map(|_| draws.even() - 0.5).collect();
-        let found = change(&noise, 0.05).unwrap();
-        assert!(found.low < 0.0 && found.high > 0.0, "{found:?}");
-        let gain: Vec<f64> = noise.iter().map(|change| change - 0.5).collect();
-        assert!(change(&gain, 0.05).unwrap().high < 0.0);
     }
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::candidate::ReplayCandidate;
 use super::held::{Birth, Held};
+use super::order::{Moment, moments};
 use super::rules::Rules;
 use super::tally::{HEADLINE, HORIZONS_MS, ReplayTally, THRASH_MS, UserTally};
 use super::truth::Truth;
 use super::yielding::State;
-use crate::trace::{TraceEvent, TraceEventKind, users::next_wanted};
+use crate::trace::{TraceEvent, TraceEventKind};
 use wastegate_core::decision::{Class, LendOrder, Probe, Question, Ranked, Row, Snapshot, guard};
 use wastegate_core::types::{
     DecisionId, ManagerId, ManagerKey, Scope, Signal, SplitMix64, Tier, Timestamp, UserId,
@@ -89,7 +90,7 @@ struct Run<'a> {
 
 /// Runs one user's events.
 pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[TraceEvent]) -> Played {
-    let (next, truth) = (next_wanted(events), Truth::of(events));
+    let (moments, truth) = (moments(events), Truth::of(events));
     let mut run = Run {
         stage,
         number,
@@ -108,8 +109,8 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
         },
         decisions: Vec::new(),
     };
-    for (place, (event, next)) in events.iter().zip(next).enumerate() {
-        run.step(event, next, truth.silent_from(place));
+    for (place, (event, moment)) in events.iter().zip(moments).enumerate() {
+        run.step(event, moment, truth.silent_from(place));
     }
     if run.tally.blocked > 0 {
         run.tally.blocked_users = 1;
@@ -132,18 +133,14 @@ impl Run<'_> {
         self.held.iter().position(|held| held.session == session)
     }
 
-    fn step(&mut self, event: &TraceEvent, next_ms: u64, silent_from_ms: Option<u64>) {
-        let now = self.at(event.at_ms);
+    fn step(&mut self, event: &TraceEvent, moment: Moment, silent_from_ms: Option<u64>) {
+        let now = moment.at(event.at_ms, self.stage.begin_ms);
         self.release_expired(now);
         self.yielding
             .settle(self.count_held(), self.stage.rules, now);
         self.sweep(event.at_ms, now);
         let mut place = self.place(event.session);
-        let theirs = matches!(
-            event.kind,
-            TraceEventKind::Close | TraceEventKind::Die | TraceEventKind::Evict { tier: None, .. }
-        );
-        if theirs {
+        if event.kind.ends_life() {
             // Its user's own doing, or an operator's: nothing is lost that a strategy took.
             if let Some(place) = place {
                 self.held.remove(place);
@@ -156,7 +153,8 @@ impl Run<'_> {
         }
         if let Some(held) = place.and_then(|place| self.held.get_mut(place)) {
             held.take(now, event);
-            held.next_ms = next_ms;
+            held.next_ms = moment.next_ms;
+            held.next_use = moment.next_use;
         }
     }
 
@@ -299,7 +297,7 @@ impl Run<'_> {
         let next = |row: usize| {
             let manager = question.rows.get(row).map(|row| row.manager);
             let held = self.held.iter().find(|held| Some(held.id) == manager);
-            held.map_or(crate::trace::NEVER, |held| held.next_ms)
+            held.map_or(crate::trace::NEVER, |held| held.next_use)
         };
         let answer = candidate.rank(&question, &next);
         let plan = if needed > 0 && rules.is_last(tier, may_displace) {

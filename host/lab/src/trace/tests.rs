@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::read::{LoadedTrace, Reading, read_from};
-use super::users::{ByUser, NEVER, next_wanted};
+use super::users::ByUser;
 use super::{Format, TraceError, TraceEventKind};
 use wastegate_core::types::chain;
 
@@ -127,12 +127,12 @@ fn small_disorder_is_mended() {
 }
 
 #[test]
-fn what_comes_next() {
+fn events_are_grouped_by_user() {
     let trace = loaded("t_ms,user,key\n1,a,x\n2,a,y\n3,b,x\n4,a,x\n").trace;
     let by_user = ByUser::new(&trace);
     assert_eq!(by_user.users(), 2);
-    assert_eq!(next_wanted(by_user.of(0)), [4, NEVER, NEVER]);
-    assert_eq!(next_wanted(by_user.of(1)), [NEVER]);
+    let times = |user| -> Vec<u64> { by_user.of(user).iter().map(|e| e.at_ms).collect() };
+    assert_eq!((times(0), times(1)), (vec![1, 2, 4], vec![3]));
     assert!(by_user.of(2).is_empty());
 }
 

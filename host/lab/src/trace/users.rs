@@ -99,23 +99,3 @@ fn spread(event: &TraceEvent) -> impl Iterator<Item = TraceEvent> + use<> {
         }
     })
 }
-
-/// For every event of one user, when the same manager is wanted next, strictly later in the list:
-/// milliseconds, or [`NEVER`]. One pass from the end.
-#[must_use]
-pub fn next_wanted(events: &[TraceEvent]) -> Vec<u64> {
-    let mut next: std::collections::HashMap<u32, u64> = std::collections::HashMap::new();
-    let mut wanted: Vec<u64> = events
-        .iter()
-        .rev()
-        .map(|event| {
-            let later = next.get(&event.session).copied().unwrap_or(NEVER);
-            if event.kind.is_wanted() {
-                next.insert(event.session, event.at_ms);
-            }
-            later
-        })
-        .collect();
-    wanted.reverse();
-    wanted
-}

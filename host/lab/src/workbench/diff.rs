@@ -15,6 +15,7 @@ use self::explain::Because;
 use super::ask;
 use super::case::Case;
 use super::files::{self, FileError, Object};
+use super::lacking::LackingSignals;
 use super::snapshot::RecordedSnapshot;
 use super::suite::on_every_core;
 use crate::trace::repeated;
@@ -55,10 +56,22 @@ pub struct PolicyDiff {
     /// Signals that a policy reads and that were not written down, with in how many snapshots: the
     /// first policy's, the second's.
     pub unrecorded: [BTreeMap<Signal, u64>; 2],
+    /// What was left out because it lacks what the first policy reads, or the second; nothing where
+    /// [`Unrecorded::Noted`].
+    pub lacking: [LackingSignals; 2],
     /// How often a signal explains a disagreement best.
     pub explained_by: BTreeMap<Signal, u64>,
     /// The disagreements that do most harm, worst first.
     pub worst: Vec<SnapshotDisagreement>,
+}
+
+/// What is done with snapshots that lack signals that a policy reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// The policy is asked all the same, with the signals unknown, and how often is noted.
+    Noted,
+    /// They are left out: what the policy would do is unknown.
+    LeftOut,
 }
 
 /// One snapshot in which the host would take others.
@@ -85,6 +98,7 @@ pub struct SnapshotDisagreement {
 /// What one object came to.
 enum Compared {
     Skipped,
+    Lacking([Vec<Signal>; 2]),
     Agreed(Seen),
     Disagreed(Seen, Box<SnapshotDisagreement>),
 }
@@ -120,16 +134,18 @@ pub fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
     }
 }
 
-/// Compares two policies over all snapshots of some files, keeping so many of the worst disagreements.
+/// Compares two policies over the snapshots of some files, keeping so many of the worst disagreements.
 ///
 /// # Errors
 /// [`FileError`] with the first file that cannot be used, and where.
 pub fn compare(
     [a, b]: [DiffSubject<'_>; 2],
     paths: &[PathBuf],
+    unrecorded: Unrecorded,
     worst_max: usize,
 ) -> Result<PolicyDiff, FileError> {
     let mut difference = PolicyDiff::default();
+    let look = |object: &Object| one([a, b], unrecorded, object);
     let mut batch: Vec<Object> = Vec::new();
     let mut bytes = 0;
     for path in paths {
@@ -138,27 +154,33 @@ pub fn compare(
             bytes += object.bytes();
             batch.push(object);
             if batch.len() == BATCH || bytes > BATCH_BYTES {
-                difference.take([a, b], &batch, worst_max)?;
+                difference.take(look, &batch, worst_max)?;
                 batch.clear();
                 bytes = 0;
             }
         }
     }
-    difference.take([a, b], &batch, worst_max)?;
+    difference.take(look, &batch, worst_max)?;
     Ok(difference)
 }
 
 impl PolicyDiff {
     fn take(
         &mut self,
-        sides: [DiffSubject<'_>; 2],
+        look: impl Fn(&Object) -> Result<Compared, FileError> + Sync,
         batch: &[Object],
         worst_max: usize,
     ) -> Result<(), FileError> {
-        for compared in on_every_core(batch, |object| one(sides, object)) {
+        for compared in on_every_core(batch, look) {
             let seen = match compared? {
                 Compared::Skipped => {
                     self.skipped += 1;
+                    continue;
+                }
+                Compared::Lacking(missing) => {
+                    for (lacking, missing) in self.lacking.iter_mut().zip(&missing) {
+                        lacking.add(missing);
+                    }
                     continue;
                 }
                 Compared::Agreed(seen) if seen.identical => {
@@ -210,11 +232,21 @@ impl SnapshotDisagreement {
     }
 }
 
-fn one(sides: [DiffSubject<'_>; 2], object: &Object) -> Result<Compared, FileError> {
-    Ok(match object.case()? {
-        None => Compared::Skipped,
-        Some(case) => two_answers(sides, case, || object.name()),
-    })
+fn one(
+    sides: [DiffSubject<'_>; 2],
+    unrecorded: Unrecorded,
+    object: &Object,
+) -> Result<Compared, FileError> {
+    let Some(case) = object.case()? else {
+        return Ok(Compared::Skipped);
+    };
+    if unrecorded == Unrecorded::LeftOut {
+        let missing = sides.map(|side| case.origin.unrecorded(side.program.signals()));
+        if missing.iter().any(|missing| !missing.is_empty()) {
+            return Ok(Compared::Lacking(missing));
+        }
+    }
+    Ok(two_answers(sides, case, || object.name()))
 }
 
 fn two_answers(sides: [DiffSubject<'_>; 2], case: Case, name: impl Fn() -> String) -> Compared {

@@ -10,6 +10,7 @@ pub mod case;
 pub mod diff;
 pub mod expect;
 pub mod files;
+pub mod lacking;
 pub mod off_policy;
 pub mod project;
 pub mod snapshot;

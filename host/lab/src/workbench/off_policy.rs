@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::ask;
 use super::diff::DiffSubject;
 use super::files::{self, FileError, Object};
+use super::lacking::{LackingSignals, NoneHolds};
 use super::suite::on_every_core;
 use wastegate_core::stats::off_policy::{
     Doubt, Drawn, Estimates, ValueEstimate, clipped_ips, estimate,
 };
+use wastegate_core::types::Signal;
 
 /// Decisions that are weighed at the most.
 pub const DECISIONS_MAX: usize = 5_000_000;
@@ -36,6 +38,8 @@ pub struct OffPolicyEvaluation {
     pub drawn: u64,
     /// Of those, the ones in which not just the drawn one went.
     pub left_out: u64,
+    /// Drawn decisions that are left out because they lack what the other policy reads.
+    pub lacking: LackingSignals,
     /// Decisions in which the other policy failed; the built-in ranking answered instead.
     pub faults: u64,
     /// The mean reward of what was done.
@@ -92,18 +96,33 @@ enum Looked {
     Skipped,
     NotDrawn,
     LeftOut,
+    Lacking(Vec<Signal>),
     Drawn(One),
 }
 
-/// Weighs the decisions of some journals for another policy.
+/// Why decisions cannot be weighed.
+#[derive(Debug, thiserror::Error)]
+pub enum OffPolicyError {
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No drawn decision holds what the other policy reads.
+    #[error(transparent)]
+    Lacking(#[from] NoneHolds),
+}
+
+/// Weighs the decisions of some journals for another policy, which is called `name`.
 ///
 /// # Errors
-/// [`FileError`] with the first file that cannot be used, and where.
+/// [`OffPolicyError`] with the first file that cannot be used, and where; or with the signals that all
+/// of the decisions lack.
 pub fn evaluate(
     side: DiffSubject<'_>,
+    name: &str,
     paths: &[PathBuf],
-) -> Result<OffPolicyEvaluation, FileError> {
+) -> Result<OffPolicyEvaluation, OffPolicyError> {
     let (mut counts, mut all) = ([0_u64; 3], Vec::new());
+    let mut lacking = LackingSignals::default();
     let mut take = |batch: &[Object], all: &mut Vec<One>| -> Result<(), FileError> {
         for looked in on_every_core(batch, |object| look(side, object)) {
             let [records, drawn, left_out] = &mut counts;
@@ -113,6 +132,10 @@ pub fn evaluate(
                 Looked::LeftOut => {
                     *drawn += 1;
                     *left_out += 1;
+                }
+                Looked::Lacking(signals) => {
+                    *drawn += 1;
+                    lacking.add(&signals);
                 }
                 Looked::Drawn(one) => {
                     *drawn += 1;
@@ -138,6 +161,9 @@ pub fn evaluate(
         }
         take(&batch, &mut all)?;
     }
+    if let Some(refusal) = lacking.refusal(name, all.len() as u64) {
+        return Err(refusal.into());
+    }
     let [records, drawn, left_out] = counts;
     let weighed = model(&all);
     let estimates = estimate(&weighed);
@@ -148,6 +174,7 @@ pub fn evaluate(
         records,
         drawn,
         left_out,
+        lacking,
         faults: all.iter().filter(|one| one.fault).count() as u64,
         logged: mean(weighed.iter().map(|one| one.reward)),
         clipped: estimates.is_some().then(|| clipped_ips(&weighed, CLIP)),
@@ -176,6 +203,10 @@ fn look(side: DiffSubject<'_>, object: &Object) -> Result<Looked, FileError> {
     };
     if victim.row != *first {
         return Ok(Looked::LeftOut);
+    }
+    let missing = case.origin.unrecorded(side.program.signals());
+    if !missing.is_empty() {
+        return Ok(Looked::Lacking(missing));
     }
     let asked = ask::ask(side.program, side.params, &case.snapshot);
     let target = asked.victims().first().copied();

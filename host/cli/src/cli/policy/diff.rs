@@ -14,7 +14,7 @@ use super::target::EngineArgs;
 use super::{disagreement, subject};
 use wastegate_core::types::{Clock, Signal};
 use wastegate_engine::policy::Program;
-use wastegate_lab::workbench::diff::{self, DiffSubject, PolicyDiff};
+use wastegate_lab::workbench::diff::{self, DiffSubject, PolicyDiff, Unrecorded};
 use wastegate_lab::workbench::units;
 
 /// Arguments of `wastegate policy diff`.
@@ -65,6 +65,11 @@ pub(in crate::cli) struct Comparison {
     /// Partings to show.
     pub(in crate::cli) top: u16,
     pub(in crate::cli) json: bool,
+    /// What is done with records that lack what a policy reads; where they are left out and none
+    /// remains, the comparison is refused.
+    pub(in crate::cli) unrecorded: Unrecorded,
+    /// What goes before the text.
+    pub(in crate::cli) preface: Option<&'static str>,
 }
 
 impl Args {
@@ -96,6 +101,8 @@ impl Args {
             records,
             top: self.top,
             json: self.json,
+            unrecorded: Unrecorded::Noted,
+            preface: None,
         };
         comparison.run(out)
     }
@@ -112,12 +119,24 @@ impl Comparison {
             params: &candidate.params,
         });
         let found = diff::paths(&self.records)
-            .and_then(|paths| diff::compare(sides, &paths, usize::from(self.top)));
+            .and_then(|paths| diff::compare(sides, &paths, self.unrecorded, self.top.into()));
         let found = found.map_err(|error| subject::unreadable(&error))?;
+        let refusals = [&a, &b].into_iter().zip(&found.lacking);
+        let refusals: Vec<String> = refusals
+            .filter_map(|(it, lacking)| lacking.refusal(&it.name, found.snapshots))
+            .map(|refusal| refusal.to_string())
+            .collect();
+        if !refusals.is_empty() {
+            return Err(Failure::all(refusals));
+        }
         let took = clock.now().since(started).as_secs_f64() * 1e3;
         if self.json {
             writeln!(out, "{}", json_difference(&found, [&a, &b], took))?;
         } else {
+            // JSON is read by programs, which know what they asked for.
+            if let Some(preface) = self.preface {
+                writeln!(out, "{preface}\n")?;
+            }
             print(&found, [&a, &b], took, out)?;
         }
         Ok(ExitCode::SUCCESS)
@@ -198,6 +217,11 @@ fn print(
             )?;
         }
     }
+    for (candidate, lacking) in [a, b].into_iter().zip(&found.lacking) {
+        if let Some(lacking) = lacking.in_words(&candidate.name) {
+            writeln!(out, "  not compared      {lacking}")?;
+        }
+    }
     if found.disagreed == 0 {
         return Ok(());
     }
@@ -242,6 +266,7 @@ fn by_count(found: &PolicyDiff) -> Vec<(Signal, u64)> {
 fn json_difference(found: &PolicyDiff, [a, b]: [&DiffCandidate; 2], took_ms: f64) -> Value {
     let [faults_a, faults_b] = found.faults;
     let [missing_a, missing_b] = &found.unrecorded;
+    let [lacking_a, lacking_b] = &found.lacking;
     let missing = |missing: &std::collections::BTreeMap<Signal, u64>| {
         let counts = missing
             .iter()
@@ -267,6 +292,7 @@ fn json_difference(found: &PolicyDiff, [a, b]: [&DiffCandidate; 2], took_ms: f64
         "faults": { "a": faults_a, "b": faults_b },
         "not_compared": found.skipped,
         "not_recorded": { "a": missing(missing_a), "b": missing(missing_b) },
+        "left_out": { "a": lacking_a, "b": lacking_b },
         "told_apart_by": explained,
         "took_ms": took_ms,
         "partings": worst,

@@ -10,7 +10,7 @@ use super::subject;
 use super::target::EngineArgs;
 use wastegate_core::stats::off_policy::{Doubt, ValueEstimate};
 use wastegate_lab::workbench::diff::{self, DiffSubject};
-use wastegate_lab::workbench::off_policy::{CLIP, OffPolicyEvaluation, evaluate};
+use wastegate_lab::workbench::off_policy::{CLIP, OffPolicyError, OffPolicyEvaluation, evaluate};
 
 /// Arguments of `wastegate policy weigh`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,8 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// Weighs: 0 with an estimate, 1 where there is none to be believed, 66 without records.
+    /// Weighs: 0 with an estimate, 1 where there is none to be believed or the decisions lack what the
+    /// policy reads, 66 without records.
     pub(super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let Terminal {
             environment, out, ..
@@ -46,8 +47,11 @@ impl Args {
             program: &program,
             params: &params,
         };
-        let weighed = diff::paths(&self.decisions).and_then(|paths| evaluate(side, &paths));
-        let weighed = weighed.map_err(|error| subject::unreadable(&error))?;
+        let paths = diff::paths(&self.decisions).map_err(|error| subject::unreadable(&error))?;
+        let weighed = evaluate(side, &self.policy, &paths).map_err(|error| match error {
+            OffPolicyError::File(error) => subject::unreadable(&error),
+            OffPolicyError::Lacking(_) => Failure::of(&error),
+        })?;
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&weighed)?)?;
         } else {
@@ -68,6 +72,9 @@ fn print(policy: &str, weighed: &OffPolicyEvaluation, out: &mut dyn io::Write) -
         "{} decisions, {} of them drawn by lot, {} left out since not just the drawn one went",
         weighed.records, weighed.drawn, weighed.left_out
     )?;
+    if let Some(lacking) = weighed.lacking.in_words(policy) {
+        writeln!(out, "{lacking}")?;
+    }
     let Some(estimates) = &weighed.estimates else {
         return writeln!(
             out,

@@ -9,7 +9,7 @@ use crate::cli::Terminal;
 use crate::cli::failure::Failure;
 use crate::cli::policy::table::Table;
 use crate::cli::trace::print_missing;
-use wastegate_core::types::Signal;
+use wastegate_core::types::{Signal, Timestamp};
 use wastegate_lab::replay::{Decision, Keep, Progress, Replay, ReplayCandidate};
 use wastegate_lab::trace::{ByUser, Trace};
 use wastegate_lab::workbench::units;
@@ -160,6 +160,7 @@ fn print(
         "taken by",
     ]);
     let question = in_a.question.as_ref();
+    let now = question.map_or(Timestamp::ZERO, |question| question.now);
     for row in question.iter().flat_map(|question| &question.rows) {
         let session = replay.session(in_a.user, &row.key);
         let takes = |one: &Decision| session.is_some_and(|at| one.victims.contains(&at));
@@ -169,7 +170,7 @@ fn print(
             (false, true) => b.name.clone(),
             (false, false) => String::new(),
         };
-        let next = session.and_then(|at| replay.next_wanted(in_a.user, at, in_a.at_ms));
+        let next = session.and_then(|at| replay.next_wanted(in_a.user, at, now));
         let ms = |signal: Signal| units::readable(signal, row.signals[signal]);
         table.row(vec![
             session.map_or_else(|| row.key.to_string(), |at| name(at).to_owned()),
@@ -177,16 +178,11 @@ fn print(
             ms(Signal::ActivityCount),
             ms(Signal::AgeMs),
             next.map_or("never".to_owned(), |next| {
-                units::readable(Signal::IdleMs, millis(next.saturating_sub(in_a.at_ms)))
+                units::readable(Signal::IdleMs, next.as_secs_f64() * 1e3)
             }),
             by,
         ]);
     }
     table.write("  ", out)?;
     writeln!(out, "What it led to:")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a trace")]
-const fn millis(ms: u64) -> f64 {
-    ms as f64
 }

@@ -25,22 +25,63 @@ pub(super) fn native(name: &str) -> Result<Native, String> {
     })
 }
 
+/// Strategies, each once and each under a name of its own.
+pub(super) struct Chosen {
+    /// In the order in which they were named.
+    pub(super) candidates: Vec<ReplayCandidate>,
+    /// What was named twice.
+    pub(super) remarks: Vec<String>,
+}
+
 impl Wanted<'_> {
-    /// Loads them, in the order in which they were named; `lru` if none was.
-    pub(super) fn load(&self, engine: &Engine) -> Result<Vec<ReplayCandidate>, Failure> {
+    /// Loads them, in the order in which they were named; `lru` if none was, or if the oracle needs it
+    /// for its scale.
+    pub(super) fn load(&self, engine: &Engine) -> Result<Chosen, Failure> {
         let named = self.policies.iter();
         let named = named.map(|named| one(named, engine));
-        let mut candidates = named.collect::<Result<Vec<_>, Failure>>()?;
-        let mut native = self.native.to_vec();
-        let nobody = candidates.is_empty() && native.is_empty();
-        if (self.oracle || nobody) && !native.contains(&Native::Lru) {
-            native.push(Native::Lru);
+        let mut named = named.collect::<Result<Vec<_>, Failure>>()?;
+        named.extend(self.native.iter().copied().map(ReplayCandidate::native));
+        let (mut candidates, mut remarks) = (Vec::<ReplayCandidate>::new(), Vec::new());
+        for candidate in named {
+            match candidates.iter().find(|known| known.is_same(&candidate)) {
+                Some(known) => remarks.push(doubled(&known.name, &candidate.name)),
+                None => candidates.push(candidate),
+            }
         }
-        candidates.extend(native.into_iter().map(ReplayCandidate::native));
+        let has_scale = candidates.iter().any(ReplayCandidate::is_lru);
+        if candidates.is_empty() || (self.oracle && !has_scale) {
+            candidates.push(ReplayCandidate::native(Native::Lru));
+        }
         if self.oracle {
             candidates.push(ReplayCandidate::oracle());
         }
-        Ok(candidates)
+        tell_apart(&mut candidates);
+        Ok(Chosen {
+            candidates,
+            remarks,
+        })
+    }
+}
+
+fn doubled(known: &str, again: &str) -> String {
+    if known == again {
+        format!("`{known}` is named twice and shown once.")
+    } else {
+        format!("`{again}` is the same strategy as `{known}`: it is shown once, as `{known}`.")
+    }
+}
+
+/// Different code under one name gets its version, and where that is the same too, its digest.
+fn tell_apart(candidates: &mut [ReplayCandidate]) {
+    let version: fn(&ReplayCandidate) -> String = |it| it.about().version.to_string();
+    let digest: fn(&ReplayCandidate) -> String = |it| it.about().digest.chars().take(12).collect();
+    for more in [version, digest] {
+        let names: Vec<String> = candidates.iter().map(|it| it.name.clone()).collect();
+        for candidate in &mut *candidates {
+            if names.iter().filter(|name| **name == candidate.name).count() > 1 {
+                candidate.name = format!("{} {}", candidate.name, more(candidate));
+            }
+        }
     }
 }
 

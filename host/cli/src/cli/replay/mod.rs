@@ -1,7 +1,8 @@
 //! `wastegate replay`: what strategies would have done with recorded activity.
 //!
-//! Arguments and reading here; `told` makes text, JSON and CSV of the outcome, `bisect` looks for the
-//! first decision at which two part.
+//! Arguments and reading here; `summary` makes text, JSON and CSV of the outcome, `verdict` says which
+//! differences are noise, `plotted` makes a page, `bisect` looks for the first decision at which two
+//! part.
 
 mod bisect;
 mod candidates;
@@ -10,6 +11,7 @@ mod plotted;
 pub(in crate::cli) mod progress;
 pub(in crate::cli) mod recorded;
 mod summary;
+mod verdict;
 
 use std::io;
 use std::path::PathBuf;
@@ -144,7 +146,13 @@ impl Args {
             native: &self.native,
             oracle: self.oracle,
         };
-        let candidates = wanted.load(&ready.engine)?;
+        let candidates::Chosen {
+            candidates,
+            remarks,
+        } = wanted.load(&ready.engine)?;
+        for remark in remarks {
+            writeln!(err, "{remark}")?;
+        }
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
             .map_err(|error| Failure::of(&error))?;
@@ -177,6 +185,7 @@ impl Args {
             loaded: &ready.loaded,
             rules: &ready.rules,
             reproduced: &reproduced,
+            comparison: verdict::compare(&results, &ready.loaded),
             results,
         };
         if let Some(path) = &self.html

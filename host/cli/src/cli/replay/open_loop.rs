@@ -1,7 +1,8 @@
 //! `wastegate replay --open-loop`: what two policies say to single decisions as they were recorded.
 //!
 //! Each decision is looked at by itself, on what the recorded policy left behind. That explains a
-//! policy, and judges none: every eviction changes what comes after it.
+//! policy, and judges none: every eviction changes what comes after it. Decisions that lack what one of
+//! the two reads are left out, and where none remains the comparison is refused.
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::policy::diff::{Comparison, DiffCandidate};
 use crate::cli::policy::target::engine;
 use crate::config;
+use wastegate_lab::workbench::diff::Unrecorded;
 
 /// Partings that are shown.
 const TOP: u16 = 5;
@@ -55,10 +57,8 @@ pub(super) fn run(
         records: input.activity,
         top: TOP,
         json,
+        unrecorded: Unrecorded::LeftOut,
+        preface: Some(NO_VERDICT),
     };
-    // JSON is read by programs, which know by `open_loop` what they asked for.
-    if !json {
-        writeln!(out, "{NO_VERDICT}\n")?;
-    }
     comparison.run(out)
 }

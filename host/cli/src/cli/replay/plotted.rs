@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::summary::{Report, Result, percent};
-use wastegate_control::page::{END, bars, begin, escape};
+use wastegate_control::page::{END, bars, begin, escape, intervals};
 use wastegate_lab::replay::tally::{HORIZON_NAMES, regret_ratio, share};
 use wastegate_lab::workbench::units::thousands;
 
@@ -40,10 +40,11 @@ impl Report<'_> {
             );
             return page;
         }
+        let _ = write!(page, "<p class=\"verdict\">{}</p>", escape(&self.verdict()));
         self.plots(&mut page);
         self.table(&mut page);
         page.push_str(
-            "<h2>How to read this</h2><p class=\"note\">Less is better everywhere. A reopen-miss is an admission of a key that had been lost by eviction; \
+            "<h2>How to read this</h2><p class=\"note\">Less is better everywhere. Each user's change from one strategy to the other is one value; a difference is noise where the interval of their mean reaches zero, or where few users have one. A reopen-miss is an admission of a key that had been lost by eviction; \
              regret is the share of victims that were wanted again within the time. The oracle knows the future: a bound for reopen-misses where every \
              manager costs the same and nobody is protected, elsewhere a clairvoyant reference. Activity is taken as given: nobody gives up here because of an eviction.</p>",
         );
@@ -66,31 +67,33 @@ impl Report<'_> {
             "<h2>Reopen-misses</h2>{}",
             bars(&misses.collect::<Vec<_>>())
         );
-        for (at, name) in HORIZON_NAMES.iter().enumerate() {
-            let rates = self.results.iter().map(
-                |Result {
-                     candidate, tally, ..
-                 }| {
-                    let rate = tally.regret_rate(at);
-                    (
-                        candidate.name.as_str(),
-                        rate.unwrap_or_default(),
-                        percent(rate),
-                    )
-                },
-            );
-            let drawn = bars(&rates.collect::<Vec<_>>());
-            if !drawn.is_empty() {
-                let _ = write!(page, "<h2>Regret within {name}</h2>{drawn}");
-            }
-        }
+        let Some(comparison) = &self.comparison else {
+            return;
+        };
+        let changes = comparison.changes.iter().zip(self.rows(comparison));
+        let drawn = changes.filter_map(|(change, [name, mean, interval, _, is])| {
+            let it = change.mean?;
+            let shown = format!("{mean} ({interval}): {is}");
+            Some((name, [it.low, it.mean, it.high], shown))
+        });
+        let _ = write!(
+            page,
+            "<h2>{}</h2>{}",
+            escape(&self.title(comparison)),
+            intervals(&drawn.collect::<Vec<_>>())
+        );
     }
 
     fn table(&self, page: &mut String) {
         let scale = self.scale();
         page.push_str(
-            "<h2>Everything</h2><table><tr><th>Strategy</th><th>Evictions</th><th>Reopen-misses</th><th>Of LRU to oracle</th>\
-             <th>Thrash</th><th>Live kills</th><th>Blocked</th><th>Fairness</th><th>Faults</th><th>Fuel a call</th></tr>",
+            "<h2>Everything</h2><table><tr><th>Strategy</th><th>Evictions</th><th>Reopen-misses</th>",
+        );
+        for name in HORIZON_NAMES {
+            let _ = write!(page, "<th>Regret {name}</th>");
+        }
+        page.push_str(
+            "<th>Of LRU to oracle</th><th>Thrash</th><th>Live kills</th><th>Blocked</th><th>Fairness</th><th>Faults</th><th>Fuel a call</th></tr>",
         );
         for Result {
             candidate, tally, ..
@@ -104,9 +107,9 @@ impl Report<'_> {
                 .fuel
                 .checked_div(tally.decisions)
                 .filter(|fuel| *fuel > 0);
-            let cells = [
-                thousands(tally.evictions),
-                thousands(tally.reopen_misses),
+            let mut cells = vec![thousands(tally.evictions), thousands(tally.reopen_misses)];
+            cells.extend((0..HORIZON_NAMES.len()).map(|at| percent(tally.regret_rate(at))));
+            cells.extend([
                 ratio.unwrap_or_else(|| "–".to_owned()),
                 thousands(tally.thrash),
                 percent(share(tally.live_kills, tally.evictions)),
@@ -116,7 +119,7 @@ impl Report<'_> {
                     .map_or_else(|| "–".to_owned(), |jain| format!("{jain:.3}")),
                 thousands(tally.faults),
                 fuel.map_or_else(|| "–".to_owned(), thousands),
-            ];
+            ]);
             let _ = write!(page, "<tr><td>{}</td>", escape(&candidate.name));
             for cell in cells {
                 let _ = write!(page, "<td class=\"n\">{cell}</td>");

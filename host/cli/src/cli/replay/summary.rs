@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::recorded::Reproduced;
 use crate::cli::policy::table::Table;
 use wastegate_lab::replay::tally::{HEADLINE, HORIZON_NAMES, regret_ratio, share};
-use wastegate_lab::replay::{ReplayCandidate, ReplayTally, Rules};
+use wastegate_lab::replay::{ReplayCandidate, ReplayTally, Rules, StrategyComparison};
 use wastegate_lab::trace::LoadedTrace;
 use wastegate_lab::workbench::units;
 
@@ -25,6 +25,8 @@ pub(super) struct Report<'a> {
     pub(super) loaded: &'a LoadedTrace,
     pub(super) rules: &'a Rules,
     pub(super) reproduced: &'a Reproduced,
+    /// None where there is nothing to compare.
+    pub(super) comparison: Option<StrategyComparison>,
     pub(super) results: Vec<Result<'a>>,
 }
 
@@ -42,7 +44,7 @@ impl Report<'_> {
             found.map(|result| result.tally.reopen_misses)
         };
         Some(Scale {
-            lru: misses(&|who| who.name == "native:lru" || who.name == "lru")?,
+            lru: misses(&ReplayCandidate::is_lru)?,
             oracle: misses(&ReplayCandidate::is_oracle)?,
         })
     }
@@ -71,6 +73,7 @@ impl Report<'_> {
                 self.rules.limit
             );
         }
+        writeln!(out, "{}", self.verdict())?;
         let scale = self.scale();
         let mut head = vec!["strategy", "evictions", "reopen-misses"];
         let regrets = HORIZON_NAMES.map(|name| format!("regret {name}"));
@@ -119,6 +122,7 @@ impl Report<'_> {
             table.row(cells);
         }
         table.write("", out)?;
+        self.differences(out)?;
         if self
             .results
             .iter()
@@ -199,6 +203,7 @@ impl Report<'_> {
             "cap": self.rules.limit,
             "seed": self.rules.seed,
             "decision_needed": self.decisions() > 0,
+            "comparison": self.json_comparison(),
             "policies": policies,
         })
     }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::ACTOR_HEADER;
+use super::body;
 use super::refusal::Refusal;
 use crate::admin::Admin;
 use crate::rollout::Actor;
@@ -87,9 +88,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Details<T> {
                 "the body cannot be read: send at most {JSON_BYTES_MAX} bytes of JSON"
             ))
         })?;
-        let details = serde_json::from_slice(&body).map_err(|error| {
-            Refusal::request(format!("the body is not what is expected here: {error}"))
-        })?;
+        let details = body::read(&body);
+        let details = details.map_err(|why| Refusal::request(format!("the body {why}")))?;
         Ok(Self(details))
     }
 }

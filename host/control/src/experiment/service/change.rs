@@ -142,12 +142,13 @@ impl Experiments {
         &self,
         change: &Change<'_>,
         running: &Running,
+        by: &str,
     ) -> Result<(), ExperimentError> {
         let (definition, before) = {
             let now = running.now.lock();
             (now.definition.clone(), now.phase.arms.clone())
         };
-        self.seat_from(change, running, &definition, &before)
+        self.seat_from(change, running, &definition, &before, by)
     }
 
     /// Seats an experiment's arms from what their policies are by now, in a new phase if that is something
@@ -155,7 +156,7 @@ impl Experiments {
     ///
     /// # Errors
     /// [`ExperimentError`] if there is none of that name that runs, or an arm cannot be had; then nothing changes.
-    pub fn renew(&self, name: &str) -> Result<(), ExperimentError> {
+    pub fn renew(&self, name: &str, by: &str) -> Result<(), ExperimentError> {
         let change = self.roster.change();
         let running = self.named(name)?;
         let definition = {
@@ -166,7 +167,7 @@ impl Experiments {
             now.definition.clone()
         };
         self.flush(&running);
-        self.seat_from(&change, &running, &definition, &[])
+        self.seat_from(&change, &running, &definition, &[], by)
     }
 
     fn seat_from(
@@ -175,6 +176,7 @@ impl Experiments {
         running: &Running,
         definition: &Definition,
         before: &[ArmKey],
+        by: &str,
     ) -> Result<(), ExperimentError> {
         let candidates = self.prepare(definition, before)?;
         let mut now = running.now.lock();
@@ -199,12 +201,13 @@ impl Experiments {
             );
             self.given
                 .host
-                .note("guard", Noted::Started, &running.name, &reason);
+                .note(by, Noted::Started, &running.name, &reason);
         }
         Ok(())
     }
 
-    /// Lets more users take part. No user changes its arm. Blocks.
+    /// Lets more users take part. No user changes its arm. The coverage that it has changes nothing and
+    /// is no error. Blocks.
     ///
     /// # Errors
     /// [`ExperimentError`] where the coverage would go down, or there is no such experiment that runs.
@@ -216,6 +219,9 @@ impl Experiments {
             return Err(ExperimentError::Over(name.to_owned()));
         }
         let is = now.definition.coverage;
+        if coverage == is {
+            return Ok(());
+        }
         if !(coverage > is && coverage <= 1.0) {
             return Err(ExperimentError::Coverage {
                 now: is,

@@ -9,8 +9,8 @@ use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};
 use super::super::tally::Member;
 use super::super::verdict::{Evidenced, ExperimentVerdict, PhaseAssessment};
-use super::Experiments;
 use super::roster::Change;
+use super::{Experiments, GUARD};
 
 /// Between two looks. What a crash loses at most of what happened to users; exposures are never lost.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -31,13 +31,13 @@ impl Experiments {
                 continue;
             }
             if let Some(why) = self.broken(running) {
-                self.end(running, ExperimentState::RolledBack, "guard", &why);
+                self.end(running, ExperimentState::RolledBack, GUARD, &why);
                 continue;
             }
             let assessment = self.assess(running);
             if assessment.verdict == ExperimentVerdict::Rollback {
                 let why = assessment.because.join("; ");
-                self.end(running, ExperimentState::RolledBack, "guard", &why);
+                self.end(running, ExperimentState::RolledBack, GUARD, &why);
             }
         }
         self.write_ends();
@@ -78,9 +78,9 @@ impl Experiments {
         {
             return;
         }
-        if let Err(error) = self.seat(change, running) {
+        if let Err(error) = self.seat(change, running, GUARD) {
             let reason = format!("an arm's policy was changed, and {error}");
-            self.end(running, ExperimentState::Stopped, "guard", &reason);
+            self.end(running, ExperimentState::Stopped, GUARD, &reason);
             change.publish();
         }
     }

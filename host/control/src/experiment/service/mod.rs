@@ -30,6 +30,9 @@ use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_core::decision::{PolicyRef, Question, Ranker};
 use wastegate_core::types::{Clock, RevisionId, UserId};
 
+/// Who the audit log has where no operator asked for what was done.
+const GUARD: &str = "guard";
+
 /// What an experiment needs of the gateway: policies made ready, news of their failures, the audit log.
 pub trait ExperimentHost: Send + Sync + 'static {
     /// Makes an arm ready: from what it was made of before, where that is still kept, else from what its

@@ -10,7 +10,7 @@ use super::super::entry::{ExperimentState, LedgerEntry, PhaseKey};
 use super::super::ledger::{ExperimentLedger, StoredEntries};
 use super::super::running::{Now, Running};
 use super::roster::Roster;
-use super::{Experiments, ExperimentsContext};
+use super::{Experiments, ExperimentsContext, GUARD};
 
 impl Experiments {
     /// Experiments that are forgotten with the process.
@@ -49,7 +49,7 @@ impl Experiments {
             if running.now.lock().state == ExperimentState::Stopped {
                 continue;
             }
-            if let Err(error) = self.seat(&change, &running) {
+            if let Err(error) = self.seat(&change, &running, GUARD) {
                 let reason = format!("after a restart: {error}");
                 self.end(&running, ExperimentState::Stopped, "config", &reason);
             }

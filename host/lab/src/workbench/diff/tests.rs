@@ -68,6 +68,10 @@ const AGREED: &str = r#"{ "rows": [
 
 /// Compares `fifo` with `lru` over a folder of these files.
 fn compared(files: &[(&str, &[u8])]) -> Result<PolicyDiff, FileError> {
+    compared_with(files, Unrecorded::Noted)
+}
+
+fn compared_with(files: &[(&str, &[u8])], unrecorded: Unrecorded) -> Result<PolicyDiff, FileError> {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
@@ -78,7 +82,8 @@ fn compared(files: &[(&str, &[u8])]) -> Result<PolicyDiff, FileError> {
         program: &programs[place],
         params: &params[place],
     });
-    compare([a, b], &paths(&[folder.path().to_owned()])?, 10)
+    let paths = paths(&[folder.path().to_owned()])?;
+    compare([a, b], &paths, unrecorded, 10)
 }
 
 #[test]
@@ -146,6 +151,25 @@ fn a_compressed_journal_is_read_line_by_line() {
         "the policy of that time did not ask for it"
     );
     assert!(lru.is_empty(), "{lru:?}");
+}
+
+/// Decisions that hold only what `lru` reads say nothing of `fifo`.
+#[test]
+fn j15_decisions_that_lack_a_signal_are_left_out_where_that_is_asked() {
+    let line = include_str!("record.jsonl").trim_end();
+    let files: [(&str, &[u8]); 2] = [
+        ("a.json", PARTED.as_bytes()),
+        ("decisions.jsonl", line.as_bytes()),
+    ];
+    let found = compared_with(&files, Unrecorded::LeftOut).unwrap();
+    assert_eq!((found.snapshots, found.disagreed), (1, 1));
+    let [fifo, lru] = &found.lacking;
+    assert_eq!((fifo.decisions, fifo.signals.get("age-ms")), (1, Some(&1)));
+    assert_eq!(lru.decisions, 0);
+    assert_eq!(fifo.refusal("fifo", found.snapshots), None);
+    let found = compared_with(&files[1..], Unrecorded::LeftOut).unwrap();
+    let [fifo, _] = &found.lacking;
+    assert!(fifo.refusal("fifo", found.snapshots).is_some());
 }
 
 #[test]

@@ -115,6 +115,17 @@ async fn coverage_goes_up_only_and_moves_nobody() {
 }
 
 #[tokio::test]
+async fn p25_covering_what_is_covered_changes_nothing_and_is_no_error() {
+    let (host, experiments) = in_memory("coverage = 0.2");
+    experiments.cover("x", 1.0, "ann").unwrap();
+    let noted = host.notes.lock().clone();
+    assert_eq!(noted.last().map(|(what, _)| *what), Some(Noted::Covered));
+    experiments.cover("x", 1.0, "ann").unwrap();
+    assert_eq!(*host.notes.lock(), noted);
+    assert_eq!(experiments.view("x").unwrap().definition.coverage, 1.0);
+}
+
+#[tokio::test]
 async fn what_would_share_users_or_names_is_refused() {
     let (host, experiments) = in_memory("layer = {name=\"ranking\", from=0.0, to=0.5}");
     let other = |name: &str, layer: &str| Definition {
@@ -196,7 +207,12 @@ async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
         (1, "lru@0")
     );
     assert_eq!(view.outdated, ["fifo", "lru"]);
-    experiments.renew("x").unwrap();
+    experiments.renew("x", "joe").unwrap();
+    assert_eq!(
+        *host.noted_by.lock(),
+        ["ann", "joe"],
+        "the audit log has who renewed it, and not `guard`"
+    );
     let view = experiments.view("x").unwrap();
     assert_eq!(
         (view.phase.number, view.phase.arms[1].digest.as_str()),
@@ -205,11 +221,11 @@ async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
     assert_eq!(view.outdated, Vec::<String>::new());
     experiments.stop("x", "ann", "").unwrap();
     assert!(matches!(
-        experiments.renew("x"),
+        experiments.renew("x", "ann"),
         Err(ExperimentError::Over(_))
     ));
     assert!(matches!(
-        experiments.renew("y"),
+        experiments.renew("y", "ann"),
         Err(ExperimentError::NoSuch(_))
     ));
 }

@@ -24,6 +24,8 @@ use wastegate_core::types::Tier;
 #[derive(Default)]
 struct FakeHost {
     notes: Mutex<Vec<(Noted, String)>>,
+    /// Who was noted, in the same order.
+    noted_by: Mutex<Vec<String>>,
     quarantined: Mutex<Option<String>>,
     version: Mutex<u32>,
     missing: Mutex<Option<String>>,
@@ -70,7 +72,8 @@ impl ExperimentHost for FakeHost {
         "1".to_owned()
     }
 
-    fn note(&self, _by: &str, what: Noted, _experiment: &str, reason: &str) {
+    fn note(&self, by: &str, what: Noted, _experiment: &str, reason: &str) {
+        self.noted_by.lock().push(by.to_owned());
         self.notes.lock().push((what, reason.to_owned()));
     }
 }

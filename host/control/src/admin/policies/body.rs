@@ -1,0 +1,197 @@
+//! A JSON body read into what a route expects. Where it does not fit, the sentence names the key, what it
+//! is and what it has to be, in the words of JSON and not in those of our types.
+
+use serde::de::value::Error as Unread;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde_json::Value;
+
+/// Reads a body.
+///
+/// # Errors
+/// A sentence, without its subject ("the body ...").
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let shape: Value =
+        serde_json::from_slice(body).map_err(|error| format!("is no JSON: {error}"))?;
+    if !shape.is_object() {
+        return Err(format!(
+            "is {}: send {}",
+            kind(&shape),
+            expected_object::<T>()
+        ));
+    }
+    // The text and not the value, which would hide a key that is there twice.
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let text = error.inner().to_string();
+        // Its place in a text of one line helps nobody who has the key.
+        let what = text.split(" at line ").next().unwrap_or(&text);
+        format!("does not fit: {}", sentence(&path, what))
+    })
+}
+
+/// What serde says of a key, in the words of JSON.
+fn sentence(path: &str, what: &str) -> String {
+    let within = match path {
+        "." => String::new(),
+        path => format!(" in `{path}`"),
+    };
+    if let Some(name) = what.strip_prefix("missing field ") {
+        return format!("the key {name} is missing{within}");
+    }
+    if let Some(rest) = what.strip_prefix("unknown field ") {
+        let (name, known) = rest.split_once(", ").unwrap_or((rest, "there are no keys"));
+        // The path may end with the unknown key itself.
+        let parent = path.strip_suffix(name.trim_matches('`')).unwrap_or(path);
+        let of = match parent.trim_end_matches('.') {
+            "" => String::new(),
+            parent => format!(" of `{parent}`"),
+        };
+        return format!("{name} is no key{of}: {known}");
+    }
+    let unfit = ["invalid type: ", "invalid value: "];
+    let unfit = unfit.iter().find_map(|begin| what.strip_prefix(begin));
+    if let Some((found, expected)) = unfit.and_then(|it| it.split_once(", expected ")) {
+        let key = if path == "." {
+            "it".to_owned()
+        } else {
+            format!("`{path}`")
+        };
+        return format!("{key} is {found}, and has to be {}", in_json(expected));
+    }
+    match path {
+        "." => what.to_owned(),
+        path => format!("`{path}`: {what}"),
+    }
+}
+
+fn in_json(expected: &str) -> &str {
+    match expected {
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    }
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn expected_object<T: DeserializeOwned>() -> String {
+    let mut names = FieldNames(&[]);
+    // It always fails: all that is wanted are the names.
+    let _ = T::deserialize(&mut names);
+    match names.0 {
+        [] => "an object, `{}`".to_owned(),
+        names => format!("an object with the keys `{}`", names.join("`, `")),
+    }
+}
+
+/// Learns the keys of a type by being asked to read one.
+struct FieldNames(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut FieldNames {
+    type Error = Unread;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unread> {
+        Err(Unread::custom("there is nothing to read"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unread> {
+        self.0 = fields;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Definition;
+
+    fn refused(body: &str) -> String {
+        read::<Definition>(body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn p25_a_body_that_does_not_fit_is_answered_with_its_keys() {
+        let keys = "send an object with the keys `name`, `question`, `arms`, `coverage`,";
+        for (body, kind) in [
+            ("[]", "a list"),
+            ("\"x\"", "a text"),
+            ("7", "a number"),
+            ("null", "null"),
+        ] {
+            let sentence = refused(body);
+            assert!(
+                sentence.starts_with(&format!("is {kind}: {keys}")),
+                "{sentence}"
+            );
+        }
+        let sentence = refused("[1");
+        assert!(sentence.starts_with("is no JSON: EOF while"), "{sentence}");
+        let arms = r#""name": "x", "arms": [{"policy": "champion"}, {"policy": "lru""#;
+        for (body, expected) in [
+            ("{}".to_owned(), "the key `name` is missing"),
+            (
+                format!("{{{arms}}}], \"coverage\": null}}"),
+                "`coverage` is null, and has to be a number",
+            ),
+            (
+                format!("{{{arms}, \"weight\": \"half\"}}]}}"),
+                "`arms[1].weight` is string \"half\", and has to be a number",
+            ),
+            (
+                format!("{{{arms}, \"wieght\": 1}}]}}"),
+                "`wieght` is no key of `arms[1]`: expected one of `name`, `policy`,",
+            ),
+            (
+                format!("{{{arms}}}], \"coverge\": 1}}"),
+                "`coverge` is no key: expected one of `name`,",
+            ),
+            (
+                format!("{{{arms}}}], \"planned_users\": -1}}"),
+                "`planned_users` is integer `-1`, and has to be a whole number, 0 or more",
+            ),
+            (
+                "{\"name\": \"x\", \"arms\": [{}]}".to_owned(),
+                "the key `policy` is missing in `arms[0]`",
+            ),
+        ] {
+            let sentence = refused(&body);
+            assert!(
+                sentence.starts_with(&format!("does not fit: {expected}")),
+                "{body}: {sentence}"
+            );
+            assert!(!sentence.contains("struct "), "{sentence}");
+        }
+        let twice = refused("{\"name\": \"x\", \"name\": \"y\"}");
+        assert!(twice.contains("duplicate field `name`"), "{twice}");
+    }
+
+    #[test]
+    fn what_fits_is_read() {
+        let body = br#"{"name": "x", "coverage": 0.5}"#;
+        assert_eq!(read::<Definition>(body).unwrap().coverage, 0.5);
+    }
+}
