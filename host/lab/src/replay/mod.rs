@@ -9,6 +9,7 @@
 //! Not here: live managers, and the files themselves (`trace`).
 
 pub mod candidate;
+pub mod exposed;
 pub mod fidelity;
 pub mod rules;
 pub mod run;
@@ -22,6 +23,7 @@ mod user;
 mod yielding;
 
 pub use candidate::{Native, ReplayCandidate};
+pub use exposed::{Exposed, UserCounts};
 pub use fidelity::{Fidelity, FidelityMismatch};
 pub use rules::Rules;
 pub use run::{Keep, Progress, Replay, ReplayOutcome, RunError};
