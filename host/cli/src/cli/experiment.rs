@@ -1,15 +1,20 @@
-//! `wastegate experiment`: strategies compared on the users of a running server, over its admin API.
+//! `wastegate experiment`: strategies compared on the users of a running server, over its admin API; and, before
+//! that and without a server, what a comparison takes.
+
+mod plan;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Terminal;
 use super::failure::Failure;
 use super::policy::operate::client::{Body, refused};
 use super::policy::operate::{Remote, listed, posted, shown, word};
+use wastegate_control::experiment::ramp::RampView;
 use wastegate_control::experiment::service::{ExperimentList, ExperimentView};
 
 /// The largest definition that is read, bytes.
@@ -24,6 +29,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Say what an experiment takes before it starts, from recorded activity: users, days, the smallest effect.
+    Plan(Box<plan::Args>),
     /// Start an experiment that a TOML file defines.
     Start {
         /// The definition; `docs/experiments.md` shows one.
@@ -88,6 +95,7 @@ impl Args {
     /// Does it: 0 if it was done, 1 if it was refused, 69 if the server does not answer.
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
+            Verb::Plan(args) => args.run(terminal),
             Verb::Start { file, remote } => remote.run(terminal, async move |client, json| {
                 let body = definition(&file)?;
                 let path = "/v1/experiments";
@@ -154,6 +162,11 @@ fn at(name: &str, what: &str) -> String {
 
 /// A definition as the API takes it; what it says is judged by the server.
 fn definition(path: &Path) -> Result<Value, Failure> {
+    Ok(serde_json::to_value(read::<toml::Table>(path)?)?)
+}
+
+/// What a file of TOML holds.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let refused = |why: String| refused(&format!("{}: {why}", path.display()));
     let length = std::fs::metadata(path)
         .map_err(|error| refused(error.to_string()))?
@@ -164,8 +177,7 @@ fn definition(path: &Path) -> Result<Value, Failure> {
         )));
     }
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| refused(error.to_string()))?;
-    serde_json::to_value(table).map_err(|error| refused(error.to_string()))
+    toml::from_str(&text).map_err(|error| refused(error.to_string()))
 }
 
 /// One experiment in a few lines.
@@ -191,6 +203,18 @@ fn in_words(experiment: &ExperimentView) -> String {
         text.push_str(&format!(
             "  `{arm}` has a newer revision that does not rank: `renew` takes it\n"
         ));
+    }
+    if let Some(RampView {
+        next: Some(next),
+        waits,
+    }) = &experiment.ramp
+    {
+        let why = if waits.is_empty() {
+            "now".to_owned()
+        } else {
+            format!("when this is over: {}", waits.join("; "))
+        };
+        text.push_str(&format!("  {} % of users next, {why}\n", next * 100.0));
     }
     if !experiment.durable {
         text.push_str("  in memory only: a restart does not know this\n");

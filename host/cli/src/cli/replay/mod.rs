@@ -4,7 +4,7 @@
 //! first decision at which two part.
 
 mod bisect;
-mod candidates;
+pub(in crate::cli) mod candidates;
 mod open_loop;
 mod plotted;
 pub(in crate::cli) mod progress;

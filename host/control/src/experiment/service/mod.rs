@@ -22,6 +22,7 @@ pub use view::{ExperimentList, ExperimentView};
 use super::definition::ArmSpec;
 use super::entry::ArmKey;
 use super::ledger::ExperimentLedger;
+use super::past::Pasts;
 use super::running::{ArmRanker, Moment, Running, Unit};
 use super::shadow::ShadowCandidate;
 use wastegate::observe::pseudonym::Pseudonymizer;
@@ -111,6 +112,8 @@ pub struct Experiments {
     all: Mutex<Vec<Arc<Running>>>,
     /// Those that rank for users; replaced only while `changing` is held.
     live: ArcSwap<Vec<Arc<Running>>>,
+    /// What users did, whether they are in an experiment or not; the last lock of the room, held for a look-up.
+    pasts: Mutex<Pasts>,
     /// One change at a time; held on threads that may block only.
     changing: Mutex<()>,
 }
@@ -133,6 +136,7 @@ impl Experiments {
             unix_ms: self.given.clock.unix_ms(question.now),
             node: &self.given.node,
             ledger: &self.ledger,
+            pasts: &self.pasts,
         };
         live.iter().find_map(|running| {
             let unit = self.unit(running, user, moment.unix_ms)?;

@@ -30,6 +30,7 @@ impl Experiments {
     ) -> std::io::Result<(Arc<Self>, Vec<String>)> {
         let (ledger, StoredEntries { entries, problems }) = ExperimentLedger::open(folder)?;
         let this = Arc::new(Self::new(given, ledger, replay(entries)));
+        this.recall();
         this.resume();
         Ok((this, problems))
     }
@@ -40,7 +41,23 @@ impl Experiments {
             ledger: Mutex::new(ledger),
             all: Mutex::new(all),
             live: ArcSwap::default(),
+            pasts: Mutex::default(),
             changing: Mutex::default(),
+        }
+    }
+
+    /// What users did in experiments that are over is their past in the next one.
+    fn recall(&self) {
+        let all = self.all.lock().clone();
+        for running in all {
+            let now = running.now.lock();
+            if now.state == ExperimentState::Running || now.definition.switchback.is_some() {
+                continue;
+            }
+            let mut pasts = self.pasts.lock();
+            for (unit, member) in &now.members {
+                pasts.remember(*unit, member.exposure.unix_ms, &member.tally);
+            }
         }
     }
 
@@ -77,10 +94,9 @@ fn replay(entries: Vec<LedgerEntry>) -> Vec<Arc<Running>> {
             LedgerEntry::Coverage {
                 experiment,
                 coverage,
-                ..
+                unix_ms,
             } => with(&mut all, &experiment, |now| {
-                now.definition.coverage = coverage;
-                now.cover();
+                now.cover_from(coverage, unix_ms)
             }),
             LedgerEntry::Exposed {
                 experiment,
@@ -102,6 +118,15 @@ fn replay(entries: Vec<LedgerEntry>) -> Vec<Arc<Running>> {
                     && let Some(member) = now.members.get_mut(&unit)
                 {
                     member.tally = tally;
+                }
+            }),
+            LedgerEntry::Looked {
+                experiment,
+                phase,
+                point,
+            } => with(&mut all, &experiment, |now| {
+                if now.phase.number == phase {
+                    now.curve.push(point);
                 }
             }),
             LedgerEntry::Ended {
