@@ -8,7 +8,7 @@ use wastegate_control::experiment::assign::{HashVersion, place};
 use wastegate_core::stats::counts::{MultinomialTest, SampleRatio, mcnemar, wilson};
 use wastegate_core::stats::rank::kendall_of_orders;
 use wastegate_core::stats::{
-    Covariate, Difference, Estimate, Moments, Sequence, adjust, multiple, power,
+    Difference, Estimate, Moments, Observed, Sequence, adjust, multiple, power,
 };
 
 /// (regrets, evictions) of each user.
@@ -39,13 +39,16 @@ fn main() {
         [Some(a), Some(b)] => Some(Difference::of(&a, &b, 0.05)),
         _ => None,
     };
-    let mut arms = [Covariate::default(), Covariate::default()];
-    for (arm, pairs) in arms.iter_mut().zip([A, B]) {
-        for (y, before) in pairs {
-            arm.add(y, Some(before));
-        }
-    }
-    let [a, b] = &arms;
+    // Sixty times over: nothing is adjusted by few users, and neither number depends on how often.
+    let [a, b] = [A, B].map(|users| {
+        let user = |(y, before): (f64, f64)| Observed {
+            pair: (y, 1.0),
+            before: [before, 0.0, 0.0],
+        };
+        users.map(user).repeat(60)
+    });
+    let cuped = adjust(&a, &b)
+        .map(|it| json!({ "theta": it.theta[0], "difference": { "delta": it.contrast.delta } }));
     let evidence = |counts: [u64; 2]| {
         MultinomialTest::against(&[0.5, 0.5], 100.0).map(|evidence| evidence.ln_e(&counts).exp())
     };
@@ -56,7 +59,7 @@ fn main() {
         "{}",
         json!({
             "difference": difference,
-            "cuped": adjust(a, b, 0.05),
+            "cuped": cuped,
             "sequence": Sequence::new(0.05, 5_000.0).map(|s| s.at(-0.163, 0.1045, 16.0)),
             "srm": [SampleRatio::of(&[1_000, 1_200], &[0.5, 0.5]), SampleRatio::of(&[900, 950, 1_150], &[1.0; 3])],
             "evidence": [evidence([10, 12]), evidence([60, 72])],

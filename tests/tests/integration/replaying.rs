@@ -266,3 +266,46 @@ async fn j29_an_opening_is_one_use_to_hyperbolic() {
     let found = &strategy(&report, "hyperbolic")["reopen_misses"];
     assert_eq!(found, 1, "{report}");
 }
+
+/// J17: what an experiment takes is said before it starts, for the test that is used, margins included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn j17_an_experiment_is_planned_from_recorded_activity() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("messages.txt");
+    std::fs::write(&log, messages(6_000)).unwrap();
+    let definition = folder.path().join("x.toml");
+    let write = |rest: &str| {
+        let arms = "arms = [{ policy = \"lru\" }, { policy = \"fifo\" }]";
+        std::fs::write(&definition, format!("name = \"x\"\n{arms}\n{rest}")).unwrap();
+    };
+    let (log, file) = (log.to_str().unwrap(), definition.to_str().unwrap());
+    let plan = async |more: &[&str]| {
+        let mut arguments = vec!["experiment", "plan", file, "--activity", log, "--cap", "3"];
+        arguments.extend(more);
+        run(&arguments).await
+    };
+    write("primary = \"churn\"\nguardrails = [{ metric = \"blocked-users\", margin = 0.02 }]");
+    let (code, out, err) = plan(&["--past", "0.3", "--days", "5", "--json"]).await;
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let users = |at: usize| found["metrics"][at]["users"].as_f64().unwrap();
+    assert!(users(0) >= 200.0 && users(1) >= 200.0, "{found}");
+    let needed = found["users_needed"].as_f64().unwrap();
+    assert_eq!(needed, users(0).max(users(1)), "{found}");
+    let days = found["days"].as_array().unwrap();
+    assert!(days.iter().any(|it| it["days"] == 5.0), "{found}");
+    assert!(found["recorded_exposed"].as_u64().unwrap() > 50, "{found}");
+    let (code, out, _) = plan(&["--effect", "0.1"]).await;
+    assert!(
+        code == Some(0) && out.contains("blocked-users") && out.contains("A promotion takes"),
+        "{out}"
+    );
+    let (code, _, err) = plan(&["--effect", "2"]).await;
+    assert!(code != Some(0) && err.contains("0.001 to 1"), "{err}");
+    write("coverage = 2.0");
+    let (code, _, err) = plan(&[]).await;
+    assert!(
+        code != Some(0) && err.contains("x.toml") && err.contains("coverage"),
+        "{err}"
+    );
+}

@@ -1,4 +1,7 @@
-//! `wastegate experiment`: strategies compared on the users of a running server, over its admin API.
+//! `wastegate experiment`: strategies compared on the users of a running server, over its admin API; and, before
+//! that and without a server, what a comparison takes.
+
+mod plan;
 
 mod definition;
 
@@ -13,6 +16,7 @@ use super::Terminal;
 use super::failure::Failure;
 use super::policy::operate::client::{Body, refused};
 use super::policy::operate::{Remote, listed, posted, shown, word};
+use wastegate_control::experiment::ramp::RampView;
 use wastegate_control::experiment::service::{ExperimentList, ExperimentView};
 
 /// Arguments of `wastegate experiment`.
@@ -24,6 +28,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Say what an experiment takes before it starts, from recorded activity: users, days, the smallest effect.
+    Plan(Box<plan::Args>),
     /// Start an experiment that a TOML file defines.
     Start {
         /// The definition; `docs/experiments.md` shows one.
@@ -88,6 +94,7 @@ impl Args {
     /// Does it: 0 if it was done, 1 if it was refused, 69 if the server does not answer.
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         match self.verb {
+            Verb::Plan(args) => args.run(terminal),
             Verb::Start { file, remote } => remote.run(terminal, async move |client, json| {
                 let definition = DefinitionFile::read(&file)?;
                 let (path, body) = ("/v1/experiments", definition.body.clone());
@@ -176,6 +183,18 @@ fn in_words(experiment: &ExperimentView) -> String {
         text.push_str(&format!(
             "  `{arm}` has a newer revision that does not rank: `renew` takes it\n"
         ));
+    }
+    if let Some(RampView {
+        next: Some(next),
+        waits,
+    }) = &experiment.ramp
+    {
+        let why = if waits.is_empty() {
+            "now".to_owned()
+        } else {
+            format!("when this is over: {}", waits.join("; "))
+        };
+        text.push_str(&format!("  {} % of users next, {why}\n", next * 100.0));
     }
     if !experiment.durable {
         text.push_str("  in memory only: a restart does not know this\n");

@@ -1,6 +1,7 @@
 //! Random numbers from a seed, and the distributions that users are drawn from.
 
 /// PCG's linear congruence with a mixed output.
+#[derive(Clone)]
 pub(crate) struct Draw(u64);
 
 impl Draw {

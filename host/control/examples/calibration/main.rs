@@ -6,7 +6,9 @@
 //!
 //! Every row is a shape of users. Its A/A runs have two equal arms and are looked at a hundred times on the way:
 //! any rollback and any "promotable", at whatever look, is wrong. Beside it, how often a real effect is seen
-//! within the same time: the arm has `effect` times the control's events.
+//! within the same time, and whether users of one of three device classes are said to be better or worse off: the arm has `effect` times the control's events. Half of the users were met before, for as
+//! long as two thirds of a day, so that differences are adjusted by it (CUPED); `past` is the part of the variance
+//! that this takes away, on average.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -16,12 +18,15 @@ use draw::Draw;
 use wastegate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
 use wastegate_control::experiment::definition::Definition;
 use wastegate_control::experiment::entry::{ArmKey, PhaseKey};
+use wastegate_control::experiment::past::UserPast;
 use wastegate_control::experiment::tally::{Exposure, ExposureTally, Member};
 use wastegate_control::experiment::verdict::{ExperimentVerdict, judge};
 use wastegate_core::types::{Tier, UserId};
 
 const LOOKS: u64 = 100;
 const LOOK_EVERY_MS: u64 = 20 * 60 * 1_000;
+/// Looks for which half of the users were met before the experiment.
+const PAST_LOOKS: u64 = 48;
 /// Users come during the first half.
 const COMING: f64 = 0.5;
 
@@ -33,6 +38,8 @@ struct Habit {
     rate: f64,
     /// How many of them are bad.
     share: f64,
+    /// What happened before, under the control's policy.
+    past: Option<UserPast>,
 }
 
 /// A shape of users, and the metric that looks at it.
@@ -166,6 +173,10 @@ const SHAPES: [Shape; 12] = [
 struct Verdicts {
     rolled_back: bool,
     promotable: bool,
+    /// The part of the variance that the past took away, at the last look.
+    removed: f64,
+    /// Users of some device class were ever said to be better or worse off.
+    by_class: bool,
 }
 
 fn main() {
@@ -173,8 +184,10 @@ fn main() {
         .nth(1)
         .and_then(|runs| runs.parse().ok())
         .unwrap_or(2_000);
-    println!("| users | metric | false rollback | false promotion | effect | seen |");
-    println!("| --- | --- | ---: | ---: | ---: | ---: |");
+    println!(
+        "| users | metric | false rollback | false promotion | by class | effect | seen | past |"
+    );
+    println!("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |");
     for (at, shape) in SHAPES.iter().enumerate() {
         let mut draw = Draw::new(1 + at as u64);
         let equal: Vec<Verdicts> = (0..runs).map(|_| watched(shape, 1.0, &mut draw)).collect();
@@ -189,14 +202,16 @@ fn main() {
             }
         };
         println!(
-            "| {} of {} | `{}` | {} | {} | × {} | {} |",
+            "| {} of {} | `{}` | {} | {} | {} | × {} | {} | {:.0} % |",
             shape.users,
             shape.name,
             shape.metric,
             percent(&equal, |verdicts| verdicts.rolled_back),
             percent(&equal, |verdicts| verdicts.promotable),
+            percent(&equal, |verdicts| verdicts.by_class),
             shape.effect,
             percent(&other, is_seen),
+            100.0 * equal.iter().map(|it| it.removed).sum::<f64>() / equal.len() as f64,
         );
     }
 }
@@ -224,7 +239,7 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Verdicts {
         let unix_ms = look * LOOK_EVERY_MS;
         for (habit, member) in habits.iter().zip(&mut members) {
             if habit.begins < look {
-                live(habit, &mut member.tally, draw);
+                happen(habit.rate, habit.share, &mut member.tally, draw);
             }
         }
         let arms = [0, 1].map(|arm| {
@@ -234,7 +249,16 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Verdicts {
                 .filter(|(habit, _)| habit.arm == arm && habit.begins < look);
             there.map(|(_, member)| member).collect()
         });
-        match judge(&definition, &phase, &arms, unix_ms).verdict {
+        let assessment = judge(&definition, &phase, &arms, unix_ms);
+        let primary = assessment
+            .comparisons
+            .first()
+            .and_then(|it| it.findings.first());
+        verdicts.removed = primary.map_or(0.0, |it| it.variance_removed);
+        let classes = assessment.comparisons.iter().flat_map(|it| &it.by_class);
+        let mut shown = classes.filter_map(|class| class.difference);
+        verdicts.by_class |= shown.any(|it| it.low > 0.0 || it.high < 0.0);
+        match assessment.verdict {
             ExperimentVerdict::Rollback => verdicts.rolled_back = true,
             ExperimentVerdict::Promotable => verdicts.promotable = true,
             ExperimentVerdict::Hold | ExperimentVerdict::Continue => {}
@@ -245,19 +269,33 @@ fn watched(shape: &Shape, effect: f64, draw: &mut Draw) -> Verdicts {
 
 fn habit(shape: &Shape, effect: f64, draw: &mut Draw) -> Habit {
     let arm = usize::from(draw.happens(shape.weight));
-    let (rate, share) = (shape.habit)(draw, if arm == 1 { effect } else { 1.0 });
+    // The same user under either policy: only the arm's effect differs.
+    let mut user = draw.clone();
+    let (rate, share) = (shape.habit)(draw, 1.0);
+    let past = draw.happens(0.5).then(|| past(rate, share, draw));
+    let (rate, share) = (shape.habit)(&mut user, if arm == 1 { effect } else { 1.0 });
     Habit {
         arm,
         begins: (draw.uniform() * COMING * LOOKS as f64) as u64,
         rate,
         share,
+        past,
     }
 }
 
+fn past(rate: f64, share: f64, draw: &mut Draw) -> UserPast {
+    let mut tally = ExposureTally::default();
+    for _ in 0..PAST_LOOKS {
+        happen(rate, share, &mut tally, draw);
+    }
+    let hours = (PAST_LOOKS * LOOK_EVERY_MS) as f64 / 3_600_000.0;
+    UserPast { hours, tally }
+}
+
 /// What happens to a user between two looks.
-fn live(habit: &Habit, tally: &mut ExposureTally, draw: &mut Draw) {
-    let all = draw.poisson(habit.rate);
-    let bad = draw.binomial(all, habit.share);
+fn happen(rate: f64, share: f64, tally: &mut ExposureTally, draw: &mut Draw) {
+    let all = draw.poisson(rate);
+    let bad = draw.binomial(all, share);
     tally.evictions += all;
     tally.attempts += all;
     tally.blocked += bad;
@@ -279,6 +317,8 @@ fn member(at: usize, habit: &Habit, pseudonyms: &Pseudonymizer) -> Member {
         unix_ms: habit.begins * LOOK_EVERY_MS,
         now_us: 0,
         until_ms: None,
+        device: Some(u8::try_from(at % 3).unwrap_or_default()),
+        past: habit.past.clone(),
     };
     Member {
         exposure,

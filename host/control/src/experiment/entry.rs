@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::curve::CurvePoint;
 use super::definition::Definition;
 use super::explore::Explore;
 use super::tally::{Exposure, ExposureTally};
@@ -64,6 +65,15 @@ pub enum LedgerEntry {
         unit: Pseudonym,
         /// The counts since the exposure, in full and not as a difference.
         tally: ExposureTally,
+    },
+    /// A look of a phase that is kept for the report.
+    Looked {
+        /// The experiment's name.
+        experiment: String,
+        /// The number of the phase, from 1.
+        phase: u32,
+        /// What was seen.
+        point: CurvePoint,
     },
     /// An experiment came to an end of some kind.
     Ended {

@@ -180,6 +180,20 @@ impl Metric {
         matches!(self, Self::BlockedUsers | Self::Blocked)
     }
 
+    /// Whether it counts evictions, or what came of them, over time: without an eviction it is zero and says nothing.
+    #[must_use]
+    pub const fn is_per_time_of_evictions(self) -> bool {
+        matches!(
+            self,
+            Self::Regret10s
+                | Self::Regret60s
+                | Self::Regret10m
+                | Self::Regret1h
+                | Self::Regret24h
+                | Self::Churn
+        )
+    }
+
     /// For how long after an eviction it waits to see what comes of it, s.
     #[must_use]
     pub const fn looks_ahead_s(self) -> u64 {

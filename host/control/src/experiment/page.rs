@@ -2,6 +2,8 @@
 //!
 //! What a page looks like is `crate::page`'s.
 
+mod curve;
+
 use std::fmt::Write as _;
 
 use super::definition::Definition;
@@ -29,6 +31,7 @@ pub fn html(view: &ExperimentView) -> String {
     for comparison in &view.assessment.comparisons {
         compare(&mut page, view, comparison);
     }
+    curve::write(&mut page, view);
     split(&mut page, view);
     let _ = write!(
         page,
@@ -164,6 +167,44 @@ fn compare(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
         );
     }
     page.push_str("</table>");
+    by_class(page, view, comparison);
+}
+
+/// Whom the effect meets, where more than one class was met.
+fn by_class(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
+    if comparison.by_class.len() < 2 {
+        return;
+    }
+    let _ = write!(
+        page,
+        "<h3>{} by device class</h3><table><tr><th>Class</th><th>Users</th><th>Control</th><th>Arm</th><th>Difference and its interval, all classes together</th><th>p (Holm)</th></tr>",
+        view.definition.primary
+    );
+    for class in &comparison.by_class {
+        let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), short);
+        let [control, arm] = class.values.map(shown);
+        let interval = class.difference.map_or_else(
+            || "collecting".to_owned(),
+            |it| {
+                let text = format!(
+                    "{} ({} to {})",
+                    short(it.delta),
+                    short(it.low),
+                    short(it.high)
+                );
+                format!("{text}{}", picture(it.low, it.delta, it.high, None))
+            },
+        );
+        let _ = write!(
+            page,
+            "<tr><td>{}</td><td class=\"n\">{} + {}</td><td class=\"n\">{control}</td><td class=\"n\">{arm}</td><td>{interval}</td><td class=\"n\">{}</td></tr>",
+            escape(&class.class),
+            class.users[0],
+            class.users[1],
+            short(class.adjusted_p)
+        );
+    }
+    page.push_str("</table>");
 }
 
 fn interval(finding: &MetricComparison) -> String {
@@ -237,6 +278,12 @@ fn more(finding: &MetricComparison) -> String {
     }
     if let (Some(worst), None) = (finding.worst, finding.difference) {
         notes.push(format!("worse by at most {}", short(worst)));
+    }
+    if finding.variance_removed > 0.0 {
+        let removed = finding.variance_removed * 100.0;
+        notes.push(format!(
+            "{removed:.0} % of the variance is explained by what users did before, and taken away"
+        ));
     }
     if notes.is_empty() {
         notes.push("users and events".to_owned());

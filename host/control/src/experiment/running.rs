@@ -7,15 +7,19 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::assign::{HashVersion, Layer, Range, choose, place, ranges};
+use super::curve::CurvePoint;
 use super::definition::Definition;
 use super::entry::{ArmKey, ExperimentState, LedgerEntry, PhaseKey};
 use super::ledger::ExperimentLedger;
+use super::past::Pasts;
+use super::ramp::RampView;
 use super::switchback::{Switchback, Window};
 use super::tally::{Exposure, ExposureTally, Member};
+use super::verdict::PhaseAssessment;
 use wastegate::observe::pseudonym::Pseudonym;
 use wastegate_core::decision::{Question, Ranker};
 use wastegate_core::stats::counts::MultinomialTest;
-use wastegate_core::types::{RevisionId, UserId};
+use wastegate_core::types::{RevisionId, Signal, UserId};
 
 /// Users of one phase; more are ranked for by the active policy, which the report says.
 pub const MEMBERS_MAX: usize = 500_000;
@@ -46,6 +50,8 @@ pub(super) struct Now {
     pub(super) ended_ms: Option<u64>,
     /// The ledger does not have its end yet: a restart would not know it.
     pub(super) is_end_unwritten: bool,
+    /// Since when the coverage is what it is, ms since the Unix epoch.
+    pub(super) covered_ms: u64,
     /// Counts changes of who ranks: phases, and a rollback.
     pub(super) generation: u32,
     pub(super) phase: PhaseKey,
@@ -61,6 +67,8 @@ pub(super) struct Now {
     /// Triggers of users who could not be taken in.
     pub(super) not_taken: u64,
     pub(super) evidence: Option<MultinomialTest>,
+    /// The looks of the phase that are kept, in order.
+    pub(super) curve: Vec<CurvePoint>,
 }
 
 /// Who ranks for an arm.
@@ -100,6 +108,8 @@ pub(super) struct Moment<'a> {
     pub(super) unix_ms: u64,
     pub(super) node: &'a str,
     pub(super) ledger: &'a Mutex<ExperimentLedger>,
+    /// What users did before.
+    pub(super) pasts: &'a Mutex<Pasts>,
 }
 
 impl Now {
@@ -109,6 +119,7 @@ impl Now {
             reason: String::new(),
             ended_ms: None,
             is_end_unwritten: false,
+            covered_ms: phase.unix_ms,
             generation: 0,
             seats: Vec::new(),
             ranges: Vec::new(),
@@ -117,6 +128,7 @@ impl Now {
             multiple: HashSet::new(),
             not_taken: 0,
             evidence: None,
+            curve: Vec::new(),
             definition,
             phase: phase.clone(),
         };
@@ -132,12 +144,32 @@ impl Now {
         self.dirty.clear();
         self.multiple.clear();
         self.not_taken = 0;
+        self.curve.clear();
         self.evidence = MultinomialTest::against(&phase.weights, SRM_PRIOR_USERS);
         self.phase = phase;
     }
 
-    /// The coverage is another.
-    pub(super) fn cover(&mut self) {
+    /// The coverage is another, since a moment.
+    pub(super) fn cover_from(&mut self, coverage: f64, unix_ms: u64) {
+        self.definition.coverage = coverage;
+        self.covered_ms = unix_ms;
+        self.cover();
+    }
+
+    /// What its ramp does next, if it has one.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "2^53 milliseconds are 285,000 years"
+    )]
+    pub(super) fn ramp(&self, unix_ms: u64, assessment: &PhaseAssessment) -> Option<RampView> {
+        let ramp = self.definition.ramp.as_ref()?;
+        // Users of an earlier phase say nothing about this one.
+        let since_ms = self.covered_ms.max(self.phase.unix_ms);
+        let held_hours = unix_ms.saturating_sub(since_ms) as f64 / 3_600_000.0;
+        Some(ramp.view(self.definition.coverage, held_hours, assessment))
+    }
+
+    fn cover(&mut self) {
         let weights = self.definition.weights();
         self.ranges = ranges(weights.len(), self.definition.coverage, &weights);
     }
@@ -188,6 +220,13 @@ impl Now {
                 phase: self.phase.clone(),
             },
         ];
+        if self.definition.ramp.is_some() {
+            entries.push(LedgerEntry::Coverage {
+                experiment: experiment.clone(),
+                coverage: self.definition.coverage,
+                unix_ms: self.covered_ms,
+            });
+        }
         for (unit, member) in &self.members {
             entries.push(LedgerEntry::Exposed {
                 experiment: experiment.clone(),
@@ -202,6 +241,11 @@ impl Now {
                 tally: member.tally.clone(),
             });
         }
+        entries.extend(self.curve.iter().map(|point| LedgerEntry::Looked {
+            experiment: experiment.clone(),
+            phase: self.phase.number,
+            point: point.clone(),
+        }));
         if self.state != ExperimentState::Running {
             entries.push(self.ended(running));
         }
@@ -268,6 +312,12 @@ impl Running {
                     unix_ms: from.unwrap_or(moment.unix_ms),
                     now_us: question.now.micros(),
                     until_ms: unit.window.map(|window| window.until_ms),
+                    device: unit.window.is_none().then(|| device(question)),
+                    // A window has no past that foretells it.
+                    past: match unit.window {
+                        None => moment.pasts.lock().of(unit.id, moment.unix_ms),
+                        Some(_) => None,
+                    },
                 };
                 let entry = LedgerEntry::Exposed {
                     experiment: self.name.clone(),
@@ -314,6 +364,22 @@ impl Now {
 
 pub(super) fn append(ledger: &Mutex<ExperimentLedger>, entries: &[LedgerEntry]) -> io::Result<()> {
     ledger.lock().append(entries)
+}
+
+/// The device class of most managers of a question; of equally many, the one with the lower code.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "codes are small whole numbers"
+)]
+fn device(question: &Question) -> u8 {
+    let mut counts = BTreeMap::<u8, usize>::new();
+    for row in &question.rows {
+        let code = row.signals[Signal::DeviceClass] as u8;
+        *counts.entry(code).or_default() += 1;
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    most.map_or(0, |(code, _)| code)
 }
 
 /// Waits until everything that was added is on disk, without keeping others from adding.

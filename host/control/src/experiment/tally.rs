@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::past::UserPast;
 use wastegate::observe::pseudonym::Pseudonym;
 use wastegate_core::types::Tier;
 
@@ -28,6 +29,12 @@ pub struct Exposure {
     /// When it ends, ms since the Unix epoch, where it is a window and not a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
+    /// What most of the user's managers ran on then, by the code of the `device-class` signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<u8>,
+    /// What the user did before, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<UserPast>,
 }
 
 /// What happened to a user since then, counted.
@@ -58,6 +65,26 @@ pub struct ExposureTally {
     pub runs: u64,
     /// Those that freed nothing.
     pub freed_nothing: u64,
+}
+
+impl ExposureTally {
+    /// Adds what was counted elsewhere.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.decisions += other.decisions;
+        self.fallbacks += other.fallbacks;
+        self.evictions += other.evictions;
+        self.echoed += other.echoed;
+        self.silent += other.silent;
+        for (sum, more) in self.returned.iter_mut().zip(other.returned) {
+            *sum += more;
+        }
+        self.attempts += other.attempts;
+        self.blocked += other.blocked;
+        self.waited += other.waited;
+        self.waited_ms += other.waited_ms;
+        self.runs += other.runs;
+        self.freed_nothing += other.freed_nothing;
+    }
 }
 
 /// A user of an experiment.

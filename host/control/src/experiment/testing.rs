@@ -28,6 +28,8 @@ pub(super) fn exposure(user: usize, arm: usize) -> Exposure {
         unix_ms: 1_000,
         now_us: 5,
         until_ms: None,
+        device: None,
+        past: None,
     }
 }
 

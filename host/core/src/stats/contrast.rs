@@ -36,11 +36,60 @@ pub struct Contrast {
     pub users: [u64; 2],
 }
 
+/// What users of one kind bring to a difference, whichever arm they are in: the sums that a plan is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// V: the variance of one user's share.
+    pub variance: f64,
+    /// The third moment of one user's share.
+    pub third: f64,
+    /// The part of users who contribute, from 0 to 1.
+    pub contributing: f64,
+}
+
+impl Spread {
+    /// Of users' numerators and denominators. None of fewer than two users, or with nothing to divide by.
+    #[must_use]
+    pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
+        let sums = Moments::of(pairs);
+        let (value, n) = (Estimate::of(&sums)?.value, sums.count());
+        let mut powers = Powers::default();
+        for &(y, x) in pairs {
+            powers.add((y - value * x) / sums.mean_x());
+        }
+        Some(Self {
+            variance: powers.two / (n - 1.0),
+            third: powers.three / n,
+            contributing: powers.contributing() / n,
+        })
+    }
+
+    /// The difference of arms of `users` such users, as if their values were equal.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "users are counted, and a float beyond 2^64 saturates"
+    )]
+    pub fn between(&self, [a, b]: [f64; 2]) -> Contrast {
+        let se = (self.variance / a + self.variance / b).sqrt();
+        let third = self.third * (1.0 / (b * b) - 1.0 / (a * a));
+        Contrast {
+            delta: 0.0,
+            se,
+            skew: if se > 0.0 { third / se.powi(3) } else { 0.0 },
+            effective: self.contributing * a.min(b),
+            variances: [self.variance; 2],
+            users: [a as u64, b as u64],
+        }
+    }
+}
+
 /// Sums of powers of all users' shares in the difference.
 #[derive(Default)]
-struct Powers {
-    two: f64,
-    three: f64,
+pub(super) struct Powers {
+    pub(super) two: f64,
+    pub(super) three: f64,
     four: f64,
 }
 
@@ -96,14 +145,14 @@ impl Contrast {
 }
 
 impl Powers {
-    fn add(&mut self, share: f64) {
+    pub(super) fn add(&mut self, share: f64) {
         let square = share * share;
         self.two += square;
         self.three += square * share;
         self.four += square * square;
     }
 
-    fn contributing(&self) -> f64 {
+    pub(super) fn contributing(&self) -> f64 {
         if self.four > 0.0 {
             self.two * self.two / self.four
         } else {

@@ -28,8 +28,8 @@ pub mod spread;
 
 mod special;
 
-pub use contrast::Contrast;
-pub use cuped::{Adjusted, Covariate, adjust};
+pub use contrast::{Contrast, Spread};
+pub use cuped::{Adjusted, Covariates, Observed, adjust};
 pub use moments::Moments;
 pub use ratio::{Difference, Estimate};
 pub use sequence::{Always, Sequence};

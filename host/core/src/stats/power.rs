@@ -1,5 +1,6 @@
 //! How many users it takes to see an effect, and which effect the users so far would show.
 
+use super::bounded::mixture;
 use super::sequence::Sequence;
 use super::special::{noncentral_t_cdf, normal_quantile, t_quantile};
 
@@ -28,6 +29,12 @@ fn reach(alpha: f64, power: f64) -> f64 {
     normal_quantile(1.0 - alpha / 2.0) + normal_quantile(power)
 }
 
+/// By how many standard errors an estimate has to be beyond a bound so that it is with probability `power`.
+#[must_use]
+pub fn power_quantile(power: f64) -> f64 {
+    normal_quantile(power)
+}
+
 /// The smallest effect that a sequence has shown, with probability `power`, by the time that `users` of both
 /// arms have come, where the difference then has that standard error.
 #[must_use]
@@ -51,8 +58,47 @@ pub fn sequence_users(
         let se = se * (users / n).sqrt();
         sequence_effect(sequence, se, n, power) <= effect.abs()
     };
+    first(shows)
+}
+
+/// Users of both arms by whom the sequence that is tuned for that very number has shown `effect` with probability
+/// `power`: there the reach r does not depend on the number, so it is users·(SE·(r + z_power)/Δ)². Infinite for no
+/// effect, none for an `alpha` that makes no sense.
+#[must_use]
+pub fn tuned_sequence_users(
+    alpha: f64,
+    (se, users): (f64, f64),
+    effect: f64,
+    power: f64,
+) -> Option<f64> {
+    // Tuned for one number, it reaches there as far as any other does at its own.
+    let reach = Sequence::new(alpha, 1.0)?.reach(1.0);
+    let ratio = se * (reach + normal_quantile(power)) / effect.abs();
+    Some(if effect == 0.0 {
+        f64::INFINITY
+    } else {
+        users * ratio * ratio
+    })
+}
+
+/// Equal denominators in an arm by which the exact bound of two shares ([`mixture`], each arm at half of `alpha`)
+/// shows with probability `power` that one is above the other by less than `margin`, where both are `share`. By the
+/// normal approximation of the counts, with none at all where nothing happens. Infinite beyond any experiment.
+#[must_use]
+pub fn mixture_users(share: f64, margin: f64, alpha: f64, power: f64) -> f64 {
+    let shows = |n: f64| {
+        let (low, high) = mixture(share * n, n, alpha / 2.0);
+        let se = (2.0 * share * (1.0 - share) / n).sqrt();
+        high - low + normal_quantile(power) * se < margin
+    };
+    first(shows)
+}
+
+/// The number from which on something holds, if it holds from some number on; infinite beyond any experiment.
+#[must_use]
+pub fn first(holds: impl Fn(f64) -> bool) -> f64 {
     let mut high = 2.0;
-    while !shows(high) {
+    while !holds(high) {
         high *= 2.0;
         if high > USERS_BEYOND {
             return f64::INFINITY;
@@ -62,7 +108,7 @@ pub fn sequence_users(
     // Sixty halvings leave nothing of any width.
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if shows(middle) {
+        if holds(middle) {
             high = middle;
         } else {
             low = middle;
@@ -142,6 +188,37 @@ mod tests {
         assert!(fixed < 0.7 * users, "{fixed} at one look, {users} at all");
         assert!(sequence_users(&sequence, (1.0, 100.0), 0.0, 0.8).is_infinite());
         assert!(sequence_users(&sequence, (1.0, 100.0), 1e-9, 0.8).is_infinite());
+    }
+
+    /// Tuned for the number that it takes, a sequence takes no more than any other does.
+    #[test]
+    fn j17_the_best_tuned_sequence_is_the_one_for_the_number_that_it_takes() {
+        let at = (0.05, 1_000.0);
+        let tuned = tuned_sequence_users(0.05, at, 0.1, 0.8).unwrap();
+        let itself = Sequence::new(0.05, tuned).unwrap();
+        near(sequence_users(&itself, at, 0.1, 0.8), tuned, 1e-9);
+        for planned in [tuned / 10.0, tuned / 2.0, tuned * 2.0, tuned * 10.0] {
+            let other = Sequence::new(0.05, planned).unwrap();
+            assert!(sequence_users(&other, at, 0.1, 0.8) > tuned, "{planned}");
+        }
+        assert!(
+            tuned_sequence_users(0.05, at, 0.0, 0.8)
+                .unwrap()
+                .is_infinite()
+        );
+        assert_eq!(tuned_sequence_users(0.0, at, 0.1, 0.8), None);
+    }
+
+    /// J17: of no event at all the exact bound has a closed form, which gives the number.
+    #[test]
+    fn j17_a_margin_takes_users_even_where_nothing_happens() {
+        let users = mixture_users(0.0, 0.005, 0.05, 0.8);
+        let (_, high) = mixture(0.0, users, 0.025);
+        near(high, 0.005, 1e-6);
+        assert!((1_000.0..3_000.0).contains(&users), "{users}");
+        // What happens now and then takes more.
+        assert!(mixture_users(0.01, 0.005, 0.05, 0.8) > 3.0 * users);
+        assert!(mixture_users(0.5, 1e-9, 0.05, 0.8).is_infinite());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 pub mod candidate;
 pub mod comparison;
+pub mod exposed;
 pub mod fidelity;
 pub mod paired;
 pub mod rules;
@@ -27,6 +28,7 @@ mod yielding;
 
 pub use candidate::{Native, ReplayCandidate};
 pub use comparison::StrategyComparison;
+pub use exposed::{Exposed, UserCounts};
 pub use fidelity::{Fidelity, FidelityMismatch};
 pub use rules::Rules;
 pub use run::{Keep, Progress, Replay, ReplayOutcome, RunError};

@@ -59,6 +59,7 @@ pub struct Replay<'a> {
     keys: Vec<ManagerKey>,
     attaches: bool,
     begin_ms: u64,
+    counts_from_ms: u64,
     threads: usize,
 }
 
@@ -108,8 +109,17 @@ impl<'a> Replay<'a> {
             keys: keys(&trace.sessions)?,
             attaches: trace.events.iter().any(attach),
             begin_ms: trace.events.first().map_or(0, |event| event.at_ms),
+            counts_from_ms: 0,
             threads: threads.max(1),
         })
+    }
+
+    /// Lets nobody count as [exposed](super::Exposed) before a moment, ms as in the trace: an experiment that begins
+    /// then, when the users have a past.
+    #[must_use]
+    pub const fn counting_from(mut self, at_ms: u64) -> Self {
+        self.counts_from_ms = at_ms;
+        self
     }
 
     /// Runs one strategy over all users.
@@ -189,6 +199,7 @@ impl<'a> Replay<'a> {
             key: &key,
             attaches: self.attaches,
             begin_ms: self.begin_ms,
+            counts_from_ms: self.counts_from_ms,
             keep_questions: keep == Keep::Questions,
         };
         play(

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::exposed::Exposed;
+use wastegate_core::decision::Ranked;
+
 /// After how long a return still counts as regret, ms: 10 s, 1 min, 10 min, 1 h, 24 h.
 pub const HORIZONS_MS: [u64; 5] = [10_000, 60_000, 600_000, 3_600_000, 86_400_000];
 /// The same as they are called.
@@ -45,6 +48,8 @@ pub struct ReplayTally {
     pub fuel: u64,
     /// Evictions of each user with at least one decision, in the order of users.
     pub per_user: Vec<UserTally>,
+    /// Each user for whom room had to be made, since then, in the order of users.
+    pub exposed: Vec<Exposed>,
     /// By device class, by its code: evictions, and those regretted at the headline's horizon.
     pub by_device: BTreeMap<u8, (u64, u64)>,
     /// Time in calls, by the wall clock; never part of a comparison.
@@ -85,12 +90,29 @@ impl ReplayTally {
         self.faults += other.faults;
         self.fuel += other.fuel;
         self.per_user.extend(other.per_user);
+        self.exposed.extend(other.exposed);
         for (class, (evictions, regrets)) in other.by_device {
             let entry = self.by_device.entry(class).or_default();
             entry.0 += evictions;
             entry.1 += regrets;
         }
         self.in_calls += other.in_calls;
+    }
+
+    /// A call of the strategy that was to free `needed` and freed `victims`.
+    pub(super) fn count_call(&mut self, answer: &Ranked, needed: u32, victims: usize) {
+        self.decisions += 1;
+        self.fuel += answer.fuel.unwrap_or(0);
+        self.in_calls += answer.duration;
+        self.faults += u64::from(answer.outcome.is_err());
+        self.freed_nothing += u64::from(needed > 0 && victims == 0);
+    }
+
+    /// A victim that was wanted again after so long, ms; none if never.
+    pub(super) fn count_return(&mut self, away_ms: Option<u64>) {
+        for (count, horizon) in self.regret.iter_mut().zip(HORIZONS_MS) {
+            *count += u64::from(away_ms.is_some_and(|away_ms| away_ms <= horizon));
+        }
     }
 
     /// Regretted victims among all, at a horizon by its place in [`HORIZONS_MS`]. None of none.

@@ -238,3 +238,34 @@ fn the_sandbox_and_the_native_agree_on_a_whole_trace() {
         assert_eq!(again.tally.fuel, sandboxed.tally.fuel);
     }
 }
+
+/// What an experiment would count of a user: from the first time that room had to be made, and what was before.
+#[test]
+fn a_user_is_exposed_when_room_first_has_to_be_made() {
+    let trace = accesses("ABCD");
+    let (by_user, rules) = (ByUser::new(&trace), rules(2));
+    let exposed = |from_ms: u64| {
+        let replay = Replay::new(&by_user, &rules, 1).unwrap();
+        let replay = replay.counting_from(from_ms);
+        let lru = ReplayCandidate::native(Native::Lru);
+        let outcome = replay.run(&lru, Keep::Counts, &Progress::default());
+        outcome.unwrap().tally.exposed
+    };
+    let [first] = exposed(0)[..] else {
+        panic!("{:?}", exposed(0))
+    };
+    assert_eq!(
+        (first.user, first.known_ms, first.trigger_ms),
+        (0, 0, 2_000)
+    );
+    assert_eq!((first.before.attempts, first.before.evictions), (2, 0));
+    assert_eq!((first.since.attempts, first.since.evictions), (2, 2));
+    // An experiment that begins later: what was evicted before is the past.
+    let [later] = exposed(2_500)[..] else {
+        panic!("{:?}", exposed(2_500))
+    };
+    assert_eq!((later.known_ms, later.trigger_ms), (0, 3_000));
+    assert_eq!((later.before.attempts, later.before.evictions), (3, 1));
+    assert_eq!((later.since.attempts, later.since.evictions), (1, 1));
+    assert_eq!(exposed(4_000), []);
+}

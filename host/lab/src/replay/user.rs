@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::candidate::ReplayCandidate;
+use super::exposed::UserCounts;
 use super::held::{Birth, Held};
 use super::order::{Moment, moments};
 use super::rules::Rules;
@@ -58,6 +59,8 @@ pub(super) struct Stage<'a> {
     pub(super) attaches: bool,
     /// The first moment of the trace, ms.
     pub(super) begin_ms: u64,
+    /// From when on a user can be exposed, ms.
+    pub(super) counts_from_ms: u64,
     /// Whether questions are kept in the log.
     pub(super) keep_questions: bool,
 }
@@ -83,6 +86,8 @@ struct Run<'a> {
     past: HashMap<u32, (u32, u32)>,
     /// Who was evicted last for whom, and how long that has gone back and forth.
     rivals: Option<(u32, u32, u64)>,
+    /// The first time that room had to be made, ms, and what had been counted until then.
+    trigger: Option<(u64, UserCounts)>,
     tally: ReplayTally,
     own: UserTally,
     decisions: Vec<Decision>,
@@ -102,6 +107,7 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
         lost: HashMap::new(),
         past: HashMap::new(),
         rivals: None,
+        trigger: None,
         tally: ReplayTally::default(),
         own: UserTally {
             user: number,
@@ -112,9 +118,8 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
     for (place, (event, moment)) in events.iter().zip(moments).enumerate() {
         run.step(event, moment, truth.silent_from(place));
     }
-    if run.tally.blocked > 0 {
-        run.tally.blocked_users = 1;
-    }
+    run.tally.blocked_users = u64::from(run.tally.blocked > 0);
+    run.tally.expose(number, run.trigger, events);
     if run.tally.decisions > 0 {
         run.tally.per_user.push(run.own);
     }
@@ -283,6 +288,10 @@ impl Run<'_> {
         if !snapshot.rows.iter().any(touches) {
             return 0;
         }
+        let counts = tier != Tier::Proactive && at_ms >= self.stage.counts_from_ms;
+        if counts && self.trigger.is_none() {
+            self.trigger = Some((at_ms, UserCounts::of(&self.tally)));
+        }
         self.calls += 1;
         let seed = SplitMix64::nth(rules.seed ^ u64::from(self.number), self.calls);
         let decision = DecisionId::from_raw(self.calls);
@@ -305,7 +314,7 @@ impl Run<'_> {
         } else {
             guard::plan(&question, &rules.table, &answer)
         };
-        self.count(&answer, needed, plan.victims().len());
+        self.tally.count_call(&answer, needed, plan.victims().len());
         let victims: Vec<(ManagerId, Class)> = plan
             .victims()
             .iter()
@@ -341,14 +350,6 @@ impl Run<'_> {
         .sorted()
     }
 
-    fn count(&mut self, answer: &Ranked, needed: u32, victims: usize) {
-        self.tally.decisions += 1;
-        self.tally.fuel += answer.fuel.unwrap_or(0);
-        self.tally.in_calls += answer.duration;
-        self.tally.faults += u64::from(answer.outcome.is_err());
-        self.tally.freed_nothing += u64::from(needed > 0 && victims == 0);
-    }
-
     fn evict(
         &mut self,
         manager: ManagerId,
@@ -364,9 +365,7 @@ impl Run<'_> {
         self.own.evictions += 1;
         let away_ms = held.next_ms.saturating_sub(at_ms);
         let ever = held.next_ms != crate::trace::NEVER;
-        for (count, horizon) in tally.regret.iter_mut().zip(HORIZONS_MS) {
-            *count += u64::from(ever && away_ms <= horizon);
-        }
+        tally.count_return(ever.then_some(away_ms));
         let headline = HORIZONS_MS.get(HEADLINE).copied().unwrap_or_default();
         let regretted = u64::from(ever && away_ms <= headline);
         self.own.regrets += regretted;

@@ -86,7 +86,7 @@ fn tell_apart(candidates: &mut [ReplayCandidate]) {
 }
 
 /// One policy: `NAME` or `NAME?param=value&param=value`.
-pub(super) fn one(named: &str, engine: &Engine) -> Result<ReplayCandidate, Failure> {
+pub(in crate::cli) fn one(named: &str, engine: &Engine) -> Result<ReplayCandidate, Failure> {
     let (name, query) = named.split_once('?').unwrap_or((named, ""));
     if name == "builtin" {
         return Ok(ReplayCandidate::builtin());

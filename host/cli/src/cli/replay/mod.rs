@@ -5,7 +5,7 @@
 //! part.
 
 mod bisect;
-mod candidates;
+pub(in crate::cli) mod candidates;
 mod open_loop;
 mod plotted;
 pub(in crate::cli) mod progress;

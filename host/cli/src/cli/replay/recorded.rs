@@ -99,7 +99,7 @@ impl Recorded<'_> {
     }
 
     /// The policy that ranked: named, or shipped under the recorded name with the recorded digest.
-    fn policy(&self) -> Result<Option<ReplayCandidate>, Failure> {
+    pub(in crate::cli) fn policy(&self) -> Result<Option<ReplayCandidate>, Failure> {
         if let Some(named) = self.named {
             return candidates::one(named, self.engine).map(Some);
         }

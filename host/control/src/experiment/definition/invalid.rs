@@ -2,6 +2,7 @@
 
 use super::super::assign::BadLayer;
 use super::super::metric::Metric;
+use super::super::ramp::RAMP_STEPS_MAX;
 use super::super::switchback::{Switchback, WINDOW_PER_WASHOUT_MIN, WINDOW_S_MAX};
 use super::{ARMS_MAX, GUARDRAILS_MAX, NAME_CHARS_MAX, WEIGHT_MIN};
 
@@ -61,6 +62,16 @@ pub enum Invalid {
         /// What it may be.
         remedy: &'static str,
     },
+    /// Steps that do not rise.
+    #[error(
+        "`ramp.steps` is {0:?}: give 1 to {RAMP_STEPS_MAX} shares of users, each more than the one before, above 0 and at most 1, such as [0.01, 0.05, 0.25, 0.5]"
+    )]
+    RampSteps(Vec<f64>),
+    /// A ramp, and something else that says who takes part.
+    #[error(
+        "`ramp` says how many users take part: leave out `coverage` and `switchback`, and give the last coverage as its last step"
+    )]
+    RampOfSome,
     /// Windows that are too short for what is left out of them, or too long.
     #[error(
         "`switchback` has windows of {} s and leaves out {} s of each: leave out at least 1 s, and give windows of at least {WINDOW_PER_WASHOUT_MIN} times that and at most {WINDOW_S_MAX} s",

@@ -12,6 +12,7 @@ pub use invalid::Invalid;
 use super::assign::Layer;
 use super::explore::Explore;
 use super::metric::Metric;
+use super::ramp::{RAMP_HOURS_MAX, Ramp};
 use super::running::MEMBERS_MAX;
 use super::switchback::Switchback;
 use wastegate_core::stats::sequence::ASYMPTOTIC_USERS_MIN;
@@ -40,6 +41,9 @@ pub struct Definition {
     /// The share of users who take part, in (0, 1]. Raising it moves no user to another arm. Default 1.
     #[serde(default = "defaults::one")]
     pub coverage: f64,
+    /// Begin with few users, and take in more by itself while every guardrail holds; in place of `coverage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
     /// Experiments in one layer meet no user in common.
     #[serde(default)]
     pub layer: Option<LayerSpec>,
@@ -75,6 +79,9 @@ pub struct Definition {
     /// Default 60.
     #[serde(default = "defaults::harm_after_s")]
     pub harm_after_s: u32,
+    /// Take away from differences what users' past explains (CUPED). Default true.
+    #[serde(default = "defaults::yes")]
+    pub use_past: bool,
 }
 
 /// One policy of the experiment, with its parameters.
@@ -215,8 +222,29 @@ impl Definition {
             });
         }
         self.layer()?;
+        self.check_ramp()?;
         self.check_switchback()?;
         self.check_guardrails()
+    }
+
+    fn check_ramp(&self) -> Result<(), Invalid> {
+        let Some(ramp) = &self.ramp else {
+            return Ok(());
+        };
+        if !ramp.is_rising() {
+            return Err(Invalid::RampSteps(ramp.steps.clone()));
+        }
+        if !(ramp.hours > 0.0 && ramp.hours <= RAMP_HOURS_MAX) {
+            return Err(Invalid::Range {
+                key: "ramp.hours".to_owned(),
+                value: ramp.hours,
+                remedy: "give the hours that a step lasts, above 0 and at most 2,160 (90 days); 24 is usual",
+            });
+        }
+        if self.coverage < 1.0 || self.switchback.is_some() {
+            return Err(Invalid::RampOfSome);
+        }
+        Ok(())
     }
 
     fn check_switchback(&self) -> Result<(), Invalid> {

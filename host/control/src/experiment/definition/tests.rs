@@ -45,6 +45,15 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         format!("coverage = nan\n{arms}"),
         format!("hours_min = -1.0\n{arms}"),
         format!("harm_after_s = 86401\n{arms}"),
+        format!("ramp = {{steps=[]}}\n{arms}"),
+        format!("ramp = {{steps=[0.05, 0.01]}}\n{arms}"),
+        format!("ramp = {{steps=[0.5, 1.5]}}\n{arms}"),
+        format!("ramp = {{hours=0.0}}\n{arms}"),
+        format!("ramp = {{hours=nan}}\n{arms}"),
+        format!("ramp = {{}}\ncoverage = 0.1\n{arms}"),
+        format!("ramp = {{}}\nswitchback = {{window_s=6000, washout_s=600}}\n{arms}"),
+        format!("ramp = {{days=1.0}}\n{arms}"),
+        format!("use_past = \"yes\"\n{arms}"),
         format!("cohort = 3\n{arms}"),
     ];
     let mut report = String::new();

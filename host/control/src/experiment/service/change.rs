@@ -18,8 +18,10 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError`] with what to mend; then nothing was started.
     pub fn start(&self, definition: Definition, by: &str) -> Result<(), ExperimentError> {
-        let definition = definition.named();
+        let mut definition = definition.named();
         definition.check()?;
+        let first = definition.ramp.as_ref().and_then(|ramp| ramp.steps.first());
+        definition.coverage = first.copied().unwrap_or(definition.coverage);
         let layer = definition.layer()?;
         let change = self.roster.change();
         self.may_start(&definition)?;
@@ -212,8 +214,20 @@ impl Experiments {
     /// # Errors
     /// [`ExperimentError`] where the coverage would go down, or there is no such experiment that runs.
     pub fn cover(&self, name: &str, coverage: f64, by: &str) -> Result<(), ExperimentError> {
-        let _change = self.roster.change();
+        let change = self.roster.change();
         let running = self.named(name)?;
+        self.cover_to(&change, &running, coverage, by)
+    }
+
+    /// The same of one that is known.
+    pub(super) fn cover_to(
+        &self,
+        _alone: &Change<'_>,
+        running: &Running,
+        coverage: f64,
+        by: &str,
+    ) -> Result<(), ExperimentError> {
+        let (name, unix_ms) = (&*running.name, self.unix_ms());
         let mut now = running.now.lock();
         if now.state != ExperimentState::Running {
             return Err(ExperimentError::Over(name.to_owned()));
@@ -231,12 +245,11 @@ impl Experiments {
         let entry = LedgerEntry::Coverage {
             experiment: name.to_owned(),
             coverage,
-            unix_ms: self.unix_ms(),
+            unix_ms,
         };
         append(&self.ledger, &[entry])
             .map_err(|error| ExperimentError::Ledger(error.to_string()))?;
-        now.definition.coverage = coverage;
-        now.cover();
+        now.cover_from(coverage, unix_ms);
         drop(now);
         let reason = format!("from {} % to {} % of users", is * 100.0, coverage * 100.0);
         self.given.host.note(by, Noted::Covered, name, &reason);

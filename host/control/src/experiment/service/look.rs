@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::curve::{CurvePoint, is_due};
 use super::super::definition::{ACTIVE, ArmSpec};
-use super::super::entry::ExperimentState;
+use super::super::entry::{ExperimentState, LedgerEntry};
 use super::super::metric::Metric;
 use super::super::running::{Now, Running, append, sync};
 use super::super::tally::Member;
@@ -35,10 +36,13 @@ impl Experiments {
                 continue;
             }
             let assessment = self.assess(running);
+            self.keep_look(running, &assessment);
             if assessment.verdict == ExperimentVerdict::Rollback {
                 let why = assessment.because.join("; ");
                 self.end(running, ExperimentState::RolledBack, GUARD, &why);
+                continue;
             }
+            self.climb(&change, running, &assessment);
         }
         self.write_ends();
         if !live.is_empty() {
@@ -124,6 +128,38 @@ impl Experiments {
     /// What the numbers say now.
     pub(super) fn assess(&self, running: &Running) -> PhaseAssessment {
         assess(&mut running.now.lock(), self.unix_ms())
+    }
+
+    /// Takes the next step of a ramp, if nothing is in its way.
+    fn climb(&self, change: &Change<'_>, running: &Running, assessment: &PhaseAssessment) {
+        let ramp = running.now.lock().ramp(self.unix_ms(), assessment);
+        let next = ramp.filter(|ramp| ramp.waits.is_empty());
+        let Some(next) = next.and_then(|ramp| ramp.next) else {
+            return;
+        };
+        if let Err(error) = self.cover_to(change, running, next, GUARD) {
+            tracing::error!(experiment = running.name, %error, "cannot take the next step of a ramp; the next look tries again");
+        }
+    }
+
+    /// Keeps a look for the report, if it is time or the last one.
+    fn keep_look(&self, running: &Running, assessment: &PhaseAssessment) {
+        let unix_ms = self.unix_ms();
+        let mut now = running.now.lock();
+        let is_last = assessment.verdict == ExperimentVerdict::Rollback;
+        if !is_last && !is_due(&now.curve, now.phase.unix_ms, unix_ms) {
+            return;
+        }
+        let point = CurvePoint::of(assessment, unix_ms);
+        let entry = LedgerEntry::Looked {
+            experiment: running.name.clone(),
+            phase: now.phase.number,
+            point: point.clone(),
+        };
+        now.curve.push(point);
+        if let Err(error) = append(&self.ledger, &[entry]) {
+            tracing::error!(experiment = running.name, %error, "cannot write a look of an experiment; its report would lack it after a restart");
+        }
     }
 
     /// Waits for the disk, and writes the ledger anew when it has grown large.

@@ -24,6 +24,7 @@ use super::definition::ArmSpec;
 use super::entry::ArmKey;
 use super::error::ExperimentError;
 use super::ledger::ExperimentLedger;
+use super::past::Pasts;
 use super::running::{ArmRanker, Moment, Running, Unit};
 use super::shadow::ShadowCandidate;
 use wastegate::observe::pseudonym::Pseudonymizer;
@@ -113,6 +114,8 @@ pub struct Experiments {
     /// Held while lines are written; never while anything else waits.
     ledger: Mutex<ExperimentLedger>,
     roster: Roster,
+    /// What users did, whether they are in an experiment or not; the last lock of the room, held for a look-up.
+    pasts: Mutex<Pasts>,
 }
 
 impl std::fmt::Debug for Experiments {
@@ -133,6 +136,7 @@ impl Experiments {
             unix_ms: self.given.clock.unix_ms(question.now),
             node: &self.given.node,
             ledger: &self.ledger,
+            pasts: &self.pasts,
         };
         live.iter().find_map(|running| {
             let unit = self.unit(running, user, moment.unix_ms)?;

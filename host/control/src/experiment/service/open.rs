@@ -30,6 +30,7 @@ impl Experiments {
     ) -> std::io::Result<(Arc<Self>, Vec<String>)> {
         let (ledger, StoredEntries { entries, problems }) = ExperimentLedger::open(folder)?;
         let this = Arc::new(Self::new(given, ledger, replay(entries)));
+        this.recall();
         this.resume();
         Ok((this, problems))
     }
@@ -39,6 +40,21 @@ impl Experiments {
             given,
             ledger: Mutex::new(ledger),
             roster: Roster::new(all),
+            pasts: Mutex::default(),
+        }
+    }
+
+    /// What users did in experiments that are over is their past in the next one.
+    fn recall(&self) {
+        for running in self.roster.all() {
+            let now = running.now.lock();
+            if now.state == ExperimentState::Running || now.definition.switchback.is_some() {
+                continue;
+            }
+            let mut pasts = self.pasts.lock();
+            for (unit, member) in &now.members {
+                pasts.remember(*unit, member.exposure.unix_ms, &member.tally);
+            }
         }
     }
 
@@ -74,10 +90,9 @@ fn replay(entries: Vec<LedgerEntry>) -> Vec<Arc<Running>> {
             LedgerEntry::Coverage {
                 experiment,
                 coverage,
-                ..
+                unix_ms,
             } => with(&mut all, &experiment, |now| {
-                now.definition.coverage = coverage;
-                now.cover();
+                now.cover_from(coverage, unix_ms)
             }),
             LedgerEntry::Exposed {
                 experiment,
@@ -99,6 +114,15 @@ fn replay(entries: Vec<LedgerEntry>) -> Vec<Arc<Running>> {
                     && let Some(member) = now.members.get_mut(&unit)
                 {
                     member.tally = tally;
+                }
+            }),
+            LedgerEntry::Looked {
+                experiment,
+                phase,
+                point,
+            } => with(&mut all, &experiment, |now| {
+                if now.phase.number == phase {
+                    now.curve.push(point);
                 }
             }),
             LedgerEntry::Ended {

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::curve::CurvePoint;
 use super::super::definition::Definition;
 use super::super::entry::{ExperimentState, PhaseKey};
 use super::super::error::ExperimentError;
+use super::super::ramp::RampView;
 use super::super::running::Running;
 use super::super::tally::Exposure;
 use super::super::verdict::PhaseAssessment;
@@ -41,6 +43,12 @@ pub struct ExperimentView {
     pub outdated: Vec<String>,
     /// What the numbers of this phase say.
     pub assessment: PhaseAssessment,
+    /// What its ramp does next, if it has one that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<RampView>,
+    /// How its intervals became narrower: looks of this phase, in order.
+    #[serde(default)]
+    pub curve: Vec<CurvePoint>,
 }
 
 /// The answer to `GET /v1/experiments`.
@@ -85,7 +93,11 @@ impl Experiments {
             phase: now.phase.clone(),
             durable: durable && !now.is_end_unwritten,
             outdated,
+            ramp: now
+                .ramp(seen_unix_ms, &assessment)
+                .filter(|_| now.state == ExperimentState::Running),
             assessment,
+            curve: now.curve.clone(),
         }
     }
 

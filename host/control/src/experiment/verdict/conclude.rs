@@ -188,6 +188,14 @@ impl Evidenced<'_> {
                 Err(why) => missing.push(why),
             }
         }
+        missing.extend(comparison.by_class.iter().filter_map(|class| {
+            let low = class.difference.map(|it| it.low).filter(|low| *low > 0.0)?;
+            Some(format!(
+                "`{arm}` is worse for users of the device class `{}`, by at least {}: find out why before all of them get it",
+                class.class,
+                short(low)
+            ))
+        }));
         let hours = self.definition.hours_min;
         if share(self.age_ms(), 3_600_000) < hours {
             missing.push(format!(

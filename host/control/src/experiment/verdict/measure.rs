@@ -2,15 +2,17 @@
 
 use super::super::definition::{Definition, Guardrail};
 use super::super::metric::Metric;
+use super::super::past::covariates;
 use super::super::tally::Member;
 use super::{
-    ArmUsers, Comparison, Evidenced, Interval, MetricComparison, PhaseAssessment, Split, share,
+    ArmUsers, ClassComparison, Comparison, Evidenced, Interval, MetricComparison, PhaseAssessment,
+    Split, share,
 };
 use wastegate_core::stats::bounded::mixture;
 use wastegate_core::stats::counts::{MultinomialTest, SampleRatio};
 use wastegate_core::stats::power::{sequence_effect, sequence_users};
 use wastegate_core::stats::relative::fieller_within;
-use wastegate_core::stats::{Contrast, Estimate, Moments, Sequence};
+use wastegate_core::stats::{Adjusted, Contrast, Estimate, Moments, Observed, Sequence, adjust};
 
 /// Events without which an interval of a metric says nothing.
 const EVENTS_MIN: f64 = 25.0;
@@ -23,8 +25,10 @@ impl Evidenced<'_> {
     /// Looks at everything.
     pub(in crate::experiment) fn assess(&self) -> PhaseAssessment {
         let users = self.users();
+        let by_class = self.by_class().into_iter();
         let comparisons: Vec<Comparison> = (1..self.definition.arms.len())
-            .map(|arm| self.compare(arm))
+            .zip(by_class)
+            .map(|(arm, by_class)| self.compare(arm, by_class))
             .collect();
         let counts: Vec<u64> = users.iter().map(|arm| arm.users).collect();
         let split = Split {
@@ -69,11 +73,11 @@ impl Evidenced<'_> {
         mixture(fallbacks, decisions, self.definition.alpha).0 > DILUTED_FROM
     }
 
-    fn arm(&self, arm: usize) -> &[&Member] {
+    pub(super) fn arm(&self, arm: usize) -> &[&Member] {
         self.members.get(arm).map_or(&[], Vec::as_slice)
     }
 
-    fn compare(&self, arm: usize) -> Comparison {
+    fn compare(&self, arm: usize, by_class: Vec<ClassComparison>) -> Comparison {
         let metrics = std::iter::once((self.definition.primary, None)).chain(
             self.definition
                 .guardrails
@@ -90,6 +94,7 @@ impl Evidenced<'_> {
             findings: metrics
                 .map(|(metric, margin)| self.find(arm, metric, margin))
                 .collect(),
+            by_class,
         }
     }
 
@@ -101,16 +106,20 @@ impl Evidenced<'_> {
     }
 
     fn find(&self, arm: usize, metric: Metric, margin: Option<f64>) -> MetricComparison {
-        let pairs = |arm: usize| -> Vec<(f64, f64)> {
+        let observed = |arm: usize| -> Vec<Observed> {
             let members = self.arm(arm).iter();
-            members
-                .map(|member| metric.pair(&member.tally, member.hours(self.unix_ms)))
-                .collect()
+            members.map(|member| self.observe(metric, member)).collect()
         };
-        let (a, b) = (pairs(0), pairs(arm));
-        let sums = [Moments::of(&a), Moments::of(&b)];
+        let arms = [observed(0), observed(arm)];
+        let [a, b] = &arms;
+        let sums = [a, b].map(|arm| {
+            let mut sums = Moments::default();
+            arm.iter()
+                .for_each(|user| sums.add(user.pair.0, user.pair.1));
+            sums
+        });
         let [control, treatment] = sums.map(|sums| Estimate::of(&sums));
-        let contrast = Contrast::of(&a, &b);
+        let adjusted = adjust(a, b);
         let mut finding = MetricComparison {
             metric,
             about: metric.about().into(),
@@ -121,7 +130,8 @@ impl Evidenced<'_> {
             treatment,
             difference: None,
             harm_low: None,
-            contributing: contrast.map_or(0.0, |contrast| contrast.effective),
+            contributing: adjusted.map_or(0.0, |it| it.contrast.effective),
+            variance_removed: adjusted.map_or(0.0, |it| it.variance_removed),
             worst: None,
             relative: None,
             detectable: None,
@@ -134,10 +144,10 @@ impl Evidenced<'_> {
         let are_enough = sums
             .iter()
             .all(|sums| sums.n() >= self.definition.users_min);
-        if let Some(contrast) = contrast {
-            self.plan(&mut finding, &contrast);
+        if let Some(adjusted) = adjusted {
+            self.plan(&mut finding, &adjusted.contrast);
             if are_enough {
-                self.conclude_from(&mut finding, &contrast);
+                self.conclude_from(&mut finding, &adjusted);
             }
         }
         if are_enough && metric.is_share() {
@@ -148,7 +158,16 @@ impl Evidenced<'_> {
         finding
     }
 
-    fn sequence(&self, alpha: f64) -> Option<Sequence> {
+    /// A user's values, and what foretold them.
+    pub(super) fn observe(&self, metric: Metric, member: &Member) -> Observed {
+        let past = member.exposure.past.as_ref();
+        Observed {
+            pair: metric.pair(&member.tally, member.hours(self.unix_ms)),
+            before: covariates(metric, past.filter(|_| self.definition.use_past)),
+        }
+    }
+
+    pub(super) fn sequence(&self, alpha: f64) -> Option<Sequence> {
         Sequence::new(alpha, f64::from(self.definition.planned_users))
     }
 
@@ -166,7 +185,8 @@ impl Evidenced<'_> {
     }
 
     /// What is certain whenever it is looked at.
-    fn conclude_from(&self, finding: &mut MetricComparison, contrast: &Contrast) {
+    fn conclude_from(&self, finding: &mut MetricComparison, adjusted: &Adjusted) {
+        let contrast = &adjusted.contrast;
         let sequence = self.sequence(self.definition.alpha);
         let Some((sequence, always)) =
             sequence.and_then(|sequence| Some((sequence, contrast.at(&sequence)?)))
@@ -188,7 +208,8 @@ impl Evidenced<'_> {
             .filter(|_| finding.events >= EVENTS_MIN);
         let reach = sequence.reach(contrast.both());
         if let (Some(mut control), Some(mut treatment)) = (finding.control, finding.treatment) {
-            [control.variance, treatment.variance] = contrast.variances;
+            // The arms' values are shown as they are, so their ratio has the variance that they have.
+            [control.variance, treatment.variance] = adjusted.plain.variances;
             finding.relative = fieller_within(&control, &treatment, reach).ok();
         }
     }

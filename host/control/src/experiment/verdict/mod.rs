@@ -3,10 +3,13 @@
 //! - Every interval is an always-valid confidence sequence, so a verdict may be looked at all the time.
 //! - Harm is any of several tests, so each has its share of α (Bonferroni). A promotion is all of
 //!   several tests, which needs no correction (Spotify's risk-aware rule).
+//! - Device classes are several tests too: their intervals share α, and a class that is surely worse off keeps an
+//!   arm from being promoted. No class rolls back by itself.
 //! - What few users decide is concluded from by nobody: see [`wastegate_core::stats::contrast`].
 //! - Refused users are the one harm that outranks every doubt: a lock-out is stopped first.
 //! - A broken split of users, or users seen in two arms, makes every number suspect: hold.
 
+mod classes;
 mod conclude;
 mod measure;
 
@@ -90,6 +93,24 @@ pub struct Comparison {
     pub arm: String,
     /// The primary metric first, then the guardrails.
     pub findings: Vec<MetricComparison>,
+    /// The primary metric for users of each device class, in the order of their codes; those that were met.
+    #[serde(default)]
+    pub by_class: Vec<ClassComparison>,
+}
+
+/// The primary metric for users of one device class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassComparison {
+    /// What most of their managers ran on at their first trigger.
+    pub class: Cow<'static, str>,
+    /// Users of the control and of the arm.
+    pub users: [u64; 2],
+    /// The control's value and the arm's.
+    pub values: [Option<f64>; 2],
+    /// The difference, with an interval that holds for all classes and arms together.
+    pub difference: Option<Interval>,
+    /// The p-value, adjusted for all classes and arms (Holm's method); 1 where too few users contribute.
+    pub adjusted_p: f64,
 }
 
 /// One metric of an arm and of the control; less is better.
@@ -116,6 +137,9 @@ pub struct MetricComparison {
     /// Users who contribute to it, as many as are expected in the smaller arm; below
     /// [`EFFECTIVE_MIN`](wastegate_core::stats::contrast::EFFECTIVE_MIN) nothing is concluded from it.
     pub contributing: f64,
+    /// The part of the variance that the users' past explains and that the difference is without, 0 to 1.
+    #[serde(default)]
+    pub variance_removed: f64,
     /// The most by which the arm may be worse: the difference's upper end, or an exact bound where events are
     /// too few for that.
     pub worst: Option<f64>,

@@ -1,7 +1,10 @@
 //! Experiments without sockets: exposures, restarts, phases, breakers, harm and its absence.
 
+mod classes;
 mod evidence;
 mod lives;
+mod past;
+mod steps;
 mod turns;
 mod verdicts;
 
