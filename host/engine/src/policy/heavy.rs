@@ -96,7 +96,7 @@ pub enum HeavyReason {
 impl Weight {
     /// Whether it is heavy.
     #[must_use]
-    pub(crate) const fn is_heavy(self) -> bool {
+    pub const fn is_heavy(self) -> bool {
         matches!(self, Self::Heavy(_))
     }
 }

@@ -16,7 +16,7 @@ use super::tally::{HEADLINE, HORIZONS_MS, ReplayTally, THRASH_MS, UserTally};
 use super::truth::Truth;
 use super::yielding::State;
 use crate::trace::{TraceEvent, TraceEventKind};
-use wastegate_core::decision::{Class, LendOrder, Probe, Question, Ranked, Row, Snapshot, guard};
+use wastegate_core::decision::{Class, LendOrder, Probe, Question, Row, Snapshot, guard};
 use wastegate_core::types::{
     DecisionId, ManagerId, ManagerKey, Scope, Signal, SplitMix64, Tier, Timestamp, UserId,
 };
