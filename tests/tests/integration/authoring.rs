@@ -74,7 +74,7 @@ async fn a_run_shows_the_ranking_with_what_the_policy_read_and_what_the_host_doe
     );
     assert!(!shown.contains("age-ms"), "it did not read that: {shown}");
     assert!(
-        shown.contains(" of 23,000 ("),
+        shown.contains(" of 26,000 ("),
         "its fuel, of what it has: {shown}"
     );
 
@@ -137,7 +137,7 @@ async fn a_run_shows_faults_strikes_and_log_lines() {
     let (code, shown, _) = ask("spins", &[]).await;
     assert_eq!(code, Some(1));
     assert!(
-        shown.contains("the policy used all of its 23000 units of fuel"),
+        shown.contains("the policy used all of its 26000 units of fuel"),
         "{shown}"
     );
     let (_, shown, _) = ask("foreign-rows", &[]).await;
