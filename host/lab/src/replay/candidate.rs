@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::recorded::{Ranks, RecordedRanking, Spot};
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
 use wastegate_core::types::{Signal, SplitMix64};
@@ -22,6 +23,13 @@ enum Who {
     BuiltIn,
     Native(Native),
     Oracle,
+    Recorded(Arc<RecordedRanking>),
+}
+
+impl std::fmt::Debug for ReplayCandidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ReplayCandidate").field(&self.name).finish()
+    }
 }
 
 /// Strategies without a sandbox.
@@ -58,6 +66,17 @@ impl ReplayCandidate {
         Self { name, who }
     }
 
+    /// The same with these values of its parameters, in its order; unchanged where it is no policy.
+    #[must_use]
+    pub fn with_params(mut self, params: &[f64]) -> Self {
+        if let Who::Policy(_, own) = &mut self.who
+            && own.len() == params.len()
+        {
+            *own = params.into();
+        }
+        self
+    }
+
     /// The host's own ranking.
     #[must_use]
     pub fn builtin() -> Self {
@@ -86,6 +105,27 @@ impl ReplayCandidate {
         }
     }
 
+    /// Whoever ranked while the trace was recorded.
+    #[must_use]
+    pub fn recorded(ranking: Arc<RecordedRanking>) -> Self {
+        Self {
+            name: "recorded".to_owned(),
+            who: Who::Recorded(ranking),
+        }
+    }
+
+    /// Who ranks at a spot of the trace: this one, or whom the record names there.
+    pub(super) fn ranks(&self, spot: Spot) -> Ranks<'_> {
+        let named = match &self.who {
+            Who::Recorded(ranking) => ranking.ranks(spot),
+            _ => None,
+        };
+        named.unwrap_or(Ranks::Candidate {
+            candidate: self,
+            seed: None,
+        })
+    }
+
     /// Whether it knows the future.
     #[must_use]
     pub const fn is_oracle(&self) -> bool {
@@ -97,6 +137,7 @@ impl ReplayCandidate {
     pub fn signals(&self) -> &[Signal] {
         match &self.who {
             Who::Policy(program, _) => program.signals(),
+            Who::Recorded(ranking) => ranking.signals(),
             Who::BuiltIn | Who::Native(_) | Who::Oracle => &[],
         }
     }
@@ -107,7 +148,7 @@ impl ReplayCandidate {
         match &self.who {
             Who::Policy(program, _) => program.about().clone(),
             Who::BuiltIn => PolicyRef::builtin(),
-            Who::Native(_) | Who::Oracle => PolicyRef {
+            Who::Native(_) | Who::Oracle | Who::Recorded(_) => PolicyRef {
                 name: self.name.as_str().into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 digest: "native".into(),
@@ -121,7 +162,8 @@ impl ReplayCandidate {
             Who::Policy(program, params) => {
                 program.answer(question, params, &CallOptions::OFF_PATH).0
             }
-            Who::BuiltIn => match BuiltIn.rank(question) {
+            // Where the record names nobody, the host's own ranking stands in.
+            Who::BuiltIn | Who::Recorded(_) => match BuiltIn.rank(question) {
                 Answer::Ready(ranked) => ranked,
                 Answer::Pending(_) => self.ranked(Vec::new()),
             },

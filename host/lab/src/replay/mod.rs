@@ -4,7 +4,8 @@
 //! Users' activity is taken as given; who is held, who is evicted and who comes back is simulated
 //! for each strategy, because each eviction changes what comes after ([`run`], `user`). Who ranks is a
 //! [`ReplayCandidate`], by which rules are the [`Rules`], what came of it is a [`ReplayTally`]. Before anything is
-//! compared, [`Fidelity`] says whether the recorded policy does in a replay what it did.
+//! compared, [`Fidelity`] says whether those who ranked while it was recorded ([`RecordedRanking`]) do in a
+//! replay what they did.
 //!
 //! Not here: live managers, and the files themselves (`trace`).
 
@@ -16,13 +17,19 @@ pub mod tally;
 
 mod held;
 mod keys;
-mod truth;
+mod lives;
+mod pass;
+mod peer;
+mod recorded;
+mod room;
+mod script;
 pub mod tune;
 mod user;
 mod yielding;
 
 pub use candidate::{Native, ReplayCandidate};
-pub use fidelity::{Fidelity, FidelityMismatch};
+pub use fidelity::{DifferenceKind, Fidelity, FidelityMismatch};
+pub use recorded::RecordedRanking;
 pub use rules::Rules;
 pub use run::{Keep, Progress, Replay, ReplayOutcome, RunError};
 pub use tally::ReplayTally;

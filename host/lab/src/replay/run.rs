@@ -6,10 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::candidate::ReplayCandidate;
 use super::keys::keys;
+use super::pass::surplus_table;
 use super::rules::Rules;
 use super::tally::ReplayTally;
 use super::user::{Decision, Played, Stage, play};
 use crate::trace::{ByUser, TraceEvent, TraceEventKind};
+use wastegate_core::decision::TierTable;
 use wastegate_core::types::{ManagerKey, UserId};
 
 /// Users that a thread takes at a time.
@@ -55,6 +57,7 @@ pub struct Replay<'a> {
     rules: &'a Rules,
     users: Vec<UserId>,
     keys: Vec<ManagerKey>,
+    surplus_table: TierTable,
     attaches: bool,
     begin_ms: u64,
     threads: usize,
@@ -104,6 +107,7 @@ impl<'a> Replay<'a> {
                 .map(|user| UserId::new(user))
                 .collect::<Result<_, _>>()?,
             keys: keys(&trace.sessions)?,
+            surplus_table: surplus_table(&rules.table),
             attaches: trace.events.iter().any(attach),
             begin_ms: trace.events.first().map_or(0, |event| event.at_ms),
             threads: threads.max(1),
@@ -184,7 +188,9 @@ impl<'a> Replay<'a> {
         let stage = Stage {
             rules: self.rules,
             candidate,
+            surplus_table: &self.surplus_table,
             key: &key,
+            notes: &self.by_user.trace().notes,
             attaches: self.attaches,
             begin_ms: self.begin_ms,
             keep_questions: keep == Keep::Questions,
