@@ -47,6 +47,8 @@ fn scenario(seed: u64) -> Scenario {
         faults: *rng.pick(&[2, 8, 20]),
         trouble: 0,
         latency_ms: *rng.pick(&[1, 30, 200, 1_500]),
+        // Who was active first within a millisecond no recording tells.
+        apart: Duration::from_millis(2),
     };
     scenario
 }

@@ -24,7 +24,7 @@ impl Run<'_> {
     fn has_something_to_sweep(&self, until_ms: u64) -> bool {
         let until = self.at(until_ms);
         self.yielding.is_lent(&self.stage.rules.yielding.lending)
-            || self.held.iter().any(|held| !held.is_alive(until))
+            || self.held.iter().any(|held| held.may_be_gone(until))
     }
 
     /// The next pass after the last one.
@@ -93,7 +93,7 @@ impl Run<'_> {
         let limit = self.limit(now);
         let due = f64::from(self.count_held()) >= rules.proactive_from * f64::from(limit)
             && rules.table.rule(Tier::Proactive).enabled;
-        if due && self.held.iter().any(|held| !held.is_alive(now)) {
+        if due && self.held.iter().any(|held| held.may_be_gone(now)) {
             self.call(Tier::Proactive, 0, None, at_ms, now, true);
         }
     }

@@ -56,6 +56,19 @@ impl Held {
         }
     }
 
+    /// Whether nobody is attached, its peer is silent in truth, or something was believed of it but that it
+    /// answers: else no background pass can touch it.
+    pub(super) fn may_be_gone(&self, now: Timestamp) -> bool {
+        !self.is_alive(now) || self.believed.is_some()
+    }
+
+    /// When it last became one that a tier below `force` may touch, as far as that is known.
+    pub(super) fn changed_at(&self) -> Timestamp {
+        let believed = self.believed.map(|belief| belief.at);
+        let last = self.detached_since.max(believed).max(self.probe_failed_at);
+        last.unwrap_or(Timestamp::ZERO)
+    }
+
     /// Since when nothing could reach its peer, if that is so; none of a pinned manager.
     pub(super) fn lost_since(&self, look: Look<'_>) -> Option<Timestamp> {
         if self.devices.is_empty() || self.pinned_until.is_some_and(|until| until > look.now) {

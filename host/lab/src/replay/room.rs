@@ -13,16 +13,19 @@ use wastegate_core::decision::{
 };
 use wastegate_core::types::{DecisionId, ManagerId, Scope, SplitMix64, Tier, Timestamp};
 
-/// How much earlier than the line of its newcomer a loan may have begun: an admission's budget.
-pub(super) const LOAN_SLACK: Duration = Duration::from_secs(1);
+/// How much earlier than the line that shows it an admission may have looked, or a loan have begun: a round of
+/// probes lies in between.
+pub(super) const ON_THE_WAY: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
     /// Works through the tiers until there is room for so many newcomers, as an admission does: what does not
-    /// answer, temporary slots, `force`. `wanted` is the manager of one of them, if that is known.
+    /// answer, temporary slots, `force`. `wanted` is the manager of one of them, if that is known, and
+    /// `found` the tier that found somebody in the record, if one did.
     pub(super) fn make_room(
         &mut self,
         wanted: Option<u32>,
         newcomers: u32,
+        found: Option<Tier>,
         at_ms: u64,
         now: Timestamp,
     ) {
@@ -30,6 +33,8 @@ impl Run<'_> {
         let key = wanted.and_then(self.stage.key);
         let key = key.as_ref();
         let may_displace = self.yielding.may_displace(key, now);
+        let on_the_way = u64::try_from(ON_THE_WAY.as_micros()).unwrap_or(u64::MAX);
+        let before = Timestamp::from_micros(now.micros().saturating_sub(on_the_way));
         for tier in rules.tiers().filter(|tier| *tier != Tier::Force) {
             let needed = self.short(newcomers, now);
             if needed == 0 {
@@ -38,7 +43,9 @@ impl Run<'_> {
             if rules.table.rule(tier).probe == Probe::Round {
                 self.held.iter_mut().for_each(|held| held.probe(now));
             }
+            self.looked_at = found.is_some_and(|found| tier < found).then_some(before);
             self.call(tier, needed, wanted, at_ms, now, may_displace);
+            self.looked_at = None;
         }
         if self.short(newcomers, now) < newcomers {
             return;
@@ -181,7 +188,9 @@ impl Run<'_> {
         let wanted = candidate.map_or(&[][..], ReplayCandidate::signals);
         let look = self.stage.look(at_ms, now);
         let row = |held: &super::held::Held| held.row(&self.user, look, wanted);
-        let rows: Vec<Row> = self.held.iter().map(row).collect();
+        let seen =
+            |held: &&super::held::Held| self.looked_at.is_none_or(|at| held.changed_at() <= at);
+        let rows: Vec<Row> = self.held.iter().filter(seen).map(row).collect();
         Snapshot {
             scope: Scope::User,
             now,

@@ -5,7 +5,7 @@
 //! Of an admission the line `open` has the moment at which it was let in. Between the decision and that line other
 //! things happen to its user, so the decision is made where the first of its evictions stands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::trace::{RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind};
 use wastegate_core::types::{Scope, Tier};
@@ -23,6 +23,8 @@ pub(super) enum Mark {
         wanted: Option<u32>,
         /// How many newcomers there were room to be made for.
         needed: u32,
+        /// The tier that found somebody. Those below it had looked up to a round of probes before.
+        tier: Tier,
     },
     /// The background pass cleaned up.
     Pass,
@@ -40,6 +42,7 @@ impl Script {
     pub(super) fn of(events: &[TraceEvent], notes: &RecorderNotes) -> Self {
         let mut marks = Vec::new();
         let (mut seen, mut claimed) = (HashSet::new(), HashSet::new());
+        let taken = taken(events, notes);
         for (place, event) in events.iter().enumerate() {
             let TraceEventKind::Evict { tier, decision } = event.kind else {
                 continue;
@@ -49,14 +52,21 @@ impl Script {
                 marks.push((place, Mark::Node));
                 continue;
             }
-            let is_first = decision.is_none_or(|id| seen.insert((notes.life(event.at_ms), id)));
+            let life = notes.life(event.at_ms);
+            let is_first = decision.is_none_or(|id| seen.insert((life, id)));
+            let needed = match (tier, decision) {
+                // Those who gave up while the policy ranked were not counted any more.
+                (Some(Tier::Force), Some(id)) => taken.get(&(life, id)).copied(),
+                _ => note.map(|note| note.asked.needed),
+            };
             let mark = match (tier, decision) {
                 (None, None) => None,
                 (None, Some(_)) => Some(Mark::LoanEnds),
                 (Some(Tier::Proactive), _) => Some(Mark::Pass),
-                (Some(_), _) => Some(Mark::Room {
+                (Some(tier), _) => Some(Mark::Room {
+                    tier,
                     wanted: newcomer(events, place, &mut claimed),
-                    needed: note.map_or(1, |note| note.asked.needed.max(1)),
+                    needed: needed.unwrap_or(1).max(1),
                 }),
             };
             marks.extend(mark.filter(|_| is_first).map(|mark| (place, mark)));
@@ -69,6 +79,20 @@ impl Script {
         let at = self.0.binary_search_by_key(&place, |(place, _)| *place);
         at.ok().and_then(|at| self.0.get(at)).map(|(_, mark)| *mark)
     }
+}
+
+/// How many managers each decision took, by the recorder's life and the decision's number.
+fn taken(events: &[TraceEvent], notes: &RecorderNotes) -> HashMap<(usize, u64), u32> {
+    let mut taken = HashMap::new();
+    for event in events {
+        if let TraceEventKind::Evict {
+            decision: Some(id), ..
+        } = event.kind
+        {
+            *taken.entry((notes.life(event.at_ms), id)).or_default() += 1;
+        }
+    }
+    taken
 }
 
 /// The manager that room was made for: the next that asks to be let in and that no decision before was for.

@@ -105,6 +105,8 @@ pub(super) struct Run<'a> {
     pub(super) calls: u64,
     /// The last moment at which the background pass had its chance, ms.
     pub(super) passed_ms: u64,
+    /// The tier that is called looked at that moment already: what changed since it has not seen.
+    pub(super) looked_at: Option<Timestamp>,
     pub(super) tally: ReplayTally,
     pub(super) decisions: Vec<Decision>,
     /// Changes of the user's own limit that are still to come, and the limit now.
@@ -138,6 +140,7 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
         held: Vec::with_capacity(stage.rules.limit as usize),
         calls: 0,
         passed_ms: first_ms,
+        looked_at: None,
         tally: ReplayTally::default(),
         decisions: Vec::new(),
         limits: limits
@@ -223,15 +226,19 @@ impl Run<'_> {
     /// Does what the gateway of the record did at that moment, by the choice of this run's strategy.
     fn heed(&mut self, mark: Mark, event: &TraceEvent, now: Timestamp) {
         match mark {
-            Mark::Room { wanted, needed } => {
+            Mark::Room {
+                wanted,
+                needed,
+                tier,
+            } => {
                 if wanted.is_none_or(|wanted| self.place(wanted).is_none()) {
-                    self.make_room(wanted, needed, event.at_ms, now);
+                    self.make_room(wanted, needed, Some(tier), event.at_ms, now);
                 }
             }
             Mark::Pass => self.sweep(event.at_ms, now),
             Mark::LoanEnds => {
                 // Its loan may have begun a moment before the line that shows it.
-                let over = now.after(super::room::LOAN_SLACK);
+                let over = now.after(super::room::ON_THE_WAY);
                 self.end_loan(event.at_ms, now, over);
             }
             Mark::Node => {
@@ -287,11 +294,15 @@ impl Run<'_> {
     fn open(&mut self, event: &TraceEvent, now: Timestamp, life: LifeFacts) -> Option<usize> {
         let key = (self.stage.key)(event.session)?;
         self.tally.attempts += 1;
-        let mut held = usize::MAX;
+        // What the record refused at its user's limit may take a free place and evicts nobody: whether its
+        // budget was over or nothing might go, no line says.
+        let refused = matches!(event.kind, TraceEventKind::Refuse { .. });
+        let may_evict = !(refused && self.stage.is_recorded());
+        let mut held = if may_evict { usize::MAX } else { 0 };
         // Above its limit, as when temporary slots have just ended, one is not enough.
         while self.is_full(now) && self.held.len() < held {
             held = self.held.len();
-            self.make_room(Some(event.session), 1, event.at_ms, now);
+            self.make_room(Some(event.session), 1, None, event.at_ms, now);
         }
         if self.is_full(now) {
             self.tally.blocked += 1;
