@@ -177,11 +177,12 @@ async fn j13_in_front_of_a_backend_a_close_is_a_close() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let eve = &lines.iter().find(|line| line["kind"] == "open").unwrap()["user"];
-    let ends: Vec<&Value> = lines
-        .iter()
-        .filter(|line| line["user"] == *eve && line["kind"] != "in" && line["kind"] != "out")
-        .map(|line| &line["kind"])
-        .collect();
+    let is_of_its_life = |line: &&Value| {
+        let kinds = ["open", "attach", "detach", "close", "die"];
+        line["user"] == *eve && kinds.contains(&line["kind"].as_str().unwrap_or_default())
+    };
+    let lives = lines.iter().filter(is_of_its_life);
+    let ends: Vec<&Value> = lives.map(|line| &line["kind"]).collect();
     assert_eq!(ends, ["open", "attach", "detach", "close"]);
     is_faithful(&activity, 8).await;
 }

@@ -61,8 +61,12 @@ impl Run<'_> {
         });
     }
 
-    /// What has been dead for long is given up at any occupancy.
+    /// What has been dead for long is given up at any occupancy. Only in a recording: in other traces the dead
+    /// stay until somebody takes them, so that they are counted for the strategy that does.
     fn release_lost(&mut self, at_ms: u64, now: Timestamp) {
+        if !self.stage.is_recorded() {
+            return;
+        }
         let (rules, stage) = (self.stage.rules, self.stage);
         self.held.retain(|held| {
             let is_told = stage.is_recorded() && at_ms <= held.told_until_ms;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::candidate::ReplayCandidate;
 use super::recorded::{Ranks, Spot};
+use super::tally::{HEADLINE, HORIZONS_MS};
 use super::user::{Decision, Run};
 use super::yielding::Newcomer;
 use crate::trace::NEVER;
@@ -50,7 +51,8 @@ impl Run<'_> {
         if self.short(newcomers, now) < newcomers {
             return;
         }
-        if self.lend(key, LendOrder::BeforeForce, now) {
+        // Where the record went on to `force`, no slot was to be lent.
+        if found != Some(Tier::Force) && self.lend(key, LendOrder::BeforeForce, now) {
             return;
         }
         if may_displace && rules.tiers().any(|tier| tier == Tier::Force) {
@@ -207,5 +209,52 @@ impl Run<'_> {
         self.tally.in_calls += answer.duration;
         self.tally.faults += u64::from(answer.outcome.is_err());
         self.tally.freed_nothing += u64::from(needed > 0 && victims == 0);
+    }
+
+    /// A strategy's victim leaves.
+    pub(super) fn evict(
+        &mut self,
+        manager: ManagerId,
+        class: Class,
+        wanted: Option<u32>,
+        at_ms: u64,
+        now: Timestamp,
+    ) -> Option<u32> {
+        let place = self.held.iter().position(|held| held.id == manager)?;
+        let held = self.held.remove(place);
+        let (session, tally) = (held.session, &mut self.tally);
+        tally.evictions += 1;
+        self.own.evictions += 1;
+        let away_ms = held.next_ms.saturating_sub(at_ms);
+        let ever = held.next_ms != NEVER;
+        for (count, horizon) in tally.regret.iter_mut().zip(HORIZONS_MS) {
+            *count += u64::from(ever && away_ms <= horizon);
+        }
+        let headline = HORIZONS_MS.get(HEADLINE).copied().unwrap_or_default();
+        let regretted = u64::from(ever && away_ms <= headline);
+        self.own.regrets += regretted;
+        let by_device = tally.by_device.entry(held.device_class()).or_default();
+        by_device.0 += 1;
+        by_device.1 += regretted;
+        let alive = held.is_alive(now);
+        tally.live_kills += u64::from(alive);
+        if !matches!(class, Class::Responsive | Class::Detached) {
+            tally.zombies.0 += 1;
+            tally.zombies.1 += u64::from(!alive);
+        }
+        if class == Class::Responsive {
+            self.yielding.displaced(&held.key, now);
+        }
+        self.lost.insert(session, at_ms);
+        self.past.entry(session).or_default().0 += 1;
+        if let Some(wanted) = wanted {
+            let depth = match self.rivals {
+                Some((victim, winner, depth)) if victim == wanted && winner == session => depth + 1,
+                _ => 1,
+            };
+            self.rivals = Some((session, wanted, depth));
+            self.tally.ping_pong = self.tally.ping_pong.max(depth);
+        }
+        Some(session)
     }
 }

@@ -11,7 +11,7 @@ use crate::trace::{RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind};
 use wastegate_core::types::{Scope, Tier};
 
 /// How long after its decision an admission's line may come, ms: its budget, and a backend's answer.
-const ADMITTED_WITHIN_MS: u64 = 30_000;
+pub(super) const ADMITTED_WITHIN_MS: u64 = 30_000;
 
 /// Something that the gateway did just before an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,12 +14,10 @@ use super::lives::{LifeFacts, Lives};
 use super::peer::Look;
 use super::rules::Rules;
 use super::script::{Mark, Script};
-use super::tally::{HEADLINE, HORIZONS_MS, ReplayTally, THRASH_MS, UserTally};
+use super::tally::{ReplayTally, THRASH_MS, UserTally};
 use super::yielding::State;
-use crate::trace::{
-    NEVER, RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind, users::next_wanted,
-};
-use wastegate_core::decision::{Class, Question, TierTable};
+use crate::trace::{RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind, users::next_wanted};
+use wastegate_core::decision::{Question, TierTable};
 use wastegate_core::types::{ManagerId, ManagerKey, Tier, Timestamp, UserId};
 
 /// One call, as a log of the run holds it.
@@ -112,16 +110,18 @@ pub(super) struct Run<'a> {
     /// Changes of the user's own limit that are still to come, and the limit now.
     limits: Vec<(u64, Option<u32>)>,
     own_limit: Option<u32>,
+    /// Places that were made free for newcomers who are on the way: when last, ms, and how many.
+    promised: (u64, u32),
     /// Starts of the recorder's process that are behind.
     started: usize,
     lives: u64,
     /// Keys that were lost by eviction: when, ms.
-    lost: HashMap<u32, u64>,
+    pub(super) lost: HashMap<u32, u64>,
     /// Evictions and returns by key.
-    past: HashMap<u32, (u32, u32)>,
+    pub(super) past: HashMap<u32, (u32, u32)>,
     /// Who was evicted last for whom, and how long that has gone back and forth.
-    rivals: Option<(u32, u32, u64)>,
-    own: UserTally,
+    pub(super) rivals: Option<(u32, u32, u64)>,
+    pub(super) own: UserTally,
 }
 
 /// Runs one user's events.
@@ -147,6 +147,7 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
             .map(|change| (change.at_ms, change.managers))
             .collect(),
         own_limit: None,
+        promised: (0, 0),
         started: notes.life(first_ms),
         lives: 0,
         lost: HashMap::new(),
@@ -233,6 +234,7 @@ impl Run<'_> {
             } => {
                 if wanted.is_none_or(|wanted| self.place(wanted).is_none()) {
                     self.make_room(wanted, needed, Some(tier), event.at_ms, now);
+                    self.promised = (event.at_ms, self.promised.1 + needed);
                 }
             }
             Mark::Pass => self.sweep(event.at_ms, now),
@@ -298,6 +300,15 @@ impl Run<'_> {
         // budget was over or nothing might go, no line says.
         let refused = matches!(event.kind, TraceEventKind::Refuse { .. });
         let may_evict = !(refused && self.stage.is_recorded());
+        if event.at_ms > self.promised.0 + super::script::ADMITTED_WITHIN_MS {
+            self.promised.1 = 0;
+        }
+        if !may_evict && self.count_held() + self.promised.1 >= self.limit(now) {
+            // What is free was made so for another newcomer of that moment.
+            self.tally.blocked += 1;
+            return None;
+        }
+        self.promised.1 = self.promised.1.saturating_sub(1);
         let mut held = if may_evict { usize::MAX } else { 0 };
         // Above its limit, as when temporary slots have just ended, one is not enough.
         while self.is_full(now) && self.held.len() < held {
@@ -347,52 +358,5 @@ impl Run<'_> {
 
     fn is_full(&self, now: Timestamp) -> bool {
         self.count_held() >= self.limit(now)
-    }
-
-    /// A strategy's victim leaves.
-    pub(super) fn evict(
-        &mut self,
-        manager: ManagerId,
-        class: Class,
-        wanted: Option<u32>,
-        at_ms: u64,
-        now: Timestamp,
-    ) -> Option<u32> {
-        let place = self.held.iter().position(|held| held.id == manager)?;
-        let held = self.held.remove(place);
-        let (session, tally) = (held.session, &mut self.tally);
-        tally.evictions += 1;
-        self.own.evictions += 1;
-        let away_ms = held.next_ms.saturating_sub(at_ms);
-        let ever = held.next_ms != NEVER;
-        for (count, horizon) in tally.regret.iter_mut().zip(HORIZONS_MS) {
-            *count += u64::from(ever && away_ms <= horizon);
-        }
-        let headline = HORIZONS_MS.get(HEADLINE).copied().unwrap_or_default();
-        let regretted = u64::from(ever && away_ms <= headline);
-        self.own.regrets += regretted;
-        let by_device = tally.by_device.entry(held.device_class()).or_default();
-        by_device.0 += 1;
-        by_device.1 += regretted;
-        let alive = held.is_alive(now);
-        tally.live_kills += u64::from(alive);
-        if !matches!(class, Class::Responsive | Class::Detached) {
-            tally.zombies.0 += 1;
-            tally.zombies.1 += u64::from(!alive);
-        }
-        if class == Class::Responsive {
-            self.yielding.displaced(&held.key, now);
-        }
-        self.lost.insert(session, at_ms);
-        self.past.entry(session).or_default().0 += 1;
-        if let Some(wanted) = wanted {
-            let depth = match self.rivals {
-                Some((victim, winner, depth)) if victim == wanted && winner == session => depth + 1,
-                _ => 1,
-            };
-            self.rivals = Some((session, wanted, depth));
-            self.tally.ping_pong = self.tally.ping_pong.max(depth);
-        }
-        Some(session)
     }
 }
