@@ -34,11 +34,9 @@ impl Application for Troubled {
             "hang" => std::future::pending::<()>().await,
             "busy" => tokio::time::sleep(Duration::from_millis(number.into())).await,
             "panic" => panic!("the application was told to"),
-            "work" => manager.hints.set_in_flight(number),
+            "work" => manager.set_in_flight(number),
             "visible" => manager.set_visible(number > 0),
-            "priority" => manager
-                .hints
-                .set_priority(i32::try_from(number).unwrap_or(0)),
+            "priority" => manager.set_priority(i32::try_from(number).unwrap_or(0)),
             "push" => {
                 let message = Message::Text("x".repeat(1_024).into());
                 for _ in 0..number {

@@ -91,10 +91,10 @@ pub(crate) async fn user(rig: Arc<Rig>, number: u64, tabs: Arc<Tabs>, mut rng: R
 fn step(rig: &Arc<Rig>, user: &UserId, tabs: &Arc<Tabs>, rng: &mut Rng) {
     let say = |text: String| Order::Say(text);
     let order = match rng.between(0, 19) {
-        0..=6 => return open(rig, user, tabs, rng),
+        0..=6 => return open(rig, user, tabs, rng, 0),
         7 => {
-            for _ in 0..rng.between(2, 6) {
-                open(rig, user, tabs, rng);
+            for place in 0..rng.between(2, 6) {
+                open(rig, user, tabs, rng, place);
             }
             return;
         }
@@ -167,7 +167,8 @@ fn trouble(tabs: &Arc<Tabs>, rng: &mut Rng) {
 }
 
 /// Opens a client, on a key that may have a manager already.
-fn open(rig: &Arc<Rig>, user: &UserId, tabs: &Arc<Tabs>, rng: &mut Rng) {
+/// `place` is its place among those that its user opens at once.
+fn open(rig: &Arc<Rig>, user: &UserId, tabs: &Arc<Tabs>, rng: &mut Rng, place: u64) {
     let crowd = &rig.scenario.crowd;
     let doom = match rng.between(0, 199) {
         0 if crowd.trouble > 0 => PANICS_ON_LEAVE,
@@ -189,6 +190,7 @@ fn open(rig: &Arc<Rig>, user: &UserId, tabs: &Arc<Tabs>, rng: &mut Rng) {
         key: ManagerKey::new(&key).expect("a fine name"),
         device: DeviceId::new(&device).expect("a fine name"),
         manner,
+        after: crowd.apart * u32::try_from(place).unwrap_or(u32::MAX),
         tabs: tabs.clone(),
         rng: rng.fork(),
     };
@@ -202,6 +204,8 @@ struct Visit {
     key: ManagerKey,
     device: DeviceId,
     manner: Manner,
+    /// How much later than its user wanted it.
+    after: Duration,
     tabs: Arc<Tabs>,
     rng: Rng,
 }
@@ -209,6 +213,9 @@ struct Visit {
 impl Visit {
     async fn run(self) {
         let stopping = self.rig.crew.stopping();
+        if !self.after.is_zero() {
+            tokio::time::sleep(self.after).await;
+        }
         let enter = self.rig.enter(&self.user, &self.key);
         let patience = match self.manner {
             Manner::Impatient(patience) => patience,
@@ -244,7 +251,7 @@ impl Visit {
         let shape = |latency, bytes_max| Shape { latency, bytes_max };
         let (server, client, line) = pipe::line(clock, shape(up, 1 << 20), shape(down, 8 << 10));
         if let Some(manager) = permit.manager() {
-            manager.hints.set_protected_class(rng.chance(5));
+            manager.set_protected_class(rng.chance(5));
         }
         let peer = Peer::new(
             (rig.world.number(), line.taking()),

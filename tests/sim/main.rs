@@ -3,7 +3,8 @@
 //! - [`scenario`] turns a seed into settings; [`rig`] builds the gateway of them;
 //! - [`crowd`] and [`client`] are the workload, over a [`pipe`] with faults, in front of an
 //!   [`application`] that hangs and panics and a [`mind`] that ranks badly;
-//! - [`rotation`] is a workload of its own: one live client too many, for an hour;
+//! - [`rotation`] is a workload of its own: one live client too many, for an hour; [`recording`] holds that what a
+//!   gateway records of a crowd can be replayed;
 //! - [`recorder`], [`world`] and [`truth`] turn what happens into observations ([`seen`]), which
 //!   [`tally`] counts;
 //! - [`check`] holds the observations to the promises, by its own [`rules`].
@@ -18,6 +19,7 @@ mod crowd;
 mod mind;
 mod pipe;
 mod recorder;
+mod recording;
 mod rig;
 mod rng;
 mod rotation;

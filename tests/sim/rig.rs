@@ -48,6 +48,11 @@ pub(crate) struct Rig {
 impl Rig {
     /// Builds the gateway of a scenario and starts its background work.
     pub(crate) fn start(scenario: Scenario) -> Arc<Self> {
+        Self::recorded(scenario, ActivitySink::disabled())
+    }
+
+    /// The same, with what happens written down.
+    pub(crate) fn recorded(scenario: Scenario, activity: ActivitySink) -> Arc<Self> {
         let clock = Clock::system();
         let world = World::new(clock.clone(), &scenario);
         let (tasks, mut rng) = (Tasks::new(), scenario.rng.clone());
@@ -58,7 +63,7 @@ impl Rig {
             clock.clone(),
             scenario.manager.clone(),
             application.into(),
-            ActivitySink::disabled(),
+            activity,
         );
         let (limits, health) = (scenario.limits.clone(), scenario.health.clone());
         let registry = Registry::new(limits, health.clone(), surroundings, tasks.clone());

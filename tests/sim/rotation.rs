@@ -67,7 +67,7 @@ pub(crate) fn hour(seed: u64, manners: Manners) -> Hour {
 }
 
 /// The settings as they ship, but for the limit; temporary slots are there or not.
-fn as_shipped(seed: u64, limit: u32, rng: &mut Rng) -> Scenario {
+pub(crate) fn as_shipped(seed: u64, limit: u32, rng: &mut Rng) -> Scenario {
     let mut scenario = Scenario::of(seed);
     scenario.mind = Mind::BuiltIn;
     scenario.manager = manager::Config::default();

@@ -42,6 +42,11 @@ pub(crate) fn run_of(scenario: Scenario) -> Outcome {
 
 /// Runs something whose time is nobody's but its, to the end.
 pub(crate) fn virtual_time(run: impl Future<Output = Outcome>) -> Outcome {
+    virtual_time_of(run)
+}
+
+/// The same of whatever it comes to.
+pub(crate) fn virtual_time_of<T>(run: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

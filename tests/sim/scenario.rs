@@ -55,6 +55,8 @@ pub(crate) struct Crowd {
     pub(crate) trouble: u64,
     /// The longest way of a byte, ms.
     pub(crate) latency_ms: u64,
+    /// How far apart in time those are that one user opens at once: on virtual time nothing else is.
+    pub(crate) apart: Duration,
 }
 
 /// Who sends to everybody all the time.
@@ -88,6 +90,7 @@ impl Scenario {
             faults: *rng.pick(&[0, 5, 20, 40]),
             trouble: *rng.pick(&[0, 2, 10]),
             latency_ms: *rng.pick(&[1, 30, 200]),
+            apart: Duration::ZERO,
         };
         let admission = admission(&mut rng);
         let health = health(&mut rng, admission.budget);

@@ -80,6 +80,23 @@ impl Setup {
         }
     }
 
+    /// Everything happens that happens where the product runs: temporary slots, the background pass, rations
+    /// and holds.
+    #[must_use]
+    pub fn as_shipped(self) -> Self {
+        self.with(|config| {
+            let ProgramConfig {
+                limits,
+                cleanup,
+                admission,
+                ..
+            } = ProgramConfig::default();
+            config.limits = limits;
+            config.cleanup = cleanup;
+            config.admission = admission;
+        })
+    }
+
     /// Changes settings.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut ProgramConfig)) -> Self {

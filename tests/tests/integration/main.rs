@@ -72,6 +72,8 @@ mod races;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod recovery;

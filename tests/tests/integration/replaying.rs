@@ -188,11 +188,35 @@ async fn a_recorded_run_replays_as_it_happened() {
     .await;
     assert_eq!(code, Some(1));
     assert!(err.contains("about another world"), "{err}");
-    let more = ["--cap", "2", "--policy", "fifo", "--unfaithful"];
+    let other = [
+        "replay",
+        "--json",
+        "--activity",
+        file,
+        "--cap",
+        "2",
+        "--policy",
+        "fifo",
+    ];
+    let (code, out, err) = run(&[&other[..], &["--unfaithful"]].concat()).await;
+    let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
-        replayed(&activity, &more).await["fidelity"]["faithful"],
-        false
+        (code, &report["fidelity"]["faithful"]),
+        (Some(0), &false.into())
     );
+    assert!(err.contains("about another world"), "{err}");
+    let bisect = [
+        "replay",
+        "bisect",
+        "lru",
+        "fifo",
+        "--activity",
+        file,
+        "--cap",
+        "2",
+    ];
+    let (_, _, err) = run(&bisect).await;
+    assert!(err.contains("about another world"), "{err}");
     let again = [
         "replay",
         "--csv",

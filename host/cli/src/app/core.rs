@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 
 use super::audit::Auditor;
 use super::error::AppError;
-use super::notes::{Notes, rules};
+use super::notes::Notes;
 use super::policies::Policies;
 use super::recording::Recording;
+use super::rules::rules;
 use crate::config::{AdminListener, ProgramConfig};
 use tokio_util::sync::CancellationToken;
 use wastegate::admission::Admission;

@@ -14,6 +14,7 @@ mod notes;
 mod places;
 mod policies;
 mod recording;
+mod rules;
 mod token;
 
 #[cfg(test)]

@@ -13,39 +13,7 @@ use wastegate::observe::journal::{Journal, JournalThread};
 use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_control::experiment::{Experiments, Shadows};
-use wastegate_core::decision::LendOrder;
 use wastegate_core::types::Clock;
-use wastegate_core::types::time::whole_ms;
-
-/// By which rules everything comes about, for whoever reads the activity stream later.
-pub(super) fn rules(config: &ProgramConfig, policies: &Policies) -> serde_json::Value {
-    let active = policies.catalog.current();
-    let about = active.as_ref().map(|policy| policy.about());
-    serde_json::json!({
-        "wastegate": env!("CARGO_PKG_VERSION"),
-        "node": config.server.node,
-        "managers_per_user": config.limits.managers_per_user,
-        "reserve": config.cleanup.table.reserve,
-        "keep_one": config.cleanup.table.keep_one,
-        "last_tier": config.cleanup.user_last_tier,
-        "proactive_from": config.cleanup.proactive_from,
-        "attach_grace_ms": whole_ms(config.manager.attach_grace),
-        "reconnect_grace_ms": whole_ms(config.manager.reconnect_grace),
-        "ping_interval_ms": whole_ms(config.health.ping_interval),
-        "pong_deadline_ms": whole_ms(config.health.pong_deadline),
-        "dead_after_ms": whole_ms(config.health.dead_after),
-        "temporary_slots": config.limits.temporary_slots,
-        "temporary_slots_for_ms": whole_ms(config.limits.temporary_slots_for),
-        "temporary_slots_cool_down_ms": whole_ms(config.limits.temporary_slots_cool_down),
-        "temporary_slots_after_force":
-            config.limits.temporary_slots_order == LendOrder::AfterForce,
-        "displaced_hold_ms": whole_ms(config.cleanup.displaced.first),
-        "displaced_hold_max_ms": whole_ms(config.cleanup.displaced.max),
-        "force_per_user_max": config.cleanup.force_per_user_max,
-        "force_window_ms": whole_ms(config.cleanup.force_window),
-        "policy": about,
-    })
-}
 
 /// The key of the file of decisions.
 pub(super) const DECISIONS: &str = "observe.decisions.path";

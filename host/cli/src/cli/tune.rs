@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::Terminal;
 use super::failure::Failure;
 use super::policy::subject;
-use super::replay::{Input, progress};
+use super::replay::{Input, progress, warn};
 use super::trace::print_missing;
 use wastegate_lab::replay::tune::{
     HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, TuneVerdict, Tuned, tune,
@@ -34,9 +34,10 @@ pub struct Args {
     /// Search although the replay does not reproduce what was recorded.
     #[arg(long)]
     unfaithful: bool,
-    /// The policy by which the activity was recorded, where it is none that the host ships.
+    /// A policy that ranked while the activity was recorded, where it is none that the host ships.
+    /// Repeatable.
     #[arg(long, value_name = "POLICY")]
-    recorded: Option<String>,
+    recorded: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -78,11 +79,11 @@ impl Args {
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
             .map_err(|error| Failure::of(&error))?;
-        let named = self.recorded.as_deref();
-        let reproduced = ready.reproduce(named, &replay, &by_user)?;
+        let reproduced = ready.reproduce(&self.recorded, &replay, &by_user)?;
         if !reproduced.may_compare() && !self.unfaithful {
             return Err(reproduced.refusal(&ready.loaded.trace));
         }
+        warn(&reproduced, err)?;
         let search = Search {
             objective: self.objective,
             trials: self.trials,

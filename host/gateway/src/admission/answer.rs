@@ -33,7 +33,8 @@ impl Admission {
     /// An admission was refused.
     pub(super) fn turned_away(&self, denied: &Denied, key: &ManagerKey, start: Timestamp) {
         let at = self.clock.now();
-        self.registry.refused(&denied.user, key, at);
+        let why = denied.why.name();
+        self.registry.refused(&denied.user, key, why, at);
         self.report(AdmissionEnd {
             user: &denied.user,
             key,

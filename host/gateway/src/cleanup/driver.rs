@@ -288,6 +288,7 @@ impl Cleaner {
     ) -> TierRun {
         let now = self.clock.now();
         let snapshot = self.registry.snapshot_user(user, now);
+        self.registry.note_health(&snapshot);
         let question = self.ranker.question(&snapshot, terms.table, tier, needed);
         let run = self.decide(question, terms, patience).await;
         self.recorder.tier_ran(Some(user), &run, round);

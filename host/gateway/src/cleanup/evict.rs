@@ -15,11 +15,12 @@ use super::metrics::Metrics;
 use super::run::TierRun;
 use crate::health::Round;
 use crate::manager::{ECHO_DEADLINES, EndReport, Manager, Port};
+use crate::observe::activity::DecisionAside;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
 use wastegate_core::types::time::whole_ms;
-use wastegate_core::types::{Clock, Eviction, PeerState, Tier, UserId};
+use wastegate_core::types::{Clock, Eviction, PeerState, Scope, Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -131,6 +132,9 @@ impl Executor {
             })
             .collect();
         let freed = closing.iter().flatten().count();
+        if freed > 0 {
+            self.write_down(&question, &answer);
+        }
         let (recorder, metrics) = (self.recorder.clone(), self.metrics.clone());
         let deadline = self.deadline;
         self.tasks.spawn("eviction", async move {
@@ -148,6 +152,32 @@ impl Executor {
             });
         });
         u32::try_from(freed).unwrap_or(u32::MAX)
+    }
+
+    /// Writes down who ranked, for a replay.
+    fn write_down(&self, question: &Question, answer: &Ranked) {
+        let stream = self.registry.activity();
+        if !stream.is_enabled() {
+            return;
+        }
+        let (policy, params) = match &answer.outcome {
+            Ok(_) => (answer.policy.clone(), answer.params.clone()),
+            Err(_) => (PolicyRef::builtin(), [].into()),
+        };
+        let user = question.rows.first().map(|row| &row.user);
+        let decision = DecisionAside {
+            id: question.decision,
+            tier: question.tier,
+            scope: question.scope,
+            needed: question.needed,
+            policy,
+            params,
+            arm: answer.experiment.clone(),
+            drawn: answer.explored.is_some(),
+            seed: question.seed,
+        };
+        let user = user.filter(|_| question.scope == Scope::User);
+        stream.decided(question.now, user, &decision);
     }
 
     /// Looks once more before it acts: the tier may still touch it (it was not pinned meanwhile),

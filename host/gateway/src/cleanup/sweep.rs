@@ -96,6 +96,8 @@ impl Cleaner {
     /// One pass: ended graces, ended temporary slots, users above the proactive threshold, the
     /// node's own pressure, and levels that have changed.
     pub async fn sweep(self: &Arc<Self>) {
+        let interval = self.config.sweep_interval;
+        self.registry.activity().swept(self.clock.now(), interval);
         let mut users = self.registry.users();
         self.sweeps.turn(&mut users, self.config.sweep_users_max);
         let mut names: Vec<UserId> = users.iter().map(|(user, _)| user.clone()).collect();
@@ -181,6 +183,7 @@ impl Cleaner {
         };
         if surplus() > 0 {
             let snapshot = self.registry.snapshot_user(user, self.clock.now());
+            self.registry.note_health(&snapshot);
             let terms = Terms {
                 table: &self.sweeps.surplus_table,
                 cause: EvictionCause::TemporarySlotExpired,

@@ -15,8 +15,8 @@ use crate::observe::activity::{ActivityEvent, ActivitySink as ActivityStream};
 use wastegate_core::decision::Standing;
 use wastegate_core::signals::{Activity, HeldBytes, Hints};
 use wastegate_core::types::{
-    Clock, CloseReason, ConnectionId, DecisionId, DeviceId, Eviction, EvictionCause, ManagerId,
-    ManagerKey, Timestamp, UserId,
+    Clock, CloseReason, ConnectionId, DecisionId, DeviceId, Eviction, EvictionCause, Health,
+    ManagerId, ManagerKey, Timestamp, UserId,
 };
 
 /// What every manager of a gateway shares.
@@ -90,6 +90,8 @@ pub struct Manager {
     pub(super) activity: Mutex<Activity>,
     pub(super) held: Mutex<HeldBytes>,
     pub(super) state: Mutex<State>,
+    /// What the activity stream says of its peer's health.
+    pub(super) believed: Mutex<Health>,
     pub(super) closed: CancellationToken,
 }
 
@@ -105,6 +107,8 @@ pub(super) struct State {
     /// Of connections that are gone.
     pub(super) bytes_before: (u64, u64),
     pub(super) errors_before: u32,
+    /// The last connection that left was ended for good by one of its sides.
+    pub(super) left_for_good: bool,
 }
 
 /// Why a connection could not attach.
@@ -151,7 +155,9 @@ impl Manager {
                 reconnects: 0,
                 bytes_before: (0, 0),
                 errors_before: 0,
+                left_for_good: false,
             }),
+            believed: Mutex::new(Health::Alive),
             closed: CancellationToken::new(),
             surroundings,
         });
@@ -226,6 +232,7 @@ impl Manager {
             }
             state.ever_attached = true;
             state.detached_since = None;
+            state.left_for_good = false;
             state.ports.push(port.clone());
             older
         };
@@ -259,6 +266,7 @@ impl Manager {
             let empty = state.ports.is_empty() && state.pending == 0;
             if state.ports.is_empty() && state.detached_since.is_none() {
                 state.detached_since = Some(now);
+                state.left_for_good = reason.is_for_good();
             }
             (
                 port,
@@ -327,11 +335,12 @@ impl Manager {
             (state.ports.clone(), first, reason)
         };
         if first {
-            self.note(
-                self.now(),
-                None,
-                end_event(reason, decision, self.standing(self.now())),
-            );
+            let now = self.now();
+            let standing = self.standing(now);
+            // A Close of its client is its client's will, also where nothing waits for it to come back.
+            let is_lost = matches!(standing, Standing::Expired | Standing::NeverAttached)
+                && !self.state.lock().left_for_good;
+            self.note(now, None, end_event(reason, decision, is_lost));
         }
         self.mailbox.close();
         self.closed.cancel();
@@ -342,12 +351,8 @@ impl Manager {
     }
 }
 
-/// How the activity stream calls an end.
-fn end_event(
-    reason: CloseReason,
-    decision: Option<DecisionId>,
-    standing: Standing,
-) -> ActivityEvent {
+/// How the activity stream calls an end. `is_lost` where no client came back to it, or none ever came.
+fn end_event(reason: CloseReason, decision: Option<DecisionId>, is_lost: bool) -> ActivityEvent {
     match reason {
         CloseReason::Evicted(cause) | CloseReason::Displaced(cause) => ActivityEvent::Evict {
             tier: match cause {
@@ -359,7 +364,7 @@ fn end_event(
         // Its peer is gone.
         CloseReason::Unresponsive => ActivityEvent::Die,
         // No client came back to it: its peer is gone.
-        _ if matches!(standing, Standing::Expired | Standing::NeverAttached) => ActivityEvent::Die,
+        _ if is_lost => ActivityEvent::Die,
         _ => ActivityEvent::Close,
     }
 }

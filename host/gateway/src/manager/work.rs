@@ -12,7 +12,7 @@ use super::outbox::SendError;
 use super::unit::Manager;
 use crate::observe::activity::{ActivityEvent, HintName};
 use wastegate_core::signals::DeviceClass;
-use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
+use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Health, Timestamp};
 
 impl Manager {
     /// Its user was active in it: an application frame came in from one of its devices.
@@ -78,6 +78,15 @@ impl Manager {
     /// Writes down what was said of it.
     pub(crate) fn note_hint(&self, hint: HintName, value: i64) {
         self.note(self.now(), None, ActivityEvent::Hint { hint, value });
+    }
+
+    /// Writes down what a decision believes of its peer, if that is another health than the last one
+    /// believed.
+    pub(crate) fn note_health(&self, now: Timestamp, health: Health, probed: bool) {
+        let before = std::mem::replace(&mut *self.believed.lock(), health);
+        if before != health {
+            self.note(now, None, ActivityEvent::Health { health, probed });
+        }
     }
 
     /// Takes note of the bytes that are held for it. Called where they change.

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::health;
 use crate::manager::{Manager, Port, Slots, Surroundings};
-use crate::observe::activity::ActivityEvent;
+use crate::observe::activity::{ActivityEvent, ActivitySink};
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Standing, TemporarySlots};
 use wastegate_core::types::{CloseReason, Eviction, ManagerId, ManagerKey, Timestamp, UserId};
@@ -174,10 +174,16 @@ impl Registry {
         Some(ports)
     }
 
-    /// A client asked for a manager of that key and was refused.
-    pub fn refused(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
-        let stream = &self.surroundings.activity;
-        stream.record_attempt(now, user, key, ActivityEvent::Refuse);
+    /// A client asked for a manager of that key and was refused; `why` as it is told.
+    pub fn refused(&self, user: &UserId, key: &ManagerKey, why: &'static str, now: Timestamp) {
+        let refuse = ActivityEvent::Refuse { why };
+        self.activity().record_attempt(now, user, key, refuse);
+    }
+
+    /// Where what happens is written down.
+    #[must_use]
+    pub fn activity(&self) -> &ActivitySink {
+        &self.surroundings.activity
     }
 
     /// Gives up every manager of these users whose client did not come back. Returns how many.
@@ -237,6 +243,10 @@ impl Registry {
     /// Sets how many managers a user may hold; none for the gateway's limit. No manager is evicted for
     /// it: a user above its new limit shrinks when it asks for more.
     pub(crate) fn set_limit(&self, user: &UserId, limit: Option<u32>) {
+        if self.quotas.of(user) != limit {
+            let now = self.surroundings.clock.now();
+            self.activity().limited(now, user, limit);
+        }
         self.quotas.set(user, limit, |user| self.held(user) > 0);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Registry;
 use crate::health;
 use crate::manager::Manager;
-use wastegate_core::decision::{Row, Snapshot};
+use wastegate_core::decision::{Row, Snapshot, Standing};
 use wastegate_core::types::{Scope, Signal, SignalRow, Timestamp, UserId};
 
 impl Registry {
@@ -27,6 +27,21 @@ impl Registry {
             rows,
         }
         .sorted()
+    }
+
+    /// Writes down what a decision found: a replay cannot measure the health of a peer.
+    pub fn note_health(&self, snapshot: &Snapshot) {
+        if !self.surroundings.activity.is_enabled() {
+            return;
+        }
+        for row in &snapshot.rows {
+            let manager = self.table.get(&row.user, &row.key);
+            let manager = manager.filter(|manager| manager.id == row.manager);
+            if let Some(manager) = manager.filter(|_| row.standing == Standing::Attached) {
+                let probed = !row.signals[Signal::ProbeAgeMs].is_nan();
+                manager.note_health(snapshot.now, row.health, probed);
+            }
+        }
     }
 
     /// The managers of all users now, held to `limit` in all.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::recorded::{Ranks, RecordedRanking, Spot};
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::decision::{Answer, Choice, PolicyRef, Question, Ranked, Ranker, Ranking};
 use wastegate_core::types::{Signal, SplitMix64};
@@ -23,6 +24,13 @@ enum Who {
     BuiltIn,
     Native(Native),
     Oracle,
+    Recorded(Arc<RecordedRanking>),
+}
+
+impl std::fmt::Debug for ReplayCandidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ReplayCandidate").field(&self.name).finish()
+    }
 }
 
 /// Strategies without a sandbox.
@@ -67,6 +75,17 @@ impl ReplayCandidate {
         Self { name, who }
     }
 
+    /// The same with these values of its parameters, in its order; unchanged where it is no policy.
+    #[must_use]
+    pub fn with_params(mut self, params: &[f64]) -> Self {
+        if let Who::Policy(_, own) = &mut self.who
+            && own.len() == params.len()
+        {
+            *own = params.into();
+        }
+        self
+    }
+
     /// The host's own ranking.
     #[must_use]
     pub fn builtin() -> Self {
@@ -95,6 +114,27 @@ impl ReplayCandidate {
         }
     }
 
+    /// Whoever ranked while the trace was recorded.
+    #[must_use]
+    pub fn recorded(ranking: Arc<RecordedRanking>) -> Self {
+        Self {
+            name: "recorded".to_owned(),
+            who: Who::Recorded(ranking),
+        }
+    }
+
+    /// Who ranks at a spot of the trace: this one, or whom the record names there.
+    pub(super) fn ranks(&self, spot: Spot) -> Ranks<'_> {
+        let named = match &self.who {
+            Who::Recorded(ranking) => ranking.ranks(spot),
+            _ => None,
+        };
+        named.unwrap_or(Ranks::Candidate {
+            candidate: self,
+            seed: None,
+        })
+    }
+
     /// Whether it knows the future.
     #[must_use]
     pub const fn is_oracle(&self) -> bool {
@@ -120,8 +160,12 @@ impl ReplayCandidate {
                 .shipped()
                 .is_some_and(|bytes| program.about().digest == digest(bytes)),
             (Who::Native(a), Who::Native(b)) => a == b,
+            (Who::Recorded(a), Who::Recorded(b)) => Arc::ptr_eq(a, b),
             (Who::BuiltIn, Who::BuiltIn) | (Who::Oracle, Who::Oracle) => true,
-            (Who::Policy(..) | Who::BuiltIn | Who::Native(_) | Who::Oracle, _) => false,
+            (
+                Who::Policy(..) | Who::BuiltIn | Who::Native(_) | Who::Oracle | Who::Recorded(_),
+                _,
+            ) => false,
         }
     }
 
@@ -130,6 +174,7 @@ impl ReplayCandidate {
     pub fn signals(&self) -> &[Signal] {
         match &self.who {
             Who::Policy(program, _) => program.signals(),
+            Who::Recorded(ranking) => ranking.signals(),
             Who::BuiltIn | Who::Native(_) | Who::Oracle => &[],
         }
     }
@@ -140,7 +185,7 @@ impl ReplayCandidate {
         match &self.who {
             Who::Policy(program, _) => program.about().clone(),
             Who::BuiltIn => PolicyRef::builtin(),
-            Who::Native(_) | Who::Oracle => PolicyRef {
+            Who::Native(_) | Who::Oracle | Who::Recorded(_) => PolicyRef {
                 name: self.name.as_str().into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 digest: "native".into(),
@@ -155,7 +200,8 @@ impl ReplayCandidate {
             Who::Policy(program, params) => {
                 program.answer(question, params, &CallOptions::OFF_PATH).0
             }
-            Who::BuiltIn => match BuiltIn.rank(question) {
+            // Where the record names nobody, the host's own ranking stands in.
+            Who::BuiltIn | Who::Recorded(_) => match BuiltIn.rank(question) {
                 Answer::Ready(ranked) => ranked,
                 Answer::Pending(_) => self.ranked(Vec::new()),
             },

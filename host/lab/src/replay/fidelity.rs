@@ -1,60 +1,93 @@
-//! Does a replay of the recorded policy do what was recorded? If not, what it says of others is about
-//! another world.
+//! Does a replay of those who ranked do what was recorded? If not, what it says of others is about another
+//! world.
+//!
+//! Victims are matched by user, manager and time, so that one decision too many or too few does not shift
+//! those behind it. What the node took for its own limit is no user's matter and is not compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::run::ReplayOutcome;
 use crate::trace::{ByUser, TraceEventKind};
-use wastegate_core::decision::Disagreement;
+use wastegate_core::types::Scope;
 
 /// The share of recorded victims that a replay has to take at the same decision.
 pub const FAITHFUL_FROM: f64 = 0.99;
 
-/// How well a replay of the recorded policy reproduces what was recorded.
+/// How far apart in time a recorded and a replayed eviction of one manager may be and be the same, ms: an
+/// interval of the background pass, and a round of probes.
+pub const MATCHED_WITHIN_MS: u64 = 6_000;
+
+/// How well a replay of the record reproduces it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fidelity {
     /// Victims of recorded decisions.
     pub recorded: u64,
     /// Victims of the replay's.
     pub replayed: u64,
-    /// Those that both took at the same decision of the same user.
+    /// Those that both took at the same time.
     pub matched: u64,
     /// Keys that came back after an eviction, as recorded.
     pub returns_recorded: u64,
     /// The same in the replay.
     pub returns_replayed: u64,
-    /// The first decision that differs, by time.
-    pub first: Option<FidelityMismatch>,
+    /// Victims that the node took for its own limit; they are taken over as recorded.
+    pub of_the_node: u64,
+    /// Every moment of a user at which they differ, by time.
+    pub differences: Vec<FidelityMismatch>,
 }
 
-/// A decision at which record and replay differ.
+/// What a difference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DifferenceKind {
+    /// Both made room, and took others.
+    OtherVictims,
+    /// The record made room, and the replay had no need or found nobody.
+    OnlyRecorded,
+    /// The replay made room, and the record did not.
+    OnlyReplayed,
+    /// There is a difference of the same user before it, so that they hold others.
+    Follows,
+}
+
+impl DifferenceKind {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OtherVictims => "other-victims",
+            Self::OnlyRecorded => "only-recorded",
+            Self::OnlyReplayed => "only-replayed",
+            Self::Follows => "follows",
+        }
+    }
+}
+
+/// A moment at which record and replay differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FidelityMismatch {
     /// When, ms as in the trace.
     pub at_ms: u64,
     /// Whose, by place in the trace.
     pub user: u32,
-    /// Whom the record has, by place in the trace.
+    /// What the difference is.
+    pub kind: DifferenceKind,
+    /// Whom the record has and the replay has not, by place in the trace.
     pub recorded: Vec<u32>,
-    /// Whom the replay has.
+    /// Whom the replay has and the record has not.
     pub replayed: Vec<u32>,
 }
 
-/// When a decision was made, and whom it took.
-type Taken = (u64, Vec<u32>);
+/// When which manager was taken.
+type Taken = (u64, u32);
 
 impl Fidelity {
     /// Compares a trace's own evictions with those of a replay. None if it records no decision.
     #[must_use]
     pub fn of(by_user: &ByUser<'_>, outcome: &ReplayOutcome) -> Option<Self> {
-        let mut simulated: BTreeMap<u32, Vec<Taken>> = BTreeMap::new();
-        for one in outcome
-            .decisions
-            .iter()
-            .filter(|one| !one.victims.is_empty())
-        {
+        let mut simulated: HashMap<u32, Vec<Taken>> = HashMap::new();
+        for one in &outcome.decisions {
             let of_user = simulated.entry(one.user).or_default();
-            of_user.push((one.at_ms, one.victims.clone()));
+            of_user.extend(one.victims.iter().map(|victim| (one.at_ms, *victim)));
         }
         let mut fidelity = Self {
             recorded: 0,
@@ -62,51 +95,97 @@ impl Fidelity {
             matched: 0,
             returns_recorded: 0,
             returns_replayed: outcome.tally.reopen_misses,
-            first: None,
+            of_the_node: 0,
+            differences: Vec::new(),
         };
         for user in 0..by_user.users() {
             let number = u32::try_from(user).unwrap_or(u32::MAX);
             let events = by_user.of(user).iter();
-            let returns = events
-                .filter(|event| event.kind == TraceEventKind::Back)
-                .count();
-            fidelity.returns_recorded += returns as u64;
-            let recorded = recorded(by_user, user);
+            let returns = events.filter(|event| event.kind == TraceEventKind::Back);
+            fidelity.returns_recorded += returns.count() as u64;
+            let recorded = fidelity.recorded_of(by_user, user);
             let replayed = simulated.remove(&number).unwrap_or_default();
-            fidelity.compare(number, &recorded, &replayed);
+            fidelity.compare(by_user, number, &recorded, &replayed);
         }
+        fidelity
+            .differences
+            .sort_by_key(|one| (one.at_ms, one.user));
         (fidelity.recorded > 0).then_some(fidelity)
     }
 
-    /// Decision by decision, in the order of the user's own. A user at whose decisions they disagree once
-    /// goes on being compared: where both agree again they agree.
-    fn compare(&mut self, user: u32, recorded: &[Taken], replayed: &[Taken]) {
-        let mut disagreed = false;
-        for place in 0..recorded.len().max(replayed.len()) {
-            let (in_record, in_replay) = (recorded.get(place), replayed.get(place));
-            let who = |taken: Option<&Taken>| taken.map_or(Vec::new(), |(_, who)| sorted(who));
-            let (a, b) = (who(in_record), who(in_replay));
-            self.recorded += a.len() as u64;
-            self.replayed += b.len() as u64;
-            let taken = Disagreement::between(&a, &b);
-            self.matched += taken.both.len() as u64;
-            if taken.is_none() || std::mem::replace(&mut disagreed, true) {
+    /// A user's recorded victims: those that a tier chose, or that left when a loan ended.
+    fn recorded_of(&mut self, by_user: &ByUser<'_>, user: usize) -> Vec<Taken> {
+        let notes = &by_user.trace().notes;
+        let mut taken = Vec::new();
+        for event in by_user.of(user) {
+            let TraceEventKind::Evict { tier, decision } = event.kind else {
                 continue;
-            }
-            let times = [in_record, in_replay].into_iter().flatten();
-            let at_ms = times.map(|(at, _)| *at).min().unwrap_or(0);
-            if self.first.as_ref().is_none_or(|first| at_ms < first.at_ms) {
-                self.first = Some(FidelityMismatch {
-                    at_ms,
-                    user,
-                    recorded: a,
-                    replayed: b,
-                });
+            };
+            let note = decision.and_then(|id| notes.decision(id, event.at_ms));
+            if note.is_some_and(|note| note.asked.scope == Scope::Node) {
+                self.of_the_node += 1;
+            } else if tier.is_some() || decision.is_some() {
+                taken.push((event.at_ms, event.session));
             }
         }
+        taken
     }
 
-    /// The share of recorded victims that the replay took too.
+    fn compare(&mut self, by_user: &ByUser<'_>, user: u32, recorded: &[Taken], replayed: &[Taken]) {
+        self.recorded += recorded.len() as u64;
+        self.replayed += replayed.len() as u64;
+        let (only_recorded, only_replayed) = unmatched(recorded, replayed);
+        self.matched += (recorded.len() - only_recorded.len()) as u64;
+        // What differs within the tolerance is one difference.
+        let mut sides: Vec<(u64, u32, bool)> = Vec::new();
+        sides.extend(only_recorded.iter().map(|(at, who)| (*at, *who, true)));
+        sides.extend(only_replayed.iter().map(|(at, who)| (*at, *who, false)));
+        sides.sort_unstable();
+        let mut last: Option<FidelityMismatch> = None;
+        let mut life = None;
+        for (at_ms, who, in_record) in sides {
+            let is_near = |one: &FidelityMismatch| at_ms - one.at_ms <= MATCHED_WITHIN_MS;
+            if last.as_ref().is_none_or(|one| !is_near(one)) {
+                let done = last.replace(FidelityMismatch {
+                    at_ms,
+                    user,
+                    kind: DifferenceKind::Follows,
+                    recorded: Vec::new(),
+                    replayed: Vec::new(),
+                });
+                self.differences
+                    .extend(done.map(|one| one.named(by_user, &mut life)));
+            }
+            if let Some(one) = &mut last {
+                let side = if in_record {
+                    &mut one.recorded
+                } else {
+                    &mut one.replayed
+                };
+                side.push(who);
+            }
+        }
+        self.differences
+            .extend(last.map(|one| one.named(by_user, &mut life)));
+    }
+
+    /// The first difference, by time.
+    #[must_use]
+    pub fn first(&self) -> Option<&FidelityMismatch> {
+        self.differences.first()
+    }
+
+    /// How many differences there are of each kind.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeMap<&'static str, u64> {
+        let mut kinds = BTreeMap::new();
+        for one in &self.differences {
+            *kinds.entry(one.kind.name()).or_default() += 1;
+        }
+        kinds
+    }
+
+    /// The share of victims that both took, of those that either took more of.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn share(&self) -> f64 {
@@ -120,29 +199,71 @@ impl Fidelity {
     }
 }
 
-fn sorted(who: &[u32]) -> Vec<u32> {
-    let mut who = who.to_vec();
-    who.sort_unstable();
-    who
+impl FidelityMismatch {
+    /// Says what it is. `life` is the life of the recorder in which the user had a difference before.
+    fn named(mut self, by_user: &ByUser<'_>, life: &mut Option<usize>) -> Self {
+        let now = by_user.trace().notes.life(self.at_ms);
+        self.kind = if life.replace(now) == Some(now) {
+            DifferenceKind::Follows
+        } else if self.replayed.is_empty() {
+            DifferenceKind::OnlyRecorded
+        } else if self.recorded.is_empty() {
+            DifferenceKind::OnlyReplayed
+        } else {
+            DifferenceKind::OtherVictims
+        };
+        self
+    }
 }
 
-/// A user's recorded decisions: evictions that a tier chose, together where they are of one decision.
-fn recorded(by_user: &ByUser<'_>, user: usize) -> Vec<Taken> {
-    let mut decisions: Vec<(Option<u64>, Taken)> = Vec::new();
-    for event in by_user.of(user) {
-        let TraceEventKind::Evict {
-            tier: Some(_),
-            decision,
-        } = event.kind
-        else {
-            continue;
-        };
-        match decisions.last_mut() {
-            Some((last, (_, taken))) if decision.is_some() && *last == decision => {
-                taken.push(event.session);
-            }
-            _ => decisions.push((decision, (event.at_ms, vec![event.session]))),
+/// What either side has and the other has not. Of one manager, evictions are matched in their order.
+fn unmatched(recorded: &[Taken], replayed: &[Taken]) -> (Vec<Taken>, Vec<Taken>) {
+    let mut open: HashMap<u32, Vec<u64>> = HashMap::new();
+    for (at_ms, who) in replayed.iter().rev() {
+        open.entry(*who).or_default().push(*at_ms);
+    }
+    let mut only_recorded = Vec::new();
+    let mut only_replayed = Vec::new();
+    for (at_ms, who) in recorded {
+        let times = open.entry(*who).or_default();
+        while let Some(early) = times.pop_if(|time| *time + MATCHED_WITHIN_MS < *at_ms) {
+            only_replayed.push((early, *who));
+        }
+        if times
+            .pop_if(|time| time.abs_diff(*at_ms) <= MATCHED_WITHIN_MS)
+            .is_none()
+        {
+            only_recorded.push((*at_ms, *who));
         }
     }
-    decisions.into_iter().map(|(_, taken)| taken).collect()
+    for (who, times) in open {
+        only_replayed.extend(times.into_iter().map(|at_ms| (at_ms, who)));
+    }
+    (only_recorded, only_replayed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_eviction_too_many_shifts_none() {
+        let recorded: Vec<Taken> = (1..100).map(|n| (n * 10_000, n as u32 % 7)).collect();
+        let mut replayed = recorded.clone();
+        replayed.insert(3, (32_000, 6));
+        replayed.insert(9, (77_000, 6));
+        let (only_recorded, only_replayed) = unmatched(&recorded, &replayed);
+        assert_eq!(only_recorded, []);
+        assert_eq!(only_replayed.len(), 2);
+        let (one, other) = unmatched(&replayed, &recorded);
+        assert_eq!((one.len(), other.len()), (2, 0));
+    }
+
+    #[test]
+    fn a_later_eviction_of_the_same_manager_is_another() {
+        let (only_recorded, only_replayed) = unmatched(&[(1_000, 1)], &[(9_000, 1)]);
+        assert_eq!(only_recorded, [(1_000, 1)]);
+        assert_eq!(only_replayed, [(9_000, 1)]);
+        assert_eq!(unmatched(&[(1_000, 1)], &[(6_900, 1)]), (vec![], vec![]));
+    }
 }

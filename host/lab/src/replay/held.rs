@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::rules::Rules;
+use super::peer::{Belief, Look};
 use crate::trace::users::FRAMES_MAX;
 use crate::trace::{Hint, TraceEvent, TraceEventKind};
-use wastegate_core::decision::{Row, Standing};
-use wastegate_core::signals::{Activity, DeviceClass, Heartbeats, Hints};
+use wastegate_core::decision::Row;
+use wastegate_core::signals::{Activity, DeviceClass, Hints};
 use wastegate_core::types::{Health, ManagerId, ManagerKey, Signal, SignalRow, Timestamp, UserId};
 
 /// One life of a manager.
@@ -25,21 +25,26 @@ pub(super) struct Held {
     pub(super) next_use: u64,
     /// Since when its peer says nothing any more, as the trace knows and the gateway does not.
     pub(super) silent_from: Option<Timestamp>,
+    /// Until when, ms as in the trace, the record tells what happens to it.
+    pub(super) told_until_ms: u64,
     pub(super) key: ManagerKey,
+    /// What the last decision in the record believed of its peer, where it was something else than that
+    /// it answers.
+    pub(super) believed: Option<Belief>,
     activity: Activity,
     hints: Hints,
     /// Devices that are attached, the latest last; a device that is not named counts as one.
-    devices: Vec<Option<u32>>,
-    attached_at: Option<Timestamp>,
-    detached_since: Option<Timestamp>,
-    received_at: Timestamp,
+    pub(super) devices: Vec<Option<u32>>,
+    pub(super) attached_at: Option<Timestamp>,
+    pub(super) detached_since: Option<Timestamp>,
+    pub(super) received_at: Timestamp,
     pong_at: Option<Timestamp>,
-    probe_failed_at: Option<Timestamp>,
+    pub(super) probe_failed_at: Option<Timestamp>,
     reconnects: u32,
     bytes: (u64, u64),
     /// Evictions and returns of earlier lives.
     past: (u32, u32),
-    pinned_until: Option<Timestamp>,
+    pub(super) pinned_until: Option<Timestamp>,
 }
 
 /// What a life begins with.
@@ -50,6 +55,7 @@ pub(super) struct Birth {
     pub(super) at: Timestamp,
     pub(super) past: (u32, u32),
     pub(super) silent_from: Option<Timestamp>,
+    pub(super) told_until_ms: u64,
     /// Nothing will tell that somebody attached: somebody is.
     pub(super) attached: bool,
 }
@@ -64,7 +70,9 @@ impl Held {
             next_ms: crate::trace::NEVER,
             next_use: crate::trace::NEVER,
             silent_from: birth.silent_from,
+            told_until_ms: birth.told_until_ms,
             key: birth.key,
+            believed: None,
             activity: Activity::new(at),
             hints: Hints::default(),
             devices: if birth.attached {
@@ -82,6 +90,15 @@ impl Held {
             past: birth.past,
             pinned_until: None,
         }
+    }
+
+    /// Its key begins another life in the record, and here it is held still: what is known of its peer is
+    /// that of the new life.
+    pub(super) fn renew(&mut self, silent_from: Option<Timestamp>, told_until_ms: u64) {
+        self.silent_from = silent_from;
+        self.told_until_ms = told_until_ms;
+        self.believed = None;
+        self.probe_failed_at = None;
     }
 
     /// What its client runs on, by code.
@@ -110,14 +127,17 @@ impl Held {
             TraceEventKind::DieSilently => {
                 self.silent_from.get_or_insert(at);
             }
+            TraceEventKind::Health { health, probed } => {
+                self.believed = Some(Belief { health, probed, at });
+            }
             TraceEventKind::Open { .. }
             | TraceEventKind::Refuse { .. }
             | TraceEventKind::Ping { .. }
             | TraceEventKind::Close
             | TraceEventKind::Die
             | TraceEventKind::Evict { .. }
-            | TraceEventKind::Echo
-            | TraceEventKind::Silent
+            | TraceEventKind::Echo { .. }
+            | TraceEventKind::Silent { .. }
             | TraceEventKind::Back => {}
         }
     }
@@ -134,6 +154,9 @@ impl Held {
     fn hear(&mut self, at: Timestamp) {
         self.received_at = self.received_at.max(at);
         self.probe_failed_at = None;
+        // What it says does not mean that it reads, or that its manager does.
+        let stays = |belief: &Belief| matches!(belief.health, Health::Stalled | Health::Stuck);
+        self.believed = self.believed.filter(stays);
     }
 
     fn attach(&mut self, at: Timestamp, device: Option<u32>) {
@@ -166,98 +189,11 @@ impl Held {
         }
     }
 
-    /// A round of probes asked it: who is gone did not answer.
-    pub(super) fn probe(&mut self, now: Timestamp) {
-        if self.is_silent(now) && !self.devices.is_empty() {
-            self.probe_failed_at = Some(now);
-        }
-    }
-
-    /// Whether its peer is gone without a word, in truth.
-    pub(super) fn is_silent(&self, now: Timestamp) -> bool {
-        self.silent_from.is_some_and(|from| from <= now)
-    }
-
-    /// Whether somebody would notice that it goes, in truth.
-    pub(super) fn is_alive(&self, now: Timestamp) -> bool {
-        !self.devices.is_empty() && !self.is_silent(now)
-    }
-
-    /// When its reconnect grace is over, if that runs.
-    pub(super) fn expires_at(&self, rules: &Rules) -> Option<Timestamp> {
-        let since = self.detached_since.filter(|_| self.devices.is_empty())?;
-        Some(since.after(rules.manager.reconnect_grace))
-    }
-
-    fn standing(&self, rules: &Rules, now: Timestamp) -> Standing {
-        if !self.devices.is_empty() {
-            return Standing::Attached;
-        }
-        match self.detached_since {
-            Some(since) if now.since(since) < rules.manager.reconnect_grace => Standing::Detached,
-            Some(_) => Standing::Expired,
-            None if now.since(self.created) < rules.manager.attach_grace => Standing::Newborn,
-            None => Standing::NeverAttached,
-        }
-    }
-
-    /// Heartbeats missed in a row: pings go out at every interval from the attachment on.
-    fn missed(&self, config: &Heartbeats, now: Timestamp) -> u32 {
-        let (Some(from), Some(attached)) = (self.silent_from, self.attached_at) else {
-            return 0;
-        };
-        let interval = config.ping_interval.as_micros().max(1);
-        let since = |moment: Timestamp| u128::from(now.micros().saturating_sub(moment.micros()));
-        let quiet = u128::from(from.micros().saturating_sub(attached.micros()));
-        // The first ping that meets nobody, and how long ago its pong should have come.
-        let first = quiet.div_ceil(interval).max(1) * interval;
-        let overdue = since(attached)
-            .checked_sub(first)
-            .and_then(|late| late.checked_sub(config.pong_deadline.as_micros()));
-        overdue.map_or(0, |late| {
-            u32::try_from(late / interval + 1).unwrap_or(u32::MAX)
-        })
-    }
-
-    /// The verdict that `health::judge` would come to.
-    fn health(&self, config: &Heartbeats, now: Timestamp) -> (Health, u32) {
-        if self.devices.is_empty() || !self.is_silent(now) {
-            let health = if self.devices.is_empty() {
-                Health::Unknown
-            } else {
-                Health::Alive
-            };
-            return (health, 0);
-        }
-        let from = self.silent_from.unwrap_or(now);
-        let silence = now.since(from);
-        let (missed, failed) = (self.missed(config, now), self.probe_failed_at.is_some());
-        let half_open = missed >= config.half_open_after_misses
-            || (missed >= config.suspect_after_misses && failed);
-        let health = if half_open && silence >= config.dead_after {
-            Health::Dead
-        } else if half_open {
-            Health::HalfOpen
-        } else if missed >= config.suspect_after_misses || failed {
-            Health::Suspect
-        } else if silence > config.ping_interval + config.pong_deadline {
-            Health::Unknown
-        } else {
-            Health::Alive
-        };
-        (health, missed)
-    }
-
     /// What a decision at that moment is told of it. `wanted` are the signals that are dear and that
     /// somebody asks for.
-    pub(super) fn row(
-        &self,
-        user: &UserId,
-        rules: &Rules,
-        now: Timestamp,
-        wanted: &[Signal],
-    ) -> Row {
-        let (health, missed) = self.health(&rules.health, now);
+    pub(super) fn row(&self, user: &UserId, look: Look<'_>, wanted: &[Signal]) -> Row {
+        let Look { rules, now, .. } = look;
+        let (health, missed) = self.health(look);
         let active = (self.activity.count() > 0).then(|| self.activity.last());
         let protection = if self.pinned_until.is_some_and(|until| until > now) {
             wastegate_core::types::Protection::Pinned
@@ -307,8 +243,10 @@ impl Held {
             f64::NAN
         };
         signals[Signal::Health] = health.code();
+        let asked = self.believed.filter(|belief| belief.probed);
         let probed = self.probe_failed_at.or(self.pong_at);
-        signals[Signal::ProbeAgeMs] = since(probed.filter(|_| health != Health::Unknown));
+        let probed = probed.filter(|_| health != Health::Unknown);
+        signals[Signal::ProbeAgeMs] = since(asked.map(|belief| belief.at).or(probed));
         signals[Signal::Connections] = connections;
         let gone = matches!(health, Health::HalfOpen | Health::Dead);
         signals[Signal::ConnectionsAlive] = if gone { 0.0 } else { connections };

@@ -4,8 +4,8 @@
 //! Users' activity is taken as given; who is held, who is evicted and who comes back is simulated
 //! for each strategy, because each eviction changes what comes after ([`run`], `user`). Who ranks is a
 //! [`ReplayCandidate`], by which rules are the [`Rules`], what came of it is a [`ReplayTally`]. Before anything is
-//! compared, [`Fidelity`] says whether the recorded policy does in a replay what it did; which
-//! differences are more than noise says the [`StrategyComparison`].
+//! compared, [`Fidelity`] says whether those who ranked while it was recorded ([`RecordedRanking`]) do in a
+//! replay what they did; which differences are more than noise says the [`StrategyComparison`].
 //!
 //! Not here: live managers, and the files themselves (`trace`).
 
@@ -20,8 +20,13 @@ pub mod tally;
 
 mod held;
 mod keys;
+mod lives;
 mod order;
-mod truth;
+mod pass;
+mod peer;
+mod recorded;
+mod room;
+mod script;
 pub mod tune;
 mod user;
 mod yielding;
@@ -29,7 +34,8 @@ mod yielding;
 pub use candidate::{Native, ReplayCandidate};
 pub use comparison::StrategyComparison;
 pub use exposed::{Exposed, UserCounts};
-pub use fidelity::{Fidelity, FidelityMismatch};
+pub use fidelity::{DifferenceKind, Fidelity, FidelityMismatch};
+pub use recorded::RecordedRanking;
 pub use rules::Rules;
 pub use run::{Keep, Progress, Replay, ReplayOutcome, RunError};
 pub use tally::ReplayTally;

@@ -72,11 +72,16 @@ impl Moment {
 
 impl TraceEventKind {
     /// Whether it ends a manager without taking anything from its user: the client, the application,
-    /// the peer's end, or an operator.
+    /// the peer's end, or an operator. The end of a loan has a decision: a strategy chose.
     pub(super) const fn ends_life(&self) -> bool {
         matches!(
             self,
-            Self::Close | Self::Die | Self::Evict { tier: None, .. }
+            Self::Close
+                | Self::Die
+                | Self::Evict {
+                    tier: None,
+                    decision: None
+                }
         )
     }
 }

@@ -1,5 +1,7 @@
 //! By what rules a trace is run again.
 
+use std::time::Duration;
+
 use super::yielding::Yielding;
 use wastegate_core::decision::TierTable;
 use wastegate_core::signals::{Heartbeats, Lifetimes};
@@ -22,6 +24,12 @@ pub struct Rules {
     pub health: Heartbeats,
     /// How reluctantly a manager that answers is evicted.
     pub yielding: Yielding,
+    /// Between two runs of the background pass, ms, where the trace does not tell them.
+    pub sweep_interval_ms: u64,
+    /// How long a manager has to be dead to be given up at any occupancy.
+    pub dead_for: Duration,
+    /// Users' own limits, where the trace tells them, go before `limit`.
+    pub own_limits: bool,
     /// From which every decision's seed is derived.
     pub seed: u64,
 }

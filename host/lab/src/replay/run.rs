@@ -8,10 +8,12 @@ use std::time::Duration;
 use super::candidate::ReplayCandidate;
 use super::keys::keys;
 use super::order::moments;
+use super::pass::surplus_table;
 use super::rules::Rules;
 use super::tally::ReplayTally;
 use super::user::{Decision, Played, Stage, play};
 use crate::trace::{ByUser, TraceEvent, TraceEventKind};
+use wastegate_core::decision::TierTable;
 use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 
 /// Users that a thread takes at a time.
@@ -57,6 +59,7 @@ pub struct Replay<'a> {
     rules: &'a Rules,
     users: Vec<UserId>,
     keys: Vec<ManagerKey>,
+    surplus_table: TierTable,
     attaches: bool,
     begin_ms: u64,
     counts_from_ms: u64,
@@ -107,6 +110,7 @@ impl<'a> Replay<'a> {
                 .map(|user| UserId::new(user))
                 .collect::<Result<_, _>>()?,
             keys: keys(&trace.sessions)?,
+            surplus_table: surplus_table(&rules.table),
             attaches: trace.events.iter().any(attach),
             begin_ms: trace.events.first().map_or(0, |event| event.at_ms),
             counts_from_ms: 0,
@@ -196,7 +200,9 @@ impl<'a> Replay<'a> {
         let stage = Stage {
             rules: self.rules,
             candidate,
+            surplus_table: &self.surplus_table,
             key: &key,
+            notes: &self.by_user.trace().notes,
             attaches: self.attaches,
             begin_ms: self.begin_ms,
             counts_from_ms: self.counts_from_ms,

@@ -20,6 +20,9 @@ pub(super) fn rules(limit: u32) -> Rules {
         manager: Lifetimes::default(),
         health: Heartbeats::default(),
         yielding: super::Yielding::default(),
+        sweep_interval_ms: 5_000,
+        dead_for: std::time::Duration::from_secs(60),
+        own_limits: true,
         seed: 1,
     }
 }
@@ -122,6 +125,40 @@ fn the_silent_go_first() {
         (0, (1, 1))
     );
     assert_eq!(outcome.decisions[0].tier, Tier::Proactive);
+}
+
+/// The background pass of a gateway does not run between the end of a connection and the close of its manager.
+#[test]
+fn j11_a_close_makes_room_and_nobody_is_evicted() {
+    let mut lines = String::new();
+    let mut line = |at: u64, key: &str, kind: &str| {
+        lines +=
+            &format!("{{\"t_ms\":{at},\"user\":\"u\",\"key\":\"{key}\",\"kind\":\"{kind}\"}}\n");
+    };
+    for (at, key) in [(0, "k0"), (7, "k1"), (14, "k2"), (6_000, "k9")] {
+        if key == "k9" {
+            line(5_000, "k0", "detach");
+            line(5_000, "k0", "close");
+        }
+        for (after, kind) in [(0, "open"), (3, "attach"), (7, "in")] {
+            line(at + after, key, kind);
+        }
+    }
+    let trace = read_from(Path::new("t"), lines.as_bytes(), &Reading::default())
+        .unwrap()
+        .trace;
+    assert_eq!(trace.events.len(), 14);
+    let natives = Native::ALL.map(ReplayCandidate::native);
+    let others = [ReplayCandidate::builtin(), ReplayCandidate::oracle()];
+    for candidate in natives.iter().chain(&others) {
+        let tally = run(&trace, 3, candidate).tally;
+        assert_eq!(
+            (tally.evictions, tally.attempts),
+            (0, 4),
+            "{}",
+            candidate.name
+        );
+    }
 }
 
 #[test]

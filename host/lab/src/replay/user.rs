@@ -1,8 +1,9 @@
 //! One user's trace, run again.
 //!
 //! Events are taken in order. What the user did is given; whether the manager is held, and who has
-//! to go for it, is simulated. An event that a manager wants which is not held is an attempt to open
-//! it: after an eviction, a come-back.
+//! to go for it (`room`), is simulated. An event that a manager wants which is not held is an attempt to open
+//! it: after an eviction, a come-back. What a recording says beside the events (`script`, `lives`) is taken
+//! too: when its gateway looked, who could have known what, and where its process ended.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,16 +11,16 @@ use std::sync::Arc;
 use super::candidate::ReplayCandidate;
 use super::exposed::UserCounts;
 use super::held::{Birth, Held};
+use super::lives::{LifeFacts, Lives};
 use super::order::{Moment, moments};
+use super::peer::Look;
 use super::rules::Rules;
-use super::tally::{HEADLINE, HORIZONS_MS, ReplayTally, THRASH_MS, UserTally};
-use super::truth::Truth;
+use super::script::{Mark, Script};
+use super::tally::{ReplayTally, THRASH_MS, UserTally};
 use super::yielding::State;
-use crate::trace::{TraceEvent, TraceEventKind};
-use wastegate_core::decision::{Class, LendOrder, Probe, Question, Row, Snapshot, guard};
-use wastegate_core::types::{
-    DecisionId, ManagerId, ManagerKey, Scope, Signal, SplitMix64, Tier, Timestamp, UserId,
-};
+use crate::trace::{RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind};
+use wastegate_core::decision::{Question, TierTable};
+use wastegate_core::types::{ManagerId, ManagerKey, Tier, Timestamp, UserId};
 
 /// One call, as a log of the run holds it.
 #[derive(Debug, Clone)]
@@ -49,12 +50,20 @@ impl Decision {
     }
 }
 
+/// Where in its millisecond a moment lies that comes after all events of it, µs.
+pub(super) const LAST_OF_A_MS: u64 = 999;
+
 /// What a run of one user needs.
+#[derive(Clone, Copy)]
 pub(super) struct Stage<'a> {
     pub(super) rules: &'a Rules,
     pub(super) candidate: &'a ReplayCandidate,
+    /// By what the surplus leaves when temporary slots end.
+    pub(super) surplus_table: &'a TierTable,
     /// Names of the user's managers, by place in the trace.
     pub(super) key: &'a dyn Fn(u32) -> Option<ManagerKey>,
+    /// What the gateway that recorded the trace wrote beside the events.
+    pub(super) notes: &'a RecorderNotes,
     /// The trace tells when somebody attaches; otherwise whoever opens is attached.
     pub(super) attaches: bool,
     /// The first moment of the trace, ms.
@@ -65,6 +74,23 @@ pub(super) struct Stage<'a> {
     pub(super) keep_questions: bool,
 }
 
+impl<'a> Stage<'a> {
+    /// Whether a gateway recorded the trace: then it says of every life how it ends.
+    pub(super) const fn is_recorded(&self) -> bool {
+        !self.notes.starts.is_empty()
+    }
+
+    /// By what rows are made at a moment.
+    pub(super) const fn look(&self, at_ms: u64, now: Timestamp) -> Look<'a> {
+        Look {
+            rules: self.rules,
+            now,
+            at_ms,
+            tells_health: self.notes.is_complete,
+        }
+    }
+}
+
 /// What came of it.
 pub(super) struct Played {
     pub(super) tally: ReplayTally,
@@ -72,51 +98,80 @@ pub(super) struct Played {
 }
 
 /// A user in the middle of a run.
-struct Run<'a> {
-    stage: &'a Stage<'a>,
-    number: u32,
-    user: UserId,
-    held: Vec<Held>,
-    yielding: State,
-    lives: u64,
-    calls: u64,
-    /// Keys that were lost by eviction: when, ms.
-    lost: HashMap<u32, u64>,
-    /// Evictions and returns by key.
-    past: HashMap<u32, (u32, u32)>,
-    /// Who was evicted last for whom, and how long that has gone back and forth.
-    rivals: Option<(u32, u32, u64)>,
+pub(super) struct Run<'a> {
+    pub(super) stage: &'a Stage<'a>,
+    pub(super) number: u32,
+    pub(super) user: UserId,
+    pub(super) held: Vec<Held>,
+    pub(super) yielding: State,
+    pub(super) calls: u64,
+    /// The last moment at which the background pass had its chance, ms.
+    pub(super) passed_ms: u64,
+    /// The tier that is called looked at that moment already: what changed since it has not seen.
+    pub(super) looked_at: Option<Timestamp>,
+    pub(super) tally: ReplayTally,
+    pub(super) decisions: Vec<Decision>,
     /// The first time that room had to be made, ms, and what had been counted until then.
-    trigger: Option<(u64, UserCounts)>,
-    tally: ReplayTally,
-    own: UserTally,
-    decisions: Vec<Decision>,
+    pub(super) trigger: Option<(u64, UserCounts)>,
+    /// Changes of the user's own limit that are still to come, and the limit now.
+    limits: Vec<(u64, Option<u32>)>,
+    own_limit: Option<u32>,
+    /// Places that were made free for newcomers who are on the way: when last, ms, and how many.
+    promised: (u64, u32),
+    /// Starts of the recorder's process that are behind.
+    started: usize,
+    lives: u64,
+    /// Keys that were lost by eviction: when, ms.
+    pub(super) lost: HashMap<u32, u64>,
+    /// Evictions and returns by key.
+    pub(super) past: HashMap<u32, (u32, u32)>,
+    /// Who was evicted last for whom, and how long that has gone back and forth.
+    pub(super) rivals: Option<(u32, u32, u64)>,
+    pub(super) own: UserTally,
 }
 
 /// Runs one user's events.
 pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[TraceEvent]) -> Played {
-    let (moments, truth) = (moments(events), Truth::of(events));
+    let notes = stage.notes;
+    let (moments, lives) = (moments(events), Lives::of(events, &notes.starts));
+    let script = Script::of(events, notes);
+    let limits = notes.limits.iter().rev();
+    let limits = limits.filter(|change| change.user == number && stage.rules.own_limits);
+    let first_ms = events.first().map_or(0, |event| event.at_ms);
     let mut run = Run {
         stage,
         number,
         yielding: State::new(user.clone(), stage.rules),
         user,
         held: Vec::with_capacity(stage.rules.limit as usize),
-        lives: 0,
         calls: 0,
+        passed_ms: first_ms,
+        looked_at: None,
+        tally: ReplayTally::default(),
+        decisions: Vec::new(),
+        trigger: None,
+        limits: limits
+            .map(|change| (change.at_ms, change.managers))
+            .collect(),
+        own_limit: None,
+        promised: (0, 0),
+        started: notes.life(first_ms),
+        lives: 0,
         lost: HashMap::new(),
         past: HashMap::new(),
         rivals: None,
-        trigger: None,
-        tally: ReplayTally::default(),
         own: UserTally {
             user: number,
             ..UserTally::default()
         },
-        decisions: Vec::new(),
     };
     for (place, (event, moment)) in events.iter().zip(moments).enumerate() {
-        run.step(event, moment, truth.silent_from(place));
+        let now = moment.at(event.at_ms, stage.begin_ms);
+        run.catch_up(event.at_ms);
+        if let Some(mark) = script.before(place) {
+            run.heed(mark, event, now);
+        }
+        run.step(event, now, moment, lives.facts(place));
     }
     run.tally.blocked_users = u64::from(run.tally.blocked > 0);
     run.tally.expose(number, run.trigger, events);
@@ -130,20 +185,69 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
 }
 
 impl Run<'_> {
-    fn at(&self, ms: u64) -> Timestamp {
-        Timestamp::from_millis(ms.saturating_sub(self.stage.begin_ms))
+    pub(super) fn at(&self, ms: u64) -> Timestamp {
+        self.moment(ms, 0)
+    }
+
+    /// A moment of the trace, and so many µs.
+    pub(super) fn moment(&self, ms: u64, micros: u64) -> Timestamp {
+        let since_ms = ms.saturating_sub(self.stage.begin_ms);
+        Timestamp::from_micros(since_ms * 1_000 + micros)
     }
 
     fn place(&self, session: u32) -> Option<usize> {
         self.held.iter().position(|held| held.session == session)
     }
 
-    fn step(&mut self, event: &TraceEvent, moment: Moment, silent_from_ms: Option<u64>) {
-        let now = moment.at(event.at_ms, self.stage.begin_ms);
-        self.release_expired(now);
-        self.yielding
-            .settle(self.count_held(), self.stage.rules, now);
-        self.sweep(event.at_ms, now);
+    /// What came about between the last event and this one.
+    fn catch_up(&mut self, at_ms: u64) {
+        let begun = self.stage.notes.life(at_ms);
+        if begun > self.started {
+            self.started = begun;
+            self.begin_anew();
+        }
+        while let Some((_, managers)) = self.limits.pop_if(|(from_ms, _)| *from_ms <= at_ms) {
+            self.own_limit = managers;
+        }
+        self.pass_until(at_ms);
+    }
+
+    /// The recorder's process began again: nothing is held, and nothing remembered.
+    fn begin_anew(&mut self) {
+        self.held.clear();
+        self.lost.clear();
+        self.past.clear();
+        self.rivals = None;
+        self.own_limit = None;
+        self.yielding = State::new(self.user.clone(), self.stage.rules);
+    }
+
+    /// Does what the gateway of the record did at that moment, by the choice of this run's strategy.
+    fn heed(&mut self, mark: Mark, event: &TraceEvent, now: Timestamp) {
+        match mark {
+            Mark::Room {
+                wanted,
+                needed,
+                tier,
+            } => {
+                if wanted.is_none_or(|wanted| self.place(wanted).is_none()) {
+                    self.make_room(wanted, needed, Some(tier), event.at_ms, now);
+                    self.promised = (event.at_ms, self.promised.1 + needed);
+                }
+            }
+            Mark::Pass => self.sweep(event.at_ms, now),
+            Mark::LoanEnds => {
+                // Its loan may have begun a moment before the line that shows it.
+                let over = now.after(super::room::ON_THE_WAY);
+                self.end_loan(event.at_ms, now, over);
+            }
+            Mark::Node => {
+                self.held.retain(|held| held.session != event.session);
+            }
+        }
+    }
+
+    fn step(&mut self, event: &TraceEvent, now: Timestamp, moment: Moment, life: LifeFacts) {
         let mut place = self.place(event.session);
         if event.kind.ends_life() {
             // Its user's own doing, or an operator's: nothing is lost that a strategy took.
@@ -153,8 +257,23 @@ impl Run<'_> {
             self.lost.remove(&event.session);
             return;
         }
-        if place.is_none() && event.kind.is_wanted() {
-            place = self.open(event, now, silent_from_ms);
+        // Another limit refused it, whatever the strategy.
+        let is_elsewhere = matches!(
+            event.kind,
+            TraceEventKind::Refuse {
+                by: RefusingLimit::Other,
+                ..
+            }
+        );
+        if place.is_none() && event.kind.is_wanted() && !is_elsewhere {
+            place = self.open(event, now, life);
+        } else if let Some(held) = place.and_then(|place| self.held.get_mut(place))
+            && matches!(event.kind, TraceEventKind::Open { .. })
+        {
+            let silent = life
+                .silent_from
+                .map(|ms| ms.saturating_sub(self.stage.begin_ms));
+            held.renew(silent.map(Timestamp::from_millis), life.until_ms);
         }
         if let Some(held) = place.and_then(|place| self.held.get_mut(place)) {
             held.take(now, event);
@@ -163,35 +282,28 @@ impl Run<'_> {
         }
     }
 
-    /// Who is past the reconnect grace is given up by the background pass.
-    fn release_expired(&mut self, now: Timestamp) {
-        let rules = self.stage.rules;
-        self.held
-            .retain(|held| held.expires_at(rules).is_none_or(|at| at > now));
-    }
-
-    /// The background pass, as it would have run since the last event.
-    fn sweep(&mut self, at_ms: u64, now: Timestamp) {
-        let rules = self.stage.rules;
-        let limit = self.yielding.limit(rules, now);
-        let due = f64::from(self.count_held()) >= rules.proactive_from * f64::from(limit)
-            && rules.table.rule(Tier::Proactive).enabled;
-        if due && self.held.iter().any(|held| !held.is_alive(now)) {
-            self.call(Tier::Proactive, 0, None, at_ms, now, true);
-        }
-    }
-
     /// An attempt to open a manager that is not held.
-    fn open(
-        &mut self,
-        event: &TraceEvent,
-        now: Timestamp,
-        silent_from_ms: Option<u64>,
-    ) -> Option<usize> {
+    fn open(&mut self, event: &TraceEvent, now: Timestamp, life: LifeFacts) -> Option<usize> {
         let key = (self.stage.key)(event.session)?;
         self.tally.attempts += 1;
-        if self.is_full(now) {
-            self.make_room(event, &key, now);
+        // What the record refused at its user's limit may take a free place and evicts nobody: whether its
+        // budget was over or nothing might go, no line says.
+        let refused = matches!(event.kind, TraceEventKind::Refuse { .. });
+        let may_evict = !(refused && self.stage.is_recorded());
+        if event.at_ms > self.promised.0 + super::script::ADMITTED_WITHIN_MS {
+            self.promised.1 = 0;
+        }
+        if !may_evict && self.count_held() + self.promised.1 >= self.limit(now) {
+            // What is free was made so for another newcomer of that moment.
+            self.tally.blocked += 1;
+            return None;
+        }
+        self.promised.1 = self.promised.1.saturating_sub(1);
+        let mut held = if may_evict { usize::MAX } else { 0 };
+        // Above its limit, as when temporary slots have just ended, one is not enough.
+        while self.is_full(now) && self.held.len() < held {
+            held = self.held.len();
+            self.make_room(Some(event.session), 1, None, event.at_ms, now);
         }
         if self.is_full(now) {
             self.tally.blocked += 1;
@@ -213,184 +325,28 @@ impl Run<'_> {
             key,
             at: now,
             past: self.past.get(&event.session).copied().unwrap_or_default(),
-            silent_from: silent_from_ms.map(|ms| self.at(ms)),
+            silent_from: life.silent_from.map(|ms| self.at(ms)),
+            told_until_ms: life.until_ms,
             attached: !(self.stage.attaches && begins),
         }));
         Some(self.held.len() - 1)
     }
 
-    fn count_held(&self) -> u32 {
+    pub(super) fn count_held(&self) -> u32 {
         u32::try_from(self.held.len()).unwrap_or(u32::MAX)
     }
 
+    /// How many managers the user may hold without temporary slots.
+    pub(super) fn own_limit(&self) -> u32 {
+        self.own_limit.unwrap_or(self.stage.rules.limit)
+    }
+
+    /// How many it may hold now.
+    pub(super) fn limit(&self, now: Timestamp) -> u32 {
+        self.yielding.limit(self.own_limit(), self.stage.rules, now)
+    }
+
     fn is_full(&self, now: Timestamp) -> bool {
-        self.count_held() >= self.yielding.limit(self.stage.rules, now)
-    }
-
-    /// Works through the tiers until there is room, as an admission does: what does not answer,
-    /// temporary slots, `force`.
-    fn make_room(&mut self, event: &TraceEvent, key: &ManagerKey, now: Timestamp) {
-        let rules = self.stage.rules;
-        let may_displace = self.yielding.may_displace(key, now);
-        for tier in rules.tiers().filter(|tier| *tier != Tier::Force) {
-            if rules.table.rule(tier).probe == Probe::Round {
-                self.held.iter_mut().for_each(|held| held.probe(now));
-            }
-            if self.call(
-                tier,
-                self.short(now),
-                Some(event.session),
-                event.at_ms,
-                now,
-                may_displace,
-            ) > 0
-            {
-                return;
-            }
-        }
-        let lend = |run: &Self, turn| run.yielding.lend(turn, run.count_held(), rules, now);
-        if lend(self, LendOrder::BeforeForce) {
-            return;
-        }
-        if may_displace && rules.tiers().any(|tier| tier == Tier::Force) {
-            let needed = self.short(now);
-            let wanted = Some(event.session);
-            let went = self.call(Tier::Force, needed, wanted, event.at_ms, now, true);
-            if went > 0 {
-                let went = u32::try_from(went).unwrap_or(u32::MAX);
-                return self.yielding.forced(key, went, now);
-            }
-        }
-        lend(self, LendOrder::AfterForce);
-    }
-
-    /// How many have to go for one more.
-    fn short(&self, now: Timestamp) -> u32 {
-        let limit = self.yielding.limit(self.stage.rules, now);
-        (self.count_held() + 1).saturating_sub(limit)
-    }
-
-    /// One tier. Returns how many went.
-    fn call(
-        &mut self,
-        tier: Tier,
-        needed: u32,
-        wanted: Option<u32>,
-        at_ms: u64,
-        now: Timestamp,
-        may_displace: bool,
-    ) -> usize {
-        let (rules, candidate) = (self.stage.rules, self.stage.candidate);
-        let snapshot = self.snapshot(now);
-        // A cheap look first: most tiers have nobody to touch.
-        let occupancy = snapshot.occupancy();
-        let touches = |row: &Row| rules.table.admits(tier, occupancy, row);
-        if !snapshot.rows.iter().any(touches) {
-            return 0;
-        }
-        let counts = tier != Tier::Proactive && at_ms >= self.stage.counts_from_ms;
-        if counts && self.trigger.is_none() {
-            self.trigger = Some((at_ms, UserCounts::of(&self.tally)));
-        }
-        self.calls += 1;
-        let seed = SplitMix64::nth(rules.seed ^ u64::from(self.number), self.calls);
-        let decision = DecisionId::from_raw(self.calls);
-        let question = Arc::new(Question::new(
-            &snapshot,
-            &rules.table,
-            tier,
-            needed,
-            decision,
-            seed,
-        ));
-        let next = |row: usize| {
-            let manager = question.rows.get(row).map(|row| row.manager);
-            let held = self.held.iter().find(|held| Some(held.id) == manager);
-            held.map_or(crate::trace::NEVER, |held| held.next_use)
-        };
-        let answer = candidate.rank(&question, &next);
-        let plan = if needed > 0 && rules.is_last(tier, may_displace) {
-            guard::last_plan(&question, &rules.table, &answer)
-        } else {
-            guard::plan(&question, &rules.table, &answer)
-        };
-        self.tally.count_call(&answer, needed, plan.victims().len());
-        let victims: Vec<(ManagerId, Class)> = plan
-            .victims()
-            .iter()
-            .map(|victim| (victim.manager, victim.class))
-            .collect();
-        let mut gone = Vec::with_capacity(victims.len());
-        for (manager, class) in victims {
-            gone.extend(self.evict(manager, class, wanted, at_ms, now));
-        }
-        let went = gone.len();
-        self.decisions.push(Decision {
-            user: self.number,
-            at_ms,
-            tier,
-            wanted,
-            victims: gone,
-            question: self.stage.keep_questions.then_some(question),
-        });
-        went
-    }
-
-    fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let wanted: &[Signal] = self.stage.candidate.signals();
-        let row = |held: &Held| held.row(&self.user, self.stage.rules, now, wanted);
-        let rows: Vec<Row> = self.held.iter().map(row).collect();
-        Snapshot {
-            scope: Scope::User,
-            now,
-            limit: self.yielding.limit(self.stage.rules, now),
-            held: self.count_held(),
-            rows,
-        }
-        .sorted()
-    }
-
-    fn evict(
-        &mut self,
-        manager: ManagerId,
-        class: Class,
-        wanted: Option<u32>,
-        at_ms: u64,
-        now: Timestamp,
-    ) -> Option<u32> {
-        let place = self.held.iter().position(|held| held.id == manager)?;
-        let held = self.held.remove(place);
-        let (session, tally) = (held.session, &mut self.tally);
-        tally.evictions += 1;
-        self.own.evictions += 1;
-        let away_ms = held.next_ms.saturating_sub(at_ms);
-        let ever = held.next_ms != crate::trace::NEVER;
-        tally.count_return(ever.then_some(away_ms));
-        let headline = HORIZONS_MS.get(HEADLINE).copied().unwrap_or_default();
-        let regretted = u64::from(ever && away_ms <= headline);
-        self.own.regrets += regretted;
-        let by_device = tally.by_device.entry(held.device_class()).or_default();
-        by_device.0 += 1;
-        by_device.1 += regretted;
-        let alive = held.is_alive(now);
-        tally.live_kills += u64::from(alive);
-        if !matches!(class, Class::Responsive | Class::Detached) {
-            tally.zombies.0 += 1;
-            tally.zombies.1 += u64::from(!alive);
-        }
-        if class == Class::Responsive {
-            self.yielding.displaced(&held.key, now);
-        }
-        self.lost.insert(session, at_ms);
-        self.past.entry(session).or_default().0 += 1;
-        if let Some(wanted) = wanted {
-            let depth = match self.rivals {
-                Some((victim, winner, depth)) if victim == wanted && winner == session => depth + 1,
-                _ => 1,
-            };
-            self.rivals = Some((session, wanted, depth));
-            self.tally.ping_pong = self.tally.ping_pong.max(depth);
-        }
-        Some(session)
+        self.count_held() >= self.limit(now)
     }
 }

@@ -39,6 +39,17 @@ impl Default for Yielding {
     }
 }
 
+/// Who asks for a temporary slot.
+pub(super) struct Newcomer<'a> {
+    /// Which manager it wants, if that is known.
+    pub(super) key: Option<&'a ManagerKey>,
+    /// How many managers its user holds.
+    pub(super) held: u32,
+    /// How many it may hold without temporary slots.
+    pub(super) own: u32,
+    pub(super) now: Timestamp,
+}
+
 /// One user's state of it.
 pub(super) struct State {
     user: UserId,
@@ -60,38 +71,62 @@ impl State {
         }
     }
 
-    /// How many managers the user may hold now.
-    pub(super) fn limit(&self, rules: &Rules, now: Timestamp) -> u32 {
-        rules.limit + self.slots.extra(&self.user, &rules.yielding.lending, now)
+    /// How many managers the user may hold now, `own` of them without temporary slots.
+    pub(super) fn limit(&self, own: u32, rules: &Rules, now: Timestamp) -> u32 {
+        own + self.slots.extra(&self.user, &rules.yielding.lending, now)
     }
 
-    /// Takes note that a user is within its own limit once what was lent has ended.
-    pub(super) fn settle(&self, held: u32, rules: &Rules, now: Timestamp) {
-        if held <= rules.limit && !self.slots.expired(now).is_empty() {
-            self.slots.settle(&self.user, &rules.yielding.lending, now);
+    /// Whether temporary slots are lent, or were and their surplus has not left.
+    pub(super) fn is_lent(&self, lending: &Lending) -> bool {
+        self.slots.surplus_allowed(&self.user, lending) > 0
+    }
+
+    /// Whether temporary slots have ended by then and their surplus has not left.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        !self.slots.expired(now).is_empty()
+    }
+
+    /// Takes note that a user is within its own limit, since what was lent has ended.
+    pub(super) fn settle(&self, rules: &Rules, now: Timestamp) {
+        self.slots.settle(&self.user, &rules.yielding.lending, now);
+    }
+
+    /// Lends slots to a newcomer of that key, if it is their turn. True if there is one now. None are lent to
+    /// a manager that was displaced a while ago: at their end one that answers would go for it.
+    pub(super) fn lend(&self, to: &Newcomer<'_>, turn: LendOrder, rules: &Rules) -> bool {
+        let lending = &rules.yielding.lending;
+        if lending.order != turn
+            || to
+                .key
+                .is_some_and(|key| self.displaced.is_away(&self.user, key, to.now))
+        {
+            return false;
+        }
+        match self.slots.grant(&self.user, lending, to.now) {
+            Granted::Until(_) => true,
+            Granted::Running(_) => to.held < self.limit(to.own, rules, to.now),
+            Granted::CoolingDown(_) | Granted::Off => false,
         }
     }
 
-    /// Lends slots, if it is their turn. True if there is one now.
-    pub(super) fn lend(&self, turn: LendOrder, held: u32, rules: &Rules, now: Timestamp) -> bool {
-        let lending = &rules.yielding.lending;
-        lending.order == turn
-            && matches!(
-                self.slots.grant(&self.user, lending, now),
-                Granted::Until(_) | Granted::Running(_)
-            )
-            && held < self.limit(rules, now)
-    }
-
     /// Whether a newcomer may displace a manager that answers.
-    pub(super) fn may_displace(&self, key: &ManagerKey, now: Timestamp) -> bool {
-        self.displaced.held_for(&self.user, key, now).is_none()
-            && self.budget.spent_for(&self.user, now).is_none()
+    pub(super) fn may_displace(&self, key: Option<&ManagerKey>, now: Timestamp) -> bool {
+        let is_held = |key| self.displaced.held_for(&self.user, key, now).is_some();
+        !key.is_some_and(is_held) && self.budget.spent_for(&self.user, now).is_none()
     }
 
-    /// `force` took managers for a newcomer.
-    pub(super) fn forced(&self, key: &ManagerKey, count: u32, now: Timestamp) {
-        self.budget.allow(&self.user, count, now);
+    /// How many of `needed` evictions `force` may make now.
+    pub(super) fn allow(&self, needed: u32, now: Timestamp) -> u32 {
+        self.budget.allow(&self.user, needed, now)
+    }
+
+    /// So many of them were not made.
+    pub(super) fn give_back(&self, unused: u32) {
+        self.budget.give_back(&self.user, unused);
+    }
+
+    /// A newcomer displaced a manager.
+    pub(super) fn returned(&self, key: &ManagerKey, now: Timestamp) {
         self.displaced.returned(&self.user, key, now);
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::error::LineProblem;
 use super::event::{Trace, TraceEvent, TraceEventKind, TraceSession};
+use super::notes::{Aside, LimitChange, RecordedDecision};
+use super::settings::RecorderSettings;
 
 /// Events that are kept in memory: about 3 GB of them.
 pub const EVENTS_MAX: usize = 50_000_000;
@@ -29,6 +31,10 @@ pub struct TraceBuilder {
     disordered: bool,
     /// Lines may be in any order.
     sorts: bool,
+    /// Which node recorded it, by the line of settings before.
+    node: Option<String>,
+    /// The recorder's process began, and the next event says when.
+    begins: bool,
 }
 
 /// One line, its names not interned yet.
@@ -104,6 +110,9 @@ impl TraceBuilder {
     /// # Errors
     /// [`NotTaken::Full`].
     pub(super) fn push(&mut self, raw: RawEvent<'_>) -> Result<(), NotTaken> {
+        if std::mem::take(&mut self.begins) {
+            self.trace.notes.starts.push(raw.at_ms);
+        }
         let last_ms = self.trace.events.last().map_or(0, |event| event.at_ms);
         self.disordered |= raw.at_ms < last_ms;
         if self.trace.events.len() >= EVENTS_MAX {
@@ -119,6 +128,50 @@ impl TraceBuilder {
             device,
             kind: raw.kind,
         });
+        Ok(())
+    }
+
+    /// The recorder's process began: what was held before is not held any more. Only what the same node
+    /// held, so that journals of several nodes can be read as one.
+    pub(super) fn begin(&mut self, settings: &RecorderSettings) {
+        let node = settings.node.clone().unwrap_or_default();
+        let before = self.node.replace(node);
+        let is_same = before.is_none() || before == self.node;
+        self.trace.notes.is_complete =
+            settings.is_complete() && (before.is_none() || self.trace.notes.is_complete);
+        match settings.t_ms {
+            Some(at_ms) if is_same && at_ms >= self.latest_ms => {
+                self.trace.notes.starts.push(at_ms);
+            }
+            None if is_same => self.begins = true,
+            Some(_) | None => {}
+        }
+    }
+
+    /// Takes what a recorder wrote beside the events.
+    pub(super) fn aside(&mut self, aside: Aside) -> Result<(), NotTaken> {
+        match aside {
+            Aside::Sweep(at_ms) => self.trace.notes.sweeps.push(at_ms),
+            Aside::Limit {
+                at_ms,
+                user,
+                managers,
+            } => {
+                let user = self.user(&user)?;
+                self.trace.notes.limits.push(LimitChange {
+                    at_ms,
+                    user,
+                    managers,
+                });
+            }
+            Aside::Decision { at_ms, user, asked } => {
+                let user = user.map(|user| self.user(&user)).transpose()?;
+                self.trace
+                    .notes
+                    .decisions
+                    .push(RecordedDecision { at_ms, user, asked });
+            }
+        }
         Ok(())
     }
 
@@ -166,6 +219,7 @@ impl TraceBuilder {
         if self.disordered {
             self.trace.events.sort_by_key(|event| event.at_ms);
         }
+        self.trace.notes.sort();
         self.trace
     }
 

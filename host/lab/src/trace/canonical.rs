@@ -11,13 +11,14 @@ use super::builder::{FUTURE_MS, RawEvent};
 use super::clock::Clock;
 use super::columns;
 use super::error::LineProblem;
-use super::event::{Hint, TraceEventKind};
+use super::event::{Hint, RefusingLimit, TraceEventKind};
+use super::notes::Aside;
 use super::settings::RecorderSettings;
 use super::strict::Strict;
-use wastegate_core::types::Tier;
+use wastegate_core::types::{Health, Tier};
 
 /// Every kind by its name, with those that other producers use.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "open",
     "refuse",
     "attach",
@@ -37,6 +38,7 @@ const KINDS: [&str; 20] = [
     "evict",
     "echo",
     "silent",
+    "health",
     "back",
 ];
 
@@ -61,8 +63,10 @@ pub(super) enum Parsed<'a> {
     Event(RawEvent<'a>),
     /// So many events are missing here.
     Gap(u64),
-    /// By which rules the recording came about.
+    /// By which rules the recording came about. The recorder's process began there.
     Settings(Box<RecorderSettings>),
+    /// What else its gateway wrote beside the events.
+    Aside(Box<Aside>),
 }
 
 impl Object {
@@ -89,6 +93,9 @@ impl Object {
                 let problem =
                     |error: serde_json::Error| LineProblem::Json(format!("`settings`: {error}"));
                 return Ok(Parsed::Settings(Box::new(settings.map_err(problem)?)));
+            }
+            if let Some(aside) = Aside::of(&self.0) {
+                return Ok(Parsed::Aside(Box::new(aside?)));
             }
         }
         let key = match (self.0.get("key"), self.0.get("session")) {
@@ -190,6 +197,17 @@ impl Object {
             },
             "refuse" => TraceEventKind::Refuse {
                 wait_ms: self.small("wait_ms")?,
+                by: self.refusing_limit()?,
+            },
+            "echo" => TraceEventKind::Echo {
+                decision: self.number("decision")?,
+            },
+            "silent" => TraceEventKind::Silent {
+                decision: self.number("decision")?,
+            },
+            "health" => TraceEventKind::Health {
+                health: self.health()?,
+                probed: self.0.get("probed") == Some(&Value::Bool(true)),
             },
             "in" | "cmd" => frames(|n, bytes, last_ms| TraceEventKind::In { n, bytes, last_ms })?,
             "out" => frames(|n, bytes, last_ms| TraceEventKind::Out { n, bytes, last_ms })?,
@@ -225,6 +243,32 @@ impl Object {
         let tier = Tier::ALL.into_iter().find(|tier| tier.name() == name);
         let names = "`proactive`, `conservative`, `moderate`, `aggressive` or `force`";
         tier.map(Some).ok_or_else(|| wrong("tier", name, names))
+    }
+
+    fn refusing_limit(&self) -> Result<RefusingLimit, LineProblem> {
+        // The names are those that clients are told; what was displaced is held back at its user's limit.
+        Ok(match self.text("why")? {
+            None => RefusingLimit::Untold,
+            Some("user-limit" | "queue-full" | "queue-timeout" | "displaced") => {
+                RefusingLimit::User
+            }
+            Some(_) => RefusingLimit::Other,
+        })
+    }
+
+    fn health(&self) -> Result<Health, LineProblem> {
+        let name = self.text("health")?.ok_or_else(|| missing("health"))?;
+        let health = Health::ALL.into_iter().find(|health| health.name() == name);
+        health.ok_or_else(|| {
+            wrong(
+                "health",
+                name,
+                &format!(
+                    "one of `{}`",
+                    Health::ALL.map(|one| one.name()).join("`, `")
+                ),
+            )
+        })
     }
 
     fn hint(&self) -> Result<Hint, LineProblem> {
@@ -264,8 +308,6 @@ fn plain(name: &str) -> Option<TraceEventKind> {
         "close" => TraceEventKind::Close,
         "die" => TraceEventKind::Die,
         "die-silently" | "die_silently" => TraceEventKind::DieSilently,
-        "echo" => TraceEventKind::Echo,
-        "silent" => TraceEventKind::Silent,
         "back" => TraceEventKind::Back,
         _ => return None,
     })
@@ -276,7 +318,12 @@ pub(super) fn bare_kind(name: &str) -> Result<TraceEventKind, LineProblem> {
     let frames = (1, 0, 0);
     Ok(match name {
         "open" => TraceEventKind::Open { wait_ms: 0 },
-        "refuse" => TraceEventKind::Refuse { wait_ms: 0 },
+        "refuse" => TraceEventKind::Refuse {
+            wait_ms: 0,
+            by: RefusingLimit::Untold,
+        },
+        "echo" => TraceEventKind::Echo { decision: None },
+        "silent" => TraceEventKind::Silent { decision: None },
         "in" | "cmd" => TraceEventKind::In {
             n: frames.0,
             bytes: frames.1,

@@ -143,8 +143,9 @@ impl TraceEventKind {
             Self::Die => "die",
             Self::DieSilently => "die-silently",
             Self::Evict { .. } => "evict",
-            Self::Echo => "echo",
-            Self::Silent => "silent",
+            Self::Echo { .. } => "echo",
+            Self::Silent { .. } => "silent",
+            Self::Health { .. } => "health",
             Self::Back => "back",
         }
     }

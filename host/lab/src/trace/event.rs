@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use wastegate_core::types::Tier;
+use super::notes::RecorderNotes;
+use wastegate_core::types::{Health, Tier};
 
 /// What users did, in order of time.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Trace {
     pub devices: Vec<Arc<str>>,
     /// Every event, by time; events of one moment in the order of their lines.
     pub events: Vec<TraceEvent>,
+    /// What the gateway that recorded it wrote beside the events.
+    pub notes: RecorderNotes,
 }
 
 /// One key of one user.
@@ -54,6 +57,8 @@ pub enum TraceEventKind {
     Refuse {
         /// From the attempt to the answer, ms.
         wait_ms: u32,
+        /// By which limit.
+        by: RefusingLimit,
     },
     /// A connection of a device attached.
     Attach,
@@ -108,11 +113,37 @@ pub enum TraceEventKind {
         decision: Option<u64>,
     },
     /// A victim answered our Close: it was alive.
-    Echo,
+    Echo {
+        /// The decision that had chosen it, if the trace tells.
+        decision: Option<u64>,
+    },
     /// A victim did not answer our Close.
-    Silent,
+    Silent {
+        /// The decision that had chosen it, if the trace tells.
+        decision: Option<u64>,
+    },
+    /// A decision found another health than the one before it.
+    Health {
+        /// What was believed of its peer from then on.
+        health: Health,
+        /// Whether a probe or a heartbeat said so.
+        probed: bool,
+    },
     /// A key that had been evicted or had died came back.
     Back,
+}
+
+/// Which limit a client was refused by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RefusingLimit {
+    /// The trace does not tell. It counts as the user's own.
+    #[default]
+    Untold,
+    /// The managers that its user may hold.
+    User,
+    /// Another one, which a replay does not simulate: attempts in a while, the node's managers, the
+    /// connections of a manager.
+    Other,
 }
 
 /// Something said of a manager.

@@ -1,5 +1,7 @@
 //! One file of a trace on its way in: which form it has, line by line, and what of it is left out.
 
+use std::path::PathBuf;
+
 use super::builder::{NotTaken, RawEvent, TraceBuilder};
 use super::canonical::{Manner, Object, Parsed};
 use super::clock::{Clock, TimeUnit};
@@ -47,9 +49,17 @@ impl<'a> FileReader<'a> {
         builder: &mut TraceBuilder,
         loaded: &mut LoadedTrace,
     ) -> Result<(), TraceError> {
+        // A line that the crash of a recorder tore: its next start ended it, and began with its settings.
+        let mut torn: Option<((PathBuf, u64), TraceError)> = None;
         while self.lines.advance()? {
             if matches!(self.form, Some(Form::Table(_))) {
                 self.lines.complete()?;
+            }
+            if let Some((cut, error)) = torn.take() {
+                if !self.lines.text().is_ok_and(begins_a_recording) {
+                    return Err(error);
+                }
+                loaded.cut_off.push(cut);
             }
             match self.line(builder, loaded) {
                 Ok(()) => self.unended = self.lines.may_be_cut().then(|| self.lines.cut().1),
@@ -59,12 +69,21 @@ impl<'a> FileReader<'a> {
                 {
                     loaded.cut_off.push(self.lines.cut());
                 }
+                Err(Refusal::NotTaken(NotTaken::Problem(problem)))
+                    if matches!(self.form, Some(Form::Json(_)))
+                        && matches!(problem, LineProblem::Json(_) | LineProblem::NotText) =>
+                {
+                    torn = Some((self.lines.cut(), self.lines.problem(problem)));
+                }
                 Err(Refusal::NotTaken(not_taken)) => return Err(self.lines.not_taken(not_taken)),
                 Err(Refusal::Column(given)) => {
                     let known = "`src`, `dst` and `both`";
                     return Err(TraceError::Column { given, known });
                 }
             }
+        }
+        if let Some((_, error)) = torn {
+            return Err(error);
         }
         if loaded
             .cut_off
@@ -203,6 +222,11 @@ impl From<LineProblem> for Refusal {
     }
 }
 
+/// Whether a line is the first that a recorder writes when it starts.
+fn begins_a_recording(text: &str) -> bool {
+    text.trim_start().starts_with("{\"settings\"")
+}
+
 /// Fails where a last line ends in the middle of its time: what is left of that is earlier than the
 /// lines before it.
 fn whole(at_ms: u64, may_be_short: bool, builder: &TraceBuilder) -> Result<(), LineProblem> {
@@ -273,9 +297,11 @@ fn json(
             Ok(())
         }
         Parsed::Settings(settings) => {
+            builder.begin(&settings);
             loaded.settings.get_or_insert(*settings);
             Ok(())
         }
+        Parsed::Aside(aside) => builder.aside(*aside),
     }
 }
 

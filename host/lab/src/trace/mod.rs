@@ -4,7 +4,8 @@
 //! - [`mod@read`] takes files in: what a gateway records, canonical events from elsewhere as JSON lines
 //!   or as a table, and plain message logs ([`messages`]);
 //! - [`made`] are traces out of other traces, or out of nothing, with declared faults;
-//! - [`settings`] are the rules that a recording says it came about by;
+//! - [`settings`] are the rules that a recording says it came about by, [`notes`] what its gateway wrote
+//!   beside the events;
 //! - [`users`] looks at a trace user by user, and knows what comes next;
 //! - [`describe`](mod@describe), [`slice`](mod@slice) and [`write`](mod@write) say what is in one, cut it, and write it.
 //!
@@ -16,6 +17,7 @@ pub mod error;
 pub mod event;
 pub mod made;
 pub mod messages;
+pub mod notes;
 pub mod read;
 pub mod settings;
 pub mod slice;
@@ -39,7 +41,8 @@ pub use builder::TraceBuilder;
 pub use clock::{TimeUnit, date};
 pub use encoding::Foreign;
 pub use error::{LineProblem, TraceError};
-pub use event::{Hint, Trace, TraceEvent, TraceEventKind, TraceSession};
+pub use event::{Hint, RefusingLimit, Trace, TraceEvent, TraceEventKind, TraceSession};
+pub use notes::{Asked, LimitChange, RecordedDecision, RecorderNotes};
 pub(crate) use read::repeated;
 pub use read::{Format, LoadedTrace, Reading, distinct, read};
 pub use settings::{RecordedPolicy, RecorderSettings};

@@ -1,12 +1,22 @@
 //! By which rules a stream was recorded: the line `{"settings": …}` that a gateway begins it with.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::Deserialize;
 
+use wastegate_core::decision::{Class, IdleTtl, Probe, Take, TierRule, TierTable};
 use wastegate_core::types::Tier;
 
 /// What the recorder said of itself. Whatever it did not say is none.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct RecorderSettings {
+    /// When the recorder's process began, ms since the Unix epoch.
+    #[serde(default)]
+    pub t_ms: Option<u64>,
+    /// The name of the node.
+    #[serde(default)]
+    pub node: Option<String>,
     /// The version of wastegate that recorded the trace.
     #[serde(default)]
     pub wastegate: Option<String>,
@@ -25,12 +35,36 @@ pub struct RecorderSettings {
     /// From which share of the limit on the background pass ran.
     #[serde(default)]
     pub proactive_from: Option<f64>,
+    /// Between two background passes, ms.
+    #[serde(default)]
+    pub sweep_interval_ms: Option<u64>,
+    /// How long a manager has to be dead to be given up at any occupancy, ms.
+    #[serde(default)]
+    pub dead_for_ms: Option<u64>,
+    /// What each tier might do, by its name.
+    #[serde(default)]
+    pub tiers: Option<BTreeMap<Tier, RecordedTier>>,
     /// How long a newborn is left alone, ms.
     #[serde(default)]
     pub attach_grace_ms: Option<u64>,
     /// How long a detached manager is kept, ms.
     #[serde(default)]
     pub reconnect_grace_ms: Option<u64>,
+    /// For how long user activity protected a manager, ms.
+    #[serde(default)]
+    pub recently_active_ms: Option<u64>,
+    /// Whether a client's own hints protected it.
+    #[serde(default)]
+    pub trust_hints: Option<bool>,
+    /// Missed heartbeats from which on a peer was suspect.
+    #[serde(default)]
+    pub suspect_after_misses: Option<u32>,
+    /// Missed heartbeats from which on it was half-open.
+    #[serde(default)]
+    pub half_open_after_misses: Option<u32>,
+    /// For how long a peer that was found silent was not asked again, ms.
+    #[serde(default)]
+    pub evidence_age_ms: Option<u64>,
     /// Between two heartbeats, ms.
     #[serde(default)]
     pub ping_interval_ms: Option<u64>,
@@ -70,7 +104,7 @@ pub struct RecorderSettings {
 }
 
 /// Which policy ranked.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct RecordedPolicy {
     /// From its manifest.
     pub name: String,
@@ -78,4 +112,85 @@ pub struct RecordedPolicy {
     pub version: String,
     /// SHA-256 of its bytes, in hex.
     pub digest: String,
+    /// Its parameters, in its order; none if the recorder did not say.
+    #[serde(default)]
+    pub params: Option<Vec<f64>>,
+}
+
+/// What a tier might do.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct RecordedTier {
+    /// Whether it ran at all.
+    pub enabled: bool,
+    /// The classes that it might touch.
+    pub admits: Vec<String>,
+    /// `cached` or `round`.
+    pub probe: String,
+    /// `all`, `needed-and-reserve` or `needed`.
+    pub take: String,
+    /// From when on it touched idle detached managers too.
+    #[serde(default)]
+    pub idle_ttl: Option<RecordedTtl>,
+}
+
+/// How long a detached manager might idle, by occupancy.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct RecordedTtl {
+    /// Below the scale threshold, ms.
+    pub max_ms: u64,
+    /// Where the limit was fully used, ms.
+    pub min_ms: u64,
+    /// The occupancy from which on it shrank.
+    pub scale: f64,
+    /// The occupancy at which it was shortest.
+    pub saturation: f64,
+}
+
+impl RecorderSettings {
+    /// Whether its recorder wrote all that a replay needs beside the events.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.sweep_interval_ms.is_some()
+    }
+
+    /// The tier table that it was recorded by; none if it does not say, or names what this version does
+    /// not know.
+    #[must_use]
+    pub fn table(&self) -> Option<TierTable> {
+        let tiers = self.tiers.as_ref()?;
+        let mut rules = Vec::with_capacity(Tier::ALL.len());
+        for tier in Tier::ALL {
+            rules.push(tiers.get(&tier)?.rule()?);
+        }
+        let rules = <[TierRule; 5]>::try_from(rules).ok()?;
+        TierTable::new(rules, self.reserve?, self.keep_one?).ok()
+    }
+}
+
+impl RecordedTier {
+    fn rule(&self) -> Option<TierRule> {
+        let admits = self.admits.iter().map(|name| Class::by_name(name));
+        let ttl = |ttl: &RecordedTtl| IdleTtl {
+            max: Duration::from_millis(ttl.max_ms),
+            min: Duration::from_millis(ttl.min_ms),
+            scale: ttl.scale,
+            saturation: ttl.saturation,
+        };
+        Some(TierRule {
+            enabled: self.enabled,
+            admits: admits.collect::<Option<_>>()?,
+            probe: match &*self.probe {
+                "cached" => Probe::Cached,
+                "round" => Probe::Round,
+                _ => return None,
+            },
+            take: match &*self.take {
+                "all" => Take::All,
+                "needed-and-reserve" => Take::NeededAndReserve,
+                "needed" => Take::Needed,
+                _ => return None,
+            },
+            idle_ttl: self.idle_ttl.as_ref().map(ttl),
+        })
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::event::{Hint, Trace, TraceEvent, TraceEventKind};
+use super::event::{Hint, RefusingLimit, Trace, TraceEvent, TraceEventKind};
 
 /// Writes every event as a line.
 ///
@@ -37,8 +37,24 @@ fn line(trace: &Trace, event: &TraceEvent) -> Value {
         }
     };
     match event.kind {
-        TraceEventKind::Open { wait_ms } | TraceEventKind::Refuse { wait_ms } => {
-            number("wait_ms", wait_ms.into())
+        TraceEventKind::Open { wait_ms } => number("wait_ms", wait_ms.into()),
+        TraceEventKind::Refuse { wait_ms, by } => {
+            number("wait_ms", wait_ms.into());
+            let why = match by {
+                RefusingLimit::Untold => None,
+                RefusingLimit::User => Some("user-limit"),
+                RefusingLimit::Other => Some("other"),
+            };
+            line.extend(why.map(|why| ("why".to_owned(), json!(why))));
+        }
+        TraceEventKind::Echo { decision } | TraceEventKind::Silent { decision } => {
+            line.extend(decision.map(|decision| ("decision".to_owned(), json!(decision))));
+        }
+        TraceEventKind::Health { health, probed } => {
+            line.insert("health".to_owned(), json!(health));
+            if probed {
+                line.insert("probed".to_owned(), json!(true));
+            }
         }
         TraceEventKind::In { n, bytes, last_ms } | TraceEventKind::Out { n, bytes, last_ms } => {
             number("n", if n > 1 { n.into() } else { 0 });
@@ -74,8 +90,6 @@ fn line(trace: &Trace, event: &TraceEvent) -> Value {
         | TraceEventKind::Close
         | TraceEventKind::Die
         | TraceEventKind::DieSilently
-        | TraceEventKind::Echo
-        | TraceEventKind::Silent
         | TraceEventKind::Back => {}
     }
     Value::Object(line)
@@ -90,7 +104,7 @@ mod tests {
     use super::*;
     use crate::trace::read::read_from;
     use crate::trace::{Reading, TraceBuilder};
-    use wastegate_core::types::Tier;
+    use wastegate_core::types::{Health, Tier};
 
     fn any_kind() -> impl Strategy<Value = TraceEventKind> {
         prop_oneof![
@@ -121,7 +135,20 @@ mod tests {
             Just(TraceEventKind::Detach),
             Just(TraceEventKind::Close),
             Just(TraceEventKind::DieSilently),
-            Just(TraceEventKind::Silent),
+            prop::option::of(0..9_u64).prop_map(|decision| TraceEventKind::Silent { decision }),
+            prop::option::of(0..9_u64).prop_map(|decision| TraceEventKind::Echo { decision }),
+            (0..7_usize, any::<bool>()).prop_map(|(at, probed)| TraceEventKind::Health {
+                health: Health::ALL[at],
+                probed,
+            }),
+            (0..3_usize).prop_map(|at| TraceEventKind::Refuse {
+                wait_ms: 0,
+                by: [
+                    RefusingLimit::Untold,
+                    RefusingLimit::User,
+                    RefusingLimit::Other
+                ][at],
+            }),
             Just(TraceEventKind::Back),
         ]
     }

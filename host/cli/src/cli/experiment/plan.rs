@@ -47,9 +47,10 @@ pub(super) struct Args {
     /// Plan although the replay does not reproduce what was recorded.
     #[arg(long)]
     unfaithful: bool,
-    /// The policy by which the activity was recorded, where it is none that the host ships.
+    /// A policy that ranked while the activity was recorded, where it is none that the host ships.
+    /// Repeatable.
     #[arg(long, value_name = "POLICY")]
-    recorded: Option<String>,
+    recorded: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -97,7 +98,7 @@ impl Args {
             .map_err(|error| Failure::of(&error))?;
         let span = Span::of(&ready.loaded.trace, self.past);
         let replay = replay.counting_from(span.from_ms);
-        let named = self.recorded.as_deref();
+        let named = &self.recorded;
         let reproduced = ready.reproduce(named, &replay, &by_user)?;
         if !reproduced.may_compare() && !self.unfaithful {
             return Err(reproduced.refusal(&ready.loaded.trace));
@@ -127,7 +128,7 @@ impl Args {
 fn control(
     arm: Option<&ArmSpec>,
     ready: &Ready,
-    named: Option<&str>,
+    named: &[String],
 ) -> Result<ReplayCandidate, Failure> {
     let arm = arm.filter(|arm| arm.policy != ACTIVE);
     let Some(arm) = arm else {

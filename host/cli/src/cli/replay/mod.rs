@@ -25,6 +25,7 @@ use super::policy::target::engine;
 use super::trace::{ReadArgs, print_missing, print_remarks};
 use crate::config::{self, Environment, ProgramConfig};
 use wastegate_core::types::Clock;
+use wastegate_core::types::time::whole_ms;
 use wastegate_engine::policy::Engine;
 use wastegate_lab::replay::{Keep, Native, Progress, Replay, Rules, Yielding};
 use wastegate_lab::trace::{ByUser, LoadedTrace, read};
@@ -47,9 +48,10 @@ pub struct Args {
     /// Also the clairvoyant reference (Belady's MIN), and native LRU to set the scale.
     #[arg(long)]
     oracle: bool,
-    /// The policy by which the activity was recorded, where it is none that the host ships.
+    /// A policy that ranked while the activity was recorded, where it is none that the host ships.
+    /// Repeatable.
     #[arg(long, value_name = "POLICY")]
-    recorded: Option<String>,
+    recorded: Vec<String>,
     /// Compare although the replay does not reproduce what was recorded.
     #[arg(long)]
     unfaithful: bool,
@@ -105,11 +107,11 @@ pub(in crate::cli) struct Ready {
 }
 
 impl Ready {
-    /// Runs the recorded policy first: what does not reproduce the record compares nothing. `named` is
-    /// that policy, where the host does not ship it.
+    /// Runs those first who ranked in the record: what does not reproduce it compares nothing. `named` are
+    /// policies among them that the host does not ship.
     pub(in crate::cli) fn reproduce(
         &self,
-        named: Option<&str>,
+        named: &[String],
         replay: &Replay<'_>,
         by_user: &ByUser<'_>,
     ) -> Result<Reproduced, Failure> {
@@ -156,8 +158,7 @@ impl Args {
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
             .map_err(|error| Failure::of(&error))?;
-        let named = self.recorded.as_deref();
-        let reproduced = ready.reproduce(named, &replay, &by_user)?;
+        let reproduced = ready.reproduce(&self.recorded, &replay, &by_user)?;
         if self.csv {
             // The other forms hold it.
             print_missing(&ready.loaded, err)?;
@@ -168,6 +169,7 @@ impl Args {
         if !reproduced.may_compare() && !self.unfaithful {
             return Err(reproduced.refusal(&ready.loaded.trace));
         }
+        warn(&reproduced, err)?;
         let (clock, mut results) = (Clock::system(), Vec::new());
         for candidate in &candidates {
             let progress = Progress::default();
@@ -205,6 +207,14 @@ impl Args {
     }
 }
 
+/// Says beside a result that it is not to be believed, if that is so.
+pub(in crate::cli) fn warn(reproduced: &Reproduced, err: &mut dyn io::Write) -> io::Result<()> {
+    match reproduced.warning() {
+        Some(warning) => writeln!(err, "warning: {warning}"),
+        None => Ok(()),
+    }
+}
+
 impl Input {
     pub(in crate::cli) fn ready(
         self,
@@ -212,14 +222,16 @@ impl Input {
         err: &mut dyn io::Write,
     ) -> Result<Ready, Failure> {
         let config = config::load(self.sources.sources(environment, Vec::new()))?.config;
-        let loaded = read(&self.activity, &self.reading.reading())
+        let mut loaded = read(&self.activity, &self.reading.reading())
             .map_err(|error| Failure::of(&error).code(EX_NOINPUT))?;
+        loaded.remarks.extend(recorded::lacks(&loaded));
         print_remarks(&loaded, err)?;
         let mut rules = rules(&config, self.seed);
         if let Some(settings) = &loaded.settings {
             recorded::apply(settings, &mut rules);
         }
         rules.limit = self.cap.unwrap_or(rules.limit);
+        rules.own_limits = self.cap.is_none();
         let engine = engine(config.policy)?;
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Ready {
@@ -241,6 +253,9 @@ fn rules(config: &ProgramConfig, seed: u64) -> Rules {
         manager: config.manager.clone(),
         health: config.health.clone(),
         yielding: Yielding::default(),
+        sweep_interval_ms: whole_ms(config.cleanup.sweep_interval),
+        dead_for: config.cleanup.dead_for,
+        own_limits: true,
         seed,
     }
 }

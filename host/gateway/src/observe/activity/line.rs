@@ -1,9 +1,11 @@
 //! What happened, as it is handed in ([`ActivityEvent`]) and as it is written ([`ActivityLine`]).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::observe::pseudonym::Pseudonym;
-use wastegate_core::types::{DecisionId, Tier};
+use wastegate_core::types::{DecisionId, Health, Tier};
 
 /// Something that happened to a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,17 @@ pub enum ActivityEvent {
         decision: DecisionId,
     },
     /// A client asked for it and was refused.
-    Refuse,
+    Refuse {
+        /// Why, by the name that the client is told.
+        why: &'static str,
+    },
+    /// A decision found another health than the last one that looked at it; the first finds `alive`.
+    Health {
+        /// What is believed of its peer now.
+        health: Health,
+        /// Whether that rests on an answer, or on one that did not come.
+        probed: bool,
+    },
     /// Something was said of it.
     Hint {
         /// The name of the hint.
@@ -104,6 +116,7 @@ pub enum ActivityKind {
     Echo,
     Silent,
     Refuse,
+    Health,
     Hint,
     Back,
 }
@@ -143,6 +156,15 @@ pub struct ActivityLine {
     /// How much of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<i64>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Cow<'static, str>>,
+    /// What is believed of its peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Whether that belief rests on a probe or a heartbeat; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probed: Option<bool>,
     /// The tier that evicted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
@@ -170,7 +192,8 @@ impl ActivityEvent {
             Self::Evict { .. } => ActivityKind::Evict,
             Self::Echo { .. } => ActivityKind::Echo,
             Self::Silent { .. } => ActivityKind::Silent,
-            Self::Refuse => ActivityKind::Refuse,
+            Self::Refuse { .. } => ActivityKind::Refuse,
+            Self::Health { .. } => ActivityKind::Health,
             Self::Hint { .. } => ActivityKind::Hint,
             Self::Back => ActivityKind::Back,
         }

@@ -21,13 +21,20 @@
 //!
 //! # Rules
 //! [`ActivitySink::begin`] writes a line `{"settings": …}` with the rules in force, so that a replay knows
-//! under which limit and by which policy the stream came about. It is no event.
+//! under which limit and by which policy the stream came about. It is no event. Since every start of the
+//! process writes one, it also says that whatever was held before it is not held any more.
+//!
+//! # What else a replay needs
+//! Who ranked at a decision, when the background pass ran, and users' own limits are lines of their own
+//! form ([`DecisionAside`]): `{"decision": …}`, `{"sweep": …}`, `{"limit": …}`. Of the background pass one run an
+//! interval is written: of those in between, the evictions are.
 //!
 //! # Limits
 //! The window holds [`EVENTS_MAX`] lines to be. The thread that fills it writes it at once, about 1 µs a
 //! line, which costs coalescing and no event; only what comes while that is going on is dropped,
 //! counted, and marked as a gap in the journal, as any line is that its queue has no room for.
 
+mod aside;
 mod line;
 mod window;
 
@@ -35,9 +42,12 @@ mod window;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use self::aside::Aside;
+pub use self::aside::DecisionAside;
 pub use self::line::{ActivityEvent, ActivityKind, ActivityLine, HintName};
 pub use self::window::EVENTS_MAX;
 use self::window::{Entry, Full, Origin, Window};
@@ -130,11 +140,55 @@ impl ActivitySink {
     pub fn begin(&self, settings: &serde_json::Value) {
         if let Some(stream) = &self.0 {
             let output = stream.output.lock();
+            let mut settings = settings.clone();
+            if let Some(settings) = settings.as_object_mut() {
+                let now = stream.clock.unix_ms(stream.clock.now());
+                settings.insert("t_ms".to_owned(), now.into());
+            }
             // What the journal could not take it counts, and says so in its own gap.
             let _ = output
                 .journal
                 .write(&serde_json::json!({ "settings": settings }));
         }
+    }
+
+    /// Writes down who ranked at a decision that took managers. `user` is whose they are, if one user's.
+    pub fn decided(&self, now: Timestamp, user: Option<&UserId>, decision: &DecisionAside) {
+        if let Some(stream) = &self.0 {
+            stream.aside(Aside::Decision {
+                t_ms: stream.clock.unix_ms(now),
+                user: user.map(|user| stream.pseudonyms.user(user)),
+                decision: decision.clone(),
+            });
+        }
+    }
+
+    /// Writes down that the background pass begins, unless a line of the last `interval` says so.
+    pub fn swept(&self, now: Timestamp, interval: Duration) {
+        if let Some(stream) = &self.0 {
+            let is_due = stream.window.lock().is_sweep_due(now, interval);
+            if is_due {
+                let t_ms = stream.clock.unix_ms(now);
+                stream.aside(Aside::Sweep { t_ms });
+            }
+        }
+    }
+
+    /// Writes down that a user may hold another number of managers; none for as many as everybody.
+    pub fn limited(&self, now: Timestamp, user: &UserId, managers: Option<u32>) {
+        if let Some(stream) = &self.0 {
+            stream.aside(Aside::Limit {
+                t_ms: stream.clock.unix_ms(now),
+                user: stream.pseudonyms.user(user),
+                managers,
+            });
+        }
+    }
+
+    /// Whether anything is written down.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Writes the events of all seconds before that of `now`. To be called about once a second;
@@ -179,8 +233,20 @@ impl Stream {
         self.window.lock().dropped += 1;
     }
 
+    /// Keeps a line beside the events for the next flush.
+    fn aside(&self, aside: Aside) {
+        self.window.lock().set_aside(aside);
+    }
+
     fn write(&self, mut output: MutexGuard<'_, Output>, before: Option<Timestamp>) {
-        let (mut events, dropped) = self.window.lock().take(before);
+        let (mut events, asides, dropped) = {
+            let mut window = self.window.lock();
+            let (events, dropped) = window.take(before);
+            (events, window.take_asides(), dropped)
+        };
+        for aside in asides {
+            output.journal.write(&aside);
+        }
         events.sort_unstable_by_key(Entry::order);
         for event in events {
             output.last = output.last.max(event.at);

@@ -4,7 +4,9 @@
 //! finished events until its second is over or another event of its manager ends it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use super::aside::Aside;
 use super::line::{ActivityEvent, ActivityKind, ActivityLine};
 use crate::observe::pseudonym::Pseudonym;
 use wastegate_core::types::{DeviceId, ManagerId, Timestamp};
@@ -23,6 +25,10 @@ pub(super) struct Window {
     /// How many runs there are in all.
     runs_open: usize,
     arrivals: u64,
+    /// Lines beside the events.
+    asides: Vec<Aside>,
+    /// When the background pass was last written down.
+    swept_at: Option<Timestamp>,
     /// Events that found no room since the last [`Window::take`].
     pub(super) dropped: u64,
 }
@@ -153,6 +159,29 @@ impl Window {
         runs.find(|run| run.entry.event.kind() == kind && run.device.as_ref() == device)
     }
 
+    /// Keeps a line beside the events until the next flush; counted as dropped where there is no room.
+    pub(super) fn set_aside(&mut self, aside: Aside) {
+        if self.asides.len() < EVENTS_MAX {
+            self.asides.push(aside);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Takes out the lines beside the events.
+    pub(super) fn take_asides(&mut self) -> Vec<Aside> {
+        std::mem::take(&mut self.asides)
+    }
+
+    /// Whether a run of the background pass is to be written down. True no oftener than every `interval`.
+    pub(super) fn is_sweep_due(&mut self, now: Timestamp, interval: Duration) -> bool {
+        let is_due = self.swept_at.is_none_or(|at| now.since(at) >= interval);
+        if is_due {
+            self.swept_at = Some(now);
+        }
+        is_due
+    }
+
     /// Takes out what happened in the seconds before that of `before`, or everything, in any order;
     /// with the number of events dropped.
     pub(super) fn take(&mut self, before: Option<Timestamp>) -> (Vec<Entry>, u64) {
@@ -187,6 +216,13 @@ impl Entry {
             ActivityEvent::Hint { hint, value } => (Some(hint), Some(value)),
             _ => (None, None),
         };
+        let (why, health, probed) = match self.event {
+            ActivityEvent::Refuse { why } => (Some(why.into()), None, None),
+            ActivityEvent::Health { health, probed } => {
+                (None, Some(health), probed.then_some(true))
+            }
+            _ => (None, None, None),
+        };
         let last_ms = self.last.millis() - self.at.millis();
         // All of them or none: half a list would be read as the whole.
         let later = if self.later.len() as u64 + 1 == self.n {
@@ -206,6 +242,9 @@ impl Entry {
             later,
             hint,
             value,
+            why,
+            health,
+            probed,
             tier,
             decision: decision.map(|decision| decision.raw()),
         }

@@ -1,0 +1,207 @@
+//! Recordings of whole crowds at the settings as they ship, run again by the policy that ranked. What a crowd does is drawn from its seed: closes, lost connections, deaths, slow and
+//! held-up lines, pins, protection, hints, bursts, several devices.
+//!
+//! `WASTEGATE_RECORDINGS=40` runs so many instead of the few that run every time; `WASTEGATE_SIM_SEED=7` that one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wastegate::observe::activity::ActivitySink;
+use wastegate::observe::config::JournalConfig;
+use wastegate::observe::journal::Journal;
+use wastegate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
+use wastegate_core::decision::Lending;
+use wastegate_core::types::{Clock, Tier};
+use wastegate_lab::replay::{
+    Fidelity, Keep, Progress, RecordedRanking, Replay, ReplayCandidate, Rules, Yielding,
+};
+use wastegate_lab::trace::{ByUser, LoadedTrace, Reading, read};
+
+use crate::crowd::{self, Tabs};
+use crate::rig::Rig;
+use crate::rng::Rng;
+use crate::rotation::as_shipped;
+use crate::run::virtual_time_of;
+use crate::scenario::{Crowd, DRAIN, Scenario};
+
+/// Recordings that are made every time.
+const RECORDINGS: u64 = 4;
+/// The share of victims that each reproduces at least. The aim is 0.995: what is missing is printed, and after its
+/// first difference a user goes another way (`follows`).
+const FAITHFUL: f64 = 0.70;
+/// Victims without which a recording shows nothing.
+const VICTIMS_MIN: u64 = 20;
+
+/// A crowd in front of a gateway as it ships.
+fn scenario(seed: u64) -> Scenario {
+    let mut rng = Rng::new(seed);
+    let limit = *rng.pick(&[3, 5, 8, 20]);
+    let mut scenario = as_shipped(seed, limit, &mut rng);
+    scenario.crowd = Crowd {
+        users: rng.between(2, 6),
+        keys: u64::from(limit) * rng.between(15, 40) / 10 + 2,
+        devices: rng.between(1, 3),
+        lasting: Duration::from_secs(60 * rng.between(15, 40)),
+        pause_ms: *rng.pick(&[2_000, 5_000, 12_000]),
+        faults: *rng.pick(&[2, 8, 20]),
+        trouble: 0,
+        latency_ms: *rng.pick(&[1, 30, 200, 1_500]),
+        // Who was active first within a millisecond no recording tells.
+        apart: Duration::from_millis(2),
+    };
+    scenario
+}
+
+/// The rules that a scenario is recorded by.
+fn rules(scenario: &Scenario) -> Rules {
+    let (limits, cleanup) = (&scenario.limits, &scenario.cleanup);
+    Rules {
+        limit: limits.managers_per_user,
+        table: cleanup.table.clone(),
+        last_tier: cleanup.user_last_tier,
+        proactive_from: cleanup.proactive_from,
+        manager: scenario.manager.clone(),
+        health: scenario.health.clone(),
+        yielding: Yielding {
+            lending: Lending {
+                slots: limits.temporary_slots,
+                lasting: limits.temporary_slots_for,
+                cool_down: limits.temporary_slots_cool_down,
+                order: limits.temporary_slots_order,
+            },
+            hold: cleanup.displaced,
+            most: cleanup.force_per_user_max,
+            window: cleanup.force_window,
+        },
+        sweep_interval_ms: 5_000,
+        dead_for: cleanup.dead_for,
+        own_limits: true,
+        seed: 1,
+    }
+}
+
+async fn recorded(scenario: Scenario, path: &Path) {
+    let (clock, mut rng) = (Clock::system(), scenario.rng.clone());
+    let config = JournalConfig::at(path.to_owned());
+    let (journal, thread) = Journal::open(&config, clock.clone()).expect("a journal");
+    let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
+    let activity = ActivitySink::new(journal, pseudonyms, clock);
+    activity.begin(&serde_json::json!({ "sweep_interval_ms": 5_000 }));
+    let (users, lasting) = (scenario.crowd.users, scenario.crowd.lasting);
+    let rig = Rig::recorded(scenario, activity.clone());
+    let (flushed, world) = (activity.clone(), rig.world.clone());
+    let stopping = rig.crew.stopping();
+    rig.crew.spawn("flush", async move {
+        while !stopping.is_cancelled() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            flushed.flush(world.clock.now());
+        }
+    });
+    for number in 1..=users {
+        let user = crowd::user(rig.clone(), number, Arc::<Tabs>::default(), rng.fork());
+        rig.crew.spawn("user", user);
+    }
+    tokio::time::sleep(lasting).await;
+    rig.crew.stop();
+    rig.stop(DRAIN).await;
+    activity.flush_all();
+    rig.world.finish();
+    thread.close().expect("a whole journal");
+}
+
+/// What a replay of the record comes to.
+fn replayed(loaded: &LoadedTrace, rules: &Rules) -> (Fidelity, usize) {
+    let by_user = ByUser::new(&loaded.trace);
+    let replay = Replay::new(&by_user, rules, 1).expect("a trace");
+    let builtin = ReplayCandidate::builtin();
+    let ranking = RecordedRanking::of(&by_user, Some(builtin.clone()), |_, _| {
+        Ok::<_, std::convert::Infallible>(Some(builtin.clone()))
+    });
+    let Ok(ranking) = ranking;
+    assert!(ranking.as_recorded().is_empty());
+    let run = |candidate: &ReplayCandidate| {
+        let outcome = replay.run(candidate, Keep::Decisions, &Progress::default());
+        outcome.expect("a run")
+    };
+    let record = run(&ReplayCandidate::recorded(Arc::new(ranking)));
+    // A candidate is asked as the record was: the same policy comes to the same.
+    let candidate = run(&builtin);
+    assert_eq!(record.tally.evictions, candidate.tally.evictions);
+    let fidelity = Fidelity::of(&by_user, &record).expect("victims");
+    (fidelity, record.decisions.len())
+}
+
+#[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "what a person reads who looks for a reason"
+)]
+fn most_of_what_a_crowd_did_is_replayed() {
+    let (first, count) = wanted();
+    let (mut failed, mut forced) = (Vec::new(), 0);
+    for seed in first..first + count {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = keep().unwrap_or_else(|| folder.path().to_owned());
+        let path = path.join(format!("activity-{seed}.ndjson"));
+        let (scenario, rules) = {
+            let scenario = scenario(seed);
+            let rules = rules(&scenario);
+            (scenario, rules)
+        };
+        let told = format!("{:?}, {} a user", scenario.crowd, rules.limit);
+        virtual_time_of(recorded(scenario, &path));
+        let loaded = read(std::slice::from_ref(&path), &Reading::default()).expect("a trace");
+        assert!(loaded.trace.notes.is_complete);
+        let decisions = &loaded.trace.notes.decisions;
+        forced += decisions
+            .iter()
+            .filter(|one| one.asked.tier == Tier::Force)
+            .count();
+        let (fidelity, _) = replayed(&loaded, &rules);
+        println!(
+            "seed {seed}: {:.2} % of {} victims ({} in the replay), {:?}; {told}",
+            fidelity.share() * 100.0,
+            fidelity.recorded,
+            fidelity.replayed,
+            fidelity.kinds(),
+        );
+        for one in fidelity.differences.iter().take(5) {
+            let name = |who: &Vec<u32>| -> Vec<String> {
+                let names = who
+                    .iter()
+                    .map(|at| loaded.trace.sessions[*at as usize].key.to_string());
+                names.collect()
+            };
+            println!(
+                "  {} at {}: user {} recorded {:?} replayed {:?}",
+                one.kind.name(),
+                one.at_ms,
+                loaded.trace.users[one.user as usize],
+                name(&one.recorded),
+                name(&one.replayed)
+            );
+        }
+        if fidelity.recorded < VICTIMS_MIN || fidelity.share() < FAITHFUL {
+            failed.push((seed, fidelity.recorded, fidelity.share()));
+        }
+    }
+    assert!(failed.is_empty(), "not as it happened: {failed:?}");
+    assert!(forced > 0, "some that answered had to go");
+}
+
+/// Where the recordings are kept, if a person wants to look at them.
+#[expect(clippy::disallowed_methods, reason = "how a person asks for them")]
+fn keep() -> Option<std::path::PathBuf> {
+    std::env::var_os("WASTEGATE_RECORDINGS_KEEP").map(Into::into)
+}
+
+#[expect(clippy::disallowed_methods, reason = "how a person asks for a seed")]
+fn wanted() -> (u64, u64) {
+    let told = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    match (told("WASTEGATE_SIM_SEED"), told("WASTEGATE_RECORDINGS")) {
+        (Some(seed), _) => (seed, 1),
+        (None, Some(count)) => (1, count),
+        (None, None) => (1, RECORDINGS),
+    }
+}
