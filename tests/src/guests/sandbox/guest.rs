@@ -9,7 +9,7 @@ const RANKER: &str = "wastegate:policy/ranker@1.0.0";
 
 /// The fuel that the host grants a call with so many rows.
 pub(super) fn fuel_for(rows: u32) -> u64 {
-    20_000 + 1_000 * u64::from(rows)
+    20_000 + 2_000 * u64::from(rows)
 }
 
 /// The memory that the host grants a call at user scope.

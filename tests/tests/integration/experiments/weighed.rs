@@ -54,7 +54,7 @@ async fn j15_decisions_drawn_by_lot_are_weighed_for_a_policy_whose_signals_they_
         "half of two candidates, with weight two: {told}"
     );
     assert_eq!(told["lacking"], json!({"decisions": 0, "signals": {}}));
-    let (_, of_another) = weigh("lots.jsonl", "lru-k").await;
+    let (_, of_another) = weigh("lots.jsonl", "random").await;
     assert_ne!(
         of_another["estimates"], told["estimates"],
         "each policy has figures of its own"
