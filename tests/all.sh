@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { printf '\n== %s\n' "$*"; }
+# What comes next, and how long the whole has taken until here.
+say() { printf '\n== %s (after %d min)\n' "$*" $((SECONDS / 60)); }
 
 need() { # need COMMAND DEBIAN-PACKAGE
     command -v "$1" >/dev/null && return

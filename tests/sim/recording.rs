@@ -133,10 +133,6 @@ fn replayed(loaded: &LoadedTrace, rules: &Rules) -> (Fidelity, usize) {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "what a person reads who looks for a reason"
-)]
 fn most_of_what_a_crowd_did_is_replayed() {
     let (first, count) = wanted();
     let (mut failed, mut forced) = (Vec::new(), 0);

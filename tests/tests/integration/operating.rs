@@ -205,7 +205,10 @@ async fn what_is_set_live_is_a_revision_of_the_same_bytes() {
             "the limit `memory_bytes` is 1",
         ),
         (json!({}), "nothing is to be set"),
-        (json!({ "parms": {} }), "`parms` is no key: expected one of `params`"),
+        (
+            json!({ "parms": {} }),
+            "`parms` is no key: expected one of `params`",
+        ),
     ] {
         let refused = patch(&server, wrong).await;
         assert!([400, 422].contains(&refused.status), "{}", refused.body);

@@ -300,7 +300,7 @@ mod tests {
         let mut draw = |arm_effect: f64| -> Vec<Observed> {
             let user = |at: usize, uniform: &mut Uniform| {
                 let past = uniform.next() * 10.0;
-                let is_known = at % 3 != 0;
+                let is_known = !at.is_multiple_of(3);
                 let y = if is_known { past } else { 2.0 } + uniform.next() - 0.5 + arm_effect;
                 Observed {
                     pair: (y, 1.0),

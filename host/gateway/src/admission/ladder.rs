@@ -76,6 +76,7 @@ impl Admission {
 
     /// Whether room would have to be made for a newcomer: its user is at its limit, and has no manager of
     /// its key.
+    #[cfg(feature = "upstream")]
     #[must_use]
     pub(crate) fn is_full_for(&self, newcomer: Newcomer<'_>) -> bool {
         let Newcomer { user, key, .. } = newcomer;

@@ -299,6 +299,7 @@ impl Manager {
     }
 
     /// Asks the connection of a device to make room for a newer one, if it has one.
+    #[cfg(feature = "upstream")]
     pub(crate) fn take_over(&self, device: &DeviceId) -> bool {
         let port = {
             let state = self.state.lock();

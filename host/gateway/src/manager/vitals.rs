@@ -125,6 +125,7 @@ impl Vitals {
     }
 
     /// Our ping waits for its place between two frames.
+    #[cfg(feature = "upstream")]
     pub(crate) fn ping_held(&self) {
         self.ping_end.store(NEVER, Relaxed);
     }

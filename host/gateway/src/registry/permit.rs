@@ -107,6 +107,7 @@ impl Attachment {
     }
 
     /// Ends the attachment with a reason, and no client can resume it.
+    #[cfg(feature = "upstream")]
     pub(crate) fn leave_for_good(mut self, reason: CloseReason) {
         self.for_good = true;
         self.leave(reason);

@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn each_is_measured_against_one_user_by_user() {
         let runs = [
-            tally(|user| u64::from(user)),
+            tally(u64::from),
             tally(|user| u64::from(user) + u64::from(user % 2)),
-            tally(|user| u64::from(user)),
+            tally(u64::from),
             tally(|user| u64::from(user).saturating_sub(1)),
             tally(|user| {
                 if user % 2 == 0 {

@@ -64,7 +64,7 @@ impl HeaderBytes {
 
     /// Whether they are not the bytes that came: the mask was missing.
     #[must_use]
-    pub(crate) const fn is_masked_here(&self) -> bool {
+    pub const fn is_masked_here(&self) -> bool {
         self.masked_here
     }
 
@@ -130,7 +130,7 @@ impl Scanner {
 
     /// Whether the last byte that was handed on ended a frame: here a control frame may be put in.
     #[must_use]
-    pub(crate) const fn is_between_frames(&self) -> bool {
+    pub const fn is_between_frames(&self) -> bool {
         match &self.state {
             // What came of a header was not handed on yet, nor was a control frame.
             State::Header(_) | State::Control(..) | State::Closed => true,
@@ -146,7 +146,7 @@ impl Scanner {
 
     /// Whether nothing at all has begun: the next byte is the first of a message or control frame.
     #[must_use]
-    pub(crate) const fn is_at_start(&self) -> bool {
+    pub const fn is_at_start(&self) -> bool {
         match &self.state {
             State::Header(header) => header.len == 0 && self.message.is_none(),
             State::Payload(_) | State::Control(..) | State::Closed => false,
