@@ -133,11 +133,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when that is not possible any more.
-    pub(crate) async fn redeem(
-        &self,
-        promise: Promise,
-        newcomer: Newcomer<'_>,
-    ) -> Result<Permit, Denied> {
+    pub async fn redeem(&self, promise: Promise, newcomer: Newcomer<'_>) -> Result<Permit, Denied> {
         let now = self.clock.now();
         let mut way = Way::new(promise.since, now.after(self.config.budget));
         let evidence_age = self.cleaner.health().evidence_age;
@@ -287,7 +283,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when that takes longer than the queue may.
-    pub(crate) async fn wait_for_seat(
+    pub async fn wait_for_seat(
         &self,
         ticket: Ticket,
         newcomer: Newcomer<'_>,
