@@ -79,8 +79,9 @@ pub struct Definition {
     /// Default 60.
     #[serde(default = "defaults::harm_after_s")]
     pub harm_after_s: u32,
-    /// Take away from differences what users' past explains (CUPED). Default true.
-    #[serde(default = "defaults::yes")]
+    /// Take away from differences what users' past explains (CUPED). Default false, until the simulation of
+    /// `docs/experiments.md` covers it.
+    #[serde(default)]
     pub use_past: bool,
 }
 

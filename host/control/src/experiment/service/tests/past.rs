@@ -96,7 +96,7 @@ fn what_the_past_explains_is_taken_away() {
         let assessment = judge(&definition, &phase_key(), &[arm(0), arm(1)], 3_600_000);
         assessment.comparisons[0].findings[0].clone()
     };
-    let (with, without) = (found(""), found("use_past = false"));
+    let (with, without) = (found("use_past = true"), found(""));
     assert_eq!(
         (with.metric, without.variance_removed),
         (Metric::Thrash, 0.0)
@@ -125,7 +125,7 @@ fn what_the_past_explains_is_taken_away() {
 #[test]
 fn what_is_adjusted_is_wrong_as_seldom() {
     let runs = 40;
-    let definition = definition(PRIMARY);
+    let definition = definition(&format!("{PRIMARY}\nuse_past = true"));
     let wrong = (0..runs).filter(|run| {
         let members = members(100 + run, 1.0);
         // Looks after so many users of each arm.
