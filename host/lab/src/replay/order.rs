@@ -65,9 +65,14 @@ pub(super) fn moments(events: &[TraceEvent]) -> Vec<Moment> {
 impl Moment {
     /// When an event of that time in the file happens, on a clock that starts at `begin_ms`.
     pub(super) const fn at(self, event_ms: u64, begin_ms: u64) -> Timestamp {
-        let time = Timestamp::from_millis(event_ms.saturating_sub(begin_ms));
-        Timestamp::from_micros(time.micros().saturating_add(self.after_us))
+        on_the_clock(event_ms, begin_ms, self.after_us)
     }
+}
+
+/// So many microseconds after a time of the trace, on a clock that starts at `begin_ms`.
+pub(super) const fn on_the_clock(at_ms: u64, begin_ms: u64, after_us: u64) -> Timestamp {
+    let time = Timestamp::from_millis(at_ms.saturating_sub(begin_ms));
+    Timestamp::from_micros(time.micros().saturating_add(after_us))
 }
 
 impl TraceEventKind {

@@ -12,7 +12,7 @@ use super::candidate::ReplayCandidate;
 use super::exposed::UserCounts;
 use super::held::{Birth, Held};
 use super::lives::{LifeFacts, Lives};
-use super::order::{Moment, moments};
+use super::order::{Moment, moments, on_the_clock};
 use super::peer::Look;
 use super::rules::Rules;
 use super::script::{Mark, Script};
@@ -191,8 +191,7 @@ impl Run<'_> {
 
     /// A moment of the trace, and so many µs.
     pub(super) fn moment(&self, ms: u64, micros: u64) -> Timestamp {
-        let since_ms = ms.saturating_sub(self.stage.begin_ms);
-        Timestamp::from_micros(since_ms * 1_000 + micros)
+        on_the_clock(ms, self.stage.begin_ms, micros)
     }
 
     fn place(&self, session: u32) -> Option<usize> {
