@@ -8,7 +8,7 @@
 //! # use wastegate::observe::Throttle;
 //! # use wastegate_core::types::Timestamp;
 //! # let now = Timestamp::ZERO;
-//! let refused = Throttle::every_second();
+//! let refused = Throttle::new(std::time::Duration::from_secs(1));
 //! if let Some(suppressed) = refused.pass(now, "user-limit") {
 //!     tracing::warn!(reason = "user-limit", suppressed, "connections refused");
 //! }
