@@ -110,12 +110,18 @@ async fn recorded(scenario: Scenario, path: &Path) {
     thread.close().expect("a whole journal");
 }
 
-/// What a replay of the record comes to.
-fn replayed(loaded: &LoadedTrace, rules: &Rules) -> (Fidelity, usize) {
+/// What a replay of the record comes to: where what its gateway did is repeated, and where it is simulated.
+fn replayed(loaded: &LoadedTrace, rules: &Rules) -> (Fidelity, Fidelity) {
     let by_user = ByUser::new(&loaded.trace);
-    let replay = Replay::new(&by_user, rules, 1).expect("a trace");
+    let replay = || Replay::new(&by_user, rules, 1).expect("a trace");
+    let repeated = replayed_by(&by_user, &replay());
+    let simulated = replayed_by(&by_user, &replay().alone());
+    (repeated, simulated)
+}
+
+fn replayed_by(by_user: &ByUser<'_>, replay: &Replay<'_>) -> Fidelity {
     let builtin = ReplayCandidate::builtin();
-    let ranking = RecordedRanking::of(&by_user, Some(builtin.clone()), |_, _| {
+    let ranking = RecordedRanking::of(by_user, Some(builtin.clone()), |_, _| {
         Ok::<_, std::convert::Infallible>(Some(builtin.clone()))
     });
     let Ok(ranking) = ranking;
@@ -128,8 +134,7 @@ fn replayed(loaded: &LoadedTrace, rules: &Rules) -> (Fidelity, usize) {
     // A candidate is asked as the record was: the same policy comes to the same.
     let candidate = run(&builtin);
     assert_eq!(record.tally.evictions, candidate.tally.evictions);
-    let fidelity = Fidelity::of(&by_user, &record).expect("victims");
-    (fidelity, record.decisions.len())
+    Fidelity::of(by_user, &record).expect("victims")
 }
 
 #[test]
@@ -154,10 +159,11 @@ fn most_of_what_a_crowd_did_is_replayed() {
             .iter()
             .filter(|one| one.asked.tier == Tier::Force)
             .count();
-        let (fidelity, _) = replayed(&loaded, &rules);
+        let (fidelity, simulated) = replayed(&loaded, &rules);
         println!(
-            "seed {seed}: {:.2} % of {} victims ({} in the replay), {:?}; {told}",
+            "seed {seed}: {:.2} % ({:.2} % simulated) of {} victims ({} in the replay), {:?}; {told}",
             fidelity.share() * 100.0,
+            simulated.share() * 100.0,
             fidelity.recorded,
             fidelity.replayed,
             fidelity.kinds(),

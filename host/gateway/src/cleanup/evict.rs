@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
 use wastegate_core::types::time::whole_ms;
-use wastegate_core::types::{Clock, Eviction, PeerState, Scope, Tier, UserId};
+use wastegate_core::types::{Clock, Eviction, ManagerKey, PeerState, Scope, Tier, UserId};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -133,7 +133,10 @@ impl Executor {
             .collect();
         let freed = closing.iter().flatten().count();
         if freed > 0 {
-            self.write_down(&question, &answer);
+            let victims = plan.victims().iter().zip(&closing);
+            let spared = victims.filter(|(_, ports)| ports.is_none());
+            let spared: Vec<&ManagerKey> = spared.map(|(victim, _)| &victim.key).collect();
+            self.write_down(&question, &answer, plan.is_last(), &spared);
         }
         let (recorder, metrics) = (self.recorder.clone(), self.metrics.clone());
         let deadline = self.deadline;
@@ -154,8 +157,8 @@ impl Executor {
         u32::try_from(freed).unwrap_or(u32::MAX)
     }
 
-    /// Writes down who ranked, for a replay.
-    fn write_down(&self, question: &Question, answer: &Ranked) {
+    /// Writes down who ranked what, and who of the plan was spared, for a replay.
+    fn write_down(&self, question: &Question, answer: &Ranked, last: bool, spared: &[&ManagerKey]) {
         let stream = self.registry.activity();
         if !stream.is_enabled() {
             return;
@@ -170,6 +173,9 @@ impl Executor {
             tier: question.tier,
             scope: question.scope,
             needed: question.needed,
+            limit: question.limit,
+            held: question.held,
+            last,
             policy,
             params,
             arm: answer.experiment.clone(),
@@ -177,7 +183,7 @@ impl Executor {
             seed: question.seed,
         };
         let user = user.filter(|_| question.scope == Scope::User);
-        stream.decided(question.now, user, &decision);
+        stream.decided(question.now, user, &decision, spared);
     }
 
     /// Looks once more before it acts: the tier may still touch it (it was not pinned meanwhile),

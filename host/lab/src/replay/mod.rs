@@ -27,6 +27,7 @@ mod peer;
 mod recorded;
 mod room;
 mod script;
+mod step;
 pub mod tune;
 mod user;
 mod yielding;

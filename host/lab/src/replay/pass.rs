@@ -1,6 +1,7 @@
 //! The background pass of a simulated gateway: it runs at the times that the recorder wrote down, or at
 //! every interval of a gateway, never between two events of one moment.
 
+use super::room::Call;
 use super::user::Run;
 use wastegate_core::decision::{Class, TierTable};
 use wastegate_core::types::{Tier, Timestamp};
@@ -43,6 +44,13 @@ impl Run<'_> {
     /// occupancy, what has long been lost at any.
     fn pass(&mut self, at_ms: u64) {
         let now = self.moment(at_ms, super::user::LAST_OF_A_MS);
+        if self.is_in_step() {
+            // Whom it took, the record says.
+            if self.yielding.is_over(now) && self.count_held() <= self.own_limit() {
+                self.yielding.settle(self.stage.rules, now);
+            }
+            return;
+        }
         self.release_expired(at_ms, now);
         self.end_loan(at_ms, now, now);
         self.sweep(at_ms, now);
@@ -84,7 +92,11 @@ impl Run<'_> {
         let surplus = self.count_held().saturating_sub(own);
         if surplus > 0 {
             let table = self.stage.surplus_table;
-            self.call_by(table, Tier::Force, surplus, None, at_ms, now, true);
+            self.call(&Call {
+                needed: surplus,
+                last: self.stage.rules.is_last(Tier::Force, true),
+                ..Call::by(table, Tier::Force, at_ms, now)
+            });
         }
         if self.count_held() <= own {
             self.yielding.settle(self.stage.rules, now);
@@ -98,7 +110,7 @@ impl Run<'_> {
         let due = f64::from(self.count_held()) >= rules.proactive_from * f64::from(limit)
             && rules.table.rule(Tier::Proactive).enabled;
         if due && self.held.iter().any(|held| held.may_be_gone(now)) {
-            self.call(Tier::Proactive, 0, None, at_ms, now, true);
+            self.call(&Call::by(&rules.table, Tier::Proactive, at_ms, now));
         }
     }
 }

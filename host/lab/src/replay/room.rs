@@ -9,7 +9,7 @@ use super::recorded::{Ranks, Spot};
 use super::tally::{HEADLINE, HORIZONS_MS};
 use super::user::{Decision, Run};
 use super::yielding::Newcomer;
-use crate::trace::NEVER;
+use crate::trace::{NEVER, Occupied};
 use wastegate_core::decision::{
     Class, LendOrder, Probe, Question, Ranked, Row, Snapshot, TierTable, guard,
 };
@@ -18,6 +18,45 @@ use wastegate_core::types::{DecisionId, ManagerId, Scope, SplitMix64, Tier, Time
 /// How much earlier than the line that shows it an admission may have looked, or a loan have begun: a round of
 /// probes lies in between.
 pub(super) const ON_THE_WAY: Duration = Duration::from_secs(1);
+
+/// One tier to be run.
+pub(super) struct Call<'a> {
+    /// The tiers' rules.
+    pub(super) table: &'a TierTable,
+    pub(super) tier: Tier,
+    /// How many have to go.
+    pub(super) needed: u32,
+    /// For which manager, by place in the trace, if for a known one.
+    pub(super) wanted: Option<u32>,
+    pub(super) at_ms: u64,
+    pub(super) now: Timestamp,
+    /// Nothing is left to try after it, so the built-in ranking completes the plan.
+    pub(super) last: bool,
+    /// How full the record was; none for as full as the run is.
+    pub(super) occupied: Option<Occupied>,
+    /// Whom the record spared of its plan, by place in the trace.
+    pub(super) spared: &'a [u32],
+    /// How many go at the most; none for the whole plan.
+    pub(super) most: Option<usize>,
+}
+
+impl<'a> Call<'a> {
+    /// A call by a table of rules, for nobody and for nothing.
+    pub(super) const fn by(table: &'a TierTable, tier: Tier, at_ms: u64, now: Timestamp) -> Self {
+        Self {
+            table,
+            tier,
+            needed: 0,
+            wanted: None,
+            at_ms,
+            now,
+            last: false,
+            occupied: None,
+            spared: &[],
+            most: None,
+        }
+    }
+}
 
 impl Run<'_> {
     /// Works through the tiers until there is room for so many newcomers, as an admission does: what does not
@@ -34,7 +73,14 @@ impl Run<'_> {
         let rules = self.stage.rules;
         let key = wanted.and_then(self.stage.key);
         let key = key.as_ref();
-        let may_displace = self.yielding.may_displace(key, now);
+        // Where the record went on to `force`, its newcomer might.
+        let may_displace = found == Some(Tier::Force) || self.yielding.may_displace(key, now);
+        let call = |tier, needed: u32, may_displace| Call {
+            needed,
+            wanted,
+            last: needed > 0 && rules.is_last(tier, may_displace),
+            ..Call::by(&rules.table, tier, at_ms, now)
+        };
         let on_the_way = u64::try_from(ON_THE_WAY.as_micros()).unwrap_or(u64::MAX);
         let before = Timestamp::from_micros(now.micros().saturating_sub(on_the_way));
         for tier in rules.tiers().filter(|tier| *tier != Tier::Force) {
@@ -46,7 +92,7 @@ impl Run<'_> {
                 self.held.iter_mut().for_each(|held| held.probe(now));
             }
             self.looked_at = found.is_some_and(|found| tier < found).then_some(before);
-            self.call(tier, needed, wanted, at_ms, now, may_displace);
+            self.call(&call(tier, needed, may_displace));
             self.looked_at = None;
         }
         if self.short(newcomers, now) < newcomers {
@@ -58,7 +104,7 @@ impl Run<'_> {
         }
         if may_displace && rules.tiers().any(|tier| tier == Tier::Force) {
             let needed = self.yielding.allow(self.short(newcomers, now), now);
-            let went = self.call(Tier::Force, needed, wanted, at_ms, now, true);
+            let went = self.call(&call(Tier::Force, needed, true));
             let went = u32::try_from(went).unwrap_or(u32::MAX);
             self.yielding.give_back(needed.saturating_sub(went));
             if went > 0 {
@@ -71,7 +117,7 @@ impl Run<'_> {
         self.lend(key, LendOrder::AfterForce, now);
     }
 
-    fn lend(
+    pub(super) fn lend(
         &self,
         key: Option<&wastegate_core::types::ManagerKey>,
         turn: LendOrder,
@@ -92,42 +138,19 @@ impl Run<'_> {
     }
 
     /// One tier. Returns how many went.
-    pub(super) fn call(
-        &mut self,
-        tier: Tier,
-        needed: u32,
-        wanted: Option<u32>,
-        at_ms: u64,
-        now: Timestamp,
-        may_displace: bool,
-    ) -> usize {
-        let table = &self.stage.rules.table;
-        self.call_by(table, tier, needed, wanted, at_ms, now, may_displace)
-    }
-
-    /// One tier by a table of its own.
-    #[expect(clippy::too_many_arguments, reason = "one call, from two places")]
-    pub(super) fn call_by(
-        &mut self,
-        table: &TierTable,
-        tier: Tier,
-        needed: u32,
-        wanted: Option<u32>,
-        at_ms: u64,
-        now: Timestamp,
-        may_displace: bool,
-    ) -> usize {
-        let rules = self.stage.rules;
+    pub(super) fn call(&mut self, call: &Call<'_>) -> usize {
+        let Call { tier, needed, .. } = *call;
+        let (rules, at_ms, now) = (self.stage.rules, call.at_ms, call.now);
         let spot = Spot {
             user: self.number,
             at_ms,
             tier,
         };
         let ranks = self.stage.candidate.ranks(spot);
-        let snapshot = self.snapshot(at_ms, now, ranks.candidate());
+        let snapshot = self.snapshot(call, ranks.candidate());
         // A cheap look first: most tiers have nobody to touch.
         let occupancy = snapshot.occupancy();
-        let touches = |row: &Row| table.admits(tier, occupancy, row);
+        let touches = |row: &Row| call.table.admits(tier, occupancy, row);
         if !snapshot.rows.iter().any(touches) {
             return 0;
         }
@@ -139,13 +162,13 @@ impl Run<'_> {
         let seed = SplitMix64::nth(rules.seed ^ u64::from(self.number), self.calls);
         let seed = ranks.seed().unwrap_or(seed);
         let decision = DecisionId::from_raw(self.calls);
-        let question = Question::new(&snapshot, table, tier, needed, decision, seed);
+        let question = Question::new(&snapshot, call.table, tier, needed, decision, seed);
         let question = Arc::new(question);
         let answer = self.answer(&ranks, &question);
-        let plan = if needed > 0 && rules.is_last(tier, may_displace) {
-            guard::last_plan(&question, table, &answer)
+        let plan = if call.last {
+            guard::last_plan(&question, call.table, &answer)
         } else {
-            guard::plan(&question, table, &answer)
+            guard::plan(&question, call.table, &answer)
         };
         self.tally.count_call(&answer, needed, plan.victims().len());
         let victims: Vec<(ManagerId, Class)> = plan
@@ -153,20 +176,28 @@ impl Run<'_> {
             .iter()
             .map(|victim| (victim.manager, victim.class))
             .collect();
-        let mut gone = Vec::with_capacity(victims.len());
+        let most = call.most.unwrap_or(victims.len());
+        let mut gone = Vec::with_capacity(victims.len().min(most));
         for (manager, class) in victims {
-            gone.extend(self.evict(manager, class, wanted, at_ms, now));
+            if gone.len() < most && !self.is_spared(manager, call.spared) {
+                gone.extend(self.evict(manager, class, call.wanted, at_ms, now));
+            }
         }
         let went = gone.len();
         self.decisions.push(Decision {
             user: self.number,
             at_ms,
             tier,
-            wanted,
+            wanted: call.wanted,
             victims: gone,
             question: self.stage.keep_questions.then_some(question),
         });
         went
+    }
+
+    fn is_spared(&self, manager: ManagerId, spared: &[u32]) -> bool {
+        let mut held = self.held.iter();
+        !spared.is_empty() && held.any(|held| held.id == manager && spared.contains(&held.session))
     }
 
     fn answer(&self, ranks: &Ranks<'_>, question: &Arc<Question>) -> Ranked {
@@ -186,23 +217,23 @@ impl Run<'_> {
         }
     }
 
-    fn snapshot(
-        &self,
-        at_ms: u64,
-        now: Timestamp,
-        candidate: Option<&ReplayCandidate>,
-    ) -> Snapshot {
+    fn snapshot(&self, call: &Call<'_>, candidate: Option<&ReplayCandidate>) -> Snapshot {
         let wanted = candidate.map_or(&[][..], ReplayCandidate::signals);
-        let look = self.stage.look(at_ms, now);
+        let now = call.now;
+        let look = self.stage.look(call.at_ms, now);
         let row = |held: &super::held::Held| held.row(&self.user, look, wanted);
         let seen =
             |held: &&super::held::Held| self.looked_at.is_none_or(|at| held.changed_at() <= at);
         let rows: Vec<Row> = self.held.iter().filter(seen).map(row).collect();
+        let occupied = call.occupied.unwrap_or_else(|| Occupied {
+            limit: self.limit(now),
+            held: self.count_held(),
+        });
         Snapshot {
             scope: Scope::User,
             now,
-            limit: self.limit(now),
-            held: self.count_held(),
+            limit: occupied.limit,
+            held: occupied.held,
             rows,
         }
         .sorted()

@@ -63,6 +63,7 @@ pub struct Replay<'a> {
     attaches: bool,
     begin_ms: u64,
     counts_from_ms: u64,
+    alone: bool,
     threads: usize,
 }
 
@@ -114,6 +115,7 @@ impl<'a> Replay<'a> {
             attaches: trace.events.iter().any(attach),
             begin_ms: trace.events.first().map_or(0, |event| event.at_ms),
             counts_from_ms: 0,
+            alone: false,
             threads: threads.max(1),
         })
     }
@@ -123,6 +125,14 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub const fn counting_from(mut self, at_ms: u64) -> Self {
         self.counts_from_ms = at_ms;
+        self
+    }
+
+    /// Simulates what the record's gateway did even while a run holds what the record holds, so that its
+    /// choices show what the simulation is worth.
+    #[must_use]
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -207,6 +217,7 @@ impl<'a> Replay<'a> {
             begin_ms: self.begin_ms,
             counts_from_ms: self.counts_from_ms,
             keep_questions: keep == Keep::Questions,
+            alone: self.alone,
         };
         play(
             &stage,

@@ -7,7 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::trace::{RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind};
+use crate::trace::{
+    Occupied, RecordedDecision, RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind,
+};
 use wastegate_core::types::{Scope, Tier};
 
 /// How long after its decision an admission's line may come, ms: its budget, and a backend's answer.
@@ -34,13 +36,31 @@ pub(super) enum Mark {
     Node,
 }
 
-/// The marks of one user, by the place of the event that they stand before.
-pub(super) struct Script(Vec<(usize, Mark)>);
+/// A decision of the record, with all that a replay needs to ask the same again.
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    pub(super) note: &'a RecordedDecision,
+    /// How full its scope was.
+    pub(super) occupied: Occupied,
+    /// Who went, by place in the trace.
+    pub(super) took: Vec<u32>,
+}
 
-impl Script {
+/// What stands before one event.
+#[derive(Debug)]
+struct Entry<'a> {
+    place: usize,
+    mark: Mark,
+    told: Option<Told<'a>>,
+}
+
+/// The marks of one user, by the place of the event that they stand before.
+pub(super) struct Script<'a>(Vec<Entry<'a>>);
+
+impl<'a> Script<'a> {
     /// Reads the marks off a user's evictions.
-    pub(super) fn of(events: &[TraceEvent], notes: &RecorderNotes) -> Self {
-        let mut marks = Vec::new();
+    pub(super) fn of(events: &[TraceEvent], notes: &'a RecorderNotes) -> Self {
+        let mut entries = Vec::new();
         let (mut seen, mut claimed) = (HashSet::new(), HashSet::new());
         let taken = taken(events, notes);
         for (place, event) in events.iter().enumerate() {
@@ -49,14 +69,19 @@ impl Script {
             };
             let note = decision.and_then(|id| notes.decision(id, event.at_ms));
             if note.is_some_and(|note| note.asked.scope == Scope::Node) {
-                marks.push((place, Mark::Node));
+                entries.push(Entry {
+                    place,
+                    mark: Mark::Node,
+                    told: None,
+                });
                 continue;
             }
             let life = notes.life(event.at_ms);
             let is_first = decision.is_none_or(|id| seen.insert((life, id)));
-            let needed = match (tier, decision) {
+            let took = decision.and_then(|id| taken.get(&(life, id)));
+            let needed = match tier {
                 // Those who gave up while the policy ranked were not counted any more.
-                (Some(Tier::Force), Some(id)) => taken.get(&(life, id)).copied(),
+                Some(Tier::Force) => took.map(|took| u32::try_from(took.len()).unwrap_or(u32::MAX)),
                 _ => note.map(|note| note.asked.needed),
             };
             let mark = match (tier, decision) {
@@ -69,27 +94,39 @@ impl Script {
                     needed: needed.unwrap_or(1).max(1),
                 }),
             };
-            marks.extend(mark.filter(|_| is_first).map(|mark| (place, mark)));
+            let told = note.and_then(|note| {
+                Some(Told {
+                    note,
+                    occupied: note.asked.occupied?,
+                    took: took.cloned().unwrap_or_default(),
+                })
+            });
+            entries.extend(
+                mark.filter(|_| is_first)
+                    .map(|mark| Entry { place, mark, told }),
+            );
         }
-        Self(marks)
+        Self(entries)
     }
 
-    /// What the gateway did just before the event of that place.
-    pub(super) fn before(&self, place: usize) -> Option<Mark> {
-        let at = self.0.binary_search_by_key(&place, |(place, _)| *place);
-        at.ok().and_then(|at| self.0.get(at)).map(|(_, mark)| *mark)
+    /// What the gateway did just before the event of that place, and the decision that the record has of it.
+    pub(super) fn before(&self, place: usize) -> Option<(Mark, Option<&Told<'a>>)> {
+        let at = self.0.binary_search_by_key(&place, |entry| entry.place);
+        let entry = at.ok().and_then(|at| self.0.get(at))?;
+        Some((entry.mark, entry.told.as_ref()))
     }
 }
 
-/// How many managers each decision took, by the recorder's life and the decision's number.
-fn taken(events: &[TraceEvent], notes: &RecorderNotes) -> HashMap<(usize, u64), u32> {
-    let mut taken = HashMap::new();
+/// Which managers each decision took, by the recorder's life and the decision's number.
+fn taken(events: &[TraceEvent], notes: &RecorderNotes) -> HashMap<(usize, u64), Vec<u32>> {
+    let mut taken: HashMap<_, Vec<u32>> = HashMap::new();
     for event in events {
         if let TraceEventKind::Evict {
             decision: Some(id), ..
         } = event.kind
         {
-            *taken.entry((notes.life(event.at_ms), id)).or_default() += 1;
+            let of = taken.entry((notes.life(event.at_ms), id)).or_default();
+            of.push(event.session);
         }
     }
     taken

@@ -15,7 +15,8 @@ use super::lives::{LifeFacts, Lives};
 use super::order::{Moment, moments, on_the_clock};
 use super::peer::Look;
 use super::rules::Rules;
-use super::script::{Mark, Script};
+use super::script::{Mark, Script, Told};
+use super::step::Record;
 use super::tally::{ReplayTally, THRASH_MS, UserTally};
 use super::yielding::State;
 use crate::trace::{RecorderNotes, RefusingLimit, TraceEvent, TraceEventKind};
@@ -72,6 +73,8 @@ pub(super) struct Stage<'a> {
     pub(super) counts_from_ms: u64,
     /// Whether questions are kept in the log.
     pub(super) keep_questions: bool,
+    /// Whether what the record's gateway did is simulated even where it is known.
+    pub(super) alone: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -128,6 +131,7 @@ pub(super) struct Run<'a> {
     /// Who was evicted last for whom, and how long that has gone back and forth.
     pub(super) rivals: Option<(u32, u32, u64)>,
     pub(super) own: UserTally,
+    pub(super) record: Record,
 }
 
 /// Runs one user's events.
@@ -164,14 +168,16 @@ pub(super) fn play(stage: &Stage<'_>, number: u32, user: UserId, events: &[Trace
             user: number,
             ..UserTally::default()
         },
+        record: Record::new(stage.alone || !notes.is_complete),
     };
     for (place, (event, moment)) in events.iter().zip(moments).enumerate() {
         let now = moment.at(event.at_ms, stage.begin_ms);
         run.catch_up(event.at_ms);
-        if let Some(mark) = script.before(place) {
-            run.heed(mark, event, now);
+        if let Some((mark, told)) = script.before(place) {
+            run.heed(mark, told, event, now);
         }
         run.step(event, now, moment, lives.facts(place));
+        run.record.take(event);
     }
     run.tally.blocked_users = u64::from(run.tally.blocked > 0);
     run.tally.expose(number, run.trigger, events);
@@ -214,6 +220,7 @@ impl Run<'_> {
     /// The recorder's process began again: nothing is held, and nothing remembered.
     fn begin_anew(&mut self) {
         self.held.clear();
+        self.record.clear();
         self.lost.clear();
         self.past.clear();
         self.rivals = None;
@@ -222,7 +229,10 @@ impl Run<'_> {
     }
 
     /// Does what the gateway of the record did at that moment, by the choice of this run's strategy.
-    fn heed(&mut self, mark: Mark, event: &TraceEvent, now: Timestamp) {
+    fn heed(&mut self, mark: Mark, told: Option<&Told<'_>>, event: &TraceEvent, now: Timestamp) {
+        if self.repeat(mark, told, event.at_ms, now) {
+            return;
+        }
         match mark {
             Mark::Room {
                 wanted,
@@ -292,7 +302,9 @@ impl Run<'_> {
         if event.at_ms > self.promised.0 + super::script::ADMITTED_WITHIN_MS {
             self.promised.1 = 0;
         }
-        if !may_evict && self.count_held() + self.promised.1 >= self.limit(now) {
+        let had_place = self.had_place(event, now);
+        let is_taken = self.count_held() + self.promised.1 >= self.limit(now);
+        if !may_evict && (had_place == Some(false) || is_taken) {
             // What is free was made so for another newcomer of that moment.
             self.tally.blocked += 1;
             return None;
@@ -300,11 +312,12 @@ impl Run<'_> {
         self.promised.1 = self.promised.1.saturating_sub(1);
         let mut held = if may_evict { usize::MAX } else { 0 };
         // Above its limit, as when temporary slots have just ended, one is not enough.
-        while self.is_full(now) && self.held.len() < held {
+        let is_in = had_place == Some(true);
+        while !is_in && self.is_full(now) && self.held.len() < held {
             held = self.held.len();
             self.make_room(Some(event.session), 1, None, event.at_ms, now);
         }
-        if self.is_full(now) {
+        if !is_in && self.is_full(now) {
             self.tally.blocked += 1;
             return None;
         }

@@ -109,6 +109,11 @@ impl State {
         }
     }
 
+    /// Lends slots, since the record shows that they were.
+    pub(super) fn grant(&self, rules: &Rules, now: Timestamp) {
+        self.slots.grant(&self.user, &rules.yielding.lending, now);
+    }
+
     /// Whether a newcomer may displace a manager that answers.
     pub(super) fn may_displace(&self, key: Option<&ManagerKey>, now: Timestamp) -> bool {
         let is_held = |key| self.displaced.held_for(&self.user, key, now).is_some();

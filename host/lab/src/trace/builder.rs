@@ -164,12 +164,22 @@ impl TraceBuilder {
                     managers,
                 });
             }
-            Aside::Decision { at_ms, user, asked } => {
+            Aside::Decision {
+                at_ms,
+                user,
+                asked,
+                spared,
+            } => {
                 let user = user.map(|user| self.user(&user)).transpose()?;
-                self.trace
-                    .notes
-                    .decisions
-                    .push(RecordedDecision { at_ms, user, asked });
+                let keys = spared.iter().zip(user.into_iter().cycle());
+                let spared = keys.map(|(key, user)| self.session(user, key));
+                let spared = spared.collect::<Result<_, _>>()?;
+                self.trace.notes.decisions.push(RecordedDecision {
+                    at_ms,
+                    user,
+                    asked,
+                    spared,
+                });
             }
         }
         Ok(())

@@ -42,7 +42,7 @@ pub use clock::{TimeUnit, date};
 pub use encoding::Foreign;
 pub use error::{LineProblem, TraceError};
 pub use event::{Hint, RefusingLimit, Trace, TraceEvent, TraceEventKind, TraceSession};
-pub use notes::{Asked, LimitChange, RecordedDecision, RecorderNotes};
+pub use notes::{Asked, LimitChange, Occupied, RecordedDecision, RecorderNotes};
 pub(crate) use read::repeated;
 pub use read::{Format, LoadedTrace, Reading, distinct, read};
 pub use settings::{RecordedPolicy, RecorderSettings};

@@ -44,6 +44,8 @@ pub struct RecordedDecision {
     pub user: Option<u32>,
     /// What was asked of whom.
     pub asked: Asked,
+    /// Victims of its plan that were not evicted, by place in the trace.
+    pub spared: Vec<u32>,
 }
 
 /// What was asked of whom.
@@ -57,6 +59,13 @@ pub struct Asked {
     pub scope: Scope,
     /// How many had to go.
     pub needed: u32,
+    /// The limit that the scope was held to, and how many managers it held, those on their way in included.
+    /// Recordings of earlier builds do not say.
+    #[serde(flatten)]
+    pub occupied: Option<Occupied>,
+    /// The built-in ranking completed the plan.
+    #[serde(default)]
+    pub last: bool,
     /// Whose order was followed.
     pub policy: RecordedPolicy,
     /// Its parameters, in its order.
@@ -73,6 +82,15 @@ pub struct Asked {
     pub seed: u64,
 }
 
+/// How full a scope was at a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Occupied {
+    /// The limit that it was held to, temporary slots included.
+    pub limit: u32,
+    /// How many managers it held, those on their way in included.
+    pub held: u32,
+}
+
 /// One line beside the events.
 #[derive(Debug)]
 pub(super) enum Aside {
@@ -80,6 +98,7 @@ pub(super) enum Aside {
         at_ms: u64,
         user: Option<String>,
         asked: Asked,
+        spared: Vec<String>,
     },
     Sweep(u64),
     Limit {
@@ -94,6 +113,8 @@ struct DecisionLine {
     t_ms: u64,
     #[serde(default)]
     user: Option<String>,
+    #[serde(default)]
+    spared: Vec<String>,
     #[serde(flatten)]
     asked: Asked,
 }
@@ -121,6 +142,7 @@ impl Aside {
                 at_ms: line.t_ms,
                 user: line.user,
                 asked: line.asked,
+                spared: line.spared,
             }),
             "sweep" => SweepLine::deserialize(value).map(|line| Self::Sweep(line.t_ms)),
             _ => LimitLine::deserialize(value).map(|line| Self::Limit {

@@ -20,6 +20,13 @@ pub struct DecisionAside {
     pub scope: Scope,
     /// How many had to go.
     pub needed: u32,
+    /// The limit that the scope was held to.
+    pub limit: u32,
+    /// How many managers it held, those on their way in included.
+    pub held: u32,
+    /// It was the last tier of the admission: the built-in ranking completes the plan.
+    #[serde(skip_serializing_if = "is_false")]
+    pub last: bool,
     /// Whose order was followed; the host's own where a policy gave none that could be used.
     pub policy: PolicyRef,
     /// Its parameters, in its order.
@@ -49,6 +56,10 @@ pub(super) enum Aside {
         /// What was asked of whom.
         #[serde(flatten)]
         decision: DecisionAside,
+        /// Victims of the plan that were not evicted: they had changed since the snapshot, or were not
+        /// needed any more. Of one user's decisions only.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        spared: Vec<Pseudonym>,
     },
     /// The background pass began.
     Sweep {

@@ -152,13 +152,27 @@ impl ActivitySink {
         }
     }
 
-    /// Writes down who ranked at a decision that took managers. `user` is whose they are, if one user's.
-    pub fn decided(&self, now: Timestamp, user: Option<&UserId>, decision: &DecisionAside) {
+    /// Writes down who ranked at a decision that took managers. `user` is whose they are, if one user's, with
+    /// the victims of the plan that were `spared`.
+    pub fn decided(
+        &self,
+        now: Timestamp,
+        user: Option<&UserId>,
+        decision: &DecisionAside,
+        spared: &[&ManagerKey],
+    ) {
         if let Some(stream) = &self.0 {
+            let spared = user.map(|user| {
+                let spared = spared.iter();
+                spared
+                    .map(|key| stream.pseudonyms.manager(user, key))
+                    .collect()
+            });
             stream.aside(Aside::Decision {
                 t_ms: stream.clock.unix_ms(now),
                 user: user.map(|user| stream.pseudonyms.user(user)),
                 decision: decision.clone(),
+                spared: spared.unwrap_or_default(),
             });
         }
     }
