@@ -11,12 +11,12 @@ use super::application::{Peer, SharedApplication};
 use super::mailbox::{Letter, Mailbox};
 use super::pin::PinError;
 use super::port::Port;
-use crate::observe::activity::{ActivityEvent, ActivitySink as ActivityStream};
+use crate::observe::activity::{ActivityEvent, ActivitySink as ActivityStream, BelievedPeer};
 use wastegate_core::decision::Standing;
 use wastegate_core::signals::{Activity, HeldBytes, Hints};
 use wastegate_core::types::{
-    Clock, CloseReason, ConnectionId, DecisionId, DeviceId, Eviction, EvictionCause, Health,
-    ManagerId, ManagerKey, Timestamp, UserId,
+    Clock, CloseReason, ConnectionId, DecisionId, DeviceId, Eviction, EvictionCause, ManagerId,
+    ManagerKey, Timestamp, UserId,
 };
 
 /// What every manager of a gateway shares.
@@ -90,8 +90,8 @@ pub struct Manager {
     pub(super) activity: Mutex<Activity>,
     pub(super) held: Mutex<HeldBytes>,
     pub(super) state: Mutex<State>,
-    /// What the activity stream says of its peer's health.
-    pub(super) believed: Mutex<Health>,
+    /// What the activity stream says of its peer.
+    pub(super) believed: Mutex<BelievedPeer>,
     pub(super) closed: CancellationToken,
 }
 
@@ -157,7 +157,7 @@ impl Manager {
                 errors_before: 0,
                 left_for_good: false,
             }),
-            believed: Mutex::new(Health::Alive),
+            believed: Mutex::new(BelievedPeer::ALIVE),
             closed: CancellationToken::new(),
             surroundings,
         });
@@ -253,7 +253,7 @@ impl Manager {
     /// A connection ended.
     pub fn detach(&self, connection: ConnectionId, reason: CloseReason) -> Left {
         let now = self.now();
-        let (port, left) = {
+        let (port, is_deserted, left) = {
             let mut state = self.state.lock();
             let at = state.ports.iter().position(|port| port.id == connection);
             let port = at.map(|at| state.ports.swap_remove(at));
@@ -270,6 +270,7 @@ impl Manager {
             }
             (
                 port,
+                state.ports.is_empty(),
                 Left {
                     empty,
                     for_good: reason.is_for_good()
@@ -280,7 +281,8 @@ impl Manager {
         };
         self.sample_held(now);
         if let Some(port) = port {
-            if left.empty && self.end().is_none() {
+            // Also where another is on its way: it may never come.
+            if is_deserted && self.end().is_none() {
                 self.note(now, Some(&port.device), ActivityEvent::Detach);
             }
             let peer = Peer {

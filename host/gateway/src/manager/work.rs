@@ -10,9 +10,9 @@ use super::application::{ManagerEnd, Message, Peer};
 use super::mailbox::Letter;
 use super::outbox::SendError;
 use super::unit::Manager;
-use crate::observe::activity::{ActivityEvent, HintName};
+use crate::observe::activity::{ActivityEvent, BelievedPeer, HintName};
 use wastegate_core::signals::DeviceClass;
-use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Health, Timestamp};
+use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
 
 impl Manager {
     /// Its user was active in it: an application frame came in from one of its devices.
@@ -80,12 +80,12 @@ impl Manager {
         self.note(self.now(), None, ActivityEvent::Hint { hint, value });
     }
 
-    /// Writes down what a decision believes of its peer, if that is another health than the last one
-    /// believed.
-    pub(crate) fn note_health(&self, now: Timestamp, health: Health, probed: bool) {
-        let before = std::mem::replace(&mut *self.believed.lock(), health);
-        if before != health {
-            self.note(now, None, ActivityEvent::Health { health, probed });
+    /// Writes down what a decision believes of its peer, if the last one believed something else.
+    pub(crate) fn note_belief(&self, now: Timestamp, believed: BelievedPeer) {
+        let before = std::mem::replace(&mut *self.believed.lock(), believed);
+        let what = |one: BelievedPeer| (one.health, one.taken_over, one.expected);
+        if what(before) != what(believed) {
+            self.note(now, None, ActivityEvent::Health(believed));
         }
     }
 

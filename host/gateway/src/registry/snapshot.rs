@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Registry;
 use crate::health;
 use crate::manager::Manager;
+use crate::observe::activity::BelievedPeer;
 use wastegate_core::decision::{Row, Snapshot, Standing};
 use wastegate_core::types::{Scope, Signal, SignalRow, Timestamp, UserId};
 
@@ -29,7 +30,8 @@ impl Registry {
         .sorted()
     }
 
-    /// Writes down what a decision found: a replay cannot measure the health of a peer.
+    /// Writes down what a decision found: a replay cannot measure the health of a peer, and does not see
+    /// connections on their way.
     pub fn note_health(&self, snapshot: &Snapshot) {
         if !self.surroundings.activity.is_enabled() {
             return;
@@ -37,9 +39,21 @@ impl Registry {
         for row in &snapshot.rows {
             let manager = self.table.get(&row.user, &row.key);
             let manager = manager.filter(|manager| manager.id == row.manager);
-            if let Some(manager) = manager.filter(|_| row.standing == Standing::Attached) {
-                let probed = !row.signals[Signal::ProbeAgeMs].is_nan();
-                manager.note_health(snapshot.now, row.health, probed);
+            let believed = match row.standing {
+                Standing::Attached => BelievedPeer {
+                    health: row.health,
+                    probed: !row.signals[Signal::ProbeAgeMs].is_nan(),
+                    taken_over: row.taken_over,
+                    expected: false,
+                },
+                standing => BelievedPeer {
+                    expected: standing == Standing::Newborn
+                        && !row.signals[Signal::DetachedMs].is_nan(),
+                    ..BelievedPeer::ALIVE
+                },
+            };
+            if let Some(manager) = manager {
+                manager.note_belief(snapshot.now, believed);
             }
         }
     }

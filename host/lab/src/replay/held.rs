@@ -31,6 +31,9 @@ pub(super) struct Held {
     /// What the last decision in the record believed of its peer, where it was something else than that
     /// it answers.
     pub(super) believed: Option<Belief>,
+    /// The same, whatever was heard of it since: what the record's next decision believes, unless it says
+    /// something else.
+    told: Option<Belief>,
     activity: Activity,
     hints: Hints,
     /// Devices that are attached, the latest last; a device that is not named counts as one.
@@ -73,6 +76,7 @@ impl Held {
             told_until_ms: birth.told_until_ms,
             key: birth.key,
             believed: None,
+            told: None,
             activity: Activity::new(at),
             hints: Hints::default(),
             devices: if birth.attached {
@@ -98,6 +102,7 @@ impl Held {
         self.silent_from = silent_from;
         self.told_until_ms = told_until_ms;
         self.believed = None;
+        self.told = None;
         self.probe_failed_at = None;
     }
 
@@ -127,8 +132,20 @@ impl Held {
             TraceEventKind::DieSilently => {
                 self.silent_from.get_or_insert(at);
             }
-            TraceEventKind::Health { health, probed } => {
-                self.believed = Some(Belief { health, probed, at });
+            TraceEventKind::Health {
+                health,
+                probed,
+                taken_over,
+                expected,
+            } => {
+                self.told = Some(Belief {
+                    health,
+                    probed,
+                    taken_over,
+                    expected,
+                    at,
+                });
+                self.believed = self.told;
             }
             TraceEventKind::Open { .. }
             | TraceEventKind::Refuse { .. }
@@ -155,7 +172,11 @@ impl Held {
         self.received_at = self.received_at.max(at);
         self.probe_failed_at = None;
         // What it says does not mean that it reads, or that its manager does.
-        let stays = |belief: &Belief| matches!(belief.health, Health::Stalled | Health::Stuck);
+        let stays = |belief: &Belief| {
+            belief.taken_over
+                || belief.expected
+                || matches!(belief.health, Health::Stalled | Health::Stuck)
+        };
         self.believed = self.believed.filter(stays);
     }
 
@@ -169,6 +190,9 @@ impl Held {
         self.devices.push(device);
         self.attached_at = Some(at);
         self.detached_since = None;
+        if let Some(believed) = &mut self.believed {
+            believed.taken_over = false;
+        }
         self.hear(at);
     }
 
@@ -189,6 +213,15 @@ impl Held {
         }
     }
 
+    /// What the record believed of it.
+    pub(super) fn belief(&self, look: Look<'_>) -> Option<Belief> {
+        if look.repeats {
+            self.told
+        } else {
+            self.believed
+        }
+    }
+
     /// What a decision at that moment is told of it. `wanted` are the signals that are dear and that
     /// somebody asks for.
     pub(super) fn row(&self, user: &UserId, look: Look<'_>, wanted: &[Signal]) -> Row {
@@ -205,13 +238,13 @@ impl Held {
             user: user.clone(),
             key: self.key.clone(),
             last_activity: self.activity.last(),
-            standing: self.standing(rules, now),
+            standing: self.standing(look),
             health,
-            taken_over: false,
+            taken_over: self.belief(look).is_some_and(|belief| belief.taken_over),
             protection,
             signals: SignalRow::default(),
         };
-        self.measure(&mut row, now, missed, wanted);
+        self.measure(&mut row, look, missed, wanted);
         row
     }
 
@@ -219,7 +252,8 @@ impl Held {
         clippy::cast_precision_loss,
         reason = "2^53 bytes or events are beyond any manager"
     )]
-    fn measure(&self, row: &mut Row, now: Timestamp, missed: u32, wanted: &[Signal]) {
+    fn measure(&self, row: &mut Row, look: Look<'_>, missed: u32, wanted: &[Signal]) {
+        let now = look.now;
         let since = |moment: Option<Timestamp>| moment.map_or(f64::NAN, |at| now.ms_since(at));
         let attached = !self.devices.is_empty();
         let connections = f64::from(u32::try_from(self.devices.len()).unwrap_or(u32::MAX));
@@ -243,7 +277,7 @@ impl Held {
             f64::NAN
         };
         signals[Signal::Health] = health.code();
-        let asked = self.believed.filter(|belief| belief.probed);
+        let asked = self.belief(look).filter(|belief| belief.probed);
         let probed = self.probe_failed_at.or(self.pong_at);
         let probed = probed.filter(|_| health != Health::Unknown);
         signals[Signal::ProbeAgeMs] = since(asked.map(|belief| belief.at).or(probed));
@@ -251,7 +285,7 @@ impl Held {
         let gone = matches!(health, Health::HalfOpen | Health::Dead);
         signals[Signal::ConnectionsAlive] = if gone { 0.0 } else { connections };
         signals[Signal::DetachedMs] = since(self.detached_since.filter(|_| !attached));
-        signals[Signal::TakenOver] = 0.0;
+        signals[Signal::TakenOver] = f64::from(u8::from(row.taken_over));
         signals[Signal::BytesIn] = self.bytes.0 as f64;
         signals[Signal::BytesOut] = self.bytes.1 as f64;
         signals[Signal::InFlight] = f64::from(self.hints.in_flight());

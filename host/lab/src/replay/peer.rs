@@ -12,6 +12,10 @@ pub(super) struct Belief {
     pub(super) health: Health,
     /// Whether a probe or a heartbeat said so.
     pub(super) probed: bool,
+    /// Newer connections of its devices replaced all that it had left.
+    pub(super) taken_over: bool,
+    /// Nobody is attached, and a connection is on its way.
+    pub(super) expected: bool,
     pub(super) at: Timestamp,
 }
 
@@ -24,6 +28,8 @@ pub(super) struct Look<'a> {
     pub(super) at_ms: u64,
     /// The record says what its gateway believed of peers.
     pub(super) tells_health: bool,
+    /// A decision of the record is asked again: what it believed is known.
+    pub(super) repeats: bool,
 }
 
 impl Held {
@@ -85,9 +91,15 @@ impl Held {
         }
     }
 
-    pub(super) fn standing(&self, rules: &Rules, now: Timestamp) -> Standing {
+    pub(super) fn standing(&self, look: Look<'_>) -> Standing {
+        let Look { rules, now, .. } = look;
         if !self.devices.is_empty() {
             return Standing::Attached;
+        }
+        let is_expected =
+            |belief: Belief| belief.expected && now.since(belief.at) < rules.manager.attach_grace;
+        if self.belief(look).is_some_and(is_expected) {
+            return Standing::Newborn;
         }
         match self.detached_since {
             Some(since) if now.since(since) < rules.manager.reconnect_grace => Standing::Detached,
@@ -134,8 +146,9 @@ impl Held {
         } else {
             0
         };
-        let believed = self.believed.map_or(Health::Alive, |belief| belief.health);
-        let failed = self.probe_failed_at.is_some();
+        let believed = self.belief(look);
+        let believed = believed.map_or(Health::Alive, |belief| belief.health);
+        let failed = self.probe_failed_at.is_some() && !look.repeats;
         let health = if failed && matches!(believed, Health::Alive | Health::Unknown) {
             Health::Suspect
         } else {

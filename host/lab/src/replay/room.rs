@@ -220,7 +220,8 @@ impl Run<'_> {
     fn snapshot(&self, call: &Call<'_>, candidate: Option<&ReplayCandidate>) -> Snapshot {
         let wanted = candidate.map_or(&[][..], ReplayCandidate::signals);
         let now = call.now;
-        let look = self.stage.look(call.at_ms, now);
+        let mut look = self.stage.look(call.at_ms, now);
+        look.repeats = call.occupied.is_some();
         let row = |held: &super::held::Held| held.row(&self.user, look, wanted);
         let seen =
             |held: &&super::held::Held| self.looked_at.is_none_or(|at| held.changed_at() <= at);

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::room::Call;
 use super::script::{Mark, Told};
-use super::user::Run;
+use super::user::{LAST_OF_A_MS, Run};
 use crate::trace::{TraceEvent, TraceEventKind};
 use wastegate_core::types::{Tier, Timestamp};
 
@@ -69,6 +69,8 @@ impl Run<'_> {
         let Some(told) = told.filter(|_| self.is_in_step()) else {
             return false;
         };
+        // The last of that millisecond: what is due in it is due.
+        let now = now.max(self.moment(at_ms, LAST_OF_A_MS));
         let asked = &told.note.asked;
         let (rules, key) = (self.stage.rules, self.stage.key);
         let wanted = match mark {

@@ -90,6 +90,7 @@ impl<'a> Stage<'a> {
             now,
             at_ms,
             tells_health: self.notes.is_complete,
+            repeats: false,
         }
     }
 }

@@ -207,7 +207,9 @@ impl Object {
             },
             "health" => TraceEventKind::Health {
                 health: self.health()?,
-                probed: self.0.get("probed") == Some(&Value::Bool(true)),
+                probed: self.is("probed"),
+                taken_over: self.is("taken_over"),
+                expected: self.is("expected"),
             },
             "in" | "cmd" => frames(|n, bytes, last_ms| TraceEventKind::In { n, bytes, last_ms })?,
             "out" => frames(|n, bytes, last_ms| TraceEventKind::Out { n, bytes, last_ms })?,
@@ -254,6 +256,11 @@ impl Object {
             }
             Some(_) => RefusingLimit::Other,
         })
+    }
+
+    /// Whether a flag is set; absent is not.
+    fn is(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&Value::Bool(true))
     }
 
     fn health(&self) -> Result<Health, LineProblem> {

@@ -122,12 +122,16 @@ pub enum TraceEventKind {
         /// The decision that had chosen it, if the trace tells.
         decision: Option<u64>,
     },
-    /// A decision found another health than the one before it.
+    /// A decision found another health than the one before it, or that it was taken over.
     Health {
         /// What was believed of its peer from then on.
         health: Health,
         /// Whether a probe or a heartbeat said so.
         probed: bool,
+        /// Whether newer connections of its devices had replaced all that it had left.
+        taken_over: bool,
+        /// Whether nobody was attached and a connection was on its way.
+        expected: bool,
     },
     /// A key that had been evicted or had died came back.
     Back,

@@ -50,10 +50,20 @@ fn line(trace: &Trace, event: &TraceEvent) -> Value {
         TraceEventKind::Echo { decision } | TraceEventKind::Silent { decision } => {
             line.extend(decision.map(|decision| ("decision".to_owned(), json!(decision))));
         }
-        TraceEventKind::Health { health, probed } => {
+        TraceEventKind::Health {
+            health,
+            probed,
+            taken_over,
+            expected,
+        } => {
             line.insert("health".to_owned(), json!(health));
-            if probed {
-                line.insert("probed".to_owned(), json!(true));
+            let flags = [
+                ("probed", probed),
+                ("taken_over", taken_over),
+                ("expected", expected),
+            ];
+            for (name, is) in flags {
+                line.extend(is.then(|| (name.to_owned(), json!(true))));
             }
         }
         TraceEventKind::In { n, bytes, last_ms } | TraceEventKind::Out { n, bytes, last_ms } => {
@@ -137,10 +147,15 @@ mod tests {
             Just(TraceEventKind::DieSilently),
             prop::option::of(0..9_u64).prop_map(|decision| TraceEventKind::Silent { decision }),
             prop::option::of(0..9_u64).prop_map(|decision| TraceEventKind::Echo { decision }),
-            (0..7_usize, any::<bool>()).prop_map(|(at, probed)| TraceEventKind::Health {
-                health: Health::ALL[at],
-                probed,
-            }),
+            (0..7_usize, any::<(bool, bool, bool)>()).prop_map(
+                |(at, (probed, taken_over, expected))| {
+                    TraceEventKind::Health {
+                        health: Health::ALL[at],
+                        probed,
+                        taken_over,
+                    }
+                }
+            ),
             (0..3_usize).prop_map(|at| TraceEventKind::Refuse {
                 wait_ms: 0,
                 by: [

@@ -7,6 +7,29 @@ use serde::{Deserialize, Serialize};
 use crate::observe::pseudonym::Pseudonym;
 use wastegate_core::types::{DecisionId, Health, Tier};
 
+/// What a decision believes of a manager's peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BelievedPeer {
+    /// Its health.
+    pub health: Health,
+    /// Whether that rests on an answer, or on one that did not come.
+    pub probed: bool,
+    /// Every connection that the manager has left was replaced by a newer one of its device.
+    pub taken_over: bool,
+    /// Its last connection has left, and another is on its way.
+    pub expected: bool,
+}
+
+impl BelievedPeer {
+    /// Of a peer of which nothing else is known.
+    pub const ALIVE: Self = Self {
+        health: Health::Alive,
+        probed: false,
+        taken_over: false,
+        expected: false,
+    };
+}
+
 /// Something that happened to a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,13 +84,9 @@ pub enum ActivityEvent {
         /// Why, by the name that the client is told.
         why: &'static str,
     },
-    /// A decision found another health than the last one that looked at it; the first finds `alive`.
-    Health {
-        /// What is believed of its peer now.
-        health: Health,
-        /// Whether that rests on an answer, or on one that did not come.
-        probed: bool,
-    },
+    /// A decision believes something else of it than the last one that looked at it; before the first it is
+    /// believed to be alive.
+    Health(BelievedPeer),
     /// Something was said of it.
     Hint {
         /// The name of the hint.
@@ -165,6 +184,12 @@ pub struct ActivityLine {
     /// Whether that belief rests on a probe or a heartbeat; absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probed: Option<bool>,
+    /// Whether newer connections of its devices replaced all that it has left; absent where they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_over: Option<bool>,
+    /// Whether nobody is attached and a connection is on its way; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<bool>,
     /// The tier that evicted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
@@ -193,7 +218,7 @@ impl ActivityEvent {
             Self::Echo { .. } => ActivityKind::Echo,
             Self::Silent { .. } => ActivityKind::Silent,
             Self::Refuse { .. } => ActivityKind::Refuse,
-            Self::Health { .. } => ActivityKind::Health,
+            Self::Health(_) => ActivityKind::Health,
             Self::Hint { .. } => ActivityKind::Hint,
             Self::Back => ActivityKind::Back,
         }

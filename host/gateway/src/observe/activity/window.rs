@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::aside::Aside;
-use super::line::{ActivityEvent, ActivityKind, ActivityLine};
+use super::line::{ActivityEvent, ActivityKind, ActivityLine, BelievedPeer};
 use crate::observe::pseudonym::Pseudonym;
 use wastegate_core::types::{DeviceId, ManagerId, Timestamp};
 
@@ -216,13 +216,16 @@ impl Entry {
             ActivityEvent::Hint { hint, value } => (Some(hint), Some(value)),
             _ => (None, None),
         };
-        let (why, health, probed) = match self.event {
-            ActivityEvent::Refuse { why } => (Some(why.into()), None, None),
-            ActivityEvent::Health { health, probed } => {
-                (None, Some(health), probed.then_some(true))
-            }
-            _ => (None, None, None),
+        let why = match self.event {
+            ActivityEvent::Refuse { why } => Some(why.into()),
+            _ => None,
         };
+        let believed = match self.event {
+            ActivityEvent::Health(believed) => Some(believed),
+            _ => None,
+        };
+        let flag =
+            |of: fn(&BelievedPeer) -> bool| believed.as_ref().is_some_and(of).then_some(true);
         let last_ms = self.last.millis() - self.at.millis();
         // All of them or none: half a list would be read as the whole.
         let later = if self.later.len() as u64 + 1 == self.n {
@@ -243,8 +246,10 @@ impl Entry {
             hint,
             value,
             why,
-            health,
-            probed,
+            health: believed.map(|believed| believed.health),
+            probed: flag(|believed| believed.probed),
+            taken_over: flag(|believed| believed.taken_over),
+            expected: flag(|believed| believed.expected),
             tier,
             decision: decision.map(|decision| decision.raw()),
         }
