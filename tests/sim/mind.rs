@@ -38,6 +38,9 @@ pub(crate) enum Mind {
     Silent,
     /// Each time another one of these.
     Moody(Duration),
+    /// The built-in order and a shipped policy: half of the users have one and half the other, as in an
+    /// experiment, and after so long they change over.
+    Swapped(&'static str, Duration),
 }
 
 impl Mind {
@@ -78,10 +81,42 @@ impl Mind {
             Self::BuiltIn => Box::new(BuiltIn),
             Self::Shipped(name) => sandbox::shipped(name, clock),
             Self::Guest(name) => sandbox::hostile(name),
+            Self::Swapped(name, every) => Box::new(Swapped {
+                clock: clock.clone(),
+                policy: sandbox::shipped(name, clock),
+                every,
+            }),
             _ => Box::new(Fake {
                 mind: self,
                 rng: Mutex::new(rng),
             }),
+        }
+    }
+}
+
+/// The built-in order and a policy, by user and by turns.
+struct Swapped {
+    clock: Clock,
+    policy: Box<dyn Ranker>,
+    every: Duration,
+}
+
+impl Ranker for Swapped {
+    fn rank(&self, question: &Arc<Question>) -> Answer {
+        let user = question.rows.first().map(|row| row.user.as_str());
+        let arm = user.and_then(|user| user.bytes().last()).unwrap_or(0) % 2;
+        let turn = self.clock.now().millis() / u64::try_from(self.every.as_millis()).unwrap_or(1);
+        let answer = if (u64::from(arm) + turn).is_multiple_of(2) {
+            BuiltIn.rank(question)
+        } else {
+            self.policy.rank(question)
+        };
+        match answer {
+            Answer::Ready(ranked) => Answer::Ready(Ranked {
+                experiment: Some(format!("swapped/{turn}/{arm}").into()),
+                ..ranked
+            }),
+            pending @ Answer::Pending(_) => pending,
         }
     }
 }

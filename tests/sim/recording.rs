@@ -1,5 +1,7 @@
-//! Recordings of whole crowds at the settings as they ship, run again by the policy that ranked. What a crowd does is drawn from its seed: closes, lost connections, deaths, slow and
-//! held-up lines, pins, protection, hints, bursts, several devices.
+//! Recordings of whole crowds at the settings as they ship, run again by those who ranked. What a crowd does is
+//! drawn from its seed: closes, lost connections, deaths, slow and held-up lines, pins, protection, hints,
+//! bursts, several devices, limits of users' own, and half of the time two policies for half of the users
+//! each, which change over. Each ends in a drain.
 //!
 //! `WASTEGATE_RECORDINGS=40` runs so many instead of the few that run every time; `WASTEGATE_SIM_SEED=7` that one.
 
@@ -12,24 +14,30 @@ use wastegate::observe::config::JournalConfig;
 use wastegate::observe::journal::Journal;
 use wastegate::observe::pseudonym::{PseudonymKey, Pseudonymizer};
 use wastegate_core::decision::Lending;
-use wastegate_core::types::{Clock, Tier};
+use wastegate_core::types::{Clock, Tier, UserId};
 use wastegate_lab::replay::{
     Fidelity, Keep, Progress, RecordedRanking, Replay, ReplayCandidate, Rules, Yielding,
 };
 use wastegate_lab::trace::{ByUser, LoadedTrace, Reading, read};
 
 use crate::crowd::{self, Tabs};
+use crate::mind::Mind;
 use crate::rig::Rig;
 use crate::rng::Rng;
 use crate::rotation::as_shipped;
 use crate::run::virtual_time_of;
+use crate::sandbox;
 use crate::scenario::{Crowd, DRAIN, Scenario};
 
 /// Recordings that are made every time.
 const RECORDINGS: u64 = 4;
-/// The share of victims that each reproduces at least. The aim is 0.995: what is missing is printed, and after its
-/// first difference a user goes another way (`follows`).
-const FAITHFUL: f64 = 0.70;
+/// The share of victims that each reproduces at least; what is missing is printed by name.
+const FAITHFUL: f64 = 0.995;
+/// The share where the gateway's own part is simulated although the record tells it: once a user holds others, it
+/// goes another way (`follows`).
+const FAITHFUL_ALONE: f64 = 0.80;
+/// The policy that ranks by turns with the built-in order.
+const POLICY: &str = "lru";
 /// Victims without which a recording shows nothing.
 const VICTIMS_MIN: u64 = 20;
 
@@ -50,7 +58,24 @@ fn scenario(seed: u64) -> Scenario {
         // Who was active first within a millisecond no recording tells.
         apart: Duration::from_millis(2),
     };
+    if rng.chance(50) {
+        scenario.mind = Mind::Swapped(POLICY, Duration::from_secs(60 * rng.between(2, 9)));
+    }
     scenario
+}
+
+/// Gives users other limits now and then, as tokens do.
+async fn premium(rig: Arc<Rig>, mut rng: Rng) {
+    let stopping = rig.crew.stopping();
+    let shared = u64::from(rig.scenario.limits.managers_per_user);
+    while !stopping.is_cancelled() {
+        tokio::time::sleep(rng.millis(30_000, 300_000)).await;
+        let user = format!("u{}", rng.between(1, rig.scenario.crowd.users));
+        let user = UserId::new(&user).expect("a fine name");
+        let limit = rng.between(shared.div_ceil(2), shared * 2);
+        let limit = rng.chance(70).then(|| u32::try_from(limit).unwrap_or(1));
+        rig.registry.set_limit(&user, limit);
+    }
 }
 
 /// The rules that a scenario is recorded by.
@@ -102,6 +127,7 @@ async fn recorded(scenario: Scenario, path: &Path) {
         let user = crowd::user(rig.clone(), number, Arc::<Tabs>::default(), rng.fork());
         rig.crew.spawn("user", user);
     }
+    rig.crew.spawn("premium", premium(rig.clone(), rng.fork()));
     tokio::time::sleep(lasting).await;
     rig.crew.stop();
     rig.stop(DRAIN).await;
@@ -121,8 +147,11 @@ fn replayed(loaded: &LoadedTrace, rules: &Rules) -> (Fidelity, Fidelity) {
 
 fn replayed_by(by_user: &ByUser<'_>, replay: &Replay<'_>) -> Fidelity {
     let builtin = ReplayCandidate::builtin();
-    let ranking = RecordedRanking::of(by_user, Some(builtin.clone()), |_, _| {
-        Ok::<_, std::convert::Infallible>(Some(builtin.clone()))
+    let policy = sandbox::candidate(POLICY);
+    let ranking = RecordedRanking::of(by_user, Some(builtin.clone()), |asked, _| {
+        let is_builtin = asked.name == "builtin";
+        let who = if is_builtin { &builtin } else { &policy };
+        Ok::<_, std::convert::Infallible>(Some(who.clone()))
     });
     let Ok(ranking) = ranking;
     assert!(ranking.as_recorded().is_empty());
@@ -131,14 +160,20 @@ fn replayed_by(by_user: &ByUser<'_>, replay: &Replay<'_>) -> Fidelity {
         outcome.expect("a run")
     };
     let record = run(&ReplayCandidate::recorded(Arc::new(ranking)));
-    // A candidate is asked as the record was: the same policy comes to the same.
-    let candidate = run(&builtin);
-    assert_eq!(record.tally.evictions, candidate.tally.evictions);
+    let notes = &by_user.trace().notes;
+    if notes
+        .decisions
+        .iter()
+        .all(|one| one.asked.policy.name == "builtin")
+    {
+        // A candidate is asked as the record was: the same policy comes to the same.
+        assert_eq!(record.tally.evictions, run(&builtin).tally.evictions);
+    }
     Fidelity::of(by_user, &record).expect("victims")
 }
 
 #[test]
-fn most_of_what_a_crowd_did_is_replayed() {
+fn j10_what_a_crowd_did_is_replayed() {
     let (first, count) = wanted();
     let (mut failed, mut forced) = (Vec::new(), 0);
     for seed in first..first + count {
@@ -184,8 +219,9 @@ fn most_of_what_a_crowd_did_is_replayed() {
                 name(&one.replayed)
             );
         }
-        if fidelity.recorded < VICTIMS_MIN || fidelity.share() < FAITHFUL {
-            failed.push((seed, fidelity.recorded, fidelity.share()));
+        let is_faithful = fidelity.share() >= FAITHFUL && simulated.share() >= FAITHFUL_ALONE;
+        if fidelity.recorded < VICTIMS_MIN || !is_faithful {
+            failed.push((seed, fidelity.recorded, fidelity.share(), simulated.share()));
         }
     }
     assert!(failed.is_empty(), "not as it happened: {failed:?}");

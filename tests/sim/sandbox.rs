@@ -18,6 +18,7 @@ use wastegate_engine::policy::{
     CallOptions, Catalog, Config, Engine, Metrics, Params, Pick, Policy, PolicyRanker, Program,
     Runtime, load, shipped,
 };
+use wastegate_lab::replay::ReplayCandidate;
 use wastegate_tests::guests;
 
 /// The guests that misbehave while they rank.
@@ -74,6 +75,13 @@ pub(crate) fn shipped(name: &'static str, clock: &Clock) -> Box<dyn Ranker> {
     let runtime = Runtime::start(engine(clock.clone()), Metrics::default());
     let runtime = runtime.expect("the system has a thread to give");
     Box::new(OnTheSpot(Box::new(PolicyRanker::fixed(runtime, policy))))
+}
+
+/// A shipped policy without parameters, as a replay asks it.
+pub(crate) fn candidate(name: &'static str) -> ReplayCandidate {
+    let bytes = shipped::find(name).expect("a shipped policy");
+    let program = load::program(&engine(Clock::manual()), bytes).expect("it loads");
+    ReplayCandidate::policy(name.to_owned(), program.into(), [].into())
 }
 
 /// A guest that misbehaves, asked as if the acceptance kit had not found out.

@@ -242,7 +242,7 @@ impl Registry {
 
     /// Sets how many managers a user may hold; none for the gateway's limit. No manager is evicted for
     /// it: a user above its new limit shrinks when it asks for more.
-    pub(crate) fn set_limit(&self, user: &UserId, limit: Option<u32>) {
+    pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
         if self.quotas.of(user) != limit {
             let now = self.surroundings.clock.now();
             self.activity().limited(now, user, limit);

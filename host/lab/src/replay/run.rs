@@ -54,6 +54,7 @@ pub enum RunError {
 }
 
 /// A trace, ready to be run any number of times.
+#[derive(Clone)]
 pub struct Replay<'a> {
     by_user: &'a ByUser<'a>,
     rules: &'a Rules,

@@ -153,6 +153,7 @@ mod tests {
                         health: Health::ALL[at],
                         probed,
                         taken_over,
+                        expected,
                     }
                 }
             ),

@@ -10,6 +10,7 @@ mod open_loop;
 mod plotted;
 pub(in crate::cli) mod progress;
 pub(in crate::cli) mod recorded;
+pub(in crate::cli) mod reproduced;
 mod summary;
 mod verdict;
 
@@ -17,7 +18,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use self::recorded::{Recorded, Reproduced};
+use self::recorded::Recorded;
+use self::reproduced::Reproduced;
 use super::Terminal;
 use super::config::SourceArgs;
 use super::failure::{EX_NOINPUT, Failure};

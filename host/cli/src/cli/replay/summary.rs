@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::recorded::Reproduced;
+use super::reproduced::Reproduced;
 use crate::cli::policy::table::Table;
 use wastegate_lab::replay::tally::{HEADLINE, HORIZON_NAMES, regret_ratio, share};
 use wastegate_lab::replay::{ReplayCandidate, ReplayTally, Rules, StrategyComparison};
