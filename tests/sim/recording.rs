@@ -107,14 +107,15 @@ fn rules(scenario: &Scenario) -> Rules {
 }
 
 async fn recorded(scenario: Scenario, path: &Path) {
-    let (clock, mut rng) = (Clock::system(), scenario.rng.clone());
+    // As on a machine, no two things happen at the same microsecond.
+    let (clock, mut rng) = (Clock::system().distinct(), scenario.rng.clone());
     let config = JournalConfig::at(path.to_owned());
     let (journal, thread) = Journal::open(&config, clock.clone()).expect("a journal");
     let pseudonyms = Pseudonymizer::new(PseudonymKey::from_bytes([7; 16]));
-    let activity = ActivitySink::new(journal, pseudonyms, clock);
+    let activity = ActivitySink::new(journal, pseudonyms, clock.clone());
     activity.begin(&serde_json::json!({ "sweep_interval_ms": 5_000 }));
     let (users, lasting) = (scenario.crowd.users, scenario.crowd.lasting);
-    let rig = Rig::recorded(scenario, activity.clone());
+    let rig = Rig::recorded(scenario, clock, activity.clone());
     let (flushed, world) = (activity.clone(), rig.world.clone());
     let stopping = rig.crew.stopping();
     rig.crew.spawn("flush", async move {

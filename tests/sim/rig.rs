@@ -48,12 +48,11 @@ pub(crate) struct Rig {
 impl Rig {
     /// Builds the gateway of a scenario and starts its background work.
     pub(crate) fn start(scenario: Scenario) -> Arc<Self> {
-        Self::recorded(scenario, ActivitySink::disabled())
+        Self::recorded(scenario, Clock::system(), ActivitySink::disabled())
     }
 
-    /// The same, with what happens written down.
-    pub(crate) fn recorded(scenario: Scenario, activity: ActivitySink) -> Arc<Self> {
-        let clock = Clock::system();
+    /// The same by a clock of its own, with what happens written down.
+    pub(crate) fn recorded(scenario: Scenario, clock: Clock, activity: ActivitySink) -> Arc<Self> {
         let world = World::new(clock.clone(), &scenario);
         let (tasks, mut rng) = (Tasks::new(), scenario.rng.clone());
         let application = Troubled {

@@ -23,11 +23,11 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts the rows in the order in which ties are broken everywhere: least recently active
-    /// first, then the one that was opened first; never by a name, or by the order of a map.
+    /// first, then by key, then by user; never by the order of a map.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.rows.sort_unstable_by(|a, b| {
-            (a.last_activity, a.manager).cmp(&(b.last_activity, b.manager))
+            (a.last_activity, &a.key, &a.user).cmp(&(b.last_activity, &b.key, &b.user))
         });
         self
     }

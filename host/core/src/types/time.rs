@@ -77,6 +77,8 @@ enum Source {
     Tokio {
         start: tokio::time::Instant,
         unix_ms_at_start: u64,
+        /// The moment of the last look, µs, where no two looks may find the same.
+        last: Option<Arc<AtomicU64>>,
     },
     /// Moves only when told to.
     Manual(Arc<AtomicU64>),
@@ -96,7 +98,18 @@ impl Clock {
         Self(Source::Tokio {
             start: tokio::time::Instant::now(),
             unix_ms_at_start: whole_ms(unix),
+            last: None,
         })
+    }
+
+    /// The same clock, but each look at it finds a later moment than the one before: on a machine time passes
+    /// between two looks, and in a runtime with paused time it does not. A manual clock stays as it is.
+    #[must_use]
+    pub fn distinct(mut self) -> Self {
+        if let Source::Tokio { last, .. } = &mut self.0 {
+            *last = Some(Arc::default());
+        }
+        self
     }
 
     /// A clock at zero that [`Clock::advance`] moves.
@@ -113,9 +126,18 @@ impl Clock {
     )]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::Tokio { start, .. } => {
+            Source::Tokio { start, last, .. } => {
                 let elapsed = tokio::time::Instant::now().saturating_duration_since(*start);
-                Timestamp::ZERO.after(elapsed)
+                let now = Timestamp::ZERO.after(elapsed);
+                let later = |last: &Arc<AtomicU64>| {
+                    let next = |before: u64| now.micros().max(before.saturating_add(1));
+                    let before =
+                        last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| {
+                            Some(next(before))
+                        });
+                    Timestamp(before.map_or(now.micros(), next))
+                };
+                last.as_ref().map_or(now, later)
             }
             Source::Manual(micros) => Timestamp(micros.load(Ordering::Relaxed)),
         }
@@ -183,6 +205,15 @@ mod tests {
             clock.unix_ms(clock.now()) - clock.unix_ms(before),
             3_600_000
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_at_a_distinct_clock_find_later_moments() {
+        let clock = Clock::system().distinct();
+        let looks: Vec<u64> = (0..4).map(|_| clock.clone().now().micros()).collect();
+        assert_eq!(looks, [1, 2, 3, 4]);
+        tokio::time::advance(Duration::from_millis(7)).await;
+        assert_eq!(clock.now(), Timestamp::from_millis(7));
     }
 
     #[test]
