@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::Terminal;
 use super::failure::Failure;
 use super::policy::subject;
-use super::replay::{Input, progress, warn};
+use super::replay::{Input, progress};
 use super::trace::print_missing;
 use wastegate_lab::replay::tune::{
     HELD_OUT_USERS_MIN, Objective, Search, TRIALS_MAX, Trial, TuneVerdict, Tuned, tune,
@@ -79,11 +79,7 @@ impl Args {
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
             .map_err(|error| Failure::of(&error))?;
-        let reproduced = ready.reproduce(&self.recorded, &replay, &by_user)?;
-        if !reproduced.may_compare() && !self.unfaithful {
-            return Err(reproduced.refusal(&ready.loaded.trace));
-        }
-        warn(&reproduced, err)?;
+        ready.insist(&self.recorded, &replay, &by_user, self.unfaithful, err)?;
         let search = Search {
             objective: self.objective,
             trials: self.trials,

@@ -6,6 +6,7 @@
 //! `desks` to say.
 
 mod api;
+pub mod body;
 mod config;
 mod experiments;
 mod hosts;

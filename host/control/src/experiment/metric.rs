@@ -41,6 +41,12 @@ pub enum Metric {
     Fallbacks,
     /// Milliseconds that an admission waited for room, per admission that did.
     AdmissionMs,
+    /// Admissions that waited for room longer than 100 ms, per admission that waited.
+    AdmissionOver100ms,
+    /// Admissions that waited for room longer than 500 ms, per admission that waited.
+    AdmissionOver500ms,
+    /// Admissions that waited for room longer than a second, per admission that waited.
+    AdmissionOver1s,
 }
 
 /// A name that no metric has.
@@ -56,7 +62,7 @@ pub struct NoSuchMetric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Regret10s,
         Self::Regret60s,
         Self::Regret10m,
@@ -71,6 +77,9 @@ impl Metric {
         Self::FreedNothing,
         Self::Fallbacks,
         Self::AdmissionMs,
+        Self::AdmissionOver100ms,
+        Self::AdmissionOver500ms,
+        Self::AdmissionOver1s,
     ];
 
     /// As definitions and reports call it.
@@ -91,6 +100,9 @@ impl Metric {
             Self::FreedNothing => "freed-nothing",
             Self::Fallbacks => "fallbacks",
             Self::AdmissionMs => "admission-ms",
+            Self::AdmissionOver100ms => "admission-over-100ms",
+            Self::AdmissionOver500ms => "admission-over-500ms",
+            Self::AdmissionOver1s => "admission-over-1s",
         }
     }
 
@@ -114,6 +126,15 @@ impl Metric {
             Self::FreedNothing => "cleanup runs that freed nothing",
             Self::Fallbacks => "decisions that the built-in ranking had to complete",
             Self::AdmissionMs => "milliseconds that an admission waited for room",
+            Self::AdmissionOver100ms => {
+                "admissions that waited for room longer than 100 ms, of those that waited"
+            }
+            Self::AdmissionOver500ms => {
+                "admissions that waited for room longer than 500 ms, of those that waited"
+            }
+            Self::AdmissionOver1s => {
+                "admissions that waited for room longer than a second, of those that waited"
+            }
         }
     }
 
@@ -126,6 +147,7 @@ impl Metric {
     )]
     pub fn pair(self, tally: &ExposureTally, hours: f64) -> (f64, f64) {
         let [ten_s, minute, ten_min, hour, day] = tally.returned;
+        let [over_100ms, over_500ms, over_1s] = tally.waited_over;
         let days = hours / 24.0;
         let (y, x) = match self {
             Self::Regret10s => return (ten_s as f64, days),
@@ -142,6 +164,9 @@ impl Metric {
             Self::Thrash => (tally.returned[1], tally.evictions),
             Self::FreedNothing => (tally.freed_nothing, tally.runs),
             Self::Fallbacks => (tally.fallbacks, tally.decisions),
+            Self::AdmissionOver100ms => (over_100ms, tally.waited),
+            Self::AdmissionOver500ms => (over_500ms, tally.waited),
+            Self::AdmissionOver1s => (over_1s, tally.waited),
         };
         (y as f64, x as f64)
     }
@@ -157,6 +182,9 @@ impl Metric {
                 | Self::Thrash
                 | Self::FreedNothing
                 | Self::Fallbacks
+                | Self::AdmissionOver100ms
+                | Self::AdmissionOver500ms
+                | Self::AdmissionOver1s
         )
     }
 
@@ -169,9 +197,21 @@ impl Metric {
             Self::Thrash => "there was no eviction",
             Self::FreedNothing => "no tier ran",
             Self::Fallbacks => "no decision was made",
-            Self::AdmissionMs => "no admission waited for room",
+            _ if self.is_of_waits() => "no admission waited for room",
             _ => "no time has passed",
         }
+    }
+
+    /// Whether it says how long admissions waited for room. A replay takes no time and has none of it.
+    #[must_use]
+    pub const fn is_of_waits(self) -> bool {
+        matches!(
+            self,
+            Self::AdmissionMs
+                | Self::AdmissionOver100ms
+                | Self::AdmissionOver500ms
+                | Self::AdmissionOver1s
+        )
     }
 
     /// Whether it counts users who were turned away: the one harm that is stopped whatever else is in doubt.
@@ -213,13 +253,8 @@ impl Metric {
     pub const fn is_per_event(self) -> bool {
         matches!(
             self,
-            Self::LiveKills
-                | Self::Blocked
-                | Self::Thrash
-                | Self::FreedNothing
-                | Self::Fallbacks
-                | Self::AdmissionMs
-        )
+            Self::LiveKills | Self::Blocked | Self::Thrash | Self::FreedNothing | Self::Fallbacks
+        ) || self.is_of_waits()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is known of one user of an experiment: the exposure, and what has happened since.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::past::UserPast;
@@ -61,13 +63,37 @@ pub struct ExposureTally {
     pub waited: u64,
     /// For how long, ms.
     pub waited_ms: f64,
+    /// Of those, how many waited longer than each of [`WAITS`].
+    #[serde(skip_serializing_if = "is_none")]
+    pub waited_over: [u64; 3],
     /// Runs of tiers that had managers they may evict.
     pub runs: u64,
     /// Those that freed nothing.
     pub freed_nothing: u64,
 }
 
+/// Waits for room that are counted apart: a quantile of the wait is below one of them where the share that waited
+/// longer is small enough.
+pub const WAITS: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
+
+fn is_none(waits: &[u64; 3]) -> bool {
+    waits.iter().all(|count| *count == 0)
+}
+
 impl ExposureTally {
+    /// An admission waited for room.
+    pub(super) fn wait(&mut self, took: Duration) {
+        self.waited += 1;
+        self.waited_ms += took.as_secs_f64() * 1e3;
+        for (count, wait) in self.waited_over.iter_mut().zip(WAITS) {
+            *count += u64::from(took > wait);
+        }
+    }
+
     /// Adds what was counted elsewhere.
     pub(super) fn add(&mut self, other: &Self) {
         self.decisions += other.decisions;
@@ -82,6 +108,9 @@ impl ExposureTally {
         self.blocked += other.blocked;
         self.waited += other.waited;
         self.waited_ms += other.waited_ms;
+        for (sum, more) in self.waited_over.iter_mut().zip(other.waited_over) {
+            *sum += more;
+        }
         self.runs += other.runs;
         self.freed_nothing += other.freed_nothing;
     }
@@ -114,5 +143,25 @@ impl Member {
     pub fn hours(&self, unix_ms: u64) -> f64 {
         let until = self.exposure.until_ms.unwrap_or(u64::MAX).min(unix_ms);
         until.saturating_sub(self.exposure.unix_ms) as f64 / 3_600_000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_counted_at_every_bound_that_it_is_over() {
+        let mut tally = ExposureTally::default();
+        for ms in [100, 101, 600, 2_000] {
+            tally.wait(Duration::from_millis(ms));
+        }
+        assert_eq!((tally.waited, tally.waited_over), (4, [3, 2, 1]));
+        let mut twice = tally.clone();
+        twice.add(&tally);
+        assert_eq!((twice.waited, twice.waited_over), (8, [6, 4, 2]));
+        // A ledger of an earlier version has no such counts.
+        let old: ExposureTally = serde_json::from_str(r#"{"waited":2,"waited_ms":7.0}"#).unwrap();
+        assert_eq!((old.waited, old.waited_over), (2, [0; 3]));
     }
 }

@@ -4,8 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::Deserialize;
-
 use super::super::Terminal;
 use super::super::failure::Failure;
 use super::super::policy::operate::client::refused;
@@ -13,6 +11,7 @@ use super::super::replay::recorded::Recorded;
 use super::super::replay::{Input, Ready, candidates, progress};
 use super::super::trace::print_missing;
 use super::definition::DefinitionFile;
+use wastegate_control::admin::body;
 use wastegate_control::experiment::Definition;
 use wastegate_control::experiment::definition::{ACTIVE, ArmSpec};
 use wastegate_control::experiment::past::UserPast;
@@ -87,7 +86,8 @@ impl Args {
         } = terminal;
         let file = DefinitionFile::read(&self.file)?;
         let place = |why: &dyn std::fmt::Display| file.refusal(refused(&why.to_string()));
-        let definition = Definition::deserialize(&file.body).map_err(|error| place(&error))?;
+        let definition = body::read::<Definition>(&serde_json::to_vec(&file.body)?);
+        let definition = definition.map_err(|why| place(&format!("the definition {why}")))?;
         let definition = definition.named();
         // Before minutes of replay.
         definition.check().map_err(|error| place(&error))?;
@@ -99,10 +99,7 @@ impl Args {
         let span = Span::of(&ready.loaded.trace, self.past);
         let replay = replay.counting_from(span.from_ms);
         let named = &self.recorded;
-        let reproduced = ready.reproduce(named, &replay, &by_user)?;
-        if !reproduced.may_compare() && !self.unfaithful {
-            return Err(reproduced.refusal(&ready.loaded.trace));
-        }
+        ready.insist(named, &replay, &by_user, self.unfaithful, err)?;
         let control = control(definition.arms.first(), &ready, named)?;
         let progress = Progress::default();
         let outcome = progress::shown("plan", &progress, replay.users(), || {

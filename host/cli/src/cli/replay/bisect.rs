@@ -4,7 +4,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{Input, candidates, warn};
+use super::{Input, candidates};
 use crate::cli::Terminal;
 use crate::cli::failure::Failure;
 use crate::cli::policy::table::Table;
@@ -43,7 +43,7 @@ impl Args {
         let by_user = ByUser::new(&ready.loaded.trace);
         let replay = Replay::new(&by_user, &ready.rules, ready.threads)
             .map_err(|error| Failure::of(&error))?;
-        warn(&ready.reproduce(&[], &replay, &by_user)?, err)?;
+        ready.insist(&[], &replay, &by_user, true, err)?;
         let mut runs = Vec::new();
         for side in &sides {
             let outcome = replay.run(side, Keep::Decisions, &Progress::default());

@@ -124,6 +124,23 @@ impl Ready {
         };
         recorded.reproduce(replay, by_user)
     }
+
+    /// The same where nothing of it is shown. Fails where the replay does not reproduce the record, or only
+    /// warns of it, if it `may_be_unfaithful`.
+    pub(in crate::cli) fn insist(
+        &self,
+        named: &[String],
+        replay: &Replay<'_>,
+        by_user: &ByUser<'_>,
+        may_be_unfaithful: bool,
+        err: &mut dyn io::Write,
+    ) -> Result<(), Failure> {
+        let reproduced = self.reproduce(named, replay, by_user)?;
+        if !reproduced.may_compare() && !may_be_unfaithful {
+            return Err(reproduced.refusal(&self.loaded.trace));
+        }
+        Ok(warn(&reproduced, err)?)
+    }
 }
 
 impl Args {
@@ -210,7 +227,7 @@ impl Args {
 }
 
 /// Says beside a result that it is not to be believed, if that is so.
-pub(in crate::cli) fn warn(reproduced: &Reproduced, err: &mut dyn io::Write) -> io::Result<()> {
+fn warn(reproduced: &Reproduced, err: &mut dyn io::Write) -> io::Result<()> {
     match reproduced.warning() {
         Some(warning) => writeln!(err, "warning: {warning}"),
         None => Ok(()),

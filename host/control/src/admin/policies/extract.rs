@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::ACTOR_HEADER;
-use super::body;
 use super::refusal::Refusal;
 use crate::admin::Admin;
+use crate::admin::body;
 use crate::rollout::Actor;
 use crate::rollout::source::PolicyName;
 use wastegate_core::types::RevisionId;

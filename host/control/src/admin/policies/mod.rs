@@ -4,7 +4,6 @@
 //! to say, and nothing here authenticates anybody. Every refusal is a JSON object of `error`, a word for programs, and
 //! `message`, a sentence with a remedy.
 
-mod body;
 mod change;
 pub(super) mod extract;
 mod look;

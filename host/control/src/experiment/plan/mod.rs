@@ -285,7 +285,7 @@ fn notes(plan: &ExperimentPlan, definition: &Definition) -> Vec<String> {
     let mut notes = Vec::new();
     for it in &plan.metrics {
         let metric = it.metric;
-        if it.metric == Metric::AdmissionMs && it.value.is_none() {
+        if it.metric.is_of_waits() && it.value.is_none() {
             notes.push(format!(
                 "`{metric}` cannot be planned: a replay lets nobody wait"
             ));

@@ -80,8 +80,7 @@ impl Experiments {
             tally.attempts += 1;
             tally.blocked += u64::from(refused);
             if triggered {
-                tally.waited += 1;
-                tally.waited_ms += took.as_secs_f64() * 1e3;
+                tally.wait(took);
             }
         });
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// A sentence, without its subject ("the body ...").
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let shape: Value =
         serde_json::from_slice(body).map_err(|error| format!("is no JSON: {error}"))?;
     if !shape.is_object() {
