@@ -9,4 +9,6 @@ pub mod experiment;
 
 pub mod quality;
 
+pub mod why;
+
 pub mod page;

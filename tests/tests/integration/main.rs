@@ -111,6 +111,7 @@ mod tls;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod why;
 mod wire;
 #[cfg(test)]
 mod world_answering;

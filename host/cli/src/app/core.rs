@@ -119,6 +119,8 @@ impl Core {
         notes.recording.connect(registry.clone());
         let quality = notes.recording.quality().clone();
         admission.watched_by(notes.recording.clone());
+        let why = notes.recording.why().clone();
+        gateway.watched_by(why.clone());
         embedded.session.faults.register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
         cleaner.metrics().register(metrics.room("cleanup"));
@@ -134,6 +136,7 @@ impl Core {
             health: embedded.health.clone(),
             clock: clock.clone(),
             quality,
+            why,
             metrics,
             rollout: policies.rollout.clone(),
             experiments: experiments.clone(),

@@ -15,6 +15,7 @@ use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate::registry::Registry;
 use wastegate_control::experiment::{Experiments, Shadows};
 use wastegate_control::quality::{self, Quality};
+use wastegate_control::why::Memory;
 use wastegate_core::decision::record::{Circumstances, Pseudonyms};
 use wastegate_core::decision::{DecisionRecord, PolicyRef, Question, Row, Victim, VictimOutcome};
 use wastegate_core::types::{Clock, Signal, UserId};
@@ -45,6 +46,7 @@ pub struct Recording {
     decisions: Journal,
     activity: ActivitySink,
     quality: Arc<Quality>,
+    why: Arc<Memory>,
     pseudonyms: Pseudonymizer,
     node: Arc<str>,
     clock: Clock,
@@ -70,6 +72,7 @@ impl Recording {
             decisions,
             activity,
             quality: Arc::default(),
+            why: Arc::new(Memory::new(clock.clone())),
             pseudonyms,
             node: node.into(),
             clock,
@@ -90,6 +93,12 @@ impl Recording {
     #[must_use]
     pub const fn quality(&self) -> &Arc<Quality> {
         &self.quality
+    }
+
+    /// What happened to users lately.
+    #[must_use]
+    pub const fn why(&self) -> &Arc<Memory> {
+        &self.why
     }
 
     /// Watches everything that happens from now on.
@@ -157,6 +166,7 @@ impl Recorder for Recording {
 
     fn decided(&self, decided: Decided) {
         self.note_ends(&decided);
+        self.why.decided(&decided);
         for (victim, &outcome) in decided.plan.victims().iter().zip(&decided.outcomes) {
             let by = chooser(&decided.answer, victim);
             self.quality.ended(of(victim, &by), outcome);
@@ -222,12 +232,14 @@ impl Recorder for Recording {
 impl admission::AdmissionObserver for Recording {
     fn ended(&self, ended: admission::AdmissionEnd<'_>) {
         let (quality, experiments) = (&self.quality, &self.experiments);
+        self.why.admission(&ended);
         if let Some((evicted, away_ms)) = quality.wanted(ended.at, ended.user, ended.key) {
             experiments.returned(ended.user, evicted, away_ms);
             self.shadows.returned(ended.user, ended.key, away_ms);
         }
-        quality.admission(ended.user, ended.took, ended.triggered, ended.refused);
-        experiments.admission(ended.user, ended.took, ended.triggered, ended.refused);
+        let refused = ended.refused.is_some();
+        quality.admission(ended.user, ended.took, ended.triggered, refused);
+        experiments.admission(ended.user, ended.took, ended.triggered, refused);
     }
 }
 

@@ -14,6 +14,7 @@ pub mod shadow;
 pub mod trace;
 pub mod tune;
 mod welcome;
+mod why;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ pub enum Verb {
     Shadow(shadow::Args),
     /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
     Tune(tune::Args),
+    /// Say why a client was disconnected or refused, as a running server remembers it.
+    Why(why::Args),
     /// Look at recorded activity, bring it into one form, cut it.
     Trace(trace::Args),
     /// Compile a policy for the process that started this one.
@@ -110,6 +113,7 @@ impl Cli {
             Some(Verb::Replay(args)) => args.run(terminal),
             Some(Verb::Experiment(args)) => args.run(terminal),
             Some(Verb::Shadow(args)) => args.run(terminal),
+            Some(Verb::Why(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
             Some(Verb::PolicyLoadChild) => Ok(child::run()),

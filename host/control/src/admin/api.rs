@@ -20,6 +20,7 @@ use super::token::Access;
 use crate::experiment::{Experiments, Shadows};
 use crate::quality::Quality;
 use crate::rollout::Rollout;
+use crate::why::Memory;
 use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
 use wastegate::gateway::upstream::BackendView;
@@ -46,6 +47,8 @@ pub struct Admin {
     pub clock: Clock,
     /// What came of evictions and admissions.
     pub quality: Arc<Quality>,
+    /// What happened to users lately.
+    pub why: Arc<Memory>,
     /// The registry that `/metrics` writes out.
     pub metrics: MetricsRegistry,
     /// Which policies are active.
@@ -86,6 +89,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
         .route("/v1/users/{user}/managers/{key}/in-flight", put(in_flight))
         .route("/v1/upstreams", get(upstreams))
+        .merge(super::why::routes())
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())

@@ -24,7 +24,7 @@ impl Admission {
                 at,
                 took,
                 triggered,
-                refused: false,
+                refused: None,
             });
         }
         permit
@@ -41,7 +41,7 @@ impl Admission {
             at,
             took: at.since(start),
             triggered: !denied.tiers.is_empty(),
-            refused: true,
+            refused: Some(denied.why),
         });
     }
 

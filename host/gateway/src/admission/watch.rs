@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::denied::DenialReason;
 use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 
 /// One admission that ended.
@@ -17,8 +18,8 @@ pub struct AdmissionEnd<'a> {
     pub took: Duration,
     /// Whether a cleanup ran for it.
     pub triggered: bool,
-    /// Whether it was refused.
-    pub refused: bool,
+    /// Why it was refused, if it was.
+    pub refused: Option<DenialReason>,
 }
 
 /// Hears of every admission's end, on its path: it must not block.

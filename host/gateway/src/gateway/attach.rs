@@ -2,6 +2,7 @@
 //! time that its identity is good for.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,15 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Bytes;
 
+use super::peer::ClientNetwork;
 use super::places::ConnectionSlot;
 use super::upgrade::{Entry, Incoming};
 #[cfg(feature = "upstream")]
 use super::upstream::{Load, UpstreamConnection};
+use super::watch::{ConnectionEnd, ConnectionFacts};
 use super::{Gateway, close, flap};
 use crate::connection::{self, Transport};
-use crate::manager::{AttachError, EndReport, Port};
+use crate::manager::{AttachError, EndReport, Manager, Port};
 use crate::observe::metrics::Label;
 use crate::registry::{Attachment, Permit};
 use wastegate_core::types::{CloseReason, Timestamp};
@@ -42,6 +45,9 @@ pub(super) struct Running {
     gateway: Arc<Gateway>,
     /// As what it is counted if it does not last, if it is known where it comes from.
     who: Option<flap::Who>,
+    from: Option<IpAddr>,
+    manager: Arc<Manager>,
+    port: Arc<Port>,
     begun: Timestamp,
     pub(super) connection: Connection,
     #[cfg(feature = "upstream")]
@@ -116,6 +122,7 @@ impl Incoming {
             Ok(attachment) => {
                 let session = session.clone();
                 let begun = session.clock.now();
+                let (manager, watched) = (attachment.manager().clone(), port.clone());
                 #[cfg(feature = "upstream")]
                 let mut load = None;
                 let connection = match far_end {
@@ -131,15 +138,22 @@ impl Incoming {
                         relayed.0
                     }
                 };
-                Some(Running {
+                let running = Running {
                     gateway: self.gateway,
+                    from: self.from.and_then(ClientNetwork::address),
+                    manager,
+                    port: watched,
                     who: self.from.map(|from| flap::Who::new(&self.identity, from)),
                     begun,
                     connection,
                     #[cfg(feature = "upstream")]
                     _load: load,
                     _slot: self.slot,
-                })
+                };
+                if let Some(observer) = running.gateway.observer.get() {
+                    observer.attached(&running.facts(), begun);
+                }
+                Some(running)
             }
             Err((code, reason)) => {
                 #[cfg(feature = "upstream")]
@@ -209,11 +223,36 @@ impl Incoming {
 }
 
 impl Running {
+    /// As its observer sees it.
+    fn facts(&self) -> ConnectionFacts<'_> {
+        ConnectionFacts {
+            user: &self.manager.user,
+            key: &self.manager.key,
+            manager: self.manager.id,
+            connection: self.port.id,
+            device: &self.port.device,
+            from: self.from,
+        }
+    }
+
     /// Takes note of the end.
-    pub(super) fn ended(&mut self, reason: CloseReason) {
+    pub(super) fn ended(&mut self, report: EndReport) {
+        let reason = report.reason;
         let closed = &self.gateway.metrics.closed;
         closed.get_or_create(&Label(reason)).inc();
         let now = self.gateway.session.clock.now();
+        if let Some(observer) = self.gateway.observer.get() {
+            let (code, text) = close::code(reason);
+            let end = ConnectionEnd {
+                at: now,
+                report,
+                code,
+                text,
+                lasted: now.since(self.begun),
+                bytes: self.port.vitals.bytes(),
+            };
+            observer.ended(&self.facts(), &end);
+        }
         let Some(who) = self.who.take() else {
             return;
         };

@@ -56,8 +56,9 @@ mod spare;
 mod through;
 mod upgrade;
 mod waiting;
+mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -89,6 +90,7 @@ pub use listener::{ListenerContext, serve};
 pub use metrics::Metrics;
 pub use places::{ConnectionSlot, Places};
 pub use service::GatewayService;
+pub use watch::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 
 /// The subprotocol of clients that understand our notices.
 pub const SUBPROTOCOL: &str = "wastegate.v1";
@@ -104,6 +106,7 @@ pub struct Gateway {
     #[cfg(feature = "upstream")]
     backends: Backends,
     refusals: Refusals,
+    observer: OnceLock<Arc<dyn ConnectionObserver>>,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -185,9 +188,16 @@ impl Gateway {
             #[cfg(feature = "upstream")]
             backends,
             refusals: Refusals::default(),
+            observer: OnceLock::new(),
             tasks,
             metrics: Metrics::default(),
         }))
+    }
+
+    /// Reports every connection to an observer, from now on. The first observer stays.
+    pub fn watched_by(&self, observer: Arc<dyn ConnectionObserver>) {
+        // Set once, when the application is put together.
+        let _ = self.observer.set(observer);
     }
 
     /// Answers requests by other settings, which [`Embedded::replace`](crate::embed::Embedded::replace) has

@@ -47,6 +47,16 @@ pub enum ClientNetwork {
     Unknown,
 }
 
+impl ClientNetwork {
+    /// Its address, or the first of its network, where it is known.
+    pub(super) const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Network(address) => Some(address),
+            Self::Unknown => None,
+        }
+    }
+}
+
 impl From<IpAddr> for ClientNetwork {
     fn from(address: IpAddr) -> Self {
         Self::Network(match address.to_canonical() {

@@ -317,7 +317,7 @@ impl Incoming {
                 return;
             };
             let report = running.connection.as_mut().await;
-            running.ended(report.reason);
+            running.ended(report);
         });
         response
     }

@@ -1,9 +1,8 @@
 //! Signals for people: what their numbers are counted in, and the words that codes stand for, as
 //! `policies/README.md` lists them.
 
-use std::fmt::Write as _;
-
 use wastegate_core::types::Signal;
+pub use wastegate_core::types::units::{bytes, milliseconds, plain, thousands};
 
 /// The words of `protection`, by code.
 const PROTECTION: [&str; 3] = ["evictable", "protected", "pinned"];
@@ -71,72 +70,6 @@ pub fn word(signal: Signal, code: f64) -> Option<&'static str> {
     words
         .find(|(_, place)| f64::from(*place) == code)
         .map(|(word, _)| *word)
-}
-
-/// A duration in the unit that keeps it short.
-#[must_use]
-pub fn milliseconds(ms: f64) -> String {
-    const STEPS: [(f64, f64, &str); 4] = [
-        (1_000.0, 1.0, "ms"),
-        (120_000.0, 1e3, "s"),
-        (7_200_000.0, 60e3, "min"),
-        (172_800_000.0, 3_600e3, "h"),
-    ];
-    let size = ms.abs();
-    let step = STEPS.iter().find(|(below, _, _)| size < *below);
-    let (_, divisor, unit) = step.copied().unwrap_or((0.0, 86_400e3, "d"));
-    format!("{} {unit}", short(ms / divisor))
-}
-
-fn bytes(bytes: f64) -> String {
-    const STEPS: [(f64, f64, &str); 3] = [
-        (1_024.0, 1.0, "B"),
-        (1_048_576.0, 1_024.0, "KiB"),
-        (1_073_741_824.0, 1_048_576.0, "MiB"),
-    ];
-    let size = bytes.abs();
-    let step = STEPS.iter().find(|(below, _, _)| size < *below);
-    let (_, divisor, unit) = step.copied().unwrap_or((0.0, 1_073_741_824.0, "GiB"));
-    format!("{} {unit}", short(bytes / divisor))
-}
-
-/// A number with at most three digits behind the point, and none that say nothing; one that is too
-/// large or too small for that in powers of ten.
-#[must_use]
-pub fn plain(number: f64) -> String {
-    let size = number.abs();
-    if number != 0.0 && !(1e-3..1e15).contains(&size) {
-        return format!("{number:.3e}");
-    }
-    trimmed(number, if size < 10.0 { 3 } else { 1 })
-}
-
-/// A number in a unit that keeps it short.
-fn short(number: f64) -> String {
-    trimmed(number, if number.abs() < 10.0 { 2 } else { 1 })
-}
-
-fn trimmed(number: f64, digits: usize) -> String {
-    let mut text = format!("{number:.digits$}");
-    if text.contains('.') {
-        text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
-    }
-    text
-}
-
-/// A whole number with its thousands apart.
-#[must_use]
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{digit}");
-    }
-    text
 }
 
 #[cfg(test)]

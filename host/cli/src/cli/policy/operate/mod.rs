@@ -9,7 +9,7 @@ mod evidence;
 mod lenient;
 mod look;
 mod push;
-mod when;
+pub(in crate::cli) mod when;
 
 use std::process::ExitCode;
 

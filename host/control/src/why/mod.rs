@@ -1,0 +1,19 @@
+//! Why was a client disconnected? What happened to users lately, in memory, and in words.
+//!
+//! [`Memory`] hears of connections, refusals and decisions, and keeps the last [`FACTS_MAX`] facts of at most
+//! [`KEPT_FOR`]; no file is needed. [`Memory::of`] tells the [`Timeline`] of one user: every [`Fact`] as a
+//! sentence (`words`), and the last end of a connection as the answer.
+//!
+//! Not here: what is written to files (the decision journal and the activity stream), and anything that counts.
+
+mod facts;
+mod memory;
+mod timeline;
+mod words;
+
+pub use facts::{EvictionFact, Fact, FactKind, NextVictim};
+pub use memory::{FACTS_MAX, KEPT_FOR, Memory};
+pub use timeline::{Timeline, TimelineLine, When};
+
+#[cfg(test)]
+mod tests;
