@@ -112,6 +112,7 @@ mod tls;
 mod traces;
 #[cfg(test)]
 mod why;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod world_answering;

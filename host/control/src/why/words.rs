@@ -253,6 +253,8 @@ const fn refusal(why: DenialReason) -> &'static str {
         DenialReason::ManagerConnections => "its manager has as many connections as it may",
         DenialReason::Displaced => "it had been evicted a moment ago, and all others are in use",
         DenialReason::DeviceContested => "two connections of one device replace each other",
+        // One that a later version added: its name is better than nothing.
+        _ => why.name(),
     }
 }
 
