@@ -81,7 +81,7 @@ pub(crate) fn shipped(name: &'static str, clock: &Clock) -> Box<dyn Ranker> {
 pub(crate) fn candidate(name: &'static str) -> ReplayCandidate {
     let bytes = shipped::find(name).expect("a shipped policy");
     let program = load::program(&engine(Clock::manual()), bytes).expect("it loads");
-    ReplayCandidate::policy(name.to_owned(), program.into(), [].into())
+    ReplayCandidate::policy(name.to_owned(), program, [].into())
 }
 
 /// A guest that misbehaves, asked as if the acceptance kit had not found out.
