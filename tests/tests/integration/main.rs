@@ -96,6 +96,8 @@ mod sleepers;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod swaps;
 #[cfg(test)]
 mod tidy;

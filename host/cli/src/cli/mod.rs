@@ -11,6 +11,7 @@ pub mod policy;
 pub mod replay;
 pub mod serve;
 pub mod shadow;
+mod status;
 pub mod trace;
 pub mod tune;
 mod welcome;
@@ -52,6 +53,8 @@ pub enum Verb {
     Shadow(shadow::Args),
     /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
     Tune(tune::Args),
+    /// Show whether a running server is well, how full it is, and what is wrong.
+    Status(status::Args),
     /// Say why a client was disconnected or refused, as a running server remembers it.
     Why(why::Args),
     /// Look at recorded activity, bring it into one form, cut it.
@@ -113,6 +116,7 @@ impl Cli {
             Some(Verb::Replay(args)) => args.run(terminal),
             Some(Verb::Experiment(args)) => args.run(terminal),
             Some(Verb::Shadow(args)) => args.run(terminal),
+            Some(Verb::Status(args)) => args.run(terminal),
             Some(Verb::Why(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),

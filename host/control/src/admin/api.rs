@@ -89,6 +89,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/users/{user}/managers/{key}/evict", post(evict))
         .route("/v1/users/{user}/managers/{key}/in-flight", put(in_flight))
         .route("/v1/upstreams", get(upstreams))
+        .merge(super::status::routes())
         .merge(super::why::routes())
         .merge(super::policies::routes())
         .merge(super::experiments::routes())

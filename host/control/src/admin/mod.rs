@@ -17,6 +17,7 @@ mod places;
 pub mod policies;
 mod shadows;
 mod stats;
+mod status;
 mod token;
 mod why;
 
@@ -28,6 +29,7 @@ pub use hosts::Hosts;
 pub use listener::{AdminListenerContext, serve};
 pub use notes::Notes;
 pub use stats::{Stats, UserStats};
+pub use status::{BackendStatus, FullUser, StatusView};
 pub use token::{Access, NO_TOKEN};
 
 /// Runs blocking work on a thread for it.

@@ -1,0 +1,211 @@
+//! Is it well: `GET /v1/status`, one screen of what an operator looks at first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::api::Admin;
+use super::stats::Stats;
+use wastegate::gateway::upstream::BackendView;
+use wastegate_core::types::RevisionId;
+
+/// Users that are named, the fullest first.
+const FULLEST: usize = 5;
+/// The share of descriptors, and of the node's managers, from which on it is a problem.
+const NEARLY_FULL: f64 = 0.9;
+
+/// The first look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Nothing is wrong: [`problems`](Self::problems) is empty.
+    pub well: bool,
+    /// What is wrong, a sentence each, the worst first.
+    pub problems: Vec<String>,
+    /// Managers that are held, and how many the node may hold.
+    pub managers: u32,
+    /// How many managers the node may hold.
+    pub managers_limit: u32,
+    /// Users who hold one.
+    pub users: usize,
+    /// How many connections are attached to managers.
+    pub connections: u32,
+    /// Clients that wait for a slot.
+    pub queued: usize,
+    /// Admissions refused at a limit since the start.
+    pub refused: u64,
+    /// Managers by health.
+    pub health: BTreeMap<String, u32>,
+    /// Who ranks now, one name for each answer that a tier gets; the built-in ranking as `built-in`.
+    pub ranked_by: Vec<String>,
+    /// The fullest users.
+    pub fullest: Vec<FullUser>,
+    /// Every backend with its state; empty where there is none.
+    pub backends: Vec<BackendStatus>,
+    /// Resident memory, bytes; null where the system does not tell.
+    pub rss_bytes: Option<u64>,
+    /// Descriptors that are open; null where the system does not tell.
+    pub open_fds: Option<u64>,
+    /// Descriptors that may be open; null where the system does not tell.
+    pub open_fds_limit: Option<u64>,
+}
+
+/// One of the fullest users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullUser {
+    /// Who.
+    pub user: String,
+    /// Managers that are held.
+    pub managers: u32,
+    /// Managers that may be held.
+    pub limit: u32,
+    /// The user's pressure level.
+    pub pressure: String,
+}
+
+/// One backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendStatus {
+    /// Its address as it is configured.
+    pub url: String,
+    /// `unknown`, `up`, `away` or `trying`.
+    pub state: String,
+    /// Connections that it has of ours.
+    pub connections: u32,
+}
+
+/// The routes of the first look.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new().route("/v1/status", get(status))
+}
+
+async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusView> {
+    Json(StatusView::read(&admin))
+}
+
+impl StatusView {
+    fn read(admin: &Admin) -> Self {
+        let stats = Stats::read(
+            &admin.registry,
+            &admin.admission,
+            &admin.cleaner,
+            &admin.health,
+            admin.clock.now(),
+        );
+        let upstreams = admin.gateway.upstreams();
+        let problems = problems(admin, &stats, &upstreams);
+        let fullest = stats.per_user.iter().map(|(user, stats)| FullUser {
+            user: user.clone(),
+            managers: stats.managers,
+            limit: stats.limit,
+            pressure: stats.pressure.to_owned(),
+        });
+        let mut fullest: Vec<FullUser> = fullest.collect();
+        let fill = |user: &FullUser| f64::from(user.managers) / f64::from(user.limit.max(1));
+        fullest.sort_by(|a, b| fill(b).total_cmp(&fill(a)));
+        fullest.truncate(FULLEST);
+        let health = stats.health.iter();
+        Self {
+            well: problems.is_empty(),
+            problems,
+            managers: stats.managers,
+            managers_limit: stats.limits.managers_total,
+            users: stats.users,
+            connections: stats.connections,
+            queued: stats.queued,
+            refused: stats.limit_hits,
+            health: health
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect(),
+            ranked_by: ranked_by(admin),
+            fullest,
+            backends: upstreams.iter().map(BackendStatus::of).collect(),
+            rss_bytes: stats.process.rss_bytes,
+            open_fds: stats.process.open_fds,
+            open_fds_limit: stats.limits.open_fds,
+        }
+    }
+}
+
+impl BackendStatus {
+    fn of(view: &BackendView) -> Self {
+        Self {
+            url: view.url.clone(),
+            state: view.state.to_owned(),
+            connections: view.connections,
+        }
+    }
+}
+
+/// Who ranks, each named once.
+fn ranked_by(admin: &Admin) -> Vec<String> {
+    let status = admin.rollout.status();
+    let named = |id: RevisionId| {
+        let mut policies = status.policies.iter();
+        let of = policies.find(|policy| {
+            let mut revisions = policy.revisions.iter();
+            revisions.any(|view| view.revision.id == id)
+        });
+        of.map_or_else(|| id.to_string(), |policy| format!("{} {id}", policy.name))
+    };
+    let mut names: Vec<String> = Vec::new();
+    for seat in &status.seats {
+        let name = seat.answering.map_or_else(|| "built-in".to_owned(), named);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What is wrong, the worst first.
+fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let down = admin.supervisor.down();
+    if !down.is_empty() {
+        problems.push(format!(
+            "background work does not run: {}; the log says why",
+            down.join(", ")
+        ));
+    }
+    if admin.leaving.is_cancelled() || admin.tasks.stopping().is_cancelled() {
+        problems.push("the server stops: it takes no new connections".to_owned());
+    }
+    if !admin.gateway.has_backend() {
+        problems.push("no backend is there: new clients are answered 502".to_owned());
+    } else {
+        for away in upstreams.iter().filter(|view| view.up == Some(false)) {
+            let error = away.last_error.as_deref().unwrap_or("it does not answer");
+            problems.push(format!("the backend {} is away: {error}", away.url));
+        }
+    }
+    let share =
+        |used: Option<u64>, limit: Option<u64>| used.zip(limit).filter(|(_, limit)| *limit > 0);
+    if let Some((used, limit)) = share(stats.process.open_fds, stats.limits.open_fds)
+        && is_nearly(used, limit)
+    {
+        problems.push(format!("{used} of {limit} descriptors are open"));
+    }
+    let (held, limit) = (stats.managers, stats.limits.managers_total);
+    if limit > 0 && is_nearly(held.into(), limit.into()) {
+        problems.push(format!("the node holds {held} of {limit} managers"));
+    }
+    if let Some(awaits) = admin.rollout.awaits() {
+        let place = super::policies::views::in_its_place(&awaits);
+        problems.push(format!(
+            "the configured policy is not there yet: {place} ranks in its place"
+        ));
+    }
+    problems
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "descriptors and managers are far below 2^53"
+)]
+fn is_nearly(used: u64, limit: u64) -> bool {
+    used as f64 >= limit as f64 * NEARLY_FULL
+}
