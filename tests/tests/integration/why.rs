@@ -8,7 +8,9 @@ use wastegate::manager::NoApplication;
 use wastegate_tests::harness::{Server, Setup, until_async};
 
 use crate::experiments::{done, run};
+use crate::knock::knock;
 use crate::world_backend::backend;
+use crate::world_words::{Served, listens};
 
 /// The timeline of a user, as soon as it has an answer that says so.
 async fn answered(server: &Server, query: &str, says: &str) -> Value {
@@ -169,4 +171,41 @@ async fn a_backend_that_is_gone_is_named() {
     client.closed().await;
     let gone = answered(&server, "user=ann", "the backend's connection failed").await;
     assert_eq!(gone["lines"][1]["code"], 1011, "{gone}");
+}
+
+/// One line at the end of each connection, if the operator wants it: by name, or as the journals name users.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_access_log_has_a_line_for_each_connection() {
+    for (access, names) in [("plain", true), ("hashed", false)] {
+        let access = format!("observe.log.access={access}");
+        let settings = [
+            "--json",
+            "--set",
+            &access,
+            "--set",
+            "observe.log.format=json",
+        ];
+        let mut served = Served::start(&settings);
+        let told = served.json().await;
+        let target = "/ws?user=ann&key=tab";
+        let mut client = knock(listens(&told), target, &[]).await.unwrap();
+        client.close(None).await.unwrap();
+        served.says("connection ended").await;
+        let log = served.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("connection ended"))
+            .unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["user"] == "ann", names, "{line}");
+        assert_eq!(line["manager"] == "tab", names, "{line}");
+        assert_eq!(line["reason"], "client-closed", "{line}");
+        assert_eq!(
+            (&line["code"], &line["from"]),
+            (&1_000.into(), &"127.0.0.1".into())
+        );
+        for number in ["lasted_ms", "bytes_in", "bytes_out"] {
+            assert!(line[number].as_u64().is_some(), "{line}");
+        }
+    }
 }

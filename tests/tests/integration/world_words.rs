@@ -47,16 +47,16 @@ impl Served {
         serde_json::from_str(&self.program.line().await).unwrap()
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    async fn says(&self, what: &str) {
+    pub(crate) async fn says(&self, what: &str) {
         until("a line of the log", || self.log().contains(what)).await;
     }
 }
 
-fn listens(welcome: &Value) -> SocketAddr {
+pub(crate) fn listens(welcome: &Value) -> SocketAddr {
     welcome["listen"].as_str().unwrap().parse().unwrap()
 }
 

@@ -120,7 +120,7 @@ impl Core {
         let quality = notes.recording.quality().clone();
         admission.watched_by(notes.recording.clone());
         let why = notes.recording.why().clone();
-        gateway.watched_by(why.clone());
+        gateway.watched_by(notes.recording.clone());
         embedded.session.faults.register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
         cleaner.metrics().register(metrics.room("cleanup"));

@@ -57,7 +57,7 @@ impl Notes {
         let recording = Recording::new(
             decisions,
             activity.clone(),
-            pseudonyms,
+            (pseudonyms, config.observe.log.access),
             node,
             clock.clone(),
             (experiments.clone(), shadows.clone()),

@@ -8,8 +8,10 @@ use tokio::sync::broadcast;
 use wastegate::admission;
 use wastegate::cleanup::{Decided, Recorder, TierRun, UserPressure, chooser};
 use wastegate::gateway::notice::Notice;
+use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 use wastegate::health::Round;
 use wastegate::observe::activity::{self, ActivitySink};
+use wastegate::observe::config::AccessLog;
 use wastegate::observe::journal::Journal;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate::registry::Registry;
@@ -18,7 +20,8 @@ use wastegate_control::quality::{self, Quality};
 use wastegate_control::why::Memory;
 use wastegate_core::decision::record::{Circumstances, Pseudonyms};
 use wastegate_core::decision::{DecisionRecord, PolicyRef, Question, Row, Victim, VictimOutcome};
-use wastegate_core::types::{Clock, Signal, UserId};
+use wastegate_core::types::time::whole_ms;
+use wastegate_core::types::{Clock, Signal, Timestamp, UserId};
 
 /// Events that may wait for a watcher; one that is slower misses the oldest.
 const WATCHED_EVENTS_MAX: usize = 1_024;
@@ -48,6 +51,7 @@ pub struct Recording {
     quality: Arc<Quality>,
     why: Arc<Memory>,
     pseudonyms: Pseudonymizer,
+    access: AccessLog,
     node: Arc<str>,
     clock: Clock,
     /// Set once the registry exists: it is built after us.
@@ -63,7 +67,7 @@ impl Recording {
     pub fn new(
         decisions: Journal,
         activity: ActivitySink,
-        pseudonyms: Pseudonymizer,
+        (pseudonyms, access): (Pseudonymizer, AccessLog),
         node: &str,
         clock: Clock,
         (experiments, shadows): (Arc<Experiments>, Arc<Shadows>),
@@ -74,6 +78,7 @@ impl Recording {
             quality: Arc::default(),
             why: Arc::new(Memory::new(clock.clone())),
             pseudonyms,
+            access,
             node: node.into(),
             clock,
             registry: OnceLock::new(),
@@ -240,6 +245,37 @@ impl admission::AdmissionObserver for Recording {
         let refused = ended.refused.is_some();
         quality.admission(ended.user, ended.took, ended.triggered, refused);
         experiments.admission(ended.user, ended.took, ended.triggered, refused);
+    }
+}
+
+impl ConnectionObserver for Recording {
+    fn attached(&self, connection: &ConnectionFacts<'_>, at: Timestamp) {
+        self.why.attached(connection, at);
+    }
+
+    fn ended(&self, connection: &ConnectionFacts<'_>, end: &ConnectionEnd) {
+        self.why.ended(connection, end);
+        let (user, manager) = match self.access {
+            AccessLog::Off => return,
+            AccessLog::Plain => (connection.user.to_string(), connection.key.to_string()),
+            AccessLog::Hashed => {
+                let (user, key) = (connection.user, connection.key);
+                let manager = self.pseudonyms.manager(user, key);
+                (self.pseudonyms.user(user).to_string(), manager.to_string())
+            }
+        };
+        tracing::info!(
+            user,
+            manager,
+            connection = %connection.connection,
+            from = connection.from.map(tracing::field::display),
+            code = end.code,
+            reason = end.report.reason.name(),
+            lasted_ms = whole_ms(end.lasted),
+            bytes_in = end.bytes.0,
+            bytes_out = end.bytes.1,
+            "connection ended"
+        );
     }
 }
 

@@ -50,6 +50,20 @@ pub struct LogConfig {
     /// Lines from one place in the sources a second; what is over is counted and told. Lines of policies
     /// have their own quota, and those below `info` are not counted. Default 20.
     pub repeats_per_s_max: NonZeroU32,
+    /// Whether the end of each connection is a line. Default [`AccessLog::Off`].
+    pub access: AccessLog,
+}
+
+/// How a line about the end of a connection names its user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AccessLog {
+    /// There is no such line.
+    #[default]
+    Off,
+    /// User and manager are keyed hashes, as in the journals.
+    Hashed,
+    /// User and manager are named as they are.
+    Plain,
 }
 
 /// Where a journal is written, and how large it may become.
@@ -105,6 +119,7 @@ impl Default for LogConfig {
             filter: "info".to_owned(),
             format: LogFormat::default(),
             repeats_per_s_max: REPEATS_PER_S_MAX,
+            access: AccessLog::Off,
         }
     }
 }

@@ -29,6 +29,9 @@ impl Record {
 
     /// Takes in what happened in the record.
     pub(super) fn take(&mut self, event: &TraceEvent) {
+        if self.is_ignored {
+            return;
+        }
         match event.kind {
             TraceEventKind::Open { .. } => {
                 self.held.insert(event.session);

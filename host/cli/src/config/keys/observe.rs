@@ -5,6 +5,7 @@ use crate::config::draft::{Draft, JournalDraft};
 use crate::config::shape::{
     BytesOrZero, Filter, MillisOrOff, OptionalPath, SHARE, SecretKey, bytes, count, millis, one_of,
 };
+use wastegate::observe::config::AccessLog;
 use wastegate::observe::logging::LogFormat;
 
 pub(super) fn sections() -> Vec<Section> {
@@ -41,6 +42,13 @@ fn log() -> Section {
         restart format: one_of("format", [
             ("human", LogFormat::Human), ("json", LogFormat::Json),
         ]) => d.rooms.observe.log.format;
+
+        /// One line at the end of each connection: `off`, `hashed` with user and manager as the keyed hashes of
+        /// the journals, or `plain` with their names. It has the address, the close code, the reason, how long
+        /// the connection lasted, and the payload each way.
+        restart access: one_of("kind of line", [
+            ("off", AccessLog::Off), ("hashed", AccessLog::Hashed), ("plain", AccessLog::Plain),
+        ]) => d.rooms.observe.log.access;
 
         /// Lines a second from one place in the code, from `info` upwards. What is beyond that is
         /// counted, and a later line reports the count. Lines of policies have their own quota
