@@ -178,7 +178,12 @@ fn state(eviction: &EvictionFact) -> String {
         parts.push(format!("silent for {}", milliseconds(eviction.silence_ms)));
     }
     if eviction.missed_pongs > 0.0 {
-        parts.push(format!("{} pings unanswered", eviction.missed_pongs));
+        let pings = if eviction.missed_pongs > 1.0 {
+            "pings"
+        } else {
+            "ping"
+        };
+        parts.push(format!("{} {pings} unanswered", eviction.missed_pongs));
     }
     parts.push(format!("idle for {}", milliseconds(eviction.idle_ms)));
     match eviction.visible {
