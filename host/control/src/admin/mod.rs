@@ -18,6 +18,7 @@ pub mod policies;
 mod shadows;
 mod stats;
 mod token;
+pub mod users;
 
 use self::policies::refusal::Refusal;
 

@@ -176,6 +176,7 @@ impl Gateway {
             #[cfg(feature = "upstream")]
             &backends.members,
         )?;
+        rules.mark_users(&admission);
         Ok(Arc::new(Self {
             admission,
             session,
@@ -209,6 +210,7 @@ impl Gateway {
             #[cfg(feature = "upstream")]
             &self.backends.members,
         )?;
+        rules.mark_users(&self.admission);
         self.rules.store(Arc::new(rules));
         Ok(())
     }
@@ -285,5 +287,12 @@ impl Rules {
             config: Arc::new(config),
             expiry_grace,
         })
+    }
+
+    /// Has a user be blocked and evicted on every route, also on those that count it apart.
+    fn mark_users(&self, admission: &Admission) {
+        if self.routes.has_scopes() {
+            admission.scoped_by(route::MARK);
+        }
     }
 }
