@@ -49,6 +49,8 @@ mod languages;
 #[cfg(test)]
 mod leaks;
 #[cfg(test)]
+mod levers;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod measured;

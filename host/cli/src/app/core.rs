@@ -28,6 +28,7 @@ use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_control::admin::{self, Access, Admin, Hosts};
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
+use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::{Breakers, Catalog};
@@ -129,6 +130,12 @@ impl Core {
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
         let leaving = CancellationToken::new();
+        let levers = Levers::open(
+            registry.clone(),
+            policies.rollout.clone(),
+            clock.clone(),
+            config.rollout.state_dir.as_deref(),
+        );
         let admin = Arc::new(Admin {
             registry,
             admission,
@@ -144,6 +151,7 @@ impl Core {
             supervisor: embedded.supervisor.clone(),
             leaving: leaving.clone(),
             tasks: embedded.tasks.clone(),
+            levers,
             gateway,
             access,
             hosts,
@@ -183,6 +191,8 @@ impl Core {
                 }
             }
         });
+        let levers = self.admin.levers.clone();
+        supervisor.run(tasks, "levers", move || levers.clone().watch());
         let experiments = self.experiments.clone();
         supervisor.run(tasks, "experiments", move || {
             super::experiments::watch(experiments.clone())

@@ -9,15 +9,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::blocking;
 use super::hosts::Hosts;
 use super::notes::Notes;
+use super::policies::extract::By;
 use super::policies::views::in_its_place;
 use super::stats::Stats;
 use super::token::Access;
+use super::users::order;
 use crate::experiment::{Experiments, Shadows};
+use crate::levers::Levers;
 use crate::quality::Quality;
 use crate::rollout::Rollout;
 use crate::why::Memory;
@@ -30,8 +34,7 @@ use wastegate::manager::Manager;
 use wastegate::observe::metrics::{CONTENT_TYPE, MetricsRegistry};
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
-use wastegate_core::decision::{Class, Standing};
-use wastegate_core::types::{Clock, EvictionCause, Health, ManagerKey, Signal, UserId};
+use wastegate_core::types::{Clock, EvictionCause, ManagerKey, UserId};
 
 /// What the API shows and may change.
 pub struct Admin {
@@ -63,6 +66,8 @@ pub struct Admin {
     pub leaving: CancellationToken,
     /// What runs for it.
     pub tasks: Tasks,
+    /// What operators set for single users.
+    pub levers: Arc<Levers>,
     /// The gateway that clients and backends connect to.
     pub gateway: Arc<Gateway>,
     /// How requests of operators are authorised.
@@ -81,7 +86,6 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(readyz))
         .route("/v1/stats", get(stats))
         .route("/v1/quality", get(quality))
-        .route("/v1/users/{user}", get(user))
         .route(
             "/v1/users/{user}/managers/{key}/pin",
             post(pin).delete(unpin),
@@ -91,6 +95,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/v1/upstreams", get(upstreams))
         .merge(super::status::routes())
         .merge(super::why::routes())
+        .merge(super::users::routes())
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())
@@ -187,42 +192,6 @@ async fn quality(State(admin): State<Arc<Admin>>) -> Response {
     Json(json!({ "definitions": definitions, "since_start": report })).into_response()
 }
 
-/// One manager as an operator sees it.
-#[derive(Serialize)]
-struct ManagerView {
-    key: String,
-    standing: Standing,
-    health: Health,
-    class: Option<Class>,
-    protection: wastegate_core::types::Protection,
-    signals: serde_json::Map<String, Value>,
-}
-
-async fn user(State(admin): State<Arc<Admin>>, Path(user): Path<String>) -> Response {
-    let Ok(user) = UserId::new(&user) else {
-        return not_found("no such user");
-    };
-    let snapshot = admin.registry.snapshot_user(&user, admin.clock.now());
-    let managers: Vec<ManagerView> = snapshot
-        .rows
-        .iter()
-        .map(|row| ManagerView {
-            key: row.key.to_string(),
-            standing: row.standing,
-            health: row.health,
-            class: row.class(),
-            protection: row.protection,
-            signals: Signal::ALL
-                .iter()
-                .filter(|signal| !row.signals[**signal].is_nan())
-                .map(|&signal| (signal.name().to_owned(), json!(row.signals[signal])))
-                .collect(),
-        })
-        .collect();
-    Json(json!({ "user": user, "held": snapshot.held, "limit": snapshot.limit, "managers": managers }))
-        .into_response()
-}
-
 /// The body of a pin.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -305,16 +274,34 @@ async fn unpin(
     Json(json!({ "pinned": false })).into_response()
 }
 
+/// The body of an eviction.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvictRequest {
+    /// Why. An operator says so; a backend whose evictions are its daily work need not, and then they are
+    /// not in the audit log.
+    #[serde(default)]
+    reason: String,
+}
+
 async fn evict(
     State(admin): State<Arc<Admin>>,
     Path((user, key)): Path<(String, String)>,
-    Json(_): Json<NoDetails>,
+    By(by): By,
+    Json(EvictRequest { reason }): Json<EvictRequest>,
 ) -> Response {
     let Some(manager) = admin.find(&user, &key) else {
         return not_found("no such manager");
     };
-    let evicted = manager.evict(EvictionCause::Requested);
-    Json(json!({ "evicted": evicted })).into_response()
+    let evicted = if reason.is_empty() {
+        Ok(manager.evict(EvictionCause::Requested))
+    } else {
+        let (levers, order) = (admin.levers.clone(), order(by, reason, None));
+        blocking(move || levers.evict_one(&manager, order)).await
+    };
+    evicted
+        .map(|evicted| Json(json!({ "evicted": evicted })))
+        .into_response()
 }
 
 impl Admin {

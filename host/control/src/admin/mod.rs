@@ -19,6 +19,7 @@ mod shadows;
 mod stats;
 mod status;
 mod token;
+pub mod users;
 mod why;
 
 use self::policies::refusal::Refusal;

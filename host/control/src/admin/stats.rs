@@ -62,7 +62,7 @@ pub struct Stats {
 pub struct UserStats {
     /// Managers it holds.
     pub managers: u32,
-    /// Managers it may hold.
+    /// Managers it may hold, without temporary slots.
     pub limit: u32,
     /// Its pressure level.
     pub pressure: &'static str,
@@ -147,7 +147,7 @@ impl Stats {
             .take(USERS_LISTED_MAX)
             .map(|(user, managers)| {
                 let pressure = cleaner.pressure().level(&user).name();
-                let limit = registry.limit(&user, now);
+                let limit = registry.own_limit(&user);
                 (
                     user.to_string(),
                     UserStats {

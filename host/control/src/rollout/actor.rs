@@ -43,6 +43,12 @@ impl Actor {
         Self("guard".into())
     }
 
+    /// The end that an operator gave to what it set.
+    #[must_use]
+    pub fn expiry() -> Self {
+        Self("expiry".into())
+    }
+
     /// An operator, by what the client says and where it connects from.
     #[must_use]
     pub fn operator(claimed: Option<&str>, peer: Option<SocketAddr>) -> Self {

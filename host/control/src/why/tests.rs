@@ -141,6 +141,7 @@ fn every_reason_has_its_own_sentence() {
         CloseReason::Displaced(EvictionCause::Cleanup(Tier::Force)),
         CloseReason::Evicted(EvictionCause::TemporarySlotExpired),
         CloseReason::Evicted(EvictionCause::Requested),
+        CloseReason::Evicted(EvictionCause::Blocked),
         CloseReason::Unresponsive,
         CloseReason::TakenOver,
         CloseReason::SlowConsumer,

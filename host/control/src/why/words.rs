@@ -226,6 +226,8 @@ const fn cause(reason: CloseReason) -> &'static str {
         }
         CloseReason::Evicted(EvictionCause::Requested)
         | CloseReason::Displaced(EvictionCause::Requested) => "an operator evicted it",
+        CloseReason::Evicted(EvictionCause::Blocked)
+        | CloseReason::Displaced(EvictionCause::Blocked) => "an operator blocked its user",
         CloseReason::Unresponsive => {
             "it did not answer, and another connection of its manager needed the place"
         }
@@ -257,6 +259,7 @@ const fn refusal(why: DenialReason) -> &'static str {
         DenialReason::QueueTimeout => "it waited too long in the queue",
         DenialReason::ManagerConnections => "its manager has as many connections as it may",
         DenialReason::Displaced => "it had been evicted a moment ago, and all others are in use",
+        DenialReason::Blocked => "an operator has blocked its user",
         DenialReason::DeviceContested => "two connections of one device replace each other",
         // One that a later version added: its name is better than nothing.
         _ => why.name(),

@@ -167,4 +167,6 @@ pub enum EvictionCause {
     TemporarySlotExpired,
     /// The user or an operator asked for it.
     Requested,
+    /// An operator blocked the user.
+    Blocked,
 }

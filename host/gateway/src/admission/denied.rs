@@ -30,11 +30,13 @@ pub enum DenialReason {
     Displaced,
     /// Connections of one device took each other's place too often.
     DeviceContested,
+    /// An operator has blocked the user.
+    Blocked,
 }
 
 impl DenialReason {
     /// Every reason, in the order of the variants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RateLimited,
         Self::UserLimit,
         Self::NodeLimit,
@@ -43,6 +45,7 @@ impl DenialReason {
         Self::ManagerConnections,
         Self::Displaced,
         Self::DeviceContested,
+        Self::Blocked,
     ];
 
     /// Its name in labels, bodies and close reasons.
@@ -57,6 +60,7 @@ impl DenialReason {
             Self::ManagerConnections => "manager-connections",
             Self::Displaced => "displaced",
             Self::DeviceContested => "device-contested",
+            Self::Blocked => "blocked",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The way in, step by step.
 //!
-//! 1. A user that tries too often waits.
+//! 1. A user that an operator has blocked is refused. One that tries too often waits.
 //! 2. A key that has a manager joins it, if that has a place for one more connection; otherwise a free
 //!    slot is taken. This is the fast path.
 //! 3. At the limit room is made (`room`): what does not answer, temporary slots, `force`. While newborns
@@ -21,11 +21,13 @@ use super::seat::{AdmissionSeat, Admitted, Displace, Newcomer, Promise, SeatAnsw
 use super::watch::AdmissionObserver;
 use super::way::Way;
 use crate::cleanup::{Cleaner, Displacement};
-use crate::registry::{Entrance, Permit, Registry};
+use crate::registry::{BlockTerm, Entrance, Permit, Registry};
 use wastegate_core::types::{Clock, ManagerKey, Timestamp, UserId};
 
 /// How often the head of a queue has the tiers look again: what was in use may be gone.
 const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
+/// When a client of a user that is blocked without an end may try again.
+const BLOCKED_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Decides who may enter.
 pub struct Admission {
@@ -88,6 +90,11 @@ impl Admission {
     /// everybody.
     pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
         self.registry.set_limit(user, limit);
+    }
+
+    /// Some routes count apart, and hold a user by its name, this mark and the name of the route.
+    pub(crate) fn scoped_by(&self, mark: &'static str) {
+        self.registry.scoped_by(mark);
     }
 
     /// Admits one connection, within the budget. Dropping the future gives everything back.
@@ -169,6 +176,9 @@ impl Admission {
     ) -> Result<SeatAnswer, Denied> {
         let Newcomer { user, key, .. } = newcomer;
         let mut way = Way::new(start, start.after(self.config.budget));
+        if let Some(term) = self.registry.blocked(user) {
+            return Err(self.refuse(user, self.blocked(user, term), way));
+        }
         if let Err(retry_after) = self.rate.attempt(user, &self.config, start) {
             let out = Out {
                 why: DenialReason::RateLimited,
@@ -209,6 +219,19 @@ impl Admission {
             held: self.registry.held(user),
             limit: self.registry.limit(user, self.clock.now()),
             retry_after: None,
+        }
+    }
+
+    /// What a blocked user is refused with.
+    pub(super) fn blocked(&self, user: &UserId, term: BlockTerm) -> Out {
+        let retry_after = match term {
+            BlockTerm::Until(end) => end.since(self.clock.now()).max(self.config.retry_after),
+            BlockTerm::Open => BLOCKED_RETRY_AFTER,
+        };
+        Out {
+            why: DenialReason::Blocked,
+            retry_after: Some(retry_after),
+            ..self.full_now(user)
         }
     }
 
@@ -331,6 +354,10 @@ impl Admission {
                         () = changed.as_mut() => Look::Again,
                     },
                     Entrance::NodeFull { .. } => self.look_on_node(displace, &mut way).await,
+                    Entrance::Blocked(term) => {
+                        way.tiers.clear();
+                        return Err(self.refuse(user, self.blocked(user, term), way));
+                    }
                 };
                 match look {
                     Look::Again => continue,

@@ -9,6 +9,9 @@ use crate::admission::DenialReason;
 use crate::manager::AttachError;
 use wastegate_core::types::{CloseReason, EvictionCause};
 
+/// What a client of a blocked user is told, whether it was there before or comes now.
+const BLOCKED: (u16, &str) = (4504, "this user is blocked by an operator");
+
 /// The code and reason that a client is told.
 #[must_use]
 pub fn code(reason: CloseReason) -> (u16, &'static str) {
@@ -31,6 +34,8 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
             (4002, "evicted: its temporary slot expired")
         }
         CloseReason::Evicted(EvictionCause::Requested) => (4003, "evicted on request"),
+        CloseReason::Evicted(EvictionCause::Blocked)
+        | CloseReason::Displaced(EvictionCause::Blocked) => BLOCKED,
         CloseReason::Displaced(EvictionCause::Cleanup(_)) => {
             (4501, "evicted: its user has too many that are in use")
         }
@@ -60,6 +65,7 @@ pub fn refusal(why: DenialReason) -> (u16, &'static str) {
         DenialReason::ManagerConnections => (4434, "its manager has too many connections"),
         DenialReason::Displaced => (4435, "was evicted a moment ago; all others are in use"),
         DenialReason::DeviceContested => (4436, "two connections of one device replace each other"),
+        DenialReason::Blocked => BLOCKED,
     }
 }
 
@@ -87,6 +93,8 @@ mod tests {
             CloseReason::Evicted(EvictionCause::Cleanup(Tier::Force)),
             CloseReason::Evicted(EvictionCause::TemporarySlotExpired),
             CloseReason::Evicted(EvictionCause::Requested),
+            CloseReason::Evicted(EvictionCause::Blocked),
+            CloseReason::Displaced(EvictionCause::Blocked),
             CloseReason::Displaced(EvictionCause::Cleanup(Tier::Force)),
             CloseReason::Displaced(EvictionCause::TemporarySlotExpired),
             CloseReason::Displaced(EvictionCause::Requested),

@@ -179,6 +179,7 @@ impl Gateway {
             #[cfg(feature = "upstream")]
             &backends.members,
         )?;
+        rules.mark_users(&admission);
         Ok(Arc::new(Self {
             admission,
             session,
@@ -219,6 +220,7 @@ impl Gateway {
             #[cfg(feature = "upstream")]
             &self.backends.members,
         )?;
+        rules.mark_users(&self.admission);
         self.rules.store(Arc::new(rules));
         Ok(())
     }
@@ -295,5 +297,12 @@ impl Rules {
             config: Arc::new(config),
             expiry_grace,
         })
+    }
+
+    /// Has a user be blocked and evicted on every route, also on those that count it apart.
+    fn mark_users(&self, admission: &Admission) {
+        if self.routes.has_scopes() {
+            admission.scoped_by(route::MARK);
+        }
     }
 }

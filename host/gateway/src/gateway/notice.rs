@@ -61,6 +61,7 @@ pub fn farewell(reason: CloseReason) -> Option<Message> {
         EvictionCause::Cleanup(tier) => tier.name(),
         EvictionCause::TemporarySlotExpired => "temporary-slot-expired",
         EvictionCause::Requested => "requested",
+        EvictionCause::Blocked => "blocked",
     };
     Some(Notice::Evicting { cause }.message())
 }
@@ -110,6 +111,7 @@ mod tests {
                 "temporary-slot-expired",
             ),
             (EvictionCause::Requested, "requested"),
+            (EvictionCause::Blocked, "blocked"),
         ];
         for (cause, name) in causes {
             let farewell = text(farewell(CloseReason::Evicted(cause)).unwrap());

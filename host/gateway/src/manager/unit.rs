@@ -360,7 +360,9 @@ fn end_event(reason: CloseReason, decision: Option<DecisionId>, is_lost: bool) -
         CloseReason::Evicted(cause) | CloseReason::Displaced(cause) => ActivityEvent::Evict {
             tier: match cause {
                 EvictionCause::Cleanup(tier) => Some(tier),
-                EvictionCause::TemporarySlotExpired | EvictionCause::Requested => None,
+                EvictionCause::TemporarySlotExpired
+                | EvictionCause::Requested
+                | EvictionCause::Blocked => None,
             },
             decision,
         },

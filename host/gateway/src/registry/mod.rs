@@ -11,6 +11,7 @@ mod config;
 mod freed;
 mod history;
 pub mod metrics;
+mod overrides;
 mod permit;
 mod pins;
 mod quotas;
@@ -37,6 +38,8 @@ use wastegate_core::types::{CloseReason, Eviction, ManagerId, ManagerKey, Timest
 pub use config::SlotLimits;
 pub use freed::{Freed, FreedSlots};
 pub use history::{History, Past};
+pub use overrides::BlockTerm;
+use overrides::Overrides;
 pub use permit::{Attachment, Permit};
 pub use pins::PinError;
 use quotas::Quotas;
@@ -49,6 +52,7 @@ pub struct Registry {
     table: Table<Manager>,
     temporary: TemporarySlots,
     quotas: Quotas,
+    overrides: Overrides,
     history: History,
     freed: FreedSlots,
     surroundings: Arc<Surroundings>,
@@ -76,6 +80,8 @@ pub enum Entrance {
         /// How many it may.
         limit: u32,
     },
+    /// An operator has blocked the user.
+    Blocked(BlockTerm),
 }
 
 impl SlotEntry for Manager {
@@ -117,6 +123,7 @@ impl Registry {
             table: Table::default(),
             temporary: TemporarySlots::default(),
             quotas: Quotas::default(),
+            overrides: Overrides::default(),
             freed: FreedSlots::default(),
             surroundings,
             tasks,
@@ -130,6 +137,17 @@ impl Registry {
 
     /// Joins a user's manager of that key, or takes a slot for a new one.
     pub fn enter(self: &Arc<Self>, user: &UserId, key: &ManagerKey, now: Timestamp) -> Entrance {
+        if let Some(term) = self.blocked(user) {
+            return Entrance::Blocked(term);
+        }
+        match (self.reserve(user, key, now), self.blocked(user)) {
+            // A block that came meanwhile evicted this manager, or is seen here and its slot given back.
+            (Entrance::Open(_), Some(term)) => Entrance::Blocked(term),
+            (entrance, _) => entrance,
+        }
+    }
+
+    fn reserve(self: &Arc<Self>, user: &UserId, key: &ManagerKey, now: Timestamp) -> Entrance {
         let (limit, node_limit) = (self.limit(user, now), self.limits.managers_total);
         let make = || Manager::new(user.clone(), key.clone(), self.surroundings.clone());
         match self.table.reserve(user, key, limit, node_limit, make) {
@@ -224,36 +242,6 @@ impl Registry {
             self.forget(manager);
         }
         all.len()
-    }
-
-    /// How many managers a user may take now, temporary slots included.
-    #[must_use]
-    pub fn limit(&self, user: &UserId, now: Timestamp) -> u32 {
-        self.own_limit(user) + self.temporary.extra(user, &self.limits.lending(), now)
-    }
-
-    /// How many managers a user may hold without temporary slots.
-    #[must_use]
-    pub(crate) fn own_limit(&self, user: &UserId) -> u32 {
-        self.quotas
-            .of(user)
-            .unwrap_or(self.limits.managers_per_user)
-    }
-
-    /// Sets how many managers a user may hold; none for the gateway's limit. No manager is evicted for
-    /// it: a user above its new limit shrinks when it asks for more.
-    pub fn set_limit(&self, user: &UserId, limit: Option<u32>) {
-        if self.quotas.of(user) != limit {
-            let now = self.surroundings.clock.now();
-            self.activity().limited(now, user, limit);
-        }
-        self.quotas.set(user, limit, |user| self.held(user) > 0);
-    }
-
-    /// How many managers a user may hold now: also those whose temporary slot is just ending.
-    #[must_use]
-    pub fn ceiling(&self, user: &UserId) -> u32 {
-        self.own_limit(user) + self.temporary.surplus_allowed(user, &self.limits.lending())
     }
 
     /// The one limit table.

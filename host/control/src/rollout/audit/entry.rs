@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::actor::Actor;
 use super::super::ledger::Move;
-use wastegate_core::types::RevisionId;
+use wastegate_core::types::{RevisionId, UserId};
 
 /// Bytes of a reason; the rest is cut off.
 pub const REASON_BYTES_MAX: usize = 4 * 1_024;
@@ -65,6 +65,20 @@ pub enum What {
     ShadowStarted,
     /// It does not any more.
     ShadowStopped,
+    /// An operator set a user's limit.
+    LimitSet,
+    /// An operator took it back.
+    LimitCleared,
+    /// Its time was over.
+    LimitExpired,
+    /// An operator blocked a user, and evicted its managers.
+    UserBlocked,
+    /// An operator let the user in again.
+    UserUnblocked,
+    /// The time of a block was over.
+    BlockExpired,
+    /// An operator evicted managers of a user.
+    Evicted,
 }
 
 /// What happened to what, and why.
@@ -76,6 +90,9 @@ pub struct Note {
     /// The policy that it is about, if about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The user that it is about, if about one. It is not in the program's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The revision that it is about, if about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<RevisionId>,
@@ -110,6 +127,13 @@ impl What {
             Self::ExperimentStopped => "experiment-stopped",
             Self::ShadowStarted => "shadow-started",
             Self::ShadowStopped => "shadow-stopped",
+            Self::LimitSet => "limit-set",
+            Self::LimitCleared => "limit-cleared",
+            Self::LimitExpired => "limit-expired",
+            Self::UserBlocked => "user-blocked",
+            Self::UserUnblocked => "user-unblocked",
+            Self::BlockExpired => "block-expired",
+            Self::Evicted => "evicted",
         }
     }
 }
@@ -121,6 +145,7 @@ impl Note {
         Self {
             what,
             policy: None,
+            user: None,
             revision: None,
             moves: Vec::new(),
             reason: clip(reason.as_ref()),
@@ -131,6 +156,13 @@ impl Note {
     #[must_use]
     pub fn of(mut self, policy: impl ToString) -> Self {
         self.policy = Some(policy.to_string());
+        self
+    }
+
+    /// To a user.
+    #[must_use]
+    pub fn about(mut self, user: &UserId) -> Self {
+        self.user = Some(user.to_string());
         self
     }
 
@@ -161,6 +193,7 @@ impl AuditEntry {
         let Note {
             what,
             policy,
+            user: _,
             revision,
             moves,
             reason,

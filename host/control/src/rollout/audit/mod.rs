@@ -112,5 +112,11 @@ impl AuditLog {
     }
 }
 
+impl AsRef<Self> for AuditLog {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests;

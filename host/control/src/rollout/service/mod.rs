@@ -83,6 +83,12 @@ impl std::fmt::Debug for Rollout {
     }
 }
 
+impl AsRef<AuditLog> for Rollout {
+    fn as_ref(&self) -> &AuditLog {
+        &self.audit
+    }
+}
+
 impl Rollout {
     fn new(
         engines: Engines,

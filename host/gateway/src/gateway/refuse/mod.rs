@@ -150,6 +150,7 @@ pub(super) fn denied(denied: &Denied) -> Response {
         | DenialReason::Displaced
         | DenialReason::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
         DenialReason::NodeLimit => StatusCode::SERVICE_UNAVAILABLE,
+        DenialReason::Blocked => StatusCode::FORBIDDEN,
     };
     let mut body = json!(denied);
     if let Value::Object(body) = &mut body {
@@ -184,6 +185,7 @@ fn meaning(denied: &Denied) -> String {
                 .to_owned()
         }
         DenialReason::RateLimited => "this user connects too often; wait".to_owned(),
+        DenialReason::Blocked => "an operator has blocked this user".to_owned(),
         DenialReason::UserLimit => format!("this user holds {held} of {limit}, and none of them can go"),
         DenialReason::NodeLimit => format!("this server holds {held} of {limit}, and none of them can go"),
         DenialReason::QueueFull => format!("this user holds {held} of {limit}, and the queue is full"),
@@ -238,7 +240,7 @@ mod tests {
         (status, retry_after, serde_json::from_slice(&body).unwrap())
     }
 
-    /// L1, L13: the user's refusals are 429, the node's is 503; all say when to come back, in whole
+    /// L1, L13: the user's refusals are 429, the node's is 503, an operator's 403; all say when to come back, in whole
     /// seconds and never too early.
     #[tokio::test]
     async fn l1_l13_a_refusal_says_why_and_when_to_come_back() {
@@ -255,10 +257,10 @@ mod tests {
         );
         for why in DenialReason::ALL {
             let (status, seconds, body) = said(why, Duration::from_secs(60)).await;
-            let expected = if why == DenialReason::NodeLimit {
-                503
-            } else {
-                429
+            let expected = match why {
+                DenialReason::NodeLimit => 503,
+                DenialReason::Blocked => 403,
+                _ => 429,
             };
             assert_eq!((status, seconds.as_str()), (expected, "60"), "{why:?}");
             assert_eq!(body["error"], why.name());

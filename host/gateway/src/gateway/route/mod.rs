@@ -19,7 +19,7 @@ use self::area::Area;
 #[cfg(feature = "upstream")]
 pub use self::config::{BadHost, Config, HostPattern};
 pub use self::prefix::{BadPrefix, Prefix};
-pub(super) use self::scope::{Scope, is_reserved};
+pub(super) use self::scope::{MARK, Scope, is_reserved};
 use super::config::Config as GatewayConfig;
 use super::identity::{Identifiers, Identify};
 #[cfg(feature = "upstream")]

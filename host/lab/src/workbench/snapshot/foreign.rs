@@ -181,6 +181,9 @@ pub(in crate::workbench) fn fault(case: &TestCase) -> Result<RecordedSnapshot, F
 pub(in crate::workbench) struct UserView {
     held: u32,
     limit: u32,
+    /// Temporary slots beside the limit. Older servers say nothing of them: there they are in `limit`.
+    #[serde(default)]
+    lent: u32,
     managers: Vec<ManagerView>,
 }
 
@@ -213,7 +216,7 @@ impl UserView {
             scope: Scope::User,
             needed: 1,
             most: None,
-            limit: self.limit,
+            limit: self.limit.saturating_add(self.lent),
             held: self.held,
             now_ms: 1_000_000,
             seed: 0,

@@ -1,0 +1,132 @@
+//! The levers of one user. Each says why, and is in the audit log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::Subject;
+use super::views::{EvictedAnswer, LeverAnswer};
+use crate::admin::policies::extract::{By, Details};
+use crate::admin::policies::refusal::Refusal;
+use crate::admin::{Admin, blocking};
+use crate::levers::{LeverChange, LeverError, LeverOrder, Levers};
+use crate::rollout::Actor;
+use wastegate_core::types::UserId;
+
+/// A user's limit, why, and for how long.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitRequest {
+    managers: u32,
+    for_s: Option<u64>,
+    reason: String,
+}
+
+/// Why a user is blocked, and for how long.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BlockRequest {
+    for_s: Option<u64>,
+    reason: String,
+}
+
+/// Why something is done.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    reason: String,
+}
+
+/// Why something is taken back, if the operator says so.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhyNot {
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn limit(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(request): Details<LimitRequest>,
+) -> Result<Json<LeverAnswer>, Refusal> {
+    let order = order(by, request.reason, request.for_s);
+    let managers = request.managers;
+    changed(&admin, user, move |levers, user| {
+        levers.limit(user, managers, order)
+    })
+    .await
+}
+
+pub(super) async fn clear_limit(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(WhyNot { reason }): Details<WhyNot>,
+) -> Result<Json<LeverAnswer>, Refusal> {
+    let order = order(by, reason, None);
+    changed(&admin, user, |levers, user| levers.clear_limit(user, order)).await
+}
+
+pub(super) async fn block(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(request): Details<BlockRequest>,
+) -> Result<Json<LeverAnswer>, Refusal> {
+    let order = order(by, request.reason, request.for_s);
+    changed(&admin, user, |levers, user| levers.block(user, order)).await
+}
+
+pub(super) async fn unblock(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(WhyNot { reason }): Details<WhyNot>,
+) -> Result<Json<LeverAnswer>, Refusal> {
+    let order = order(by, reason, None);
+    changed(&admin, user, |levers, user| levers.unblock(user, order)).await
+}
+
+pub(super) async fn evict(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(Why { reason }): Details<Why>,
+) -> Result<Json<EvictedAnswer>, Refusal> {
+    let (order, levers) = (order(by, reason, None), admin.levers.clone());
+    let (name, subject) = (user.to_string(), user);
+    let evicted = blocking(move || levers.evict(&subject, order)).await?;
+    let user = name;
+    Ok(Json(EvictedAnswer { user, evicted }))
+}
+
+/// What an operator says with a lever.
+pub(in crate::admin) fn order(by: Actor, reason: String, for_s: Option<u64>) -> LeverOrder {
+    LeverOrder {
+        by,
+        reason,
+        lasting: for_s.map(Duration::from_secs),
+    }
+}
+
+/// Changes a lever on a thread that may wait for a disk.
+async fn changed(
+    admin: &Admin,
+    user: UserId,
+    change: impl FnOnce(&Levers, &UserId) -> Result<LeverChange, LeverError> + Send + 'static,
+) -> Result<Json<LeverAnswer>, Refusal> {
+    let (levers, name) = (admin.levers.clone(), user.to_string());
+    let change = blocking(move || change(&levers, &user)).await?;
+    Ok(Json(LeverAnswer {
+        user: name,
+        changed: change.is_new,
+        evicted: change.evicted,
+        durable: change.is_durable,
+        levers: change.levers,
+    }))
+}

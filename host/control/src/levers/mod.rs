@@ -1,0 +1,342 @@
+//! Levers of operators: limits and blocks of single users, for a time.
+//!
+//! A lever is set with a reason, is in the audit log, and ends by itself where it has an end. With a state
+//! directory it survives a restart (`file`). A disk that does not take it never stops it: a user that does
+//! harm is blocked all the same, and the answer says that it is in memory only.
+//!
+//! Not here: how operators reach it (`admin`), and what a limit or a block means to an admission (the
+//! gateway's registry).
+
+mod error;
+mod file;
+mod order;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+pub use error::LeverError;
+pub use order::{LASTING_MAX, LeverOrder, REASON_BYTES_MAX};
+pub use table::{LEVERS_MAX, LeverTable, LeverTerms, LimitLever, UserLevers};
+
+use self::file::LeverFile;
+use crate::rollout::audit::{Note, What};
+use crate::rollout::{Actor, AuditLog};
+use wastegate::manager::Manager;
+use wastegate::registry::{BlockTerm, Registry};
+use wastegate_core::types::{Clock, EvictionCause, UserId};
+
+/// What operators set for single users. Share it as an `Arc`.
+pub struct Levers {
+    registry: Arc<Registry>,
+    audit: Arc<dyn AsRef<AuditLog> + Send + Sync>,
+    clock: Clock,
+    /// None: levers are kept in memory only.
+    file: Option<LeverFile>,
+    /// One change at a time. Held while the file goes to disk, on threads that may block only.
+    changing: Mutex<()>,
+    /// What is set, as one value; replaced only while `changing` is held.
+    table: ArcSwap<LeverTable>,
+    /// Another lever may be the next that ends.
+    changed: Notify,
+}
+
+/// What a change of a lever came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeverChange {
+    /// What is set for the user now.
+    pub levers: UserLevers,
+    /// Whether the change did anything.
+    pub is_new: bool,
+    /// Managers that were evicted for it.
+    pub evicted: usize,
+    /// Whether it survives a restart.
+    pub is_durable: bool,
+}
+
+impl std::fmt::Debug for Levers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Levers")
+            .field("set", &self.table.load().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Levers {
+    /// With what a state directory keeps of them, if there is one. Blocks on the disk.
+    #[must_use]
+    pub fn open(
+        registry: Arc<Registry>,
+        audit: Arc<dyn AsRef<AuditLog> + Send + Sync>,
+        clock: Clock,
+        folder: Option<&Path>,
+    ) -> Arc<Self> {
+        let file = folder.map(LeverFile::in_folder);
+        let (table, problem) = file.as_ref().map(LeverFile::read).unwrap_or_default();
+        if let Some(problem) = problem {
+            tracing::error!("{problem}");
+            let note = Note::new(What::FellBack, problem);
+            (*audit).as_ref().write(&Actor::config(), note);
+        }
+        let this = Arc::new(Self {
+            registry,
+            audit,
+            clock,
+            file,
+            changing: Mutex::default(),
+            table: ArcSwap::from_pointee(table),
+            changed: Notify::new(),
+        });
+        this.expire();
+        for (user, levers) in this.table.load().users() {
+            if let Some(limit) = &levers.limit {
+                this.registry.override_limit(user, Some(limit.managers));
+            }
+            if let Some(block) = &levers.block {
+                this.registry.block(user, this.term(block));
+            }
+        }
+        this
+    }
+
+    /// What is set for a user.
+    #[must_use]
+    pub fn of(&self, user: &UserId) -> UserLevers {
+        self.table.load().of(user)
+    }
+
+    /// All that is set, as it is at this moment.
+    #[must_use]
+    pub fn all(&self) -> Arc<LeverTable> {
+        self.table.load_full()
+    }
+
+    /// Sets a user's limit, before that of its token and of the configuration. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LeverError`] with what to give instead; nothing changed.
+    pub fn limit(
+        &self,
+        user: &UserId,
+        managers: u32,
+        order: LeverOrder,
+    ) -> Result<LeverChange, LeverError> {
+        let most = self.registry.limits().managers_total;
+        if !(1..=most).contains(&managers) {
+            return Err(LeverError::Managers { most });
+        }
+        let reason = format!("{managers} managers{}: {}", order.span(), order.reason);
+        let terms = order.terms(self.unix_ms())?;
+        let by = terms.by.clone();
+        let limit = LimitLever { managers, terms };
+        let set = |levers: &mut UserLevers| levers.limit = Some(limit);
+        let change = self.change(user, set, |registry| {
+            registry.override_limit(user, Some(managers));
+            0
+        })?;
+        self.write(&by, What::LimitSet, user, &reason);
+        Ok(change)
+    }
+
+    /// Takes back a user's limit, if one is set. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LeverError`] for a reason that is too long.
+    pub fn clear_limit(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
+        let order = order.checked()?;
+        let clear = |levers: &mut UserLevers| levers.limit = None;
+        let change = self.change(user, clear, |registry| {
+            registry.override_limit(user, None);
+            0
+        })?;
+        if change.is_new {
+            self.write(&order.by, What::LimitCleared, user, &order.reason);
+        }
+        Ok(change)
+    }
+
+    /// Blocks a user and evicts its managers. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LeverError`] with what to give instead; nothing changed.
+    pub fn block(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
+        let span = order.span();
+        let terms = order.terms(self.unix_ms())?;
+        let (by, reason) = (terms.by.clone(), terms.reason.clone());
+        let term = self.term(&terms);
+        let set = |levers: &mut UserLevers| levers.block = Some(terms);
+        let change = self.change(user, set, |registry| registry.block(user, term))?;
+        let evicted = change.evicted;
+        let reason = format!("{evicted} managers evicted, blocked{span}: {reason}");
+        self.write(&by, What::UserBlocked, user, &reason);
+        Ok(change)
+    }
+
+    /// Lets a user in again, if it is blocked. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LeverError`] for a reason that is too long.
+    pub fn unblock(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
+        let order = order.checked()?;
+        let clear = |levers: &mut UserLevers| levers.block = None;
+        let change = self.change(user, clear, |registry| {
+            registry.unblock(user);
+            0
+        })?;
+        if change.is_new {
+            self.write(&order.by, What::UserUnblocked, user, &order.reason);
+        }
+        Ok(change)
+    }
+
+    /// Evicts all managers of a user; its clients may connect again. Returns how many. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LeverError`] without a reason, or for one that is too long; nothing changed.
+    pub fn evict(&self, user: &UserId, order: LeverOrder) -> Result<usize, LeverError> {
+        let order = order.needed()?;
+        let evicted = self.registry.evict_user(user, EvictionCause::Requested);
+        let reason = format!("{evicted} managers: {}", order.reason);
+        self.write(&order.by, What::Evicted, user, &reason);
+        Ok(evicted)
+    }
+
+    /// Evicts one manager, and writes it down. False if it had ended. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`LeverError`] without a reason, or for one that is too long; nothing changed.
+    pub fn evict_one(&self, manager: &Manager, order: LeverOrder) -> Result<bool, LeverError> {
+        let order = order.needed()?;
+        let evicted = manager.evict(EvictionCause::Requested);
+        if evicted {
+            let reason = format!("manager {}: {}", manager.key, order.reason);
+            self.write(&order.by, What::Evicted, &manager.user, &reason);
+        }
+        Ok(evicted)
+    }
+
+    /// Takes back every lever whose time is over. Blocks on the disk.
+    pub fn expire(&self) {
+        let changing = self.changing.lock();
+        let (table, over) = self.table.load().expired(self.unix_ms());
+        if over.is_empty() {
+            return;
+        }
+        self.keep(&table);
+        self.table.store(Arc::new(table));
+        for (user, levers) in &over {
+            if levers.limit.is_some() {
+                self.registry.override_limit(user, None);
+            }
+            if levers.block.is_some() {
+                self.registry.unblock(user);
+            }
+        }
+        drop(changing);
+        for (user, UserLevers { limit, block }) in over {
+            let over = [
+                (What::LimitExpired, limit.map(|limit| limit.terms)),
+                (What::BlockExpired, block),
+            ];
+            for (what, terms) in over {
+                if let Some(LeverTerms { by, reason, .. }) = terms {
+                    let reason = format!("its time is over; {by} set it: {reason}");
+                    self.write(&Actor::expiry(), what, &user, &reason);
+                }
+            }
+        }
+    }
+
+    /// Takes levers back when their time is over, for ever. To be kept running by a supervisor.
+    pub async fn watch(self: Arc<Self>) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let left = self.table.load().next_end().map(|end| {
+                // A little late is over; a little early would be a look in vain.
+                Duration::from_millis(end.saturating_sub(self.unix_ms()).saturating_add(1))
+            });
+            match left {
+                None => changed.await,
+                Some(left) => {
+                    if tokio::time::timeout(left, changed).await.is_ok() {
+                        continue;
+                    }
+                    let this = self.clone();
+                    let expired = tokio::task::spawn_blocking(move || this.expire()).await;
+                    if expired.is_err() {
+                        tracing::error!("levers whose time is over were not all taken back");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Changes what is set for a user: in the file, then in the table, then where it acts.
+    fn change(
+        &self,
+        user: &UserId,
+        change: impl FnOnce(&mut UserLevers),
+        act: impl FnOnce(&Registry) -> usize,
+    ) -> Result<LeverChange, LeverError> {
+        let changing = self.changing.lock();
+        let before = self.table.load_full();
+        let table = before.with(user, change)?;
+        let levers = table.of(user);
+        let is_new = levers != before.of(user);
+        let is_durable = if is_new {
+            self.keep(&table)
+        } else {
+            self.file.is_some()
+        };
+        self.table.store(Arc::new(table));
+        let evicted = act(&self.registry);
+        drop(changing);
+        self.changed.notify_one();
+        Ok(LeverChange {
+            levers,
+            is_new,
+            evicted,
+            is_durable,
+        })
+    }
+
+    /// Puts the table on disk. False if it is in memory only.
+    fn keep(&self, table: &LeverTable) -> bool {
+        let Some(file) = &self.file else {
+            return false;
+        };
+        match file.write(table) {
+            Ok(()) => true,
+            Err(error) => {
+                let path = file.path().display();
+                tracing::error!(%error, "cannot write {path}: levers are in memory only, and end with the process");
+                false
+            }
+        }
+    }
+
+    fn write(&self, by: &Actor, what: What, user: &UserId, reason: &str) {
+        let note = Note::new(what, reason).about(user);
+        (*self.audit).as_ref().write(by, note);
+    }
+
+    fn unix_ms(&self) -> u64 {
+        self.clock.unix_ms(self.clock.now())
+    }
+
+    fn term(&self, terms: &LeverTerms) -> BlockTerm {
+        terms.until_unix_ms.map_or(BlockTerm::Open, |until| {
+            let left = until.saturating_sub(self.unix_ms());
+            let left = Duration::from_millis(left);
+            BlockTerm::Until(self.clock.now().after(left))
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Which levers are set, as one value.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::LeverError;
+use crate::rollout::Actor;
+use wastegate_core::types::UserId;
+
+/// Limits and blocks that may be set at once.
+pub const LEVERS_MAX: usize = 10_000;
+
+/// Who set a lever, why, and until when it lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeverTerms {
+    /// The operator who set it.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// When it was set, ms since the Unix epoch.
+    pub set_unix_ms: u64,
+    /// When it ends by itself, ms since the Unix epoch; none if it does not.
+    pub until_unix_ms: Option<u64>,
+}
+
+/// A limit that goes before that of the token and of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitLever {
+    /// How many managers the user may hold.
+    pub managers: u32,
+    /// Who set it, why, and until when.
+    #[serde(flatten)]
+    pub terms: LeverTerms,
+}
+
+/// What is set for one user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserLevers {
+    /// Its limit, if an operator set one.
+    pub limit: Option<LimitLever>,
+    /// That it is blocked, if it is.
+    pub block: Option<LeverTerms>,
+}
+
+/// All levers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeverTable(BTreeMap<UserId, UserLevers>);
+
+impl UserLevers {
+    /// How many are set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::from(self.limit.is_some()) + usize::from(self.block.is_some())
+    }
+
+    /// Whether none is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn ends(&self) -> impl Iterator<Item = u64> {
+        let limit = self.limit.as_ref().map(|limit| &limit.terms);
+        let terms = [limit, self.block.as_ref()].into_iter().flatten();
+        terms.filter_map(|terms| terms.until_unix_ms)
+    }
+
+    /// Takes out what is over by then.
+    fn take_over(&mut self, unix_ms: u64) -> Self {
+        let over = |terms: &LeverTerms| terms.until_unix_ms.is_some_and(|until| until <= unix_ms);
+        Self {
+            limit: self.limit.take_if(|limit| over(&limit.terms)),
+            block: self.block.take_if(|block| over(block)),
+        }
+    }
+}
+
+impl LeverTable {
+    /// Of what was read; users for whom nothing is set are left out.
+    pub(super) fn new(users: impl Iterator<Item = (UserId, UserLevers)>) -> Self {
+        Self(users.filter(|(_, levers)| !levers.is_empty()).collect())
+    }
+
+    /// What is set for a user.
+    #[must_use]
+    pub fn of(&self, user: &UserId) -> UserLevers {
+        self.0.get(user).cloned().unwrap_or_default()
+    }
+
+    /// Every user for whom something is set, by name.
+    pub fn users(&self) -> impl Iterator<Item = (&UserId, &UserLevers)> {
+        self.0.iter()
+    }
+
+    /// How many levers are set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.values().map(UserLevers::len).sum()
+    }
+
+    /// Whether none is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same with a change for one user.
+    pub(super) fn with(
+        &self,
+        user: &UserId,
+        change: impl FnOnce(&mut UserLevers),
+    ) -> Result<Self, LeverError> {
+        let before = self.of(user);
+        let mut levers = before.clone();
+        change(&mut levers);
+        if levers.len() > before.len() && self.len() >= LEVERS_MAX {
+            return Err(LeverError::TooMany);
+        }
+        let mut table = self.clone();
+        if levers.is_empty() {
+            table.0.remove(user);
+        } else {
+            table.0.insert(user.clone(), levers);
+        }
+        Ok(table)
+    }
+
+    /// The same without what is over by then, and what that is.
+    pub(super) fn expired(&self, unix_ms: u64) -> (Self, Vec<(UserId, UserLevers)>) {
+        let mut table = self.clone();
+        let mut over = Vec::new();
+        table.0.retain(|user, levers| {
+            let ended = levers.take_over(unix_ms);
+            if !ended.is_empty() {
+                over.push((user.clone(), ended));
+            }
+            !levers.is_empty()
+        });
+        (table, over)
+    }
+
+    /// When the next one ends.
+    pub(super) fn next_end(&self) -> Option<u64> {
+        self.0.values().flat_map(UserLevers::ends).min()
+    }
+}
