@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wastegate::manager::NoApplication;
 use wastegate_tests::harness::{Server, Setup, until_async};
@@ -208,4 +208,23 @@ async fn the_access_log_has_a_line_for_each_connection() {
             assert!(line[number].as_u64().is_some(), "{line}");
         }
     }
+}
+
+/// An operator's lever is named as such, for who was there and for who comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_is_named() {
+    let server = Setup::new().short_goodbyes().start().await;
+    let mut tab = server.enter("ann", "tab").await;
+    let block = json!({ "for_s": 60, "reason": "a test" });
+    let reply = server.put("/v1/users/ann/block", &block).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    tab.closed().await;
+    answered(&server, "user=ann", "an operator blocked its user").await;
+    server.refused("ann", "other").await;
+    answered(
+        &server,
+        "user=ann&key=other",
+        "an operator has blocked its user",
+    )
+    .await;
 }
