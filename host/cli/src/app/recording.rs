@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 
-use wastegate::admission;
+use wastegate::admission::{self, DenialReason};
 use wastegate::cleanup::{Decided, Recorder, TierRun, UserPressure, chooser};
 use wastegate::gateway::notice::Notice;
 use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
@@ -238,6 +238,10 @@ impl admission::AdmissionObserver for Recording {
     fn ended(&self, ended: admission::AdmissionEnd<'_>) {
         let (quality, experiments) = (&self.quality, &self.experiments);
         self.why.admission(&ended);
+        if ended.refused == Some(DenialReason::Blocked) {
+            // It says nothing of limits and policies.
+            return;
+        }
         if let Some((evicted, away_ms)) = quality.wanted(ended.at, ended.user, ended.key) {
             experiments.returned(ended.user, evicted, away_ms);
             self.shadows.returned(ended.user, ended.key, away_ms);

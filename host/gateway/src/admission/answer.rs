@@ -30,15 +30,14 @@ impl Admission {
         permit
     }
 
-    /// An admission was refused. Refusals of blocked users are not reported: they say nothing of limits and
-    /// policies, so neither a replay nor an experiment may count them.
+    /// An admission was refused. Refusals of blocked users are not recorded: they say nothing of limits and
+    /// policies, so no replay may count them.
     pub(super) fn turned_away(&self, denied: &Denied, key: &ManagerKey, start: Timestamp) {
-        if denied.why == DenialReason::Blocked {
-            return;
-        }
         let at = self.clock.now();
-        let why = denied.why.name();
-        self.registry.refused(&denied.user, key, why, at);
+        if denied.why != DenialReason::Blocked {
+            self.registry
+                .refused(&denied.user, key, denied.why.name(), at);
+        }
         self.report(AdmissionEnd {
             user: &denied.user,
             key,
