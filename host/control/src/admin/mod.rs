@@ -15,6 +15,7 @@ mod listener;
 mod notes;
 mod places;
 pub mod policies;
+mod routes;
 mod shadows;
 mod stats;
 mod token;
@@ -27,6 +28,7 @@ pub use config::Config;
 pub use hosts::Hosts;
 pub use listener::{AdminListenerContext, serve};
 pub use notes::Notes;
+pub use routes::{RouteDto, RouteList};
 pub use stats::{Stats, UserStats};
 pub use token::{Access, NO_TOKEN};
 

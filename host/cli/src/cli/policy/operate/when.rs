@@ -10,7 +10,7 @@ const DAYS_BEFORE_EPOCH: u64 = 719_468;
 ///
 /// The date is worked out as in Howard Hinnant's `civil_from_days`: years that begin in March, so
 /// that the leap day is the last one.
-pub(super) fn utc(unix_ms: u64) -> String {
+pub(in crate::cli) fn utc(unix_ms: u64) -> String {
     let seconds = unix_ms / 1_000;
     let (days, second) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
     let days = days + DAYS_BEFORE_EPOCH;
