@@ -1,5 +1,8 @@
 //! Users as operators see them, and the levers for one: limits, evictions, blocks.
 
+mod commands;
+mod problems;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;

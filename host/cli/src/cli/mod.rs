@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod experiment;
 mod failure;
+pub mod levers;
 pub mod policy;
 pub mod replay;
 pub mod serve;
@@ -14,6 +15,7 @@ pub mod shadow;
 mod status;
 pub mod trace;
 pub mod tune;
+pub mod users;
 mod welcome;
 mod why;
 
@@ -51,6 +53,18 @@ pub enum Verb {
     Experiment(experiment::Args),
     /// Let policies rank beside the active one, and see where they part.
     Shadow(shadow::Args),
+    /// Show who holds how much, the most pressed first.
+    Users(users::Args),
+    /// Show one user with its managers.
+    User(users::UserArgs),
+    /// Set how many managers a user may hold, for a time or until it is taken back.
+    Limit(levers::LimitArgs),
+    /// Evict the managers of a user, or one of them.
+    Evict(levers::EvictArgs),
+    /// Close a user's connections and refuse new ones.
+    Block(levers::BlockArgs),
+    /// Let a blocked user in again.
+    Unblock(levers::UnblockArgs),
     /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
     Tune(tune::Args),
     /// Show whether a running server is well, how full it is, and what is wrong.
@@ -118,6 +132,12 @@ impl Cli {
             Some(Verb::Shadow(args)) => args.run(terminal),
             Some(Verb::Status(args)) => args.run(terminal),
             Some(Verb::Why(args)) => args.run(terminal),
+            Some(Verb::Users(args)) => args.run(terminal),
+            Some(Verb::User(args)) => args.run(terminal),
+            Some(Verb::Limit(args)) => args.run(terminal),
+            Some(Verb::Evict(args)) => args.run(terminal),
+            Some(Verb::Block(args)) => args.run(terminal),
+            Some(Verb::Unblock(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
             Some(Verb::PolicyLoadChild) => Ok(child::run()),

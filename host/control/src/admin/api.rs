@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::hosts::Hosts;
 use super::notes::Notes;
-use super::policies::extract::By;
+use super::policies::extract::{By, Details, InPath};
+use super::policies::refusal::Refusal;
 use super::policies::views::in_its_place;
+use super::routes::Routes;
 use super::stats::Stats;
 use super::token::Access;
 use super::users::order;
@@ -78,27 +80,51 @@ pub struct Admin {
     pub notes: Notes,
 }
 
-/// The routes over it.
-pub fn router(admin: Arc<Admin>) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/v1/stats", get(stats))
-        .route("/v1/quality", get(quality))
-        .route(
-            "/v1/users/{user}/managers/{key}/pin",
-            post(pin).delete(unpin),
+/// Every route, with a sentence each.
+fn routes() -> Routes {
+    Routes::default()
+        .get("/metrics", "Metrics for Prometheus.", metrics)
+        .get("/healthz", "Whether every background worker runs.", healthz)
+        .get("/readyz", "Whether new connections are wanted.", readyz)
+        .get("/v1/stats", "The node at this moment.", stats)
+        .get(
+            "/v1/quality",
+            "What came of evictions and admissions since the start.",
+            quality,
         )
-        .route("/v1/users/{user}/managers/{key}/evict", post(evict))
-        .route("/v1/users/{user}/managers/{key}/in-flight", put(in_flight))
-        .route("/v1/upstreams", get(upstreams))
+        .post(
+            "/v1/users/{user}/managers/{key}/pin",
+            "Let nothing evict a manager for a time.",
+            pin,
+        )
+        .delete(
+            "/v1/users/{user}/managers/{key}/pin",
+            "Take back a pin.",
+            unpin,
+        )
+        .post(
+            "/v1/users/{user}/managers/{key}/evict",
+            "Evict one manager.",
+            evict,
+        )
+        .put(
+            "/v1/users/{user}/managers/{key}/in-flight",
+            "Report work under way for a manager.",
+            in_flight,
+        )
+        .get("/v1/upstreams", "The backends of every route.", upstreams)
         .merge(super::status::routes())
         .merge(super::why::routes())
         .merge(super::users::routes())
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())
+}
+
+/// The routes over it.
+pub fn router(admin: Arc<Admin>) -> Router {
+    routes()
+        .router()
         .layer(middleware::from_fn_with_state(
             admin.clone(),
             super::token::check,
@@ -207,20 +233,13 @@ pub(super) struct NoDetails {}
 
 async fn pin(
     State(admin): State<Arc<Admin>>,
-    Path((user, key)): Path<(String, String)>,
-    Json(request): Json<PinRequest>,
-) -> Response {
-    let Some(manager) = admin.find(&user, &key) else {
-        return not_found("no such manager");
-    };
+    Held(manager): Held,
+    Details(request): Details<PinRequest>,
+) -> Result<Json<Value>, Refusal> {
     let lasting = Duration::from_millis(request.for_ms);
-    match admin.registry.pin(&manager.user, &manager.key, lasting) {
-        Ok(()) => Json(json!({ "pinned": true })).into_response(),
-        Err(error) => {
-            let body = json!({ "error": "not-pinned", "message": error.to_string() });
-            (StatusCode::CONFLICT, Json(body)).into_response()
-        }
-    }
+    let pinned = admin.registry.pin(&manager.user, &manager.key, lasting);
+    pinned.map_err(|error| Refusal::new(StatusCode::CONFLICT, "not-pinned", error.to_string()))?;
+    Ok(Json(json!({ "pinned": true })))
 }
 
 /// The body of a word about work.
@@ -232,16 +251,9 @@ struct InFlightRequest {
 }
 
 /// A backend says how much it does for a manager: one with work in flight is evicted after the idle.
-async fn in_flight(
-    State(admin): State<Arc<Admin>>,
-    Path((user, key)): Path<(String, String)>,
-    Json(request): Json<InFlightRequest>,
-) -> Response {
-    let Some(manager) = admin.find(&user, &key) else {
-        return not_found("no such manager");
-    };
+async fn in_flight(Held(manager): Held, Details(request): Details<InFlightRequest>) -> Json<Value> {
     manager.set_in_flight(request.units);
-    Json(json!({ "units": request.units })).into_response()
+    Json(json!({ "units": request.units }))
 }
 
 /// A backend with the route that leads to it.
@@ -262,16 +274,9 @@ async fn upstreams(State(admin): State<Arc<Admin>>) -> Response {
     Json(json!({ "upstreams": views })).into_response()
 }
 
-async fn unpin(
-    State(admin): State<Arc<Admin>>,
-    Path((user, key)): Path<(String, String)>,
-    Json(_): Json<NoDetails>,
-) -> Response {
-    let Some(manager) = admin.find(&user, &key) else {
-        return not_found("no such manager");
-    };
+async fn unpin(Held(manager): Held, Details(_): Details<NoDetails>) -> Json<Value> {
     manager.unpin();
-    Json(json!({ "pinned": false })).into_response()
+    Json(json!({ "pinned": false }))
 }
 
 /// The body of an eviction.
@@ -286,36 +291,56 @@ struct EvictRequest {
 
 async fn evict(
     State(admin): State<Arc<Admin>>,
-    Path((user, key)): Path<(String, String)>,
+    Held(manager): Held,
     By(by): By,
-    Json(EvictRequest { reason }): Json<EvictRequest>,
-) -> Response {
-    let Some(manager) = admin.find(&user, &key) else {
-        return not_found("no such manager");
-    };
+    Details(EvictRequest { reason }): Details<EvictRequest>,
+) -> Result<Json<Value>, Refusal> {
     let evicted = if reason.is_empty() {
-        Ok(manager.evict(EvictionCause::Requested))
+        manager.evict(EvictionCause::Requested)
     } else {
         let (levers, order) = (admin.levers.clone(), order(by, reason, None));
-        blocking(move || levers.evict_one(&manager, order)).await
+        blocking(move || levers.evict_one(&manager, order)).await?
     };
-    evicted
-        .map(|evicted| Json(json!({ "evicted": evicted })))
-        .into_response()
+    Ok(Json(json!({ "evicted": evicted })))
 }
 
-impl Admin {
-    /// The manager that a path names; none if there is none, or no manager could have that name.
-    fn find(&self, user: &str, key: &str) -> Option<Arc<Manager>> {
-        let (user, key) = (UserId::new(user).ok()?, ManagerKey::held(key).ok()?);
-        self.registry.get(&user, &key)
+/// The manager that a path names.
+struct Held(Arc<Manager>);
+
+impl FromRequestParts<Arc<Admin>> for Held {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
+        let InPath((user, key)) =
+            InPath::<(String, String)>::from_request_parts(parts, admin).await?;
+        let named = UserId::new(&user).ok().zip(ManagerKey::held(&key).ok());
+        let manager = named.and_then(|(user, key)| admin.registry.get(&user, &key));
+        manager
+            .map(Self)
+            .ok_or_else(|| Refusal::not_found("no such manager"))
     }
 }
 
-fn not_found(message: &str) -> Response {
-    (
-        StatusCode::NOT_FOUND,
-        Json(json!({ "error": "not-found", "message": message })),
-    )
-        .into_response()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sentence each, and none twice. That all are there needs no test: the list builds the router.
+    #[test]
+    fn every_route_has_a_sentence() {
+        let routes = routes();
+        let list = routes.list();
+        assert!(list.len() > 40, "{}", list.len());
+        for (at, route) in list.iter().enumerate() {
+            let about = &route.about;
+            assert!(about.ends_with('.') && about.len() > 8, "{route:?}");
+            let same = |other: &&super::super::routes::RouteDto| {
+                (&other.method, &other.path) == (&route.method, &route.path)
+            };
+            assert!(
+                !list.iter().skip(at + 1).any(|other| same(&other)),
+                "{route:?}"
+            );
+        }
+    }
 }

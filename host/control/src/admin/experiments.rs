@@ -2,30 +2,47 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::Admin;
-use super::policies::extract::{By, Details};
+use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
+use super::routes::Routes;
 use crate::experiment::page;
 use crate::experiment::service::{ExperimentList, ExperimentView};
 use crate::experiment::{Definition, ExperimentError, Experiments};
 
 /// `/v1/experiments` and the routes below it.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/v1/experiments", get(list).post(start))
-        .route("/v1/experiments/{name}", get(one))
-        .route("/v1/experiments/{name}/cover", post(cover))
-        .route("/v1/experiments/{name}/stop", post(stop))
-        .route("/v1/experiments/{name}/renew", post(renew))
-        .route("/v1/experiments/{name}/report", get(report))
-        .route("/v1/experiments/{name}/export", get(export))
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/v1/experiments", "Every experiment with its state.", list)
+        .post("/v1/experiments", "Start an experiment.", start)
+        .get(
+            "/v1/experiments/{name}",
+            "One experiment: its arms, numbers and verdict.",
+            one,
+        )
+        .post("/v1/experiments/{name}/cover", "Take in more users.", cover)
+        .post("/v1/experiments/{name}/stop", "Stop an experiment.", stop)
+        .post(
+            "/v1/experiments/{name}/renew",
+            "Let its arms take the newest revisions.",
+            renew,
+        )
+        .get(
+            "/v1/experiments/{name}/report",
+            "Its report as a page.",
+            report,
+        )
+        .get(
+            "/v1/experiments/{name}/export",
+            "Its numbers as CSV.",
+            export,
+        )
 }
 
 /// How many more users take part.
@@ -50,7 +67,7 @@ async fn list(State(admin): State<Arc<Admin>>) -> Result<Json<ExperimentList>, R
 
 async fn one(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
 ) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| experiments.view(&name)).await?;
     Ok(Json(view))
@@ -71,7 +88,7 @@ async fn start(
 
 async fn cover(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     By(by): By,
     Details(Cover { coverage }): Details<Cover>,
 ) -> Result<Json<ExperimentView>, Refusal> {
@@ -84,7 +101,7 @@ async fn cover(
 
 async fn stop(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     By(by): By,
     Details(Stop { reason }): Details<Stop>,
 ) -> Result<Json<ExperimentView>, Refusal> {
@@ -97,7 +114,7 @@ async fn stop(
 
 async fn renew(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     By(by): By,
 ) -> Result<Json<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| {
@@ -109,7 +126,7 @@ async fn renew(
 
 async fn report(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
 ) -> Result<Response, Refusal> {
     let html = blocking(&admin, move |experiments| {
         Ok(page::html(&experiments.view(&name)?))
@@ -120,7 +137,7 @@ async fn report(
 
 async fn export(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
 ) -> Result<Response, Refusal> {
     let csv = blocking(&admin, move |experiments| experiments.export(&name));
     let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];

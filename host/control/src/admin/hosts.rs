@@ -12,17 +12,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::api::Admin;
 use super::notes::Note;
+use super::policies::refusal::Refusal;
 use wastegate::gateway::authority::Authority;
 use wastegate_core::types::host;
 
@@ -158,11 +157,7 @@ pub(super) async fn check(
     };
     let (word, message) = (foreign.word(), foreign.message());
     admin.notes.report(Note::Foreign, &admin.clock, &message);
-    (
-        StatusCode::FORBIDDEN,
-        Json(json!({ "error": word, "message": message })),
-    )
-        .into_response()
+    Refusal::new(StatusCode::FORBIDDEN, word, message).into_response()
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use super::config::Config;
 use super::notes::{Note, Notes};
 use super::places::{OperatorPlace, OperatorPlaces, Seat, Visit};
+use super::policies::refusal::Refusal;
 use super::token::PROBES;
 use wastegate::gateway::Gateway;
 use wastegate::tasks::Tasks;
@@ -232,14 +233,10 @@ fn log_end(ended: hyper::Result<()>) {
 
 /// The answer to a connection that may only ask what probes ask.
 fn no_place() -> Response<Body> {
-    let body = json!({
-        "error": "connection-limit",
-        "message": "requests are under way in every place for operators (`admin.connections_max`): only `/healthz` and `/readyz` are answered; wait",
-    });
-    let mut answer = Response::new(Body::from(body.to_string()));
-    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let message = "requests are under way in every place for operators (`admin.connections_max`): only `/healthz` and `/readyz` are answered; wait";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut answer = Refusal::new(status, "connection-limit", message).into_response();
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }

@@ -2,25 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::Admin;
 use super::api::NoDetails;
-use super::policies::extract::{By, Details};
+use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
+use super::routes::Routes;
 use crate::experiment::Shadows;
 use crate::experiment::shadow::{ShadowList, ShadowRefused, ShadowSpec, ShadowView};
 
 /// `/v1/shadows` and the routes below it.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/v1/shadows", get(list).post(start))
-        .route("/v1/shadows/{name}", get(one))
-        .route("/v1/shadows/{name}/stop", post(stop))
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get(
+            "/v1/shadows",
+            "Policies that rank beside the active one.",
+            list,
+        )
+        .post("/v1/shadows", "Start a shadow.", start)
+        .get(
+            "/v1/shadows/{name}",
+            "One shadow: where it agrees with the active policy.",
+            one,
+        )
+        .post("/v1/shadows/{name}/stop", "Stop a shadow.", stop)
 }
 
 async fn list(State(admin): State<Arc<Admin>>) -> Json<ShadowList> {
@@ -31,7 +40,7 @@ async fn list(State(admin): State<Arc<Admin>>) -> Json<ShadowList> {
 
 async fn one(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
 ) -> Result<Json<ShadowView>, Refusal> {
     Ok(Json(admin.shadows.view(&name)?))
 }
@@ -55,7 +64,7 @@ async fn start(
 
 async fn stop(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     By(by): By,
     Details(_): Details<NoDetails>,
 ) -> Result<Json<ShadowView>, Refusal> {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
+use super::routes::Routes;
 use super::stats::Stats;
 use wastegate::gateway::upstream::BackendView;
 use wastegate_core::types::RevisionId;
@@ -78,8 +78,12 @@ pub struct BackendStatus {
 }
 
 /// The routes of the first look.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new().route("/v1/status", get(status))
+pub(super) fn routes() -> Routes {
+    Routes::default().get(
+        "/v1/status",
+        "Whether the server is well, how full it is, and what is wrong.",
+        status,
+    )
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusView> {

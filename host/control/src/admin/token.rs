@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::api::Admin;
 use super::notes::Note;
 use super::places::Visit;
+use super::policies::refusal::Refusal;
 use wastegate_core::types::Secret;
 
 /// What orchestrators ask without knowing anything.
@@ -92,8 +91,8 @@ pub(super) async fn check(
         &admin.clock,
         "it has no token, or not the right one",
     );
-    let body = Json(json!({ "error": "unauthorized", "message": message }));
-    let mut response = (StatusCode::UNAUTHORIZED, body).into_response();
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    let mut response = refusal.into_response();
     let bearer = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
     response

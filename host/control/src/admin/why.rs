@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::Deserialize;
 
 use super::api::Admin;
 use super::policies::extract::Asked;
 use super::policies::refusal::Refusal;
+use super::routes::Routes;
 use crate::why::{Timeline, When};
 use axum::extract::State;
 use wastegate_core::types::{ManagerKey, UserId};
@@ -26,8 +26,8 @@ struct WhyQuery {
 }
 
 /// The routes of this question.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new().route("/v1/why", get(why))
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/v1/why", "Why a client was disconnected or refused.", why)
 }
 
 async fn why(

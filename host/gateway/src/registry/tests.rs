@@ -326,3 +326,43 @@ async fn r19_counts_are_what_is_there() {
         })
         .unwrap();
 }
+
+/// A user that routes count apart has a name for each of them; an operator means all of them.
+#[tokio::test]
+async fn a_block_is_for_every_name_of_a_user_and_for_no_other_user() {
+    let registry = registry(SlotLimits::default());
+    let names = ["ann", "ann@@/own", "anna@@/own", "bob"];
+    let held = names.map(|name| permit(&registry, name, 1));
+    assert_eq!(
+        registry.evict_user(&user("ann"), EvictionCause::Requested),
+        1
+    );
+    registry.scoped_by("@@");
+    assert_eq!(registry.block(&user("ann"), BlockTerm::Open), 1);
+    let enters = names.map(|name| matches!(enter(&registry, name, 2), Entrance::Open(_)));
+    assert_eq!(enters, [false, false, true, true]);
+    assert_eq!(names.map(|name| registry.held(&user(name))), [0, 0, 1, 1]);
+    registry.unblock(&user("ann"));
+    let again = names.map(|name| permit(&registry, name, 3));
+    assert_eq!(names.map(|name| registry.held(&user(name))), [1, 1, 2, 2]);
+    drop((held, again));
+}
+
+#[tokio::test]
+async fn the_operators_limit_goes_before_that_of_the_identity() {
+    let registry = registry(SlotLimits::default());
+    let (ann, now) = (user("ann"), Clock::system().now());
+    registry.set_limit(&ann, Some(3));
+    registry.override_limit(&ann, Some(1));
+    let _held = permit(&registry, "ann", 1);
+    let full = enter(&registry, "ann", 2);
+    assert!(
+        matches!(full, Entrance::UserFull { held: 1, limit: 1 }),
+        "{full:?}"
+    );
+    registry.override_limit(&ann, None);
+    assert_eq!(
+        (registry.own_limit(&ann), registry.limit(&ann, now)),
+        (3, 3)
+    );
+}

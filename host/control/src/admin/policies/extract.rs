@@ -41,9 +41,7 @@ impl FromRequestParts<Arc<Admin>> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
-        let Path(name) = Path::<String>::from_request_parts(parts, admin)
-            .await
-            .map_err(|error| Refusal::request(error.body_text()))?;
+        let InPath(name) = InPath::<String>::from_request_parts(parts, admin).await?;
         let name = PolicyName::new(&name).map_err(|error| Refusal::request(error.to_string()))?;
         Ok(Self(name))
     }
@@ -55,6 +53,20 @@ pub(in crate::admin) fn revision(text: &str) -> Result<RevisionId, Refusal> {
         .map_err(|error: wastegate_core::types::InvalidRevision| {
             Refusal::request(error.to_string())
         })
+}
+
+/// What stands in a path where its route has names.
+pub(in crate::admin) struct InPath<T>(pub(in crate::admin) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Admin>> for InPath<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
+        let Path(named) = Path::<T>::from_request_parts(parts, admin)
+            .await
+            .map_err(|error| Refusal::request(error.body_text()))?;
+        Ok(Self(named))
+    }
 }
 
 /// The details behind the question mark.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::extract::{Asked, Named, revision as id};
+use super::extract::{Asked, InPath, Named, revision as id};
 use super::refusal::Refusal;
 use super::views::{AuditDto, FaultDto, ListDto, LogDto, PolicyDto, RevisionDto};
 use crate::admin::Admin;
@@ -28,7 +28,7 @@ pub(super) async fn history(
 
 pub(super) async fn revision(
     State(admin): State<Arc<Admin>>,
-    Path(revision): Path<String>,
+    InPath(revision): InPath<String>,
 ) -> Result<Json<RevisionDto>, Refusal> {
     let view = admin.rollout.revision(id(&revision)?)?;
     Ok(Json(RevisionDto::from(&view)))
@@ -36,7 +36,7 @@ pub(super) async fn revision(
 
 pub(super) async fn wasm(
     State(admin): State<Arc<Admin>>,
-    Path(revision): Path<String>,
+    InPath(revision): InPath<String>,
 ) -> Result<Response, Refusal> {
     let id = id(&revision)?;
     let name = admin.rollout.revision(id)?.revision.name;
@@ -47,7 +47,7 @@ pub(super) async fn wasm(
 
 pub(super) async fn faults(
     State(admin): State<Arc<Admin>>,
-    Path(revision): Path<String>,
+    InPath(revision): InPath<String>,
 ) -> Result<Json<Vec<FaultDto>>, Refusal> {
     let id = id(&revision)?;
     let cases = admin.rollout.faults(id)?;
@@ -64,7 +64,7 @@ pub(super) async fn faults(
 
 pub(super) async fn fault(
     State(admin): State<Arc<Admin>>,
-    Path((revision, number)): Path<(String, String)>,
+    InPath((revision, number)): InPath<(String, String)>,
 ) -> Result<Response, Refusal> {
     let id = id(&revision)?;
     let cases = admin.rollout.faults(id)?;
@@ -84,7 +84,7 @@ pub(super) async fn fault(
 
 pub(super) async fn log(
     State(admin): State<Arc<Admin>>,
-    Path(revision): Path<String>,
+    InPath(revision): InPath<String>,
 ) -> Result<Json<LogDto>, Refusal> {
     let recent = admin.rollout.log(id(&revision)?)?;
     Ok(Json(LogDto::from(recent)))

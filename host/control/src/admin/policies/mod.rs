@@ -10,12 +10,7 @@ mod look;
 pub(super) mod refusal;
 pub mod views;
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::routing::{get, post};
-
-use super::Admin;
+use super::routes::Routes;
 
 /// The header in which a client says who it is, for the audit log.
 pub const ACTOR_HEADER: &str = "wastegate-actor";
@@ -23,21 +18,68 @@ pub const ACTOR_HEADER: &str = "wastegate-actor";
 pub const SIGNATURE_HEADER: &str = "wastegate-signature";
 
 /// `/v1/policies`, `/v1/revisions`, `/v1/audit` and the routes below them.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/v1/policies", get(look::list))
-        .route(
-            "/v1/policies/{name}",
-            get(look::history).put(change::upload).patch(change::set),
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get(
+            "/v1/policies",
+            "Which policy is active at each tier, and every revision.",
+            look::list,
         )
-        .route("/v1/policies/{name}/activate", post(change::activate))
-        .route("/v1/policies/{name}/pull", post(change::pull))
-        .route("/v1/policies/rollback", post(change::rollback))
-        .route("/v1/policies/disable", post(change::disable))
-        .route("/v1/revisions/{revision}", get(look::revision))
-        .route("/v1/revisions/{revision}/wasm", get(look::wasm))
-        .route("/v1/revisions/{revision}/faults", get(look::faults))
-        .route("/v1/revisions/{revision}/faults/{number}", get(look::fault))
-        .route("/v1/revisions/{revision}/log", get(look::log))
-        .route("/v1/audit", get(look::audit))
+        .get(
+            "/v1/policies/{name}",
+            "One policy: its revisions and parameters.",
+            look::history,
+        )
+        .put(
+            "/v1/policies/{name}",
+            "Take a policy's file, and activate it if asked.",
+            change::upload,
+        )
+        .patch(
+            "/v1/policies/{name}",
+            "Change parameters and limits of a policy.",
+            change::set,
+        )
+        .post(
+            "/v1/policies/{name}/activate",
+            "Make a policy active, at all tiers or at one.",
+            change::activate,
+        )
+        .post(
+            "/v1/policies/{name}/pull",
+            "Bring a policy from a registry.",
+            change::pull,
+        )
+        .post(
+            "/v1/policies/rollback",
+            "Put back what was active before.",
+            change::rollback,
+        )
+        .post(
+            "/v1/policies/disable",
+            "Let the built-in ranking answer.",
+            change::disable,
+        )
+        .get("/v1/revisions/{revision}", "One revision.", look::revision)
+        .get(
+            "/v1/revisions/{revision}/wasm",
+            "The bytes of a revision.",
+            look::wasm,
+        )
+        .get(
+            "/v1/revisions/{revision}/faults",
+            "On what a revision failed lately.",
+            look::faults,
+        )
+        .get(
+            "/v1/revisions/{revision}/faults/{number}",
+            "One of these faults, as a test case.",
+            look::fault,
+        )
+        .get(
+            "/v1/revisions/{revision}/log",
+            "What a revision wrote to its log lately.",
+            look::log,
+        )
+        .get("/v1/audit", "Who changed what, when and why.", look::audit)
 }

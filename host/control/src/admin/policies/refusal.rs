@@ -1,15 +1,47 @@
-//! A refusal as an answer: status, word and sentence.
+//! A refusal as an answer: status, word and sentence, as problem details (RFC 9457).
+
+use std::borrow::Cow;
 
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 
-use super::views::{RefusalDto, SeatDto};
+use super::views::SeatDto;
 use crate::rollout::{RolloutError, StoreError};
 use wastegate_engine::policy::LoadError;
 
 /// After how long a client that met too much at once may try again, seconds.
 const RETRY_AFTER_S: &str = "1";
+/// Before the word, the name of a problem's type (RFC 9457, section 3.1.1).
+const PROBLEM: &str = "urn:wastegate:problem:";
+/// The media type of problem details (RFC 9457, section 3).
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The answer to a request that is refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RefusalDto {
+    /// The word in `error` as the URI that RFC 9457 wants.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// The same for people.
+    #[serde(default)]
+    pub title: String,
+    /// The status of the answer.
+    #[serde(default)]
+    pub status: u16,
+    /// The same as `message`.
+    #[serde(default)]
+    pub detail: String,
+    /// What is wrong, in a word that stays.
+    #[serde(default)]
+    pub error: Cow<'static, str>,
+    /// What is wrong and what to do, in sentences.
+    pub message: String,
+    /// Who answers now, where the refused change was made on a condition that does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Vec<SeatDto>>,
+}
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -105,14 +137,28 @@ impl From<RolloutError> for Refusal {
     }
 }
 
+/// A word as a title: `not-found` is `Not found`.
+fn title(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let rest = letters.map(|letter| if letter == '-' { ' ' } else { letter });
+    first.into_iter().chain(rest).collect()
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = RefusalDto {
+            kind: format!("{PROBLEM}{}", self.word),
+            title: title(self.word),
+            status: self.status.as_u16(),
+            detail: self.message.clone(),
             error: self.word.into(),
             message: self.message,
             seats: self.seats,
         };
         let mut response = (self.status, Json(body)).into_response();
+        let kind = header::HeaderValue::from_static(PROBLEM_JSON);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             let after = header::HeaderValue::from_static(RETRY_AFTER_S);
             response.headers_mut().insert(header::RETRY_AFTER, after);

@@ -1,7 +1,6 @@
 //! The shapes of the API for policies, for both ends of it: the server writes them, the program's
 //! own commands read them.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,18 +15,7 @@ use wastegate_core::types::{DecisionId, Limits, RevisionId, Scope, Tier};
 use wastegate_engine::policy::Policy;
 use wastegate_engine::policy::log::{Level, Recent};
 
-/// The answer to a request that is refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RefusalDto {
-    /// What is wrong, in a word that stays.
-    #[serde(default)]
-    pub error: Cow<'static, str>,
-    /// What is wrong and what to do, in sentences.
-    pub message: String,
-    /// Who answers now, where the refused change was made on a condition that does not hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seats: Option<Vec<SeatDto>>,
-}
+pub use super::refusal::RefusalDto;
 
 /// The answer to `GET /v1/policies`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

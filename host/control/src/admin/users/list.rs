@@ -151,7 +151,7 @@ impl Admin {
         match order {
             UserOrder::Pressure => {
                 let level = self.cleaner.pressure().level(user);
-                (level as u64) << 32 | u64::from(held)
+                ((level as u64) << 32) | u64::from(held)
             }
             UserOrder::Held => u64::from(held),
             UserOrder::Name => 0,

@@ -7,31 +7,55 @@ pub mod views;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::{get, post, put};
 
 pub(super) use self::change::order;
 use super::Admin;
+use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
+use super::routes::Routes;
 use crate::levers::LeverError;
 use wastegate_core::types::UserId;
 
 /// `/v1/users` and the routes below it that are about a whole user.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/v1/users", get(list::list))
-        .route("/v1/users/{user}", get(one::one))
-        .route(
-            "/v1/users/{user}/limit",
-            put(change::limit).delete(change::clear_limit),
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get(
+            "/v1/users",
+            "Users who hold managers or have a lever set, a page at a time.",
+            list::list,
         )
-        .route("/v1/users/{user}/evict", post(change::evict))
-        .route(
+        .get(
+            "/v1/users/{user}",
+            "One user, with every signal of its managers.",
+            one::one,
+        )
+        .put(
+            "/v1/users/{user}/limit",
+            "Set a user's limit, for a time or until it is taken back.",
+            change::limit,
+        )
+        .delete(
+            "/v1/users/{user}/limit",
+            "Take back a user's limit.",
+            change::clear_limit,
+        )
+        .post(
+            "/v1/users/{user}/evict",
+            "Evict all managers of a user.",
+            change::evict,
+        )
+        .put(
             "/v1/users/{user}/block",
-            put(change::block).delete(change::unblock),
+            "Close a user's connections and refuse new ones.",
+            change::block,
+        )
+        .delete(
+            "/v1/users/{user}/block",
+            "Let a user in again.",
+            change::unblock,
         )
 }
 
@@ -42,9 +66,7 @@ impl FromRequestParts<Arc<Admin>> for Subject {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
-        let Path(name) = Path::<String>::from_request_parts(parts, admin)
-            .await
-            .map_err(|error| Refusal::request(error.body_text()))?;
+        let InPath(name) = InPath::<String>::from_request_parts(parts, admin).await?;
         let user = UserId::new(&name)
             .map_err(|error| Refusal::not_found(format!("no such user: {error}")))?;
         Ok(Self(user))

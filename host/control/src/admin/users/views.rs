@@ -66,6 +66,13 @@ pub struct UserAnswer {
     pub managers: Vec<ManagerAnswer>,
 }
 
+/// How strongly a manager is held, as far as a command shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProtectionAnswer {
+    /// `evictable`, `protected` or `pinned`.
+    pub level: String,
+}
+
 /// One manager, as far as a command shows it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ManagerAnswer {
@@ -76,7 +83,7 @@ pub struct ManagerAnswer {
     /// What is known of its peers.
     pub health: String,
     /// What spares it.
-    pub protection: String,
+    pub protection: ProtectionAnswer,
     /// Every signal that is known of it.
     pub signals: std::collections::BTreeMap<String, Option<f64>>,
 }

@@ -94,14 +94,17 @@ impl Log {
 
 fn entries(audit: &AuditDto) -> String {
     let mut table =
-        Table::new(["WHEN", "WHO", "WHAT", "POLICY", "REVISION", "SEATS", "WHY"]).whole();
+        Table::new(["WHEN", "WHO", "WHAT", "ABOUT", "REVISION", "SEATS", "WHY"]).whole();
     for entry in &audit.entries {
         let note = &entry.note;
         table.row([
             utc(entry.unix_ms),
             entry.by.to_string(),
             note.what.name().to_owned(),
-            note.policy.clone().unwrap_or_default(),
+            note.user.as_ref().map_or_else(
+                || note.policy.clone().unwrap_or_default(),
+                |user| format!("user {user}"),
+            ),
             note.revision.map(|id| id.to_string()).unwrap_or_default(),
             in_words(&note.moves),
             note.reason.replace('\n', " "),

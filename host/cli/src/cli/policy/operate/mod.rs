@@ -22,6 +22,7 @@ pub(super) use evidence::{Audit, Faults, Log};
 pub(in crate::cli) use look::word;
 pub(super) use look::{History, List};
 pub(super) use push::{Pull, Push};
+pub(in crate::cli) use when::utc;
 
 use self::client::{Body, Client};
 use super::super::Terminal;
