@@ -117,7 +117,7 @@ impl Run<'_> {
         self.lend(key, LendOrder::AfterForce, now);
     }
 
-    pub(super) fn lend(
+    fn lend(
         &self,
         key: Option<&wastegate_core::types::ManagerKey>,
         turn: LendOrder,

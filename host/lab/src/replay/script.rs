@@ -94,7 +94,8 @@ impl<'a> Script<'a> {
                     needed: needed.unwrap_or(1).max(1),
                 }),
             };
-            let told = note.and_then(|note| {
+            // Only the first of its evictions tells.
+            let told = note.filter(|_| is_first).and_then(|note| {
                 Some(Told {
                     note,
                     occupied: note.asked.occupied?,
