@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use wastegate_tests::harness::{Client, Dial, Program, http, until, within};
+use wastegate_tests::harness::{Client, Dial, Program, Server, http, until, within};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
 
@@ -31,12 +31,27 @@ pub(crate) async fn serve() -> (Program, SocketAddr, SocketAddr) {
     (program, address("listen"), address("admin"))
 }
 
+/// Runs the program: exit code, what it printed, what it complained of.
 pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let arguments: Vec<String> = arguments
-        .iter()
-        .map(|&argument| argument.to_owned())
-        .collect();
-    let ran = tokio::task::spawn_blocking(move || Command::new(PROGRAM).args(arguments).output());
+    let mut program = Command::new(PROGRAM);
+    program.args(arguments);
+    finished(program).await
+}
+
+/// Runs a verb for operators against a server, by an operator of that name.
+pub(crate) async fn operate(
+    server: &Server,
+    by: &str,
+    line: &[&str],
+) -> (Option<i32>, String, String) {
+    let admin = format!("http://{}", server.admin);
+    let mut program = Command::new(PROGRAM);
+    program.args(line).args(["--admin", &admin]).env("USER", by);
+    finished(program).await
+}
+
+async fn finished(mut program: Command) -> (Option<i32>, String, String) {
+    let ran = tokio::task::spawn_blocking(move || program.output());
     let Output {
         status,
         stdout,

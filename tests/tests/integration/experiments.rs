@@ -4,7 +4,6 @@
 mod weighed;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -12,7 +11,8 @@ use tempfile::TempDir;
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Client, Server, Setup, until, until_async, within};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
+use crate::cli::operate;
+
 /// Users who come at the same time.
 const AT_ONCE: usize = 16;
 
@@ -286,17 +286,8 @@ async fn a_restart_forgets_nobody() {
 
 /// Runs a verb of an operator against a server: exit code, and what it said.
 pub(crate) async fn run(server: &Server, line: &[&str]) -> (Option<i32>, String) {
-    let mut arguments: Vec<String> = line.iter().map(|&part| part.to_owned()).collect();
-    arguments.extend(["--admin".to_owned(), format!("http://{}", server.admin)]);
-    let ran = tokio::task::spawn_blocking(move || {
-        Command::new(PROGRAM)
-            .args(arguments)
-            .env("USER", "ann")
-            .output()
-    });
-    let output = within("the program", ran).await.unwrap().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(said).unwrap())
+    let (code, out, err) = operate(server, "ann", line).await;
+    (code, out + &err)
 }
 
 pub(crate) async fn done(server: &Server, line: &[&str]) -> String {

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use wastegate_tests::guests::{ALL_SHIPPED, guest, raw};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
+use crate::cli::PROGRAM;
 
 /// What it printed and how it ended.
 struct Ran {

@@ -109,6 +109,8 @@ mod tidy_names;
 #[cfg(test)]
 mod tidy_packages;
 #[cfg(test)]
+mod tidy_paths;
+#[cfg(test)]
 mod tiers;
 #[cfg(test)]
 mod tls;

@@ -5,8 +5,9 @@ use std::fs;
 use wastegate_core::types::Signal;
 use wastegate_tests::harness::program::python;
 
+use crate::cli::PROGRAM;
 use crate::reading::root;
-use crate::scaffolding::{PROGRAM, run, succeeds, told};
+use crate::scaffolding::{run, succeeds, told};
 
 /// The guide's own change (step 3, visibility first) passes the commands that the guide names. A row that
 /// is better than all before it is the dearest for the SDK, and the budget is enough for that.

@@ -8,9 +8,8 @@ use std::process::{Command, Output};
 
 use wastegate_tests::harness::{Client, Dial, Program, within};
 
+use crate::cli::PROGRAM;
 use crate::reading::root;
-
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
 
 /// A program in a folder, and what it wrote. Nothing may be fetched: what a project needs beside its
 /// own files is what our own build has needed.

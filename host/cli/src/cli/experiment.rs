@@ -14,7 +14,7 @@ use serde_json::json;
 use self::definition::DefinitionFile;
 use super::Terminal;
 use super::failure::Failure;
-use super::policy::operate::client::{Body, refused};
+use super::policy::operate::client::{Body, refused, segment};
 use super::policy::operate::{Remote, listed, posted, shown, word};
 use wastegate_control::experiment::ramp::RampView;
 use wastegate_control::experiment::service::{ExperimentList, ExperimentView};
@@ -157,7 +157,7 @@ impl Args {
 }
 
 fn at(name: &str, what: &str) -> String {
-    format!("/v1/experiments/{name}{what}")
+    format!("/v1/experiments/{}{what}", segment(name))
 }
 
 /// One experiment in a few lines.

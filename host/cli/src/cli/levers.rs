@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::Terminal;
 use super::failure::Failure;
-use super::policy::operate::client::Body;
+use super::policy::operate::client::{Body, segment};
 use super::policy::operate::{Remote, shown};
-use super::users::{in_words, path, segment};
+use super::users::{in_words, path};
 use wastegate_control::admin::users::views::{EvictedAnswer, LeverAnswer};
 
 /// Arguments of `wastegate limit`.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Terminal;
 use super::failure::Failure;
+use super::policy::operate::client::segment;
 use super::policy::operate::{Remote, listed, posted, shown, word};
 use super::policy::subject;
 use wastegate_control::experiment::shadow::{ShadowChoice, ShadowList, ShadowSpec, ShadowView};
@@ -84,11 +85,11 @@ impl Args {
                 name: Some(name),
                 remote,
             } => remote.run(terminal, async move |client, json| {
-                let path = format!("/v1/shadows/{name}");
+                let path = format!("/v1/shadows/{}", segment(&name));
                 Ok(shown(client.get(&path).await?, json, in_words))
             }),
             Verb::Stop { name, remote } => remote.run(terminal, async move |client, json| {
-                let path = format!("/v1/shadows/{name}/stop");
+                let path = format!("/v1/shadows/{}/stop", segment(&name));
                 posted(client, &path, json!({}), in_words, json).await
             }),
         }

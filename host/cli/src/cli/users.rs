@@ -1,17 +1,17 @@
 //! `wastegate users` and `wastegate user`: who holds how much on a running server.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use reqwest::Method;
 
 use super::Terminal;
 use super::failure::Failure;
-use super::policy::operate::client::Body;
-use super::policy::operate::{Remote, shown, utc};
+use super::policy::operate::client::{Body, segment};
+use super::policy::operate::{Remote, shown};
 use super::policy::table::Table;
 use wastegate_control::admin::users::views::{ManagerAnswer, UserAnswer, UserPage, UserRow};
 use wastegate_control::levers::{LeverTerms, UserLevers};
+use wastegate_control::page::utc;
 
 /// Signals of managers that are shown, with their headings.
 const SHOWN: [(&str, &str); 3] = [
@@ -95,20 +95,6 @@ impl UserArgs {
 /// The path of a user: whatever its name holds is one segment.
 pub(super) fn path(user: &str) -> String {
     format!("/v1/users/{}", segment(user))
-}
-
-/// A name as one segment of a path.
-pub(super) fn segment(name: &str) -> String {
-    let mut segment = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
-            segment.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(segment, "%{byte:02X}");
-        }
-    }
-    segment
 }
 
 fn page(page: &UserPage) -> String {

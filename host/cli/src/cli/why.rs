@@ -7,7 +7,8 @@ use reqwest::Method;
 use super::Terminal;
 use super::failure::Failure;
 use super::policy::operate::client::Body;
-use super::policy::operate::{Remote, shown, when};
+use super::policy::operate::{Remote, shown};
+use wastegate_control::page::utc;
 use wastegate_control::why::Timeline;
 use wastegate_core::types::Clock;
 
@@ -89,12 +90,12 @@ fn in_words(timeline: &Timeline) -> String {
     for line in &timeline.lines {
         text.push_str(&format!(
             "{}  {}  {}\n",
-            when::utc(line.unix_ms),
+            utc(line.unix_ms),
             line.key,
             line.text
         ));
     }
-    let since = when::utc(timeline.since_ms);
+    let since = utc(timeline.since_ms);
     match &timeline.answer {
         Some(answer) => text.push_str(&format!("\n{answer}\n")),
         None => text.push_str(&format!(

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::definition::Definition;
 use super::service::ExperimentView;
 use super::verdict::{Comparison, ExperimentVerdict, MetricComparison, short};
-use crate::page::{END, begin, escape};
+use crate::page::{END, begin, escape, timestamp};
 use wastegate_core::stats::ratio::Estimate;
 
 /// The page of one experiment, as HTML.
@@ -84,8 +84,8 @@ fn compared(page: &mut String, view: &ExperimentView) {
         "<h2>What was compared</h2><p>Phase {} since {} UTC, seen {} UTC; at most {} managers a user; {}.</p>\
          <table><tr><th>Arm</th><th>Policy</th><th>Share</th><th>Exposed {}</th><th>Decisions</th><th>Completed by the built-in ranking</th></tr>",
         view.phase.number,
-        super::service::utc(view.phase.unix_ms),
-        super::service::utc(view.seen_unix_ms),
+        timestamp(view.phase.unix_ms),
+        timestamp(view.seen_unix_ms),
         view.phase.cap,
         who(&view.definition),
         view.definition.units()

@@ -150,16 +150,13 @@ impl Levers {
     /// # Errors
     /// [`LeverError`] for a reason that is too long.
     pub fn clear_limit(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
-        let order = order.checked()?;
-        let clear = |levers: &mut UserLevers| levers.limit = None;
-        let change = self.change(user, clear, |registry| {
-            registry.override_limit(user, None);
-            0
-        })?;
-        if change.is_new {
-            self.write(&order.by, What::LimitCleared, user, &order.reason);
-        }
-        Ok(change)
+        self.lifted(
+            user,
+            order,
+            What::LimitCleared,
+            |levers| levers.limit = None,
+            |registry| registry.override_limit(user, None),
+        )
     }
 
     /// Blocks a user and evicts its managers. Blocks on the disk.
@@ -184,14 +181,31 @@ impl Levers {
     /// # Errors
     /// [`LeverError`] for a reason that is too long.
     pub fn unblock(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
+        self.lifted(
+            user,
+            order,
+            What::UserUnblocked,
+            |levers| levers.block = None,
+            |registry| registry.unblock(user),
+        )
+    }
+
+    /// Takes a lever back, and writes it down if it was set.
+    fn lifted(
+        &self,
+        user: &UserId,
+        order: LeverOrder,
+        what: What,
+        lift: impl FnOnce(&mut UserLevers),
+        tell: impl FnOnce(&Registry),
+    ) -> Result<LeverChange, LeverError> {
         let order = order.checked()?;
-        let clear = |levers: &mut UserLevers| levers.block = None;
-        let change = self.change(user, clear, |registry| {
-            registry.unblock(user);
+        let change = self.change(user, lift, |registry| {
+            tell(registry);
             0
         })?;
         if change.is_new {
-            self.write(&order.by, What::UserUnblocked, user, &order.reason);
+            self.write(&order.by, what, user, &order.reason);
         }
         Ok(change)
     }

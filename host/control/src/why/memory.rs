@@ -61,7 +61,7 @@ impl Memory {
     }
 
     fn add(&self, fact: Fact) {
-        let now = self.clock.now();
+        let now = fact.at;
         let mut facts = self.facts.lock();
         let is_over = |oldest: &mut Fact| now.since(oldest.at) > KEPT_FOR;
         while facts.len() >= FACTS_MAX || facts.front_mut().is_some_and(is_over) {

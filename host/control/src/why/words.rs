@@ -1,8 +1,7 @@
 //! Facts as sentences.
 
-use chrono::DateTime;
-
 use super::facts::{EvictionFact, Fact, FactKind};
+use crate::page::time_of_day;
 use wastegate::admission::DenialReason;
 use wastegate_core::decision::{Class, VictimOutcome};
 use wastegate_core::types::units::{bytes, milliseconds};
@@ -60,7 +59,7 @@ pub(super) fn sentence(facts: &[Fact], at: usize) -> String {
 /// Why a connection ended, or a client was refused: one sentence or a few.
 pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String> {
     let fact = facts.get(at)?;
-    let moment = moment(clock.unix_ms(fact.at));
+    let moment = time_of_day(clock.unix_ms(fact.at));
     match &fact.kind {
         FactKind::Ended {
             reason,
@@ -264,17 +263,6 @@ const fn refusal(why: DenialReason) -> &'static str {
         // One that a later version added: its name is better than nothing.
         _ => why.name(),
     }
-}
-
-/// A moment in UTC.
-fn moment(unix_ms: u64) -> String {
-    let moment = i64::try_from(unix_ms)
-        .ok()
-        .and_then(DateTime::from_timestamp_millis);
-    moment.map_or_else(
-        || unix_ms.to_string(),
-        |moment| moment.format("%H:%M:%SZ").to_string(),
-    )
 }
 
 #[expect(

@@ -54,6 +54,43 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Every reason, an eviction with each of its causes; a cleanup by `force` stands for all tiers.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(Self::ClientClosed), |reason| reason.next())
+    }
+
+    /// The reason after this one in [`all`](Self::all). A match, so that a new reason has to be put in.
+    const fn next(self) -> Option<Self> {
+        Some(match self {
+            Self::ClientClosed => Self::ClientLeft,
+            Self::ClientLeft => Self::ClientGone,
+            Self::ClientGone => Self::Evicted(EvictionCause::FIRST),
+            Self::Evicted(cause) => match cause.next() {
+                Some(cause) => Self::Evicted(cause),
+                None => Self::Displaced(EvictionCause::FIRST),
+            },
+            Self::Displaced(cause) => match cause.next() {
+                Some(cause) => Self::Displaced(cause),
+                None => Self::Unresponsive,
+            },
+            Self::Unresponsive => Self::TakenOver,
+            Self::TakenOver => Self::SlowConsumer,
+            Self::SlowConsumer => Self::Expired,
+            Self::Expired => Self::ProtocolError,
+            Self::ProtocolError => Self::InvalidPayload,
+            Self::InvalidPayload => Self::MessageTooBig,
+            Self::MessageTooBig => Self::PolicyViolation,
+            Self::PolicyViolation => Self::UpstreamClosed,
+            Self::UpstreamClosed => Self::UpstreamGone,
+            Self::UpstreamGone => Self::ApplicationClosed,
+            Self::ApplicationClosed => Self::HandlerPanicked,
+            Self::HandlerPanicked => Self::ManagerClosed,
+            Self::ManagerClosed => Self::Refused,
+            Self::Refused => Self::Shutdown,
+            Self::Shutdown => return None,
+        })
+    }
+
     /// Whether the client ended it, so that there is nobody to say goodbye to.
     #[must_use]
     pub const fn is_clients(self) -> bool {
@@ -169,4 +206,17 @@ pub enum EvictionCause {
     Requested,
     /// An operator blocked the user.
     Blocked,
+}
+
+impl EvictionCause {
+    const FIRST: Self = Self::Cleanup(Tier::Force);
+
+    const fn next(self) -> Option<Self> {
+        Some(match self {
+            Self::Cleanup(_) => Self::TemporarySlotExpired,
+            Self::TemporarySlotExpired => Self::Requested,
+            Self::Requested => Self::Blocked,
+            Self::Blocked => return None,
+        })
+    }
 }

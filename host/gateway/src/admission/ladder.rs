@@ -14,10 +14,10 @@ use super::config::Config;
 use super::contest::Contests;
 use super::denied::{DenialReason, Denied};
 use super::metrics::{Metrics, Outcome};
+use super::offer::{Admitted, Displace, Newcomer, OfferAnswer, Promise, SlotOffer};
 use super::queue::{Queues, Ticket};
 use super::rate::Rate;
 use super::room::{Look, Out, Step};
-use super::seat::{AdmissionSeat, Admitted, Displace, Newcomer, Promise, SeatAnswer};
 use super::watch::AdmissionObserver;
 use super::way::Way;
 use crate::cleanup::{Cleaner, Displacement};
@@ -108,12 +108,12 @@ impl Admission {
             device: None,
         };
         match self.ask(newcomer, Displace::Now).await? {
-            SeatAnswer::Seat(AdmissionSeat::Free(permit)) => Ok(Admitted::Now(permit)),
+            OfferAnswer::Offered(SlotOffer::Free(permit)) => Ok(Admitted::Now(permit)),
             // Nothing is promised where it can be given.
-            SeatAnswer::Seat(AdmissionSeat::Promised(promise)) => {
+            OfferAnswer::Offered(SlotOffer::Promised(promise)) => {
                 self.redeem(promise, newcomer).await.map(Admitted::Now)
             }
-            SeatAnswer::Queued(ticket) => Ok(Admitted::Queued(ticket)),
+            OfferAnswer::Queued(ticket) => Ok(Admitted::Queued(ticket)),
         }
     }
 
@@ -126,7 +126,7 @@ impl Admission {
         &self,
         newcomer: Newcomer<'_>,
         displace: Displace,
-    ) -> Result<SeatAnswer, Denied> {
+    ) -> Result<OfferAnswer, Denied> {
         let start = self.clock.now();
         let asked = self.attempt(newcomer, displace, start).await;
         if let Err(denied) = &asked {
@@ -149,7 +149,7 @@ impl Admission {
             .is_some_and(|at| now.since(at) < evidence_age);
         let step = self.find_room(newcomer, Displace::Now, &mut way).await;
         let given = match step {
-            Step::In(permit) => self.seated(permit, newcomer, way).await,
+            Step::In(permit) => self.placed(permit, newcomer, way).await,
             Step::Promised => Err(self.refuse(newcomer.user, self.full_now(newcomer.user), way)),
             Step::Out(out) => Err(self.refuse(newcomer.user, out, way)),
         };
@@ -173,7 +173,7 @@ impl Admission {
         newcomer: Newcomer<'_>,
         displace: Displace,
         start: Timestamp,
-    ) -> Result<SeatAnswer, Denied> {
+    ) -> Result<OfferAnswer, Denied> {
         let Newcomer { user, key, .. } = newcomer;
         let mut way = Way::new(start, start.after(self.config.budget));
         if let Some(term) = self.registry.blocked(user) {
@@ -197,16 +197,16 @@ impl Admission {
         };
         match step {
             Step::In(permit) => {
-                let permit = self.seated(permit, newcomer, way).await?;
-                Ok(SeatAnswer::Seat(AdmissionSeat::Free(permit)))
+                let permit = self.placed(permit, newcomer, way).await?;
+                Ok(OfferAnswer::Offered(SlotOffer::Free(permit)))
             }
-            Step::Promised => Ok(SeatAnswer::Seat(self.promise(start))),
+            Step::Promised => Ok(OfferAnswer::Offered(self.promise(start))),
             Step::Out(out) => self.line_up(user, out, way),
         }
     }
 
-    fn promise(&self, since: Timestamp) -> AdmissionSeat {
-        AdmissionSeat::Promised(Promise {
+    fn promise(&self, since: Timestamp) -> SlotOffer {
+        SlotOffer::Promised(Promise {
             since,
             looked_at: Some(self.clock.now()),
         })
@@ -245,7 +245,7 @@ impl Admission {
     }
 
     /// Gives a slot to a newcomer, if its manager has a place for one more connection.
-    async fn seated(
+    async fn placed(
         &self,
         permit: Permit,
         newcomer: Newcomer<'_>,
@@ -264,7 +264,7 @@ impl Admission {
     }
 
     /// The queue, if it is the user's own limit and there is a queue; else a refusal.
-    fn line_up(&self, user: &UserId, out: Out, way: Way) -> Result<SeatAnswer, Denied> {
+    fn line_up(&self, user: &UserId, out: Out, way: Way) -> Result<OfferAnswer, Denied> {
         // One that is held back would keep those behind it waiting.
         if out.why != DenialReason::UserLimit || self.config.queue_length_max == 0 {
             return Err(self.refuse(user, out, way));
@@ -278,7 +278,7 @@ impl Admission {
             return Err(self.refuse(user, out, way));
         };
         self.metrics.count(Outcome::Queued);
-        Ok(SeatAnswer::Queued(ticket))
+        Ok(OfferAnswer::Queued(ticket))
     }
 
     /// Waits in the queue until it is this client's turn and a slot is free.
@@ -296,9 +296,9 @@ impl Admission {
             key,
             device: None,
         };
-        match self.wait_for_seat(ticket, newcomer, Displace::Now).await? {
-            AdmissionSeat::Free(permit) => Ok(permit),
-            AdmissionSeat::Promised(promise) => self.redeem(promise, newcomer).await,
+        match self.wait_for_offer(ticket, newcomer, Displace::Now).await? {
+            SlotOffer::Free(permit) => Ok(permit),
+            SlotOffer::Promised(promise) => self.redeem(promise, newcomer).await,
         }
     }
 
@@ -306,18 +306,18 @@ impl Admission {
     ///
     /// # Errors
     /// [`Denied`] when that takes longer than the queue may.
-    pub async fn wait_for_seat(
+    pub async fn wait_for_offer(
         &self,
         ticket: Ticket,
         newcomer: Newcomer<'_>,
         displace: Displace,
-    ) -> Result<AdmissionSeat, Denied> {
+    ) -> Result<SlotOffer, Denied> {
         let start = self.clock.now();
-        let seat = self.stand(ticket, newcomer, displace, start).await;
-        if let Err(denied) = &seat {
+        let offer = self.stand(ticket, newcomer, displace, start).await;
+        if let Err(denied) = &offer {
             self.turned_away(denied, newcomer.key, start);
         }
-        seat
+        offer
     }
 
     async fn stand(
@@ -326,7 +326,7 @@ impl Admission {
         newcomer: Newcomer<'_>,
         displace: Displace,
         start: Timestamp,
-    ) -> Result<AdmissionSeat, Denied> {
+    ) -> Result<SlotOffer, Denied> {
         let Newcomer { user, key, .. } = newcomer;
         let deadline = start.after(self.config.queue_wait);
         let mut way = Way::new(start, deadline);
@@ -345,7 +345,7 @@ impl Admission {
                             .await
                             .map_err(|out| self.refuse(user, out, Way::new(start, deadline)))?;
                         let permit = self.let_in(permit, Outcome::AdmittedFromQueue, &way);
-                        return Ok(AdmissionSeat::Free(permit));
+                        return Ok(SlotOffer::Free(permit));
                     }
                     // A slot that becomes free meanwhile is not kept waiting for the probes.
                     Entrance::UserFull { .. } => tokio::select! {

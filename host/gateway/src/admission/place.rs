@@ -2,8 +2,8 @@
 
 use super::denied::DenialReason;
 use super::ladder::Admission;
+use super::offer::Newcomer;
 use super::room::Out;
-use super::seat::Newcomer;
 use super::way::Way;
 use crate::health::judge;
 use crate::manager::Manager;

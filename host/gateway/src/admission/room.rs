@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::denied::DenialReason;
 use super::ladder::Admission;
-use super::seat::{Displace, Newcomer};
+use super::offer::{Displace, Newcomer};
 use super::way::Way;
 use crate::cleanup::{Cleanup, Displacement, Pass};
 use crate::registry::{Entrance, Permit};

@@ -81,43 +81,13 @@ pub(crate) fn not_attached(error: AttachError) -> (u16, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wastegate_core::types::Tier;
 
     /// Failure mode 46: only codes that may be sent, and reasons that fit a control frame.
     #[test]
     fn every_code_may_be_sent_and_every_reason_fits() {
-        let reasons = [
-            CloseReason::ClientClosed,
-            CloseReason::ClientLeft,
-            CloseReason::ClientGone,
-            CloseReason::Evicted(EvictionCause::Cleanup(Tier::Force)),
-            CloseReason::Evicted(EvictionCause::TemporarySlotExpired),
-            CloseReason::Evicted(EvictionCause::Requested),
-            CloseReason::Evicted(EvictionCause::Blocked),
-            CloseReason::Displaced(EvictionCause::Blocked),
-            CloseReason::Displaced(EvictionCause::Cleanup(Tier::Force)),
-            CloseReason::Displaced(EvictionCause::TemporarySlotExpired),
-            CloseReason::Displaced(EvictionCause::Requested),
-            CloseReason::Unresponsive,
-            CloseReason::TakenOver,
-            CloseReason::SlowConsumer,
-            CloseReason::Expired,
-            CloseReason::ProtocolError,
-            CloseReason::InvalidPayload,
-            CloseReason::MessageTooBig,
-            CloseReason::PolicyViolation,
-            CloseReason::UpstreamClosed,
-            CloseReason::UpstreamGone,
-            CloseReason::ApplicationClosed,
-            CloseReason::HandlerPanicked,
-            CloseReason::ManagerClosed,
-            CloseReason::Refused,
-            CloseReason::Shutdown,
-        ];
         let not_attached = [AttachError::Closed, AttachError::TooMany(8)].map(not_attached);
-        let sent = reasons
+        let sent = CloseReason::all()
             .map(code)
-            .into_iter()
             .chain(DenialReason::ALL.map(refusal))
             .chain(not_attached);
         for (code, text) in sent {

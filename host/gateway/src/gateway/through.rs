@@ -12,7 +12,7 @@ use super::handshake::Handshake;
 use super::upgrade::{Entry, Incoming};
 use super::upstream::{Asked, Availability, Load, UpstreamConnection, UpstreamError, Upstreams};
 use super::{Gateway, refuse};
-use crate::admission::{AdmissionSeat, Denied};
+use crate::admission::{Denied, SlotOffer};
 use crate::connection::{self, Transport};
 use crate::manager::Port;
 use crate::registry::Attachment;
@@ -38,12 +38,12 @@ impl Incoming {
         upstreams: &Upstreams,
         handshake: &Handshake,
         parts: Parts,
-        seat: AdmissionSeat,
+        offer: SlotOffer,
     ) -> Response {
-        if let AdmissionSeat::Free(permit) = &seat
+        if let SlotOffer::Free(permit) = &offer
             && let Some(upstream) = self.resume(&parts, permit).await
         {
-            return self.enter_with(upstream, handshake, seat).await;
+            return self.enter_with(upstream, handshake, offer).await;
         }
         let asked = Asked {
             parts: &parts,
@@ -57,7 +57,7 @@ impl Incoming {
             .connect(asked, timeout, tasks, &session.clock)
             .await
         {
-            Ok(upstream) => self.enter_with(upstream, handshake, seat).await,
+            Ok(upstream) => self.enter_with(upstream, handshake, offer).await,
             Err(error) => {
                 self.gateway.metrics.backends.upstream_failed.inc();
                 match error {
@@ -76,9 +76,9 @@ impl Incoming {
         self,
         upstream: UpstreamConnection,
         handshake: &Handshake,
-        seat: AdmissionSeat,
+        offer: SlotOffer,
     ) -> Response {
-        match self.take(seat).await {
+        match self.take(offer).await {
             Ok(permit) => self.accept(handshake, Entry::Through(permit, Box::new(upstream))),
             Err(denied) => self.dismiss(handshake, upstream, denied),
         }

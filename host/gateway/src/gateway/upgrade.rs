@@ -28,7 +28,7 @@ use super::route::{Destination, Route, is_reserved};
 #[cfg(feature = "upstream")]
 use super::upstream::UpstreamConnection;
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
-use crate::admission::{self, AdmissionSeat, Denied, Displace, Newcomer, Ticket};
+use crate::admission::{self, Denied, Displace, Newcomer, SlotOffer, Ticket};
 use crate::registry::Permit;
 use wastegate_core::types::{ManagerKey, UserId};
 
@@ -220,31 +220,31 @@ impl Incoming {
         }
         let displace = self.displace();
         let asked = admission.ask(self.newcomer(), displace).await;
-        let seat = match asked {
-            Ok(admission::SeatAnswer::Seat(seat)) => Ok(seat),
+        let offer = match asked {
+            Ok(admission::OfferAnswer::Offered(offer)) => Ok(offer),
             // A client that understands notices is told its place; for others the answer waits.
-            Ok(admission::SeatAnswer::Queued(ticket)) if self.notices => {
+            Ok(admission::OfferAnswer::Queued(ticket)) if self.notices => {
                 return self.accept(handshake, Entry::Ticket(ticket));
             }
-            Ok(admission::SeatAnswer::Queued(ticket)) => {
+            Ok(admission::OfferAnswer::Queued(ticket)) => {
                 let newcomer = self.newcomer();
-                admission.wait_for_seat(ticket, newcomer, displace).await
+                admission.wait_for_offer(ticket, newcomer, displace).await
             }
             Err(denied) => Err(denied),
         };
-        let seat = match seat {
-            Ok(seat) => seat,
+        let offer = match offer {
+            Ok(offer) => offer,
             Err(denied) => return self.refuse(handshake, denied),
         };
         match &self.route.to {
-            Destination::Application => match self.take(seat).await {
+            Destination::Application => match self.take(offer).await {
                 Ok(permit) => self.accept(handshake, Entry::Permit(permit)),
                 Err(denied) => self.refuse(handshake, denied),
             },
             #[cfg(feature = "upstream")]
             Destination::Backends(upstreams) => {
                 let upstreams = upstreams.clone();
-                let through = self.enter_through(&upstreams, handshake, parts, seat);
+                let through = self.enter_through(&upstreams, handshake, parts, offer);
                 through.await
             }
         }
@@ -271,12 +271,12 @@ impl Incoming {
 
     /// Takes the place that was found, or what was promised: now a manager that answers may go for it. A
     /// place whose manager ended while the backend was asked is looked for again.
-    pub(super) async fn take(&self, seat: AdmissionSeat) -> Result<Permit, Denied> {
+    pub(super) async fn take(&self, offer: SlotOffer) -> Result<Permit, Denied> {
         let admission = &self.gateway.admission;
-        let promise = match seat {
-            AdmissionSeat::Promised(promise) => promise,
-            AdmissionSeat::Free(permit) if permit.is_live() => return Ok(permit),
-            AdmissionSeat::Free(_) => admission.lost(),
+        let promise = match offer {
+            SlotOffer::Promised(promise) => promise,
+            SlotOffer::Free(permit) if permit.is_live() => return Ok(permit),
+            SlotOffer::Free(_) => admission.lost(),
         };
         admission.redeem(promise, self.newcomer()).await
     }

@@ -1,36 +1,14 @@
 //! The verbs for users and levers, by the real program against a running server.
 
-use std::process::{Command, Output};
-
 use serde_json::Value;
-use wastegate_tests::harness::{Server, Setup, within};
+use wastegate_tests::harness::{Server, Setup};
 
 use super::audit;
+use crate::cli::operate;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
-
-/// Runs the program against a server: exit code, what it printed, what it complained of.
-async fn ran(server: &Server, line: &[&str]) -> (Option<i32>, String, String) {
-    let mut arguments: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
-    arguments.extend(["--admin".to_owned(), format!("http://{}", server.admin)]);
-    let ran = tokio::task::spawn_blocking(move || {
-        Command::new(PROGRAM)
-            .args(arguments)
-            .env("USER", "olga")
-            .output()
-    });
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = within("the program", ran).await.unwrap().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
-}
-
-/// The same where it has to work.
+/// What a verb prints that has to work.
 async fn done(server: &Server, line: &[&str]) -> String {
-    let (code, out, err) = ran(server, line).await;
+    let (code, out, err) = operate(server, "olga", line).await;
     assert_eq!((code, err.as_str()), (Some(0), ""), "{line:?}");
     out
 }
@@ -144,7 +122,7 @@ async fn what_makes_no_sense_is_refused_in_a_sentence() {
             "`limit` has to be from 1 to 1000",
         ),
     ] {
-        let (found, out, err) = ran(&server, line).await;
+        let (found, out, err) = operate(&server, "olga", line).await;
         assert_eq!((found, out.as_str()), (Some(code), ""), "{line:?}: {err}");
         assert!(err.contains(part), "{line:?}: {err}");
     }

@@ -1,37 +1,24 @@
 //! The operators' commands, by the real program against a running server.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use wastegate_engine::policy::{CallOptions, TestCase};
 use wastegate_tests::guests::{guest, shipped};
-use wastegate_tests::harness::{Server, Setup, within};
+use wastegate_tests::harness::{Server, Setup};
 
 use super::in_charge;
+use crate::cli::{operate, run};
 use crate::sleepers::{AWAKE, one_more};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
-
-/// Runs `wastegate policy …` against a server: exit code, what it printed, what it complained of.
+/// Runs a verb of `policy`, which a line of words names, against a server.
 async fn policy(server: &Server, line: &str) -> (Option<i32>, String, String) {
-    let mut arguments: Vec<String> = vec!["policy".to_owned()];
-    arguments.extend(line.split_whitespace().map(str::to_owned));
-    arguments.extend(["--admin".to_owned(), format!("http://{}", server.admin)]);
-    let ran = tokio::task::spawn_blocking(move || {
-        Command::new(PROGRAM)
-            .args(arguments)
-            .env("USER", "ann")
-            .output()
-    });
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = within("the program", ran).await.unwrap().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
+    let line: Vec<&str> = ["policy"]
+        .into_iter()
+        .chain(line.split_whitespace())
+        .collect();
+    operate(server, "ann", &line).await
 }
 
 /// The same where it has to work.
@@ -167,12 +154,8 @@ async fn everything_can_be_done_from_a_shell() {
     assert_eq!(in_charge(&server).await, [4; 5]);
     let admin = server.admin;
     server.stop().await;
-    let nobody = Command::new(PROGRAM)
-        .args(["policy", "list", "--admin", &format!("http://{admin}")])
-        .output()
-        .unwrap();
-    assert_eq!(nobody.status.code(), Some(69));
-    let said = String::from_utf8(nobody.stderr).unwrap();
+    let (code, _, said) = run(&["policy", "list", "--admin", &format!("http://{admin}")]).await;
+    assert_eq!(code, Some(69));
     assert!(said.contains("is the server running"), "{said}");
 }
 

@@ -1,7 +1,6 @@
 //! Policies through a real registry: published by the program, pulled by the library.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,9 +8,10 @@ use tempfile::TempDir;
 use wastegate_control::rollout::source::oci::{self, About, Config, Reference};
 use wastegate_control::rollout::source::{Fetched, PolicyOrigin};
 use wastegate_tests::guests::shipped;
-use wastegate_tests::harness::{PATIENCE, Registry, http, within};
+use wastegate_tests::harness::{PATIENCE, Registry, http};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wastegate-under-test");
+use crate::cli;
+
 const MIB: u64 = 1 << 20;
 
 /// The same policy in other bytes: with a section that nobody reads.
@@ -22,22 +22,16 @@ pub(super) fn variant(name: &str, number: u8) -> Vec<u8> {
 }
 
 /// Runs the program: its exit code and all that it says.
-async fn run(arguments: Vec<String>) -> (Option<i32>, String) {
-    let ran = tokio::task::spawn_blocking(move || Command::new(PROGRAM).args(arguments).output());
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = within("the program", ran).await.unwrap().unwrap();
-    let said = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
-    (status.code(), said)
+async fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let (code, out, err) = cli::run(arguments).await;
+    (code, out + &err)
 }
 
 pub(super) async fn publish(file: &Path, reference: &str) -> (Option<i32>, String) {
     let file = file.to_str().unwrap();
     let patience = format!("policy.registry.timeout_ms={}", PATIENCE.as_millis());
     let arguments = ["policy", "publish", file, reference, "--set", &patience];
-    run(arguments.map(str::to_owned).into()).await
+    run(&arguments).await
 }
 
 /// A busy machine says nothing about a registry.
@@ -255,11 +249,7 @@ async fn who_signed_a_file_is_told() {
     );
     let key = "RWR+woIlFmVRY2ReOwBhXYo818CSI6I/d7+RN5yf1RfDczN37OO+Z+Av";
     let other = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
-    let verify = |key: &str| {
-        run(["policy", "verify", signed, "--key", key]
-            .map(str::to_owned)
-            .into())
-    };
+    let verify = async |key: &str| run(&["policy", "verify", signed, "--key", key]).await;
     let (code, said) = verify(key).await;
     assert_eq!(
         (code, said.as_str()),
@@ -275,7 +265,7 @@ async fn who_signed_a_file_is_told() {
         code == Some(2) && said.contains("is no minisign public key"),
         "{said}"
     );
-    let (code, said) = run(["policy", "verify", signed].map(str::to_owned).into()).await;
+    let (code, said) = run(&["policy", "verify", signed]).await;
     assert!(
         code == Some(1) && said.contains("there are no keys"),
         "{said}"

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use look::LOOK_EVERY;
-pub(super) use view::utc;
 pub use view::{ExperimentList, ExperimentView};
 
 use self::roster::Roster;

@@ -14,6 +14,7 @@ use super::super::tally::Exposure;
 use super::super::verdict::PhaseAssessment;
 use super::Experiments;
 use super::look::assess;
+use crate::page::timestamp;
 
 /// One experiment, as the operators' API shows it and the program's own commands read it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -125,7 +126,7 @@ impl Experiments {
                 csv,
                 "{},{},{name},{},{arm},{},{},{},{},{},{}",
                 it.unit,
-                utc(it.unix_ms),
+                timestamp(it.unix_ms),
                 it.arm,
                 it.place,
                 now.phase.number,
@@ -148,27 +149,12 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// A moment as warehouses read it: `2026-11-27 20:08:24.123`, UTC.
-pub(in crate::experiment) fn utc(unix_ms: u64) -> String {
-    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
-    let moment = chrono::DateTime::from_timestamp_millis(ms);
-    moment.map_or_else(
-        || unix_ms.to_string(),
-        |moment| moment.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_dates() {
-        assert_eq!(utc(0), "1970-01-01 00:00:00.000");
-        assert_eq!(utc(951_782_399_001), "2000-02-28 23:59:59.001");
-        assert_eq!(utc(951_782_400_000), "2000-02-29 00:00:00.000");
-        assert_eq!(utc(1_795_809_600_000), "2026-11-27 20:00:00.000");
-        assert_eq!(utc(4_107_542_400_000), "2100-03-01 00:00:00.000");
+    fn cells_are_quoted() {
         assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
 }

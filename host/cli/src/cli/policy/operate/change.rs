@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::Terminal;
 use super::super::super::failure::Failure;
-use super::client::{Body, Client};
+use super::client::{Body, Client, segment};
 use super::seat;
 use super::{Done, Remote, expectation, shown, tier};
 use wastegate_control::admin::policies::views::ChangedDto;
@@ -86,7 +86,7 @@ pub(in super::super) struct Set {
 
 impl Activate {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
-        let path = format!("/v1/policies/{}/activate", self.name);
+        let path = format!("/v1/policies/{}/activate", segment(&self.name));
         let mut body = self.at.body();
         body.insert("revision".to_owned(), json!(self.revision));
         self.remote.run(terminal, async |client, json| {
@@ -115,7 +115,7 @@ impl Disable {
 
 impl Set {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
-        let path = format!("/v1/policies/{}", self.name);
+        let path = format!("/v1/policies/{}", segment(&self.name));
         let params: Map<String, Value> = self.param.into_iter().collect();
         let limits: Map<String, Value> = self.limit.into_iter().collect();
         let body = json!({

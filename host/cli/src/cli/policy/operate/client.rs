@@ -1,6 +1,7 @@
 //! A client of the operators' API.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use reqwest::{Method, Url, header};
@@ -196,4 +197,18 @@ fn in_one_line(value: &mut Value) {
 fn printable(text: &str) -> Vec<u8> {
     let safe = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     safe.collect::<String>().into_bytes()
+}
+
+/// A name as one segment of a path.
+pub(in crate::cli) fn segment(name: &str) -> String {
+    let mut segment = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            segment.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
 }

@@ -10,9 +10,9 @@ use super::super::super::Terminal;
 use super::super::super::failure::Failure;
 use super::super::table::Table;
 use super::client::{Body, Client, refused};
-use super::when::utc;
 use super::{Done, Remote, shown};
 use wastegate_control::admin::policies::views::{AuditDto, FaultDto, LogDto};
+use wastegate_control::page::utc;
 use wastegate_control::rollout::audit::in_words;
 use wastegate_core::types::RevisionId;
 

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use super::super::super::Terminal;
 use super::super::super::failure::Failure;
 use super::super::table::Table;
-use super::when::utc;
+use super::client::segment;
 use super::{Remote, seat, shown};
 use wastegate_control::admin::policies::views::{AwaitedDto, ListDto, PolicyDto, RevisionDto};
+use wastegate_control::page::utc;
 use wastegate_core::types::{RevisionId, Tier};
 
 /// Arguments of `wastegate policy list`.
@@ -37,7 +38,7 @@ impl List {
 
 impl History {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
-        let path = format!("/v1/policies/{}", self.name);
+        let path = format!("/v1/policies/{}", segment(&self.name));
         self.remote.run(terminal, async |client, json| {
             Ok(shown(client.get(&path).await?, json, history))
         })

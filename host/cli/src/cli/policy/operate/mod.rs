@@ -9,7 +9,6 @@ mod evidence;
 mod lenient;
 mod look;
 mod push;
-pub(in crate::cli) mod when;
 
 use std::process::ExitCode;
 
@@ -22,7 +21,6 @@ pub(super) use evidence::{Audit, Faults, Log};
 pub(in crate::cli) use look::word;
 pub(super) use look::{History, List};
 pub(super) use push::{Pull, Push};
-pub(in crate::cli) use when::utc;
 
 use self::client::{Body, Client};
 use super::super::Terminal;

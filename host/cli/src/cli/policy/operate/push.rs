@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::super::Terminal;
 use super::super::super::failure::Failure;
 use super::super::super::serve::chain;
-use super::client::{Body, refused};
+use super::client::{Body, refused, segment};
 use super::{Remote, posted, shown, tier};
 use wastegate_control::admin::policies::views::UploadedDto;
 use wastegate_control::rollout::audit as moves;
@@ -92,7 +92,7 @@ impl Push {
                 ("reason", then.reason),
             ];
             query.extend(then.tier.map(|tier| ("tier", tier.name().to_owned())));
-            let path = format!("/v1/policies/{name}");
+            let path = format!("/v1/policies/{}", segment(&name));
             let answer = client.ask(Method::PUT, &path, &query, body).await?;
             Ok(shown(answer, json, in_words))
         })
@@ -101,7 +101,7 @@ impl Push {
 
 impl Pull {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
-        let path = format!("/v1/policies/{}/pull", self.name);
+        let path = format!("/v1/policies/{}/pull", segment(&self.name));
         let body = json!({
             "reference": self.reference, "activate": self.then.activate, "tier": self.then.tier,
             "inherit": !self.then.defaults, "reason": self.then.reason,

@@ -36,23 +36,23 @@ pub enum Admitted {
 
 /// A positive answer, before any manager that answers was evicted for it.
 #[derive(Debug)]
-pub enum SeatAnswer {
-    /// There is a place.
-    Seat(AdmissionSeat),
-    /// Wait here: [`Admission::wait_for_seat`](super::Admission::wait_for_seat).
+pub enum OfferAnswer {
+    /// A slot, or the promise of one.
+    Offered(SlotOffer),
+    /// Wait here: [`Admission::wait_for_offer`](super::Admission::wait_for_offer).
     Queued(Ticket),
 }
 
-/// A place, or that one can be had.
+/// A slot, or that one can be had.
 #[derive(Debug)]
-pub enum AdmissionSeat {
-    /// There is one.
+pub enum SlotOffer {
+    /// The slot is held.
     Free(Permit),
-    /// One can be had by evicting a manager that answers.
+    /// A slot can be had by evicting a manager that answers.
     Promised(Promise),
 }
 
-/// That a place can be had by evicting a manager that answers. Nothing is held for it: whether it is
+/// That a slot can be had by evicting a manager that answers. Nothing is held for it: whether it is
 /// still so is found out by [`Admission::redeem`](super::Admission::redeem).
 #[derive(Debug)]
 #[must_use = "a promise is worth nothing until it is redeemed"]

@@ -3,6 +3,10 @@
 //!
 //! Every text that came from outside goes through [`escape`]. Not here: what a page says.
 
+mod moment;
+
+pub use moment::{time_of_day, timestamp, utc};
+
 /// What every page looks like.
 pub const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}\
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
