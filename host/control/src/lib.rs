@@ -13,4 +13,6 @@ pub mod quality;
 
 pub mod why;
 
+pub mod history;
+
 pub mod page;

@@ -8,7 +8,10 @@
 mod api;
 pub mod body;
 mod config;
+mod decisions;
+mod events;
 mod experiments;
+mod history;
 mod hosts;
 pub mod kept;
 mod listener;
@@ -27,6 +30,9 @@ use self::policies::refusal::Refusal;
 
 pub use api::{Admin, router};
 pub use config::Config;
+pub use decisions::AskTurns;
+pub use events::STREAMS_MAX;
+pub use history::HistoryView;
 pub use hosts::Hosts;
 pub use listener::{AdminListenerContext, serve};
 pub use notes::Notes;
