@@ -21,8 +21,8 @@ use super::session::{self, SessionKey};
 pub(super) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// What is shown without a token where `admin.metrics_without_token` says so.
 const METRICS: &str = "/metrics";
-/// How the path of a question ends that changes nothing although it has a body.
-const QUESTION: &str = "/ask";
+/// Around the number in the path of a question, which changes nothing although it has a body.
+const QUESTION: (&str, &str) = ("/v1/decisions/", "/ask");
 /// The value of `admin.token` that turns authorisation off.
 pub const NO_TOKEN: &str = "none";
 
@@ -111,7 +111,12 @@ impl Access {
 
 /// What a request needs. Reading is whatever changes nothing.
 fn needed(request: &Request) -> Role {
-    let is_question = request.uri().path().ends_with(QUESTION);
+    let path = request.uri().path();
+    let number = path.strip_prefix(QUESTION.0);
+    let number = number.and_then(|rest| rest.strip_suffix(QUESTION.1));
+    // A number and nothing else: any other segment could be a name, and a name may be `ask`.
+    let is_question = *request.method() == Method::POST
+        && number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
     if matches!(*request.method(), Method::GET | Method::HEAD) || is_question {
         Role::Read
     } else {
