@@ -1,0 +1,197 @@
+"""The real server as a process, a TCP proxy before it, and a client that records what it is told."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+
+from wastegate_client import Limits, connect
+
+PATIENCE_S = 15
+"""How long anything may take that a test waits for."""
+PROGRAM = os.environ["WASTEGATE"]
+QUICK = {"backoff_s": 0.05, "backoff_s_max": 0.4}
+"""Short pauses, so that tests do not wait for long."""
+
+
+async def until(what, ask):
+    """Asks again and again until the answer is one, for what cannot tell by itself."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (answer := await ask()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {PATIENCE_S} s for {what}")
+        await asyncio.sleep(0.02)
+    return answer
+
+
+def request(method, url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
+    with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
+        return answer.read()
+
+
+class Gateway:
+    """A server with these settings."""
+
+    def __init__(self, process, said):
+        self.process = process
+        self.url, self.address, self.admin = said["url"], said["listen"], said["admin"]
+
+    async def ask(self, method, path, body=None):
+        return await asyncio.to_thread(request, method, f"http://{self.admin}{path}", body)
+
+    async def managers(self):
+        return json.loads(await self.ask("GET", "/v1/users/ann"))["managers"]
+
+    async def created(self):
+        """How many managers there have been."""
+        return json.loads(await self.ask("GET", "/v1/stats"))["created"]
+
+    async def evictions(self):
+        metrics = (await self.ask("GET", "/metrics")).decode()
+        lines = [line for line in metrics.splitlines() if line.startswith("wastegate_cleanup_evictions_total{")]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in lines)
+
+    async def stop(self):
+        """Asks it to stop, as an operator does, and waits until it has."""
+        self.process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(self.process.wait(), PATIENCE_S)
+
+
+@contextlib.asynccontextmanager
+async def gateway(settings=(), listen="127.0.0.1:0", env=()):
+    options = [word for key, value in dict(settings).items() for word in ("--set", f"{key}={value}")]
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM, "serve", "--listen", listen, "--admin", "127.0.0.1:0", "--json", *options,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **dict(env)},
+    )
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
+        yield Gateway(process, json.loads(line))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+class Proxy:
+    """A proxy of TCP connections. `url` is the server's, through the proxy."""
+
+    def __init__(self, gateway):
+        self.host, port = gateway.address.split(":")
+        self.port = int(port)
+        self.pairs = []
+        self.made = []
+        """When each connection was made."""
+        self.passing = asyncio.Event()
+
+    async def carry(self, near_reader, near_writer):
+        self.made.append(time.monotonic())
+        far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
+        passing = asyncio.Event()
+        passing.set()
+        self.pairs.append((passing, near_writer, far_writer))
+
+        async def pump(reader, writer):
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65536):
+                    await passing.wait()
+                    writer.write(data)
+                    await writer.drain()
+            writer.close()
+
+        await asyncio.gather(pump(near_reader, far_writer), pump(far_reader, near_writer))
+
+    def cut(self):
+        """Ends what is there, without a Close."""
+        for passing, *writers in self.pairs:
+            passing.set()
+            for writer in writers:
+                writer.transport.abort()
+        self.pairs.clear()
+
+    def silence(self):
+        """Nothing passes any more on what is there; both sides stay connected."""
+        for passing, *_ in self.pairs:
+            passing.clear()
+
+    def resume(self):
+        for passing, *_ in self.pairs:
+            passing.set()
+
+
+@contextlib.asynccontextmanager
+async def proxy(gateway):
+    carrier = Proxy(gateway)
+    listener = await asyncio.start_server(carrier.carry, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    carrier.url = gateway.url.replace(f":{carrier.port}", f":{port}")
+    try:
+        yield carrier
+    finally:
+        listener.close()
+        carrier.cut()
+
+
+class Told:
+    """Events of a client; `next` waits for one that was not taken yet."""
+
+    def __init__(self):
+        self.log = []
+        self.taken = set()
+        self.news = asyncio.Event()
+
+    def __call__(self, event):
+        self.log.append(event)
+        self.news.set()
+
+    def names(self):
+        return [type(event).__name__ for event in self.log]
+
+    async def next(self, kind):
+        async def found():
+            while True:
+                for number, event in enumerate(self.log):
+                    if isinstance(event, kind) and number not in self.taken:
+                        self.taken.add(number)
+                        return event
+                self.news.clear()
+                await self.news.wait()
+
+        try:
+            return await asyncio.wait_for(found(), PATIENCE_S)
+        except TimeoutError:
+            raise TimeoutError(f"waited {PATIENCE_S} s for {kind.__name__}; told so far: {self.log}") from None
+
+
+def client(url, told=None, limits=(), **options):
+    """Connects as the user ann, with short pauses."""
+    if "token" not in options:
+        url += "?user=ann"
+    return connect(url, on_event=told, limits=Limits(**{**QUICK, **dict(limits)}), **options)
+
+
+async def talk(connection, text):
+    """Sends a text and waits until the built-in application has echoed it."""
+    await connection.send(text)
+    async with asyncio.timeout(PATIENCE_S):
+        while await connection.recv() != text:
+            pass
+
+
+async def end_of(connection):
+    """The exception with which it ends."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await connection.recv()
+    except TimeoutError:
+        raise
+    except Exception as error:
+        return error
