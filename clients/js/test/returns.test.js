@@ -179,7 +179,8 @@ test("a connection that hears nothing is given up, and its manager joined again"
   const between = await proxy(t, server);
   const one = client(t, between.url, { silenceMs: 300 });
   await one.next("open");
-  between.silence();
+  // The server hears everything: a Close would end the manager.
+  between.deafen();
   const { detail } = await one.next("lost");
   assert.match(detail.reason, /nothing for 300 ms/);
   await one.next("open");

@@ -126,7 +126,10 @@ test("hints reach the built-in application, and their answers stay hidden", asyn
   await until("visible", async () => (await visibility()) === 1);
   await talk(one, "ok"); // the same text as the answers, from the application
   between.cut();
+  await one.next("lost");
+  one.socket.setVisible(false); // told on the next connection
   await one.next("open");
+  await until("hidden again", async () => (await visibility()) === 0);
   await talk(one, "again");
   assert.deepEqual(one.types(), ["open", "message", "lost", "open", "message"]);
 });

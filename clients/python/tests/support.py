@@ -89,16 +89,16 @@ class Proxy:
         self.pairs = []
         self.made = []
         """When each connection was made."""
-        self.passing = asyncio.Event()
 
     async def carry(self, near_reader, near_writer):
         self.made.append(time.monotonic())
         far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
-        passing = asyncio.Event()
-        passing.set()
-        self.pairs.append((passing, near_writer, far_writer))
+        there, back = asyncio.Event(), asyncio.Event()
+        there.set()
+        back.set()
+        self.pairs.append((there, back, near_writer, far_writer))
 
-        async def pump(reader, writer):
+        async def pump(reader, writer, passing):
             with contextlib.suppress(OSError):
                 while data := await reader.read(65536):
                     await passing.wait()
@@ -106,24 +106,32 @@ class Proxy:
                     await writer.drain()
             writer.close()
 
-        await asyncio.gather(pump(near_reader, far_writer), pump(far_reader, near_writer))
+        await asyncio.gather(pump(near_reader, far_writer, there), pump(far_reader, near_writer, back))
 
     def cut(self):
         """Ends what is there, without a Close."""
-        for passing, *writers in self.pairs:
-            passing.set()
+        for there, back, *writers in self.pairs:
+            there.set()
+            back.set()
             for writer in writers:
                 writer.transport.abort()
         self.pairs.clear()
 
     def silence(self):
         """Nothing passes any more on what is there; both sides stay connected."""
-        for passing, *_ in self.pairs:
-            passing.clear()
+        for there, back, *_ in self.pairs:
+            there.clear()
+            back.clear()
+
+    def deafen(self):
+        """Of what is there the client hears nothing any more, and the server everything."""
+        for _, back, *_ in self.pairs:
+            back.clear()
 
     def resume(self):
-        for passing, *_ in self.pairs:
-            passing.set()
+        for there, back, *_ in self.pairs:
+            there.set()
+            back.set()
 
 
 @contextlib.asynccontextmanager

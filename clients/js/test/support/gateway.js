@@ -5,7 +5,7 @@ import net from "node:net";
 import { createInterface } from "node:readline";
 
 /** How long anything may take that a test waits for. */
-export const PATIENCE_MS = 15_000;
+export const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 15_000);
 
 const PROGRAM = process.env.WASTEGATE;
 if (!PROGRAM) throw new Error("set WASTEGATE to the server's program");
@@ -118,6 +118,8 @@ export async function proxy(t, server) {
     cut,
     /** Nothing passes any more on what is there; both sides stay connected. */
     silence: () => pairs.forEach(([near, far]) => (near.unpipe(far), far.unpipe(near))),
+    /** Of what is there the client hears nothing any more, and the server everything. */
+    deafen: () => pairs.forEach(([near, far]) => far.unpipe(near)),
     /** What waited passes again. */
     resume: () => pairs.forEach(([near, far]) => (near.pipe(far), far.pipe(near))),
   };
