@@ -1,4 +1,4 @@
-"""The real server as a process, a TCP proxy before it, and a client that records what it is told."""
+"""The real server as a process, a TCP proxy before it, and a client whose events are recorded."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ QUICK = {"backoff_s": 0.05, "backoff_s_max": 0.4}
 
 
 async def until(what, ask):
-    """Asks again and again until the answer is one, for what cannot tell by itself."""
+    """Asks again and again until the answer is one, for what sends no event."""
     deadline = time.monotonic() + PATIENCE_S
     while not (answer := await ask()):
         if time.monotonic() > deadline:
@@ -38,9 +38,9 @@ def request(method, url, body=None):
 class Gateway:
     """A server with these settings."""
 
-    def __init__(self, process, said):
+    def __init__(self, process, addresses):
         self.process = process
-        self.url, self.address, self.admin = said["url"], said["listen"], said["admin"]
+        self.url, self.address, self.admin = addresses["url"], addresses["listen"], addresses["admin"]
 
     async def ask(self, method, path, body=None):
         return await asyncio.to_thread(request, method, f"http://{self.admin}{path}", body)
@@ -124,7 +124,7 @@ class Proxy:
             back.clear()
 
     def deafen(self):
-        """Of what is there the client hears nothing any more, and the server everything."""
+        """The client receives nothing any more on what is there; the server receives everything."""
         for _, back, *_ in self.pairs:
             back.clear()
 
@@ -147,7 +147,7 @@ async def proxy(gateway):
         carrier.cut()
 
 
-class Told:
+class Recorder:
     """Events of a client; `next` waits for one that was not taken yet."""
 
     def __init__(self):
@@ -175,14 +175,14 @@ class Told:
         try:
             return await asyncio.wait_for(found(), PATIENCE_S)
         except TimeoutError:
-            raise TimeoutError(f"waited {PATIENCE_S} s for {kind.__name__}; told so far: {self.log}") from None
+            raise TimeoutError(f"waited {PATIENCE_S} s for {kind.__name__}; events so far: {self.log}") from None
 
 
-def client(url, told=None, limits=(), **options):
+def client(url, events=None, limits=(), **options):
     """Connects as the user ann, with short pauses."""
     if "token" not in options:
         url += "?user=ann"
-    return connect(url, on_event=told, limits=Limits(**{**QUICK, **dict(limits)}), **options)
+    return connect(url, on_event=events, limits=Limits(**{**QUICK, **dict(limits)}), **options)
 
 
 async def talk(connection, text):

@@ -11,7 +11,7 @@ import unittest
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
-from support import PATIENCE_S, QUICK, client, end_of, gateway, proxy, talk, until, Told
+from support import PATIENCE_S, QUICK, Recorder, client, end_of, gateway, proxy, talk, until
 from wastegate_client import (
     BUILT_IN_HINTS,
     Admitted,
@@ -28,9 +28,9 @@ from wastegate_client import (
 )
 
 ONE = {"limits.managers_per_user": 1, "limits.temporary_slots.count": 0}
-"""One place, nothing lent: whoever comes displaces who is there."""
+"""One place, nothing lent: a newcomer displaces the one that is there."""
 ONE_KEPT = {**ONE, "cleanup.last_tier": "aggressive"}
-"""One place, and nobody who answers goes for another."""
+"""One place, and what answers is not displaced."""
 SECRET = "a secret of this test that is long enough"
 TOKENS = {
     "identity.mode": "jwt",
@@ -58,80 +58,83 @@ class Returns(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((await server.created(), row["signals"]["reconnects"]), (1, 1))
 
     async def test_a_client_that_is_cut_joins_the_manager_that_it_had(self):
-        told = Told()
+        events = Recorder()
         async with gateway() as server, proxy(server) as between:
-            async with client(between.url, told) as one:
+            async with client(between.url, events) as one:
                 await talk(one, "before")
                 (row,) = await server.managers()
                 self.assertEqual(row["key"], one.key)
                 between.cut()
-                lost = await told.next(Lost)
+                lost = await events.next(Lost)
                 self.assertEqual(lost.code, 1006)
                 self.assertLessEqual(lost.retry_in_s, QUICK["backoff_s"])
-                await told.next(Opened)
-                await told.next(Opened)
+                await events.next(Opened)
+                await events.next(Opened)
                 await talk(one, "after")
                 await self.assert_joined(server)
 
     async def test_a_loop_over_messages_goes_on_across_connections(self):
-        told = Told()
+        events = Recorder()
         async with gateway() as server, proxy(server) as between:
-            async with client(between.url, told) as one:
-                heard = []
+            async with client(between.url, events) as one:
+                received = []
                 await one.send("first")
                 async for message in one:
-                    heard.append(message)
+                    received.append(message)
                     if message == "first":
                         between.cut()
-                        await told.next(Lost)
+                        await events.next(Lost)
                         await one.wait_open()
                         await one.send("second")
                     else:
                         await one.close()
-                self.assertEqual(heard, ["first", "second"])
+                self.assertEqual(received, ["first", "second"])
 
     async def test_pauses_grow_with_each_failure_within_their_ceilings(self):
-        told = Told()
-        async with gateway() as server, client(server.url, told):
+        events = Recorder()
+        async with gateway() as server, client(server.url, events):
             await server.stop()
-            pauses = [(await told.next(Lost)).retry_in_s for _ in range(8)]
+            pauses = [(await events.next(Lost)).retry_in_s for _ in range(8)]
         for failure, wait in enumerate(pauses):
             self.assertLessEqual(wait, min(0.4, 0.05 * 2**failure))
         # By full jitter all stay below the first ceiling once in thousands of runs; without growth always.
         self.assertGreater(max(pauses), 0.05)
 
-    async def test_after_too_many_failures_it_gives_up_and_says_so(self):
-        told = Told()
+    async def test_after_too_many_failures_it_gives_up(self):
+        events = Recorder()
         async with gateway() as server:
             await server.stop()
             with self.assertRaises(Closed) as raised:
-                await client(server.url, told, {"attempts_max": 2})
+                await client(server.url, events, {"attempts_max": 2})
         self.assertEqual(raised.exception.code, 1006)
         self.assertIsInstance(raised.exception.__cause__, OSError)
-        self.assertEqual(told.names(), ["Lost", "Lost"])
+        self.assertEqual(events.names(), ["Lost", "Lost"])
 
     async def test_evicted_without_an_answer_4001_it_comes_back_after_its_pause(self):
-        told = Told()
+        events = Recorder()
         settings = {**ONE, "limits.managers_per_user": 2, "health.probe_deadline_ms": 300, "health.evidence_age_ms": 0}
         async with gateway(settings) as server, proxy(server) as between:
-            async with client(between.url, told, key="gone", notices=True) as gone, client(server.url, key="s") as stays:
+            async with (
+                client(between.url, events, key="gone", notices=True) as gone,
+                client(server.url, key="stays") as stays,
+            ):
                 between.silence()
                 async with client(server.url, key="newcomer"):
                     await stays.close()
                     between.resume()
-                    self.assertEqual((await told.next(Evicting)).cause, "aggressive")
-                    lost = await told.next(Lost)
+                    self.assertEqual((await events.next(Evicting)).cause, "aggressive")
+                    lost = await events.next(Lost)
                     self.assertEqual(lost.code, 4001)
                     self.assertLessEqual(lost.retry_in_s, QUICK["backoff_s"])
                     await gone.wait_open()
                     await talk(gone, "back")
 
     async def test_a_server_that_is_drained_1012_and_started_again_has_its_clients_back(self):
-        told = Told()
+        events = Recorder()
         drain = {"gateway.drain_readyz_ms": 0, "gateway.drain_spread_ms": 0}
-        async with gateway(drain) as server, client(server.url, told) as one:
+        async with gateway(drain) as server, client(server.url, events) as one:
             await server.stop()
-            self.assertEqual((await told.next(Lost)).code, 1012)
+            self.assertEqual((await events.next(Lost)).code, 1012)
             async with gateway(drain, listen=server.address) as second:
                 await one.wait_open()
                 await talk(one, "still here")
@@ -142,14 +145,14 @@ class Returns(unittest.IsolatedAsyncioTestCase):
         async with gateway(TOKENS, env=ENV) as server:
             for token_in in ("header", "subprotocol", "query"):
                 with self.subTest(token_in):
-                    told, lifetimes = Told(), [2, 600]
+                    events, lifetimes = Recorder(), [2, 600]
 
                     async def provider():
                         return token(lifetimes.pop(0))
 
                     notices = token_in == "subprotocol"
-                    async with client(server.url, told, token=provider, token_in=token_in, notices=notices) as one:
-                        self.assertEqual((await told.next(Lost)).code, 4005)
+                    async with client(server.url, events, token=provider, token_in=token_in, notices=notices) as one:
+                        self.assertEqual((await events.next(Lost)).code, 4005)
                         await one.wait_open()
                         await talk(one, "with a new token")
                         self.assertEqual(lifetimes, [])
@@ -163,26 +166,26 @@ class Returns(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(len(asked), 2)
 
     async def test_a_provider_that_fails_or_takes_for_ever_is_an_attempt_that_failed(self):
-        told = Told()
+        events = Recorder()
         answers = [lambda: 1 / 0, lambda: asyncio.Event().wait(), lambda: token(600)]
         async with gateway(TOKENS, env=ENV) as server:
-            async with client(server.url, told, {"token_s_max": 0.05}, token=lambda: answers.pop(0)()):
-                self.assertIsInstance((await told.next(Lost)).error, ZeroDivisionError)
-                self.assertIsInstance((await told.next(Lost)).error, TimeoutError)
+            async with client(server.url, events, {"token_s_max": 0.05}, token=lambda: answers.pop(0)()):
+                self.assertIsInstance((await events.next(Lost)).error, ZeroDivisionError)
+                self.assertIsInstance((await events.next(Lost)).error, TimeoutError)
 
-    async def test_a_connection_that_hears_nothing_is_given_up_and_its_manager_joined_again(self):
-        told = Told()
+    async def test_a_connection_that_receives_nothing_is_given_up_and_its_manager_joined_again(self):
+        events = Recorder()
         async with gateway() as server, proxy(server) as between:
-            async with client(between.url, told, {"silence_s": 0.3}) as one:
-                # The server hears everything: a Close would end the manager.
+            async with client(between.url, events, {"silence_s": 0.3}) as one:
+                # The server receives everything: a Close would end the manager.
                 between.deafen()
-                self.assertIn("nothing for 0.3 s", (await told.next(Lost)).reason)
+                self.assertIn("nothing for 0.3 s", (await events.next(Lost)).reason)
                 await one.wait_open()
                 await talk(one, "here")
                 await self.assert_joined(server)
 
     async def test_a_quiet_connection_that_answers_pings_is_kept(self):
-        quiet, deaf = Told(), Told()
+        quiet, deaf = Recorder(), Recorder()
         async with gateway() as server, proxy(server) as between:
             async with client(server.url, quiet, {"silence_s": 0.2}), client(between.url, deaf, {"silence_s": 0.2}):
                 # One that is silenced again and again is the clock of this test.
@@ -194,30 +197,30 @@ class Returns(unittest.IsolatedAsyncioTestCase):
 
 
 class Stays(unittest.IsolatedAsyncioTestCase):
-    async def test_displaced_while_it_answered_4501_it_stays_away_and_says_why(self):
-        told = Told()
+    async def test_displaced_while_it_answered_4501_it_stays_away_with_the_reason(self):
+        events = Recorder()
         async with gateway(ONE) as server, proxy(server) as between:
-            async with client(between.url, told, key="first", notices=True) as first:
+            async with client(between.url, events, key="first", notices=True) as first:
                 async with client(server.url, key="second"):
                     error = await end_of(first)
                     self.assertIsInstance(error, Closed)
                     self.assertIsInstance(error, ConnectionClosed)
                     self.assertEqual((error.code, error.rcvd.code), (4501, 4501))
                     self.assertIn("too many that are in use", error.reason)
-                    self.assertEqual(told.names(), ["Opened", "Evicting"])
+                    self.assertEqual(events.names(), ["Opened", "Evicting"])
                     self.assertEqual(len(between.made), 1)
                     self.assertTrue(first.is_closed)
                     with self.assertRaises(Closed):
                         await first.send("x")
 
     async def test_rotation_evicts_once_however_often_the_loser_is_sent_back(self):
-        told = Told()
+        events = Recorder()
         async with gateway(ONE) as server:
             async with client(server.url, key="first") as first, client(server.url, key="second") as second:
                 self.assertEqual((await end_of(first)).code, 4501)
-                # Its user insists. The gateway refuses who was displaced a moment ago, and the client waits.
-                again = asyncio.ensure_future(client(server.url, told, key="first")._open())
-                lost = await told.next(Lost)
+                # Its user insists. The gateway refuses a client that was displaced a moment ago, and the client waits.
+                again = asyncio.ensure_future(client(server.url, events, key="first")._open())
+                lost = await events.next(Lost)
                 self.assertEqual(lost.refusal.error, "displaced")
                 self.assertGreater(lost.refusal.retry_after_s, 1)
                 self.assertGreaterEqual(lost.retry_in_s, lost.refusal.retry_after_s)
@@ -232,15 +235,15 @@ class Stays(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual((await end_of(older)).code, 4500)
                 await talk(newer, "mine")
 
-    async def test_refused_with_429_it_waits_as_long_as_it_is_told(self):
-        told = Told()
+    async def test_refused_with_429_it_waits_as_long_as_the_refusal_asks(self):
+        events = Recorder()
         async with gateway({**ONE_KEPT, "admission.retry_after_ms": 700}) as server, proxy(server) as between:
             async with client(server.url, key="holder") as holder:
-                waits = asyncio.ensure_future(client(between.url, told, key="waits")._open())
-                refusal = (await told.next(Lost)).refusal
+                waits = asyncio.ensure_future(client(between.url, events, key="waits")._open())
+                refusal = (await events.next(Lost)).refusal
                 self.assertEqual((refusal.status, refusal.error, refusal.retry_after_s), (429, "user-limit", 0.7))
                 self.assertEqual(refusal.body["limit"], 1)
-                await told.next(Lost)
+                await events.next(Lost)
                 first, second = between.made
                 self.assertGreaterEqual(second - first, 0.69)
                 await holder.close()
@@ -249,34 +252,34 @@ class Stays(unittest.IsolatedAsyncioTestCase):
                 await one.close()
 
     async def test_refused_by_a_close_code_4429_it_waits_at_least_as_long_as_it_is_set_to(self):
-        told = Told()
+        events = Recorder()
         settings = {**ONE_KEPT, "gateway.refusal": "close"}
         async with gateway(settings) as server, proxy(server) as between, client(server.url, key="holder"):
-            async with client(between.url, told, {"refused_s": 0.4}, key="waits"):
-                self.assertEqual((await told.next(Lost)).code, 4429)
-                self.assertEqual((await told.next(Lost)).code, 4429)
+            async with client(between.url, events, {"refused_s": 0.4}, key="waits"):
+                self.assertEqual((await events.next(Lost)).code, 4429)
+                self.assertEqual((await events.next(Lost)).code, 4429)
                 first, second = between.made
                 self.assertGreaterEqual(second - first, 0.39)
 
-    async def test_a_blocked_user_4504_then_403_is_told_and_stays_away(self):
-        told = Told()
+    async def test_a_blocked_user_4504_then_403_stays_away(self):
+        events = Recorder()
         async with gateway() as server:
-            async with client(server.url, told) as one:
+            async with client(server.url, events) as one:
                 await server.ask("PUT", "/v1/users/ann/block", {"for_s": 600, "reason": "test"})
                 self.assertEqual((await end_of(one)).code, 4504)
             with self.assertRaises(Closed) as raised:
-                await client(server.url, told)
+                await client(server.url, events)
             refusal = raised.exception.refusal
             self.assertEqual((refusal.status, refusal.error), (403, "blocked"))
             self.assertGreater(refusal.retry_after_s, 500)
-            self.assertEqual(told.names(), ["Opened"])
+            self.assertEqual(events.names(), ["Opened"])
 
-    async def test_in_the_queue_it_hears_its_place_and_opens_when_it_is_admitted(self):
-        told, behind = Told(), Told()
+    async def test_in_the_queue_its_place_is_reported_and_opens_when_it_is_admitted(self):
+        events, behind = Recorder(), Recorder()
         async with gateway({**ONE_KEPT, "admission.queue.length_max": 5}) as server:
             async with client(server.url, key="holder") as holder:
-                waits = asyncio.ensure_future(client(server.url, told, key="next", notices=True)._open())
-                self.assertEqual((await told.next(Queued)).position, 1)
+                waits = asyncio.ensure_future(client(server.url, events, key="next", notices=True)._open())
+                self.assertEqual((await events.next(Queued)).position, 1)
                 last = asyncio.ensure_future(client(server.url, behind, key="last", notices=True)._open())
                 self.assertEqual((await behind.next(Queued)).position, 2)
                 self.assertFalse(waits.done())
@@ -284,16 +287,16 @@ class Stays(unittest.IsolatedAsyncioTestCase):
                 one = await asyncio.wait_for(waits, PATIENCE_S)
                 await talk(one, "in")
                 self.assertEqual((await behind.next(Queued)).position, 1)
-                self.assertEqual(told.names(), ["Queued", "Admitted", "Opened"])
-                self.assertIsInstance(told.log[1], Admitted)
+                self.assertEqual(events.names(), ["Queued", "Admitted", "Opened"])
+                self.assertIsInstance(events.log[1], Admitted)
                 await one.close()
                 await (await asyncio.wait_for(last, PATIENCE_S)).close()
 
     async def test_pressure_is_an_event_and_no_message(self):
-        told = Told()
+        events = Recorder()
         async with gateway({"limits.managers_per_user": 2}) as server:
-            async with client(server.url, told, notices=True) as one, client(server.url):
-                self.assertEqual((await told.next(Pressure)).limit, 2)
+            async with client(server.url, events, notices=True) as one, client(server.url):
+                self.assertEqual((await events.next(Pressure)).limit, 2)
                 await one.send("text")
                 self.assertEqual(await one.recv(), "text")
 
@@ -309,13 +312,13 @@ class Surface(unittest.IsolatedAsyncioTestCase):
             self.assertIsInstance(await end_of(one), ConnectionClosedOK)
             self.assertEqual(await server.managers(), [])
 
-    async def test_messages_without_a_connection_are_kept_up_to_the_limit_and_a_full_buffer_is_told(self):
-        told = Told()
+    async def test_messages_without_a_connection_are_kept_up_to_the_limit_and_a_full_buffer_is_an_error(self):
+        events = Recorder()
         limits = {"buffer_messages_max": 2, "buffer_bytes_max": 10}
         async with gateway() as server, proxy(server) as between:
-            async with client(between.url, told, limits) as one:
+            async with client(between.url, events, limits) as one:
                 between.cut()
-                await told.next(Lost)
+                await events.next(Lost)
                 await one.send("first")
                 with self.assertRaises(BufferFull):
                     await one.send("longer than that")
@@ -325,7 +328,7 @@ class Surface(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(one.unsent, 2)
                 self.assertEqual([await one.recv(), await one.recv()], ["first", "next"])
                 self.assertEqual(one.unsent, 0)
-            plain = Told()
+            plain = Recorder()
             async with client(between.url, plain) as one:
                 between.cut()
                 await plain.next(Lost)
@@ -333,11 +336,11 @@ class Surface(unittest.IsolatedAsyncioTestCase):
                     await one.send("x")
 
     async def test_a_reader_that_is_slow_keeps_its_connection_and_gets_everything(self):
-        told = Told()
+        events = Recorder()
         limits = {"silence_s": 0.2, "received_messages_max": 2}
-        clock = Told()
+        clock = Recorder()
         async with gateway() as server, proxy(server) as between:
-            async with client(server.url, told, limits) as slow, client(between.url, clock, {"silence_s": 0.2}):
+            async with client(server.url, events, limits) as slow, client(between.url, clock, {"silence_s": 0.2}):
                 for number in range(40):
                     await slow.send(f"{number}")
                 for _ in range(3):
@@ -345,12 +348,26 @@ class Surface(unittest.IsolatedAsyncioTestCase):
                     between.silence()
                     await clock.next(Lost)
                 self.assertEqual([await slow.recv() for _ in range(40)], [f"{number}" for number in range(40)])
-                self.assertEqual(told.names(), ["Opened"])
+                self.assertEqual(events.names(), ["Opened"])
+
+    async def test_a_client_that_reads_nothing_closes_at_once(self):
+        async with gateway() as server:
+            one = await client(server.url)
+            for _ in range(200):
+                await one.send("x" * 1000)
+
+            async def answered():
+                (row,) = await server.managers()
+                return row["signals"]["activity-count"] == 200
+
+            await until("all of it to arrive", answered)
+            # `websockets` would give the Close up after ten seconds.
+            await asyncio.wait_for(one.close(), 5)
 
     async def test_hints_reach_the_built_in_application_and_their_answers_stay_hidden(self):
         async with gateway() as server, proxy(server) as between:
-            told = Told()
-            async with client(between.url, told, visibility=BUILT_IN_HINTS) as one:
+            events = Recorder()
+            async with client(between.url, events, visibility=BUILT_IN_HINTS) as one:
 
                 async def seen(value):
                     async def ask():
@@ -364,8 +381,8 @@ class Surface(unittest.IsolatedAsyncioTestCase):
                 await one.send("ok")  # the same text as the answers, from the application
                 self.assertEqual(await one.recv(), "ok")
                 between.cut()
-                await told.next(Lost)
-                await one.set_visible(True)  # told on the next connection
+                await events.next(Lost)
+                await one.set_visible(True)  # sent on the next connection
                 await one.wait_open()
                 await seen(1)
                 await one.send("last")
@@ -375,7 +392,7 @@ class Surface(unittest.IsolatedAsyncioTestCase):
         codes = [3001, 3002]
 
         async def say(peer):
-            await peer.close(codes.pop(0), "said the application")
+            await peer.close(codes.pop(0), "closed by the application")
 
         async with serve(say, "127.0.0.1", 0) as backend:
             port = backend.sockets[0].getsockname()[1]

@@ -4,8 +4,8 @@
         async for message in connection:
             await connection.send(message)
 
-The loop goes on across connections: the client comes back when it may. It ends when the client is closed with
-1000 or 1001, and raises `Closed` when the client is told to stay away.
+The loop goes on across connections: the client comes back when it may. It ends after a close with 1000,
+and raises `Closed` when the client has to stay away.
 """
 
 from .connection import Connection, connect

@@ -96,8 +96,8 @@ class Connection:
         self._is_silent = False
         self._visible: bool | None = None
         self._answers_due = 0
-        self._heard_at = 0.0
-        # Each says "look again", and who waits does.
+        self._received_at = 0.0
+        # Each wakes what waits, which then looks at the state again.
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._try_now = asyncio.Event()
@@ -166,6 +166,7 @@ class Connection:
         """Closes for good. The gateway ends the manager at once if this is its last connection."""
         if self._end is None:
             self._closing = Close(code, reason)
+            self._room.set()
             if self._socket:
                 await self._socket.close(code, reason)
             self._task.cancel()
@@ -205,7 +206,7 @@ class Connection:
                 wait = verdict.pause(failures, floor, self._limits)
                 failures += 1
                 self._try_now.clear()
-                self._tell(Lost(ending.code, ending.reason, wait, ending.refusal, ending.error))
+                self._report(Lost(ending.code, ending.reason, wait, ending.refusal, ending.error))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._try_now.wait()
@@ -230,7 +231,7 @@ class Connection:
             self._end.__cause__ = ending.error
         self._news.set()
 
-    def _tell(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         if not self._on_event:
             return
         try:
@@ -299,13 +300,13 @@ class Connection:
         has_notices = socket.subprotocol == SUBPROTOCOL
         opened_at: float | None = None
         watch: asyncio.Task[None] | None = None
-        # The gateway closes a client that sends something while it waits in the queue. It says `queued` at once and
-        # nothing to a client that is admitted at once, so the client waits for what may not come.
+        # The gateway closes a client that sends something while it waits in the queue. It sends `queued` at
+        # once and nothing to a client that is admitted at once, so the client waits for what may not come.
         patience = self._limits.notice_s * 2 ** min(failures, _NOTICE_DOUBLINGS_MAX)
 
         async def open_up() -> None:
             nonlocal opened_at, watch
-            opened_at = self._heard_at = time.monotonic()
+            opened_at = self._received_at = time.monotonic()
             self._is_silent = False
             self._answers_due = 0
             await self._hint(socket)
@@ -314,7 +315,7 @@ class Connection:
                 self._buffer.popleft()
             self._socket = socket
             watch = asyncio.create_task(self._watch(socket))
-            self._tell(Opened())
+            self._report(Opened())
             self._news.set()
 
         try:
@@ -329,10 +330,10 @@ class Connection:
                         return _Ending(1006, "waited too long in the queue")
                     await open_up()
                     continue
-                self._heard_at = time.monotonic()
+                self._received_at = time.monotonic()
                 notice = read_notice(message) if has_notices else None
                 if notice:
-                    self._tell(notice)
+                    self._report(notice)
                 if isinstance(notice, Queued):
                     was_queued, patience = True, self._limits.queued_s_max
                 elif opened_at is None:
@@ -341,22 +342,24 @@ class Connection:
                 if not notice and not self._is_answer(message):
                     await self._deliver(message)
         except ConnectionClosed as closed:
-            lost = f"the server said nothing for {self._limits.silence_s} s" if self._is_silent else "lost without a Close"
-            said = closed.rcvd or Close(1006, lost)
+            silence = f"the server sent nothing for {self._limits.silence_s} s"
+            lost = silence if self._is_silent else "lost without a Close"
+            received = closed.rcvd or Close(1006, lost)
             lasted = time.monotonic() - opened_at if opened_at is not None else 0.0
             is_queued = was_queued and opened_at is None
-            return _Ending(said.code, said.reason, was_queued=is_queued, lasted_s=lasted)
+            return _Ending(received.code, received.reason, was_queued=is_queued, lasted_s=lasted)
         finally:
             self._socket = None
             if watch:
                 watch.cancel()
 
     async def _deliver(self, message: str | bytes) -> None:
-        while len(self._messages) >= self._limits.received_messages_max:
+        while len(self._messages) >= self._limits.received_messages_max and not self._closing:
             self._room.clear()
             await self._room.wait()
-        self._messages.append(message)
-        self._news.set()
+        if not self._closing:  # then the rest is read only up to the other side's Close
+            self._messages.append(message)
+            self._news.set()
 
     def _is_answer(self, message: str | bytes) -> bool:
         """Whether a message answers a hint. Of two equal messages it does not matter which is taken."""
@@ -377,9 +380,9 @@ class Connection:
         half = self._limits.silence_s / 2
         if not half:
             return
-        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and says how it ended
+        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and reports how it ended
             while True:
-                quiet_until = self._heard_at + half
+                quiet_until = self._received_at + half
                 if (left := quiet_until - time.monotonic()) > 0:
                     await asyncio.sleep(left)
                     continue
@@ -389,11 +392,11 @@ class Connection:
                 except TimeoutError:
                     # What came meanwhile counts too; and where this side does not read, nothing is known.
                     is_full = len(self._messages) >= self._limits.received_messages_max
-                    if not is_full and self._heard_at + half <= quiet_until:
+                    if not is_full and self._received_at + half <= quiet_until:
                         self._is_silent = True
                         socket.transport.abort()
                         return
-                self._heard_at = time.monotonic()
+                self._received_at = time.monotonic()
 
     def _returns(self, ending: _Ending) -> bool:
         refusal = ending.refusal
@@ -422,7 +425,7 @@ class Connection:
 class connect:
     """Connects, and comes back: `async with connect(uri) as connection`, or `connection = await connect(uri)`.
 
-    Both wait for the first connection, however often it takes, and raise `Closed` if the gateway says to stay away.
+    Both wait for the first connection, however often it takes, and raise `Closed` if the gateway refuses them for good.
 
     - `key`: the manager's name. Default: made up, and kept as long as the object.
     - `device`: the client's name. Default: one for each process.

@@ -1,4 +1,4 @@
-"""What the client tells beside messages, by the callback `on_event`."""
+"""What the client reports beside messages, by the callback `on_event`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a close code or a refusal asks of the client, how long it pauses, and what a notice says. Pure;
+"""What a close code or a refusal asks of the client, how long it pauses, and what a notice means. Pure;
 docs/protocol.md is the contract."""
 
 import email.utils
@@ -79,7 +79,7 @@ def read_refusal(status: int, retry_after: str | None, text: bytes) -> Refusal:
     try:
         body = json.loads(text)
     except ValueError:
-        body = None  # a backend's page; the status says enough
+        body = None  # a backend's page; the status is enough
     if not isinstance(body, dict):
         return Refusal(status, retry_after_s=wait, body=body)
     exact = body.get("retry_after_ms")
