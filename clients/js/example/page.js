@@ -50,7 +50,7 @@ function openTab() {
     show("open", "open");
     note("open");
   });
-  socket.addEventListener("message", ({ data }) => note(`heard: ${data}`));
+  socket.addEventListener("message", ({ data }) => note(`received: ${data}`));
   socket.addEventListener("pressure", ({ detail }) => note(`pressure ${detail.level}: ${detail.held} of ${detail.limit}`));
   socket.addEventListener("evicting", ({ detail }) => note(`about to be evicted (${detail.cause})`));
   socket.addEventListener("lost", ({ detail }) => {
@@ -58,7 +58,7 @@ function openTab() {
     note(`${detail.code}: ${detail.reason || "lost"}`);
   });
   socket.addEventListener("close", ({ code, reason }) => {
-    show("away", code === 1000 ? "closed" : "stays away, until you say otherwise");
+    show("away", code === 1000 ? "closed" : "stays away, until you ask it to return");
     note(`${code}: ${reason || "closed"}`);
   });
 }

@@ -8,7 +8,7 @@ const DUPLICATE_MS_MAX = 300;
 const KEY = "wastegate.key";
 const DEVICE = "wastegate.device";
 
-/** A name that nobody else has. `crypto.randomUUID` is only there for pages over https. */
+/** A name that no other client has. `crypto.randomUUID` is only there for pages over https. */
 export function randomName(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

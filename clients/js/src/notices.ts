@@ -6,7 +6,7 @@ const BEGINNING = '{"wastegate":"';
 const KNOWN = ["queued", "admitted", "pressure", "evicting"];
 
 export interface Notice {
-  /** The event that tells it: its own name, or `notice` for one that this version does not know. */
+  /** The event that reports it: its own name, or `notice` for one that this version does not know. */
   event: string;
   detail: Record<string, unknown>;
 }

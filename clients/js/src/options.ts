@@ -7,7 +7,7 @@ export type SocketClass = new (
   ...more: any[]
 ) => any;
 
-/** Control lines that tell the application whether the user sees the page. */
+/** Control lines by which the application knows whether the user sees the page. */
 export interface VisibilityHints {
   /** Sent when the page is shown, and on each new connection of a page that is shown. */
   visible: string;
@@ -52,7 +52,7 @@ export interface Limits {
   backoffMsMax: number;
   /** A connection that lasted this long starts the pauses anew. */
   stableMs: number;
-  /** The least pause after a refusal by a close code (4429 to 4436), which does not say how long to wait. */
+  /** The least pause after a refusal by a close code (4429 to 4436), which does not carry the time to wait. */
   refusedMs: number;
   /** The longest wait that a refusal may ask for. */
   retryAfterMsMax: number;

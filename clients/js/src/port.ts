@@ -1,4 +1,4 @@
-/** What a tab and its SharedWorker say to each other. */
+/** The messages between a tab and its SharedWorker. */
 import type { Options } from "./options.js";
 
 export interface Hello {
@@ -27,7 +27,7 @@ export type FromWorker =
   | {
       event: string;
       detail: unknown;
-      state: number;
+      state: 0 | 1 | 2 | 3;
       protocol: string;
       extensions: string;
       bufferedAmount: number;

@@ -14,7 +14,7 @@ export interface SharedOptions
   worker: string | URL;
 }
 
-export class SharedSocket extends Surface {
+export class SharedSocket extends Surface implements WebSocket {
   readonly url: string;
   readonly device: string;
   /** The manager's name, the same in all tabs. */
@@ -23,9 +23,9 @@ export class SharedSocket extends Surface {
   readonly binaryType: BinaryType = "blob";
   protocol = "";
   extensions = "";
-  /** Bytes that the worker had not sent when it was last heard of. */
+  /** Bytes that the worker had not sent at its last event. */
   bufferedAmount = 0;
-  #state = 0;
+  #state: 0 | 1 | 2 | 3 = 0;
   #port: MessagePort;
   #token: Options["token"];
   #hasBuffer: boolean;
@@ -42,7 +42,7 @@ export class SharedSocket extends Surface {
     // Tabs that name the same worker by the same script share it.
     const name = `wastegate ${this.url} ${[protocols].flat()} ${this.key}`;
     this.#port = new SharedWorker(worker, { type: "module", name }).port;
-    this.#port.onmessage = ({ data }) => this.#heard(data);
+    this.#port.onmessage = ({ data }) => this.#received(data);
 
     const seen = () => this.#post({ visible: document.visibilityState === "visible" });
     const gone = () => this.#post({ gone: true });
@@ -82,11 +82,11 @@ export class SharedSocket extends Surface {
     }
   }
 
-  get readyState(): number {
+  get readyState(): 0 | 1 | 2 | 3 {
     return this.#state;
   }
 
-  /** As that of `WastegateSocket`. That the worker's buffer is full is told by an event `error`. */
+  /** As that of `WastegateSocket`. If the worker's buffer is full, an event `error` reports it. */
   send(data: string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBufferLike>): void {
     if (this.#state > 1) return;
     if (this.#state === 0 && !this.#hasBuffer) notSent("there is no connection at the moment");
@@ -118,7 +118,7 @@ export class SharedSocket extends Surface {
     this.dispatchEvent(event);
   }
 
-  #heard(message: FromWorker): void {
+  #received(message: FromWorker): void {
     if ("ask" in message) {
       this.#answer(message.ask);
       return;
@@ -136,7 +136,7 @@ export class SharedSocket extends Surface {
       const { code, reason, wasClean, unsent } = detail as SocketCloseEvent;
       this.#ended(new SocketCloseEvent(code, reason, wasClean, undefined, unsent));
     } else if (event === "open") this.dispatchEvent(new Event("open"));
-    else this.tell(event, detail);
+    else this.report(event, detail);
   }
 
   async #answer(ask: number): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * A `WebSocket` that comes back. Its connections follow one another; at most one of them counts, and what an
- * earlier one still says is ignored.
+ * A `WebSocket` that comes back. Its connections follow one another; at most one of them counts, and events of
+ * earlier ones are ignored.
  */
 import { deviceName, OwnKey } from "./identity.js";
 import { readNotice, SUBPROTOCOL } from "./notices.js";
@@ -41,7 +41,7 @@ function within<T>(promise: T | Promise<T>, ms: number, what: string): Promise<T
  * Use it as a `WebSocket`. While it is between two connections its `readyState` is `CONNECTING`; `open` comes
  * for each connection, and `close` once, when the client does not come back by itself.
  */
-export class WastegateSocket extends Surface {
+export class WastegateSocket extends Surface implements WebSocket {
   /** The URL that was asked for, without what this package adds. */
   readonly url: string;
   /** The manager's name, once the first attempt has begun. */
@@ -52,7 +52,7 @@ export class WastegateSocket extends Surface {
   #options: Options & Names & Limits;
   #protocols: string[];
   #class: SocketClass;
-  #state = 0;
+  #state: 0 | 1 | 2 | 3 = 0;
   #raw: any;
   /** A connection that fell silent. It is closed when the next one is open: a Close would end its manager. */
   #stale: any;
@@ -62,11 +62,11 @@ export class WastegateSocket extends Surface {
   #failures = 0;
   #unauthorized = 0;
   #openedAt = 0;
-  /** Before this time no attempt is made, whatever happens: the server said so. */
+  /** Before this time no attempt is made, whatever happens: a refusal asked for it. */
   #notBefore = 0;
   #queued = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #heardAt = 0;
+  #receivedAt = 0;
   #buffer: Data[] = [];
   #bufferedBytes = 0;
   #discardedBytes = 0;
@@ -93,7 +93,7 @@ export class WastegateSocket extends Surface {
     this.reconnect();
   }
 
-  get readyState(): number {
+  get readyState(): 0 | 1 | 2 | 3 {
     return this.#state;
   }
 
@@ -159,7 +159,7 @@ export class WastegateSocket extends Surface {
     queueMicrotask(() => this.#end({ code, reason, wasClean: true }));
   }
 
-  /** Tries at once: in a pause, or after `close` told that the client does not come back by itself. */
+  /** Tries at once: in a pause, or after the event `close`. */
   reconnect(): void {
     if (this.#state === 1 || this.#state === 2 || this.#raw) return;
     this.#state = 0;
@@ -239,9 +239,9 @@ export class WastegateSocket extends Surface {
 
   /** `ws` shows more than a browser: pings of the server, and the response of a refusal. */
   #listenInNode(raw: any, when: (handler: (event: any) => void) => (event: any) => void): void {
-    const heard = when(() => this.#heard());
-    raw.on("ping", heard);
-    raw.on("pong", heard);
+    const alive = when(() => this.#touch());
+    raw.on("ping", alive);
+    raw.on("pong", alive);
     raw.on("unexpected-response", (request: any, response: any) => {
       let text = "";
       const refused = when(() => {
@@ -269,7 +269,7 @@ export class WastegateSocket extends Surface {
       this.#opened();
       return;
     }
-    // The gateway closes a client that sends something while it waits in the queue. It says `queued` at once
+    // The gateway closes a client that sends something while it waits in the queue. It sends `queued` at once
     // and nothing to a client that is admitted at once, so the client has to wait for what may not come.
     const patience = this.#options.noticeMs * 2 ** Math.min(this.#failures, 5);
     this.#timer = setTimeout(() => this.#opened(), patience);
@@ -283,7 +283,7 @@ export class WastegateSocket extends Surface {
     this.#unauthorized = 0;
     this.#stale?.close();
     this.#stale = undefined;
-    this.#heard();
+    this.#touch();
     this.#answersDue = 0;
     this.#hint();
     this.#watch();
@@ -298,7 +298,7 @@ export class WastegateSocket extends Surface {
   }
 
   #received({ data, origin }: MessageEvent): void {
-    this.#heard();
+    this.#touch();
     const notice = this.protocol === SUBPROTOCOL ? readNotice(data) : undefined;
     if (notice?.event === "queued") {
       this.#queued = true;
@@ -308,7 +308,7 @@ export class WastegateSocket extends Surface {
         this.#lost({ code: 1006, reason: "waited too long in the queue" });
       }, this.#options.queuedMsMax);
     }
-    if (notice) this.tell(notice.event, notice.detail);
+    if (notice) this.report(notice.event, notice.detail);
     // Anything but a place in the queue is for a client that is in. A listener may have closed the socket.
     if (this.#state === 0 && notice?.event !== "queued" && this.#raw) this.#opened();
     if (notice || this.#isAnswer(data) || this.#state !== 1) return;
@@ -332,8 +332,8 @@ export class WastegateSocket extends Surface {
     if (visibility.answer !== undefined) this.#answersDue++;
   }
 
-  #heard(): void {
-    this.#heardAt = now();
+  #touch(): void {
+    this.#receivedAt = now();
   }
 
   /** Waits for half of the allowed silence, then asks, then waits for the other half. */
@@ -341,8 +341,8 @@ export class WastegateSocket extends Surface {
     const { silenceMs } = this.#options;
     clearTimeout(this.#timer);
     if (!silenceMs || this.#state !== 1) return;
-    const left = this.#heardAt + silenceMs / 2 - now();
-    this.#timer = setTimeout(() => (now() < this.#heardAt + silenceMs / 2 ? this.#watch() : this.#ask()), left);
+    const left = this.#receivedAt + silenceMs / 2 - now();
+    this.#timer = setTimeout(() => (now() < this.#receivedAt + silenceMs / 2 ? this.#watch() : this.#ask()), left);
   }
 
   /** Asks a connection that is silent for an answer. */
@@ -353,13 +353,13 @@ export class WastegateSocket extends Surface {
     const askedAt = now();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.#heardAt >= askedAt) this.#watch();
+      if (this.#receivedAt >= askedAt) this.#watch();
       // The process was away, asleep perhaps, and has not read yet what came meanwhile.
       else if (now() - askedAt > silenceMs && !isRepeated) this.#ask(true);
       else {
         this.#stale?.close();
         this.#stale = this.#drop();
-        this.#lost({ code: 1006, reason: `the server said nothing for ${silenceMs} ms` });
+        this.#lost({ code: 1006, reason: `the server sent nothing for ${silenceMs} ms` });
       }
     }, silenceMs / 2);
   }
@@ -392,7 +392,7 @@ export class WastegateSocket extends Surface {
     this.#notBefore = now() + floor;
     this.#timer = setTimeout(() => this.#attempt(), retryInMs);
     const { error } = ending;
-    this.tell("lost", {
+    this.report("lost", {
       code,
       reason,
       retryInMs,
@@ -427,7 +427,7 @@ export class WastegateSocket extends Surface {
     this.#discardedBytes += this.#bufferedBytes;
     this.#buffer = [];
     this.#bufferedBytes = 0;
-    if (!wasClean) this.tell("error", error ?? reason);
+    if (!wasClean) this.report("error", error ?? reason);
     this.dispatchEvent(new SocketCloseEvent(code, reason, wasClean, refusal, unsent));
   }
 

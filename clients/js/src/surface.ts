@@ -45,7 +45,7 @@ export class SocketCloseEvent extends Event implements CloseEvent {
     readonly code: number,
     /** The reason in words. */
     readonly reason: string,
-    /** Whether both ends said that they close. */
+    /** Whether both ends sent a Close. */
     readonly wasClean: boolean,
     /** The refusal, where it could be read. */
     readonly refusal?: Refusal,
@@ -77,7 +77,7 @@ export interface SocketEventMap {
   notice: CustomEvent<{ wastegate: string }>;
 }
 
-type Handler<E> = ((this: Surface, event: E) => unknown) | null;
+type Handler<E> = ((this: any, event: E) => unknown) | null;
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 
@@ -95,7 +95,8 @@ export abstract class Surface extends EventTarget {
   declare onopen: Handler<Event>;
   declare onmessage: Handler<MessageEvent>;
   declare onerror: Handler<Event>;
-  declare onclose: Handler<SocketCloseEvent>;
+  // What is beyond `CloseEvent` is optional here, so that this is a `WebSocket` for the compiler too.
+  declare onclose: Handler<CloseEvent & Partial<Pick<SocketCloseEvent, "refusal" | "unsent">>>;
 
   override addEventListener<K extends keyof SocketEventMap>(
     type: K,
@@ -133,7 +134,7 @@ export abstract class Surface extends EventTarget {
     super.removeEventListener(type, listener, options);
   }
 
-  protected tell(type: string, detail: unknown): void {
+  protected report(type: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

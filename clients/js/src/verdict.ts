@@ -42,7 +42,7 @@ export function pauseMs(
   return floorMs + Math.random() * ceiling;
 }
 
-/** What a response that is no upgrade says: the JSON of the gateway, or only status and `Retry-After`. */
+/** Reads a response that is no upgrade: the JSON of the gateway, or only status and `Retry-After`. */
 export function readRefusal(status: number, retryAfter: string | undefined, text: string): Refusal {
   const refusal: Refusal = { status };
   const seconds = Number(retryAfter);
@@ -53,7 +53,7 @@ export function readRefusal(status: number, retryAfter: string | undefined, text
   try {
     body = JSON.parse(text);
   } catch {
-    return refusal; // a backend's page; the status says enough
+    return refusal; // a backend's page; the status is enough
   }
   refusal.body = body;
   if (typeof body?.error === "string") refusal.error = body.error;

@@ -1,13 +1,13 @@
 /**
  * `@wastegate/client/worker`: the SharedWorker of `@wastegate/client/shared`. It has one socket, which it opens
- * for the first tab, and tells every tab what the socket tells.
+ * for the first tab, and passes its events on to every tab.
  */
 import type { FromTab, FromWorker, Hello } from "./port.js";
 import { WastegateSocket } from "./socket.js";
 import type { SocketCloseEvent } from "./surface.js";
 
-/** Events that are told as they are; their `detail` can be cloned. */
-const TOLD = ["queued", "admitted", "pressure", "evicting", "notice"] as const;
+/** Events that are passed on as they are; their `detail` can be cloned. */
+const PASSED = ["queued", "admitted", "pressure", "evicting", "notice"] as const;
 
 interface Tab {
   post(message: FromWorker): void;
@@ -26,7 +26,7 @@ function state(event: string, detail: unknown): FromWorker {
   return { event, detail, state: readyState, protocol, extensions, bufferedAmount };
 }
 
-function tellAll(event: string, detail: unknown): void {
+function broadcast(event: string, detail: unknown): void {
   const message = state(event, detail);
   for (const tab of tabs) tab.post(message);
 }
@@ -49,18 +49,18 @@ function token(): Promise<string> {
 
 function open({ url, protocols, options, hasToken }: Hello): WastegateSocket {
   const opened = new WastegateSocket(url, protocols, { ...options, ...(hasToken && { token }) });
-  opened.addEventListener("open", () => tellAll("open", undefined));
-  opened.addEventListener("message", ({ data, origin }) => tellAll("message", { data, origin }));
-  opened.addEventListener("error", ({ detail }) => tellAll("error", `${detail}`));
+  opened.addEventListener("open", () => broadcast("open", undefined));
+  opened.addEventListener("message", ({ data, origin }) => broadcast("message", { data, origin }));
+  opened.addEventListener("error", ({ detail }) => broadcast("error", `${detail}`));
   opened.addEventListener("lost", ({ detail }) => {
     const { error, ...rest } = detail;
-    tellAll("lost", error === undefined ? rest : { ...rest, error: `${error}` });
+    broadcast("lost", error === undefined ? rest : { ...rest, error: `${error}` });
   });
   opened.addEventListener("close", ({ code, reason, wasClean, unsent }: SocketCloseEvent) => {
-    tellAll("close", { code, reason, wasClean, unsent });
+    broadcast("close", { code, reason, wasClean, unsent });
   });
-  for (const type of TOLD) {
-    opened.addEventListener(type, ({ detail }) => tellAll(type, detail));
+  for (const type of PASSED) {
+    opened.addEventListener(type, ({ detail }) => broadcast(type, detail));
   }
   return opened;
 }
@@ -82,12 +82,12 @@ function join(tab: Tab, hello: Hello): void {
   tab.hasToken = hello.hasToken;
   if (hello.lock) navigator.locks.request(hello.lock, () => leave(tab));
   if (!socket) socket = open(hello);
-  // A person who opens a tab wants it connected, as with a socket of its own.
+  // A new tab connects, as it would with a socket of its own.
   else if (socket.readyState > 1) socket.reconnect();
   else if (socket.readyState === 1) tab.post(state("open", undefined));
 }
 
-function hear(tab: Tab, message: FromTab): void {
+function receive(tab: Tab, message: FromTab): void {
   if ("hello" in message) join(tab, message.hello);
   else if ("visible" in message) {
     tab.visible = message.visible;
@@ -119,5 +119,5 @@ addEventListener("connect", (event) => {
     hasToken: false,
     asked: new Map(),
   };
-  port.onmessage = ({ data }) => hear(tab, data);
+  port.onmessage = ({ data }) => receive(tab, data);
 });

@@ -7,16 +7,16 @@ import { test } from "node:test";
 import { chromium, pages } from "./support/chromium.js";
 import { gateway, proxy, until, within } from "./support/gateway.js";
 
-/** Connects in a page, and records there what is told. */
+/** Connects in a page, and records the events there. */
 const connect = (url, options = {}) => `import("/dist/index.js").then((client) => {
-  window.told = [];
+  window.log = [];
   window.socket = new client.WastegateSocket(${JSON.stringify(`${url}?user=ann`)}, [], {
     visibility: client.BUILT_IN_HINTS, backoffMs: 50, ...${JSON.stringify(options)},
   });
   for (const type of ["open", "lost", "close", "evicting"]) {
-    socket.addEventListener(type, (event) => told.push(type + " " + (event.code ?? event.detail?.code ?? "")));
+    socket.addEventListener(type, (event) => log.push(type + " " + (event.code ?? event.detail?.code ?? "")));
   }
-  socket.onmessage = ({ data }) => told.push("message " + data);
+  socket.onmessage = ({ data }) => log.push("message " + data);
 })`;
 const OPEN = "window.socket?.readyState === 1";
 
@@ -44,8 +44,8 @@ test("in Chromium", async (t) => {
     await tab.show();
     await seen(server, 1);
     await tab.value("socket.send('hello')");
-    await tab.until("told.includes('message hello')");
-    assert.deepEqual(await tab.value("told"), ["open ", "message hello"]);
+    await tab.until("log.includes('message hello')");
+    assert.deepEqual(await tab.value("log"), ["open ", "message hello"]);
     await Promise.all([tab.close(), other.close()]);
   });
 
@@ -80,7 +80,7 @@ test("in Chromium", async (t) => {
     assert.notEqual(await copy.value("socket.key"), key);
     assert.equal(await copy.value("socket.device"), await tab.value("socket.device"));
     assert.equal((await held(server)).length, 2);
-    assert.deepEqual(await tab.value("told"), ["open "]);
+    assert.deepEqual(await tab.value("log"), ["open "]);
     // A second socket of one tab is a manager of its own too.
     await tab.value(`window.first = socket; ${connect(server.url)}`);
     await tab.until(OPEN);
@@ -96,7 +96,7 @@ test("in Chromium", async (t) => {
     await tab.value(connect(between.url, { backoffMs: 1e9, backoffMsMax: 1e9 }));
     await tab.until(OPEN);
     between.cut();
-    await tab.until("told.includes('lost 1006')");
+    await tab.until("log.includes('lost 1006')");
     await tab.value("dispatchEvent(new Event('online'))");
     await tab.until(OPEN);
     await tab.close();
@@ -115,9 +115,9 @@ test("in Chromium", async (t) => {
     const between = await proxy(t, server);
     const tab = await browser.open(`${origin}/`);
     await tab.value(connect(between.url, { notices: true, refusedMs: 1e9 }));
-    await tab.until("told.includes('lost 4429')");
+    await tab.until("log.includes('lost 4429')");
     await tab.value("dispatchEvent(new Event('online'))");
-    assert.deepEqual(await tab.value("[told, socket.readyState]"), [["lost 4429"], 0]);
+    assert.deepEqual(await tab.value("[log, socket.readyState]"), [["lost 4429"], 0]);
     assert.equal(between.made.length, 1);
     await Promise.all([holder.close(), tab.close()]);
   });
@@ -126,7 +126,7 @@ test("in Chromium", async (t) => {
     const server = await gateway(t);
     const between = await proxy(t, server);
     const share = `import("/dist/shared.js").then((client) => {
-      window.told = [];
+      window.log = [];
       window.asked = 0;
       window.socket = new client.SharedSocket(${JSON.stringify(`${between.url}?user=ann`)}, [], {
         worker: "/dist/worker.js", backoffMs: 50,
@@ -134,8 +134,8 @@ test("in Chromium", async (t) => {
         tokenIn: "query", tokenParam: "device-class", token: async () => ++asked && "desktop",
         visibility: { visible: "/visible", hidden: "/hidden", answer: "ok" },
       });
-      for (const type of ["open", "lost", "close"]) socket.addEventListener(type, () => told.push(type));
-      socket.onmessage = ({ data }) => told.push(data);
+      for (const type of ["open", "lost", "close"]) socket.addEventListener(type, () => log.push(type));
+      socket.onmessage = ({ data }) => log.push(data);
     })`;
     const one = await browser.open(`${origin}/`);
     await one.value(share);
@@ -150,26 +150,26 @@ test("in Chromium", async (t) => {
     assert.equal(between.made.length, 1);
 
     await one.value("socket.send('from one')");
-    await Promise.all([one, two].map((tab) => tab.until("told.includes('from one')")));
+    await Promise.all([one, two].map((tab) => tab.until("log.includes('from one')")));
     between.cut();
-    await Promise.all([one, two].map((tab) => tab.until(`told.includes('lost') && ${OPEN}`)));
+    await Promise.all([one, two].map((tab) => tab.until(`log.includes('lost') && ${OPEN}`)));
     assert.equal(between.made.length, 2);
     await two.value("socket.send('from two')");
-    await Promise.all([one, two].map((tab) => tab.until("told.includes('from two')")));
-    assert.deepEqual(await one.value("told"), ["open", "from one", "lost", "open", "from two"]);
+    await Promise.all([one, two].map((tab) => tab.until("log.includes('from two')")));
+    assert.deepEqual(await one.value("log"), ["open", "from one", "lost", "open", "from two"]);
 
     // A tab that ends leaves the socket to the other; the last one that closes it closes it.
     await one.close();
     await two.value("socket.send('alone')");
-    await two.until("told.includes('alone')");
+    await two.until("log.includes('alone')");
     assert.equal((await held(server)).length, 1);
     await two.value("socket.close()");
-    await two.until("told.includes('close')");
+    await two.until("log.includes('close')");
     await until("the manager's end", async () => (await held(server)).length === 0);
     await two.close();
   });
 
-  await t.test("the example shows an eviction, and a client that stays away until it is told otherwise", async (t) => {
+  await t.test("the example shows an eviction, and a client that stays away until it is asked to return", async (t) => {
     const script = new URL("../example/serve.js", import.meta.url).pathname;
     const example = spawn(process.execPath, [script], {
       stdio: ["ignore", "pipe", "ignore"],

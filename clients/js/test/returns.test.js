@@ -49,7 +49,7 @@ test("pauses grow with each failure, within their ceilings", async (t) => {
   assert.ok(Math.max(...pauses) > 50, `${pauses}`);
 });
 
-test("after too many failures it gives up and says so", async (t) => {
+test("after too many failures it gives up", async (t) => {
   const server = await gateway(t);
   await server.stop();
   const one = client(t, server.url, { attemptsMax: 2 });
@@ -174,12 +174,12 @@ test("a provider that fails, or takes for ever, is an attempt that failed", asyn
   await one.next("open");
 });
 
-test("a connection that hears nothing is given up, and its manager joined again", async (t) => {
+test("a connection that receives nothing is given up, and its manager joined again", async (t) => {
   const server = await gateway(t);
   const between = await proxy(t, server);
   const one = client(t, between.url, { silenceMs: 300 });
   await one.next("open");
-  // The server hears everything: a Close would end the manager.
+  // The server receives everything: a Close would end the manager.
   between.deafen();
   const { detail } = await one.next("lost");
   assert.match(detail.reason, /nothing for 300 ms/);
@@ -194,7 +194,7 @@ test("a quiet connection that answers pings is kept", async (t) => {
   const quiet = client(t, server.url, { silenceMs: 200, WebSocket: WithoutPing, key: "deaf" });
   await one.next("open");
   await quiet.next("open");
-  // One that cannot ask hears nothing and says so three times meanwhile; this is the clock of the test.
+  // One that cannot ask is lost three times meanwhile; this is the clock of the test.
   for (let time = 0; time < 3; time++) await quiet.next("lost");
   assert.deepEqual(one.types(), ["open"]);
 });

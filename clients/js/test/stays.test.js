@@ -4,12 +4,12 @@ import { test } from "node:test";
 import { client, talk } from "./support/client.js";
 import { gateway, proxy, until } from "./support/gateway.js";
 
-/** One place, nothing lent: whoever comes displaces who is there. */
+/** One place, nothing lent: a newcomer displaces the one that is there. */
 const ONE = { "limits.managers_per_user": 1, "limits.temporary_slots.count": 0 };
-/** One place, and nobody who answers goes for another. */
+/** One place, and what answers is not displaced. */
 const ONE_KEPT = { ...ONE, "cleanup.last_tier": "aggressive" };
 
-test("displaced while it answered (4501), it stays away and says why", async (t) => {
+test("displaced while it answered (4501), it stays away, and the reason is known", async (t) => {
   const server = await gateway(t, ONE);
   const between = await proxy(t, server);
   const first = client(t, between.url, { key: "first", notices: true });
@@ -74,7 +74,7 @@ test("taken over by a newer connection of its device (4500), it stays away", asy
   assert.equal(older.count("lost"), 0);
 });
 
-test("refused with 429, it waits as long as it is told and is let in afterwards", async (t) => {
+test("refused with 429, it waits as long as the refusal asks and is let in afterwards", async (t) => {
   const server = await gateway(t, { ...ONE_KEPT, "admission.retry_after_ms": 700 });
   const holder = client(t, server.url, { key: "holder" });
   await holder.next("open");
@@ -107,7 +107,7 @@ test("refused by a close code (4429), it waits at least as long as it is set to"
   await until("it to be in", async () => (await server.user("ann")).managers[0]?.key === "waits");
 });
 
-test("a blocked user (4504, then 403) is told and stays away", async (t) => {
+test("a blocked user (4504, then 403) stays away", async (t) => {
   const server = await gateway(t);
   const one = client(t, server.url);
   await one.next("open");
@@ -121,7 +121,7 @@ test("a blocked user (4504, then 403) is told and stays away", async (t) => {
   assert.equal(one.count("lost"), 0);
 });
 
-test("in the queue it hears its place, and opens when it is admitted", async (t) => {
+test("in the queue its place is an event, and it opens when it is admitted", async (t) => {
   const server = await gateway(t, { ...ONE_KEPT, "admission.queue.length_max": 5 });
   const holder = client(t, server.url, { key: "holder" });
   await holder.next("open");

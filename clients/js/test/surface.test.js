@@ -9,43 +9,43 @@ import { gateway, proxy, until, within } from "./support/gateway.js";
 test("it is used as a WebSocket is", async (t) => {
   const server = await gateway(t);
   const socket = new WastegateSocket(`${server.url}?user=ann`, [], QUICK);
-  const heard = [];
+  const received = [];
   const end = new Promise((resolve) => {
     socket.onopen = () => {
-      heard.push(["open", socket.readyState === socket.OPEN]);
+      received.push(["open", socket.readyState === socket.OPEN]);
       socket.send("text");
     };
     socket.onmessage = ({ data }) => {
-      heard.push([typeof data, data.byteLength ?? data]);
+      received.push([typeof data, data.byteLength ?? data]);
       if (data === "text") {
         socket.binaryType = "arraybuffer";
         socket.send(new Uint8Array([1, 2, 3]));
       } else socket.close(1000, "done");
     };
-    socket.onerror = () => heard.push(["error"]);
+    socket.onerror = () => received.push(["error"]);
     socket.onclose = ({ code, wasClean }) => resolve([code, wasClean]);
   });
   assert.equal(socket.readyState, WastegateSocket.CONNECTING);
   assert.equal(socket.url, `${server.url}?user=ann`);
-  assert.deepEqual(await within(end, () => `the end; heard ${heard}`), [1000, true]);
-  assert.deepEqual(heard, [["open", true], ["string", "text"], ["object", 3]]);
+  assert.deepEqual(await within(end, () => `the end; received ${received}`), [1000, true]);
+  assert.deepEqual(received, [["open", true], ["string", "text"], ["object", 3]]);
   assert.deepEqual([socket.readyState, socket.CLOSED], [3, 3]);
   assert.equal(socket.bufferedAmount, 0);
-  socket.send("for nobody"); // discarded and counted, as in WebSocket
-  assert.equal(socket.bufferedAmount, 10);
+  socket.send("unsent text"); // discarded and counted, as in WebSocket
+  assert.equal(socket.bufferedAmount, 11);
 });
 
 test("a handler that is replaced or taken away is not called", async (t) => {
   const server = await gateway(t);
   const one = client(t, server.url);
-  const heard = [];
-  one.socket.onmessage = () => heard.push("old");
-  one.socket.onmessage = () => heard.push("new");
+  const received = [];
+  one.socket.onmessage = () => received.push("old");
+  one.socket.onmessage = () => received.push("new");
   await one.next("open");
   await talk(one, "a");
   one.socket.onmessage = null;
   await talk(one, "b");
-  assert.deepEqual(heard, ["new"]);
+  assert.deepEqual(received, ["new"]);
   assert.equal(one.socket.onmessage, null);
 });
 
@@ -62,7 +62,7 @@ test("mistakes throw as in WebSocket", () => {
   socket.close();
 });
 
-test("closed before it was open, it says so once and asks for nothing more", async (t) => {
+test("closed before it was open, there is one event and no request", async (t) => {
   const server = await gateway(t);
   const between = await proxy(t, server);
   const one = client(t, between.url);
@@ -89,7 +89,7 @@ test("keys and devices stay, have the names that are set, and give way to those 
   assert.notEqual(made[0].key, made[1].key);
 });
 
-test("messages without a connection are kept up to the limit, and a full buffer is told", async (t) => {
+test("messages without a connection are kept up to the limit, and a full buffer is an error", async (t) => {
   const server = await gateway(t);
   const between = await proxy(t, server);
   const one = client(t, between.url, { bufferMessagesMax: 2, bufferBytesMax: 10 });
@@ -109,7 +109,7 @@ test("messages without a connection are kept up to the limit, and a full buffer 
 
 test("what was kept and never sent is counted at the end", async (t) => {
   const one = client(t, "ws://127.0.0.1:9", { bufferMessagesMax: 2 });
-  one.socket.send("for nobody");
+  one.socket.send("unsent text");
   one.socket.close();
   assert.equal((await one.next("close")).unsent, 1);
 });
@@ -127,7 +127,7 @@ test("hints reach the built-in application, and their answers stay hidden", asyn
   await talk(one, "ok"); // the same text as the answers, from the application
   between.cut();
   await one.next("lost");
-  one.socket.setVisible(false); // told on the next connection
+  one.socket.setVisible(false); // sent on the next connection
   await one.next("open");
   await until("hidden again", async () => (await visibility()) === 0);
   await talk(one, "again");
@@ -153,7 +153,7 @@ test("an application's own code is its own decision", async (t) => {
   t.after(() => backend.close());
   await once(backend, "listening");
   const codes = [3001, 3002];
-  backend.on("connection", (peer) => peer.close(codes.shift(), "said the application"));
+  backend.on("connection", (peer) => peer.close(codes.shift(), "closed by the application"));
   const { port } = backend.address();
   const one = client(t, `ws://127.0.0.1:${port}`, {
     mayReturn: (code) => (code === 3001 ? true : undefined),

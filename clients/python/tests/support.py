@@ -11,7 +11,7 @@ import urllib.request
 
 from wastegate_client import Limits, connect
 
-PATIENCE_S = 15
+PATIENCE_S = 30
 """How long anything may take that a test waits for."""
 PROGRAM = os.environ["WASTEGATE"]
 QUICK = {"backoff_s": 0.05, "backoff_s_max": 0.4}

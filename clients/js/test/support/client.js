@@ -1,4 +1,4 @@
-// A client under test, and everything that it has told.
+// A client under test, and its events.
 import { WebSocket, WebSocketServer } from "ws";
 import { WastegateSocket } from "../../dist/index.js";
 import { within } from "./gateway.js";
@@ -40,8 +40,8 @@ export function recorded(socket) {
         wake.push(look);
         look();
       });
-      const told = () => log.map(({ type, event }) => `${type} ${event.code ?? ""}${JSON.stringify(event.detail ?? "")}`);
-      return within(found, () => `"${type}"; told so far: ${told().join(", ") || "nothing"}`, ms);
+      const events = () => log.map(({ type, event }) => `${type} ${event.code ?? ""}${JSON.stringify(event.detail ?? "")}`);
+      return within(found, () => `"${type}"; events so far: ${events().join(", ") || "nothing"}`, ms);
     },
   };
 }

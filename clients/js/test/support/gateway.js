@@ -5,7 +5,7 @@ import net from "node:net";
 import { createInterface } from "node:readline";
 
 /** How long anything may take that a test waits for. */
-export const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 15_000);
+export const PATIENCE_MS = 30_000;
 
 const PROGRAM = process.env.WASTEGATE;
 if (!PROGRAM) throw new Error("set WASTEGATE to the server's program");
@@ -19,7 +19,7 @@ export function within(promise, what, ms = PATIENCE_MS) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Asks again and again until the answer is one, for what cannot tell by itself. */
+/** Asks again and again until the answer is one, for what sends no event. */
 export async function until(what, ask) {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
@@ -49,7 +49,7 @@ export async function gateway(t, settings = {}, { listen = "127.0.0.1:0", env = 
   const failed = ended.then(([code]) => {
     throw new Error(`the server ended with ${code}: ${log}`);
   });
-  failed.catch(() => {}); // it is told where the race below is lost by it
+  failed.catch(() => {}); // the race below rejects with it
   const [line] = await within(Promise.race([once(lines, "line"), failed]), () => `the server: ${log}`);
   const { listen: address, admin, url } = JSON.parse(line);
   const ask = async (method, path, body) => {
@@ -118,7 +118,7 @@ export async function proxy(t, server) {
     cut,
     /** Nothing passes any more on what is there; both sides stay connected. */
     silence: () => pairs.forEach(([near, far]) => (near.unpipe(far), far.unpipe(near))),
-    /** Of what is there the client hears nothing any more, and the server everything. */
+    /** The client receives nothing any more on what is there; the server receives everything. */
     deafen: () => pairs.forEach(([near, far]) => far.unpipe(near)),
     /** What waited passes again. */
     resume: () => pairs.forEach(([near, far]) => (near.pipe(far), far.pipe(near))),

@@ -15,7 +15,7 @@ class Limits:
     stable_s: float = 5.0
     """A connection that lasted this long starts the pauses anew."""
     refused_s: float = 5.0
-    """The least pause after a refusal by a close code (4429 to 4436), which does not say how long to wait."""
+    """The least pause after a refusal by a close code (4429 to 4436), which does not carry the time to wait."""
     retry_after_s_max: float = 3_600.0
     """The longest wait that a refusal may ask for."""
     attempts_max: float = math.inf
