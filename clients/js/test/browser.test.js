@@ -138,6 +138,11 @@ test("in Chromium", async (t) => {
       socket.onmessage = ({ data }) => log.push(data);
     })`;
     const one = await browser.open(`${origin}/`);
+    // This tab ends without a word, as one that crashes.
+    await one.value(`{
+      const listen = addEventListener;
+      window.addEventListener = (type, ...more) => type !== "pagehide" && listen(type, ...more);
+    }`);
     await one.value(share);
     await one.until(OPEN);
     assert.equal(await one.value("asked"), 1);
@@ -158,8 +163,13 @@ test("in Chromium", async (t) => {
     await Promise.all([one, two].map((tab) => tab.until("log.includes('from two')")));
     assert.deepEqual(await one.value("log"), ["open", "from one", "lost", "open", "from two"]);
 
-    // A tab that ends leaves the socket to the other; the last one that closes it closes it.
-    await one.close();
+    // A tab that ends leaves the socket to the others; the last one that closes it closes it.
+    const three = await browser.open(`${origin}/`);
+    // As over http, where the browser has no locks.
+    await three.value("Object.defineProperty(navigator, 'locks', { value: undefined })");
+    await three.value(share);
+    await three.until(OPEN);
+    await Promise.all([one.close(), three.close()]);
     await two.value("socket.send('alone')");
     await two.until("log.includes('alone')");
     assert.equal((await held(server)).length, 1);

@@ -9,6 +9,7 @@ import { gateway, proxy, until, within } from "./support/gateway.js";
 test("it is used as a WebSocket is", async (t) => {
   const server = await gateway(t);
   const socket = new WastegateSocket(`${server.url}?user=ann`, [], QUICK);
+  t.after(() => socket.close());
   const received = [];
   const end = new Promise((resolve) => {
     socket.onopen = () => {
@@ -49,7 +50,7 @@ test("a handler that is replaced or taken away is not called", async (t) => {
   assert.equal(one.socket.onmessage, null);
 });
 
-test("mistakes throw as in WebSocket", () => {
+test("mistakes throw as in WebSocket", (t) => {
   assert.throws(() => new WastegateSocket("nonsense", [], QUICK), { name: "SyntaxError" });
   assert.throws(() => new WastegateSocket("ftp://localhost", [], QUICK), { name: "SyntaxError" });
   const { WebSocket: native } = globalThis;
@@ -57,9 +58,9 @@ test("mistakes throw as in WebSocket", () => {
   assert.throws(() => new WastegateSocket("ws://127.0.0.1:9"), /give a class/);
   if (native) globalThis.WebSocket = native;
   const socket = new WastegateSocket("ws://127.0.0.1:9", [], QUICK);
+  t.after(() => socket.close());
   assert.throws(() => socket.close(1001), { name: "InvalidAccessError" });
   assert.throws(() => socket.send("x"), { name: "InvalidStateError" });
-  socket.close();
 });
 
 test("closed before it was open, there is one event and no request", async (t) => {
@@ -138,6 +139,7 @@ test("a listener that closes the socket has the last word", async (t) => {
   const server = await gateway(t);
   const between = await proxy(t, server);
   const socket = new WastegateSocket(`${between.url}?user=ann`, [], { ...QUICK, bufferMessagesMax: 1 });
+  t.after(() => socket.close());
   socket.send("kept");
   socket.addEventListener("lost", () => socket.close(1000, "enough"));
   const one = recorded(socket);
@@ -146,6 +148,15 @@ test("a listener that closes the socket has the last word", async (t) => {
   between.cut();
   assert.equal((await one.next("close")).reason, "enough");
   assert.deepEqual(one.types(), ["open", "message", "lost", "close"]);
+});
+
+test("closed by its own side with a code that would bring it back, it stays closed", async (t) => {
+  const server = await gateway(t);
+  const one = client(t, server.url);
+  await one.next("open");
+  one.socket.close(4001, "enough");
+  assert.equal((await one.next("close")).wasClean, true);
+  assert.deepEqual(one.types(), ["open", "close"]);
 });
 
 test("an application's own code is its own decision", async (t) => {

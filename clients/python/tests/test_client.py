@@ -308,7 +308,8 @@ class Surface(unittest.IsolatedAsyncioTestCase):
             await one.send("text")
             await one.send(b"\x01\x02")
             self.assertEqual([await one.recv(), await one.recv()], ["text", b"\x01\x02"])
-            await one.close()
+            # A code that would bring it back, if the server had sent it.
+            await one.close(4001, "enough")
             self.assertIsInstance(await end_of(one), ConnectionClosedOK)
             self.assertEqual(await server.managers(), [])
 
