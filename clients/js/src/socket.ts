@@ -3,6 +3,7 @@
  * earlier ones are ignored.
  */
 import { deviceName, OwnKey } from "./identity.js";
+import { listenInNode } from "./node.js";
 import { readNotice, SUBPROTOCOL } from "./notices.js";
 import { LIMITS, NAMES, type Limits, type Names, type Options, type SocketClass } from "./options.js";
 import {
@@ -12,15 +13,16 @@ import {
   socketUrl,
   Surface,
   type Lost,
+  type Refusal,
 } from "./surface.js";
-import { isRefusal, mayRetry, mayReturn, pauseMs, readRefusal } from "./verdict.js";
+import { isRefusal, mayRetry, mayReturn, pauseMs } from "./verdict.js";
 
 type Data = string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBufferLike>;
 /** What ended: a connection or an attempt. */
 type Ending = Omit<Lost, "retryInMs"> & { wasClean?: boolean };
 
-/** The most of a refusal's body that is read. */
-const REFUSAL_BYTES_MAX = 65_536;
+/** How often the watch for the notice `queued` is doubled after failures. */
+const NOTICE_DOUBLINGS_MAX = 5;
 
 const now = () => performance.now();
 
@@ -197,7 +199,7 @@ export class WastegateSocket extends Surface implements WebSocket {
       return;
     }
     this.#raw = raw;
-    const when = (handler: (event: any) => void) => (event: any) => {
+    const when = (handler: (event: any) => void) => (event?: any) => {
       if (raw === this.#raw) handler(event);
     };
     let failure: unknown;
@@ -211,7 +213,14 @@ export class WastegateSocket extends Surface implements WebSocket {
       this.#drop();
       this.#lost({ code, reason, wasClean, ...(failure !== undefined && { error: failure }) });
     });
-    if (raw.on) this.#listenInNode(raw, when);
+    if (raw.on) {
+      const refused = when((refusal: Refusal) => {
+        this.#drop();
+        const reason = refusal.message ?? `refused with status ${refusal.status}`;
+        this.#lost({ code: 1006, reason, refusal });
+      });
+      listenInNode(raw, when(() => this.#touch()), refused);
+    }
     this.#timer = setTimeout(() => {
       this.#drop()?.close();
       this.#lost({ code: 1006, reason: `no connection within ${connectMsMax} ms` });
@@ -237,31 +246,6 @@ export class WastegateSocket extends Surface implements WebSocket {
     return { url: url.href, protocols };
   }
 
-  /** `ws` shows more than a browser: pings of the server, and the response of a refusal. */
-  #listenInNode(raw: any, when: (handler: (event: any) => void) => (event: any) => void): void {
-    const alive = when(() => this.#touch());
-    raw.on("ping", alive);
-    raw.on("pong", alive);
-    raw.on("unexpected-response", (request: any, response: any) => {
-      let text = "";
-      const refused = when(() => {
-        this.#drop();
-        const { statusCode, headers } = response;
-        const refusal = readRefusal(statusCode, headers["retry-after"], text);
-        const reason = refusal.message ?? `refused with status ${statusCode}`;
-        this.#lost({ code: 1006, reason, refusal });
-        request.destroy();
-      });
-      response.setEncoding("utf8");
-      response.on("data", (part: string) => {
-        text += part;
-        if (text.length > REFUSAL_BYTES_MAX) refused(0);
-      });
-      response.on("end", refused);
-      response.on("error", refused);
-    });
-  }
-
   /** The upgrade is done. Whether the client is admitted, or has to wait, shows the next notice. */
   #upgraded(): void {
     clearTimeout(this.#timer);
@@ -271,7 +255,7 @@ export class WastegateSocket extends Surface implements WebSocket {
     }
     // The gateway closes a client that sends something while it waits in the queue. It sends `queued` at once
     // and nothing to a client that is admitted at once, so the client has to wait for what may not come.
-    const patience = this.#options.noticeMs * 2 ** Math.min(this.#failures, 5);
+    const patience = this.#options.noticeMs * 2 ** Math.min(this.#failures, NOTICE_DOUBLINGS_MAX);
     this.#timer = setTimeout(() => this.#opened(), patience);
   }
 
