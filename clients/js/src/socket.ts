@@ -285,6 +285,8 @@ export class WastegateSocket extends Surface implements WebSocket {
     this.#touch();
     const notice = this.protocol === SUBPROTOCOL ? readNotice(data) : undefined;
     if (notice?.event === "queued") {
+      // Back to waiting, if the notice came too late to be waited for.
+      this.#state = this.#state === 1 ? 0 : this.#state;
       this.#queued = true;
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => {

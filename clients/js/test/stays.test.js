@@ -141,6 +141,24 @@ test("in the queue its place is an event, and it opens when it is admitted", asy
   assert.deepEqual(last.types(), ["queued", "queued"]);
 });
 
+test("closed for a message that it sent before it knew that it waits (1008), it waits again", async (t) => {
+  const server = await gateway(t, { ...ONE_KEPT, "admission.queue.length_max": 5 });
+  const holder = client(t, server.url, { key: "holder" });
+  await holder.next("open");
+  const between = await proxy(t, server, { headFirst: true });
+  const one = client(t, between.url, { key: "one", notices: true, noticeMs: 50 });
+  await one.next("open");
+  one.socket.send("too early");
+  between.resume();
+  await one.next("queued");
+  assert.equal(one.socket.readyState, 0);
+  assert.equal((await one.next("lost")).detail.code, 1008);
+  await one.next("queued");
+  holder.socket.close();
+  await one.next("open");
+  await talk(one, "in time");
+});
+
 test("pressure is an event and no message", async (t) => {
   const server = await gateway(t, { "limits.managers_per_user": 2 });
   const one = client(t, server.url, { key: "one", notices: true });

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import json
 import os
 import signal
@@ -13,6 +14,9 @@ from wastegate_client import Limits, connect
 
 PATIENCE_S = 30
 """How long anything may take that a test waits for."""
+SUITE_S_MAX = 300
+"""How long the whole suite may take: a test that waits for ever ends it, with the place where it waits."""
+faulthandler.dump_traceback_later(SUITE_S_MAX, exit=True)
 PROGRAM = os.environ["WASTEGATE"]
 QUICK = {"backoff_s": 0.05, "backoff_s_max": 0.4}
 """Short pauses, so that tests do not wait for long."""
@@ -81,9 +85,11 @@ async def gateway(settings=(), listen="127.0.0.1:0", env=()):
 
 
 class Proxy:
-    """A proxy of TCP connections. `url` is the server's, through the proxy."""
+    """A proxy of TCP connections. `url` is the server's, through the proxy. With `head_first` the client gets the
+    head of the first connection's response, and the rest at `resume`."""
 
-    def __init__(self, gateway):
+    def __init__(self, gateway, head_first):
+        self.head_first = head_first
         self.host, port = gateway.address.split(":")
         self.port = int(port)
         self.pairs = []
@@ -97,6 +103,7 @@ class Proxy:
         there.set()
         back.set()
         self.pairs.append((there, back, near_writer, far_writer))
+        is_held = self.head_first and len(self.made) == 1
 
         async def pump(reader, writer, passing):
             with contextlib.suppress(OSError):
@@ -106,7 +113,13 @@ class Proxy:
                     await writer.drain()
             writer.close()
 
-        await asyncio.gather(pump(near_reader, far_writer, there), pump(far_reader, near_writer, back))
+        async def answer():
+            if is_held:
+                near_writer.write(await far_reader.readuntil(b"\r\n\r\n"))
+                back.clear()
+            await pump(far_reader, near_writer, back)
+
+        await asyncio.gather(pump(near_reader, far_writer, there), answer())
 
     def cut(self):
         """Ends what is there, without a Close."""
@@ -135,8 +148,8 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def proxy(gateway):
-    carrier = Proxy(gateway)
+async def proxy(gateway, head_first=False):
+    carrier = Proxy(gateway, head_first)
     listener = await asyncio.start_server(carrier.carry, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     carrier.url = gateway.url.replace(f":{carrier.port}", f":{port}")

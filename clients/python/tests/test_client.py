@@ -292,6 +292,23 @@ class Stays(unittest.IsolatedAsyncioTestCase):
                 await one.close()
                 await (await asyncio.wait_for(last, PATIENCE_S)).close()
 
+    async def test_closed_for_a_message_that_it_sent_before_it_knew_that_it_waits_1008_it_waits_again(self):
+        events = Recorder()
+        settings = {**ONE_KEPT, "admission.queue.length_max": 5}
+        async with gateway(settings) as server, proxy(server, head_first=True) as between:
+            async with client(server.url, key="holder") as holder:
+                one = await client(between.url, events, {"notice_s": 0.05}, key="one", notices=True)
+                await one.send("too early")
+                between.resume()
+                await events.next(Queued)
+                self.assertFalse(one.is_open)
+                self.assertEqual((await events.next(Lost)).code, 1008)
+                await events.next(Queued)
+                await holder.close()
+                await one.wait_open()
+                await talk(one, "in time")
+                await one.close()
+
     async def test_pressure_is_an_event_and_no_message(self):
         events = Recorder()
         async with gateway({"limits.managers_per_user": 2}) as server:

@@ -82,8 +82,18 @@ export async function gateway(t, settings = {}, { listen = "127.0.0.1:0", env = 
   };
 }
 
-/** A proxy of TCP connections. `url` is the server's, through the proxy. */
-export async function proxy(t, server) {
+function sendHead(near, far, bytes) {
+  const end = bytes.indexOf("\r\n\r\n") + 4;
+  far.pause();
+  near.write(bytes.subarray(0, end));
+  if (end < bytes.length) far.unshift(bytes.subarray(end));
+}
+
+/**
+ * A proxy of TCP connections. `url` is the server's, through the proxy. With `headFirst` the client gets the head
+ * of the first connection's response, and the rest at `resume`.
+ */
+export async function proxy(t, server, { headFirst = false } = {}) {
   const [host, port] = server.address.split(":");
   const pairs = new Set();
   /** When each connection was made. */
@@ -94,7 +104,8 @@ export async function proxy(t, server) {
     const pair = [near, far];
     pairs.add(pair);
     near.pipe(far);
-    far.pipe(near);
+    if (headFirst && made.length === 1) far.once("data", (bytes) => sendHead(near, far, bytes));
+    else far.pipe(near);
     for (const socket of pair) {
       socket.on("error", () => {}); // cut connections end in errors, as they should
       socket.on("close", () => {

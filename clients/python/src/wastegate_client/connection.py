@@ -305,7 +305,8 @@ class Connection:
         patience = self._limits.notice_s * 2 ** min(failures, _NOTICE_DOUBLINGS_MAX)
 
         async def open_up() -> None:
-            nonlocal opened_at, watch
+            nonlocal opened_at, watch, was_queued
+            was_queued = False
             opened_at = self._received_at = time.monotonic()
             self._is_silent = False
             self._answers_due = 0
@@ -336,6 +337,10 @@ class Connection:
                     self._report(notice)
                 if isinstance(notice, Queued):
                     was_queued, patience = True, self._limits.queued_s_max
+                    if watch:
+                        # Back to waiting: the notice came too late to be waited for.
+                        watch.cancel()
+                        opened_at = watch = self._socket = None
                 elif opened_at is None:
                     # Anything but a place in the queue is for a client that is in.
                     await open_up()
@@ -346,8 +351,7 @@ class Connection:
             lost = silence if self._is_silent else "lost without a Close"
             received = closed.rcvd or Close(1006, lost)
             lasted = time.monotonic() - opened_at if opened_at is not None else 0.0
-            is_queued = was_queued and opened_at is None
-            return _Ending(received.code, received.reason, was_queued=is_queued, lasted_s=lasted)
+            return _Ending(received.code, received.reason, was_queued=was_queued, lasted_s=lasted)
         finally:
             self._socket = None
             if watch:
