@@ -198,6 +198,12 @@ def client(url, events=None, limits=(), **options):
     return connect(url, on_event=events, limits=Limits(**{**QUICK, **dict(limits)}), **options)
 
 
+async def opened(connecting):
+    """The connection, once it is open."""
+    async with asyncio.timeout(PATIENCE_S):
+        return await connecting
+
+
 async def talk(connection, text):
     """Sends a text and waits until the built-in application has echoed it."""
     await connection.send(text)

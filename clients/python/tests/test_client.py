@@ -11,7 +11,7 @@ import unittest
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
-from support import PATIENCE_S, QUICK, Recorder, client, end_of, gateway, proxy, talk, until
+from support import PATIENCE_S, QUICK, Recorder, client, end_of, gateway, opened, proxy, talk, until
 from wastegate_client import (
     BUILT_IN_HINTS,
     Admitted,
@@ -105,7 +105,7 @@ class Returns(unittest.IsolatedAsyncioTestCase):
         async with gateway() as server:
             await server.stop()
             with self.assertRaises(Closed) as raised:
-                await client(server.url, events, {"attempts_max": 2})
+                await opened(client(server.url, events, {"attempts_max": 2}))
         self.assertEqual(raised.exception.code, 1006)
         self.assertIsInstance(raised.exception.__cause__, OSError)
         self.assertEqual(events.names(), ["Lost", "Lost"])
@@ -161,7 +161,7 @@ class Returns(unittest.IsolatedAsyncioTestCase):
         asked = []
         async with gateway(TOKENS, env=ENV) as server:
             with self.assertRaises(Closed) as raised:
-                await client(server.url, token=lambda: asked.append(1) or "nonsense")
+                await opened(client(server.url, token=lambda: asked.append(1) or "nonsense"))
         self.assertEqual(raised.exception.refusal.status, 401)
         self.assertEqual(len(asked), 2)
 
@@ -219,7 +219,7 @@ class Stays(unittest.IsolatedAsyncioTestCase):
             async with client(server.url, key="first") as first, client(server.url, key="second") as second:
                 self.assertEqual((await end_of(first)).code, 4501)
                 # Its user insists. The gateway refuses a client that was displaced a moment ago, and the client waits.
-                again = asyncio.ensure_future(client(server.url, events, key="first")._open())
+                again = asyncio.ensure_future(opened(client(server.url, events, key="first")))
                 lost = await events.next(Lost)
                 self.assertEqual(lost.refusal.error, "displaced")
                 self.assertGreater(lost.refusal.retry_after_s, 1)
@@ -239,7 +239,7 @@ class Stays(unittest.IsolatedAsyncioTestCase):
         events = Recorder()
         async with gateway({**ONE_KEPT, "admission.retry_after_ms": 700}) as server, proxy(server) as between:
             async with client(server.url, key="holder") as holder:
-                waits = asyncio.ensure_future(client(between.url, events, key="waits")._open())
+                waits = asyncio.ensure_future(opened(client(between.url, events, key="waits")))
                 refusal = (await events.next(Lost)).refusal
                 self.assertEqual((refusal.status, refusal.error, refusal.retry_after_s), (429, "user-limit", 0.7))
                 self.assertEqual(refusal.body["limit"], 1)
@@ -268,7 +268,7 @@ class Stays(unittest.IsolatedAsyncioTestCase):
                 await server.ask("PUT", "/v1/users/ann/block", {"for_s": 600, "reason": "test"})
                 self.assertEqual((await end_of(one)).code, 4504)
             with self.assertRaises(Closed) as raised:
-                await client(server.url, events)
+                await opened(client(server.url, events))
             refusal = raised.exception.refusal
             self.assertEqual((refusal.status, refusal.error), (403, "blocked"))
             self.assertGreater(refusal.retry_after_s, 500)
@@ -278,9 +278,9 @@ class Stays(unittest.IsolatedAsyncioTestCase):
         events, behind = Recorder(), Recorder()
         async with gateway({**ONE_KEPT, "admission.queue.length_max": 5}) as server:
             async with client(server.url, key="holder") as holder:
-                waits = asyncio.ensure_future(client(server.url, events, key="next", notices=True)._open())
+                waits = asyncio.ensure_future(opened(client(server.url, events, key="next", notices=True)))
                 self.assertEqual((await events.next(Queued)).position, 1)
-                last = asyncio.ensure_future(client(server.url, behind, key="last", notices=True)._open())
+                last = asyncio.ensure_future(opened(client(server.url, behind, key="last", notices=True)))
                 self.assertEqual((await behind.next(Queued)).position, 2)
                 self.assertFalse(waits.done())
                 await holder.close()
@@ -297,7 +297,7 @@ class Stays(unittest.IsolatedAsyncioTestCase):
         settings = {**ONE_KEPT, "admission.queue.length_max": 5}
         async with gateway(settings) as server, proxy(server, head_first=True) as between:
             async with client(server.url, key="holder") as holder:
-                one = await client(between.url, events, {"notice_s": 0.05}, key="one", notices=True)
+                one = await opened(client(between.url, events, {"notice_s": 0.05}, key="one", notices=True))
                 await one.send("too early")
                 between.resume()
                 await events.next(Queued)
@@ -321,7 +321,7 @@ class Stays(unittest.IsolatedAsyncioTestCase):
 class Surface(unittest.IsolatedAsyncioTestCase):
     async def test_messages_are_texts_and_bytes_and_a_close_is_an_end(self):
         async with gateway() as server:
-            one = await client(server.url)
+            one = await opened(client(server.url))
             await one.send("text")
             await one.send(b"\x01\x02")
             self.assertEqual([await one.recv(), await one.recv()], ["text", b"\x01\x02"])
@@ -370,7 +370,7 @@ class Surface(unittest.IsolatedAsyncioTestCase):
 
     async def test_a_client_that_reads_nothing_closes_at_once(self):
         async with gateway() as server:
-            one = await client(server.url)
+            one = await opened(client(server.url))
             for _ in range(200):
                 await one.send("x" * 1000)
 
@@ -432,7 +432,7 @@ class Surface(unittest.IsolatedAsyncioTestCase):
 
     async def test_a_uri_that_is_none_raises_at_once(self):
         with self.assertRaisesRegex(Exception, "isn't a valid URI"):
-            await asyncio.wait_for(connect("nonsense")._open(), PATIENCE_S)
+            await opened(connect("nonsense"))
 
 
 if __name__ == "__main__":
