@@ -161,6 +161,18 @@ test("a token that is not accepted is asked for once more, and no more", async (
   assert.equal(asked, 2);
 });
 
+test("a token that is not accepted is replaced each time that the connection is lost", async (t) => {
+  const server = await gateway(t, TOKENS, { env });
+  const between = await proxy(t, server);
+  const answers = ["nonsense", token("ann", 600), "nonsense", token("ann", 600)];
+  const one = client(t, between.url, { notices: true, token: () => answers.shift() });
+  await one.next("open");
+  between.cut();
+  await one.next("open");
+  await talk(one, "back");
+  assert.deepEqual(answers, []);
+});
+
 test("a provider that fails, or takes for ever, is an attempt that failed", async (t) => {
   const server = await gateway(t, TOKENS, { env });
   const answers = [

@@ -165,6 +165,17 @@ class Returns(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(raised.exception.refusal.status, 401)
         self.assertEqual(len(asked), 2)
 
+    async def test_a_token_that_is_not_accepted_is_replaced_each_time_that_the_connection_is_lost(self):
+        events = Recorder()
+        answers = ["nonsense", token(600), "nonsense", token(600)]
+        async with gateway(TOKENS, env=ENV) as server, proxy(server) as between:
+            async with client(between.url, events, token=lambda: answers.pop(0)) as one:
+                await events.next(Opened)
+                between.cut()
+                await events.next(Opened)
+                await talk(one, "back")
+                self.assertEqual(answers, [])
+
     async def test_a_provider_that_fails_or_takes_for_ever_is_an_attempt_that_failed(self):
         events = Recorder()
         answers = [lambda: 1 / 0, lambda: asyncio.Event().wait(), lambda: token(600)]
@@ -297,7 +308,9 @@ class Stays(unittest.IsolatedAsyncioTestCase):
         settings = {**ONE_KEPT, "admission.queue.length_max": 5}
         async with gateway(settings) as server, proxy(server, head_first=True) as between:
             async with client(server.url, key="holder") as holder:
-                one = await opened(client(between.url, events, {"notice_s": 0.05}, key="one", notices=True))
+                began = time.monotonic()
+                one = await opened(client(between.url, events, {"notice_s": 0.3}, key="one", notices=True))
+                self.assertGreaterEqual(time.monotonic() - began, 0.3)
                 await one.send("too early")
                 between.resume()
                 await events.next(Queued)
