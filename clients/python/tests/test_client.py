@@ -239,6 +239,8 @@ class Stays(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(await server.evictions(), 1)
                 again.cancel()
                 await asyncio.wait([again])
+                # What is cancelled makes no further attempts.
+                self.assertNotIn("wastegate client first", [task.get_name() for task in asyncio.all_tasks()])
 
     async def test_taken_over_by_a_newer_connection_of_its_device_4500_it_stays_away(self):
         async with gateway() as server:
