@@ -56,6 +56,7 @@ say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings
 say "features"; bash tests/features.sh
 say "docs";    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 say "tests";   cargo nextest run --workspace --locked --no-fail-fast
+say "clients"; WASTEGATE=target/debug/wastegate-under-test bash clients/test.sh
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"
 cargo nextest run --package wastegate --lib --features model-check --locked 'registry::model'
