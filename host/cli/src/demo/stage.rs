@@ -16,6 +16,7 @@ use wastegate::gateway::DevIdentity;
 use wastegate::manager::{NoApplication, SharedApplication};
 use wastegate::tasks::Tasks;
 use wastegate_core::decision::TierTable;
+use wastegate_core::types::time::whole_ms;
 
 /// What happens at the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +99,10 @@ pub struct PlainLimit {
 }
 
 impl PlainLimit {
-    pub(super) const fn of(admitted: bool, took: Duration, silent: u32) -> Self {
+    pub(super) fn of(admitted: bool, took: Duration, silent: u32) -> Self {
         Self {
             admitted,
-            answer_ms: wastegate_core::types::time::whole_ms(took),
+            answer_ms: whole_ms(took),
             held_by_silent: silent,
         }
     }

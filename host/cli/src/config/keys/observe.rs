@@ -44,8 +44,8 @@ fn log() -> Section {
         ]) => d.rooms.observe.log.format;
 
         /// One line at the end of each connection: `off`, `hashed` with user and manager as the keyed hashes of
-        /// the journals, or `plain` with their names. It has the address, the close code, the reason, how long
-        /// the connection lasted, and the payload each way.
+        /// the journals, or `plain` with their names. It has the address, the reason, the close
+        /// code if the gateway told one, how long the connection lasted, and the payload each way.
         restart access: one_of("kind of line", [
             ("off", AccessLog::Off), ("hashed", AccessLog::Hashed), ("plain", AccessLog::Plain),
         ]) => d.rooms.observe.log.access;
