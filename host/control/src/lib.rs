@@ -14,3 +14,5 @@ pub mod quality;
 pub mod why;
 
 pub mod page;
+
+pub mod console;

@@ -110,7 +110,8 @@ method!(put, "PUT");
 method!(patch, "PATCH");
 method!(delete, "DELETE");
 
-async fn nowhere(uri: Uri) -> Refusal {
+/// The answer where nothing is.
+pub(super) async fn nowhere(uri: Uri) -> Refusal {
     Refusal::not_found(format!(
         "there is nothing at {}: `GET {INDEX}` lists every route",
         uri.path()

@@ -56,7 +56,9 @@ impl Access {
 
     /// Whether a path is answered without authorisation.
     fn is_public(&self, path: &str) -> bool {
-        PROBES.contains(&path) || self.metrics_without_token && path == METRICS
+        PROBES.contains(&path)
+            || super::console::is_of(path)
+            || self.metrics_without_token && path == METRICS
     }
 
     fn admits(&self, headers: &HeaderMap) -> bool {

@@ -1,0 +1,23 @@
+// Settings in force, and where each comes from.
+import { html, useMemo } from '../lib.js';
+import { usePoll } from '../api.js';
+import { Empty, Head, Instead, Table, Tag } from '../parts.js';
+import { num } from '../format.js';
+import { refine } from '../route.js';
+
+export function Settings({ asked }) {
+  const of = usePoll('v1/config', 15000);
+  const keys = of.data?.keys;
+  const changed = asked.changed === '1';
+  const rows = useMemo(() => (keys ?? []).filter((one) => (!changed || one.from !== 'default') && (!asked.filter || `${one.key} ${one.about}`.toLowerCase().includes(asked.filter.toLowerCase()))), [keys, asked.filter, changed]);
+  return html`<${Head} title="Settings" lead="What is in force. A flag goes before the environment, that before the file, and that before the default." />
+    ${!keys ? html`<${Instead} of=${of} rows=${12} />` : html`<div class="toolbar" role="search"><label class="field"><span>Key or text contains</span><input type="search" value=${asked.filter ?? ''} maxlength="100" onInput=${(event) => refine({ filter: event.currentTarget.value })} /></label>
+      <label class="check"><input type="checkbox" checked=${changed} onChange=${() => refine({ changed: changed ? null : '1' })} />Only what is not the default</label></div>
+    <div class="card">${rows.length ? html`<${Table} caption="Settings" windowed=${false} rows=${rows} id=${(one) => one.key} columns=${[
+      { name: 'Key', cell: (one) => html`<code>${one.key}</code>` },
+      { name: 'Value', cell: (one) => (one.value === '(secret)' ? html`<span class="soft">secret</span>` : html`<code>${one.value}</code>`) },
+      { name: 'From', cell: (one) => (one.from === 'default' ? html`<span class="soft">default</span>` : html`<${Tag} word=${one.from} as="accent" />`) },
+      { name: 'Changes', narrow: false, cell: (one) => (one.live ? 'at SIGHUP' : html`<span class="soft">at a restart</span>`) },
+      { name: 'About', narrow: false, cell: (one) => html`<span class="soft">${one.about}</span>` },
+    ]} />` : html`<${Empty} title="None fits">No setting fits.</${Empty}>`}<div class="foot">${num(rows.length)} of ${num(keys.length)} settings</div></div>`}`;
+}
