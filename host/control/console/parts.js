@@ -7,7 +7,7 @@ import { href } from './route.js';
 const MEANS = {
   alive: 'good', up: 'good', active: 'good', promotable: 'good', admitted: 'good', normal: 'good', none: 'good', running: 'accent', live: 'good',
   suspect: 'warn', stalled: 'warn', trying: 'warn', elevated: 'warn', high: 'warn', hold: 'warn', 'half-open': 'bad',
-  dead: 'bad', stuck: 'bad', away: 'bad', critical: 'bad', rollback: 'bad', 'rolled-back': 'bad', quarantined: 'bad', shadow: 'warn',
+  dead: 'bad', stuck: 'bad', away: 'bad', warning: 'warn', critical: 'bad', emergency: 'bad', rollback: 'bad', 'rolled-back': 'bad', quarantined: 'bad', shadow: 'warn',
   evicted: 'warn', refused: 'bad', blocked: 'bad', pressure: 'warn', change: 'accent', connected: 'good',
   pinned: 'accent', protected: 'accent',
 };
@@ -18,6 +18,9 @@ export const Tag = ({ word, as, title }) => html`<span class=${`tag ${as ?? mean
 export const Time = ({ ms }) => (ms === null || ms === undefined ? html`<span>–</span>`
   : html`<time datetime=${new Date(ms).toISOString()} title=${moment(ms)}>${when(ms)}</time>`);
 export const zone = () => offset(Date.now());
+
+/** A sentence of the server: what stands between backticks is code. */
+export const Prose = ({ text }) => text.split('`').map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 
 export const UserLink = ({ user }) => html`<a class="mono" href=${href(['users', user])}>${user}</a>`;
 

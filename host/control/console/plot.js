@@ -1,8 +1,12 @@
 // Plots over time, by uPlot. A plot is made once and given new data; its size is kept free from the beginning.
 import { html, store, useEffect, useRef, useStore } from './lib.js';
-import { num, clock } from './format.js';
+import { bytes, num, clock } from './format.js';
 
 const DASHES = [[], [6, 4], [2, 3], [10, 3]];
+/** Steps of an axis: of bytes by two, of counts whole ones. */
+const BINARY = Array.from({ length: 45 }, (_, power) => 2 ** power);
+const DECADES = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+const WHOLE = DECADES.flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 const key = (name) => `--plot-${name}`;
 
 /** Counts changes of the theme, so that plots take its colours. */
@@ -31,25 +35,26 @@ export function Plot({ title, x, series, format = num, blank, bands, tall, from0
   const empty = !x || x.length < 2;
   useEffect(() => {
     if (empty) return undefined;
+    const box = area.current;
     const [ink, line] = [colour('--ink-soft'), colour('--line')];
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' };
     const drawn = new window.uPlot({
-      width: area.current.clientWidth,
-      height: area.current.clientHeight,
+      width: box.clientWidth,
+      height: box.clientHeight,
       padding: [8, 4, 0, 0],
       cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
       legend: { show: false },
       scales: { x: { time: true }, y: { range: (_, low, high) => reach(low, high, from0) } },
       axes: [
         { ...axis, space: 70, size: 24, values: (_, ticks) => ticks.map((tick) => (tick % 60 ? clock(tick * 1000) : clock(tick * 1000).slice(0, 5))) },
-        { ...axis, space: 34, size: 52, values: (_, ticks) => ticks.map(format) },
+        { ...axis, space: format === bytes ? 24 : 34, size: format === bytes ? 64 : 48, ...(format === bytes ? { incrs: BINARY } : format === num ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map(format) },
       ],
       series: [{}, ...series.map((one, at) => ({ label: one.name, stroke: colour(key(one.colour ?? at + 1)), width: one.width ?? 1.75, dash: one.dash ?? DASHES[at], points: { show: false }, spanGaps: !gaps }))],
       bands: bands?.map(([high, low]) => ({ series: [high + 1, low + 1], fill: colour('--accent-soft') })),
-    }, [x, ...series.map((one) => one.values)], area.current);
+    }, [x, ...series.map((one) => one.values)], box);
     plot.current = drawn;
-    const watch = new ResizeObserver(() => drawn.setSize({ width: area.current.clientWidth, height: area.current.clientHeight }));
-    watch.observe(area.current);
+    const watch = new ResizeObserver(() => drawn.setSize({ width: box.clientWidth, height: box.clientHeight }));
+    watch.observe(box);
     return () => {
       watch.disconnect();
       drawn.destroy();
@@ -65,7 +70,7 @@ export function Plot({ title, x, series, format = num, blank, bands, tall, from0
   };
   const told = series.map((one) => `${one.name} ${one.told ?? format(last(one.values ?? []))}`).join(', ');
   return html`<figure class="plot card"><figcaption><h3>${title}</h3>
-      ${series.filter((one) => one.key !== false).map((one, at) => html`<span class=${`key c${one.colour ?? at + 1}`} key=${one.name}><i></i>${one.name} <b>${empty ? '–' : one.told ?? format(last(one.values))}</b></span>`)}</figcaption>
+      ${series.filter((one) => one.key !== false).map((one, at) => html`<span class=${`key c${one.colour ?? at + 1} d${at}`} key=${one.name}><i></i>${one.name} <b>${empty ? '–' : one.told ?? format(last(one.values))}</b></span>`)}</figcaption>
     <div class=${`area ${tall ? 'tall' : ''}`} ref=${area} role="img" aria-label=${`${title}: ${empty ? blank : told}`}>${empty && html`<div class="blank">${blank}</div>`}</div></figure>`;
 }
 

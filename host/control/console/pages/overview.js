@@ -63,7 +63,7 @@ function Figures({ is }) {
     ['Connections', num(is.connections), 'attached to managers'],
     ['Managers', num(is.managers), `of ${num(is.managers_limit)}`, is.managers, is.managers_limit],
     ['Users', num(is.users), 'who hold one'],
-    ['Refused', num(is.refused), 'at a limit, since the start'],
+    ['Refused', num(is.refused), 'since the start'],
     ['Descriptors', num(is.open_fds), `of ${num(is.open_fds_limit)}`, is.open_fds ?? 0, is.open_fds_limit ?? 0],
     ['Memory', bytes(is.rss_bytes), 'resident'],
   ];

@@ -30,10 +30,8 @@ export function Policies({ readOnly }) {
       { name: 'State', cell: (seat) => (seat.answering === seat.active ? html`<${Tag} word="active" />` : html`<${Tag} word="fallback answers" as="bad" />`) },
     ]} /></div></${Section}>
     ${is.policies.map((policy) => html`<${One} key=${policy.name} policy=${policy} after=${after} readOnly=${readOnly} />`)}
-    <${Section} title="Shipped too" aside="Accepted when they are first activated"><div class="card">${is.shipped.length ? html`<${Table} caption="Shipped policies" rows=${is.shipped} id=${(one) => one} columns=${[
-      { name: 'Policy', cell: (one) => one },
-      { name: 'Change', num: true, cell: (one) => !readOnly && html`<button type="button" class="small" aria-label=${`Activate ${one}`} onClick=${() => activate(one, null, after)}>Activate…</button>` },
-    ]} />` : html`<div class="pad soft">Every shipped policy is in the list above.</div>`}</div></${Section}>
+    <${Section} title="Shipped too" aside="Accepted when they are first activated"><div class="card">${is.shipped.length ? html`<ul class="choices">${is.shipped.map((one) => html`<li key=${one}><span>${one}</span>
+      ${!readOnly && html`<button type="button" class="small" aria-label=${`Activate ${one}`} onClick=${() => activate(one, null, after)}>Activate…</button>`}</li>`)}</ul>` : html`<div class="pad soft">Every shipped policy is in the list above.</div>`}</div></${Section}>
     <${Audit} of=${audit} />`;
 }
 

@@ -1,12 +1,15 @@
 // One user: its slots, what would go next, the levers, and what happened to it.
 import { html, useEffect, useMemo, useState } from '../lib.js';
 import { query, request, to, usePoll } from '../api.js';
-import { Empty, Head, Instead, Meter, Section, Table, Tag, Time, confirm, means } from '../parts.js';
-import { count, duration, num, signal } from '../format.js';
+import { Empty, Head, Instead, Meter, Section, Table, Tag, Time, Prose, confirm, means } from '../parts.js';
+import { brief, count, num, signal } from '../format.js';
 import { href, refine } from '../route.js';
 
 /** Classes as the host orders them, worst first; within one the active policy ranks. */
 const CLASSES = ['dead', 'taken-over', 'expired', 'stuck', 'half-open', 'stalled', 'suspect', 'detached', 'responsive'];
+const BY_KEY = new Intl.Collator('en', { numeric: true });
+/** How many are said to go next. */
+const NEXT = 3;
 /** Slots that are drawn at once. */
 const DRAWN = 60;
 
@@ -87,29 +90,34 @@ function ranked(managers) {
 function Slots({ is, path, chosen, after, readOnly }) {
   const [all, setAll] = useState(false);
   const order = useMemo(() => ranked(is.managers), [is.managers]);
-  const shown = all ? is.managers : is.managers.slice(0, DRAWN);
+  // By key, so that no slot changes its place.
+  const sorted = useMemo(() => [...is.managers].sort((a, b) => BY_KEY.compare(a.key, b.key)), [is.managers]);
+  const shown = all ? sorted : sorted.slice(0, DRAWN);
   const free = Math.max(0, is.limit - is.managers.length);
-  const worst = order.find((manager) => manager.protection.level !== 'pinned' && manager.class && manager.class !== 'responsive');
+  const going = order.filter((manager) => manager.protection.level === 'evictable' && manager.class && manager.class !== 'responsive').slice(0, NEXT);
+  const [worst] = going;
   const most = Math.max(1, ...is.managers.map((manager) => manager.signals['activity-rate-1m'] ?? 0));
   const picked = is.managers.find((manager) => manager.key === chosen);
   const next = worst ? html`Next to go by its class: <b class="mono">${worst.key}</b>, ${worst.class}` : 'All answer: only the tier force could take one, worst first';
   return html`<${Section} title="Slots" aside=${next}>
-    <ul class="slots">${shown.map((manager, at) => html`<li key=${manager.key}><${Slot} manager=${manager} rate=${(manager.signals['activity-rate-1m'] ?? 0) / most}
-        rank=${manager === worst} lent=${at >= is.limit} chosen=${manager.key === chosen} /></li>`)}
+    <ul class="slots">${shown.map((manager) => html`<li key=${manager.key}><${Slot} manager=${manager} rate=${(manager.signals['activity-rate-1m'] ?? 0) / most}
+        rank=${going.indexOf(manager)} chosen=${manager.key === chosen} /></li>`)}
       ${is.managers.length > shown.length && html`<li><button type="button" class="slot empty" onClick=${() => setAll(true)}>Show ${num(is.managers.length - shown.length)} more</button></li>`}
       ${free > 0 && shown.length === is.managers.length && html`<li><div class="slot empty">${count(free, 'free slot')}</div></li>`}</ul>
     ${picked && html`<${Picked} manager=${picked} user=${is.user} path=${path} after=${after} readOnly=${readOnly} />`}</${Section}>`;
 }
 
-function Slot({ manager, rate, rank, lent, chosen }) {
+const GOES = ['next to go', 'then', 'then'];
+
+function Slot({ manager, rate, rank, chosen }) {
   const { signals: s } = manager;
   const held = manager.protection.level;
-  return html`<button type="button" class=${`slot ${means(manager.health)} ${lent ? 'lent' : ''}`} style=${{ width: '100%' }} aria-pressed=${String(chosen)} onClick=${() => refine({ slot: chosen ? null : manager.key })}>
+  return html`<button type="button" class=${`slot ${means(manager.health)}`} style=${{ width: '100%' }} aria-pressed=${String(chosen)} onClick=${() => refine({ slot: chosen ? null : manager.key })}>
     <span class="key" title=${manager.key}>${manager.key}</span>
-    <span class="facts"><${Tag} word=${manager.health} />${manager.standing !== 'attached' && html`<${Tag} word=${manager.standing} />`}${held !== 'evictable' && html`<${Tag} word=${held} />`}${rank && html`<${Tag} word="next to go" as="bad" />`}</span>
-    <span class="small soft">idle ${duration(s['idle-ms'])}, silent ${duration(s['silence-ms'])}</span>
+    <span class="facts"><${Tag} word=${manager.health} />${manager.standing !== 'attached' && html`<${Tag} word=${manager.standing} />`}${held !== 'evictable' && html`<${Tag} word=${held} />`}${rank >= 0 && html`<${Tag} word=${GOES[rank]} as="bad" />`}</span>
+    <span class="pair"><span>idle <b>${brief(s['idle-ms'])}</b></span><span>silent <b>${brief(s['silence-ms'])}</b></span></span>
     <span class="pulse" aria-hidden="true"><i style=${{ width: `${Math.round(rate * 100)}%` }}></i></span>
-    <span class="small soft">${num(s['activity-count'] ?? 0)} messages, ${num(Math.round((s['activity-rate-1m'] ?? 0) * 10) / 10)} a minute</span></button>`;
+    <span class="pair"><span>${count(s['activity-count'] ?? 0, 'message')}</span><span>${num(Math.round((s['activity-rate-1m'] ?? 0) * 10) / 10)}/min</span></span></button>`;
 }
 
 function Picked({ manager, user, path, after, readOnly }) {
@@ -149,9 +157,9 @@ function Why({ of, keyed }) {
   const lines = is ? [...is.lines].reverse() : [];
   return html`<${Section} title="What happened" aside=${keyed ? html`Of <span class="mono">${keyed}</span> only. <button type="button" class="plain small" onClick=${() => refine({ key: null })}>All managers</button>` : is && html`Remembered since <${Time} ms=${is.since_ms} />`}>
     ${!is ? html`<${Instead} of=${of} rows=${4} what="The timeline" />` : html`<div class="stack">
-      ${is.answer && html`<p class="note">${is.answer}</p>`}
+      ${is.answer && html`<p class="note"><${Prose} text=${is.answer} /></p>`}
       <div class="card">${lines.length ? html`<ol class="timeline">${lines.map((line, at) => html`<li key=${`${line.unix_ms}-${lines.length - at}`}>
         <${Time} ms=${line.unix_ms} /><span><${Tag} word=${line.kind} /></span>
-        <span><span class="mono">${line.key}</span> ${line.text} ${line.decision !== undefined && html`<a class="nowrap" href=${href(['decisions', String(line.decision)])}>decision ${String(line.decision)}</a>`}</span></li>`)}</ol>`
+        <span><span class="mono">${line.key}</span> <${Prose} text=${line.text} /> ${line.decision !== undefined && html`<a class="nowrap" href=${href(['decisions', String(line.decision)])}>decision ${String(line.decision)}</a>`}</span></li>`)}</ol>`
         : html`<${Empty} title="Nothing yet">Nothing is remembered of this user.</${Empty}>`}</div></div>`}</${Section}>`;
 }
