@@ -13,6 +13,8 @@ pub mod quality;
 
 pub mod why;
 
+pub mod history;
+
 pub mod page;
 
 pub mod console;

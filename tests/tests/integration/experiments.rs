@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wastegate_tests::guests::guest;
-use wastegate_tests::harness::{Client, Server, Setup, until, until_async, within};
+use wastegate_tests::harness::{Client, Server, Setup, until, until_async};
 
 use crate::cli::operate;
 

@@ -53,6 +53,8 @@ mod levers;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod looking;
+#[cfg(test)]
 mod measured;
 #[cfg(test)]
 mod monitoring;

@@ -40,12 +40,12 @@ fn declares(text: &str, name: &str) -> bool {
 }
 
 /// Whether the segments lead from these files to a module or an item, and to a part of that.
-fn leads(files: &Files, segments: &[&str]) -> bool {
+fn leads(files: &Files<'_>, segments: &[&str]) -> bool {
     let Some((first, rest)) = segments.split_first() else {
         return true;
     };
     let (file, folder) = (format!("{first}.rs"), format!("{first}/"));
-    let module: Files = files
+    let module: Files<'_> = files
         .iter()
         .filter_map(|(path, text)| {
             let inner = path.strip_prefix(&folder);
@@ -80,7 +80,7 @@ fn paths_in_the_architecture_lead_somewhere() {
             ))
         })
         .collect();
-    let everything: Files = rooms
+    let everything: Files<'_> = rooms
         .iter()
         .map(|(.., inner, text)| (*inner, *text))
         .collect();
@@ -93,7 +93,7 @@ fn paths_in_the_architecture_lead_somewhere() {
             continue;
         }
         seen += 1;
-        let of_room: Files = rooms
+        let of_room: Files<'_> = rooms
             .iter()
             .filter(|(_, room, ..)| *room == first)
             .map(|(.., inner, text)| (*inner, *text))
@@ -122,7 +122,7 @@ fn paths_in_the_architecture_lead_somewhere() {
 
 #[test]
 fn a_path_is_followed_through_modules_to_an_item() {
-    let room: Files = vec![
+    let room: Files<'_> = vec![
         (
             "mod.rs",
             "mod head;\nmod upstream;\npub struct Gateway {\n    rules: Rules,\n}\n",

@@ -13,6 +13,7 @@ use super::policies::Policies;
 use super::recording::Recording;
 use super::rules::rules;
 use crate::config::{AdminListener, ProgramConfig};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
@@ -26,7 +27,7 @@ use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::process;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
-use wastegate_control::admin::{self, Access, Admin, Hosts};
+use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts};
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
@@ -121,6 +122,7 @@ impl Core {
         let quality = notes.recording.quality().clone();
         admission.watched_by(notes.recording.clone());
         let why = notes.recording.why().clone();
+        let history = notes.recording.history().clone();
         gateway.watched_by(notes.recording.clone());
         embedded.session.faults.register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
@@ -137,6 +139,8 @@ impl Core {
             config.rollout.state_dir.as_deref(),
         );
         let admin = Arc::new(Admin {
+            asking: AskTurns::default(),
+            streams: Arc::new(Semaphore::new(admin::STREAMS_MAX)),
             registry,
             admission,
             cleaner,
@@ -144,6 +148,7 @@ impl Core {
             clock: clock.clone(),
             quality,
             why,
+            history,
             metrics,
             rollout: policies.rollout.clone(),
             experiments: experiments.clone(),
@@ -190,6 +195,16 @@ impl Core {
                     activity.flush(clock.now());
                 }
             }
+        });
+        let Admin {
+            history,
+            registry,
+            admission,
+            ..
+        } = &*self.admin;
+        let (history, registry, admission) = (history.clone(), registry.clone(), admission.clone());
+        supervisor.run(tasks, "history", move || {
+            history.clone().watch(registry.clone(), admission.clone())
         });
         let levers = self.admin.levers.clone();
         supervisor.run(tasks, "levers", move || levers.clone().watch());

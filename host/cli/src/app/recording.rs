@@ -16,6 +16,7 @@ use wastegate::observe::journal::Journal;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate::registry::Registry;
 use wastegate_control::experiment::{Experiments, Shadows};
+use wastegate_control::history::History;
 use wastegate_control::quality::{self, Quality};
 use wastegate_control::why::Memory;
 use wastegate_core::decision::record::{Circumstances, Pseudonyms};
@@ -50,6 +51,7 @@ pub struct Recording {
     activity: ActivitySink,
     quality: Arc<Quality>,
     why: Arc<Memory>,
+    history: Arc<History>,
     pseudonyms: Pseudonymizer,
     access: AccessLog,
     node: Arc<str>,
@@ -77,6 +79,7 @@ impl Recording {
             activity,
             quality: Arc::default(),
             why: Arc::new(Memory::new(clock.clone())),
+            history: Arc::new(History::new(clock.clone())),
             pseudonyms,
             access,
             node: node.into(),
@@ -104,6 +107,12 @@ impl Recording {
     #[must_use]
     pub const fn why(&self) -> &Arc<Memory> {
         &self.why
+    }
+
+    /// The node over the last day.
+    #[must_use]
+    pub const fn history(&self) -> &Arc<History> {
+        &self.history
     }
 
     /// Watches everything that happens from now on.
@@ -170,8 +179,10 @@ impl Recorder for Recording {
     }
 
     fn decided(&self, decided: Decided) {
+        let decided = Arc::new(decided);
         self.note_ends(&decided);
         self.why.decided(&decided);
+        self.history.decided(&decided);
         for (victim, &outcome) in decided.plan.victims().iter().zip(&decided.outcomes) {
             let by = chooser(&decided.answer, victim);
             self.quality.ended(of(victim, &by), outcome);
@@ -195,7 +206,7 @@ impl Recorder for Recording {
                 answer,
                 plan,
                 outcomes,
-            } = &decided;
+            } = &*decided;
             let record = DecisionRecord::new(
                 question,
                 answer,
@@ -207,7 +218,7 @@ impl Recorder for Recording {
             // What the journal could not take it counts, and says so in its own gap.
             let _ = self.decisions.write(&record);
         }
-        self.report(WatchedEvent::Decided(Arc::new(decided)));
+        self.report(WatchedEvent::Decided(decided));
     }
 
     fn pressure_changed(&self, pressure: &UserPressure) {
@@ -238,6 +249,7 @@ impl admission::AdmissionObserver for Recording {
     fn ended(&self, ended: admission::AdmissionEnd<'_>) {
         let (quality, experiments) = (&self.quality, &self.experiments);
         self.why.admission(&ended);
+        self.history.admission(&ended);
         if ended.refused == Some(DenialReason::Blocked) {
             // It says nothing of limits and policies.
             return;
@@ -255,10 +267,12 @@ impl admission::AdmissionObserver for Recording {
 impl ConnectionObserver for Recording {
     fn attached(&self, connection: &ConnectionFacts<'_>, at: Timestamp) {
         self.why.attached(connection, at);
+        self.history.attached();
     }
 
     fn ended(&self, connection: &ConnectionFacts<'_>, end: &ConnectionEnd) {
         self.why.ended(connection, end);
+        self.history.ended();
         let (user, manager) = match self.access {
             AccessLog::Off => return,
             AccessLog::Plain => (connection.user.to_string(), connection.key.to_string()),

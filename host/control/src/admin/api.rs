@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
+use super::decisions::AskTurns;
 use super::hosts::Hosts;
 use super::notes::Notes;
 use super::policies::extract::{By, Details, InPath};
@@ -23,6 +25,7 @@ use super::stats::Stats;
 use super::token::Access;
 use super::users::order;
 use crate::experiment::{Experiments, Shadows};
+use crate::history::History;
 use crate::levers::Levers;
 use crate::quality::Quality;
 use crate::rollout::Rollout;
@@ -54,6 +57,8 @@ pub struct Admin {
     pub quality: Arc<Quality>,
     /// What happened to users lately.
     pub why: Arc<Memory>,
+    /// The node over the last day.
+    pub history: Arc<History>,
     /// The registry that `/metrics` writes out.
     pub metrics: MetricsRegistry,
     /// Which policies are active.
@@ -78,6 +83,10 @@ pub struct Admin {
     pub hosts: Hosts,
     /// Lines about who is turned away.
     pub notes: Notes,
+    /// The turns of questions to policies that decide nothing.
+    pub asking: AskTurns,
+    /// The places of streams of events.
+    pub streams: Arc<Semaphore>,
 }
 
 /// Every route, with a sentence each.
@@ -116,6 +125,9 @@ fn routes() -> Routes {
         .merge(super::console::routes())
         .merge(super::status::routes())
         .merge(super::why::routes())
+        .merge(super::decisions::routes())
+        .merge(super::history::routes())
+        .merge(super::events::routes())
         .merge(super::users::routes())
         .merge(super::policies::routes())
         .merge(super::experiments::routes())

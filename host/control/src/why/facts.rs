@@ -112,6 +112,22 @@ pub struct NextVictim {
     pub idle_ms: f64,
 }
 
+impl FactKind {
+    /// Every name, for filters.
+    pub const NAMES: [&str; 4] = ["connected", "ended", "refused", "evicted"];
+
+    /// Its name in the API.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Connected { .. } => "connected",
+            Self::Ended { .. } => "ended",
+            Self::Refused { .. } => "refused",
+            Self::Evicted(_) => "evicted",
+        }
+    }
+}
+
 impl Fact {
     /// The facts that a complete decision leaves, one for each manager that went.
     pub(super) fn of(decided: &Decided) -> impl Iterator<Item = Self> {

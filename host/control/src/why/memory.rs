@@ -1,12 +1,16 @@
 //! The last facts of all users.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use super::decisions::DecisionMemory;
+use super::events::{EVENTS_MAX, Event, EventFilter, Events};
 use super::facts::{Fact, FactKind};
-use super::timeline::{Timeline, When};
+use super::timeline::{Timeline, When, line};
 use wastegate::admission::AdmissionEnd;
 use wastegate::cleanup::Decided;
 use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
@@ -22,9 +26,18 @@ pub const KEPT_FOR: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub struct Memory {
     clock: Clock,
-    // Held to add a fact, or to copy those of one user.
-    facts: Mutex<VecDeque<Fact>>,
+    // Held to add a fact, or to copy some of them.
+    facts: Mutex<Kept>,
+    news: watch::Sender<u64>,
+    decisions: DecisionMemory,
     begun: Timestamp,
+}
+
+/// The facts of the last hour, with the number of the last one; the first of a process is 1.
+#[derive(Debug, Default)]
+struct Kept {
+    facts: VecDeque<Fact>,
+    last: u64,
 }
 
 impl Memory {
@@ -35,14 +48,23 @@ impl Memory {
             begun: clock.now(),
             clock,
             facts: Mutex::default(),
+            news: watch::Sender::new(0),
+            decisions: DecisionMemory::default(),
         }
     }
 
     /// A decision is complete, the ends of its victims included.
-    pub fn decided(&self, decided: &Decided) {
+    pub fn decided(&self, decided: &Arc<Decided>) {
         for fact in Fact::of(decided) {
             self.add(fact);
         }
+        self.decisions.add(decided.clone());
+    }
+
+    /// The last decisions, whole.
+    #[must_use]
+    pub const fn decisions(&self) -> &DecisionMemory {
+        &self.decisions
     }
 
     /// An admission ended; only refusals are remembered.
@@ -62,23 +84,85 @@ impl Memory {
 
     fn add(&self, fact: Fact) {
         let now = fact.at;
-        let mut facts = self.facts.lock();
+        let mut kept = self.facts.lock();
         let is_over = |oldest: &mut Fact| now.since(oldest.at) > KEPT_FOR;
-        while facts.len() >= FACTS_MAX || facts.front_mut().is_some_and(is_over) {
-            facts.pop_front();
+        while kept.facts.len() >= FACTS_MAX || kept.facts.front_mut().is_some_and(is_over) {
+            kept.facts.pop_front();
         }
-        facts.push_back(fact);
+        kept.facts.push_back(fact);
+        kept.last += 1;
+        let last = kept.last;
+        drop(kept);
+        if self.news.receiver_count() > 0 {
+            self.news.send_replace(last);
+        }
     }
 
     /// From when on everything is remembered.
     #[must_use]
     pub fn since(&self) -> Timestamp {
-        let (now, facts) = (self.clock.now(), self.facts.lock());
+        let (now, kept) = (self.clock.now(), self.facts.lock());
         // What is older than the oldest fact was dropped for want of room, if the memory is full.
-        let dropped = facts.front().filter(|_| facts.len() >= FACTS_MAX);
+        let dropped = kept.facts.front().filter(|_| kept.facts.len() >= FACTS_MAX);
         let oldest = dropped.map_or(self.begun, |fact| fact.at);
         let hour = now.micros().saturating_sub(micros(KEPT_FOR));
         oldest.max(Timestamp::from_micros(hour))
+    }
+
+    /// Changes with each fact, to its number: for readers of [`Memory::after`] that wait for more.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        let receiver = self.news.subscribe();
+        // What came while nobody waited was not reported.
+        self.news.send_replace(self.last());
+        receiver
+    }
+
+    /// The number of the last fact.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.facts.lock().last
+    }
+
+    /// When this memory began, ms since the Unix epoch: numbers of facts are those of one process.
+    #[must_use]
+    pub fn begun_unix_ms(&self) -> u64 {
+        self.clock.unix_ms(self.begun)
+    }
+
+    /// The facts behind one, as far as a reader wants them.
+    #[must_use]
+    pub fn after(&self, seen: u64, filter: &EventFilter) -> Events {
+        let kept = self.facts.lock();
+        let first = kept.last - kept.facts.len() as u64 + 1;
+        let missed = seen + 1 < first;
+        let skip = usize::try_from(seen.saturating_sub(first - 1)).unwrap_or(usize::MAX);
+        let mut news = (first + skip as u64..).zip(kept.facts.iter().skip(skip));
+        let mut wanted: Vec<(u64, Fact)> = Vec::new();
+        let mut last = seen.max(first - 1);
+        for (number, fact) in &mut news {
+            last = number;
+            if filter.takes(fact.kind.name(), &fact.user) {
+                wanted.push((number, fact.clone()));
+            }
+            if wanted.len() >= EVENTS_MAX {
+                break;
+            }
+        }
+        let is_more = news.next().is_some();
+        drop(kept);
+        // Sentences are written without the lock.
+        let event = |(number, fact): (u64, Fact)| {
+            let user = fact.user.to_string();
+            let line = line(&[fact], 0, &self.clock)?;
+            Some(Event { number, user, line })
+        };
+        Events {
+            events: wanted.into_iter().filter_map(event).collect(),
+            seen: last,
+            missed,
+            is_more,
+        }
     }
 
     /// What happened to a user, or to one of the user's managers.
@@ -88,7 +172,14 @@ impl Memory {
         let is_asked = |fact: &&Fact| {
             fact.user == *user && key.is_none_or(|key| fact.key == *key) && fact.at >= since
         };
-        let facts: Vec<Fact> = self.facts.lock().iter().filter(is_asked).cloned().collect();
+        let facts: Vec<Fact> = self
+            .facts
+            .lock()
+            .facts
+            .iter()
+            .filter(is_asked)
+            .cloned()
+            .collect();
         Timeline::new(user.clone(), facts, since, &self.clock, when)
     }
 }

@@ -7,8 +7,8 @@ use wastegate::admission::DenialReason;
 use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 use wastegate::manager::EndReport;
 use wastegate_core::types::{
-    Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Tier,
-    Timestamp, UserId,
+    Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Timestamp,
+    UserId,
 };
 
 struct World {

@@ -95,22 +95,22 @@ fn asked_about(facts: &[Fact], clock: &Clock, when: When) -> Option<usize> {
     nearest.map(|(at, _)| at)
 }
 
-fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineLine> {
+/// A fact as a line.
+pub(super) fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineLine> {
     let fact = facts.get(at)?;
     let mut line = TimelineLine {
         unix_ms: clock.unix_ms(fact.at),
         key: fact.key.to_string(),
-        kind: String::new(),
+        kind: fact.kind.name().to_owned(),
         connection: None,
         decision: None,
         reason: None,
         code: None,
         text: words::sentence(facts, at),
     };
-    let kind = match &fact.kind {
+    match &fact.kind {
         FactKind::Connected { connection, .. } => {
             line.connection = Some(connection.raw());
-            "connected"
         }
         FactKind::Ended {
             connection,
@@ -121,18 +121,14 @@ fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineLine> {
             line.connection = Some(connection.raw());
             line.reason = Some(reason.name().to_owned());
             line.code = Some(*code);
-            "ended"
         }
         FactKind::Refused { why, .. } => {
             line.reason = Some(why.name().to_owned());
-            "refused"
         }
         FactKind::Evicted(eviction) => {
             line.decision = Some(eviction.decision.raw());
             line.reason = Some(eviction.class.name().to_owned());
-            "evicted"
         }
-    };
-    kind.clone_into(&mut line.kind);
+    }
     Some(line)
 }

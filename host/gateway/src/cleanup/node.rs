@@ -12,6 +12,7 @@ use super::flight::JoinReason;
 use super::pass::Pass;
 use super::run::Cleanup;
 use crate::observe::process;
+use wastegate_core::decision::TierTable;
 use wastegate_core::types::{EvictionCause, Tier};
 
 /// How full the node is.
@@ -82,6 +83,12 @@ fn share(of: u32, share: f64) -> u32 {
 }
 
 impl Cleaner {
+    /// What each tier may evict.
+    #[must_use]
+    pub const fn table(&self) -> &TierTable {
+        &self.config.table
+    }
+
     /// How full the node is now.
     #[must_use]
     pub fn node_pressure(&self) -> NodePressure {

@@ -29,7 +29,7 @@ impl Collector for Held {
             (
                 "users",
                 "Users who hold a manager now",
-                registry.users().len() as u64,
+                registry.users_held() as u64,
             ),
             (
                 "limit_managers",

@@ -298,6 +298,12 @@ impl Registry {
         self.table.users()
     }
 
+    /// How many users hold a manager.
+    #[must_use]
+    pub fn users_held(&self) -> usize {
+        self.table.users_held()
+    }
+
     /// How many managers were created so far, and how many of them came back after an eviction.
     #[must_use]
     pub fn created(&self) -> (u64, u64) {

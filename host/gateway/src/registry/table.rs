@@ -221,6 +221,12 @@ impl<E: SlotEntry> Table<E> {
         all
     }
 
+    /// How many users hold a slot.
+    #[must_use]
+    pub fn users_held(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
     /// Every entry. Shard by shard.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<E>> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use wastegate_tests::harness::{Server, Setup};
 
 use super::audit;
-use crate::cli::operate;
+use crate::cli::{operate, run};
 
 /// What a verb prints that has to work.
 async fn done(server: &Server, line: &[&str]) -> String {
@@ -134,11 +134,7 @@ async fn what_makes_no_sense_is_refused_in_a_sentence() {
         ("block", "wastegate block ann --for 10m"),
         ("unblock", "wastegate unblock ann"),
     ] {
-        let help = Command::new(PROGRAM)
-            .args([verb, "--help"])
-            .output()
-            .unwrap();
-        let help = String::from_utf8(help.stdout).unwrap();
+        let (_, help, _) = run(&[verb, "--help"]).await;
         assert!(help.contains(example), "{verb}: {help}");
     }
 }

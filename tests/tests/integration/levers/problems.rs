@@ -114,6 +114,8 @@ async fn the_index_lists_routes_that_are_there() {
             route["path"].as_str().unwrap(),
         );
         if method == "GET" {
+            // A stream has no end: its refusal is enough.
+            let path = path.replace("/events", "/events?kinds=none");
             let path = path.replace(['{', '}'], "");
             let reply = server.get(&path).await;
             let listed = "`GET /v1` lists every route";

@@ -12,8 +12,8 @@ use crate::rollout::service::{
     UnderWay,
 };
 use wastegate_core::types::{DecisionId, Limits, RevisionId, Scope, Tier};
-use wastegate_engine::policy::Policy;
 use wastegate_engine::policy::log::{Level, Recent};
+use wastegate_engine::policy::{Parameter, Policy};
 
 pub use super::refusal::RefusalDto;
 
@@ -287,11 +287,25 @@ impl From<&PolicyView> for PolicyDto {
     }
 }
 
+impl ParameterDto {
+    /// The parameters of a policy, with the values that it is called with.
+    pub(in crate::admin) fn all(policy: &Policy) -> Vec<Self> {
+        let known = policy.program().manifest().parameters.iter();
+        let dto = |(known, value): (&Parameter, &f64)| Self {
+            name: known.name.clone(),
+            value: *value,
+            default: known.default,
+            min: known.min,
+            max: known.max,
+            doc: known.doc.clone(),
+        };
+        known.zip(policy.params().iter()).map(dto).collect()
+    }
+}
+
 impl From<&Policy> for AboutDto {
     fn from(policy: &Policy) -> Self {
         let manifest = policy.program().manifest();
-        let values = policy.params().iter();
-        let parameters = manifest.parameters.iter().zip(values);
         Self {
             summary: manifest.summary.clone(),
             signals: manifest
@@ -300,16 +314,7 @@ impl From<&Policy> for AboutDto {
                 .map(|signal| signal.name().to_owned())
                 .collect(),
             scopes: manifest.scopes.clone(),
-            parameters: parameters
-                .map(|(known, value)| ParameterDto {
-                    name: known.name.clone(),
-                    value: *value,
-                    default: known.default,
-                    min: known.min,
-                    max: known.max,
-                    doc: known.doc.clone(),
-                })
-                .collect(),
+            parameters: ParameterDto::all(policy),
             kit: policy.report().to_string(),
         }
     }

@@ -1,0 +1,107 @@
+//! The last decisions, and what another policy would have done: `GET /v1/decisions` and below.
+
+mod ask;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+pub use self::ask::AskTurns;
+use self::views::{DecisionAnswer, DecisionLine, DecisionPage};
+use super::Admin;
+use super::policies::extract::{Asked, InPath};
+use super::policies::refusal::Refusal;
+use super::routes::Routes;
+use wastegate::cleanup::Decided;
+use wastegate_core::types::{DecisionId, UserId};
+
+/// Decisions of a page where the request does not say.
+const PAGE: usize = 50;
+/// Decisions of a page at the most.
+const PAGE_MAX: usize = 200;
+
+/// Every route about decisions.
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get(
+            "/v1/decisions",
+            "The last decisions in memory, newest first.",
+            list,
+        )
+        .get(
+            "/v1/decisions/{id}",
+            "One decision: the table as the policy saw it, its ranking, and what came of it.",
+            one,
+        )
+        .post(
+            "/v1/decisions/{id}/ask",
+            "What another policy, or other parameters, would have ranked. Changes nothing.",
+            ask::ask,
+        )
+}
+
+/// Which decisions are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Only those about this user's managers.
+    user: Option<String>,
+    /// Only those that were made before this one.
+    before: Option<u64>,
+    /// How many, 1 to [`PAGE_MAX`].
+    limit: Option<usize>,
+}
+
+async fn list(
+    State(admin): State<Arc<Admin>>,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Json<DecisionPage>, Refusal> {
+    let limit = query.limit.unwrap_or(PAGE);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Refusal::request(format!(
+            "`limit` is {limit}: give 1 to {PAGE_MAX}"
+        )));
+    }
+    let user = query.user.as_deref().map(UserId::new).transpose();
+    let user = user.map_err(|error| Refusal::request(format!("`user` names no user: {error}")))?;
+    let before = query.before.map(DecisionId::from_raw);
+    // One more than asked for says whether there is a next page.
+    let mut found = admin.why.decisions().last(user.as_ref(), before, limit + 1);
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| is_more);
+    Ok(Json(DecisionPage {
+        next_before: last.map(|decided| decided.question.decision.raw()),
+        decisions: found
+            .iter()
+            .map(|decided| DecisionLine::of(decided, &admin.clock))
+            .collect(),
+    }))
+}
+
+async fn one(
+    State(admin): State<Arc<Admin>>,
+    InPath(id): InPath<String>,
+) -> Result<Json<DecisionAnswer>, Refusal> {
+    let decided = kept(&admin, &id)?;
+    Ok(Json(DecisionAnswer::of(&decided, &admin.clock)))
+}
+
+/// The decision that a path names.
+fn kept(admin: &Admin, id: &str) -> Result<Arc<Decided>, Refusal> {
+    let number: u64 = id.parse().map_err(|_| {
+        Refusal::request(format!(
+            "`{id}` is no number of a decision: give one as `GET /v1/decisions` has it"
+        ))
+    })?;
+    let decided = admin.why.decisions().get(DecisionId::from_raw(number));
+    decided.ok_or_else(|| {
+        Refusal::not_found(format!(
+            "decision {number} is not in memory: the last {} of this process are kept; `observe.decisions.file` keeps all",
+            crate::why::DECISIONS_MAX
+        ))
+    })
+}
