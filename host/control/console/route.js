@@ -17,7 +17,7 @@ addEventListener('hashchange', () => place.set(read()));
 export function href(parts, asked = {}) {
   const said = Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const behind = said.length ? `?${new URLSearchParams(said)}` : '';
-  return `#/${parts.map(encodeURIComponent).join('/')}${behind}`;
+  return `#/${parts.map((part) => encodeURIComponent(part)).join('/')}${behind}`;
 }
 
 /** Changes what is behind the question mark, without a new entry in the history. */

@@ -12,7 +12,7 @@ const REST_MS = 120;
 const DRAWN = 100;
 
 /** The parameters in the address: `name:value`, separated by commas. */
-const parse = (text) => Object.fromEntries((text ?? '').split(',').map((one) => one.split(':')).filter(([name, value]) => name && Number.isFinite(Number(value))).map(([name, value]) => [name, Number(value)]));
+const parsed = (text) => Object.fromEntries((text ?? '').split(',').map((one) => one.split(':')).filter(([name, value]) => name && Number.isFinite(Number(value))).map(([name, value]) => [name, Number(value)]));
 const print = (params) => Object.entries(params).map(([name, value]) => `${name}:${value}`).join(',');
 
 export function Ask({ is, asked }) {
@@ -20,7 +20,7 @@ export function Ask({ is, asked }) {
   const [answer, setAnswer] = useState(null);
   const [failed, setFailed] = useState(null);
   const [busy, setBusy] = useState(false);
-  const params = useMemo(() => parse(asked.params), [asked.params]);
+  const params = useMemo(() => parsed(asked.params), [asked.params]);
   const names = useMemo(() => {
     const known = policies.data;
     return known ? [...new Set([...known.policies.map((policy) => policy.name), ...known.shipped])].sort() : [];
@@ -75,7 +75,7 @@ function Slider({ one, value, set }) {
   return html`<div class="param"><div class="row"><label for=${id} class="mono">${one.name}</label>
       <input type="number" class="num" aria-label=${`${one.name}, exactly`} style=${{ width: '8rem' }} value=${value} min=${one.min} max=${one.max} step="any" onChange=${(event) => set(one.name, Number(event.currentTarget.value))} /></div>
     <input id=${id} type="range" min=${low} max=${high} step=${(high - low) / 400 || 1} value=${up(value)} aria-valuetext=${figure(value)} onInput=${(event) => set(one.name, down(Number(event.currentTarget.value)))} />
-    <p class="small soft">${one.about}</p></div>`;
+    <p class="small soft">${one.doc}</p></div>`;
 }
 
 /** The order that was answered; a row that changes its place glides there. */
@@ -102,7 +102,7 @@ function Order({ is, answer }) {
     const stood = live.get(entry.row)?.at;
     const moved = stood === undefined ? 'new' : stood === at ? 'same' : stood > at ? `▲ ${stood - at}` : `▼ ${at - stood}`;
     return html`<li key=${entry.row} data-row=${String(entry.row)} class=${goes.has(entry.row) ? 'goes' : ''}><span class="num soft">${at + 1}</span>
-      <span><b>${named(is, entry.row)}</b>${goes.has(entry.row) ? html` <span class="tag bad">would go</span>` : ''}${rejected.has(entry.row) ? html` <span class="tag warn">rejected: ${rejected.get(entry.row)}</span>` : ''} <span class="small soft">${entry.text}${entry.score !== null ? ` (${figure(entry.score)})` : ''}</span></span>
+      <span><b>${named(is, entry.row)}</b>${goes.has(entry.row) ? html` <span class="tag bad">would go</span>` : ''}${rejected.has(entry.row) ? html` <span class="tag warn">rejected: ${rejected.get(entry.row)}</span>` : ''} <span class="small soft">${entry.reason}${entry.score !== null ? ` (${figure(entry.score)})` : ''}</span></span>
       <span class="move" title=${stood === undefined ? 'not in the order of the decision' : `stood at ${stood + 1}`}>${moved}</span></li>`;
   })}</ol>${answer.ranking.length > DRAWN && html`<div class="foot">The first ${DRAWN} of ${num(answer.ranking.length)}</div>`}</div>`;
 }

@@ -1,7 +1,7 @@
 // One decision, down to the values that the policy saw, and what another policy would have answered.
 import { html, useMemo } from '../lib.js';
 import { to, usePoll } from '../api.js';
-import { Empty, Head, Instead, Section, Table, Tag, Time, UserLink, means } from '../parts.js';
+import { Empty, Head, Instead, Section, Table, Tag, Time, UserLink } from '../parts.js';
 import { duration, figure, micros, num, signal } from '../format.js';
 import { policyOf } from './decisions.js';
 import { Ask } from './ask.js';
@@ -18,12 +18,21 @@ export function Decision({ name, asked, readOnly }) {
     <div class="card pad"><dl class="pairs">
       <dt>Tier</dt><dd>${is.tier}</dd>
       <dt>Policy</dt><dd>${policyOf(is)} in ${micros(is.call_us)}${is.fuel !== null ? `, ${num(is.fuel)} units of fuel` : ''}</dd>
-      ${Object.keys(is.params).length > 0 && html`<dt>Parameters</dt><dd>${Object.entries(is.params).map(([key, value]) => `${key} ${figure(value)}`).join(', ')}</dd>`}
+      ${is.params.length > 0 && html`<dt>Parameters</dt><dd><${Params} is=${is} /></dd>`}
       ${is.experiment && html`<dt>Experiment</dt><dd>${is.experiment}</dd>`}
       ${is.fault && html`<dt>Fault</dt><dd><${Tag} word=${is.fault} as="bad" /> The built-in ranking completed the decision.</dd>`}
     </dl></div>
     <${Evicted} is=${is} /><${Ranking} is=${is} /><${Rejected} is=${is} />
     <${Ask} is=${is} asked=${asked} readOnly=${readOnly} />`;
+}
+
+/** The parameters with their names, where the policy is in memory still; a decision has their values only. */
+function Params({ is }) {
+  const policies = usePoll('v1/policies', 0);
+  const [name] = is.policy.split(' ');
+  const known = policies.data?.policies.find((policy) => policy.name === name)?.about?.parameters;
+  const names = known?.length === is.params.length ? known.map((one) => one.name) : null;
+  return is.params.map((value, at) => `${names ? `${names[at]} ` : ''}${figure(value)}`).join(', ');
 }
 
 const Sentence = ({ is }) => html`<${Time} ms=${is.unix_ms} />: ${is.user === null ? 'the node' : html`<${UserLink} user=${is.user} />`} held ${num(is.held)} of ${num(is.limit)} and needed ${num(is.needed)}; ${num(is.rows)} might go, ${num(is.victims)} went.`;
@@ -42,7 +51,7 @@ function Evicted({ is }) {
     { name: 'Manager', cell: (row) => named(is, row.row) },
     { name: 'Place', num: true, cell: (row) => num(row.place) },
     { name: 'Class', cell: (row) => row.class },
-    { name: 'Reason', cell: (row) => html`<span class="reason">${row.reason}</span>` },
+    { name: 'Reason', cell: (row) => html`<span class="reason">${row.reason || '–'}</span>` },
     { name: 'Put there by', narrow: false, cell: (row) => row.by },
     { name: 'Came to', cell: (row) => html`<${Tag} word=${row.outcome} as=${row.outcome === 'echoed' ? 'warn' : ''} title=${OUTCOMES[row.outcome]} />` },
     { name: 'After', num: true, cell: (row) => (row.after_ms === null ? '–' : duration(row.after_ms)) },
@@ -65,10 +74,10 @@ function Ranking({ is }) {
     { name: 'Manager', cell: (row) => named(is, row.row) },
     { name: 'Place', num: true, cell: (row) => (at.has(row.row) ? num(at.get(row.row).at + 1) : '–') },
     { name: 'Score', num: true, cell: (row) => figure(at.get(row.row)?.score) },
-    { name: 'Why', cell: (row) => at.get(row.row)?.text || html`<span class="soft">–</span>` },
+    { name: 'Why', cell: (row) => at.get(row.row)?.reason || html`<span class="soft">–</span>` },
     { name: 'Health', cell: (row) => html`<${Tag} word=${row.health} />` },
     { name: 'Class', cell: (row) => row.class ?? '–' },
-    { name: 'Protection', cell: (row) => (row.protection === 'evictable' ? html`<span class="soft">evictable</span>` : html`<${Tag} word=${row.protection} as=${means(String(row.protection).split(':')[0])} />`) },
+    { name: 'Protection', cell: (row) => (row.protection.level === 'evictable' ? html`<span class="soft">evictable</span>` : html`<${Tag} word=${row.protection.level} title=${row.protection.reason} />`) },
     ...is.signals.map((name, index) => ({ name, num: true, cell: (row) => signal(name, row.values[index]) })),
   ];
   return html`<${Section} title="Ranking" aside="Marked rows went. The values are those that the policy was shown."><div class="card">
@@ -76,10 +85,16 @@ function Ranking({ is }) {
       : html`<${Empty} title="No candidate">No manager might be evicted at this tier.</${Empty}>`}</div></${Section}>`;
 }
 
+const REJECTED = {
+  'no-such-row': 'it names no row of the question', repeated: 'it names a row a second time', 'score-not-a-number': 'its score is no number',
+  newborn: 'its first connection is still on its way', pinned: 'it is pinned', protected: 'it is protected, and this is not the tier force',
+  'not-at-this-tier': 'this tier may not touch its class', 'last-responsive': "it is the user's last responsive manager",
+};
+
 function Rejected({ is }) {
   if (!is.rejections.length) return null;
   return html`<${Section} title="Rejected by the guard"><div class="card"><${Table} caption="Rejected by the guard" rows=${is.rejections} id=${(row) => `${row.row}-${row.why}`} columns=${[
     { name: 'Row', cell: (row) => named(is, row.row) },
-    { name: 'Why', cell: (row) => row.why },
+    { name: 'Why', cell: (row) => `${REJECTED[row.why] ?? row.why}` },
   ]} /></div></${Section}>`;
 }

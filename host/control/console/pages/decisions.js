@@ -20,7 +20,7 @@ export function Decisions({ asked }) {
   const rows = of.data?.decisions;
   const next = of.data?.next_before;
   return html`<${Head} title="Decisions" lead="Each time room had to be made: who was asked, about how many managers, and how many went. The last 1,000 are in memory." />
-    <div class="toolbar" role="search"><label class="field"><span>User</span><input type="search" value=${user} maxlength="256" onInput=${(event) => setUser(event.currentTarget.value)} /></label></div>
+    <div class="toolbar" role="search"><label class="field"><span>User, the whole name</span><input type="search" value=${user} maxlength="256" onInput=${(event) => setUser(event.currentTarget.value)} /></label></div>
     ${!rows ? html`<${Instead} of=${of} rows=${12} what="The list" />` : html`<div class="card">
       ${rows.length ? html`<${Table} caption="Decisions" rows=${rows} id=${(row) => row.id} className=${() => 'link'} columns=${COLUMNS} />`
         : html`<${Empty} title="None yet">${asked.user ? 'No decision about this user is remembered.' : 'Nobody has needed room so far.'}</${Empty}>`}
@@ -31,7 +31,7 @@ export function Decisions({ asked }) {
 export const policyOf = (row) => html`${row.policy}${row.revision !== null && row.revision !== undefined ? html` <span class="soft">r${row.revision}</span>` : ''}`;
 
 const COLUMNS = [
-  { name: 'Decision', cell: (row) => html`<a href=${href(['decisions', row.id])}>${row.id}</a>` },
+  { name: 'Decision', cell: (row) => html`<a href=${href(['decisions', String(row.id)])}>${row.id}</a>` },
   { name: 'When', cell: (row) => html`<${Time} ms=${row.unix_ms} />` },
   { name: 'About', cell: (row) => (row.user === null ? html`<span class="soft">the node</span>` : html`<span class="clip"><${UserLink} user=${row.user} /></span>`) },
   { name: 'Tier', cell: (row) => row.tier },

@@ -1,11 +1,11 @@
 // Events as they happen, by the server's stream; what is shown is bounded.
 import { html, useEffect, useRef, useState } from '../lib.js';
 import { listen, query } from '../api.js';
-import { Empty, Head, Tag, Time, UserLink } from '../parts.js';
+import { Empty, Head, Prose, Tag, Time, UserLink } from '../parts.js';
 import { href, refine } from '../route.js';
 import { num } from '../format.js';
 
-const KINDS = ['connected', 'ended', 'refused', 'evicted', 'pressure', 'change'];
+const KINDS = ['connected', 'ended', 'refused', 'evicted'];
 /** Lines that are kept, and how often new ones are drawn at the most, ms. */
 const KEPT_MAX = 300;
 const DRAWN_MS = 250;
@@ -40,7 +40,7 @@ export function Events({ asked }) {
       if (rest.current) return;
       let said = null;
       try { said = JSON.parse(event.data); } catch { return; }
-      waiting.push(event.kind === 'gap' ? { id: `gap-${Date.now()}`, kind: 'gap', unix_ms: Date.now(), text: 'Some events are missing here.' } : { kind: event.kind, ...said });
+      waiting.push(event.kind === 'gap' ? { id: `gap-${Date.now()}`, kind: 'gap', unix_ms: Date.now(), text: 'Some events are missing here.' } : { id: event.id, kind: event.kind, ...said });
       if (waiting.length > KEPT_MAX) waiting.shift();
       timer ??= setTimeout(draw, DRAWN_MS);
     };
@@ -69,10 +69,10 @@ export function Events({ asked }) {
   return html`<${Head} title="Events" lead="What happens, as it happens. The last ${KEPT_MAX} are kept here.">
       <span class=${`link-state ${now === 'live' ? '' : now === 'lost' ? 'lost' : 'rest'}`}><i></i>${SAYS[now]}</span>
       <button type="button" aria-pressed=${String(paused)} disabled=${state === 'absent'} onClick=${() => setPaused(!paused)}>${paused ? 'Go on' : 'Pause'}</button></${Head}>
-    <div class="toolbar" role="search"><label class="field"><span>User</span><input type="search" value=${user} maxlength="256" onInput=${(event) => setUser(event.currentTarget.value)} /></label>
+    <div class="toolbar" role="search"><label class="field"><span>User, the whole name</span><input type="search" value=${user} maxlength="256" onInput=${(event) => setUser(event.currentTarget.value)} /></label>
       <div class="row" role="group" aria-label="Kinds">${KINDS.map((kind) => html`<label class="check" key=${kind}><input type="checkbox" checked=${chosen.includes(kind)} onChange=${() => flip(kind)} />${kind}</label>`)}</div></div>
     <div class="card">${lines.length ? html`<ol class="timeline">${lines.map((line) => html`<li key=${line.id}><${Time} ms=${line.unix_ms} /><span><${Tag} word=${line.kind} /></span>
-        <span>${line.user ? html`<${UserLink} user=${line.user} /> ` : ''}${line.key ? html`<span class="mono">${line.key}</span> ` : ''}${line.text} ${line.decision ? html`<a class="nowrap" href=${href(['decisions', line.decision])}>decision ${line.decision}</a>` : ''}</span></li>`)}</ol>`
+        <span>${line.user ? html`<${UserLink} user=${line.user} /> ` : ''}${line.key ? html`<span class="mono">${line.key}</span> ` : ''}<${Prose} text=${line.text} /> ${line.decision ? html`<a class="nowrap" href=${href(['decisions', String(line.decision)])}>decision ${String(line.decision)}</a>` : ''}</span></li>`)}</ol>`
       : state === 'absent' ? html`<${Empty} title="Not available">This page needs the stream of events, which this server does not have. A newer server has it.</${Empty}>` : html`<${Empty} title="Quiet">Nothing has happened since this page was opened.</${Empty}>`}
       <div class="foot">${num(total)} since this page was opened</div></div>`;
 }

@@ -22,7 +22,7 @@ export function Overview({ status, asked }) {
   const own = useOwnHistory(is, Boolean(history.error?.isAbsent));
   const drawn = useMemo(() => (history.data ? read(history.data) : null), [history.data]) ?? own;
   if (!is) return html`<${Hello} /><${Instead} of=${status} rows=${10} what="The overview" />`;
-  const blank = history.error?.isAbsent ? 'This server keeps no history; it is drawn from now on.' : 'Nothing yet.';
+  const blank = history.error?.isAbsent ? 'This server keeps no history; it is drawn from now on' : 'Nothing yet';
   return html`<${Verdict} is=${is} /><${Figures} is=${is} />
     <${Section} title="Lately" aside=${html`<${Segmented} label="Span" options=${SPANS} value=${span} set=${(to) => refine({ span: to === '10m' ? null : to })} />`}>
       <${Plots} of=${drawn} blank=${blank} /></${Section}>
