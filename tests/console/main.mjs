@@ -68,7 +68,7 @@ const checks = {
   async 'an eviction is explained down to the values of its signals'() {
     await open(page, 'users/ann');
     await enter('ann', 'late-1');
-    const line = page.locator('.timeline li', { hasText: 'evicted' }).filter({ hasText: 'ghost' }).first();
+    const line = page.locator('.timeline li').filter({ has: page.getByText('evicted', { exact: true }) }).filter({ hasText: 'ghost' }).first();
     await line.getByText(/unanswered/).waitFor();
     await line.getByRole('link', { name: /^decision / }).click();
     await page.getByRole('heading', { level: 1, name: /^Decision / }).waitFor();

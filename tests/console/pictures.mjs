@@ -1,5 +1,5 @@
 // Takes the pictures of docs/console.md: each page, light and dark, on a desk and on a phone. Smaller files where
-// ImageMagick is there.
+// `pngquant` is there.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -19,7 +19,7 @@ fs.mkdirSync(into, { recursive: true });
 
 function smaller(file) {
   try {
-    execFileSync('convert', [file, '+dither', '-colors', String(COLOURS), '-define', 'png:compression-level=9', '-strip', `PNG8:${file}`]);
+    execFileSync('pngquant', ['--force', '--speed', '1', '--strip', '--output', file, String(COLOURS), file]);
   } catch { /* then it is larger */ }
 }
 
