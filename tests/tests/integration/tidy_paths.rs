@@ -57,8 +57,8 @@ fn leads(files: &Files<'_>, segments: &[&str]) -> bool {
     if !module.is_empty() {
         return leads(&module, rest);
     }
-    let all = |name: &&str| files.iter().any(|(_, text)| declares(text, name));
-    segments.iter().all(|name| all(&name))
+    let is_there = |name: &&str| files.iter().any(|(_, text)| declares(text, name));
+    segments.iter().all(is_there)
 }
 
 #[test]

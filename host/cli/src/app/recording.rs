@@ -16,7 +16,7 @@ use wastegate::observe::journal::Journal;
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate::registry::Registry;
 use wastegate_control::experiment::{Experiments, Shadows};
-use wastegate_control::history::History;
+use wastegate_control::history::NodeHistory;
 use wastegate_control::quality::{self, Quality};
 use wastegate_control::why::Memory;
 use wastegate_core::decision::record::{Circumstances, Pseudonyms};
@@ -51,7 +51,7 @@ pub struct Recording {
     activity: ActivitySink,
     quality: Arc<Quality>,
     why: Arc<Memory>,
-    history: Arc<History>,
+    history: Arc<NodeHistory>,
     pseudonyms: Pseudonymizer,
     access: AccessLog,
     node: Arc<str>,
@@ -79,7 +79,7 @@ impl Recording {
             activity,
             quality: Arc::default(),
             why: Arc::new(Memory::new(clock.clone())),
-            history: Arc::new(History::new(clock.clone())),
+            history: Arc::new(NodeHistory::new(clock.clone())),
             pseudonyms,
             access,
             node: node.into(),
@@ -111,7 +111,7 @@ impl Recording {
 
     /// The node over the last day.
     #[must_use]
-    pub const fn history(&self) -> &Arc<History> {
+    pub const fn history(&self) -> &Arc<NodeHistory> {
         &self.history
     }
 

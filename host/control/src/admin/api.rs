@@ -25,7 +25,7 @@ use super::stats::Stats;
 use super::token::Access;
 use super::users::order;
 use crate::experiment::{Experiments, Shadows};
-use crate::history::History;
+use crate::history::NodeHistory;
 use crate::levers::Levers;
 use crate::quality::Quality;
 use crate::rollout::Rollout;
@@ -58,7 +58,7 @@ pub struct Admin {
     /// What happened to users lately.
     pub why: Arc<Memory>,
     /// The node over the last day.
-    pub history: Arc<History>,
+    pub history: Arc<NodeHistory>,
     /// The registry that `/metrics` writes out.
     pub metrics: MetricsRegistry,
     /// Which policies are active.

@@ -15,6 +15,7 @@ use futures_util::Stream;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::api::Admin;
 use super::policies::extract::Asked;
@@ -108,8 +109,8 @@ struct Reader {
     news: watch::Receiver<u64>,
     seen: u64,
     missed: bool,
-    /// When the last look was.
-    looked: Option<tokio::time::Instant>,
+    /// The pace of its looks.
+    looks: Interval,
     _place: OwnedSemaphorePermit,
 }
 
@@ -126,6 +127,8 @@ async fn events(
             format!("{STREAMS_MAX} streams of events are open: close one"),
         )
     })?;
+    let mut looks = tokio::time::interval(LOOKS_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let news = admin.why.news();
     let last = admin.why.last();
     let reader = Reader {
@@ -134,7 +137,7 @@ async fn events(
         // A client that says nothing begins with what comes next.
         seen: seen.and_then(Result::ok).unwrap_or(last),
         missed: matches!(seen, Some(Err(()))),
-        looked: None,
+        looks,
         _place: place,
         admin,
     };
@@ -152,19 +155,13 @@ impl Reader {
         let stopping = self.admin.tasks.stopping().clone();
         let leaving = self.admin.leaving.clone();
         loop {
-            if stopping.is_cancelled() || leaving.is_cancelled() {
-                return None;
-            }
-            if let Some(looked) = self.looked {
-                tokio::select! {
-                    () = tokio::time::sleep_until(looked + LOOKS_EVERY) => {}
-                    () = stopping.cancelled() => return None,
-                    () = leaving.cancelled() => return None,
-                }
+            tokio::select! {
+                _ = self.looks.tick() => {}
+                () = stopping.cancelled() => return None,
+                () = leaving.cancelled() => return None,
             }
             self.news.mark_unchanged();
             let found = self.admin.why.after(self.seen, &self.filter);
-            self.looked = Some(tokio::time::Instant::now());
             self.seen = found.seen;
             let gap = std::mem::take(&mut self.missed) || found.missed;
             let gap = gap.then(|| Sent::default().event("gap").data("{\"missed\":true}"));

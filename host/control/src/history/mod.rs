@@ -1,6 +1,6 @@
 //! The node over the last minutes and the last day: gauges and rates in rings in memory, for the first look.
 //!
-//! [`History`] is told of connections, admissions and decisions, and reads what else it needs when a step ends.
+//! [`NodeHistory`] is told of connections, admissions and decisions, and reads what else it needs when a step ends.
 //! Not here: what lasts longer (a Prometheus server keeps that), and what a figure means.
 
 mod ring;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use self::ring::Ring;
+use self::series::PerSeries;
 pub use self::series::Series;
 use wastegate::admission::{Admission, AdmissionEnd};
 use wastegate::cleanup::Decided;
@@ -44,7 +45,7 @@ pub enum Span {
 
 /// What a reader gets: one list a series, oldest first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Past {
+pub struct NodePast {
     /// How long a step is.
     pub step: Duration,
     /// When the last step ended, ms since the Unix epoch.
@@ -56,11 +57,11 @@ pub struct Past {
 
 /// The rings of one process: about 0.7 MB after a day.
 #[derive(Debug)]
-pub struct History {
+pub struct NodeHistory {
     clock: Clock,
     connections: AtomicU64,
     /// Since the start, by [`Series`]; only those that count.
-    counts: [AtomicU64; Series::COUNT],
+    counts: PerSeries<AtomicU64>,
     // Held to end a step, or to copy a ring.
     rings: Mutex<Rings>,
 }
@@ -74,12 +75,12 @@ struct Rings {
     /// When the last one ended, ms since the Unix epoch.
     end_unix_ms: u64,
     /// The counts when the last fine step ended.
-    before: [u64; Series::COUNT],
+    before: PerSeries<u64>,
     /// What the process used, read once a coarse step: counting descriptors costs as much as there are.
     process: process::Readings,
 }
 
-impl History {
+impl NodeHistory {
     /// One without a past.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
@@ -87,13 +88,13 @@ impl History {
         Self {
             clock,
             connections: AtomicU64::new(0),
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            counts: PerSeries::of(|_| AtomicU64::new(0)),
             rings: Mutex::new(Rings {
                 fine: Ring::new(FINE_STEPS),
                 coarse: Ring::new(COARSE_STEPS),
                 steps: 0,
                 end_unix_ms,
-                before: [0; Series::COUNT],
+                before: PerSeries::of(|_| 0),
                 process: process::Readings::default(),
             }),
         }
@@ -130,7 +131,7 @@ impl History {
     }
 
     fn count(&self, series: Series) {
-        self.counts[series as usize].fetch_add(1, Ordering::Relaxed);
+        self.counts[series].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends a step each second, for ever. To be kept running by a supervisor.
@@ -147,8 +148,7 @@ impl History {
 
     /// Ends a fine step, and with every tenth a coarse one.
     pub fn step(&self, registry: &Registry, admission: &Admission) {
-        let now: [u64; Series::COUNT] =
-            std::array::from_fn(|at| self.counts[at].load(Ordering::Relaxed));
+        let now = PerSeries::of(|series| self.counts[series].load(Ordering::Relaxed));
         let end_unix_ms = self.clock.unix_ms(self.clock.now());
         let is_coarse = |steps: u64| steps.is_multiple_of(FINE_PER_COARSE);
         let readings = is_coarse(self.rings.lock().steps).then(process::read);
@@ -163,16 +163,13 @@ impl History {
             Series::Queued => number(admission.queued() as u64),
             Series::OpenFds => rings.process.open_fds.map_or(f64::NAN, number),
             Series::RssBytes => rings.process.rss_bytes.map_or(f64::NAN, number),
-            counted => {
-                let at = counted as usize;
-                number(now[at].saturating_sub(rings.before[at]))
-            }
+            counted => number(now[counted].saturating_sub(rings.before[counted])),
         };
-        let step: [f64; Series::COUNT] = Series::ALL.map(value);
+        let step = PerSeries::of(value);
         // Whole steps that passed without a look, as while the process was stopped, have no values.
         let missed = end_unix_ms.saturating_sub(rings.end_unix_ms) / whole_ms(FINE);
         for _ in 1..missed.min(FINE_STEPS as u64) {
-            rings.end([f64::NAN; Series::COUNT]);
+            rings.end(PerSeries::of(|_| f64::NAN));
         }
         rings.end(step);
         rings.before = now;
@@ -181,14 +178,14 @@ impl History {
 
     /// The past of this process.
     #[must_use]
-    pub fn past(&self, span: Span) -> Past {
+    pub fn past(&self, span: Span) -> NodePast {
         let rings = self.rings.lock();
         let (ring, step) = match span {
             Span::Minutes => (&rings.fine, FINE),
             Span::Day => (&rings.coarse, COARSE),
         };
         let values = Series::ALL.map(|series| (series, ring.of(series)));
-        Past {
+        NodePast {
             step,
             end_unix_ms: rings.end_unix_ms,
             values: values.into(),
@@ -198,19 +195,19 @@ impl History {
 
 impl Rings {
     /// Adds a fine step. The coarse ring gets the sum of ten where a series counts, else the last value.
-    fn end(&mut self, step: [f64; Series::COUNT]) {
+    fn end(&mut self, step: PerSeries<f64>) {
         self.fine.push(step);
         self.steps += 1;
         if !self.steps.is_multiple_of(FINE_PER_COARSE) {
             return;
         }
-        let coarse = Series::ALL.map(|series| {
+        let coarse = PerSeries::of(|series| {
             let last = self.fine.last(series, FINE_PER_COARSE as usize);
             let known = last.filter(|value| !value.is_nan());
             if series.counts() {
                 known.reduce(|sum, value| sum + value).unwrap_or(f64::NAN)
             } else {
-                step[series as usize]
+                step[series]
             }
         });
         self.coarse.push(coarse);

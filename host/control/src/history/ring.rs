@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::series::Series;
+use super::series::{PerSeries, Series};
 
 /// Steps, the oldest of which make room. It grows up to its size, so a process that starts pays nothing.
 #[derive(Debug)]
 pub(super) struct Ring {
-    steps: VecDeque<[f64; Series::COUNT]>,
+    steps: VecDeque<PerSeries<f64>>,
     steps_max: usize,
 }
 
@@ -19,7 +19,7 @@ impl Ring {
         }
     }
 
-    pub(super) fn push(&mut self, step: [f64; Series::COUNT]) {
+    pub(super) fn push(&mut self, step: PerSeries<f64>) {
         if self.steps.len() >= self.steps_max {
             self.steps.pop_front();
         }
@@ -28,15 +28,12 @@ impl Ring {
 
     /// A series, oldest first.
     pub(super) fn of(&self, series: Series) -> Vec<f64> {
-        self.steps
-            .iter()
-            .map(|step| step[series as usize])
-            .collect()
+        self.steps.iter().map(|step| step[series]).collect()
     }
 
     /// The last values of a series.
     pub(super) fn last(&self, series: Series, steps: usize) -> impl Iterator<Item = f64> {
         let newest_first = self.steps.iter().rev().take(steps);
-        newest_first.map(move |step| step[series as usize])
+        newest_first.map(move |step| step[series])
     }
 }

@@ -1,5 +1,7 @@
 //! What the rings have a list of.
 
+use std::ops::Index;
+
 /// One list of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -67,5 +69,24 @@ impl Series {
             self,
             Self::Admitted | Self::Refused | Self::Evicted | Self::LiveKills
         )
+    }
+}
+
+/// One value a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PerSeries<T>([T; Series::COUNT]);
+
+impl<T> PerSeries<T> {
+    pub(super) fn of(value: impl FnMut(Series) -> T) -> Self {
+        Self(Series::ALL.map(value))
+    }
+}
+
+impl<T> Index<Series> for PerSeries<T> {
+    type Output = T;
+
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each variant")]
+    fn index(&self, series: Series) -> &T {
+        &self.0[series as usize]
     }
 }

@@ -3,11 +3,11 @@
 use super::*;
 
 fn rings() -> Rings {
-    History::new(Clock::manual()).rings.into_inner()
+    NodeHistory::new(Clock::manual()).rings.into_inner()
 }
 
-fn step(connections: f64, refused: f64) -> [f64; Series::COUNT] {
-    Series::ALL.map(|series| match series {
+fn step(connections: f64, refused: f64) -> PerSeries<f64> {
+    PerSeries::of(|series| match series {
         Series::Connections => connections,
         Series::Refused => refused,
         _ => 0.0,
@@ -30,12 +30,12 @@ fn ten_fine_steps_are_a_coarse_one() {
 fn what_is_unknown_is_not_counted_as_nothing() {
     let mut rings = rings();
     for second in 0..10_u8 {
-        let unknown = [f64::NAN; Series::COUNT];
+        let unknown = PerSeries::of(|_| f64::NAN);
         rings.end(if second < 7 { unknown } else { step(1.0, 3.0) });
     }
     assert_eq!(rings.coarse.of(Series::Refused), [9.0]);
     for _ in 0..10 {
-        rings.end([f64::NAN; Series::COUNT]);
+        rings.end(PerSeries::of(|_| f64::NAN));
     }
     assert!(rings.coarse.of(Series::Refused)[1].is_nan());
 }

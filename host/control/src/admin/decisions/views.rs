@@ -12,7 +12,7 @@ use wastegate_core::types::{Clock, Health, Protection, RevisionId, Scope, Tier};
 /// A page of decisions.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct DecisionPage {
-    /// Newest first.
+    /// Newest first, by when they were complete: the ends of their victims are waited for.
     pub decisions: Vec<DecisionLine>,
     /// What to give as `before` for the next page; null at the end.
     pub next_before: Option<u64>,
