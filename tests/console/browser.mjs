@@ -22,6 +22,7 @@ export class Browser {
 
   async page(base, { width = 1280, height = 900, theme = 'light', expected = /401|404|ERR_|Failed to fetch/ } = {}) {
     const context = await this.chromium.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce' });
+    if (process.env.CONSOLE_FILES) await fromDisk(context, base, process.env.CONSOLE_FILES);
     const page = await context.newPage();
     page.setDefaultTimeout(15000);
     page.on('pageerror', (error) => this.faults.push(`page: ${error.stack}`));
@@ -35,6 +36,20 @@ export class Browser {
   }
 
   async stop() { await this.chromium.close(); }
+}
+
+/** Takes the console's files from a folder, with the headers of the server's: edits are tried without a build. */
+async function fromDisk(context, base, files) {
+  const kinds = { html: 'text/html', css: 'text/css', js: 'text/javascript', mjs: 'text/javascript', svg: 'image/svg+xml' };
+  const { headers } = await fetch(`${base}/`);
+  const policy = headers.get('content-security-policy');
+  const { origin } = new URL(base);
+  await context.route((url) => url.origin === origin && (url.pathname === '/' || url.pathname.startsWith('/console/')), (route) => {
+    const asked = new URL(route.request().url()).pathname;
+    const file = path.join(files, asked === '/' ? 'index.html' : asked.slice('/console/'.length));
+    const type = kinds[path.extname(file).slice(1)] ?? 'text/plain';
+    route.fulfill({ body: fs.readFileSync(file), contentType: `${type}; charset=utf-8`, headers: { 'content-security-policy': policy } });
+  });
 }
 
 /** A page of the console, shown and loaded. */

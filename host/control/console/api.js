@@ -5,6 +5,8 @@ import { store, useState, useEffect, useRef, useCallback, kept } from './lib.js'
 /** How long a server may be silent before it counts as away, ms. */
 const PATIENCE_MS = 6000;
 const BACKOFF_MAX_MS = 10000;
+/** How long a stream has to last so that the next one is tried soon, ms. */
+const LASTING_MS = 3000;
 
 /** `{ state: 'starting' | 'live' | 'lost', at }`: whether the server answers, and when it last did. */
 export const link = store({ state: 'starting', at: null });
@@ -146,7 +148,7 @@ export function usePoll(path, every, { holds = false } = {}) {
       } finally {
         running = false;
       }
-      if (every && !end.signal.aborted) timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : every);
+      if ((every || failures) && !end.signal.aborted) timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : every);
     };
     const shown = () => { if (!document.hidden) look(); };
     document.addEventListener('visibilitychange', shown);
@@ -170,6 +172,7 @@ export function usePoll(path, every, { holds = false } = {}) {
 export async function listen(path, hear, tell, signal) {
   let last = null;
   let failures = 0;
+  let since = 0;
   while (!signal.aborted) {
     try {
       const asked = { ...headers(), accept: 'text/event-stream' };
@@ -179,15 +182,17 @@ export async function listen(path, hear, tell, signal) {
       if (answer.status === 401) { session.set({ state: 'locked', wrong: false }); return; }
       if (!answer.ok) throw new Error(String(answer.status));
       tell('live');
-      failures = 0;
+      since = Date.now();
       for await (const event of events(answer.body)) {
         if (event.id !== null) last = event.id;
         hear(event);
       }
     } catch {
       if (signal.aborted) return;
-      failures += 1;
     }
+    // One that lasted was well; one that ends at once is of a server that stops.
+    failures = since && Date.now() - since > LASTING_MS ? 0 : failures + 1;
+    since = 0;
     tell('lost');
     await new Promise((done) => setTimeout(done, Math.min(500 * 2 ** failures, BACKOFF_MAX_MS)));
   }

@@ -20,7 +20,8 @@ export function Ask({ is, asked }) {
   const [answer, setAnswer] = useState(null);
   const [failed, setFailed] = useState(null);
   const [busy, setBusy] = useState(false);
-  const params = useMemo(() => parsed(asked.params), [asked.params]);
+  // A slider moves faster than an address may change, so the address follows with the question.
+  const [params, setParams] = useState(() => parsed(asked.params));
   const names = useMemo(() => {
     const known = policies.data;
     return known ? [...new Set([...known.policies.map((policy) => policy.name), ...known.shipped])].sort() : [];
@@ -33,6 +34,7 @@ export function Ask({ is, asked }) {
     const end = new AbortController();
     const timer = setTimeout(async () => {
       setBusy(true);
+      if (print(params) !== (asked.params ?? '')) refine({ params: print(params) });
       try {
         const body = { policy: chosen, params };
         setAnswer(await request(`${to('v1', 'decisions', id)}/ask`, { method: 'POST', body, signal: end.signal, patience: 60000 }));
@@ -43,12 +45,12 @@ export function Ask({ is, asked }) {
       if (!end.signal.aborted) setBusy(false);
     }, answer ? REST_MS : 0);
     return () => { clearTimeout(timer); end.abort(); };
-  }, [chosen, asked.params, id]);
-  const set = (name, value) => refine({ params: print({ ...params, [name]: value }) });
+  }, [chosen, params, id]);
+  const set = (name, value) => setParams((was) => ({ ...was, [name]: value }));
   return html`<${Section} title="Ask another policy" aside="It gets the same question. Nothing is changed by asking.">
-    <div class="toolbar"><label class="field"><span>Policy</span><select value=${chosen} onChange=${(event) => { setAnswer(null); refine({ ask: event.currentTarget.value, params: null }); }}>
+    <div class="toolbar"><label class="field"><span>Policy</span><select value=${chosen} onChange=${(event) => { setAnswer(null); setParams({}); refine({ ask: event.currentTarget.value, params: null }); }}>
       <option value="">Choose one</option>${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
-      ${chosen && asked.params && html`<button type="button" onClick=${() => refine({ params: null })}>As it comes</button>`}</div>
+      ${chosen && Object.keys(params).length > 0 && html`<button type="button" onClick=${() => setParams({})}>As it comes</button>`}</div>
     ${failed && html`<p class="note bad" role="alert">${failed.isAbsent ? 'This server cannot ask another policy; a newer one can.' : failed.message}</p>`}
     ${chosen && answer && html`<div class="ask" aria-busy=${String(busy)}>
       <${Order} is=${is} answer=${answer} /><${Sliders} parameters=${answer.parameters} params=${params} set=${set} answer=${answer} /></div>`}

@@ -6,11 +6,9 @@ import { duration, figure, micros, num, signal } from '../format.js';
 import { policyOf } from './decisions.js';
 import { Ask } from './ask.js';
 
-/** How often a decision is asked for whose victims have not all ended, ms. */
-const OPEN_MS = 1500;
-
 export function Decision({ name, asked, readOnly }) {
-  const of = usePoll(to('v1', 'decisions', name), OPEN_MS);
+  // Once: a decision is kept when its victims have ended, and does not change.
+  const of = usePoll(to('v1', 'decisions', name), 0);
   const is = of.data;
   const title = `Decision ${name}`;
   if (!is) return html`<${Head} title=${title} /><${Instead} of=${of} rows=${10} what="This page" />`;
