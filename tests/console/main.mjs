@@ -90,8 +90,8 @@ const checks = {
       return found?.policy.startsWith('gdsf ') && found;
     });
     await open(page, 'decisions?user=ann');
-    await page.getByRole('row').filter({ hasText: String(made.id) }).filter({ hasText: 'gdsf' }).waitFor();
-    await page.getByRole('link', { name: String(made.id), exact: true }).waitFor();
+    const link = page.getByRole('link', { name: String(made.id), exact: true });
+    await page.getByRole('row').filter({ has: link }).filter({ hasText: 'gdsf' }).waitFor();
   },
 
   async 'a slider reorders as `wastegate policy run` does'() {
@@ -217,6 +217,8 @@ const checks = {
   },
 
   async 'a drain shows'() {
+    // One that answers no Close, so that the drain takes its time.
+    await enter('stayer', 'ghost', { silent: true });
     await open(page, 'overview');
     server.signal('SIGTERM');
     await page.getByText('The server is draining').waitFor();

@@ -34,7 +34,7 @@ export function duration(ms) {
 export function brief(ms) {
   if (ms === null || ms === undefined) return '–';
   for (const [unit, of] of [['d', 86400e3], ['h', 3600e3], ['min', 60e3]]) if (ms >= 2 * of) return `${Math.round(ms / of)} ${unit}`;
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${ms < 10000 ? (ms / 1000).toFixed(1) : Math.round(ms / 1000)} s`;
+  return `${ms < 10000 ? (ms / 1000).toFixed(1) : Math.round(ms / 1000)} s`;
 }
 
 export const micros = (us) => (us === null || us === undefined ? '–' : us < 1000 ? `${num(us)} µs` : `${num(Math.round(us / 10) / 100)} ms`);

@@ -81,7 +81,7 @@ export function Table({ caption, shown, columns, rows, id, className, windowed =
   const last = windowed ? Math.min(rows.length, first + seen) : rows.length;
   const scrolled = (event) => setFrom(Math.max(0, Math.floor(event.currentTarget.scrollTop / ROW_PX) - BEYOND));
   const space = (n) => n > 0 && html`<tr class="spacer" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${n * ROW_PX}px` }}></td></tr>`;
-  const side = (column) => `${column.num ? 'num' : ''} ${column.narrow === false ? 'hide-narrow' : ''}`;
+  const side = (column) => `${column.num ? 'num' : ''} ${column.wrap ? 'wrap' : ''} ${column.narrow === false ? 'hide-narrow' : ''}`;
   const cell = (column, row, at) => (at === 0
     ? html`<th scope="row" class=${side(column)}>${column.cell(row)}</th>`
     : html`<td class=${side(column)}>${column.cell(row)}</td>`);

@@ -75,7 +75,7 @@ function Slider({ one, value, set }) {
   const [low, high] = [up(one.min), up(one.max)];
   const id = `param-${one.name}`;
   return html`<div class="param"><div class="row"><label for=${id} class="mono">${one.name}</label>
-      <input type="number" class="num" aria-label=${`${one.name}, exactly`} style=${{ width: '8rem' }} value=${value} min=${one.min} max=${one.max} step="any" onChange=${(event) => set(one.name, Number(event.currentTarget.value))} /></div>
+      <input type="number" class="num" aria-label=${`${one.name}, exactly`} style=${{ width: '6.5rem', flex: 'none' }} value=${value} min=${one.min} max=${one.max} step="any" onChange=${(event) => set(one.name, Number(event.currentTarget.value))} /></div>
     <input id=${id} type="range" min=${low} max=${high} step=${(high - low) / 400 || 1} value=${up(value)} aria-valuetext=${figure(value)} onInput=${(event) => set(one.name, down(Number(event.currentTarget.value)))} />
     <p class="small soft">${one.doc}</p></div>`;
 }

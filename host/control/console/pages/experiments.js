@@ -1,7 +1,7 @@
 // Experiments: policies compared on users; the verdict, why, and the intervals over time.
 import { html, useState } from '../lib.js';
 import { request, to, usePoll } from '../api.js';
-import { Empty, Head, Instead, Section, Table, Tag, Time, confirm } from '../parts.js';
+import { Empty, Head, Instead, Prose, Section, Table, Tag, Time, confirm } from '../parts.js';
 import { count, duration, figure, num, percent } from '../format.js';
 import { Plot } from '../plot.js';
 import { href } from '../route.js';
@@ -37,11 +37,11 @@ export function Experiment({ name, readOnly }) {
     fields: [{ name: 'reason', label: 'Reason, for the audit log', required: true }],
     run: async ({ reason }) => { await request(`${path}/stop`, { method: 'POST', body: { reason } }); of.refresh(); return `${name} is stopped.`; },
   });
-  return html`<${Head} title=${name} lead=${html`<${Tag} word=${is.state} /> ${d.question || `By ${is.by}`}, for ${duration(is.seen_unix_ms - is.started_unix_ms)}${is.reason ? `: ${is.reason}` : ''}`}>
+  return html`<${Head} title=${name} lead=${html`<${Tag} word=${is.state} /> ${d.question} By ${is.by}, for ${duration(is.seen_unix_ms - is.started_unix_ms)}.${is.reason ? html` <span class="reason">${is.reason}</span>` : ''}`}>
       <a class="button" href=${`${path}/report`} target="_blank" rel="noopener">Report</a><a class="button" href=${`${path}/export`} download>Export</a>
       ${!readOnly && is.state === 'running' && html`<button type="button" class="danger" onClick=${stop}>Stop…</button>`}</${Head}>
     <div class=${`note ${MEANING[a.verdict]}`} data-verdict=${a.verdict}><p><b>${SAYS[a.verdict]}</b> <${Tag} word=${a.verdict} as=${MEANING[a.verdict]} />${a.arm ? html` in the arm <b>${a.arm}</b>` : ''}</p>
-      <ul>${a.because.map((why) => html`<li key=${why}>${why}</li>`)}</ul></div>
+      <ul>${a.because.map((why) => html`<li key=${why}><${Prose} text=${why} /></li>`)}</ul></div>
     ${is.outdated.length > 0 && html`<p class="note warn">A newer revision is there for ${is.outdated.join(', ')}; <code>wastegate experiment renew</code> takes it.</p>`}
     <${Section} title="Arms" aside=${`Phase ${is.phase.number ?? 1}, ${percent(d.coverage, 0)} of users take part`}><div class="card"><${Table} caption="Arms" rows=${a.users} id=${(arm) => arm.arm} columns=${[
       { name: 'Arm', cell: (arm) => html`${arm.arm}${arm.arm === a.users[0].arm ? html` <span class="soft">control</span>` : ''}` },

@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../lib.js';
 import { usePoll } from '../api.js';
 import { Plot } from '../plot.js';
-import { Instead, Meter, Section, Segmented, Table, Tag, UserLink, means, Empty } from '../parts.js';
+import { Instead, Meter, Prose, Section, Segmented, Table, Tag, UserLink, means, Empty } from '../parts.js';
 import { bytes, count, num, percent } from '../format.js';
 import { href, refine } from '../route.js';
 import { outcomes } from '../metrics.js';
@@ -54,7 +54,7 @@ function Verdict({ is }) {
   return html`<header class="head"><div>
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
     <p class="lead">${count(is.users, 'user')} ${is.users === 1 ? 'holds' : 'hold'} ${count(is.managers, 'manager')} over ${count(is.connections, 'connection')}. ${is.queued ? `${count(is.queued, 'client')} wait for a slot.` : 'Nobody waits for a slot.'}</p>
-    ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${stops ? 'warn' : 'bad'}`} key=${problem}>${problem[0].toUpperCase() + problem.slice(1)}.</li>`)}</ul>`}
+    ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${stops ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}</ul>`}
   </div></header>`;
 }
 

@@ -86,7 +86,7 @@ function One({ policy, after, readOnly }) {
       { name: 'Default', num: true, cell: (one) => figure(one.default) },
       { name: 'From', num: true, narrow: false, cell: (one) => figure(one.min) },
       { name: 'To', num: true, narrow: false, cell: (one) => figure(one.max) },
-      { name: 'About', narrow: false, cell: (one) => one.doc },
+      { name: 'About', wrap: true, narrow: false, cell: (one) => one.doc },
     ]} />`}</div></${Section}>`;
 }
 
@@ -119,6 +119,6 @@ function Audit({ of }) {
     { name: 'Change', cell: (one) => html`<${Tag} word=${one.note.what} as=${/refused|quarantined|fell-back/.test(one.note.what) ? 'bad' : 'accent'} />` },
     { name: 'About', cell: about },
     { name: 'By', cell: (one) => one.by },
-    { name: 'Reason', narrow: false, cell: (one) => html`<span class="reason">${one.note.reason ?? ''}</span>` },
+    { name: 'Reason', wrap: true, narrow: false, cell: (one) => html`<span class="reason">${one.note.reason ?? ''}</span>` },
   ]} />` : html`<${Empty} title="Empty">Nothing has been changed.</${Empty}>`}</div>`}</${Section}>`;
 }

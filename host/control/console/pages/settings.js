@@ -15,9 +15,9 @@ export function Settings({ asked }) {
       <label class="check"><input type="checkbox" checked=${changed} onChange=${() => refine({ changed: changed ? null : '1' })} />Only what is not the default</label></div>
     <div class="card">${rows.length ? html`<${Table} caption="Settings" windowed=${false} rows=${rows} id=${(one) => one.key} columns=${[
       { name: 'Key', cell: (one) => html`<code>${one.key}</code>` },
-      { name: 'Value', cell: (one) => (one.value === '(secret)' ? html`<span class="soft">secret</span>` : html`<code class="first">${one.value}</code>`) },
+      { name: 'Value', wrap: true, cell: (one) => (one.value === '(secret)' ? html`<span class="soft">secret</span>` : html`<code>${one.value}</code>`) },
       { name: 'From', cell: (one) => (one.from === 'default' ? html`<span class="soft">default</span>` : html`<${Tag} word=${one.from} as="accent" />`) },
       { name: 'Changes', narrow: false, cell: (one) => html`<span class=${one.live ? 'nowrap' : 'nowrap soft'}>${one.live ? 'at SIGHUP' : 'at a restart'}</span>` },
-      { name: 'About', narrow: false, cell: (one) => html`<span class="soft">${one.about}</span>` },
+      { name: 'About', wrap: true, narrow: false, cell: (one) => html`<span class="soft">${one.about}</span>` },
     ]} />` : html`<${Empty} title="None fits">No setting fits.</${Empty}>`}<div class="foot">${num(rows.length)} of ${num(keys.length)} settings</div></div>`}`;
 }

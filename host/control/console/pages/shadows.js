@@ -38,7 +38,7 @@ function Shadow({ is, refresh, readOnly }) {
       <div><dt>Likeness (RBO)</dt><dd class="value">${a.rank_biased_overlap ? a.rank_biased_overlap[0].toFixed(2) : '–'}</dd><dd class="of">of whole orders</dd></div>
       <div><dt>Disagreements</dt><dd class="value">${num(o.partings)}</dd><dd class="of">${num(o.open)} open</dd></div>
       <div><dt>Mean call</dt><dd class="value">${micros(is.micros)}</dd><dd class="of">${num(is.fuel[0])} of fuel</dd></div></dl>
-    <p class="pad soft">${verdict} Started by ${is.by}, for ${duration(is.for_ms)}${is.dropped ? `; ${count(is.dropped, 'decision')} dropped` : ''}. ${faults.length ? html`<${Tag} word=${`faults: ${faults.map(([kind, n]) => `${kind} ${n}`).join(', ')}`} as="bad" />` : ''}</p>
+    <p class="soft below">${verdict} Started by ${is.by}, for ${duration(is.for_ms)}${is.dropped ? `; ${count(is.dropped, 'decision')} dropped` : ''}. ${faults.length ? html`<${Tag} word=${`faults: ${faults.map(([kind, n]) => `${kind} ${n}`).join(', ')}`} as="bad" />` : ''}</p>
     ${is.examples.length > 0 && html`<div class="card"><${Table} shown caption="Disagreements, the worst first" rows=${is.examples} id=${(one) => String(one.decision)} columns=${[
       { name: 'Decision', cell: (one) => html`<a href=${href(['decisions', String(one.decision)])}>${String(one.decision)}</a>` },
       { name: 'Active took', cell: (one) => choice(one.live) },
