@@ -57,6 +57,7 @@ try {
       const page = await browser.page(server.admin, { width, height, theme });
       await page.getByLabel('Token').fill(TOKEN);
       await page.getByRole('button', { name: 'Enter' }).click();
+      await page.mouse.move(1, 1);
       for (const [name, hash] of pages) {
         await open(page, hash);
         if (name === 'ask') await page.locator('.order li').first().waitFor();

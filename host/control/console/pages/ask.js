@@ -22,6 +22,13 @@ export function Ask({ is, asked }) {
   const [busy, setBusy] = useState(false);
   // A slider moves faster than an address may change, so the address follows with the question.
   const [params, setParams] = useState(() => parsed(asked.params));
+  const written = useRef(asked.params ?? '');
+  useEffect(() => {
+    // Another address than the one that was written here: a link, or the way back.
+    if ((asked.params ?? '') === written.current) return;
+    written.current = asked.params ?? '';
+    setParams(parsed(asked.params));
+  }, [asked.params]);
   const names = useMemo(() => {
     const known = policies.data;
     return known ? [...new Set([...known.policies.map((policy) => policy.name), ...known.shipped])].sort() : [];
@@ -34,7 +41,8 @@ export function Ask({ is, asked }) {
     const end = new AbortController();
     const timer = setTimeout(async () => {
       setBusy(true);
-      if (print(params) !== (asked.params ?? '')) refine({ params: print(params) });
+      written.current = print(params);
+      refine({ params: written.current });
       try {
         const body = { policy: chosen, params };
         setAnswer(await request(`${to('v1', 'decisions', id)}/ask`, { method: 'POST', body, signal: end.signal, patience: 60000 }));
@@ -48,7 +56,7 @@ export function Ask({ is, asked }) {
   }, [chosen, params, id]);
   const set = (name, value) => setParams((was) => ({ ...was, [name]: value }));
   return html`<${Section} title="Ask another policy" aside="It gets the same question. Nothing is changed by asking.">
-    <div class="toolbar"><label class="field"><span>Policy</span><select value=${chosen} onChange=${(event) => { setAnswer(null); setParams({}); refine({ ask: event.currentTarget.value, params: null }); }}>
+    <div class="toolbar"><label class="field"><span>Policy</span><select value=${chosen} onChange=${(event) => { setAnswer(null); setParams({}); written.current = ''; refine({ ask: event.currentTarget.value, params: null }); }}>
       <option value="">Choose one</option>${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
       ${chosen && Object.keys(params).length > 0 && html`<button type="button" onClick=${() => setParams({})}>As it comes</button>`}</div>
     ${failed && html`<p class="note bad" role="alert">${failed.isAbsent ? 'This server cannot ask another policy; a newer one can.' : failed.message}</p>`}

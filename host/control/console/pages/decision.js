@@ -28,6 +28,8 @@ export function Decision({ name, asked, readOnly }) {
 function Params({ is }) {
   const policies = usePoll('v1/policies', 0);
   const [name] = is.policy.split(' ');
+  // Names or numbers alone: nothing is shown that changes at once.
+  if (!policies.data && !policies.error) return '…';
   const known = policies.data?.policies.find((policy) => policy.name === name)?.about?.parameters;
   const names = known?.length === is.params.length ? known.map((one) => one.name) : null;
   return is.params.map((value, at) => `${names ? `${names[at]} ` : ''}${figure(value)}`).join(', ');
@@ -72,11 +74,11 @@ function Ranking({ is }) {
     { name: 'Manager', cell: (row) => named(is, row.row) },
     { name: 'Place', num: true, cell: (row) => (at.has(row.row) ? num(at.get(row.row).at + 1) : '–') },
     { name: 'Score', num: true, cell: (row) => figure(at.get(row.row)?.score) },
-    { name: 'Why', cell: (row) => html`<span class="clip" title=${at.get(row.row)?.reason}>${at.get(row.row)?.reason || '–'}</span>` },
     { name: 'Health', cell: (row) => html`<${Tag} word=${row.health} />` },
     { name: 'Class', cell: (row) => row.class ?? '–' },
     { name: 'Protection', cell: (row) => (row.protection.level === 'evictable' ? html`<span class="soft">evictable</span>` : html`<${Tag} word=${row.protection.level} title=${row.protection.reason} />`) },
     ...is.signals.map((name, index) => ({ name, num: true, cell: (row) => signal(name, row.values[index]) })),
+    { name: 'Why', cell: (row) => html`<span class="clip" title=${at.get(row.row)?.reason}>${at.get(row.row)?.reason || '–'}</span>` },
   ];
   return html`<${Section} title="Ranking" aside="Marked rows went. The values are those that the policy was shown."><div class="card">
     ${rows.length ? html`<${Table} caption="Ranking, with the signals that the policy read" rows=${rows} id=${(row) => row.row} className=${(row) => (went.has(row.row) ? 'marked' : '')} columns=${columns} />`
