@@ -22,7 +22,7 @@ export class Crowd {
   }
 
   /** Thirty users who talk; ann, who holds all her slots, eight of them silent; and one with markup for names. */
-  async gather({ users = 30, names = [MARKUP] } = {}) {
+  async gather({ users = 30, names = [MARKUP], talking = TALKING } = {}) {
     const jobs = [];
     for (let user = 0; user < users; user += 1) {
       for (let key = 0; key < 2 + (user % 5); key += 1) jobs.push(this.enter(`user-${String(user).padStart(2, '0')}`, `chat-${key}`));
@@ -32,7 +32,7 @@ export class Crowd {
     for (const name of names) jobs.push(this.enter(name, name));
     await Promise.all(jobs);
     this.talking = setInterval(() => {
-      for (const client of this.clients) if (!client.silent && Math.random() < TALKING) client.say('hello');
+      for (const client of this.clients) if (!client.silent && Math.random() < talking) client.say('hello');
     }, ROUND_MS);
   }
 

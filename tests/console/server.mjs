@@ -12,13 +12,13 @@ const here = path.dirname(new URL(import.meta.url).pathname);
 export const TOKEN = 'the-operators-token-of-this-test';
 
 export class Server {
-  static async start(program) {
+  static async start(program, more = []) {
     const server = new Server();
     server.program = program;
     server.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'wastegate-console-'));
     server.journal = path.join(server.folder, 'decisions.jsonl');
     const state = path.join(server.folder, 'state');
-    const sets = [`policy.rollout.state_dir=${state}`, `observe.decisions.path=${server.journal}`];
+    const sets = [`policy.rollout.state_dir=${state}`, `observe.decisions.path=${server.journal}`, ...more];
     const log = fs.openSync(path.join(server.folder, 'log'), 'w');
     server.process = spawn(program, [
       'serve', '--config', path.join(here, 'wastegate.toml'), '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--json',

@@ -5,6 +5,9 @@ import { store, useState, useEffect, useRef, useCallback, kept } from './lib.js'
 /** How long a server may be silent before it counts as away, ms. */
 const PATIENCE_MS = 6000;
 const BACKOFF_MAX_MS = 10000;
+/** How many times as long as an answer took it is not asked for again: what is dear for the server is asked for rarely. */
+const REST_TIMES = 100;
+const REST_MAX_MS = 15000;
 /** How long a stream has to last so that the next one is tried soon, ms. */
 const LASTING_MS = 3000;
 
@@ -135,6 +138,7 @@ export function usePoll(path, every, { holds = false } = {}) {
       clearTimeout(timer);
       if (running || end.signal.aborted || document.hidden) return;
       running = true;
+      const from = performance.now();
       try {
         const data = await request(path, { signal: end.signal });
         failures = 0;
@@ -148,7 +152,9 @@ export function usePoll(path, every, { holds = false } = {}) {
       } finally {
         running = false;
       }
-      if ((every || failures) && !end.signal.aborted) timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : every);
+      if (end.signal.aborted || !(every || failures)) return;
+      const rest = Math.min((performance.now() - from) * REST_TIMES, REST_MAX_MS);
+      timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : Math.max(every, rest));
     };
     const shown = () => { if (!document.hidden) look(); };
     document.addEventListener('visibilitychange', shown);
