@@ -61,7 +61,7 @@ const checks = {
     await ghost.getByText(/^(suspect|half-open|dead)$/).waitFor();
     await page.locator('.slot', { hasText: 'next to go' }).filter({ hasText: 'ghost' }).waitFor();
     await ghost.click();
-    await page.getByRole('cell', { name: /s$/ }).first().waitFor();
+    await page.locator('.signals dd', { hasText: /\d (m?s|min)$/ }).first().waitFor();
     assert.match(page.url(), /slot=ghost-3/, 'a slot can be linked');
   },
 

@@ -77,12 +77,21 @@ export function when(ms) {
   return at.toDateString() === today.toDateString() ? clock(ms) : moment(ms).slice(0, 16);
 }
 
+/** Signals that are codes, with their words (policies/README.md). */
+const CODES = {
+  health: ['unknown', 'alive', 'suspect', 'stalled', 'stuck', 'half-open', 'dead'],
+  protection: ['evictable', 'protected', 'pinned'],
+  visibility: ['hidden', 'visible'],
+  'device-class': ['unknown', 'desktop', 'mobile', 'server'],
+  'taken-over': ['no', 'yes'],
+};
 const SIGNAL_MS = /-ms$/;
 const SIGNAL_BYTES = /bytes/;
 
 /** A signal's value with its unit. */
 export function signal(name, value) {
   if (value === null || value === undefined) return 'unknown';
+  if (CODES[name]) return `${CODES[name][value] ?? '?'} (${value})`;
   if (SIGNAL_MS.test(name)) return duration(value);
   if (SIGNAL_BYTES.test(name)) return bytes(value);
   return figure(value);

@@ -1,7 +1,7 @@
 // One user: its slots, what would go next, the levers, and what happened to it.
 import { html, useEffect, useMemo, useState } from '../lib.js';
 import { query, request, to, usePoll } from '../api.js';
-import { Empty, Head, Instead, Meter, Section, Table, Tag, Time, Prose, confirm, means } from '../parts.js';
+import { Empty, Head, Instead, Meter, Section, Tag, Time, Prose, confirm, means } from '../parts.js';
 import { brief, count, num, signal } from '../format.js';
 import { href, refine } from '../route.js';
 
@@ -146,10 +146,7 @@ function Picked({ manager, user, path, after, readOnly }) {
       <div class="row"><a href=${href(['users', user], { key: manager.key, slot: manager.key })}>Only its timeline</a>
       ${!readOnly && html`${pinned ? html`<button type="button" onClick=${unpin}>Unpin</button>` : html`<button type="button" onClick=${pin}>Pin…</button>`}
         <button type="button" class="danger" onClick=${evict}>Evict…</button>`}</div></div>
-    <${Table} caption=${`Signals of ${manager.key}`} rows=${rows} id=${([name]) => name} columns=${[
-      { name: 'Signal', cell: ([name]) => html`<code>${name}</code>` },
-      { name: 'Value', num: true, cell: ([name, value]) => signal(name, value) },
-    ]} /></div>`;
+    <dl class="signals" aria-label=${`Signals of ${manager.key}`}>${rows.map(([name, value]) => html`<div key=${name}><dt><code>${name}</code></dt><dd>${signal(name, value)}</dd></div>`)}</dl></div>`;
 }
 
 function Why({ of, keyed }) {
