@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 /// How long a supervised worker rests before it is started again after a panic.
-pub const RESTART_DELAY: Duration = Duration::from_millis(100);
+pub(crate) const RESTART_DELAY: Duration = Duration::from_millis(100);
 
 /// A counted set of tasks that ends as a whole.
 #[derive(Debug, Clone)]

@@ -31,5 +31,7 @@ pub use echo::EchoListeners;
 pub use faults::{PeerFault, PeerFaults, PeerSide};
 pub use pump::{ConnectionContext, run};
 #[cfg(feature = "upstream")]
-pub use relay::{IdleUpstream, IdleUpstreamHandler, RelayedUpstream, relay};
-pub use transport::{Plain, Transport, abort_on_drop};
+pub(crate) use relay::IdleUpstreamHandler;
+#[cfg(feature = "upstream")]
+pub use relay::{IdleUpstream, RelayedUpstream, relay};
+pub use transport::{Plain, Transport};

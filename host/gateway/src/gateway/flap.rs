@@ -92,7 +92,7 @@ impl Flapper {
 
 /// Who comes and goes.
 #[derive(Debug, Default)]
-pub struct Flapping {
+pub(crate) struct Flapping {
     // Held for a map operation, or for one clean-up of the whole map when it is full.
     flappers: Mutex<HashMap<Who, Flapper>>,
 }
@@ -100,14 +100,14 @@ pub struct Flapping {
 impl Flapping {
     /// For how long a client has to stay away, if it has to.
     #[must_use]
-    pub fn banned(&self, who: &Who, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn banned(&self, who: &Who, now: Timestamp) -> Option<Duration> {
         let flappers = self.flappers.lock();
         let until = flappers.get(who)?.banned_until;
         Some(until.since(now)).filter(|left| !left.is_zero())
     }
 
     /// Takes note of a life that is over. True if it was one too many.
-    pub fn ended(
+    pub(crate) fn ended(
         &self,
         who: Who,
         reason: CloseReason,

@@ -20,7 +20,7 @@ const KEY_LENGTH: usize = 24;
 
 /// A request that is an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handshake {
+pub(crate) struct Handshake {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
     /// The client speaks our subprotocol.
@@ -29,12 +29,7 @@ pub struct Handshake {
 
 /// Why a request is not an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "the message of each variant says what its fields are"
-)]
-#[non_exhaustive]
-pub enum BadHandshake {
+pub(crate) enum BadHandshake {
     /// Not GET over HTTP/1.1.
     #[error("a WebSocket opens with GET over HTTP/1.1, not {0} over {1:?}")]
     Request(Method, Version),
@@ -56,7 +51,7 @@ pub enum BadHandshake {
 impl BadHandshake {
     /// The status it is answered with.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::Request(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Version => StatusCode::UPGRADE_REQUIRED,
@@ -70,7 +65,7 @@ impl Handshake {
     ///
     /// # Errors
     /// [`BadHandshake`] with the header to mend.
-    pub fn check(parts: &Parts) -> Result<Self, BadHandshake> {
+    pub(crate) fn check(parts: &Parts) -> Result<Self, BadHandshake> {
         if parts.method != Method::GET || parts.version != Version::HTTP_11 {
             return Err(BadHandshake::Request(parts.method.clone(), parts.version));
         }

@@ -88,12 +88,12 @@ pub use identity::{
 };
 pub use listener::{ListenerContext, serve};
 pub use metrics::Metrics;
-pub use places::{ConnectionSlot, Places};
+pub use places::Places;
 pub use service::GatewayService;
 pub use watch::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 
 /// The subprotocol of clients that understand our notices.
-pub const SUBPROTOCOL: &str = "wastegate.v1";
+pub(crate) const SUBPROTOCOL: &str = "wastegate.v1";
 
 /// Everything an upgrade needs.
 pub struct Gateway {

@@ -42,7 +42,7 @@ pub struct Places {
 
 /// A place among the node's connections, from accept to the end of the upgraded connection.
 #[derive(Debug, Clone)]
-pub struct ConnectionSlot(Arc<Held>);
+pub(crate) struct ConnectionSlot(Arc<Held>);
 
 /// What a socket holds.
 #[derive(Debug)]

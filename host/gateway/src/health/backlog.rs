@@ -25,7 +25,7 @@ const BUFFER_GROWTH: u64 = 131_072;
 
 /// How old a mark of bytes that wait may be before its connection looks what became of them.
 #[must_use]
-pub fn look_interval(config: &Config) -> Duration {
+pub(crate) fn look_interval(config: &Config) -> Duration {
     config.stalled_after / LOOKS
 }
 
@@ -39,7 +39,12 @@ pub fn look(backlog: &Backlog, socket: Option<&TcpStream>, now: Timestamp) {
 
 /// Notes that a ping is on its way behind `pending_bytes` of our own, itself included. For the
 /// connection's own task.
-pub fn note_ping(port: &Port, socket: Option<&TcpStream>, now: Timestamp, pending_bytes: usize) {
+pub(crate) fn note_ping(
+    port: &Port,
+    socket: Option<&TcpStream>,
+    now: Timestamp,
+    pending_bytes: usize,
+) {
     let vitals = &port.vitals;
     let Some(view) = socket.and_then(tcp_view) else {
         vitals.ping_ends_at(0);

@@ -14,7 +14,7 @@ const ESTABLISHED: u8 = 1;
 
 /// What matters of `TCP_INFO`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TcpView {
+pub(crate) struct TcpView {
     /// Both directions are open, as far as the kernel knows.
     pub established: bool,
     /// Bytes that the peer's kernel has acknowledged since the connection began. It acknowledges
@@ -34,20 +34,20 @@ impl TcpView {
     /// Whether the transport is gone for good. Data that is not acknowledged is no proof of that:
     /// a phone in a tunnel comes back.
     #[must_use]
-    pub const fn is_gone(&self) -> bool {
+    pub(crate) const fn is_gone(&self) -> bool {
         !self.established
     }
 
     /// Whether the other end acknowledges what is sent: nothing had to be sent again.
     #[must_use]
-    pub const fn acknowledges(&self) -> bool {
+    pub(crate) const fn acknowledges(&self) -> bool {
         self.established && self.backoff == 0
     }
 }
 
 /// Asks the kernel. None where it does not tell.
 #[must_use]
-pub fn tcp_view(socket: &TcpStream) -> Option<TcpView> {
+pub(crate) fn tcp_view(socket: &TcpStream) -> Option<TcpView> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
     // SAFETY: the descriptor is open for as long as `socket` is borrowed; the kernel writes at most

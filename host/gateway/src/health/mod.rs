@@ -26,8 +26,9 @@ mod tests;
 pub use wastegate_core::signals::Heartbeats as Config;
 
 pub use answering::ignores_pings;
-pub use backlog::{could_answer, look, look_interval, note_ping};
-pub use kernel::{TcpView, tcp_view};
+pub use backlog::{could_answer, look};
+pub(crate) use backlog::{look_interval, note_ping};
+pub(crate) use kernel::TcpView;
 pub use lasting::lost_since;
 pub use phi::phi;
 pub use probe::{Round, probe_round};

@@ -24,11 +24,11 @@ pub(super) enum Letter {
 }
 
 /// The answer to a no-op: arrives when the manager's task gets to it.
-pub type NoopProbe = oneshot::Receiver<()>;
+pub(crate) type NoopProbe = oneshot::Receiver<()>;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// The manager's task will get to it.
     Accepted,
     /// The manager takes nothing any more.

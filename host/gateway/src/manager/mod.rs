@@ -26,7 +26,8 @@ pub use wastegate_core::signals::Lifetimes as Config;
 
 pub use application::{Application, ManagerEnd, Message, NoApplication, Peer, SharedApplication};
 pub use backlog::Backlog;
-pub use mailbox::{Delivery, Mailbox, NoopProbe};
+pub(crate) use mailbox::Delivery;
+pub use mailbox::Mailbox;
 pub use outbox::{Outbox, Queued, SendError};
 pub use pin::PinError;
 pub use port::{ECHO_DEADLINES, EndReport, PlaceGuard, Port};

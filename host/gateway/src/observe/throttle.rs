@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use wastegate_core::types::Timestamp;
 
 /// How many keys are told apart. Beyond it, all further keys share one line per interval.
-pub const THROTTLE_KEYS_MAX: usize = 1_024;
+pub(crate) const THROTTLE_KEYS_MAX: usize = 1_024;
 
 /// Lets one line per key and interval pass. Keys are best members of a closed enum.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use wastegate_core::types::UserId;
 
 /// The users for whose slots admissions wait.
 #[derive(Debug, Default)]
-pub struct FreedSlots {
+pub(crate) struct FreedSlots {
     // Held for a map operation; woken waiters run after it is released.
     waited_for: Mutex<HashMap<UserId, Waited>>,
 }
@@ -36,7 +36,7 @@ impl FreedSlots {
 
     /// Watches a user's slots until the watch is dropped.
     #[must_use]
-    pub fn watch(&self, user: &UserId) -> Freed<'_> {
+    pub(crate) fn watch(&self, user: &UserId) -> Freed<'_> {
         let mut waited_for = self.waited_for.lock();
         let waited = waited_for.entry(user.clone()).or_default();
         waited.by += 1;
@@ -49,7 +49,7 @@ impl FreedSlots {
 
     /// How many users are watched.
     #[must_use]
-    pub fn watched(&self) -> usize {
+    pub(crate) fn watched(&self) -> usize {
         self.waited_for.lock().len()
     }
 }

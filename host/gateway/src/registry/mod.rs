@@ -36,7 +36,8 @@ use wastegate_core::decision::{Standing, TemporarySlots};
 use wastegate_core::types::{CloseReason, Eviction, ManagerId, ManagerKey, Timestamp, UserId};
 
 pub use config::SlotLimits;
-pub use freed::{Freed, FreedSlots};
+pub use freed::Freed;
+pub(crate) use freed::FreedSlots;
 pub use history::{History, Past};
 pub use overrides::BlockTerm;
 use overrides::Overrides;

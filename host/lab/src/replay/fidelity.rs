@@ -15,7 +15,7 @@ pub const FAITHFUL_FROM: f64 = 0.99;
 
 /// How far apart in time a recorded and a replayed eviction of one manager may be and be the same, ms: an
 /// interval of the background pass, and a round of probes.
-pub const MATCHED_WITHIN_MS: u64 = 6_000;
+pub(crate) const MATCHED_WITHIN_MS: u64 = 6_000;
 
 /// How well a replay of the record reproduces it.
 #[derive(Debug, Clone, PartialEq)]

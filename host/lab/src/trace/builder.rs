@@ -11,16 +11,16 @@ use super::settings::RecorderSettings;
 /// Events that are kept in memory: about 3 GB of them.
 pub const EVENTS_MAX: usize = 50_000_000;
 /// Users, managers and devices that are kept, of each.
-pub const NAMES_MAX: usize = 5_000_000;
+pub(crate) const NAMES_MAX: usize = 5_000_000;
 /// How much earlier than one before it a line may be: clocks of several writers, and events that a
 /// slow task told late. They are put in order.
-pub const DISORDER_MS_MAX: u64 = 60_000;
+pub(crate) const DISORDER_MS_MAX: u64 = 60_000;
 /// The year 3000, in milliseconds: nothing was recorded there.
 pub(super) const FUTURE_MS: u64 = 32_503_680_000_000;
 
 /// A trace in the making.
 #[derive(Debug, Default)]
-pub struct TraceBuilder {
+pub(crate) struct TraceBuilder {
     trace: Trace,
     users: HashMap<Arc<str>, u32>,
     keys: HashMap<Arc<str>, u32>,
@@ -39,7 +39,7 @@ pub struct TraceBuilder {
 
 /// One line, its names not interned yet.
 #[derive(Debug, Clone, Copy)]
-pub struct RawEvent<'a> {
+pub(crate) struct RawEvent<'a> {
     /// Milliseconds since the trace began.
     pub at_ms: u64,
     /// The user who holds the manager.
@@ -64,7 +64,7 @@ pub enum NotTaken {
 impl TraceBuilder {
     /// One that puts every line in order, however far back it lies.
     #[must_use]
-    pub fn sorting() -> Self {
+    pub(crate) fn sorting() -> Self {
         Self {
             sorts: true,
             ..Self::default()
@@ -76,7 +76,7 @@ impl TraceBuilder {
     /// # Errors
     /// [`NotTaken`] when it is out of order by more than [`DISORDER_MS_MAX`], in the future, or over
     /// a limit.
-    pub fn add(&mut self, raw: RawEvent<'_>) -> Result<(), NotTaken> {
+    pub(crate) fn add(&mut self, raw: RawEvent<'_>) -> Result<(), NotTaken> {
         self.pass(raw.at_ms).map_err(NotTaken::Problem)?;
         self.push(raw)
     }
@@ -225,7 +225,7 @@ impl TraceBuilder {
 
     /// The trace, in order of time; lines of one moment in their order.
     #[must_use]
-    pub fn build(mut self) -> Trace {
+    pub(crate) fn build(mut self) -> Trace {
         if self.disordered {
             self.trace.events.sort_by_key(|event| event.at_ms);
         }
@@ -235,7 +235,7 @@ impl TraceBuilder {
 
     /// Whether nothing was taken yet.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.trace.events.is_empty()
     }
 }

@@ -21,7 +21,7 @@ use super::split::{self, Split};
 
 /// Whose managers a message is an access of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Endpoints {
+pub(crate) enum Endpoints {
     /// The sender's manager.
     Source,
     /// The receiver's manager.

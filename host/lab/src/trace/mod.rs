@@ -37,7 +37,6 @@ mod split;
 mod strict;
 mod table;
 
-pub use builder::TraceBuilder;
 pub use clock::{TimeUnit, date};
 pub use encoding::Foreign;
 pub use error::{LineProblem, TraceError};

@@ -6,7 +6,7 @@
 use super::event::{Trace, TraceEvent, TraceEventKind};
 
 /// Frames that one coalesced line is spread into at the most; more are taken together.
-pub const FRAMES_MAX: u32 = 1_000;
+pub(crate) const FRAMES_MAX: u32 = 1_000;
 
 /// There is no next time.
 pub const NEVER: u64 = u64::MAX;

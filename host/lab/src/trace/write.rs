@@ -112,8 +112,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::trace::Reading;
+    use crate::trace::builder::TraceBuilder;
     use crate::trace::read::read_from;
-    use crate::trace::{Reading, TraceBuilder};
     use wastegate_core::types::{Health, Tier};
 
     fn any_kind() -> impl Strategy<Value = TraceEventKind> {

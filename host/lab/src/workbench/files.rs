@@ -24,7 +24,7 @@ use crate::trace::encoding::{self, Opened};
 use wastegate_engine::policy::TestCase;
 
 /// Bytes of one JSON object: a snapshot of a hundred thousand rows with every signal fits.
-pub const OBJECT_BYTES_MAX: u64 = 128 << 20;
+pub(crate) const OBJECT_BYTES_MAX: u64 = 128 << 20;
 
 /// How deep folders may lie in one another.
 pub const DEPTH_MAX: usize = 16;

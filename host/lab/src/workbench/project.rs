@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// The file that makes a folder a project.
-pub const PROJECT_FILE: &str = "wastegate-policy.toml";
+pub(crate) const PROJECT_FILE: &str = "wastegate-policy.toml";
 
 /// Bytes of it.
 const BYTES_MAX: u64 = 64 << 10;

@@ -37,13 +37,13 @@ use wastegate_core::types::{
 };
 
 /// The version of the form; a reader refuses one it does not know.
-pub const SNAPSHOT_VERSION: u64 = 1;
+pub(crate) const SNAPSHOT_VERSION: u64 = 1;
 
 /// Rows of one snapshot.
 pub const ROWS_MAX: usize = 100_000;
 
 /// The latest moment, milliseconds: 285 years.
-pub const NOW_MS_MAX: u64 = u64::MAX / 1_000 / 2_048;
+pub(crate) const NOW_MS_MAX: u64 = u64::MAX / 1_000 / 2_048;
 
 /// What the host knew at one moment, and what it was short of.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ use crate::connection::transport::Transport;
 const READ_BYTES: usize = 4 * 1_024;
 
 /// What is done with a backend's connection that is kept.
-pub type IdleUpstreamHandler = Box<dyn FnOnce(IdleUpstream) + Send>;
+pub(crate) type IdleUpstreamHandler = Box<dyn FnOnce(IdleUpstream) + Send>;
 
 /// The connection, between two messages of its clients.
 pub struct IdleUpstream {

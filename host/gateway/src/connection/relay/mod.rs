@@ -23,7 +23,8 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-pub use self::kept::{IdleUpstream, IdleUpstreamHandler};
+pub use self::kept::IdleUpstream;
+pub(crate) use self::kept::IdleUpstreamHandler;
 use self::lane::Lane;
 use self::step::{Moved, Reads};
 use super::faults::{PeerFault, PeerSide};

@@ -91,7 +91,7 @@ impl Transport {
 }
 
 /// Lets a socket end with a reset, so that the kernel keeps nothing for a peer that does not read.
-pub fn abort_on_drop(socket: &Weak<TcpStream>) {
+pub(crate) fn abort_on_drop(socket: &Weak<TcpStream>) {
     if let Some(socket) = socket.upgrade() {
         // If it fails the socket ends politely, a little later.
         let _ = SockRef::from(&*socket).set_linger(Some(Duration::ZERO));

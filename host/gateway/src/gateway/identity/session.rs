@@ -54,7 +54,7 @@ impl Default for Config {
 
 /// Identifies by a session's cookie.
 #[derive(Debug)]
-pub struct SessionIdentity {
+pub(crate) struct SessionIdentity {
     config: Config,
     naming: Naming,
     address: Address,
@@ -63,7 +63,7 @@ pub struct SessionIdentity {
 impl SessionIdentity {
     /// By this cookie; `proxies` vouch for addresses.
     #[must_use]
-    pub fn new(config: &Config, naming: Naming, proxies: Vec<IpNet>) -> Self {
+    pub(crate) fn new(config: &Config, naming: Naming, proxies: Vec<IpNet>) -> Self {
         Self {
             config: config.clone(),
             naming: naming.clone(),

@@ -31,7 +31,7 @@ pub enum MissingOrigin {
 /// Why an origin is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadOrigin {
+pub(crate) enum BadOrigin {
     /// The origin is not on the list, nor the gateway's own.
     #[error("pages of this origin may not connect")]
     Foreign,

@@ -29,8 +29,9 @@ pub(super) use head::{Onward, answer, is_coded};
 pub use member::BackendView;
 pub(super) use member::{Load, Members};
 pub(super) use open::{Asked, UpstreamConnection};
-pub use pool::{Availability, Balance, Upstreams};
-pub use refusal::BackendRefusal;
+pub use pool::Balance;
+pub(crate) use pool::{Availability, Upstreams};
+pub(crate) use refusal::BackendRefusal;
 pub(super) use tries::{Attempt, Purpose};
 
 use wastegate_core::types::host;
@@ -81,7 +82,7 @@ pub enum BadUpstream {
 /// Why a backend did not take a connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum UpstreamError {
+pub(crate) enum UpstreamError {
     /// It cannot be reached.
     #[error("it cannot be reached: {0}")]
     Connect(#[source] std::io::Error),

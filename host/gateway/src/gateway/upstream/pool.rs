@@ -57,7 +57,7 @@ pub enum Balance {
 
 /// Whether a client may hope for a backend at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Availability {
+pub(crate) enum Availability {
     /// At least one upgrades, was not asked yet, or is due for a trial, which the next client makes.
     Available,
     /// All failed, and one client finds out whether that is over.
@@ -70,7 +70,7 @@ pub enum Availability {
 }
 
 /// The backends of a gateway, or of one of its routes.
-pub struct Upstreams {
+pub(crate) struct Upstreams {
     members: Vec<Arc<Member>>,
     balance: Balance,
     /// Answers that say that a backend is sick.

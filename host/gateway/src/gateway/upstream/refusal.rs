@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use axum::http::header::{CONNECTION, HeaderValue, UPGRADE};
 use axum::http::{Response, StatusCode};
 use hyper::body::{Bytes, Frame, SizeHint};
 use parking_lot::Mutex;
@@ -25,7 +25,7 @@ const BODY_BYTES_MAX: u64 = 1_024 * 1_024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A backend's answer that is no upgrade.
-pub struct BackendRefusal {
+pub(crate) struct BackendRefusal {
     response: Response<Body>,
 }
 
@@ -36,7 +36,7 @@ impl BackendRefusal {
 
     /// The status of the backend's answer.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.response.status()
     }
 
@@ -73,12 +73,6 @@ impl BackendRefusal {
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         }
         response
-    }
-
-    /// The headers of the backend's answer.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
     }
 }
 

@@ -144,7 +144,7 @@ pub enum ActivityKind {
 /// `{"dropped":3}`, is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ActivityLine {
+pub(crate) struct ActivityLine {
     /// When: milliseconds since the Unix epoch.
     pub t_ms: u64,
     /// The keyed hash of the manager's user.

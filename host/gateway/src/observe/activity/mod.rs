@@ -48,7 +48,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::aside::Aside;
 pub use self::aside::DecisionAside;
-pub use self::line::{ActivityEvent, ActivityKind, ActivityLine, BelievedPeer, HintName};
+pub use self::line::{ActivityEvent, ActivityKind, BelievedPeer, HintName};
 pub use self::window::EVENTS_MAX;
 use self::window::{Entry, Full, Origin, Window};
 use super::journal::Journal;

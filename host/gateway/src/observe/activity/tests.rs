@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::line::ActivityLine;
 use super::*;
 use crate::observe::config::JournalConfig;
 use crate::observe::journal::JournalThread;

@@ -8,12 +8,12 @@ const Z90: f64 = 1.281_551_565_544_600_4;
 
 /// A stream of random draws.
 #[derive(Debug, Clone)]
-pub struct RandomDraws(SplitMix64);
+pub(crate) struct RandomDraws(SplitMix64);
 
 impl RandomDraws {
     /// The stream of a seed for one thing of many: streams of two things are independent.
     #[must_use]
-    pub const fn of(seed: u64, thing: u64) -> Self {
+    pub(crate) const fn of(seed: u64, thing: u64) -> Self {
         Self(SplitMix64::new(SplitMix64::nth(
             seed,
             thing.wrapping_add(1),
@@ -21,22 +21,22 @@ impl RandomDraws {
     }
 
     /// Even in [0, 1).
-    pub fn even(&mut self) -> f64 {
+    pub(crate) fn even(&mut self) -> f64 {
         unit(self.0.next())
     }
 
     /// True in that share of cases.
-    pub fn happens(&mut self, share: f64) -> bool {
+    pub(crate) fn happens(&mut self, share: f64) -> bool {
         self.even() < share
     }
 
     /// Exponential with that mean.
-    pub fn exponential(&mut self, mean: f64) -> f64 {
+    pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.even()).ln()
     }
 
     /// Log-normal by its median and its 90th percentile.
-    pub fn log_normal(&mut self, median: f64, p90: f64) -> f64 {
+    pub(crate) fn log_normal(&mut self, median: f64, p90: f64) -> f64 {
         // Box and Muller (1958).
         let radius = (-2.0 * (1.0 - self.even()).ln()).sqrt();
         let normal = radius * (std::f64::consts::TAU * self.even()).cos();
@@ -44,7 +44,7 @@ impl RandomDraws {
     }
 
     /// A place among weights; none where they sum to nothing.
-    pub fn weighted(&mut self, weights: &[f64]) -> Option<usize> {
+    pub(crate) fn weighted(&mut self, weights: &[f64]) -> Option<usize> {
         let sum: f64 = weights.iter().sum();
         if !(sum > 0.0 && sum.is_finite()) {
             return None;

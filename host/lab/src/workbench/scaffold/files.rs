@@ -25,7 +25,7 @@ const SDK: &str = "wastegate-policy";
 const SDK_FOLDER: &str = "vendor/wastegate-policy";
 
 /// The files of a project by their path in it, with `/` between the names.
-pub type ProjectFiles = BTreeMap<String, Vec<u8>>;
+pub(crate) type ProjectFiles = BTreeMap<String, Vec<u8>>;
 
 /// The files of a new project.
 ///
