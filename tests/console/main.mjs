@@ -114,7 +114,10 @@ const checks = {
       const keys = new Map(whole.candidates.map((one) => [one.row, one.key]));
       const wanted = ranking.map((one) => keys.get(one.row)).join();
       await until(`the order at ${value}`, async () => (await order()) === wanted);
-      const run = await server.ranked('gdsf', made.id, { 'inflation-per-minute': value });
+      // The journal is written in batches, so a decision may be in it a moment later.
+      let why = null;
+      const run = await until(`policy run at ${value}`, () => server.ranked('gdsf', made.id, { 'inflation-per-minute': value }).catch((failed) => { why = failed; }))
+        .catch((late) => { throw why ?? late; });
       assert.deepEqual(rows(run), ranking.map((one) => one.row), `policy run at ${value}`);
       orders.add(wanted);
     }

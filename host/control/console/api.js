@@ -7,7 +7,7 @@ const PATIENCE_MS = 6000;
 const BACKOFF_MAX_MS = 10000;
 /** How many times as long as an answer took it is not asked for again: what is dear for the server is asked for rarely. */
 const REST_TIMES = 100;
-const REST_MAX_MS = 15000;
+const REST_MAX_MS = 10000;
 /** How long a stream has to last so that the next one is tried soon, ms. */
 const LASTING_MS = 3000;
 
@@ -134,6 +134,7 @@ export function usePoll(path, every, { holds = false } = {}) {
     let timer = null;
     let failures = 0;
     let running = false;
+    let before = 0;
     const look = async () => {
       clearTimeout(timer);
       if (running || end.signal.aborted || document.hidden) return;
@@ -153,7 +154,10 @@ export function usePoll(path, every, { holds = false } = {}) {
         running = false;
       }
       if (end.signal.aborted || !(every || failures)) return;
-      const rest = Math.min((performance.now() - from) * REST_TIMES, REST_MAX_MS);
+      // Of the last two, for one may have waited for something else.
+      const took = performance.now() - from;
+      const rest = Math.min(Math.min(took, before) * REST_TIMES, REST_MAX_MS);
+      before = took;
       timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : Math.max(every, rest));
     };
     const shown = () => { if (!document.hidden) look(); };
