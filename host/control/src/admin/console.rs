@@ -1,11 +1,11 @@
 //! Where the console is: `GET /` and the files below `/console`. They need no token, for they hold no data.
 
 use axum::body::Body;
-use axum::extract::Path;
-use axum::http::{HeaderMap, Response, Uri};
+use axum::http::{HeaderMap, Response};
 
+use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
-use super::routes::{Routes, nowhere};
+use super::routes::Routes;
 use crate::console;
 
 /// Where the page is.
@@ -29,21 +29,15 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-async fn page(uri: Uri, asked: HeaderMap) -> Result<Response<Body>, Refusal> {
-    found(console::file(console::PAGE, &asked), uri).await
+async fn page(asked: HeaderMap) -> Result<Response<Body>, Refusal> {
+    found(console::PAGE, &asked)
 }
 
-async fn file(
-    Path(path): Path<String>,
-    uri: Uri,
-    asked: HeaderMap,
-) -> Result<Response<Body>, Refusal> {
-    found(console::file(&path, &asked), uri).await
+async fn file(InPath(path): InPath<String>, asked: HeaderMap) -> Result<Response<Body>, Refusal> {
+    found(&path, &asked)
 }
 
-async fn found(answer: Option<Response<Body>>, uri: Uri) -> Result<Response<Body>, Refusal> {
-    match answer {
-        Some(answer) => Ok(answer),
-        None => Err(nowhere(uri).await),
-    }
+fn found(path: &str, asked: &HeaderMap) -> Result<Response<Body>, Refusal> {
+    let answer = console::file(path, asked);
+    answer.ok_or_else(|| Refusal::not_found(format!("the console has no file `{path}`")))
 }

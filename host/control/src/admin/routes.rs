@@ -110,8 +110,7 @@ method!(put, "PUT");
 method!(patch, "PATCH");
 method!(delete, "DELETE");
 
-/// The answer where nothing is.
-pub(super) async fn nowhere(uri: Uri) -> Refusal {
+async fn nowhere(uri: Uri) -> Refusal {
     Refusal::not_found(format!(
         "there is nothing at {}: `GET {INDEX}` lists every route",
         uri.path()
