@@ -5,7 +5,7 @@ import { Plot } from '../plot.js';
 import { Instead, Meter, Prose, Section, Segmented, Table, Tag, UserLink, means, Empty } from '../parts.js';
 import { bytes, count, num, percent } from '../format.js';
 import { href, refine } from '../route.js';
-import { outcomes } from '../metrics.js';
+import { faults, outcomes } from '../metrics.js';
 
 const SPANS = [['10m', '10 minutes'], ['1d', 'A day']];
 /** How often the history is asked for, ms. */
@@ -29,7 +29,7 @@ export function Overview({ status, asked }) {
     <div class="section cols">
       <${Health} is=${is} />
       <${Admissions} of=${metrics} />
-      <${Ranking} is=${is} policies=${stats.data} />
+      <${Ranking} is=${is} policies=${stats.data} metrics=${metrics.data} />
       <${Backends} is=${is} />
     </div>
     <${Section} title="Fullest users" aside=${html`<a href=${href(['users'])}>All users</a>`}><div class="card">${is.fullest.length
@@ -129,12 +129,14 @@ function Admissions({ of }) {
     ]} />` : html`<${Empty} title="None yet">No client has asked for a manager.</${Empty}>`}</div></${Section}>`;
 }
 
-function Ranking({ is, policies }) {
+function Ranking({ is, policies, metrics }) {
+  const failed = metrics ? faults(metrics) : [];
   const broken = (policies?.policies ?? []).flatMap((policy) => policy.revisions).filter((revision) => ['quarantined', 'shadow'].includes(revision.state));
   return html`<${Section} title="Who ranks" aside=${html`<a href=${href(['policies'])}>Policies</a>`}><div class="card pad stack">
     <ul class="row">${is.ranked_by.map((name) => html`<li key=${name}><span class="tag accent">${name}</span></li>`)}</ul>
     ${policies?.awaited && html`<p class="note warn">The configured policy is awaited: ${policies.awaited.why}</p>`}
     ${broken.length ? broken.map((revision) => html`<p class="note bad" key=${revision.revision}><b>${revision.policy} r${revision.revision}</b> ${revision.state}: ${revision.reason}</p>`) : html`<p class="soft">No policy is out of use after faults.</p>`}
+    <p class="soft">${failed.length ? html`Failed calls since the start: ${failed.map((one) => `${one.name} ${num(one.value)}`).join(', ')}.` : 'No call of a policy has failed.'}</p>
   </div></${Section}>`;
 }
 
