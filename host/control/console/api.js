@@ -114,6 +114,9 @@ export async function enter(given) {
   }
 }
 
+/** Whether a link to the API works: it carries a cookie, and no token that this page holds. */
+export const linkable = () => token === null;
+
 /** Ends the session, or forgets the token. */
 export async function leave() {
   token = null;

@@ -1,6 +1,6 @@
 // Experiments: policies compared on users; the verdict, why, and the intervals over time.
 import { html, useState } from '../lib.js';
-import { request, to, usePoll } from '../api.js';
+import { linkable, request, to, usePoll } from '../api.js';
 import { Empty, Head, Instead, Prose, Section, Table, Tag, Time, confirm } from '../parts.js';
 import { count, duration, figure, num, percent } from '../format.js';
 import { Plot } from '../plot.js';
@@ -38,7 +38,7 @@ export function Experiment({ name, readOnly }) {
     run: async ({ reason }) => { await request(`${path}/stop`, { method: 'POST', body: { reason } }); of.refresh(); return `${name} is stopped.`; },
   });
   return html`<${Head} title=${name} lead=${html`<${Tag} word=${is.state} /> ${d.question} By ${is.by}, for ${duration(is.seen_unix_ms - is.started_unix_ms)}.${is.reason ? html` <span class="reason">${is.reason}</span>` : ''}`}>
-      <a class="button" href=${`${path}/report`} target="_blank" rel="noopener">Report</a><a class="button" href=${`${path}/export`} download>Export</a>
+      ${linkable() && html`<a class="button" href=${`${path}/report`} target="_blank" rel="noopener">Report</a><a class="button" href=${`${path}/export`} download>Export</a>`}
       ${!readOnly && is.state === 'running' && html`<button type="button" class="danger" onClick=${stop}>Stop…</button>`}</${Head}>
     <div class=${`note ${MEANING[a.verdict]}`} data-verdict=${a.verdict}><p><b>${SAYS[a.verdict]}</b> <${Tag} word=${a.verdict} as=${MEANING[a.verdict]} />${a.arm ? html` in the arm <b>${a.arm}</b>` : ''}</p>
       <ul>${a.because.map((why) => html`<li key=${why}><${Prose} text=${why} /></li>`)}</ul></div>
@@ -87,6 +87,6 @@ function Curve({ is }) {
     const points = is.curve.map((point) => ({ at: point.unix_ms / 1000, of: point.intervals.find((one) => one.arm === arm && one.metric === metric) }));
     const of = (name) => points.map((point) => point.of?.[name] ?? null);
     return html`<${Plot} key=${arm} tall title=${`${arm}, ${metric}`} from0=${false} gaps format=${figure} x=${points.map((point) => point.at)} blank=${`${count(is.curve.length, 'look')} kept; a curve needs two. One is kept each minute at the most.`}
-      bands=${[[2, 0]]} series=${[{ name: 'low', values: of('low'), width: 1, dash: [], key: false, colour: 1 }, { name: 'difference', values: of('delta'), dash: [], colour: 1 }, { name: 'high', values: of('high'), width: 1, dash: [], key: false, colour: 1 }]} />`;
+      bands=${[[1, 0]]} series=${[{ name: 'low', values: of('low'), width: 1, dash: [], key: false, colour: 1 }, { name: 'high', values: of('high'), width: 1, dash: [], key: false, colour: 1 }, { name: 'difference', values: of('delta'), dash: [], colour: 1 }]} />`;
   })}</div></${Section}>`;
 }

@@ -1,6 +1,6 @@
 // Policies: who answers at each tier, every revision, the way to another one and back, faults, and the audit log.
 import { html, useState } from '../lib.js';
-import { request, to, usePoll } from '../api.js';
+import { linkable, request, to, usePoll } from '../api.js';
 import { Empty, Head, Instead, Section, Table, Tag, Time, confirm, say } from '../parts.js';
 import { bytes, figure, num } from '../format.js';
 
@@ -107,7 +107,7 @@ function Faults({ revisions }) {
     { name: 'Revision', cell: (row) => `r${row.revision}` },
     { name: 'Tier', cell: (row) => row.tier },
     { name: 'Rows', num: true, cell: (row) => num(row.rows) },
-    { name: 'Case', cell: (row) => html`<a href=${row.href.replace(/^\//, '')} download>test case</a>` },
+    { name: 'Case', cell: (row) => (linkable() ? html`<a href=${row.href.replace(/^\//, '')} download>test case</a>` : html`<code>${row.href}</code>`) },
   ]} />`;
 }
 
