@@ -64,7 +64,7 @@ const BEYOND = 12;
 
 /**
  * A table: `columns` are `{ name, cell(row), num, narrow }`; the first cell of a row is its header. Beyond a number
- * of rows only those in view are in the document.
+ * of rows only those in view are in the document, and their elements are used again.
  */
 export function Table({ caption, shown, columns, rows, id, className, windowed = rows.length > WINDOWED_FROM }) {
   const box = useRef(null);
@@ -90,7 +90,7 @@ export function Table({ caption, shown, columns, rows, id, className, windowed =
       <caption class=${shown ? 'shown' : ''}>${shown ? caption : html`<span class="visually-hidden">${caption}</span>`}</caption>
       <thead><tr>${columns.map((column) => html`<th scope="col" key=${column.name} class=${side(column)}>${column.name}</th>`)}</tr></thead>
       <tbody>${space(first)}
-        ${rows.slice(first, last).map((row, at) => html`<tr key=${id(row)} class=${className?.(row)} aria-rowindex=${windowed ? first + at + 2 : undefined}>${columns.map((column, place) => cell(column, row, place))}</tr>`)}
+        ${rows.slice(first, last).map((row, at) => html`<tr key=${windowed ? at : id(row)} class=${className?.(row)} aria-rowindex=${windowed ? first + at + 2 : undefined}>${columns.map((column, place) => cell(column, row, place))}</tr>`)}
         ${space(rows.length - last)}</tbody>
     </table></div>`;
 }
