@@ -36,7 +36,7 @@ function headers(body) {
   const all = { accept: 'application/json' };
   if (token) all.authorization = `Bearer ${token}`;
   if (body !== undefined) all['content-type'] = 'application/json';
-  const actor = kept('actor');
+  const actor = session.get().name ? null : kept('actor');
   // A header holds no other letters.
   if (actor) all['wastegate-actor'] = actor.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
   return all;
@@ -88,7 +88,7 @@ export async function begin() {
   try {
     const is = await request('v1/session');
     hasSessions = true;
-    session.set({ state: !is.needed ? 'open' : is.role ? 'in' : 'locked', wrong: false, role: is.role });
+    session.set({ state: !is.needed ? 'open' : is.role ? 'in' : 'locked', wrong: false, role: is.role, name: is.name });
   } catch (failed) {
     if (failed.status === 404) session.set({ state: 'open', wrong: false });
     else if (failed.status !== 401) throw failed;

@@ -53,7 +53,7 @@ function Nav({ current }) {
     <div class="side-foot">
       <${LinkState} />
       <${Theme} />
-      ${is.state === 'in' && html`<div><button type="button" class="small" onClick=${leave}>Sign out</button></div>`}
+      ${is.state === 'in' && html`<div class="row"><button type="button" class="small" onClick=${leave}>Sign out</button>${is.name && html`<span class="small soft">${is.name}</span>`}${is.role === 'read' && html`<span class="tag">reads only</span>`}</div>`}
       <p class="small soft">Times in ${zone()}</p>
     </div></div>`;
 }

@@ -2,6 +2,7 @@
 import { html, store, useStore, useState, useEffect, useLayoutEffect, useRef, useId, keep, kept } from './lib.js';
 import { moment, when, offset } from './format.js';
 import { href } from './route.js';
+import { session } from './api.js';
 
 /** Which colour a word has; the word is always shown. */
 const MEANS = {
@@ -142,7 +143,8 @@ function Question({ title, about, fields = [], action, danger, run }) {
     if (busy) return;
     setBusy(true);
     setWrong(null);
-    keep('actor', values.actor.trim());
+    // A token that has a name is worth more than what somebody says.
+    if (!session.get().name) keep('actor', values.actor.trim());
     try {
       say(await run(values));
       asked.set(null);
@@ -158,7 +160,7 @@ function Question({ title, about, fields = [], action, danger, run }) {
     <form onSubmit=${submit}>
       <h2 id=${id}>${title}</h2>${about && html`<p class="soft">${about}</p>`}
       ${fields.map((field) => html`<label class="field" key=${field.name}><span>${field.label}</span>${input(field)}</label>`)}
-      <label class="field"><span>Your name, for the audit log (optional)</span><input value=${values.actor} maxlength="64" autocomplete="off" onInput=${set('actor')} /></label>
+      ${!session.get().name && html`<label class="field"><span>Your name, for the audit log (optional)</span><input value=${values.actor} maxlength="64" autocomplete="off" onInput=${set('actor')} /></label>`}
       ${wrong && html`<p class="note bad" role="alert">${wrong}</p>`}
       <div class="row"><button type="button" onClick=${() => asked.set(null)}>Cancel</button>
         <button type="submit" class=${danger ? 'danger primary' : 'primary'} disabled=${busy}>${busy ? 'Working…' : action}</button></div>

@@ -88,6 +88,8 @@ mod replaying;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod scaffolding;
 #[cfg(test)]
 mod scenarios;

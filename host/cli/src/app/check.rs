@@ -86,6 +86,7 @@ fn named(error: AppError, config: &ProgramConfig) -> AppError {
 fn without_files(config: &ProgramConfig) -> ProgramConfig {
     let mut dry = config.clone();
     dry.rollout.state_dir = None;
+    dry.operators.tokens_file = None;
     dry.rollout.start = WithoutPolicy::Fail;
     dry.observe.decisions = None;
     dry.observe.activity = None;

@@ -27,7 +27,7 @@ use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::process;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
-use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts};
+use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, ShownSettings};
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
@@ -140,6 +140,7 @@ impl Core {
         );
         let admin = Arc::new(Admin {
             asking: AskTurns::default(),
+            settings: Arc::default(),
             streams: Arc::new(Semaphore::new(admin::STREAMS_MAX)),
             registry,
             admission,
@@ -173,6 +174,12 @@ impl Core {
             leaving,
             journals: Mutex::new(notes.threads),
         })
+    }
+
+    /// The settings that the operators' API shows.
+    #[must_use]
+    pub fn shown_settings(&self) -> Arc<ShownSettings> {
+        self.admin.settings.clone()
     }
 
     /// Starts the background work. Admission works without it.

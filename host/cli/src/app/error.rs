@@ -80,6 +80,14 @@ pub enum AppError {
         /// Why, and what to do.
         source: std::io::Error,
     },
+    /// The file of operators' tokens cannot be used.
+    #[error("the file {} cannot be used (`admin.tokens_file`)", .path.display())]
+    AdminTokens {
+        /// The file that was configured.
+        path: std::path::PathBuf,
+        /// Why, and what to do.
+        source: wastegate_control::admin::roles::TokensError,
+    },
     /// The certificate of the listener cannot be used.
     #[error("TLS cannot be spoken")]
     Tls(#[from] wastegate::gateway::tls::TlsError),

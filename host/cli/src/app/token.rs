@@ -1,31 +1,57 @@
-//! Who may operate: whoever has the token that is configured, or the one that is kept with the state.
+//! Who may operate: the clients that have a token that is configured, kept with the state, or in a file.
 
 use crate::config::ProgramConfig;
+use wastegate_control::admin::roles::{self, NamedToken, Role};
 use wastegate_control::admin::{Access, NO_TOKEN, kept};
+use wastegate_core::types::Secret;
 
 use super::error::AppError;
 
 /// What a configuration comes to. Makes the token where it is to be kept and is not there yet.
 pub(super) fn of(config: &ProgramConfig) -> Result<Access, AppError> {
-    let (token, open) = (&config.admin_token, config.operators.metrics_without_token);
+    let token = &config.admin_token;
     if token.reveal() == NO_TOKEN {
         return Ok(Access::everybody());
     }
+    let mut tokens = listed(config)?;
     if !token.is_empty() {
-        return Ok(Access::with(token.clone(), open));
+        tokens.push(unnamed(token.clone()));
+    } else if let Some(folder) = &config.rollout.state_dir {
+        let kept = kept::read_or_make(folder).map_err(|source| AppError::AdminToken {
+            path: kept::path(folder),
+            source,
+        })?;
+        tokens.push(unnamed(kept));
     }
-    let Some(folder) = &config.rollout.state_dir else {
+    if tokens.is_empty() {
         return Ok(Access::everybody());
-    };
-    let kept = kept::read_or_make(folder).map_err(|source| AppError::AdminToken {
-        path: kept::path(folder),
-        source,
-    })?;
-    Ok(Access::with(kept, open))
+    }
+    Ok(Access::with(tokens, config.operators.metrics_without_token))
 }
 
-/// Whether the kept token can be used, if there is one.
+/// A token that may do everything and says nothing of who has it.
+const fn unnamed(token: Secret) -> NamedToken {
+    NamedToken {
+        name: None,
+        role: Role::Operate,
+        token,
+    }
+}
+
+/// The tokens of `admin.tokens_file`.
+fn listed(config: &ProgramConfig) -> Result<Vec<NamedToken>, AppError> {
+    let Some(path) = &config.operators.tokens_file else {
+        return Ok(Vec::new());
+    };
+    roles::read(path).map_err(|source| AppError::AdminTokens {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Whether the kept token and the file of tokens can be used, where there are some.
 pub(super) fn check(config: &ProgramConfig) -> Result<(), AppError> {
+    listed(config)?;
     match (&config.rollout.state_dir, config.admin_token.is_empty()) {
         (Some(folder), true) => kept::read(folder).map(drop).map_err(|source| {
             let path = kept::path(folder);

@@ -14,6 +14,7 @@ use crate::playground::Playground;
 use wastegate::gateway::Identify;
 use wastegate::manager::{NoApplication, SharedApplication};
 use wastegate::observe::logging;
+use wastegate_control::admin::ShownSettings;
 pub(super) use wastegate_core::types::chain;
 
 /// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
@@ -87,7 +88,9 @@ async fn serve(
     } else {
         welcome.lines(out)?;
     }
-    let settings = || read_again(&sources, &started);
+    let shown = app.core().shown_settings();
+    shown.show(started.shown());
+    let settings = || read_again(&sources, &started, &shown);
     let asked = || hangup.next();
     Ok(app.run_reloading(stops.next(), asked, settings).await)
 }
@@ -106,6 +109,7 @@ pub(super) fn application(config: &ProgramConfig) -> SharedApplication {
 fn read_again(
     sources: &Sources,
     started: &LoadedConfig,
+    shown: &ShownSettings,
 ) -> Option<(ProgramConfig, Arc<dyn Identify>)> {
     let reread = config::load(sources.clone()).and_then(|loaded| loaded.on(started));
     let Reread { taken, waiting } = match reread {
@@ -115,6 +119,7 @@ fn read_again(
             return None;
         }
     };
+    let now_shown = taken.shown();
     let config = taken.config;
     if config.gateway.hands_on() != started.config.gateway.hands_on() {
         tracing::error!(
@@ -135,6 +140,7 @@ fn read_again(
         let keys = waiting.join(", ");
         tracing::warn!(keys, "these settings changed and need a restart");
     }
+    shown.show(now_shown);
     Some((config, identify))
 }
 

@@ -12,6 +12,7 @@ use super::error::ConfigProblem;
 use super::keys::Table;
 use super::raw::{SettingOrigin, SettingValue};
 use wastegate::embed::{self, Order, Relation, SettingsFault};
+use wastegate_control::admin::NO_TOKEN;
 use wastegate_control::admin::kept::TOKEN_BYTES_MIN;
 use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::Tier;
@@ -147,7 +148,9 @@ impl Check<'_> {
         let rooms = &self.draft.rooms;
         let far = matches!(rooms.admin, AdminListener::On(at) if !at.ip().is_loopback());
         let token = &rooms.admin_token;
-        let is_made = token.is_empty() && rooms.rollout.state_dir.is_some();
+        let listed = rooms.operators.tokens_file.is_some();
+        let is_made = token.is_empty() && (listed || rooms.rollout.state_dir.is_some());
+        let is_open = token.reveal() == NO_TOKEN;
         let guessed = token.reveal().len() < TOKEN_BYTES_MIN;
         let tls = &rooms.gateway.tls;
         let half = tls.certificate.is_some() != tls.key.is_some();
@@ -156,6 +159,13 @@ impl Check<'_> {
                 &["admin.listen", "admin.token"],
                 "operators may do everything, and anybody could be one",
                 "set `admin.token` to 16 bytes or more, or `policy.rollout.state_dir` so that one is made and kept there, or listen on a loopback address",
+            );
+        }
+        if is_open && listed {
+            self.conflict(
+                &["admin.token", "admin.tokens_file"],
+                "without a token every client may do everything, and those of the file mean nothing",
+                "set one of them",
             );
         }
         if half {

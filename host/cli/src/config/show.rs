@@ -5,11 +5,33 @@
 
 use std::fmt::Write as _;
 
-use super::keys::head;
-use super::load::LoadedConfig;
+use super::key::Effect;
+use super::keys::{Table, head};
+use super::load::{LoadedConfig, Setting};
 use super::raw::SettingValue;
+use wastegate_control::admin::SettingDto;
 
 impl LoadedConfig {
+    /// The configuration as the operators' API shows it.
+    #[must_use]
+    pub fn shown(&self) -> Vec<SettingDto> {
+        let table = Table::new();
+        let shown = |setting: &Setting| {
+            let known = table.with(&setting.key, |key| {
+                (key.effect() == Effect::Live, key.doc().to_owned())
+            });
+            let (live, about) = known.unwrap_or_default();
+            SettingDto {
+                key: setting.key.clone(),
+                value: setting.value.to_string(),
+                from: setting.origin.to_string(),
+                live,
+                about,
+            }
+        };
+        self.settings.iter().map(shown).collect()
+    }
+
     /// The configuration as TOML, each line with its origin.
     #[must_use]
     pub fn to_toml(&self) -> String {

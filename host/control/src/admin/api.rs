@@ -21,6 +21,7 @@ use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
 use super::policies::views::in_its_place;
 use super::routes::Routes;
+use super::settings::ShownSettings;
 use super::stats::Stats;
 use super::token::Access;
 use super::users::order;
@@ -87,6 +88,15 @@ pub struct Admin {
     pub asking: AskTurns,
     /// The places of streams of events.
     pub streams: Arc<Semaphore>,
+    /// The settings that run.
+    pub settings: Arc<ShownSettings>,
+}
+
+impl Admin {
+    /// The time, ms since the Unix epoch.
+    pub(super) fn unix_ms(&self) -> u64 {
+        self.clock.unix_ms(self.clock.now())
+    }
 }
 
 /// Every route, with a sentence each.
@@ -126,6 +136,8 @@ fn routes() -> Routes {
         .merge(super::status::routes())
         .merge(super::why::routes())
         .merge(super::decisions::routes())
+        .merge(super::session::routes())
+        .merge(super::settings::routes())
         .merge(super::history::routes())
         .merge(super::events::routes())
         .merge(super::users::routes())

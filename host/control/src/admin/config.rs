@@ -1,5 +1,6 @@
 //! What an operator may set about the operators' listener. Checked by `config`, which holds the ranges.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The room's settings.
@@ -8,6 +9,8 @@ pub struct Config {
     /// Names, without ports, that requests may be for besides `localhost` and the listener's address, in
     /// lower case. None.
     pub hosts: Vec<String>,
+    /// The file of more tokens, each with a name and a role. None.
+    pub tokens_file: Option<PathBuf>,
     /// Whether `/metrics` is shown to who has no token. False.
     pub metrics_without_token: bool,
     /// Connections at once. 256.
@@ -27,6 +30,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),
+            tokens_file: None,
             metrics_without_token: false,
             connections_max: 256,
             probes_reserved: 8,

@@ -35,14 +35,32 @@ pub fn path(folder: &Path) -> PathBuf {
 /// # Errors
 /// When the file cannot be read, others can read it too, or it has no token in it.
 pub fn read(folder: &Path) -> io::Result<Option<Secret>> {
+    let text = match read_private(&path(folder), FILE_BYTES_MAX) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let token = text.trim();
+    if token.len() < TOKEN_BYTES_MIN || token.contains(char::is_control) {
+        return Err(io::Error::other(
+            "it holds no token of 16 bytes or more in one line: remove it, so that another one is made",
+        ));
+    }
+    Ok(Some(Secret::new(token)))
+}
+
+/// The text of a file that only its owner can use, up to so many bytes.
+///
+/// # Errors
+/// When it cannot be read, or others than its owner can use it.
+pub(super) fn read_private(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut options = OpenOptions::new();
     // Not through a link, and without waiting for the writer of a pipe.
     options
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = match options.open(path(folder)) {
+    let file = match options.open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
             return Err(io::Error::other("it is a link: put a file there"));
         }
@@ -58,14 +76,8 @@ pub fn read(folder: &Path) -> io::Result<Option<Secret>> {
         ));
     }
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    let token = text.trim();
-    if token.len() < TOKEN_BYTES_MIN || token.contains(char::is_control) {
-        return Err(io::Error::other(
-            "it holds no token of 16 bytes or more in one line: remove it, so that another one is made",
-        ));
-    }
-    Ok(Some(Secret::new(token)))
+    file.take(bytes_max).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The token that is kept in a folder, or a new one that is kept there from now on.

@@ -1,13 +1,12 @@
 //! Authorisation of operators: a request needs the token, where there is one.
 //!
-//! This is the one place that knows what a token allows. It allows everything; one that only reads would
-//! be told apart in [`Access::admits`].
+//! This is the one place that knows what a token allows: everything, or only to read ([`Role`]).
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -15,21 +14,35 @@ use super::api::Admin;
 use super::notes::Note;
 use super::places::Visit;
 use super::policies::refusal::Refusal;
-use wastegate_core::types::Secret;
+use super::roles::{NamedToken, Role};
+use super::session::{self, SessionKey};
 
 /// What orchestrators ask without knowing anything.
 pub(super) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// What is shown without a token where `admin.metrics_without_token` says so.
 const METRICS: &str = "/metrics";
+/// How the path of a question begins and ends that changes nothing although it has a body. A policy may be called
+/// `ask` too, so the end alone says nothing.
+const QUESTION: (&str, &str) = ("/v1/decisions/", "/ask");
 /// The value of `admin.token` that turns authorisation off.
 pub const NO_TOKEN: &str = "none";
 
 /// Which requests to operators' routes are authorised.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// No token: every client that reaches the listener is authorised.
-    token: Option<Secret>,
+    /// None: every client that reaches the listener may do everything.
+    tokens: Arc<[NamedToken]>,
     metrics_without_token: bool,
+    sessions: Option<SessionKey>,
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// The name of its token, if it has one.
+    pub(super) name: Option<Arc<str>>,
+    /// What it may do.
+    pub(super) role: Role,
 }
 
 impl Access {
@@ -39,55 +52,99 @@ impl Access {
         Self::default()
     }
 
-    /// For who has the token.
+    /// For the clients that have one of these tokens; for every client where there are none.
     #[must_use]
-    pub fn with(token: Secret, metrics_without_token: bool) -> Self {
+    pub fn with(tokens: Vec<NamedToken>, metrics_without_token: bool) -> Self {
         Self {
-            token: Some(token),
+            sessions: SessionKey::random(),
+            tokens: tokens.into(),
             metrics_without_token,
         }
     }
 
     /// Whether authorisation is off.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.token.is_none()
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_empty()
     }
 
     /// Whether a path is answered without authorisation.
     fn is_public(&self, path: &str) -> bool {
         PROBES.contains(&path)
             || super::console::is_of(path)
+            || path == session::PATH
             || self.metrics_without_token && path == METRICS
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(needed) = &self.token else {
-            return true;
-        };
-        let credentials = headers.get(AUTHORIZATION);
-        let credentials = credentials.and_then(|value| value.to_str().ok());
-        let token = credentials.and_then(|value| value.strip_prefix("Bearer "));
-        token.is_some_and(|token| is_same(token.trim(), needed.reveal()))
+    pub(super) const fn sessions(&self) -> Option<&SessionKey> {
+        self.sessions.as_ref()
+    }
+
+    /// Who has a token.
+    pub(super) fn of(&self, token: &str) -> Option<Caller> {
+        // All are compared, so that the time does not tell which one it is.
+        let same = self
+            .tokens
+            .iter()
+            .filter(|known| is_same(token, known.token.reveal()));
+        same.last().map(|known| Caller {
+            name: known.name.clone(),
+            role: known.role,
+        })
+    }
+
+    /// Who makes a request, by its token or its session.
+    pub(super) fn caller(&self, headers: &HeaderMap, now_unix_ms: u64) -> Option<Caller> {
+        if self.is_open() {
+            return Some(Caller {
+                name: None,
+                role: Role::Operate,
+            });
+        }
+        match headers.get(AUTHORIZATION) {
+            Some(credentials) => {
+                let token = credentials.to_str().ok()?.strip_prefix("Bearer ")?;
+                self.of(token.trim())
+            }
+            None => self.sessions.as_ref()?.caller(headers, now_unix_ms),
+        }
     }
 }
 
-/// Lets a request through that has the token, or needs none.
+/// What a request needs. Reading is whatever changes nothing.
+fn needed(request: &Request) -> Role {
+    let (path, (begin, end)) = (request.uri().path(), QUESTION);
+    let is_question = path.starts_with(begin) && path.ends_with(end);
+    if matches!(*request.method(), Method::GET | Method::HEAD) || is_question {
+        Role::Read
+    } else {
+        Role::Operate
+    }
+}
+
+/// Lets a request through that has the token for it, or needs none.
 pub(super) async fn check(
     State(admin): State<Arc<Admin>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    if admin.access.admits(request.headers()) {
+    if let Some(caller) = admin.access.caller(request.headers(), admin.unix_ms()) {
         if let Some(visit) = request.extensions().get::<Visit>() {
             visit.shown();
         }
+        let is_public = admin.access.is_public(request.uri().path());
+        if caller.role < needed(&request) && !is_public {
+            let message = "this token may read and change nothing: use one whose role is `operate`";
+            let refusal = Refusal::new(StatusCode::FORBIDDEN, "read-only", message);
+            return refusal.into_response();
+        }
+        request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
     if admin.access.is_public(request.uri().path()) {
         return next.run(request).await;
     }
-    let message = "send `Authorization: Bearer` with the operators' token: the value of `admin.token`, or what is in the file `admin.token` of the server's `policy.rollout.state_dir`. Commands find either where they get the server's configuration (`--config`, or the environment)";
+    let message = "send `Authorization: Bearer` with an operators' token: the value of `admin.token`, one of `admin.tokens_file`, or what is in the file `admin.token` of the server's `policy.rollout.state_dir`. Commands find the first and the last where they get the server's configuration (`--config`, or the environment)";
     admin.notes.report(
         Note::Token,
         &admin.clock,

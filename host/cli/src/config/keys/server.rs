@@ -2,7 +2,9 @@
 
 use super::{DAY, HOUR, SECOND, Section};
 use crate::config::shape::edge::hosts;
-use crate::config::shape::{Address, AddressOrOff, Credential, Name, Switch, count, millis};
+use crate::config::shape::{
+    Address, AddressOrOff, Credential, Name, OptionalPath, Switch, count, millis,
+};
 
 pub(super) fn sections() -> Vec<Section> {
     vec![
@@ -27,6 +29,12 @@ pub(super) fn sections() -> Vec<Section> {
             /// folder, no token is needed. "none" means that no token is needed. Commands find the
             /// token if they get the same configuration.
             restart token: Credential => d.rooms.admin_token;
+
+            /// A file of more tokens, one a line as `NAME ROLE TOKEN`. `ROLE` is `read` (look, and
+            /// change nothing) or `operate`; `NAME` stands in the audit log. Only the file's owner
+            /// may have access to it. With a file, every request needs a token, unless `token` is
+            /// "none".
+            restart tokens_file: OptionalPath => d.rooms.operators.tokens_file;
 
             /// Host names that operators may use, besides `localhost` and the listener's address. A
             /// request for another host is answered 403, so that no web page can direct its own

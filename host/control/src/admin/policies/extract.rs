@@ -12,6 +12,7 @@ use super::ACTOR_HEADER;
 use super::refusal::Refusal;
 use crate::admin::Admin;
 use crate::admin::body;
+use crate::admin::token::Caller;
 use crate::rollout::Actor;
 use crate::rollout::source::PolicyName;
 use wastegate_core::types::RevisionId;
@@ -26,8 +27,16 @@ impl FromRequestParts<Arc<Admin>> for By {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Admin>) -> Result<Self, Refusal> {
-        let named = parts.headers.get(ACTOR_HEADER);
-        let named = named.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let claimed = parts.headers.get(ACTOR_HEADER);
+        let claimed = claimed.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let caller = parts.extensions.get::<Caller>();
+        // A token's own name is worth more than what its bearer says.
+        let token = caller.and_then(|caller| caller.name.as_deref());
+        let named = match (token, claimed) {
+            (Some(token), Some(claimed)) => Some(format!("{token} as {claimed}").into()),
+            (Some(token), None) => Some(token.into()),
+            (None, claimed) => claimed,
+        };
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| *peer);
         Ok(Self(Actor::operator(named.as_deref(), peer)))
