@@ -1,7 +1,7 @@
 // Settings in force, and where each comes from.
 import { html, useMemo } from '../lib.js';
 import { usePoll } from '../api.js';
-import { Empty, Head, Instead, Table, Tag } from '../parts.js';
+import { Empty, Head, Instead, Prose } from '../parts.js';
 import { num } from '../format.js';
 import { refine } from '../route.js';
 
@@ -13,11 +13,8 @@ export function Settings({ asked }) {
   return html`<${Head} title="Settings" lead="What is in force. A flag goes before the environment, that before the file, and that before the default." />
     ${!keys ? html`<${Instead} of=${of} rows=${12} />` : html`<div class="toolbar" role="search"><label class="field"><span>Key or text contains</span><input type="search" value=${asked.filter ?? ''} maxlength="100" onInput=${(event) => refine({ filter: event.currentTarget.value })} /></label>
       <label class="check"><input type="checkbox" checked=${changed} onChange=${() => refine({ changed: changed ? null : '1' })} />Only what is not the default</label></div>
-    <div class="card">${rows.length ? html`<${Table} caption="Settings" windowed=${false} rows=${rows} id=${(one) => one.key} columns=${[
-      { name: 'Key', cell: (one) => html`<code>${one.key}</code>` },
-      { name: 'Value', wrap: true, cell: (one) => (one.value === '(secret)' ? html`<span class="soft">secret</span>` : html`<code>${one.value}</code>`) },
-      { name: 'From', cell: (one) => (one.from === 'default' ? html`<span class="soft">default</span>` : html`<${Tag} word=${one.from} as="accent" />`) },
-      { name: 'Changes', narrow: false, cell: (one) => html`<span class=${one.live ? 'nowrap' : 'nowrap soft'}>${one.live ? 'at SIGHUP' : 'at a restart'}</span>` },
-      { name: 'About', wrap: true, narrow: false, cell: (one) => html`<span class="soft">${one.about}</span>` },
-    ]} />` : html`<${Empty} title="None fits">No setting fits.</${Empty}>`}<div class="foot">${num(rows.length)} of ${num(keys.length)} settings</div></div>`}`;
+    <div class="card">${rows.length ? html`<ul class="settings">${rows.map((one) => html`<li key=${one.key}>
+      <div><code class="name">${one.key}</code><p class="small soft"><${Prose} text=${one.about} /></p></div>
+      <div><code>${one.value === '' ? '–' : one.value}</code></div>
+      <div>${one.from === 'default' ? html`<span class="soft">default</span>` : html`<span class="tag accent from">${one.from}</span>`}<p class="small soft">${one.live ? 'changes at SIGHUP' : 'changes at a restart'}</p></div></li>`)}</ul>`: html`<${Empty} title="None fits">No setting fits.</${Empty}>`}<div class="foot">${num(rows.length)} of ${num(keys.length)} settings</div></div>`}`;
 }
