@@ -7,6 +7,7 @@ Prints one JSON object.
 
 import asyncio
 import json
+import re
 import sys
 
 from websockets.asyncio.client import connect
@@ -17,6 +18,11 @@ async def talk(session, text):
     await session.send(text)
     answer = await session.recv()
     assert answer == text, answer
+
+
+def sentence(reason):
+    """What a close reason says, without the reference that support asks for."""
+    return re.fullmatch(r"(.+) \(why [0-9A-HJKMNP-TV-Z]{6}\)", reason).group(1)
 
 
 async def main(url, limit):
@@ -37,7 +43,7 @@ async def main(url, limit):
         await dead.recv()
         told = None
     except ConnectionClosed as closed:
-        told = closed.rcvd and [closed.rcvd.code, closed.rcvd.reason]
+        told = closed.rcvd and [closed.rcvd.code, sentence(closed.rcvd.reason)]
     for session in living:
         await talk(session, "still here")
     await asyncio.gather(*(session.close() for session in [*living, admitted]))

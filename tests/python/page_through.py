@@ -54,6 +54,8 @@ const story = async (url) => {
     socket = await open(`${url}&key=evicted`);
     let newcomer;
     saw.is_evicted = await ended(socket, async () => { newcomer = await open(`${url}&key=new`); });
+    // The reference that support asks for is another one each time.
+    saw.is_evicted[1] = saw.is_evicted[1].replace(/ \(why [0-9A-HJKMNP-TV-Z]{6}\)$/, "");
     saw.newcomer = await ask(newcomer, "in");
     newcomer.close();
     return saw;

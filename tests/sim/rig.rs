@@ -15,7 +15,7 @@ use wastegate::observe::activity::ActivitySink;
 use wastegate::observe::alerts::PressureThresholds;
 use wastegate::registry::{Permit, Registry};
 use wastegate::tasks::{Supervisor, Tasks};
-use wastegate_core::types::{Clock, CloseReason, DeviceId, ManagerKey, UserId};
+use wastegate_core::types::{Clock, CloseReason, ConnectionRefs, DeviceId, ManagerKey, UserId};
 
 use crate::application::Troubled;
 use crate::mind::Watched;
@@ -94,6 +94,7 @@ impl Rig {
             health,
             clock,
             close_code: close::code,
+            refs: ConnectionRefs::new(scenario.seed),
             notice: notice::farewell,
             faults: Arc::default(),
             listeners: connection::EchoListeners::default(),

@@ -108,6 +108,16 @@ async fn a_reader_changes_nothing() {
             );
         }
     }
+    // Names that look like the question that a reader may ask.
+    for (method, path) in [
+        ("PUT", "/v1/policies/ask"),
+        ("PUT", "/v1/decisions/1/ask"),
+        ("POST", "/v1/decisions/x%2f/ask"),
+        ("POST", "/v1/policies/ask/ask"),
+    ] {
+        let refused = ask(&server, (method, path), &as_reader, Some(&json!({}))).await;
+        assert_eq!(refused.status, 403, "{method} {path}: {}", refused.body);
+    }
     assert!(changing > 20, "{changing}");
     assert_eq!(server.held("ann"), 1);
     for path in ["/v1/users/ann", "/v1/config", "/v1/history", "/metrics"] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wastegate::manager::NoApplication;
-use wastegate_tests::harness::{Server, Setup, until_async};
+use wastegate_tests::harness::{End, Server, Setup, until_async};
 
 use crate::experiments::{done, run};
 use crate::knock::knock;
@@ -55,7 +55,7 @@ async fn an_eviction_is_explained_down_to_the_signals() {
         "{answer}"
     );
     for part in [
-        "evicted since its user needed room, in the tier `aggressive`, number 1 of 1 that it might take, by lru",
+        "evicted because its user needed room, in the tier `aggressive`, number 1 of 1 that it might take, by lru",
         "it did not answer a probe, silent for ",
         "Its client was told 4001 and did not answer.",
     ] {
@@ -95,6 +95,51 @@ async fn an_eviction_is_explained_down_to_the_signals() {
     let (code, said) = run(&server, &["why", "ann", "--at", "noon"]).await;
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("14:02"), "{said}");
+}
+
+/// A client that was evicted tells its reference to support, and that is enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reference_of_a_close_reason_leads_to_its_end() {
+    let server = Setup::new().limit(1).short_goodbyes().start().await;
+    let mut evicted = server.enter("ann", "tab").await;
+    evicted.echo("hello").await;
+    let _new = server.enter("ann", "new").await;
+    let End::Closed { reason: told, .. } = evicted.ended().await else {
+        panic!("no Close");
+    };
+    let reference = told.rsplit_once("(why ").unwrap().1.trim_end_matches(')');
+    let by_reference = format!("reference={reference}");
+    let timeline = answered(&server, &by_reference, "`tab` was disconnected at ").await;
+    assert_eq!(timeline["user"], "ann");
+    let ended = timeline["lines"].as_array().unwrap().iter();
+    let mut ended = ended.filter(|line| line["kind"] == "ended");
+    assert_eq!(ended.next().unwrap()["reference"], reference);
+    // In one command, in either case by the API, and as it is read out on the telephone.
+    let said = done(&server, &["why", reference]).await;
+    assert!(said.contains("`tab` was disconnected at "), "{said}");
+    let lower = format!("reference={}", reference.to_lowercase());
+    assert_eq!(
+        server.get(&format!("/v1/why?{lower}")).await.json(),
+        timeline
+    );
+    for (query, status, part) in [
+        (
+            "reference=000000",
+            404,
+            "nothing is remembered of a connection 000000",
+        ),
+        ("reference=7F3", 400, "six letters and digits"),
+        ("", 400, "give `user`, or the `reference`"),
+    ] {
+        let refused = server.get(&format!("/v1/why?{query}")).await;
+        assert_eq!(refused.status, status, "{query}");
+        let message = refused.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(part), "{query}: {message}");
+    }
+    // A user of such a name is found, where no connection is.
+    let _named = server.enter("ABCDEF", "tab").await;
+    let said = done(&server, &["why", "ABCDEF"]).await;
+    assert!(said.contains("tab  connected from"), "{said}");
 }
 
 /// Ends that no decision chose, and refusals.

@@ -287,7 +287,7 @@ impl ConnectionObserver for Recording {
             manager,
             connection = %connection.connection,
             from = connection.from.map(tracing::field::display),
-            code = end.code,
+            code = end.told.map(|(code, _)| code),
             reason = end.report.reason.name(),
             lasted_ms = whole_ms(end.lasted),
             bytes_in = end.bytes.0,

@@ -10,7 +10,7 @@ use super::policy::operate::client::Body;
 use super::policy::operate::{Remote, shown};
 use wastegate_control::page::utc;
 use wastegate_control::why::Timeline;
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, ConnectionRef};
 
 /// Minutes of a day.
 const MINUTES: u64 = 24 * 60;
@@ -20,10 +20,11 @@ const DAY_MS: u64 = MINUTES * MINUTE_MS;
 /// Arguments of `wastegate why`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  wastegate why ann\n  wastegate why ann --at 14:02\n  wastegate why ann --key tab-3 --json"
+    after_help = "Examples:\n  wastegate why ann\n  wastegate why 7F3K2M\n  wastegate why ann --at 14:02\n  wastegate why ann --key tab-3 --json"
 )]
 pub struct Args {
-    /// The user.
+    /// The user, or the six characters that a close reason has (`why 7F3K2M`).
+    #[arg(value_name = "USER|REFERENCE")]
     user: String,
     /// Only this one of the user's managers.
     #[arg(long)]
@@ -34,6 +35,13 @@ pub struct Args {
     at: Option<u64>,
     #[command(flatten)]
     remote: Remote,
+}
+
+/// What may be a reference of a connection: as it is written in close reasons.
+fn reference(text: &str) -> Option<String> {
+    let is_written_so = |reference: &ConnectionRef| reference.to_string() == text;
+    let reference: Option<ConnectionRef> = text.parse().ok();
+    reference.filter(is_written_so).map(|_| text.to_owned())
 }
 
 /// A time of day in UTC, as milliseconds since midnight.
@@ -73,6 +81,14 @@ impl Args {
             remote,
         } = self;
         remote.run(terminal, async move |client, json| {
+            let is_plain = key.is_none() && at.is_none();
+            if let Some(reference) = is_plain.then(|| reference(&user)).flatten() {
+                let query = [("reference", reference)];
+                // What is no connection may be a user of such a name.
+                if let Ok(answer) = client.ask(Method::GET, "/v1/why", &query, Body::None).await {
+                    return Ok(shown(answer, json, in_words));
+                }
+            }
             let mut query = vec![("user", user)];
             query.extend(key.map(|key| ("key", key)));
             let clock = Clock::system();

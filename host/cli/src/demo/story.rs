@@ -49,10 +49,10 @@ impl<'a> Story<'a> {
         }
         self.say(format_args!(
             "`{USER}` may hold {managers} managers and holds {managers}: {live} are alive, {silent} \
-             went silent for good (their sockets are open and nobody reads them)."
+             went silent for good (their sockets are open and nothing reads them)."
         ))?;
         self.say(format_args!(
-            "One more knocks. The limit is reached, so room has to be made:"
+            "One more client asks to enter. The limit is reached, so room has to be made:"
         ))
     }
 
@@ -66,9 +66,9 @@ impl<'a> Story<'a> {
             ))?;
         }
         let what = match (run.freed, run.eligible) {
-            (_, 0) => "nobody it may touch".to_owned(),
-            (0, eligible) => format!("might touch {eligible}, freed none"),
-            (freed, eligible) => format!("might touch {eligible}, freed {freed}"),
+            (_, 0) => "no manager that it may evict".to_owned(),
+            (0, eligible) => format!("might evict {eligible}, freed none"),
+            (freed, eligible) => format!("might evict {eligible}, freed {freed}"),
         };
         self.say(format_args!("  {:<13} {what}", run.tier.name()))
     }

@@ -21,8 +21,7 @@ use super::session::{self, SessionKey};
 pub(super) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// What is shown without a token where `admin.metrics_without_token` says so.
 const METRICS: &str = "/metrics";
-/// How the path of a question begins and ends that changes nothing although it has a body. A policy may be called
-/// `ask` too, so the end alone says nothing.
+/// Around the number in the path of a question, which changes nothing although it has a body.
 const QUESTION: (&str, &str) = ("/v1/decisions/", "/ask");
 /// The value of `admin.token` that turns authorisation off.
 pub const NO_TOKEN: &str = "none";
@@ -113,8 +112,12 @@ impl Access {
 
 /// What a request needs. Reading is whatever changes nothing.
 fn needed(request: &Request) -> Role {
-    let (path, (begin, end)) = (request.uri().path(), QUESTION);
-    let is_question = path.starts_with(begin) && path.ends_with(end);
+    let path = request.uri().path();
+    let number = path.strip_prefix(QUESTION.0);
+    let number = number.and_then(|rest| rest.strip_suffix(QUESTION.1));
+    // A number and nothing else: any other segment could be a name, and a name may be `ask`.
+    let is_question = *request.method() == Method::POST
+        && number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
     if matches!(*request.method(), Method::GET | Method::HEAD) || is_question {
         Role::Read
     } else {

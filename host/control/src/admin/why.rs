@@ -11,14 +11,16 @@ use super::policies::refusal::Refusal;
 use super::routes::Routes;
 use crate::why::{Timeline, When};
 use axum::extract::State;
-use wastegate_core::types::{ManagerKey, UserId};
+use wastegate_core::types::{ConnectionRef, ManagerKey, UserId};
 
 /// What is asked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WhyQuery {
-    /// Whose connection.
-    user: String,
+    /// Whose connection; not needed with a reference.
+    user: Option<String>,
+    /// The reference in a close reason: the end of that connection.
+    reference: Option<String>,
     /// Of which of the user's managers; without it of any.
     key: Option<String>,
     /// About when, ms since the Unix epoch; without it the last end.
@@ -37,7 +39,22 @@ async fn why(
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
         Refusal::request(format!("`{name}` names none: {error}"))
     };
-    let user = UserId::new(&query.user).map_err(|error| wrong("user", &error))?;
+    if let Some(reference) = &query.reference {
+        let reference: ConnectionRef = reference
+            .parse()
+            .map_err(|error| wrong("reference", &error))?;
+        let timeline = admin.why.of_connection(reference);
+        return timeline.map(Json).ok_or_else(|| {
+            Refusal::not_found(format!(
+                "nothing is remembered of a connection {reference}: it ended over an hour ago, or at another node or process"
+            ))
+        });
+    }
+    let user = query
+        .user
+        .as_deref()
+        .ok_or_else(|| Refusal::request("give `user`, or the `reference` of a close reason"))?;
+    let user = UserId::new(user).map_err(|error| wrong("user", &error))?;
     let key = query.key.as_deref().map(ManagerKey::new).transpose();
     let key = key.map_err(|error| wrong("key", &error))?;
     let when = query.at_ms.map_or(When::Last, When::At);

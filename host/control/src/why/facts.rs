@@ -8,8 +8,8 @@ use wastegate::admission::DenialReason;
 use wastegate::cleanup::{Decided, chooser};
 use wastegate_core::decision::{Class, Question, Row, Victim, VictimOutcome};
 use wastegate_core::types::{
-    CloseReason, ConnectionId, DecisionId, DeviceId, ManagerKey, Scope, Signal, Tier, Timestamp,
-    UserId,
+    CloseReason, ConnectionId, ConnectionRef, DecisionId, DeviceId, ManagerKey, Scope, Signal,
+    Tier, Timestamp, UserId,
 };
 
 /// One thing that happened to a manager of a user.
@@ -33,6 +33,8 @@ pub enum FactKind {
     Connected {
         /// The connection's number.
         connection: ConnectionId,
+        /// Its reference, as the close reason has it.
+        reference: ConnectionRef,
         /// The client's name for its device.
         device: DeviceId,
         /// Where it came from, if that is known.
@@ -42,12 +44,12 @@ pub enum FactKind {
     Ended {
         /// The connection's number.
         connection: ConnectionId,
+        /// Its reference, as the close reason has it.
+        reference: ConnectionRef,
         /// Why.
         reason: CloseReason,
-        /// The close code that its client was told.
-        code: u16,
-        /// The reason that its client was told.
-        text: &'static str,
+        /// The close code and the reason that the gateway told its client, if it told it any.
+        told: Option<(u16, &'static str)>,
         /// Since it was attached.
         lasted: Duration,
         /// Payload received from its client, bytes.
@@ -115,6 +117,15 @@ pub struct NextVictim {
 impl FactKind {
     /// Every name, for filters.
     pub const NAMES: [&str; 4] = ["connected", "ended", "refused", "evicted"];
+
+    /// The reference of the connection that it is about, if it is about one.
+    #[must_use]
+    pub const fn reference(&self) -> Option<ConnectionRef> {
+        match self {
+            Self::Connected { reference, .. } | Self::Ended { reference, .. } => Some(*reference),
+            Self::Refused { .. } | Self::Evicted(_) => None,
+        }
+    }
 
     /// Its name in the API.
     #[must_use]

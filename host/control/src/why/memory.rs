@@ -14,7 +14,7 @@ use super::timeline::{Timeline, When, line};
 use wastegate::admission::AdmissionEnd;
 use wastegate::cleanup::Decided;
 use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
-use wastegate_core::types::{Clock, ManagerKey, Timestamp, UserId};
+use wastegate_core::types::{Clock, ConnectionRef, ManagerKey, Timestamp, UserId};
 
 /// Facts that are kept: about 10 MB of them where every one is an eviction, 4 MB of connections. Beyond it the
 /// oldest go.
@@ -184,6 +184,21 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// What happened to the user of a connection, with the end of that connection as the answer; none where
+    /// nothing is remembered of it.
+    #[must_use]
+    pub fn of_connection(&self, reference: ConnectionRef) -> Option<Timeline> {
+        let user = {
+            let kept = self.facts.lock();
+            let mut newest_first = kept.facts.iter().rev();
+            let fact = newest_first.find(|fact| fact.kind.reference() == Some(reference));
+            fact.map(|fact| fact.user.clone())
+        };
+        Some(self.of(&user?, None, When::Of(reference)))
+    }
+}
+
 impl ConnectionObserver for Memory {
     fn attached(&self, connection: &ConnectionFacts<'_>, at: Timestamp) {
         self.add(Fact {
@@ -192,6 +207,7 @@ impl ConnectionObserver for Memory {
             key: connection.key.clone(),
             kind: FactKind::Connected {
                 connection: connection.connection,
+                reference: connection.reference,
                 device: connection.device.clone(),
                 from: connection.from,
             },
@@ -205,9 +221,9 @@ impl ConnectionObserver for Memory {
             key: connection.key.clone(),
             kind: FactKind::Ended {
                 connection: connection.connection,
+                reference: connection.reference,
                 reason: end.report.reason,
-                code: end.code,
-                text: end.text,
+                told: end.told,
                 lasted: end.lasted,
                 bytes_in: end.bytes.0,
                 bytes_out: end.bytes.1,

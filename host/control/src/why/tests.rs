@@ -7,8 +7,8 @@ use wastegate::admission::DenialReason;
 use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 use wastegate::manager::EndReport;
 use wastegate_core::types::{
-    Clock, CloseReason, ConnectionId, DeviceId, EvictionCause, ManagerId, ManagerKey, Timestamp,
-    UserId,
+    Clock, CloseReason, ConnectionId, ConnectionRefs, DeviceId, EvictionCause, ManagerId,
+    ManagerKey, Timestamp, UserId,
 };
 
 struct World {
@@ -37,6 +37,7 @@ impl World {
             key: &key,
             manager: ManagerId::from_raw(number),
             connection: ConnectionId::from_raw(number),
+            reference: ConnectionRefs::new(1).of(ConnectionId::from_raw(number)),
             device: &device,
             from: "192.0.2.7".parse().ok(),
         };
@@ -58,8 +59,7 @@ impl World {
             let end = ConnectionEnd {
                 at,
                 report,
-                code: 4_000,
-                text: "told",
+                told: (!reason.is_clients()).then_some((4_000, "told")),
                 lasted: Duration::from_secs(90),
                 bytes: (10, 2_048),
             };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, FactKind};
 use super::words;
-use wastegate_core::types::{Clock, Timestamp, UserId};
+use wastegate_core::types::{Clock, ConnectionRef, Timestamp, UserId};
 
 /// Lines that a timeline has at the most: the last ones before the moment that is asked about.
 const LINES_MAX: usize = 200;
@@ -16,6 +16,8 @@ pub enum When {
     Last,
     /// The end that is nearest to a moment, ms since the Unix epoch.
     At(u64),
+    /// The end of this connection.
+    Of(ConnectionRef),
 }
 
 /// What happened to a user, in order.
@@ -44,6 +46,9 @@ pub struct TimelineLine {
     /// The number of the connection, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<u64>,
+    /// The connection's reference, as its close reason has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// The number of the decision, where one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<u64>,
@@ -89,8 +94,10 @@ fn asked_about(facts: &[Fact], clock: &Clock, when: When) -> Option<usize> {
     let far = |fact: &Fact| match when {
         When::Last => 0,
         When::At(unix_ms) => clock.unix_ms(fact.at).abs_diff(unix_ms),
+        When::Of(reference) => u64::from(fact.kind.reference() != Some(reference)),
     };
     // Of equally near ones the later one.
+    let ends = ends.filter(|(_, fact)| !matches!(when, When::Of(_)) || far(fact) == 0);
     let nearest = ends.rev().min_by_key(|(_, fact)| far(fact));
     nearest.map(|(at, _)| at)
 }
@@ -103,6 +110,7 @@ pub(super) fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineL
         key: fact.key.to_string(),
         kind: fact.kind.name().to_owned(),
         connection: None,
+        reference: fact.kind.reference().map(|reference| reference.to_string()),
         decision: None,
         reason: None,
         code: None,
@@ -115,12 +123,12 @@ pub(super) fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineL
         FactKind::Ended {
             connection,
             reason,
-            code,
+            told,
             ..
         } => {
             line.connection = Some(connection.raw());
             line.reason = Some(reason.name().to_owned());
-            line.code = Some(*code);
+            line.code = told.map(|(code, _)| code);
         }
         FactKind::Refused { why, .. } => {
             line.reason = Some(why.name().to_owned());

@@ -27,18 +27,16 @@ pub(super) fn sentence(facts: &[Fact], at: usize) -> String {
             format!("connected{from}{device}")
         }
         FactKind::Ended {
-            code,
-            text,
+            told,
             lasted,
             bytes_in,
             bytes_out,
             reason,
             ..
         } => {
-            let closed = if reason.is_clients() {
-                cause(*reason).to_owned()
-            } else {
-                format!("closed with {code} ({text}): {}", cause(*reason))
+            let closed = match told {
+                Some((code, text)) => format!("closed with {code} ({text}): {}", cause(*reason)),
+                None => cause(*reason).to_owned(),
             };
             format!(
                 "{closed}; it lasted {}, {} came in and {} went out",
@@ -63,7 +61,7 @@ pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String>
     match &fact.kind {
         FactKind::Ended {
             reason,
-            code,
+            told,
             echoed_after,
             ..
         } => {
@@ -73,7 +71,7 @@ pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String>
                 None => text.push_str(cause(*reason)),
             }
             text.push('.');
-            if !reason.is_clients() {
+            if let Some((code, _)) = told {
                 text.push_str(&format!(" Its client was told {code}"));
                 match echoed_after {
                     Some(after) => text.push_str(&format!(
@@ -143,7 +141,7 @@ fn evicted(eviction: &EvictionFact) -> String {
         Scope::Node => "the node needed room",
     };
     let mut text = format!(
-        "evicted since {room}, in the tier `{}`, number {place} of {of} that it might take, by {policy}",
+        "evicted because {room}, in the tier `{}`, number {place} of {of} that it might take, by {policy}",
         tier.name()
     );
     if let Some(arm) = &eviction.arm {

@@ -86,7 +86,7 @@ impl Pump {
             };
             return wait.out(None, flushing, std::future::pending()).await;
         }
-        let (code, text) = (self.session.close_code)(reason);
+        let (code, text) = self.session.told(reason, self.port.id);
         let notice = (self.session.notice)(reason).filter(|_| self.port.notices);
         // What the application sent before it closed is delivered for as long as the client takes it.
         // Where we end it, that has to come to an end.
@@ -122,7 +122,7 @@ async fn say(
     port: &Port,
     delivers: bool,
     notice: Option<Message>,
-    (code, text): (u16, &'static str),
+    (code, text): (u16, String),
 ) -> Result<(), Error> {
     while delivers && port.outbox.queued().messages > 0 {
         writer.step().await?;

@@ -24,7 +24,7 @@ use crate::health;
 use crate::manager::{Delivery, EndReport, Message, Peer, Port};
 use crate::observe::ActivityEvent;
 use crate::registry::Attachment;
-use wastegate_core::types::{Clock, CloseReason, Timestamp};
+use wastegate_core::types::{Clock, CloseReason, ConnectionId, ConnectionRefs, Timestamp};
 
 /// What a connection needs besides its socket. One for all connections of a gateway.
 pub struct ConnectionContext {
@@ -36,6 +36,8 @@ pub struct ConnectionContext {
     pub clock: Clock,
     /// The close code and reason that tell a client why.
     pub close_code: fn(CloseReason) -> (u16, &'static str),
+    /// The references that connections have in close reasons.
+    pub refs: ConnectionRefs,
     /// The last message to a client that understands our notices, before it is closed.
     pub notice: fn(CloseReason) -> Option<Message>,
     /// What peers did that may not be done, counted.
@@ -53,9 +55,23 @@ impl ConnectionContext {
             health: self.health.clone(),
             clock: self.clock.clone(),
             close_code: self.close_code,
+            refs: self.refs,
             notice: self.notice,
             faults: self.faults.clone(),
             listeners: self.listeners.clone(),
+        }
+    }
+}
+
+impl ConnectionContext {
+    /// The close code and the reason that a client is told. Where the gateway ends a connection by itself, the
+    /// reason has its reference, which `wastegate why` takes.
+    pub(super) fn told(&self, reason: CloseReason, connection: ConnectionId) -> (u16, String) {
+        let (code, text) = (self.close_code)(reason);
+        if reason.is_our_wish() {
+            (code, format!("{text} (why {})", self.refs.of(connection)))
+        } else {
+            (code, text.to_owned())
         }
     }
 }

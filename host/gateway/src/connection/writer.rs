@@ -101,7 +101,7 @@ impl Writer {
         &mut self,
         notice: Option<Message>,
         code: u16,
-        reason: &'static str,
+        reason: String,
     ) -> Result<(), Error> {
         if let Some(Message::Text(text)) = notice {
             self.sink.feed(Frame::Text(text)).await?;

@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, ConnectionRefs};
 
 pub use self::embedded::Embedded;
 pub use self::ranges::{SettingRange, Unit, range};
@@ -239,6 +239,7 @@ impl Builder {
             health: settings.health.clone(),
             clock: clock.clone(),
             close_code: gateway::close::code,
+            refs: ConnectionRefs::new(getrandom::u64().map_err(BuildError::Random)?),
             notice: gateway::notice::farewell,
             faults: Arc::default(),
             listeners: connection::EchoListeners::default(),

@@ -230,6 +230,7 @@ impl Running {
             key: &self.manager.key,
             manager: self.manager.id,
             connection: self.port.id,
+            reference: self.gateway.session.refs.of(self.port.id),
             device: &self.port.device,
             from: self.from,
         }
@@ -242,12 +243,11 @@ impl Running {
         closed.get_or_create(&Label(reason)).inc();
         let now = self.gateway.session.clock.now();
         if let Some(observer) = self.gateway.observer.get() {
-            let (code, text) = close::code(reason);
+            let relayed = reason.is_clients() || reason == CloseReason::UpstreamClosed;
             let end = ConnectionEnd {
                 at: now,
                 report,
-                code,
-                text,
+                told: (!relayed).then(|| close::code(reason)),
                 lasted: now.since(self.begun),
                 bytes: self.port.vitals.bytes(),
             };

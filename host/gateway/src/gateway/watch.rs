@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::manager::EndReport;
-use wastegate_core::types::{ConnectionId, DeviceId, ManagerId, ManagerKey, Timestamp, UserId};
+use wastegate_core::types::{
+    ConnectionId, ConnectionRef, DeviceId, ManagerId, ManagerKey, Timestamp, UserId,
+};
 
 /// A connection that is attached to its manager.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,8 @@ pub struct ConnectionFacts<'a> {
     pub manager: ManagerId,
     /// The connection's number, unique within the process.
     pub connection: ConnectionId,
+    /// The connection's reference, as the close reason has it.
+    pub reference: ConnectionRef,
     /// The client's name for its device.
     pub device: &'a DeviceId,
     /// The address that it came from: of IPv6 the network of 64 bits. None where the server around the gateway
@@ -31,10 +35,9 @@ pub struct ConnectionEnd {
     pub at: Timestamp,
     /// Why, and what its client answered.
     pub report: EndReport,
-    /// The close code that stands for the reason.
-    pub code: u16,
-    /// The reason as its client is told it.
-    pub text: &'static str,
+    /// The close code and the reason that the gateway told its client, without the reference. None where the
+    /// client ended it, and where a backend's own Close was relayed.
+    pub told: Option<(u16, &'static str)>,
     /// Since it was attached.
     pub lasted: Duration,
     /// Payload received from its client and sent to it, bytes.

@@ -32,7 +32,7 @@ impl Relay {
     /// Gives the backend's side to its handler, which keeps it.
     pub(super) fn hand_over(self, reason: CloseReason, keeper: IdleUpstreamHandler) -> EndReport {
         if reason == CloseReason::TakenOver && self.down.is_at_rest() {
-            let (code, text) = (self.session.close_code)(reason);
+            let (code, text) = self.session.told(reason, self.port.id);
             let mut payload = code.to_be_bytes().to_vec();
             payload.extend(text.as_bytes());
             // If it is still there it should know; nobody waits for it.
@@ -108,8 +108,8 @@ impl Relay {
             self.down.discard();
         }
         if !relayed {
-            let (code, text) = (self.session.close_code)(reason);
-            self.seal_down(code, text);
+            let (code, text) = self.session.told(reason, self.port.id);
+            self.seal_down(code, &text);
         }
         if !relayed || reason == CloseReason::ClientGone {
             let (code, _) = match reason {

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use super::*;
 use crate::manager::Manager;
 use crate::testing::{Setup, World};
-use wastegate_core::types::DeviceId;
+use wastegate_core::types::{ConnectionRefs, DeviceId};
 
 /// A relay that is not run yet, with both of its ends.
 fn relayed(
@@ -20,6 +20,7 @@ fn relayed(
         health: world.health.clone(),
         clock: world.clock.clone(),
         close_code: |_| (1_000, ""),
+        refs: ConnectionRefs::new(1),
         notice: |_| None,
         faults: Arc::default(),
         listeners: crate::connection::EchoListeners::default(),

@@ -69,8 +69,17 @@ async fn evicted(
         while socket.next().await.is_some_and(|frame| frame.is_ok()) {}
         read
     };
+    let reference = line.session.refs.of(line.port.id);
     let (report, (close, texts)) = tokio::join!(line.end(), reading);
-    (report, close, texts)
+    // Each is told the reference of its connection.
+    let said = close.map(|(code, text)| {
+        let sentence = text.strip_suffix(&format!(" (why {reference})"));
+        (
+            code,
+            sentence.unwrap_or_else(|| panic!("{text}")).to_owned(),
+        )
+    });
+    (report, said, texts)
 }
 
 /// Notices are for those who asked for them; a foreign protocol hears its Close and nothing else.

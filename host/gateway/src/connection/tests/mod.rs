@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 use super::*;
 use crate::manager::{Application, ECHO_DEADLINES, EndReport, Manager, Message, Port};
 use crate::testing::{Setup, World, settle};
-use wastegate_core::types::{CloseReason, DeviceId};
+use wastegate_core::types::{CloseReason, ConnectionRefs, DeviceId};
 
 /// A client that speaks WebSocket.
 type Socket = WebSocketStream<DuplexStream>;
@@ -70,6 +70,7 @@ impl Wiring {
             health: world.health.clone(),
             clock: world.clock.clone(),
             close_code: crate::gateway::close::code,
+            refs: ConnectionRefs::new(1),
             notice: crate::gateway::notice::farewell,
             faults: Arc::default(),
             listeners: crate::connection::EchoListeners::default(),

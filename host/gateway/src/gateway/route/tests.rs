@@ -5,7 +5,7 @@ use axum::http::Request;
 use super::*;
 use crate::gateway::identity::DevIdentity;
 use crate::gateway::upstream::Members;
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, ConnectionRefs};
 
 fn session() -> Arc<ConnectionContext> {
     Arc::new(ConnectionContext {
@@ -13,6 +13,7 @@ fn session() -> Arc<ConnectionContext> {
         health: crate::health::Config::default(),
         clock: Clock::system(),
         close_code: crate::gateway::close::code,
+        refs: ConnectionRefs::new(1),
         notice: |_| None,
         faults: std::sync::Arc::default(),
         listeners: crate::connection::EchoListeners::default(),
