@@ -18,7 +18,7 @@ export function Decision({ name, asked, readOnly }) {
       <dt>Policy</dt><dd>${policyOf(is)} in ${micros(is.call_us)}${is.fuel !== null ? `, ${num(is.fuel)} units of fuel` : ''}</dd>
       ${is.params.length > 0 && html`<dt>Parameters</dt><dd><${Params} is=${is} /></dd>`}
       ${is.experiment && html`<dt>Experiment</dt><dd>${is.experiment}</dd>`}
-      ${is.fault && html`<dt>Fault</dt><dd><${Tag} word=${is.fault} as="bad" /> The built-in ranking completed the decision.</dd>`}
+      ${is.fault && html`<dt>Fault</dt><dd>${is.fault}. The built-in ranking completed the decision.</dd>`}
     </dl></div>
     <${Evicted} is=${is} /><${Ranking} is=${is} /><${Rejected} is=${is} />
     <${Ask} is=${is} asked=${asked} readOnly=${readOnly} />`;

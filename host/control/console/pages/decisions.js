@@ -1,7 +1,7 @@
 // Decisions: what was decided lately, newest first.
 import { html, useEffect, useState } from '../lib.js';
 import { query, usePoll } from '../api.js';
-import { Empty, Head, Instead, Pager, Table, Tag, Time, UserLink } from '../parts.js';
+import { Empty, Head, Instead, Pager, Table, Time, UserLink } from '../parts.js';
 import { micros, num } from '../format.js';
 import { href, refine } from '../route.js';
 
@@ -42,5 +42,5 @@ const COLUMNS = [
   { name: 'Went', num: true, cell: (row) => num(row.victims) },
   { name: 'Rejected', num: true, narrow: false, cell: (row) => num(row.rejected) },
   { name: 'Call', num: true, narrow: false, cell: (row) => micros(row.call_us) },
-  { name: 'Fault', cell: (row) => (row.fault ? html`<${Tag} word=${row.fault} as="bad" />` : html`<span class="soft">–</span>`) },
+  { name: 'Fault', cell: (row) => (row.fault ? html`<span class="tag bad" title=${row.fault}><span class="clip">${row.fault}</span></span>` : html`<span class="soft">–</span>`) },
 ];
