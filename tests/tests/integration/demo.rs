@@ -35,6 +35,13 @@ async fn silent_managers_go_and_live_ones_stay() {
             "{summary}"
         );
         assert_eq!(summary["live_answering"], managers - silent, "{summary}");
+        // What it is for: the same crowd locks the newcomer out where a server only counts.
+        let without = &summary["without"];
+        assert_eq!(
+            (&without["admitted"], &without["held_by_silent"]),
+            (&false.into(), &silent.into()),
+            "{summary}"
+        );
     }
 }
 
@@ -66,6 +73,7 @@ async fn the_dead_go_and_the_living_stay_in_front_of_somebody_elses_server() {
             format!("20 connections pinged at once: {live} answered, {silent} did not"),
             "The newcomer is in after ".to_owned(),
             "evicted: it never answered our Close and was cut off".to_owned(),
+            "Without it, at a plain limit of 20: the same newcomer was refused after ".to_owned(),
             format!(
                 " silent, 0 live. {live} of {live} live ones still talk to the server behind it."
             ),

@@ -257,17 +257,14 @@ async fn a_file_of_tokens_is_checked() {
     assert!(said.contains("it cannot be read"), "{said}");
     let path = tokens(folder.path(), "ann read 0123456789abcdef\n");
     assert_eq!(check(&path).await.0, Some(0));
-    let set = format!("admin.tokens_file={}", path.display());
-    let both = [
-        "config",
-        "check",
-        "--set",
-        &set,
-        "--set",
-        "admin.token=none",
-    ];
-    let (code, out, err) = run(&both).await;
-    assert_eq!(code, Some(1), "{out}{err}");
+    let config = folder.path().join("wastegate.toml");
+    let text = format!(
+        "[admin]\ntoken = \"none\"\ntokens_file = \"{}\"\n",
+        path.display()
+    );
+    fs::write(&config, text).unwrap();
+    let (code, out, err) = run(&["config", "check", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(code, Some(78), "{out}{err}");
     assert!((out + &err).contains("set one of them"));
 }
 

@@ -3,32 +3,30 @@
 //! Everything is real: a gateway in this process with the policy that ships, a listener on a free
 //! port, one TCP connection a client. The silent clients stop reading their sockets for good, which
 //! is what a crashed tab, a sleeping laptop or a lost phone look like from here. Behind the gateway is
-//! the built-in application, or any WebSocket server that is running already.
+//! the built-in application, or any WebSocket server that is running already. The same crowd then meets a plain
+//! limit, which is what the gateway is measured against.
 
 mod client;
+mod stage;
 mod story;
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::app::{App, AppError, WatchedEvent};
-use crate::config::{AdminListener, ProgramConfig};
-use crate::playground::Playground;
+use crate::app::{AppError, WatchedEvent};
 use wastegate::cleanup::TierRun;
-use wastegate::gateway::DevIdentity;
 use wastegate::gateway::upstream::Upstream;
-use wastegate::manager::{NoApplication, SharedApplication};
-use wastegate::tasks::Tasks;
 use wastegate_core::decision::VictimOutcome;
+use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Clock, SplitMix64};
 
 use client::{Asking, Client, ClientError};
+pub use stage::PlainLimit;
+use stage::{AtTheLimit, Stage};
 use story::Story;
 
 /// The most managers that the demonstration opens; each takes two descriptors.
@@ -75,6 +73,8 @@ pub struct Summary {
     pub live_answering: u32,
     /// The tiers that ran, in order.
     pub tiers: Vec<TierRun>,
+    /// How the same newcomer fares at a plain limit.
+    pub without: PlainLimit,
     /// The options, to repeat it.
     pub managers: u32,
     /// See [`Options::silent`].
@@ -108,6 +108,9 @@ pub enum DemoError {
     /// The server behind the gateway does not take connections.
     #[error("no client gets through to {0}")]
     Upstream(Upstream, #[source] ClientError),
+    /// The tiers cannot be switched off.
+    #[error("there is no plain limit to compare with")]
+    Table(#[from] InvalidTable),
     /// A client failed where none may.
     #[error("a client failed")]
     Client(#[from] ClientError),
@@ -127,42 +130,22 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     if !(1..=MANAGERS_MAX).contains(&options.managers) || options.silent > options.managers {
         return Err(DemoError::Options);
     }
-    let mut config = ProgramConfig {
-        admin: AdminListener::Off,
-        ..ProgramConfig::default()
-    };
-    config.server.listen.set_port(0);
-    config.limits.managers_per_user = options.managers;
-    // The story is about the tiers: what is lent for a while would end it before the last of them.
-    config.limits.temporary_slots = 0;
-    config.gateway.upstream = options.upstream.iter().cloned().collect();
-    let application: SharedApplication = match options.upstream {
-        None => Playground.into(),
-        Some(_) => NoApplication.into(),
-    };
-    let app = App::build(config, application, Arc::new(DevIdentity::default())).await?;
-    let address = app.address()?;
-    let mut events = app.core().recording().watch();
-    let (stop, stopped) = oneshot::channel::<()>();
-    // Not one of the gateway's own tasks: it waits for those to end.
-    let serving = Tasks::new().spawn("demo-server", async move {
-        // Dropped or sent: either way it is time to stop.
-        app.run(async { drop(stopped.await) }).await
-    });
-
+    let mut stage = Stage::set(&options, AtTheLimit::Tiers).await?;
+    let address = stage.address;
     let mut story = Story::new(out);
     let (mut live, silent) = open(address, &options).await?;
     story.begin(&options, address)?;
 
-    let clock = Clock::system();
-    let asked_at = clock.now();
-    let newcomer = Client::connect(address, USER, "newcomer", options.asking());
-    let newcomer = timeout(PATIENCE, newcomer).await;
-    let admission = clock.now().since(asked_at);
-    let newcomer = newcomer.map_err(|_| DemoError::Waited("the newcomer's answer"))?;
+    let (newcomer, admission) = knock(address, &options).await?;
     let admitted = newcomer.is_ok();
 
-    let seen = watch(&mut events, &mut story, admission, newcomer.as_ref().err()).await?;
+    let seen = watch(
+        &mut stage.events,
+        &mut story,
+        admission,
+        newcomer.as_ref().err(),
+    )
+    .await?;
     let is_silent = |key: &str| silent.iter().any(|client| client.key() == key);
     let (silent_evicted, live_evicted) = seen.evicted.iter().fold((0, 0), |(s, l), key| {
         if is_silent(key) {
@@ -176,7 +159,10 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
     for client in &mut live {
         live_answering += u32::from(client.answers(PATIENCE).await);
     }
+    drop((live, silent, newcomer));
+    stage.clear().await?;
     let summary = Summary {
+        without: plain_limit(&options).await?,
         silent_evicted,
         live_evicted,
         admitted,
@@ -189,12 +175,32 @@ pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summar
         upstream: options.upstream.as_ref().map(ToString::to_string),
     };
     story.end(&summary)?;
-    drop((live, silent, newcomer, stop));
-    timeout(PATIENCE, serving)
-        .await
-        .map_err(|_| DemoError::Waited("the gateway to stop"))?
-        .ok();
     Ok(summary)
+}
+
+/// One more client asks to enter: whether it may, and how long the answer took.
+async fn knock(
+    address: std::net::SocketAddr,
+    options: &Options,
+) -> Result<(Result<Client, ClientError>, Duration), DemoError> {
+    let clock = Clock::system();
+    let asked_at = clock.now();
+    let newcomer = Client::connect(address, USER, "newcomer", options.asking());
+    let newcomer = timeout(PATIENCE, newcomer).await;
+    let took = clock.now().since(asked_at);
+    let newcomer = newcomer.map_err(|_| DemoError::Waited("the newcomer's answer"))?;
+    Ok((newcomer, took))
+}
+
+/// The same crowd and the same newcomer at a plain limit.
+async fn plain_limit(options: &Options) -> Result<PlainLimit, DemoError> {
+    let stage = Stage::set(options, AtTheLimit::Refusal).await?;
+    let clients = open(stage.address, options).await?;
+    let (newcomer, took) = knock(stage.address, options).await?;
+    let fared = PlainLimit::of(newcomer.is_ok(), took, options.silent);
+    drop((clients, newcomer));
+    stage.clear().await?;
+    Ok(fared)
 }
 
 /// Opens the user's managers, and has the seed's choice of them go silent.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::client::ClientError;
-use super::{Options, Summary, USER};
+use super::{Options, PlainLimit, Summary, USER};
 use wastegate::cleanup::{Decided, TierRun};
 use wastegate::health::Round;
 use wastegate_core::decision::VictimOutcome;
@@ -157,6 +157,17 @@ impl<'a> Story<'a> {
         self.say(format_args!(
             "Evicted: {silent_evicted} silent, {live_evicted} live. \
              {live_answering} of {live} live ones still {answer}."
+        ))?;
+        let PlainLimit {
+            admitted,
+            answer_ms,
+            held_by_silent,
+        } = summary.without;
+        let fared = if admitted { "let in" } else { "refused" };
+        self.say(format_args!(
+            "Without it, at a plain limit of {}: the same newcomer was {fared} after {answer_ms} ms, \
+             while clients that are gone held {held_by_silent} of the slots.",
+            summary.managers
         ))
     }
 }

@@ -31,7 +31,7 @@ pub struct ConnectionRefs {
 /// A text that is no reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a reference has six letters and digits, such as 7F3K2M")]
-pub struct InvalidReference;
+pub struct NoReference;
 
 impl ConnectionRefs {
     /// References under a key. A process takes a random one, so that references of another process lead to
@@ -83,12 +83,12 @@ impl fmt::Display for ConnectionRef {
 }
 
 impl FromStr for ConnectionRef {
-    type Err = InvalidReference;
+    type Err = NoReference;
 
     /// In either case, with the letters that are taken for others: O for 0, I and L for 1.
-    fn from_str(text: &str) -> Result<Self, InvalidReference> {
+    fn from_str(text: &str) -> Result<Self, NoReference> {
         if text.len() != LETTERS_COUNT as usize {
-            return Err(InvalidReference);
+            return Err(NoReference);
         }
         let mut number = 0;
         for letter in text.bytes() {
@@ -99,7 +99,7 @@ impl FromStr for ConnectionRef {
             };
             let place = LETTERS.iter().position(|known| *known == letter);
             let place = place.and_then(|place| u32::try_from(place).ok());
-            number = number << 5 | place.ok_or(InvalidReference)?;
+            number = number << 5 | place.ok_or(NoReference)?;
         }
         Ok(Self(number))
     }
@@ -147,11 +147,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(reference), "{text}");
         }
         for text in ["", "01AZ9", "01AZ9KK", "01AZ9U", "01AZ9-", "äöü"] {
-            assert_eq!(
-                text.parse::<ConnectionRef>(),
-                Err(InvalidReference),
-                "{text}"
-            );
+            assert_eq!(text.parse::<ConnectionRef>(), Err(NoReference), "{text}");
         }
     }
 }
