@@ -59,11 +59,12 @@ export async function open(page, hash) {
   await page.waitForFunction(() => !document.querySelector('main [aria-busy="true"]'));
 }
 
-/** What axe-core finds that is serious or worse. */
-export async function serious(page) {
+/** What axe-core finds that is serious or worse; of colours only, where all else is known already. */
+export async function serious(page, { coloursOnly = false } = {}) {
   // Sent by the debugger: the page's policy would let no such script in.
   await page.evaluate(axe);
-  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const only = coloursOnly ? { runOnly: { type: 'rule', values: ['color-contrast'] } } : {};
+  const found = await page.evaluate((rules) => window.axe.run(document, { resultTypes: ['violations'], ...rules }), only);
   return found.violations.filter((one) => ['serious', 'critical'].includes(one.impact))
     .map((one) => `${one.id}: ${one.help} (${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')})`);
 }

@@ -201,7 +201,7 @@ const checks = {
           if (hash.includes('?ask=')) await page.locator('.order li').first().waitFor();
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           if (over > 0) found.push(`${hash} at ${width}: ${over} pixels too wide`);
-          if (width === 1280) found.push(...(await serious(page)).map((one) => `${hash} ${theme}: ${one}`));
+          if (width === 1280) found.push(...(await serious(page, { coloursOnly: theme === 'dark' })).map((one) => `${hash} ${theme}: ${one}`));
         }
       }
     }
