@@ -98,7 +98,7 @@ pub struct PlainLimit {
 }
 
 impl PlainLimit {
-    pub(super) const fn of(admitted: bool, took: Duration, silent: u32) -> Self {
+    pub(super) fn of(admitted: bool, took: Duration, silent: u32) -> Self {
         Self {
             admitted,
             answer_ms: wastegate_core::types::time::whole_ms(took),
