@@ -56,6 +56,8 @@ say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings
 say "features"; bash tests/features.sh
 say "docs";    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 say "tests";   cargo nextest run --workspace --locked --no-fail-fast
+say "console"
+WASTEGATE=target/debug/wastegate-under-test bash tests/console/run.sh
 say "clients"; WASTEGATE=target/debug/wastegate-under-test bash clients/test.sh
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"

@@ -17,9 +17,11 @@ async fn s13_a_page_whose_name_points_here_reads_and_changes_nothing() {
     let audit = || request(admin, "GET /v1/audit", "host: localhost\r\n", b"");
     let before = audit().await;
     let wasm = shipped("lru");
-    let asked: [(&str, &[u8]); 9] = [
+    let asked: [(&str, &[u8]); 11] = [
         ("GET /v1/users/bystander", b""),
         ("GET /v1/stats", b""),
+        ("GET /", b""),
+        ("GET /console/app.js", b""),
         ("GET /v1/audit", b""),
         ("POST /v1/users/bystander/managers/k/evict", b"{}"),
         (

@@ -16,3 +16,5 @@ pub mod why;
 pub mod history;
 
 pub mod page;
+
+pub mod console;

@@ -293,7 +293,7 @@ async fn a_running_program_reads_its_settings_again_and_stops_in_order() {
 }
 
 /// Operators beyond this machine need a token, and so does everything but the probes of an
-/// orchestrator once there is one.
+/// orchestrator and the console's files once there is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_need_the_token_where_there_is_one() {
     let program = env!("CARGO_BIN_EXE_wastegate-under-test");
@@ -308,7 +308,15 @@ async fn operators_need_the_token_where_there_is_one() {
         .await;
     assert_eq!(server.get("/healthz").await.status, 200);
     assert_eq!(server.get("/readyz").await.status, 200);
-    for path in ["/metrics", "/v1/stats", "/v1/users/ann"] {
+    // The console's files hold no data; what is not one of them is asked for with the token.
+    for path in ["/", "/console/app.js"] {
+        let file = server.get(path).await;
+        assert_eq!(file.status, 200, "{path}");
+        let policy = file.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    }
+    assert_eq!(server.get("/console/../v1/stats").await.status, 404);
+    for path in ["/metrics", "/v1/stats", "/v1/users/ann", "/consoles"] {
         assert_eq!(server.get(path).await.status, 401, "{path}");
     }
     let pin = json!({ "for_ms": 1_000 });

@@ -9,7 +9,7 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 33] = [
+const ROOMS: [&str; 34] = [
     "cli",
     "demo",
     "app",
@@ -23,6 +23,7 @@ const ROOMS: [&str; 33] = [
     "why",
     "history",
     "page",
+    "console",
     "replay",
     "workbench",
     "trace",

@@ -132,6 +132,7 @@ fn routes() -> Routes {
             in_flight,
         )
         .get("/v1/upstreams", "The backends of every route.", upstreams)
+        .merge(super::console::routes())
         .merge(super::status::routes())
         .merge(super::why::routes())
         .merge(super::decisions::routes())

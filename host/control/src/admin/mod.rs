@@ -8,6 +8,7 @@
 mod api;
 pub mod body;
 mod config;
+mod console;
 mod decisions;
 mod events;
 mod experiments;

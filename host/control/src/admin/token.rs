@@ -70,6 +70,7 @@ impl Access {
     /// Whether a path is answered without authorisation.
     fn is_public(&self, path: &str) -> bool {
         PROBES.contains(&path)
+            || super::console::is_of(path)
             || path == session::PATH
             || self.metrics_without_token && path == METRICS
     }
@@ -81,11 +82,13 @@ impl Access {
     /// Who has a token.
     pub(super) fn of(&self, token: &str) -> Option<Caller> {
         // All are compared, so that the time does not tell which one it is.
-        let same = self
-            .tokens
-            .iter()
-            .filter(|known| is_same(token, known.token.reveal()));
-        same.last().map(|known| Caller {
+        let mut same = None;
+        for known in self.tokens.iter() {
+            if is_same(token, known.token.reveal()) {
+                same = Some(known);
+            }
+        }
+        same.map(|known| Caller {
             name: known.name.clone(),
             role: known.role,
         })

@@ -39,7 +39,13 @@ async fn every_refusal_is_problem_details() {
     let ask = async |method: &str, path: &str, body: Option<Value>| -> Reply {
         http::ask(server.admin, method, path, body.as_ref()).await
     };
-    for path in ["/", "/v1/nothing", "/v2", "/v1/users/ann/managers"] {
+    for path in [
+        "/nothing",
+        "/console/nothing",
+        "/v1/nothing",
+        "/v2",
+        "/v1/users/ann/managers",
+    ] {
         problem(&ask("GET", path, None).await, 404, "not-found");
     }
     let wrong = ask("POST", "/v1/users", Some(json!({}))).await;

@@ -1,0 +1,264 @@
+// Runs the checks of the console one after the other, on one server with one crowd of clients.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { Browser, PAGES, open, serious } from './browser.mjs';
+import { Crowd, MARKUP } from './crowd.mjs';
+import { Server, TOKEN, until } from './server.mjs';
+
+const program = path.resolve(process.env.WASTEGATE ?? 'target/debug/wastegate-under-test');
+
+const server = await Server.start(program);
+const browser = await Browser.start();
+const crowd = new Crowd(server);
+const enter = (user, key, options) => crowd.enter(user, key, options);
+let page = null;
+
+const newest = async (user) => (await server.ask(`v1/decisions?user=${user}&limit=1`)).decisions[0];
+const figure = async (name) => Number((await page.locator(`[data-figure="${name}"]`).textContent()).replaceAll(',', ''));
+
+/** Fills the dialog that is open, and sends it. */
+async function answer(action, fields) {
+  const dialog = page.locator('dialog');
+  for (const [label, value] of Object.entries(fields)) {
+    const field = dialog.getByLabel(label);
+    if (await field.evaluate((one) => one.tagName === 'SELECT')) await field.selectOption(value);
+    else await field.fill(value);
+  }
+  await dialog.getByRole('button', { name: action, exact: true }).click();
+  await dialog.waitFor({ state: 'detached', timeout: 60000 });
+}
+
+const checks = {
+  async 'a wrong token is refused, and the right one lets in'() {
+    page = await browser.page(server.admin);
+    await page.getByLabel('Token').fill('not it');
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await page.getByText('That is not the token of this server.').waitFor();
+    await page.getByLabel('Token').fill(TOKEN);
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await page.getByRole('heading', { level: 1, name: 'It is well.' }).waitFor();
+    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+    assert.ok(!kept.includes(TOKEN), 'the token is not kept where a script could read it');
+  },
+
+  async 'the overview moves'() {
+    await open(page, 'overview');
+    const before = await until('the figure', () => figure('managers'));
+    const more = await Promise.all([1, 2, 3, 4, 5].map((n) => enter('mover', `tab-${n}`)));
+    await until('five managers more', async () => (await figure('managers')) >= before + 5);
+    await page.locator('.plot canvas').first().waitFor();
+    assert.ok(await page.locator('.plot canvas').count() >= 4, 'the plots are drawn');
+    for (const client of more) client.leave();
+  },
+
+  async 'a user at the limit is found, and a silent slot shows'() {
+    await open(page, 'users');
+    await page.getByLabel('Name contains').fill('ann');
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 1);
+    await page.getByRole('link', { name: 'ann', exact: true }).click();
+    await page.getByText('Holds 20 managers of 20.').waitFor();
+    const ghost = page.locator('.slot', { hasText: 'ghost-3' });
+    await ghost.getByText(/^(suspect|half-open|dead)$/).waitFor();
+    await page.locator('.slot', { hasText: 'next to go' }).filter({ hasText: 'ghost' }).waitFor();
+    await ghost.click();
+    await page.locator('.signals dd', { hasText: /\d (m?s|min)$/ }).first().waitFor();
+    assert.match(page.url(), /slot=ghost-3/, 'a slot can be linked');
+  },
+
+  async 'an eviction is explained down to the values of its signals'() {
+    await open(page, 'users/ann');
+    await enter('ann', 'late-1');
+    const line = page.locator('.timeline li').filter({ has: page.getByText('evicted', { exact: true }) }).filter({ hasText: 'ghost' }).first();
+    await line.getByText(/unanswered/).waitFor();
+    await line.getByRole('link', { name: /^decision / }).click();
+    await page.getByRole('heading', { level: 1, name: /^Decision / }).waitFor();
+    await page.getByRole('columnheader', { name: 'idle-ms' }).waitFor();
+    const marked = page.locator('tr.marked').filter({ hasText: 'ghost' }).first();
+    assert.match(await marked.textContent(), /half-open|suspect/, 'the row says its class');
+    assert.match(await marked.textContent(), /\d (m?s|min)/, 'and its values');
+  },
+
+  async 'a policy is swapped on the page, and the next decision names it'() {
+    await open(page, 'policies');
+    await page.getByRole('button', { name: 'Activate gdsf', exact: true }).click();
+    await answer('Activate', { 'Reason, for the audit log': 'the console tries it' });
+    await page.getByRole('cell', { name: /^gdsf r\d+$/ }).first().waitFor();
+    const made = await until('a decision of gdsf', async () => {
+      // A cleanup frees a reserve too, so not every newcomer needs a decision.
+      await enter('ann', `late-${crowd.clients.length}`);
+      const found = await newest('ann');
+      return found?.policy.startsWith('gdsf ') && found;
+    });
+    await open(page, 'decisions?user=ann');
+    const link = page.getByRole('link', { name: String(made.id), exact: true });
+    await page.getByRole('row').filter({ has: link }).filter({ hasText: 'gdsf' }).waitFor();
+  },
+
+  async 'a slider reorders as `wastegate policy run` does'() {
+    // At the tier `force` every manager may go, so there is an order to change.
+    const made = await until('a decision about many', async () => {
+      await enter('ann', `later-${crowd.clients.length}`);
+      const all = (await server.ask('v1/decisions?user=ann')).decisions;
+      return all.find((one) => one.policy.startsWith('gdsf ') && one.rows >= 10);
+    }, 30000);
+    await open(page, `decisions/${made.id}?ask=gdsf`);
+    const order = async () => (await page.locator('.order li b').allTextContents()).join();
+    const slider = page.getByRole('slider', { name: 'inflation-per-minute' });
+    await slider.waitFor();
+    const orders = new Set();
+    for (const key of ['Home', 'End']) {
+      await slider.press(key);
+      const value = key === 'Home' ? 0 : 10000;
+      const { ranking } = await server.ask(`v1/decisions/${made.id}/ask`, { method: 'POST', body: { policy: 'gdsf', params: { 'inflation-per-minute': value } } });
+      const whole = await server.ask(`v1/decisions/${made.id}`);
+      const keys = new Map(whole.candidates.map((one) => [one.row, one.key]));
+      const wanted = ranking.map((one) => keys.get(one.row)).join();
+      await until(`the order at ${value}`, async () => (await order()) === wanted);
+      // The journal is written in batches, so a decision may be in it a moment later.
+      let why = null;
+      const run = await until(`policy run at ${value}`, () => server.ranked('gdsf', made.id, { 'inflation-per-minute': value }).catch((failed) => { why = failed; }))
+        .catch((late) => { throw why ?? late; });
+      assert.deepEqual(rows(run), ranking.map((one) => one.row), `policy run at ${value}`);
+      orders.add(wanted);
+    }
+    assert.equal(orders.size, 2, 'the slider changes the order');
+    assert.match(page.url(), /params=inflation-per-minute/, 'and the order can be linked');
+  },
+
+  async 'an experiment shows its verdict'() {
+    await server.ask('v1/experiments', { method: 'POST', body: { name: 'which', question: 'Is lru better?', arms: [{ policy: 'champion' }, { policy: 'lru' }] } });
+    await open(page, 'experiments');
+    await page.getByRole('link', { name: 'which' }).click();
+    await page.locator('[data-verdict="continue"]').waitFor();
+    await page.getByText('Is lru better?').waitFor();
+    await page.getByRole('button', { name: 'Stop…' }).click();
+    await answer('Stop', { 'Reason, for the audit log': MARKUP });
+    await page.getByText('stopped', { exact: true }).first().waitFor();
+  },
+
+  async 'a shadow is started and shown'() {
+    await open(page, 'shadows');
+    await page.getByRole('button', { name: 'Start…' }).click();
+    await answer('Start', { Policy: 'lru' });
+    await enter('ann', 'late-3');
+    await page.waitForFunction(() => Number(document.querySelector('main .figures .value')?.textContent) >= 1);
+  },
+
+  async 'events are live'() {
+    await open(page, 'events');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await enter('comer', 'here');
+    await page.locator('.timeline li', { hasText: 'comer' }).first().waitFor();
+  },
+
+  async 'markup in names and reasons stays text'() {
+    await server.ask(`v1/users/${encodeURIComponent(MARKUP)}/limit`, { method: 'PUT', body: { managers: 7, reason: MARKUP } });
+    await open(page, 'users?filter=img');
+    await page.getByRole('link', { name: MARKUP, exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: MARKUP }).waitFor();
+    await page.locator('.slot .key', { hasText: MARKUP }).waitFor();
+    await page.locator('.reason', { hasText: MARKUP }).waitFor();
+    await open(page, 'policies');
+    await page.locator('.reason', { hasText: MARKUP }).first().waitFor();
+    assert.equal(await page.locator('main img').count(), 0, 'no picture was made of it');
+  },
+
+  async 'a user is blocked and let in again'() {
+    await open(page, 'users/user-03');
+    await page.getByRole('button', { name: 'Block…' }).click();
+    await answer('Block', { 'Reason, for the audit log': 'a test', 'For how many minutes (empty: until it is taken back)': '5' });
+    await page.getByText('user-03 is blocked.').waitFor();
+    await page.getByRole('button', { name: 'Unblock…' }).click();
+    await answer('Take back', {});
+    await page.getByRole('button', { name: 'Block…' }).waitFor();
+  },
+
+  async 'it can be used by keyboard alone'() {
+    await open(page, 'overview');
+    await page.locator('.skip').focus();
+    for (let presses = 0; presses < 12; presses += 1) {
+      if (await page.evaluate(() => document.activeElement?.textContent === 'Settings')) break;
+      await page.keyboard.press('Tab');
+    }
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.equal(outline, 'solid', 'the focus shows');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Settings' }).waitFor();
+    // A new page is read from its heading on.
+    await page.waitForFunction(() => document.activeElement.tagName === 'H1');
+  },
+
+  async 'no page needs more than 360 pixels, and axe-core finds nothing serious'() {
+    const decision = await newest('ann');
+    // Of long lists a part: its elements are all alike, and axe-core looks at each.
+    const part = { users: 'users?filter=user-0', settings: 'settings?filter=admin', decisions: 'decisions?user=ann' };
+    const all = [...PAGES.map((name) => part[name] ?? name), 'users/ann?key=chat-1&slot=chat-1', `decisions/${decision.id}?ask=gdsf`, 'experiments/which'];
+    const found = [];
+    for (const theme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+      for (const [width, height] of theme === 'light' ? [[1280, 900], [360, 740]] : [[1280, 900]]) {
+        await page.setViewportSize({ width, height });
+        for (const hash of all) {
+          await open(page, hash);
+          if (hash.includes('?ask=')) await page.locator('.order li').first().waitFor();
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          if (over > 0) found.push(`${hash} at ${width}: ${over} pixels too wide`);
+          if (width === 1280) found.push(...(await serious(page, { coloursOnly: theme === 'dark' })).map((one) => `${hash} ${theme}: ${one}`));
+        }
+      }
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+    assert.deepEqual(found, []);
+  },
+
+  async 'a server that is cut off shows, and so does its return'() {
+    await open(page, 'overview');
+    server.signal('SIGSTOP');
+    await page.getByText('What is shown may have changed').waitFor();
+    assert.ok(await figure('managers') > 0, 'what was known stays');
+    server.signal('SIGCONT');
+    await page.getByText('What is shown may have changed').waitFor({ state: 'detached' }).catch(() => page.waitForFunction(() => !document.querySelector('.strip')));
+    await page.getByRole('heading', { level: 1, name: 'It is well.' }).waitFor();
+  },
+
+  async 'a drain shows'() {
+    // One that answers no Close, so that the drain takes its time.
+    await enter('stayer', 'ghost', { silent: true });
+    await open(page, 'overview');
+    server.signal('SIGTERM');
+    await page.getByText('The server is draining').waitFor();
+  },
+};
+
+/** The rows of what `policy run --json` printed. */
+function rows(run) {
+  return run.ranking.map((one) => one.row);
+}
+
+const wanted = process.argv.slice(2);
+const begun = Date.now();
+let failed = 0;
+try {
+  await crowd.gather();
+  for (const [name, check] of Object.entries(checks)) {
+    if (wanted.length && !/token/.test(name) && !wanted.some((part) => name.includes(part))) continue;
+    const from = Date.now();
+    try {
+      await check();
+      assert.deepEqual(browser.faults.splice(0), []);
+      console.log(`ok    ${name} (${((Date.now() - from) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAIL  ${name}\n${error.stack}`);
+      browser.faults.length = 0;
+      if (process.env.CONSOLE_SHOT) await page?.screenshot({ path: `${process.env.CONSOLE_SHOT}/fail-${failed}.png` });
+    }
+  }
+} finally {
+  crowd.leave();
+  await browser.stop();
+  await server.stop();
+}
+console.log(`${failed ? `${failed} failed` : 'all well'} after ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+process.exit(failed ? 1 : 0);
