@@ -137,7 +137,17 @@ async fn an_operators_token_has_a_name_in_the_audit_log() {
     let cookie = session(&server, OPERATE).await;
     let limit = json!({"managers": 7, "reason": "ticket 7"});
     let put = ("PUT", "/v1/users/ann/limit");
+    let lower = format!("bearer {OPERATE}");
     for (headers, by) in [
+        (vec![("authorization", lower.as_str())], "olga ("),
+        // Credentials for a proxy before the server.
+        (
+            vec![
+                ("authorization", "Basic b2xnYTp4"),
+                ("cookie", cookie.as_str()),
+            ],
+            "olga (",
+        ),
         (vec![("authorization", bearer.as_str())], "olga ("),
         (
             vec![
@@ -255,7 +265,21 @@ async fn a_file_of_tokens_is_checked() {
     assert!(said.contains("others than its owner can use it"), "{said}");
     let (_, said) = check(&folder.path().join("absent")).await;
     assert!(said.contains("it cannot be read"), "{said}");
+    // A file that is cut would be another file.
+    let long = format!("{}\nann read 0123456789abcdef\n", "#".repeat(65_530));
+    let (_, said) = check(&tokens(folder.path(), &long)).await;
+    assert!(said.contains("it has more than 65536 bytes"), "{said}");
+    // A token has one role.
     let path = tokens(folder.path(), "ann read 0123456789abcdef\n");
+    let config = folder.path().join("own.toml");
+    let text = format!(
+        "[admin]\ntoken = \"0123456789abcdef\"\ntokens_file = \"{}\"\n",
+        path.display()
+    );
+    fs::write(&config, text).unwrap();
+    let (code, out, err) = run(&["config", "check", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(code, Some(69), "{out}{err}");
+    assert!((out + &err).contains("the token of `ann` is the operators' own token too"));
     assert_eq!(check(&path).await.0, Some(0));
     let config = folder.path().join("wastegate.toml");
     let text = format!(

@@ -1,7 +1,7 @@
 //! Who may operate: the clients that have a token that is configured, kept with the state, or in a file.
 
 use crate::config::ProgramConfig;
-use wastegate_control::admin::roles::{self, NamedToken, Role};
+use wastegate_control::admin::roles::{self, NamedToken, Role, TokensError};
 use wastegate_control::admin::{Access, NO_TOKEN, kept};
 use wastegate_core::types::Secret;
 
@@ -21,6 +21,7 @@ pub(super) fn of(config: &ProgramConfig) -> Result<Access, AppError> {
             path: kept::path(folder),
             source,
         })?;
+        differs(config, &tokens, &kept)?;
         tokens.push(unnamed(kept));
     }
     if tokens.is_empty() {
@@ -43,10 +44,25 @@ fn listed(config: &ProgramConfig) -> Result<Vec<NamedToken>, AppError> {
     let Some(path) = &config.operators.tokens_file else {
         return Ok(Vec::new());
     };
-    roles::read(path).map_err(|source| AppError::AdminTokens {
+    let tokens = roles::read(path).map_err(|source| AppError::AdminTokens {
         path: path.clone(),
         source,
-    })
+    })?;
+    differs(config, &tokens, &config.admin_token)?;
+    Ok(tokens)
+}
+
+/// Whether no listed token is the operators' own: it would have two roles.
+fn differs(config: &ProgramConfig, tokens: &[NamedToken], own: &Secret) -> Result<(), AppError> {
+    let mut same = tokens.iter().filter(|it| it.token.reveal() == own.reveal());
+    let name = same.find_map(|token| token.name.clone());
+    match (name, &config.operators.tokens_file) {
+        (Some(name), Some(path)) => Err(AppError::AdminTokens {
+            path: path.clone(),
+            source: TokensError::Operators { name },
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the kept token and the file of tokens can be used, where there are some.

@@ -59,10 +59,16 @@ fn in_words(status: &StatusView) -> String {
     for (place, user) in status.fullest.iter().enumerate() {
         line(
             if place == 0 { "fullest" } else { "" },
-            &format!(
-                "{} holds {} of {} ({})",
-                user.user, user.managers, user.limit, user.pressure
-            ),
+            &match user.lent {
+                0 => format!(
+                    "{} holds {} of {} ({})",
+                    user.user, user.managers, user.limit, user.pressure
+                ),
+                lent => format!(
+                    "{} holds {} of {} and {lent} temporary slots ({})",
+                    user.user, user.managers, user.limit, user.pressure
+                ),
+            },
         );
     }
     line(

@@ -115,7 +115,7 @@ impl Welcome {
         if let Some(admin) = self.admin {
             writeln!(
                 out,
-                "  operators http://{admin}/v1/stats  /metrics  /healthz"
+                "  operators http://{admin}/ in a browser; /metrics  /healthz"
             )?;
             if let Some(file) = &self.admin_token {
                 writeln!(out, "            with the token in {}", file.display())?;

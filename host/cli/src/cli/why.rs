@@ -37,11 +37,10 @@ pub struct Args {
     remote: Remote,
 }
 
-/// What may be a reference of a connection: as it is written in close reasons.
+/// What may be a reference of a connection, as the API reads it.
 fn reference(text: &str) -> Option<String> {
-    let is_written_so = |reference: &ConnectionRef| reference.to_string() == text;
     let reference: Option<ConnectionRef> = text.parse().ok();
-    reference.filter(is_written_so).map(|_| text.to_owned())
+    reference.map(|reference| reference.to_string())
 }
 
 /// A time of day in UTC, as milliseconds since midnight.

@@ -11,6 +11,27 @@ use super::load::{LoadedConfig, Setting};
 use super::raw::SettingValue;
 use wastegate_control::admin::SettingDto;
 
+/// A value without what a URL in it may hold of secrets: its user information and its query.
+fn without_credentials(value: &str) -> String {
+    let Some((before, rest)) = value.split_once("://") else {
+        return value.to_owned();
+    };
+    let end = rest.find(['/', '?', '#', '"']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let authority = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("(secret)@{host}"),
+        None => authority.to_owned(),
+    };
+    let path = match path.split_once('?') {
+        Some((path, query)) => {
+            let close = if query.ends_with('"') { "\"" } else { "" };
+            format!("{path}?(secret){close}")
+        }
+        None => path.to_owned(),
+    };
+    format!("{before}://{authority}{path}")
+}
+
 impl LoadedConfig {
     /// The configuration as the operators' API shows it.
     #[must_use]
@@ -23,7 +44,7 @@ impl LoadedConfig {
             let (live, about) = known.unwrap_or_default();
             SettingDto {
                 key: setting.key.clone(),
-                value: setting.value.to_string(),
+                value: without_credentials(&setting.value.to_string()),
                 from: setting.origin.to_string(),
                 live,
                 about,
@@ -70,5 +91,28 @@ impl LoadedConfig {
         } else {
             connection.own_frame_bytes_max()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_what_may_be_secret() {
+        for (value, shown) in [
+            ("20", "20"),
+            ("\"http://127.0.0.1:1/x\"", "\"http://127.0.0.1:1/x\""),
+            (
+                "\"http://user:PASS@127.0.0.1:1/x?token=QUERY\"",
+                "\"http://(secret)@127.0.0.1:1/x?(secret)\"",
+            ),
+            (
+                "\"https://u@p@host?k\"",
+                "\"https://(secret)@host?(secret)\"",
+            ),
+        ] {
+            assert_eq!(without_credentials(value), shown);
+        }
     }
 }

@@ -72,11 +72,16 @@ pub(super) fn read_private(path: &Path, bytes_max: u64) -> io::Result<String> {
     }
     if found.mode() & OTHERS != 0 {
         return Err(io::Error::other(
-            "others than its owner can use it, and who reads it is an operator: remove it, so that another one is made, or `chmod 600` it if nobody has read it",
+            "others than its owner can use it, and a reader of it is an operator: `chmod 600` it, and put new tokens in it if others may have read it (remove the one that the server made, and it makes another)",
         ));
     }
     let mut text = String::new();
-    file.take(bytes_max).read_to_string(&mut text)?;
+    // One more than may be: a file that is cut would be another one.
+    file.take(bytes_max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        let message = format!("it has more than {bytes_max} bytes");
+        return Err(io::Error::other(message));
+    }
     Ok(text)
 }
 

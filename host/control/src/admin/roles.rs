@@ -81,8 +81,14 @@ pub enum TokensError {
         "line {line}: the token has fewer than {TOKEN_BYTES_MIN} bytes, which can be guessed: `openssl rand -hex 32` makes one"
     )]
     Short { line: usize },
+    #[error("line {line}: the token has a character that no header carries: use printable ASCII")]
+    Letters { line: usize },
     #[error("line {line}: the {what} is in an earlier line too")]
     Twice { line: usize, what: &'static str },
+    #[error(
+        "the token of `{name}` is the operators' own token too, which may do everything: give it another one"
+    )]
+    Operators { name: Arc<str> },
     #[error("it has no token in it: write a line `NAME ROLE TOKEN`")]
     Empty,
     #[error("it has more than {TOKENS_MAX} tokens")]
@@ -100,6 +106,8 @@ pub fn read(path: &Path) -> Result<Vec<NamedToken>, TokensError> {
 
 fn parse(text: &str) -> Result<Vec<NamedToken>, TokensError> {
     let mut tokens: Vec<NamedToken> = Vec::new();
+    // Editors put a mark before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, text) in (1..).zip(text.lines()) {
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
@@ -117,6 +125,9 @@ fn parse(text: &str) -> Result<Vec<NamedToken>, TokensError> {
             line,
             role: role.escape_debug().to_string(),
         })?;
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(TokensError::Letters { line });
+        }
         if token.len() < TOKEN_BYTES_MIN {
             return Err(TokensError::Short { line });
         }
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_file_has_a_token_a_line() {
-        let text = "# who may what\n\ngrafana read 0123456789abcdef\n  olga\toperate  fedcba9876543210x \n";
+        let text = "\u{feff}# who may what\n\ngrafana read 0123456789abcdef\n  olga\toperate  fedcba9876543210x \n";
         let tokens = parse(text).unwrap();
         let all: Vec<_> = tokens
             .iter()
@@ -173,6 +184,14 @@ mod tests {
             .map(|number| format!("n{number} read 0123456789abcde{number}\n"))
             .collect();
         for (text, part) in [
+            (
+                "ann read 0123456789abcdef\u{1b}",
+                "line 1: the token has a character",
+            ),
+            (
+                "ann read \u{43f}\u{430}\u{440}\u{43e}0123456789",
+                "line 1: the token has a character",
+            ),
             ("", "no token in it"),
             ("# nothing\n", "no token in it"),
             ("ann read", "line 1 has no three words"),

@@ -25,8 +25,8 @@ use super::token::Caller;
 
 /// Where sessions are made and ended; answered without a token.
 pub(super) const PATH: &str = "/v1/session";
-/// The name of the cookie.
-const NAME: &str = "wastegate_session";
+/// The name of the cookie. The gateway hands it to no backend.
+const NAME: &str = wastegate::gateway::CONSOLE_COOKIE;
 /// How long a session lasts, seconds.
 const LASTS_S: u64 = 12 * 3_600;
 

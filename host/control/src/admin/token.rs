@@ -102,12 +102,13 @@ impl Access {
                 role: Role::Operate,
             });
         }
-        match headers.get(AUTHORIZATION) {
-            Some(credentials) => {
-                let token = credentials.to_str().ok()?.strip_prefix("Bearer ")?;
-                self.of(token.trim())
-            }
-            None => self.sessions.as_ref()?.caller(headers, now_unix_ms),
+        let credentials = headers.get(AUTHORIZATION);
+        let credentials = credentials.and_then(|value| value.to_str().ok()?.split_once(' '));
+        match credentials {
+            // The scheme in any case (RFC 9110, section 11.1).
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.of(token.trim()),
+            // Other credentials are for a proxy before us.
+            _ => self.sessions.as_ref()?.caller(headers, now_unix_ms),
         }
     }
 }

@@ -58,6 +58,12 @@ pub enum InvalidId {
         /// Which name it is.
         what: &'static str,
     },
+    /// `.` and `..` mean another place in a path, and no client of HTTP sends them as a name.
+    #[error("`{what}` is `.` or `..`, which stand for places in a path; choose another name")]
+    Dots {
+        /// Which name it is.
+        what: &'static str,
+    },
     /// The name begins like those that the host makes up.
     #[error(
         "`{what}` begins with `{UNNAMED}`, which is reserved; choose another name, or give none"
@@ -87,6 +93,9 @@ fn check(what: &'static str, name: &str) -> Result<(), InvalidId> {
     // Of white space only the plain space is left.
     if name.starts_with(' ') || name.ends_with(' ') {
         return Err(InvalidId::Edge { what });
+    }
+    if name == "." || name == ".." {
+        return Err(InvalidId::Dots { what });
     }
     Ok(())
 }
@@ -285,6 +294,10 @@ mod tests {
                 at: 1
             })
         );
+        for dots in [".", ".."] {
+            assert_eq!(ManagerKey::new(dots), Err(InvalidId::Dots { what: "key" }));
+        }
+        assert!(UserId::new("...").is_ok());
         assert!(UserId::new("用户 10").is_ok());
         assert_eq!(
             UserId::new("an\u{202e}n").unwrap_err().to_string(),

@@ -92,6 +92,9 @@ pub use places::Places;
 pub use service::GatewayService;
 pub use watch::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 
+/// The cookie of the console's session on the operators' listener. No backend gets it.
+pub const CONSOLE_COOKIE: &str = "wastegate_session";
+
 /// The subprotocol of clients that understand our notices.
 pub(crate) const SUBPROTOCOL: &str = "wastegate.v1";
 

@@ -1,9 +1,11 @@
 //! The same question to another policy: within its own fuel, past the breakers, and never acted on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -14,22 +16,64 @@ use crate::admin::blocking;
 use crate::admin::policies::extract::{Details, InPath};
 use crate::admin::policies::refusal::Refusal;
 use crate::admin::policies::views::ParameterDto;
-use crate::rollout::RolloutError;
 use crate::rollout::source::PolicyName;
+use crate::rollout::{Rollout, RolloutError};
 use wastegate_core::decision::guard;
-use wastegate_engine::policy::Params;
+use wastegate_core::types::RevisionId;
+use wastegate_engine::policy::{Params, Policy};
 
 /// Questions that are asked at once. The next one waits: a policy is called on a thread, and decisions
 /// need the processors more.
 const ASKED_AT_ONCE: usize = 1;
 
-/// The turns of such questions.
+/// Policies that stay ready for the next question, as when a slider moves; the oldest goes.
+const READY_MAX: usize = 8;
+
+/// Which policy is ready: its name, the revision that the name means, its parameters.
+type ReadyKey = (PolicyName, Option<RevisionId>, Params);
+
+/// The turns of such questions, and the policies that were asked last.
 #[derive(Debug)]
-pub struct AskTurns(Semaphore);
+pub struct AskTurns {
+    turns: Arc<Semaphore>,
+    // Held to look a policy up, or to put one in.
+    ready: Mutex<VecDeque<(ReadyKey, Arc<Policy>)>>,
+}
 
 impl Default for AskTurns {
     fn default() -> Self {
-        Self(Semaphore::new(ASKED_AT_ONCE))
+        Self {
+            turns: Arc::new(Semaphore::new(ASKED_AT_ONCE)),
+            ready: Mutex::default(),
+        }
+    }
+}
+
+impl AskTurns {
+    /// A policy that is ready to be asked. Blocks: compiles and checks one that was not asked lately.
+    fn policy(
+        &self,
+        rollout: &Rollout,
+        name: PolicyName,
+        params: Params,
+    ) -> Result<Arc<Policy>, RolloutError> {
+        let meant = rollout.meant(&name);
+        let key = (name, meant, params);
+        let known = {
+            let ready = self.ready.lock();
+            let mut known = ready.iter().filter(|(of, _)| *of == key);
+            known.next().map(|(_, policy)| policy.clone())
+        };
+        if let Some(policy) = known {
+            return Ok(policy);
+        }
+        let policy = rollout.arm(&key.0, &key.2)?;
+        let mut ready = self.ready.lock();
+        ready.push_back((key, policy.clone()));
+        if ready.len() > READY_MAX {
+            ready.pop_front();
+        }
+        Ok(policy)
     }
 }
 
@@ -71,11 +115,14 @@ pub(super) async fn ask(
     let decided = kept(&admin, &id)?;
     let name = PolicyName::new(&request.policy);
     let name = name.map_err(|error| Refusal::request(error.to_string()))?;
+    let turn = admin.asking.turns.clone().acquire_owned().await;
     // Closed never: it is dropped with the API.
-    let _turn = admin.asking.0.acquire().await;
+    let turn = turn.map_err(|_| Refusal::interrupted())?;
     let asked = admin.clone();
     let answer = blocking(move || {
-        let policy = asked.rollout.arm(&name, &request.params)?;
+        // Kept until the work is done, also if its client does not wait for it.
+        let _turn = turn;
+        let policy = asked.asking.policy(&asked.rollout, name, request.params)?;
         let question = &decided.question;
         let (answer, _) = policy.answer(None, question);
         let table = asked.cleaner.table();

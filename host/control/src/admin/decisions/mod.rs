@@ -67,7 +67,8 @@ async fn list(
     }
     let user = query.user.as_deref().map(UserId::new).transpose();
     let user = user.map_err(|error| Refusal::request(format!("`user` names no user: {error}")))?;
-    let before = query.before.map(DecisionId::from_raw);
+    let before = query.before.map(|before| kept(&admin, &before.to_string()));
+    let before = before.transpose()?.map(|before| before.question.decision);
     // One more than asked for says whether there is a next page.
     let mut found = admin.why.decisions().last(user.as_ref(), before, limit + 1);
     let is_more = found.len() > limit;

@@ -106,7 +106,9 @@ impl Naming {
             // A backend's own parameter may be empty, or long. One with characters that nobody sees is
             // refused whoever reads it.
             NameValue::One(text) if self.shared => match ManagerKey::held(&text) {
-                Err(InvalidId::Empty { .. } | InvalidId::TooLong { .. }) => Ok(None),
+                Err(
+                    InvalidId::Empty { .. } | InvalidId::TooLong { .. } | InvalidId::Dots { .. },
+                ) => Ok(None),
                 _ => Ok(Some(text)),
             },
             NameValue::One(text) => Ok(Some(text)),

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
@@ -16,7 +16,7 @@ use axum::http::{Method, Request};
 use super::{Asked, UpstreamHost, extensions, forwarding};
 use crate::gateway::identity::Identity;
 use crate::gateway::lists::{items, texts};
-use crate::gateway::{SUBPROTOCOL, proxy_headers, site};
+use crate::gateway::{CONSOLE_COOKIE, SUBPROTOCOL, proxy_headers, site};
 use wastegate_core::types::DeviceId;
 
 /// What names of headers between us and backends begin with.
@@ -48,6 +48,7 @@ impl Onward<'_> {
             parts, identity, ..
         } = *self;
         let mut headers = end_to_end(&parts.headers, |kind| kind == Kind::Other);
+        drop_console_session(&mut headers);
         headers.remove(HOST);
         let host = match self.host {
             UpstreamHost::Client => site::host(parts),
@@ -78,6 +79,35 @@ impl Onward<'_> {
             );
         }
         headers
+    }
+}
+
+/// Takes the console's session out of the cookies for a backend: browsers send a cookie to every port of its
+/// host (RFC 6265, section 8.5), and this one may operate the gateway.
+fn drop_console_session(headers: &mut HeaderMap) {
+    let name = CONSOLE_COOKIE.as_bytes();
+    let has_it = |value: &HeaderValue| value.as_bytes().windows(name.len()).any(|it| it == name);
+    if !headers.get_all(COOKIE).iter().any(has_it) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| {
+            let pairs = value.as_bytes().split(|byte| *byte == b';');
+            let others = pairs.filter(|pair| {
+                let called = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+                called.trim_ascii() != name
+            });
+            let others = others.collect::<Vec<_>>().join(&b';');
+            HeaderValue::from_bytes(others.trim_ascii())
+                .ok()
+                .filter(|value| !value.is_empty())
+        })
+        .collect();
+    headers.remove(COOKIE);
+    for value in kept {
+        headers.append(COOKIE, value);
     }
 }
 
@@ -248,6 +278,34 @@ pub(super) fn upgrade(to: &Authority, path: Option<&str>, asked: &Asked<'_>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_consoles_session_is_not_for_backends() {
+        for (given, left) in [
+            (&["a=b"][..], &["a=b"][..]),
+            (&["a=b; wastegate_session=operate.1.x; c=d"], &["a=b; c=d"]),
+            (&["wastegate_session=x;c=d"], &["c=d"]),
+            (&["wastegate_session=x"], &[]),
+            (&["a=1", " wastegate_session = x", "b=2"], &["a=1", "b=2"]),
+            // Others that only look like it stay.
+            (
+                &["my_wastegate_session=1; a=wastegate_session"],
+                &["my_wastegate_session=1; a=wastegate_session"],
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in given {
+                headers.append(COOKIE, HeaderValue::from_static(value));
+            }
+            drop_console_session(&mut headers);
+            let found: Vec<&str> = headers
+                .get_all(COOKIE)
+                .iter()
+                .map(|value| value.to_str().unwrap())
+                .collect();
+            assert_eq!(found, left, "{given:?}");
+        }
+    }
 
     /// Of a length and a coding the coding counts, and what we cannot undo is known.
     #[test]
