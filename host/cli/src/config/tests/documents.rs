@@ -34,7 +34,9 @@ fn documents() -> Vec<PathBuf> {
         .map(|name| root.join(name))
         .to_vec();
     let pages = fs::read_dir(root.join("docs")).unwrap();
-    found.extend(pages.map(|entry| entry.unwrap().path()));
+    let pages = pages.map(|entry| entry.unwrap().path());
+    // Beside them are pictures.
+    found.extend(pages.filter(|page| page.extension().is_some_and(|end| end == "md")));
     found
 }
 
