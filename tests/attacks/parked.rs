@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use wastegate::tasks::Tasks;
-use wastegate_tests::harness::{until, within};
+use wastegate_tests::harness::{http, until, until_async, within};
 
 use crate::echoing::{from, say, upgrade, values};
 use crate::stage::Stage;
@@ -115,6 +115,15 @@ fn reset(stream: TcpStream) {
     drop(stream);
 }
 
+/// Waits until the gateway has noticed that the client is gone, and keeps its upstream connection.
+async fn is_lost(stage: &Stage) {
+    until_async("the loss", async || {
+        let ann = http::ask(stage.admin, "GET", "/v1/users/ann", None).await;
+        ann.status == 200 && ann.json()["managers"][0]["standing"] == "detached"
+    })
+    .await;
+}
+
 /// Reads until the words are there; what came before.
 async fn hears(stream: &mut TcpStream, mut all: Vec<u8>) {
     within("the secret", async {
@@ -144,6 +153,8 @@ async fn s26_what_is_kept_is_for_who_asks_for_the_same() {
         let (lost, _) = enter(&stage, "1", old).await;
         until("the backend", || backend.asked("room=1") == 1).await;
         reset(lost);
+        // What the backend says before that is written to a socket that is gone, and nobody's to have.
+        is_lost(&stage).await;
         backend.say.send(SECRET).unwrap();
         let (mut back, came) = enter(&stage, room, lines).await;
         if is_same {
