@@ -18,6 +18,9 @@ use wastegate::tasks::Tasks;
 use wastegate_core::decision::TierTable;
 use wastegate_core::types::time::whole_ms;
 
+/// How long a gateway of the story waits for its clients when it ends.
+const CLEARED_WITHIN: Duration = Duration::from_secs(1);
+
 /// What happens at the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AtTheLimit {
@@ -46,6 +49,10 @@ impl Stage {
         config.limits.managers_per_user = options.managers;
         // The story is about the tiers: what is lent for a while would end it before the last of them.
         config.limits.temporary_slots = 0;
+        // No balancer looks at it, and no client has to come back.
+        config.gateway.drain_readyz = Duration::ZERO;
+        config.gateway.drain_spread = Duration::ZERO;
+        config.gateway.drain = CLEARED_WITHIN;
         config.gateway.upstream = options.upstream.iter().cloned().collect();
         if limit == AtTheLimit::Refusal {
             let table = &config.cleanup.table;
