@@ -76,22 +76,7 @@ impl Row {
     /// What kind of candidate it is; none for a newborn, which nothing may touch.
     #[must_use]
     pub fn class(&self) -> Option<Class> {
-        match self.standing {
-            Standing::Newborn => return None,
-            Standing::NeverAttached | Standing::Expired => return Some(Class::Expired),
-            Standing::Attached | Standing::Detached => {}
-        }
-        Some(match self.health {
-            Health::Dead => Class::Dead,
-            _ if self.taken_over => Class::TakenOver,
-            Health::Stuck => Class::Stuck,
-            Health::HalfOpen => Class::HalfOpen,
-            Health::Stalled => Class::Stalled,
-            // Nobody is attached, so nothing could have answered: absence is no evidence of death.
-            _ if self.standing == Standing::Detached => Class::Detached,
-            Health::Suspect => Class::Suspect,
-            Health::Unknown | Health::Alive => Class::Responsive,
-        })
+        Class::of(self.standing, self.health, self.taken_over)
     }
 
     /// Whether it was asked, and its silence is no evidence against it: its client answers no ping, or
@@ -161,6 +146,27 @@ impl Class {
         Self::Detached,
         Self::Responsive,
     ];
+
+    /// What kind of candidate a manager is; none for a newborn, which nothing may touch.
+    #[must_use]
+    pub fn of(standing: Standing, health: Health, taken_over: bool) -> Option<Self> {
+        match standing {
+            Standing::Newborn => return None,
+            Standing::NeverAttached | Standing::Expired => return Some(Self::Expired),
+            Standing::Attached | Standing::Detached => {}
+        }
+        Some(match health {
+            Health::Dead => Self::Dead,
+            _ if taken_over => Self::TakenOver,
+            Health::Stuck => Self::Stuck,
+            Health::HalfOpen => Self::HalfOpen,
+            Health::Stalled => Self::Stalled,
+            // Nobody is attached, so nothing could have answered: absence is no evidence of death.
+            _ if standing == Standing::Detached => Self::Detached,
+            Health::Suspect => Self::Suspect,
+            Health::Unknown | Health::Alive => Self::Responsive,
+        })
+    }
 
     /// Its name in configuration, records and labels.
     #[must_use]

@@ -189,17 +189,30 @@ impl TierTable {
     /// certainly gone and there is nobody left to protect.
     #[must_use]
     pub fn admits(&self, tier: Tier, occupancy: f64, row: &Row) -> bool {
+        let class = row.class();
+        self.admits_one(tier, occupancy, (class, row.protection), || row.idle_ms())
+    }
+
+    /// The same of a manager that is no row yet: what it is, how strongly it is held, and how long it has been
+    /// idle, ms, which only some tiers ask.
+    #[must_use]
+    pub fn admits_one(
+        &self,
+        tier: Tier,
+        occupancy: f64,
+        (class, protection): (Option<Class>, Protection),
+        idle_ms: impl Fn() -> f64,
+    ) -> bool {
         let rule = self.rule(tier);
-        let Some(class) = row.class() else {
+        let Some(class) = class else {
             return false;
         };
-        match row.protection {
+        match protection {
             Protection::Pinned => return false,
             Protection::Protected(_) if tier != Tier::Force && !class.is_gone() => return false,
             Protection::Protected(_) | Protection::Evictable => {}
         }
-        let overdue =
-            |ttl: &IdleTtl| class == Class::Detached && row.idle_ms() > ttl.ms_at(occupancy);
+        let overdue = |ttl: &IdleTtl| class == Class::Detached && idle_ms() > ttl.ms_at(occupancy);
         rule.enabled
             && (rule.admits.contains(&class) || rule.idle_ttl.as_ref().is_some_and(overdue))
     }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::peer::{Belief, Look};
 use crate::trace::users::FRAMES_MAX;
 use crate::trace::{Hint, TraceEvent, TraceEventKind};
-use wastegate_core::decision::Row;
+use wastegate_core::decision::{Class, Row, TierTable};
 use wastegate_core::signals::{Activity, DeviceClass, Hints};
-use wastegate_core::types::{Health, ManagerId, ManagerKey, Signal, SignalRow, Timestamp, UserId};
+use wastegate_core::types::{
+    Health, ManagerId, ManagerKey, Protection, Signal, SignalRow, Tier, Timestamp, UserId,
+};
 
 /// One life of a manager.
 #[derive(Debug)]
@@ -225,14 +227,8 @@ impl Held {
     /// What a decision at that moment is told of it. `wanted` are the signals that are dear and that
     /// somebody asks for.
     pub(super) fn row(&self, user: &UserId, look: Look<'_>, wanted: &[Signal]) -> Row {
-        let Look { rules, now, .. } = look;
         let (health, missed) = self.health(look);
-        let active = (self.activity.count() > 0).then(|| self.activity.last());
-        let protection = if self.pinned_until.is_some_and(|until| until > now) {
-            wastegate_core::types::Protection::Pinned
-        } else {
-            self.hints.protection(&rules.manager, active, now)
-        };
+        let protection = self.protection(look);
         let mut row = Row {
             manager: self.id,
             user: user.clone(),
@@ -246,6 +242,31 @@ impl Held {
         };
         self.measure(&mut row, look, missed, wanted);
         row
+    }
+
+    /// How strongly it is held.
+    fn protection(&self, look: Look<'_>) -> Protection {
+        let Look { rules, now, .. } = look;
+        let active = (self.activity.count() > 0).then(|| self.activity.last());
+        if self.pinned_until.is_some_and(|until| until > now) {
+            Protection::Pinned
+        } else {
+            self.hints.protection(&rules.manager, active, now)
+        }
+    }
+
+    /// Whether a tier might evict it, as its row would say, without measuring what only a ranking wants.
+    pub(super) fn is_admitted(
+        &self,
+        table: &TierTable,
+        tier: Tier,
+        occupancy: f64,
+        look: Look<'_>,
+    ) -> bool {
+        let taken_over = self.belief(look).is_some_and(|belief| belief.taken_over);
+        let class = Class::of(self.standing(look), self.health(look).0, taken_over);
+        let idle_ms = || look.now.ms_since(self.activity.last());
+        table.admits_one(tier, occupancy, (class, self.protection(look)), idle_ms)
     }
 
     #[expect(

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::candidate::ReplayCandidate;
 use super::exposed::UserCounts;
+use super::held::Held;
+use super::peer::Look;
 use super::recorded::{Ranks, Spot};
 use super::tally::{HEADLINE, HORIZONS_MS};
 use super::user::{Decision, Run};
 use super::yielding::Newcomer;
 use crate::trace::{NEVER, Occupied};
+use wastegate_core::decision::snapshot::occupancy;
 use wastegate_core::decision::{
     Class, LendOrder, Probe, Question, Ranked, Row, Snapshot, TierTable, guard,
 };
@@ -146,14 +149,12 @@ impl Run<'_> {
             at_ms,
             tier,
         };
-        let ranks = self.stage.candidate.ranks(spot);
-        let snapshot = self.snapshot(call, ranks.candidate());
-        // A cheap look first: most tiers have nobody to touch.
-        let occupancy = snapshot.occupancy();
-        let touches = |row: &Row| call.table.admits(tier, occupancy, row);
-        if !snapshot.rows.iter().any(touches) {
+        // A cheap look first: most tiers have no manager that they may evict.
+        if !self.has_admitted(call) {
             return 0;
         }
+        let ranks = self.stage.candidate.ranks(spot);
+        let snapshot = self.snapshot(call, ranks.candidate());
         let counts = tier != Tier::Proactive && at_ms >= self.stage.counts_from_ms;
         if counts && self.trigger.is_none() {
             self.trigger = Some((at_ms, UserCounts::of(&self.tally)));
@@ -217,19 +218,37 @@ impl Run<'_> {
         }
     }
 
+    /// The managers that a call sees, and how it looks at them.
+    fn seen(&self, call: &Call<'_>) -> (impl Iterator<Item = &Held>, Look<'_>) {
+        let mut look = self.stage.look(call.at_ms, call.now);
+        look.repeats = call.occupied.is_some();
+        let seen = |held: &&Held| self.looked_at.is_none_or(|at| held.changed_at() <= at);
+        (self.held.iter().filter(seen), look)
+    }
+
+    fn occupied(&self, call: &Call<'_>) -> Occupied {
+        call.occupied.unwrap_or_else(|| Occupied {
+            limit: self.limit(call.now),
+            held: self.count_held(),
+        })
+    }
+
+    /// Whether the tier of a call may evict any of them.
+    fn has_admitted(&self, call: &Call<'_>) -> bool {
+        let Occupied { limit, held } = self.occupied(call);
+        let occupancy = occupancy(held, limit);
+        let (mut seen, look) = self.seen(call);
+        seen.any(|held| held.is_admitted(call.table, call.tier, occupancy, look))
+    }
+
     fn snapshot(&self, call: &Call<'_>, candidate: Option<&ReplayCandidate>) -> Snapshot {
         let wanted = candidate.map_or(&[][..], ReplayCandidate::signals);
         let now = call.now;
-        let mut look = self.stage.look(call.at_ms, now);
-        look.repeats = call.occupied.is_some();
-        let row = |held: &super::held::Held| held.row(&self.user, look, wanted);
-        let seen =
-            |held: &&super::held::Held| self.looked_at.is_none_or(|at| held.changed_at() <= at);
-        let rows: Vec<Row> = self.held.iter().filter(seen).map(row).collect();
-        let occupied = call.occupied.unwrap_or_else(|| Occupied {
-            limit: self.limit(now),
-            held: self.count_held(),
-        });
+        let (seen, look) = self.seen(call);
+        let rows: Vec<Row> = seen
+            .map(|held| held.row(&self.user, look, wanted))
+            .collect();
+        let occupied = self.occupied(call);
         Snapshot {
             scope: Scope::User,
             now,
