@@ -209,6 +209,13 @@ content-length: 0\r\n\r\n";
         let headers = [("authorization", "Bearer ann")];
         let entered = knock(address, &format!("/chat/{room}"), &headers).await;
         rooms.push(entered.unwrap());
+        // The client has its 101 before its connection is attached, and a newborn manager is spared.
+        until("its connection", || {
+            let all = held.all();
+            let mut there = all.iter().filter(|manager| manager.key.as_str() == room);
+            there.any(|manager| !manager.ports().is_empty())
+        })
+        .await;
     }
     let of_ann: Vec<String> = held
         .all()
