@@ -11,6 +11,7 @@ use wastegate_tests::harness::http::{Reply, exchange};
 use wastegate_tests::harness::{Server, Setup};
 
 use crate::cli::run;
+use crate::world_words::Served;
 
 const READ: &str = "a token that only reads 1";
 const OPERATE: &str = "0123456789abcdef-operates";
@@ -299,20 +300,10 @@ async fn settings_are_shown_without_secrets() {
     let folder = TempDir::new().unwrap();
     let config = folder.path().join("wastegate.toml");
     fs::write(&config, format!("[admin]\ntoken = \"{secret}\"\n")).unwrap();
-    let arguments = [
-        "serve",
-        "--json",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--set",
-        "limits.managers_per_user=7",
-        "--config",
-        config.to_str().unwrap(),
-    ];
-    let mut program = wastegate_tests::harness::Program::start(crate::cli::PROGRAM, &arguments);
-    let told: Value = serde_json::from_str(&program.line().await).unwrap();
+    let config = format!("--config={}", config.display());
+    let settings = ["--json", "--set=limits.managers_per_user=7", &config];
+    let mut served = Served::start(&settings);
+    let told = served.json().await;
     let admin = told["admin"].as_str().unwrap().parse().unwrap();
     let request = format!(
         "GET /v1/config HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {secret}\r\n\r\n"

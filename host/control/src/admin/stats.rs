@@ -64,6 +64,9 @@ pub struct UserStats {
     pub managers: u32,
     /// Managers it may hold, without temporary slots.
     pub limit: u32,
+    /// Temporary slots that it has beside them; not part of these statistics' JSON.
+    #[serde(skip)]
+    pub lent: u32,
     /// Its pressure level.
     pub pressure: &'static str,
 }
@@ -148,11 +151,13 @@ impl Stats {
             .map(|(user, managers)| {
                 let pressure = cleaner.pressure().level(&user).name();
                 let limit = registry.own_limit(&user);
+                let lent = registry.lent(&user, now);
                 (
                     user.to_string(),
                     UserStats {
                         managers,
                         limit,
+                        lent,
                         pressure,
                     },
                 )

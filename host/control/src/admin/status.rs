@@ -11,7 +11,7 @@ use super::api::Admin;
 use super::routes::Routes;
 use super::stats::Stats;
 use wastegate::gateway::upstream::BackendView;
-use wastegate_core::types::{RevisionId, UserId};
+use wastegate_core::types::RevisionId;
 
 /// Users that are named, the fullest first.
 const FULLEST: usize = 5;
@@ -108,17 +108,13 @@ impl StatusView {
             user: user.clone(),
             managers: stats.managers,
             limit: stats.limit,
-            lent: 0,
+            lent: stats.lent,
             pressure: stats.pressure.to_owned(),
         });
         let mut fullest: Vec<FullUser> = fullest.collect();
         let fill = |user: &FullUser| f64::from(user.managers) / f64::from(user.limit.max(1));
         fullest.sort_by(|a, b| fill(b).total_cmp(&fill(a)));
         fullest.truncate(FULLEST);
-        for user in &mut fullest {
-            let id = UserId::new(&user.user).ok();
-            user.lent = id.map_or(0, |id| admin.registry.lent(&id, admin.clock.now()));
-        }
         let health = stats.health.iter();
         Self {
             well: problems.is_empty(),

@@ -155,7 +155,7 @@ impl Fact {
                 class: victim.class,
                 place: before + 1,
                 of: decided.question.rows.len(),
-                policy: format!("{} {}", by.name, by.version).into(),
+                policy: by.to_string().into(),
                 reason: victim.reason.clone(),
                 arm: decided.answer.experiment.clone(),
                 idle_ms: row.idle_ms(),

@@ -41,6 +41,13 @@ pub struct PolicyRef {
     pub digest: Arc<str>,
 }
 
+impl std::fmt::Display for PolicyRef {
+    /// Its name and its version.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
 impl PolicyRef {
     /// The host's own ranking.
     #[must_use]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::kept;
-use super::views::{ChoiceDto, RejectionDto, named};
+use super::views::{ChoiceDto, RejectionDto};
 use crate::admin::Admin;
 use crate::admin::blocking;
 use crate::admin::policies::extract::{Details, InPath};
@@ -132,7 +132,7 @@ pub(super) async fn ask(
             guard::plan(question, table, &answer)
         };
         Ok::<_, RolloutError>(AskAnswer {
-            policy: named(&answer.policy),
+            policy: answer.policy.to_string(),
             parameters: ParameterDto::all(&policy),
             ranking: ChoiceDto::all(&answer),
             plan: plan.victims().iter().map(|victim| victim.row).collect(),

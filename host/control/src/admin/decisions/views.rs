@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::why::subject;
 use wastegate::cleanup::{Decided, chooser};
 use wastegate_core::decision::{
-    Class, PolicyRef, Ranked, RejectReason, RejectedChoice, Row, Standing, VictimOutcome,
+    Class, Ranked, RejectReason, RejectedChoice, Row, Standing, VictimOutcome,
 };
 use wastegate_core::types::{Clock, Health, Protection, RevisionId, Scope, Tier};
 
@@ -158,7 +158,7 @@ impl DecisionLine {
             scope: question.scope,
             user: subject(decided).map(ToString::to_string),
             tier: question.tier,
-            policy: named(&answer.policy),
+            policy: answer.policy.to_string(),
             revision: answer.revision,
             rows: question.rows.len(),
             needed: question.needed,
@@ -203,7 +203,7 @@ impl DecisionAnswer {
                 key: victim.key.to_string(),
                 place: before + 1,
                 class: victim.class,
-                by: named(&chooser(answer, victim)),
+                by: chooser(answer, victim).to_string(),
                 reason: victim.reason.clone(),
                 outcome: outcome.name(),
                 after_ms: match outcome {
@@ -250,11 +250,6 @@ impl RejectionDto {
         };
         rejected.iter().map(dto).collect()
     }
-}
-
-/// A policy with its version.
-pub(super) fn named(policy: &PolicyRef) -> String {
-    format!("{} {}", policy.name, policy.version)
 }
 
 fn known(value: f64) -> Option<f64> {

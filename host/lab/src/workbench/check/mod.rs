@@ -70,8 +70,7 @@ pub fn check(engine: &Engine, file: &[u8], params: &Params) -> Checkup {
                 *note = bytes(program.compiled_bytes() as u64);
             }
             if let Some((_, note)) = passed.iter_mut().find(|(step, _)| *step == Step::Manifest) {
-                let about = program.about();
-                *note = format!("{} {}", about.name, about.version);
+                *note = program.about().to_string();
             }
             match program.params(params) {
                 Err(error) => CheckOutcome::Refused(error),
