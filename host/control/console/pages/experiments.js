@@ -8,6 +8,7 @@ import { href } from '../route.js';
 
 const MEANING = { rollback: 'bad', hold: 'warn', continue: '', promotable: 'good' };
 const SAYS = { rollback: 'An arm does harm', hold: 'The numbers cannot be trusted', continue: 'Nothing is certain yet', promotable: 'An arm is better, and no worse in anything guarded' };
+const OF_A_HOLDOUT = { rollback: 'All changes together do harm; nothing is rolled back by itself', promotable: 'All changes together are better, and no worse in anything guarded' };
 
 export function Experiments() {
   const of = usePoll('v1/experiments', 3000);
@@ -40,10 +41,10 @@ export function Experiment({ name, readOnly }) {
   return html`<${Head} title=${name} lead=${html`<${Tag} word=${is.state} /> ${d.question} By ${is.by}, for ${duration(is.seen_unix_ms - is.started_unix_ms)}.${is.reason ? html` <span class="reason">${is.reason}</span>` : ''}`}>
       ${linkable() && html`<a class="button" href=${`${path}/report`} target="_blank" rel="noopener">Report</a><a class="button" href=${`${path}/export`} download>Export</a>`}
       ${!readOnly && is.state === 'running' && html`<button type="button" class="danger" onClick=${stop}>Stop…</button>`}</${Head}>
-    <div class=${`note ${MEANING[a.verdict]}`} data-verdict=${a.verdict}><p><b>${SAYS[a.verdict]}</b> <${Tag} word=${a.verdict} as=${MEANING[a.verdict]} />${a.arm ? html` in the arm <b>${a.arm}</b>` : ''}</p>
+    <div class=${`note ${MEANING[a.verdict]}`} data-verdict=${a.verdict}><p><b>${(d.holdout && OF_A_HOLDOUT[a.verdict]) || SAYS[a.verdict]}</b> <${Tag} word=${a.verdict} as=${MEANING[a.verdict]} />${a.arm ? html` in the arm <b>${a.arm}</b>` : ''}</p>
       <ul>${a.because.map((why) => html`<li key=${why}><${Prose} text=${why} /></li>`)}</ul></div>
     ${is.outdated.length > 0 && html`<p class="note warn">A newer revision is there for ${is.outdated.join(', ')}; <code>wastegate experiment renew</code> takes it.</p>`}
-    <${Section} title="Arms" aside=${`Phase ${is.phase.number ?? 1}, ${percent(d.coverage, 0)} of users take part`}><div class="card"><${Table} caption="Arms" rows=${a.users} id=${(arm) => arm.arm} columns=${[
+    <${Section} title="Arms" aside=${`Phase ${is.phase.number ?? 1}, ${d.holdout ? `a holdout: ${percent(d.arms[0].weight * d.coverage, 1)} of users keep ${d.arms[0].policy}` : `${percent(d.coverage, 0)} of users take part`}`}><div class="card"><${Table} caption="Arms" rows=${a.users} id=${(arm) => arm.arm} columns=${[
       { name: 'Arm', cell: (arm) => html`${arm.arm}${arm.arm === a.users[0].arm ? html` <span class="soft">control</span>` : ''}` },
       { name: 'Share', num: true, cell: (arm) => percent(arm.weight, 0) },
       { name: 'Exposed users', num: true, cell: (arm) => num(arm.users) },

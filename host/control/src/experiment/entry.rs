@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::curve::CurvePoint;
-use super::definition::Definition;
+use super::definition::{ACTIVE, Definition};
 use super::explore::Explore;
 use super::tally::{Exposure, ExposureTally};
 use wastegate::observe::pseudonym::Pseudonym;
@@ -157,6 +157,20 @@ impl PhaseKey {
 }
 
 impl ArmKey {
+    /// The arm of a holdout that has whatever its users get without it: no policy of its own.
+    #[must_use]
+    pub fn of_everything(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            policy: ACTIVE.to_owned(),
+            version: String::new(),
+            digest: String::new(),
+            revision: None,
+            params: Vec::new(),
+            explore: None,
+        }
+    }
+
     /// Whether it is the same code with the same settings, whatever revision it was taken in as.
     #[must_use]
     pub fn ranks_as(&self, other: &Self) -> bool {

@@ -56,6 +56,13 @@ pub fn sentence(view: &ExperimentView) -> String {
             view.reason
         ),
         (ExperimentState::Stopped, _) => format!("Stopped. {}", view.reason),
+        (_, ExperimentVerdict::Rollback) if view.definition.holdout => {
+            "All changes since it began do harm together: take back the one that does.".to_owned()
+        }
+        (_, ExperimentVerdict::Promotable) if view.definition.holdout => {
+            "All changes since it began are better together, and no worse in anything guarded."
+                .to_owned()
+        }
         (_, ExperimentVerdict::Rollback) => {
             format!("Harm was found in `{arm}`; it is about to be rolled back.")
         }
@@ -121,6 +128,13 @@ fn compared(page: &mut String, view: &ExperimentView) {
 }
 
 fn who(definition: &Definition) -> String {
+    if let (true, Some(held)) = (definition.holdout, definition.arms.first()) {
+        return format!(
+            "a holdout: {} % of users keep `{}`, and the others get the active policy and all experiments",
+            short(held.weight.unwrap_or_default() * definition.coverage * 100.0),
+            escape(&held.policy)
+        );
+    }
     definition.switchback.map_or_else(
         || format!("{} % of users take part", short(definition.coverage * 100.0)),
         |turns| {

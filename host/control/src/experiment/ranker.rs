@@ -37,7 +37,8 @@ impl Ranker for Arms {
         let Some(asked) = asked else {
             return self.active.rank(question);
         };
-        match asked.ranker.rank(question) {
+        let ranker = asked.ranker.as_ref().unwrap_or(&self.active);
+        match ranker.rank(question) {
             Answer::Ready(ranked) => Answer::Ready(as_of(ranked, asked.label, asked.revision)),
             Answer::Pending(answer) => Answer::Pending(Box::pin(async move {
                 as_of(answer.await, asked.label, asked.revision)

@@ -14,15 +14,19 @@ use super::ledger::ExperimentLedger;
 use super::past::Pasts;
 use super::ramp::RampView;
 use super::switchback::{Switchback, Window};
-use super::tally::{Exposure, ExposureTally, Member};
+use super::tally::{Exposure, ExposureTally, Member, most_common_device};
 use super::verdict::PhaseAssessment;
 use wastegate::observe::pseudonym::Pseudonym;
 use wastegate_core::decision::{Question, Ranker};
 use wastegate_core::stats::counts::MultinomialTest;
-use wastegate_core::types::{RevisionId, Signal, UserId};
+use wastegate_core::types::{RevisionId, UserId};
 
 /// Users of one phase; more are ranked for by the active policy, which the report says.
 pub const MEMBERS_MAX: usize = 500_000;
+/// The arm that the others are compared with.
+const CONTROL: usize = 0;
+/// The arm of a holdout whose users keep their policy.
+const HELD: usize = CONTROL;
 /// How strong the prior of the sequential sample ratio test is, users.
 const SRM_PRIOR_USERS: f64 = 100.0;
 
@@ -36,6 +40,8 @@ pub(super) struct Running {
     pub(super) unix_ms: u64,
     pub(super) layer: Option<Layer>,
     pub(super) switchback: Option<Switchback>,
+    /// Whether it compares a held policy with everything that the others get.
+    pub(super) is_holdout: bool,
     /// Held for a look-up, a few additions, or the one write of a first trigger.
     pub(super) now: Mutex<Now>,
 }
@@ -84,8 +90,8 @@ pub(super) struct Seat {
 
 /// The ranker of the user's arm.
 pub struct ArmRanker {
-    /// The arm's ranker.
-    pub(super) ranker: Arc<dyn Ranker>,
+    /// The arm's ranker; none for users of a holdout who are not held: the active policy ranks for them.
+    pub(super) ranker: Option<Arc<dyn Ranker>>,
     /// As what the decision is recorded.
     pub(super) label: Arc<str>,
     /// As which revision, where it is one.
@@ -282,7 +288,7 @@ impl Running {
         let mut now = self.now.lock();
         let arm = choose(place, &now.ranges)?;
         if now.state == ExperimentState::RolledBack {
-            return now.ask(0);
+            return now.ask(CONTROL);
         }
         if now.state != ExperimentState::Running {
             return None;
@@ -312,7 +318,7 @@ impl Running {
                     unix_ms: from.unwrap_or(moment.unix_ms),
                     now_us: question.now.micros(),
                     until_ms: unit.window.map(|window| window.until_ms),
-                    device: unit.window.is_none().then(|| device(question)),
+                    device: unit.window.is_none().then(|| most_common_device(question)),
                     // A window has no past that foretells it.
                     past: match unit.window {
                         None => moment.pasts.lock().of(unit.id, moment.unix_ms),
@@ -354,8 +360,9 @@ impl Running {
 impl Now {
     fn ask(&self, arm: usize) -> Option<ArmRanker> {
         let seat = self.seats.get(arm)?;
+        let is_pinned = !self.definition.holdout || arm == HELD;
         Some(ArmRanker {
-            ranker: seat.ranker.clone(),
+            ranker: is_pinned.then(|| seat.ranker.clone()),
             label: seat.label.clone(),
             revision: seat.key.revision,
         })
@@ -364,22 +371,6 @@ impl Now {
 
 pub(super) fn append(ledger: &Mutex<ExperimentLedger>, entries: &[LedgerEntry]) -> io::Result<()> {
     ledger.lock().append(entries)
-}
-
-/// The device class of most managers of a question; of equally many, the one with the lower code.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "codes are small whole numbers"
-)]
-fn device(question: &Question) -> u8 {
-    let mut counts = BTreeMap::<u8, usize>::new();
-    for row in &question.rows {
-        let code = row.signals[Signal::DeviceClass] as u8;
-        *counts.entry(code).or_default() += 1;
-    }
-    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
-    most.map_or(0, |(code, _)| code)
 }
 
 /// Waits until everything that was added is on disk, without keeping others from adding.

@@ -1,12 +1,14 @@
 //! What is known of one user of an experiment: the exposure, and what has happened since.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::past::UserPast;
 use wastegate::observe::pseudonym::Pseudonym;
-use wastegate_core::types::Tier;
+use wastegate_core::decision::Question;
+use wastegate_core::types::{Signal, Tier};
 
 /// The first trigger of a user in a phase: written down before the arm is asked, whatever it answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +116,22 @@ impl ExposureTally {
         self.runs += other.runs;
         self.freed_nothing += other.freed_nothing;
     }
+}
+
+/// The device class of most managers of a question; of equally many, the one with the lower code.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "codes are small whole numbers"
+)]
+pub(super) fn most_common_device(question: &Question) -> u8 {
+    let mut counts = BTreeMap::<u8, usize>::new();
+    for row in &question.rows {
+        let code = row.signals[Signal::DeviceClass] as u8;
+        *counts.entry(code).or_default() += 1;
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    most.map_or(0, |(code, _)| code)
 }
 
 /// A user of an experiment.

@@ -151,9 +151,9 @@ impl TraceBuilder {
     /// Takes what a recorder wrote beside the events.
     pub(super) fn aside(&mut self, aside: Aside) -> Result<(), NotTaken> {
         match aside {
-            Aside::Sweep(at_ms) => self.trace.notes.sweeps.push(at_ms),
+            Aside::Sweep { t_ms } => self.trace.notes.sweeps.push(t_ms),
             Aside::Limit {
-                at_ms,
+                t_ms: at_ms,
                 user,
                 managers,
             } => {
@@ -165,7 +165,7 @@ impl TraceBuilder {
                 });
             }
             Aside::Decision {
-                at_ms,
+                t_ms: at_ms,
                 user,
                 asked,
                 spared,
@@ -231,6 +231,14 @@ impl TraceBuilder {
         }
         self.trace.notes.sort();
         self.trace
+    }
+
+    /// The trace, of a recorder that began at these moments, and wrote all that a replay needs or did not.
+    #[must_use]
+    pub(super) fn build_as(mut self, starts: Vec<u64>, is_complete: bool) -> Trace {
+        self.trace.notes.starts = starts;
+        self.trace.notes.is_complete = is_complete;
+        self.build()
     }
 
     /// Whether nothing was taken yet.

@@ -1,10 +1,11 @@
 //! What a gateway writes beside the events of a recording, and no event can say: when its process began,
 //! when its background pass ran, who ranked at a decision, and users' own limits.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::LineProblem;
+use super::event::Trace;
 use super::settings::RecordedPolicy;
 use wastegate_core::types::{Scope, Tier};
 
@@ -49,7 +50,7 @@ pub struct RecordedDecision {
 }
 
 /// What was asked of whom.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
     /// The number behind its evictions; unique from one start of the recorder to the next.
     pub id: u64,
@@ -64,18 +65,18 @@ pub struct Asked {
     #[serde(flatten)]
     pub occupied: Option<Occupied>,
     /// The built-in ranking completed the plan.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub last: bool,
     /// Whose order was followed.
     pub policy: RecordedPolicy,
     /// Its parameters, in its order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<f64>,
     /// Which arm of an experiment it was.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
     /// The host drew its first choice at random.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub drawn: bool,
     /// From which its randomness was derived.
     #[serde(default)]
@@ -83,7 +84,7 @@ pub struct Asked {
 }
 
 /// How full a scope was at a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupied {
     /// The limit that it was held to, temporary slots included.
     pub limit: u32,
@@ -92,66 +93,61 @@ pub struct Occupied {
 }
 
 /// One line beside the events.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Aside {
     Decision {
-        at_ms: u64,
+        t_ms: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
+        #[serde(flatten)]
         asked: Asked,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spared: Vec<String>,
     },
-    Sweep(u64),
+    Sweep {
+        t_ms: u64,
+    },
     Limit {
-        at_ms: u64,
+        t_ms: u64,
         user: String,
         managers: Option<u32>,
     },
 }
 
-#[derive(Deserialize)]
-struct DecisionLine {
-    t_ms: u64,
-    #[serde(default)]
-    user: Option<String>,
-    #[serde(default)]
-    spared: Vec<String>,
-    #[serde(flatten)]
-    asked: Asked,
-}
+/// The names of the lines.
+const NAMES: [&str; 3] = ["decision", "sweep", "limit"];
 
-#[derive(Deserialize)]
-struct SweepLine {
-    t_ms: u64,
-}
-
-#[derive(Deserialize)]
-struct LimitLine {
-    t_ms: u64,
-    user: String,
-    managers: Option<u32>,
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(is: &bool) -> bool {
+    !*is
 }
 
 impl Aside {
     /// What a line without `kind` says beside the events; none where it is none of these.
     pub(super) fn of(line: &Map<String, Value>) -> Option<Result<Self, LineProblem>> {
-        let (name, value) = ["decision", "sweep", "limit"]
+        let (name, value) = NAMES
             .into_iter()
             .find_map(|name| Some((name, line.get(name).filter(|value| value.is_object())?)))?;
-        let read = match name {
-            "decision" => DecisionLine::deserialize(value).map(|line| Self::Decision {
-                at_ms: line.t_ms,
-                user: line.user,
-                asked: line.asked,
-                spared: line.spared,
-            }),
-            "sweep" => SweepLine::deserialize(value).map(|line| Self::Sweep(line.t_ms)),
-            _ => LimitLine::deserialize(value).map(|line| Self::Limit {
-                at_ms: line.t_ms,
-                user: line.user,
-                managers: line.managers,
-            }),
-        };
+        let alone = Map::from_iter([(name.to_owned(), value.clone())]);
+        let read = Self::deserialize(Value::Object(alone));
         Some(read.map_err(|error| LineProblem::Json(format!("`{name}`: {error}"))))
+    }
+
+    /// When it happened, ms as in the trace.
+    pub(super) const fn at_ms(&self) -> u64 {
+        match self {
+            Self::Decision { t_ms, .. } | Self::Sweep { t_ms } | Self::Limit { t_ms, .. } => *t_ms,
+        }
+    }
+
+    /// Whose managers it is about, if one user's.
+    pub(super) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Decision { user, .. } => user.as_deref(),
+            Self::Limit { user, .. } => Some(user),
+            Self::Sweep { .. } => None,
+        }
     }
 }
 
@@ -172,6 +168,33 @@ impl RecorderNotes {
         earlier
             .take_while(|one| self.life(one.at_ms) == life)
             .find(|one| one.asked.id == id)
+    }
+
+    /// The lines that say it, but for the starts; in order of time.
+    pub(super) fn asides(&self, trace: &Trace) -> Vec<Aside> {
+        let user = |place: u32| {
+            let name = trace.users.get(place as usize);
+            name.map_or_else(String::new, |name| name.to_string())
+        };
+        let key = |place: &u32| {
+            let session = trace.sessions.get(*place as usize)?;
+            Some(session.key.to_string())
+        };
+        let sweeps = self.sweeps.iter().map(|&t_ms| Aside::Sweep { t_ms });
+        let limits = self.limits.iter().map(|change| Aside::Limit {
+            t_ms: change.at_ms,
+            user: user(change.user),
+            managers: change.managers,
+        });
+        let decisions = self.decisions.iter().map(|one| Aside::Decision {
+            t_ms: one.at_ms,
+            user: one.user.map(user),
+            asked: one.asked.clone(),
+            spared: one.spared.iter().filter_map(key).collect(),
+        });
+        let mut all: Vec<Aside> = sweeps.chain(limits).chain(decisions).collect();
+        all.sort_by_key(Aside::at_ms);
+        all
     }
 
     /// In order of time, whatever the order of the lines.

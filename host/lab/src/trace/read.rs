@@ -93,6 +93,16 @@ pub struct LoadedTrace {
     pub remarks: Vec<String>,
 }
 
+impl From<Trace> for LoadedTrace {
+    /// A trace of which no more is known.
+    fn from(trace: Trace) -> Self {
+        Self {
+            trace,
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads files as one trace, in the order given.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use super::builder::{NotTaken, RawEvent, TraceBuilder};
 use super::event::Trace;
+use super::notes::Aside;
 use wastegate_core::stats::random_draw;
 use wastegate_core::types::SplitMix64;
 
@@ -58,7 +59,8 @@ fn place(user: &str, seed: u64) -> f64 {
     random_draw::unit(hash)
 }
 
-/// Cuts a part out. Order stays.
+/// Cuts a part out, with what its recorder wrote beside the events. Order stays. Decisions of the whole node stay
+/// whichever users are left.
 ///
 /// # Errors
 /// [`NotTaken`] as a builder says it; a part of a trace that was read does not go over its limits.
@@ -83,7 +85,15 @@ pub fn slice(trace: &Trace, part: &Part) -> Result<Trace, NotTaken> {
             kind: event.kind,
         })?;
     }
-    Ok(builder.build())
+    let asides = trace.notes.asides(trace).into_iter();
+    let of_part =
+        |aside: &Aside| within(aside.at_ms()) && aside.user().is_none_or(|user| part.has(user));
+    for aside in asides.filter(of_part) {
+        builder.aside(aside)?;
+    }
+    let starts = trace.notes.starts.iter().copied();
+    let starts = starts.filter(|at_ms| within(*at_ms)).collect();
+    Ok(builder.build_as(starts, trace.notes.is_complete))
 }
 
 #[cfg(test)]

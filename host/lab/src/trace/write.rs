@@ -5,16 +5,51 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::event::{Hint, RefusingLimit, Trace, TraceEvent, TraceEventKind};
+use super::read::LoadedTrace;
+use super::settings::RecorderSettings;
 
-/// Writes every event as a line.
+/// Writes every event as a line, and what the recorder wrote beside them: its settings at each of its starts,
+/// how many events it dropped, decisions, background passes and users' limits.
 ///
 /// # Errors
 /// When `out` does not take it.
-pub fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(loaded: &LoadedTrace, out: &mut dyn Write) -> io::Result<()> {
+    let LoadedTrace { trace, dropped, .. } = loaded;
+    let settings = loaded.settings.as_ref();
+    let mut starts = trace.notes.starts.iter().copied().peekable();
+    let first_ms = trace.events.first().map_or(u64::MAX, |event| event.at_ms);
+    if let Some(settings) = settings
+        && starts.peek().is_none_or(|start| *start > first_ms)
+    {
+        // Where the beginning was cut off, what comes first is the beginning.
+        begin(settings, None, out)?;
+    }
+    if *dropped > 0 {
+        writeln!(out, "{}", json!({ "t_ms": first_ms, "dropped": dropped }))?;
+    }
+    let mut asides = trace.notes.asides(trace).into_iter().peekable();
     for event in &trace.events {
+        let is_due = |at_ms: u64| at_ms <= event.at_ms;
+        while let Some(start) = starts.next_if(|start| is_due(*start)) {
+            if let Some(settings) = settings {
+                begin(settings, Some(start), out)?;
+            }
+        }
+        while let Some(aside) = asides.next_if(|aside| is_due(aside.at_ms())) {
+            writeln!(out, "{}", json!(aside))?;
+        }
         writeln!(out, "{}", line(trace, event))?;
     }
-    Ok(())
+    asides.try_for_each(|aside| writeln!(out, "{}", json!(aside)))
+}
+
+/// The line by which a recorder begins.
+fn begin(settings: &RecorderSettings, t_ms: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
+    let settings = RecorderSettings {
+        t_ms,
+        ..settings.clone()
+    };
+    writeln!(out, "{}", json!({ "settings": settings }))
 }
 
 fn line(trace: &Trace, event: &TraceEvent) -> Value {
@@ -115,6 +150,7 @@ mod tests {
     use crate::trace::Reading;
     use crate::trace::builder::TraceBuilder;
     use crate::trace::read::read_from;
+    use crate::trace::slice::{Part, slice};
     use wastegate_core::types::{Health, Tier};
 
     fn any_kind() -> impl Strategy<Value = TraceEventKind> {
@@ -170,6 +206,63 @@ mod tests {
         ]
     }
 
+    fn again(loaded: &LoadedTrace) -> LoadedTrace {
+        let mut text = Vec::new();
+        write(loaded, &mut text).unwrap();
+        read_from(Path::new("t"), &*text, &Reading::default()).unwrap()
+    }
+
+    #[test]
+    fn what_a_recorder_wrote_beside_the_events_is_written_again() {
+        let settings = r#"{"managers_per_user":2,"sweep_interval_ms":5000,"tiers":{"force":{"enabled":true,"admits":["live"],"probe":"round","take":"needed"}}"#;
+        let policy = r#"{"name":"lru","version":"1.0.0","digest":"ab"}"#;
+        let lines = [
+            format!(r#"{{"settings":{settings},"t_ms":90}}}}"#),
+            r#"{"t_ms":100,"user":"ann","key":"a","kind":"open"}"#.to_owned(),
+            r#"{"dropped":3}"#.to_owned(),
+            r#"{"sweep":{"t_ms":101}}"#.to_owned(),
+            r#"{"limit":{"t_ms":102,"user":"ann","managers":null}}"#.to_owned(),
+            r#"{"limit":{"t_ms":104,"user":"bob","managers":1}}"#.to_owned(),
+            format!(
+                r#"{{"decision":{{"t_ms":110,"user":"ann","id":7,"tier":"force","scope":"user","needed":1,"limit":2,"held":2,"last":true,"policy":{policy},"params":[0.5],"arm":"x/1/b","seed":9,"spared":["a"]}}}}"#
+            ),
+            r#"{"t_ms":120,"user":"ann","key":"a","kind":"evict","tier":"force","decision":7}"#
+                .to_owned(),
+            format!(r#"{{"settings":{settings},"t_ms":200}}}}"#),
+            r#"{"t_ms":200,"user":"bob","key":"b","kind":"open"}"#.to_owned(),
+            r#"{"sweep":{"t_ms":205}}"#.to_owned(),
+        ];
+        let text = lines.join("\n");
+        let read = |text: &str| read_from(Path::new("t"), text.as_bytes(), &Reading::default());
+        let loaded = read(&text).unwrap();
+        let notes = &loaded.trace.notes;
+        assert_eq!(
+            (notes.starts.len(), notes.sweeps.len(), notes.limits.len()),
+            (2, 2, 2)
+        );
+        assert_eq!((notes.decisions.len(), notes.is_complete), (1, true));
+        let again = again(&loaded);
+        assert_eq!(again.trace, loaded.trace);
+        assert_eq!(
+            (again.settings, again.dropped),
+            (loaded.settings.clone(), loaded.dropped)
+        );
+        // A part has what belongs to it.
+        let part = Part {
+            users: vec!["bob".to_owned()],
+            from_ms: 102,
+            ..Part::default()
+        };
+        let cut = LoadedTrace {
+            trace: slice(&loaded.trace, &part).unwrap(),
+            ..loaded
+        };
+        let notes = &cut.trace.notes;
+        assert_eq!((&*notes.starts, &*notes.sweeps), (&[200][..], &[205][..]));
+        assert_eq!((notes.limits.len(), notes.decisions.len()), (1, 0));
+        assert!(notes.is_complete);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_again(
@@ -191,11 +284,8 @@ mod tests {
                 };
                 builder.add(raw).unwrap();
             }
-            let trace = builder.build();
-            let mut text = Vec::new();
-            write(&trace, &mut text).unwrap();
-            let again = read_from(Path::new("t"), &*text, &Reading::default()).unwrap();
-            prop_assert_eq!(again.trace, trace);
+            let loaded = LoadedTrace::from(builder.build());
+            prop_assert_eq!(again(&loaded).trace, loaded.trace);
         }
     }
 }

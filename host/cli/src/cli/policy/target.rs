@@ -8,6 +8,8 @@ use super::super::config::SourceArgs;
 use super::super::failure::{EX_NOINPUT, Failure};
 use super::super::serve::EX_UNAVAILABLE;
 use crate::config::{self, Environment};
+use wastegate::observe::config::LogConfig;
+use wastegate::observe::logging;
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::{self, Engine, shipped};
 
@@ -29,11 +31,17 @@ impl EngineArgs {
     }
 }
 
-/// Where policies run.
+/// What a verb logs: that a policy takes long to compile.
+const LOGGED: &str = "off,wastegate_engine::policy::load=info";
+
+/// Where policies run. What takes long there is said on standard error.
 ///
 /// # Errors
 /// [`Failure`] when the machine cannot run it.
 pub(in crate::cli) fn engine(config: policy::Config) -> Result<Engine, Failure> {
+    let log = LogConfig::default();
+    // A process that logs already says it there.
+    let _ = logging::init(LOGGED, log.format, log.repeats_per_s_max);
     let engine = Engine::new(config, Clock::system());
     engine.map_err(|error| Failure::of(&error).code(EX_UNAVAILABLE))
 }

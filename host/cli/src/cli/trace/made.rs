@@ -142,7 +142,7 @@ impl FaultArgs {
             units::thousands(description.users),
             faults.seed
         )?;
-        save(&trace, self.out, out)?;
+        save(&trace.into(), self.out, out)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -16,7 +16,7 @@ use super::failure::{EX_NOINPUT, Failure};
 use wastegate_lab::trace::describe::{Description, Quantiles, describe};
 use wastegate_lab::trace::slice::{Part, slice};
 use wastegate_lab::trace::write::write;
-use wastegate_lab::trace::{Format, LoadedTrace, Reading, TimeUnit, Trace, date, read};
+use wastegate_lab::trace::{Format, LoadedTrace, Reading, TimeUnit, date, read};
 use wastegate_lab::workbench::units;
 
 /// 1990, in milliseconds: from then on times are dates.
@@ -148,7 +148,7 @@ impl Args {
             }
             Verb::Import(args) => {
                 let loaded = args.input.read(err)?;
-                save(&loaded.trace, args.out, out)?;
+                save(&loaded, args.out, out)?;
             }
             Verb::ImportMooncake(args) => return args.run(out, err),
             Verb::Synth(args) => return args.run(out, err),
@@ -169,6 +169,10 @@ impl Args {
                 if cut.events.is_empty() {
                     return Err(Failure::new("nothing of the trace lies in that part"));
                 }
+                let cut = LoadedTrace {
+                    trace: cut,
+                    ..loaded
+                };
                 save(&cut, args.out, out)?;
             }
         }
@@ -228,12 +232,12 @@ pub(in crate::cli) fn print_remarks(loaded: &LoadedTrace, err: &mut dyn Write) -
     Ok(())
 }
 
-fn save(trace: &Trace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<()> {
+fn save(loaded: &LoadedTrace, to: Option<PathBuf>, out: &mut dyn Write) -> io::Result<()> {
     let Some(path) = to else {
-        return write(trace, out);
+        return write(loaded, out);
     };
     let mut file = BufWriter::new(File::create(path)?);
-    write(trace, &mut file)?;
+    write(loaded, &mut file)?;
     file.flush()
 }
 

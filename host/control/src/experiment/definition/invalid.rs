@@ -84,6 +84,11 @@ pub enum Invalid {
         "`switchback` is about the whole node: leave out `coverage` and `layer`, since nobody is left aside in a window"
     )]
     SwitchbackOfSome,
+    /// A holdout that is none.
+    #[error(
+        "`holdout` compares a policy that few users keep with everything that the others get: give two arms, first the policy by its name with a `weight`, then `champion` with the rest and nothing else, such as arms = [{{ name = \"held\", policy = \"lru\", weight = 0.05 }}, {{ policy = \"champion\", weight = 0.95 }}]; leave out `layer`, `ramp` and `switchback`"
+    )]
+    Holdout,
     /// A metric that looks further ahead.
     #[error(
         "`{metric}` looks {ahead_s} s ahead, beyond `switchback.washout_s`: what one arm did would be counted as the next one's; make it at least {ahead_s}, or take a metric that looks less far"

@@ -2,6 +2,7 @@
 
 mod defaults;
 mod invalid;
+mod population;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ pub use invalid::Invalid;
 use super::assign::Layer;
 use super::explore::Explore;
 use super::metric::Metric;
-use super::ramp::{RAMP_HOURS_MAX, Ramp};
+use super::ramp::Ramp;
 use super::running::MEMBERS_MAX;
 use super::switchback::Switchback;
 use wastegate_core::stats::sequence::ASYMPTOTIC_USERS_MIN;
@@ -47,6 +48,10 @@ pub struct Definition {
     /// Experiments in one layer meet no user in common.
     #[serde(default)]
     pub layer: Option<LayerSpec>,
+    /// Compare a policy that a few users keep with everything that changes for the others: the active policy and
+    /// all experiments. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holdout: bool,
     /// Let arms take turns on the whole node, and count windows in place of users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switchback: Option<Switchback>,
@@ -223,48 +228,8 @@ impl Definition {
             });
         }
         self.layer()?;
-        self.check_ramp()?;
-        self.check_switchback()?;
+        self.check_population()?;
         self.check_guardrails()
-    }
-
-    fn check_ramp(&self) -> Result<(), Invalid> {
-        let Some(ramp) = &self.ramp else {
-            return Ok(());
-        };
-        if !ramp.is_rising() {
-            return Err(Invalid::RampSteps(ramp.steps.clone()));
-        }
-        if !(ramp.hours > 0.0 && ramp.hours <= RAMP_HOURS_MAX) {
-            return Err(Invalid::Range {
-                key: "ramp.hours".to_owned(),
-                value: ramp.hours,
-                remedy: "give the hours that a step lasts, above 0 and at most 2,160 (90 days); 24 is usual",
-            });
-        }
-        if self.coverage < 1.0 || self.switchback.is_some() {
-            return Err(Invalid::RampOfSome);
-        }
-        Ok(())
-    }
-
-    fn check_switchback(&self) -> Result<(), Invalid> {
-        let Some(switchback) = self.switchback else {
-            return Ok(());
-        };
-        if !switchback.is_sound() {
-            return Err(Invalid::Switchback(switchback));
-        }
-        if self.coverage < 1.0 || self.layer.is_some() {
-            return Err(Invalid::SwitchbackOfSome);
-        }
-        for metric in self.metrics() {
-            let ahead_s = metric.looks_ahead_s();
-            if ahead_s > switchback.washout_s {
-                return Err(Invalid::Washout { metric, ahead_s });
-            }
-        }
-        Ok(())
     }
 
     /// What it looks at: the primary metric, then the guardrails'.

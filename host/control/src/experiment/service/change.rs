@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::super::definition::Definition;
+use super::super::definition::{ACTIVE, Definition};
 use super::super::entry::{ArmKey, ExperimentState, LedgerEntry, PhaseKey};
 use super::super::error::{ExperimentError, RUNNING_MAX};
 use super::super::explore::Exploring;
@@ -63,6 +63,7 @@ impl Experiments {
             unix_ms,
             layer,
             switchback: definition.switchback,
+            is_holdout: definition.holdout,
             now: Mutex::new(now),
         });
         Ok(())
@@ -77,7 +78,9 @@ impl Experiments {
             return Err(ExperimentError::TooMany);
         }
         let layer = definition.layer()?;
-        for other in live.iter() {
+        // A holdout shares its users with all other experiments: those are what it looks at.
+        let others = live.iter().filter(|it| it.is_holdout == definition.holdout);
+        for other in others {
             // Different layers are independent of each other, but a user can only have one arm.
             let apart = match (&layer, &other.layer) {
                 (Some(ours), Some(theirs)) => {
@@ -115,11 +118,13 @@ impl Experiments {
     }
 
     fn key(&self, definition: &Definition, candidates: &[ArmCandidate], number: u32) -> PhaseKey {
-        let arms = definition
-            .arms
-            .iter()
-            .zip(candidates)
-            .map(|(arm, it)| ArmKey {
+        let arms = definition.arms.iter().zip(candidates);
+        let arms = arms.map(|(arm, it)| {
+            // What the others get changes all the time, which is what a holdout looks at.
+            if definition.holdout && arm.policy == ACTIVE {
+                return ArmKey::of_everything(&arm.name);
+            }
+            ArmKey {
                 name: arm.name.clone(),
                 policy: it.about.name.to_string(),
                 version: it.about.version.to_string(),
@@ -127,7 +132,8 @@ impl Experiments {
                 revision: it.revision,
                 params: it.params.to_vec(),
                 explore: arm.explore,
-            });
+            }
+        });
         PhaseKey {
             number,
             unix_ms: self.unix_ms(),

@@ -37,7 +37,8 @@ impl Experiments {
             }
             let assessment = self.assess(running);
             self.keep_look(running, &assessment);
-            if assessment.verdict == ExperimentVerdict::Rollback {
+            // What a holdout finds harmful is many changes, and nobody here can take them all back.
+            if assessment.verdict == ExperimentVerdict::Rollback && !running.is_holdout {
                 let why = assessment.because.join("; ");
                 self.end(running, ExperimentState::RolledBack, GUARD, &why);
                 continue;
@@ -94,7 +95,7 @@ impl Experiments {
         let now = running.now.lock();
         let arms = now.definition.arms.iter().zip(&now.seats);
         let arms: Vec<_> = arms
-            .filter(|(spec, _)| of(spec))
+            .filter(|(spec, _)| of(spec) && !(running.is_holdout && spec.policy == ACTIVE))
             .map(|(spec, seat)| (spec.clone(), seat.fingerprint.clone()))
             .collect();
         drop(now);
@@ -146,9 +147,18 @@ impl Experiments {
     fn keep_look(&self, running: &Running, assessment: &PhaseAssessment) {
         let unix_ms = self.unix_ms();
         let mut now = running.now.lock();
-        let is_last = assessment.verdict == ExperimentVerdict::Rollback;
+        let is_harmful = assessment.verdict == ExperimentVerdict::Rollback;
+        let is_last = is_harmful && !running.is_holdout;
         if !is_last && !is_due(&now.curve, now.phase.unix_ms, unix_ms) {
             return;
+        }
+        if is_harmful && running.is_holdout {
+            let because = assessment.because.join("; ");
+            tracing::warn!(
+                experiment = running.name,
+                because,
+                "the changes since the holdout began do harm together: roll back the active policy or stop the experiment that did it"
+            );
         }
         let point = CurvePoint::of(assessment, unix_ms);
         let entry = LedgerEntry::Looked {

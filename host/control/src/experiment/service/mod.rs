@@ -137,10 +137,17 @@ impl Experiments {
             ledger: &self.ledger,
             pasts: &self.pasts,
         };
-        live.iter().find_map(|running| {
+        let expose = |running: &Arc<Running>| {
             let unit = self.unit(running, user, moment.unix_ms)?;
             running.expose(unit, question, &moment)
-        })
+        };
+        // Who is held meets no other experiment.
+        let holdout = live.iter().find(|it| it.is_holdout).and_then(expose);
+        if holdout.as_ref().is_some_and(|arm| arm.ranker.is_some()) {
+            return holdout;
+        }
+        let mut others = live.iter().filter(|it| !it.is_holdout);
+        others.find_map(expose).or(holdout)
     }
 
     /// Who falls into an arm when something happens to a user: the user, or the window of that moment.

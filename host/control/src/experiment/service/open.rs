@@ -158,6 +158,7 @@ fn started(unix_ms: u64, by: String, definition: Definition) -> Option<Running> 
         unix_ms,
         layer,
         switchback: definition.switchback,
+        is_holdout: definition.holdout,
         now: Mutex::new(Now::new(definition, nothing)),
     })
 }

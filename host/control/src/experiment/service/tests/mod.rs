@@ -2,6 +2,7 @@
 
 mod classes;
 mod evidence;
+mod holdouts;
 mod lives;
 mod past;
 mod steps;
