@@ -92,12 +92,13 @@ impl Rig {
         let session = Arc::new(ConnectionContext {
             config: scenario.connection.clone(),
             health,
-            clock,
+            clock: clock.clone(),
             close_code: close::code,
             refs: ConnectionRefs::new(scenario.seed),
             notice: notice::farewell,
             faults: Arc::default(),
             listeners: connection::EchoListeners::default(),
+            budgets: connection::Budgets::new(connection::BudgetConfig::default(), clock.clone()),
         });
         Arc::new(Self {
             world,

@@ -101,6 +101,7 @@ impl Core {
                 cleanup: config.cleanup,
                 admission: config.admission,
                 connection: config.connection,
+                budget: config.budget,
                 gateway: config.gateway,
                 pressure: config.observe.alerts.pressure,
                 expiry_grace: config.identity.expiry_grace,
@@ -125,6 +126,10 @@ impl Core {
         let history = notes.recording.history().clone();
         gateway.watched_by(notes.recording.clone());
         embedded.session.faults.register(metrics.room("connection"));
+        embedded
+            .session
+            .budgets
+            .register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
         cleaner.metrics().register(metrics.room("cleanup"));
         admission.metrics().register(metrics.room("admission"));

@@ -70,6 +70,8 @@ pub struct ProgramConfig {
     pub health: health::Config,
     /// Sizes and deadlines of one WebSocket.
     pub connection: connection::Config,
+    /// How much the clients of one user may send.
+    pub budget: connection::BudgetConfig,
     /// Who may enter, and how long that may take.
     pub admission: admission::Config,
     /// Who is cleaned up, and how far it may go.

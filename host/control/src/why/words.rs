@@ -230,6 +230,9 @@ const fn cause(reason: CloseReason) -> &'static str {
         }
         CloseReason::TakenOver => "a newer connection of the same device took its place",
         CloseReason::SlowConsumer => "it did not read what was sent to it",
+        CloseReason::OverBudget => {
+            "its user sent more than `limits.traffic` allows over all of its connections"
+        }
         CloseReason::Expired => "the token that it was let in by expired",
         CloseReason::ProtocolError => "it sent what the WebSocket protocol forbids",
         CloseReason::InvalidPayload => "it sent text that is not UTF-8",

@@ -27,6 +27,8 @@ pub enum CloseReason {
     TakenOver,
     /// It did not read: its outbox passed the byte limit or the stall time.
     SlowConsumer,
+    /// Its user sent more than the budget of its connections, and is closed for that.
+    OverBudget,
     /// What proved who it is expired, and the grace after it.
     Expired,
     /// It sent something the WebSocket protocol forbids.
@@ -75,7 +77,8 @@ impl CloseReason {
             },
             Self::Unresponsive => Self::TakenOver,
             Self::TakenOver => Self::SlowConsumer,
-            Self::SlowConsumer => Self::Expired,
+            Self::SlowConsumer => Self::OverBudget,
+            Self::OverBudget => Self::Expired,
             Self::Expired => Self::ProtocolError,
             Self::ProtocolError => Self::InvalidPayload,
             Self::InvalidPayload => Self::MessageTooBig,
@@ -110,6 +113,7 @@ impl CloseReason {
                 | Self::Unresponsive
                 | Self::TakenOver
                 | Self::SlowConsumer
+                | Self::OverBudget
                 | Self::Expired
                 | Self::ManagerClosed
                 | Self::Shutdown
@@ -137,6 +141,7 @@ impl CloseReason {
             Self::Unresponsive => "unresponsive",
             Self::TakenOver => "taken-over",
             Self::SlowConsumer => "slow-consumer",
+            Self::OverBudget => "over-budget",
             Self::Expired => "expired",
             Self::ProtocolError => "protocol-error",
             Self::InvalidPayload => "invalid-payload",

@@ -7,6 +7,7 @@
 //! Not here: who may connect, what a message means, whether the peer counts as dead, and which
 //! number stands for which reason on the wire (the caller brings that).
 
+mod budget;
 mod config;
 mod ear;
 mod echo;
@@ -26,6 +27,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{BudgetConfig, Budgeted, Budgets, OverBudget};
 pub use config::Config;
 pub use echo::EchoListeners;
 pub use faults::{PeerFault, PeerFaults, PeerSide};

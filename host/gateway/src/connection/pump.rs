@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
+use super::budget::{BudgetShare, Budgets, Exceeded};
 use super::config::Config;
 use super::ear::Ear;
 use super::echo::EchoListeners;
@@ -44,6 +45,8 @@ pub struct ConnectionContext {
     pub faults: Arc<PeerFaults>,
     /// The bound on evicted clients that are listened to.
     pub listeners: EchoListeners,
+    /// How much the clients of one user may send.
+    pub budgets: Budgets,
 }
 
 impl ConnectionContext {
@@ -59,6 +62,7 @@ impl ConnectionContext {
             notice: self.notice,
             faults: self.faults.clone(),
             listeners: self.listeners.clone(),
+            budgets: self.budgets.clone(),
         }
     }
 }
@@ -104,6 +108,7 @@ pub async fn run(
         heartbeat: Heartbeat::new(session.clock.now()),
         control: ControlRate::default(),
         held_back: None,
+        budget: session.budgets.join(&attachment.manager().user),
         attachment,
         session,
         port,
@@ -142,6 +147,8 @@ pub(super) struct Pump {
     control: ControlRate,
     /// A message that the manager's mailbox had no space for. While there is one, nothing is read.
     held_back: Option<(Peer, Message)>,
+    /// What it may send, together with its user's other connections.
+    budget: Option<Box<BudgetShare>>,
 }
 
 impl Pump {
@@ -163,6 +170,10 @@ impl Pump {
                 self.control.expect(1);
                 self.writer.ping(nonce);
             }
+            let is_over_budget = self.over_budget_for(now).is_some();
+            if self.held_back.is_none() {
+                self.port.vitals.set_read_paused(is_over_budget);
+            }
             let wake = self.wake_in(now);
             let manager = self.attachment.manager();
             tokio::select! {
@@ -181,7 +192,7 @@ impl Pump {
                         return self.ended_under_us();
                     }
                 }
-                frame = self.frames.next(), if self.held_back.is_none() => {
+                frame = self.frames.next(), if self.held_back.is_none() && !is_over_budget => {
                     if let Some(reason) = self.take(frame) {
                         return reason;
                     }
@@ -222,6 +233,11 @@ impl Pump {
             None => return Some(CloseReason::ClientGone),
         };
         self.port.vitals.count_in(message.len());
+        let bytes = message.len() as u64;
+        let budget = self.budget.as_mut();
+        if let Some(Err(Exceeded)) = budget.map(|budget| budget.spend(now, 1, bytes)) {
+            return Some(CloseReason::OverBudget);
+        }
         let manager = self.attachment.manager();
         manager.touch(now, &self.peer.device, message.len());
         let mut letter = Some((self.peer.clone(), message));
@@ -235,6 +251,11 @@ impl Pump {
                 None
             }
         }
+    }
+
+    /// How long the client is not read from because its user is over its budget; none if it is.
+    fn over_budget_for(&self, now: Timestamp) -> Option<Duration> {
+        self.budget.as_ref()?.held_for(now)
     }
 
     fn ended_under_us(&self) -> CloseReason {
@@ -300,6 +321,9 @@ impl Pump {
     fn wake_in(&self, now: Timestamp) -> Duration {
         let health = &self.session.health;
         let beat = self.heartbeat.next(health, now);
+        let beat = self
+            .over_budget_for(now)
+            .map_or(beat, |held| held.min(beat));
         let Some(since) = self.port.vitals.backlog.since() else {
             return beat;
         };

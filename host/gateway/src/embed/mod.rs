@@ -75,6 +75,8 @@ pub struct Settings {
     pub admission: admission::Config,
     /// Sizes and deadlines of connections.
     pub connection: connection::Config,
+    /// How much the clients of one user may send, over all of their connections.
+    pub budget: connection::BudgetConfig,
     /// Handshakes, origins, backends, the end.
     pub gateway: gateway::Config,
     /// From which pressure on users and operators are told.
@@ -92,6 +94,7 @@ impl Default for Settings {
             cleanup: cleanup::Config::default(),
             admission: admission::Config::default(),
             connection: connection::Config::default(),
+            budget: connection::BudgetConfig::default(),
             gateway: gateway::Config::default(),
             pressure: PressureThresholds::default(),
             expiry_grace: gateway::identity::Config::default().expiry_grace,
@@ -243,6 +246,7 @@ impl Builder {
             notice: gateway::notice::farewell,
             faults: Arc::default(),
             listeners: connection::EchoListeners::default(),
+            budgets: connection::Budgets::new(settings.budget, clock.clone()),
         });
         let gateway = Gateway::new(gateway::GatewayParts {
             admission: admission.clone(),

@@ -44,6 +44,7 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
             "evicted: its temporary slot expired, and all others are in use",
         ),
         CloseReason::Displaced(EvictionCause::Requested) => (4503, "evicted on request"),
+        CloseReason::OverBudget => (4007, "its user sends more than it may"),
         CloseReason::Unresponsive => (4006, "did not answer for too long"),
         CloseReason::SlowConsumer => (4004, "does not read fast enough"),
         CloseReason::Expired => (4005, "its token expired"),

@@ -2,6 +2,7 @@
 
 use super::Section;
 use crate::config::shape::{RANGED, one_of};
+use wastegate::connection::OverBudget;
 use wastegate_core::decision::LendOrder;
 
 pub(super) fn sections() -> Vec<Section> {
@@ -20,6 +21,24 @@ pub(super) fn sections() -> Vec<Section> {
 
             /// Keys of evicted managers that are remembered, to count how many come back.
             restart history_keys_max: RANGED => d.rooms.limits.history_keys_max;
+        },
+        section! {
+            |d| "limits.traffic", "How much the clients of one user may send, over all of their connections.";
+
+            /// Text and binary messages in a second; 0 for no limit.
+            restart messages_per_s: RANGED => d.rooms.budget.messages_per_s;
+
+            /// Bytes of data frames in a second, headers included; 0 for no limit.
+            restart bytes_per_s: RANGED => d.rooms.budget.bytes_per_s;
+
+            /// For how long a user that sent nothing has saved up; what it saved may come at once.
+            restart burst_ms: RANGED => d.rooms.budget.burst;
+
+            /// `slow` stops reading from a connection that passes it until the budget has recovered,
+            /// `close` closes the connection with 4007.
+            restart over: one_of("treatment of more", [
+                ("slow", OverBudget::Slow), ("close", OverBudget::Close),
+            ]) => d.rooms.budget.over;
         },
         section! {
             |d| "limits.temporary_slots", "Slots beyond the limit, for a while.";

@@ -68,6 +68,12 @@ impl HeaderBytes {
         self.masked_here
     }
 
+    /// Whether a message begins with it: a continuation has the opcode 0 (RFC 6455, section 5.2).
+    #[must_use]
+    pub fn begins_message(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & 0x0f != 0)
+    }
+
     /// The header's bytes, as they are passed on.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

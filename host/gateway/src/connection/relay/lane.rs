@@ -33,6 +33,8 @@ pub(super) struct Lane {
 pub(super) struct Taken {
     /// Payload bytes of data frames, with their headers.
     pub(super) data_bytes: usize,
+    /// Messages that began.
+    pub(super) messages: u32,
     /// How many control frames were taken.
     pub(super) controls: u32,
     /// Those of them that are pings.
@@ -80,6 +82,7 @@ impl Lane {
                 }
                 Ok(Piece::Header(header)) => {
                     taken.data_bytes += header.bytes().len();
+                    taken.messages += u32::from(header.begins_message());
                     // One that began in an earlier read is not among these bytes as a whole, and one that
                     // came without a mask goes on with one.
                     if at < header.came() || header.is_masked_here() {

@@ -27,13 +27,14 @@ pub use self::kept::IdleUpstream;
 pub(crate) use self::kept::IdleUpstreamHandler;
 use self::lane::Lane;
 use self::step::{Moved, Reads};
+use super::budget::BudgetShare;
 use super::faults::{PeerFault, PeerSide};
 use super::frames::{ControlKind, FrameLimits, Scanner, Sender, Unmasked, encode};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::pump::ConnectionContext;
 use super::transport::{Transport, give_up_on_silence};
 use crate::health;
-use crate::manager::{Backlog, EndReport, Peer, Port};
+use crate::manager::{Backlog, EndReport, Port};
 use crate::observe::ActivityEvent;
 use crate::registry::Attachment;
 use wastegate_core::types::{CloseReason, Timestamp};
@@ -79,10 +80,6 @@ pub fn relay(
         down: Lane::new(Scanner::new(Sender::Server, upstream.compresses, trusted)),
         client,
         backend: upstream.transport,
-        peer: Peer {
-            connection: port.id,
-            device: port.device.clone(),
-        },
         heartbeat: Heartbeat::new(now),
         control: ControlRate::default(),
         backend_backlog: Backlog::default(),
@@ -92,6 +89,7 @@ pub fn relay(
         client_code: None,
         closed_by_backend: false,
         keeper: upstream.keeper,
+        budget: session.budgets.join(&attachment.manager().user),
         attachment,
         session,
         port,
@@ -134,7 +132,6 @@ struct Relay {
     session: Arc<ConnectionContext>,
     attachment: Attachment,
     port: Arc<Port>,
-    peer: Peer,
     client: Transport,
     backend: Transport,
     /// From the client to the backend.
@@ -156,6 +153,8 @@ struct Relay {
     closed_by_backend: bool,
     /// Keeps the backend's side after the client was lost; none if it ends with the client.
     keeper: Option<IdleUpstreamHandler>,
+    /// What the client may send, together with its user's other connections.
+    budget: Option<Box<BudgetShare>>,
 }
 
 impl Relay {
@@ -249,7 +248,7 @@ impl Relay {
         health::note_ping(&self.port, self.client.tcp(), now, self.down.pending());
         self.attachment
             .manager()
-            .note(now, Some(&self.peer.device), ActivityEvent::Ping);
+            .note(now, Some(&self.port.device), ActivityEvent::Ping);
     }
 
     /// Takes note of what one side did, and says what the connection ends with for it.
@@ -277,6 +276,7 @@ impl Relay {
             Moved::Close(PeerSide::Backend, _) => Some(CloseReason::UpstreamClosed),
             Moved::Gone(PeerSide::Client) => Some(CloseReason::ClientGone),
             Moved::Gone(PeerSide::Backend) => Some(CloseReason::UpstreamGone),
+            Moved::Exceeded => Some(CloseReason::OverBudget),
             Moved::Flood => Some(self.at_fault(PeerSide::Client, PeerFault::ControlRate)),
             Moved::Broken(side, violation) => {
                 tracing::debug!(connection = %self.port.id, %violation, "the stream cannot go on");

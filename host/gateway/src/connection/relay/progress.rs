@@ -100,9 +100,17 @@ impl Relay {
         (inside && silent).then_some(CloseReason::UpstreamGone)
     }
 
+    /// How long the client is not read from because its user is over its budget; none if it is.
+    pub(super) fn over_budget(&self, now: Timestamp) -> Option<Duration> {
+        self.budget.as_ref()?.held_for(now)
+    }
+
     /// When to look again if nothing happens.
     pub(super) fn wake_in(&self, now: Timestamp) -> Duration {
         let mut wake = self.heartbeat.next(&self.session.health, now);
+        if let Some(held) = self.over_budget(now) {
+            wake = wake.min(held);
+        }
         if let Some(until) = self.unwatched_until() {
             wake = wake.min(until.since(now));
         }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::task::{Context, Poll, ready};
 
 use super::Relay;
+use crate::connection::budget::Exceeded;
 use crate::connection::faults::PeerSide;
 use crate::connection::frames::{Control, ControlKind, Violation};
 use crate::observe::ActivityEvent;
@@ -45,6 +46,8 @@ pub(super) enum Moved {
     Broken(PeerSide, Violation),
     /// More control frames than a client may send.
     Flood,
+    /// More than the client's user has a budget for.
+    Exceeded,
 }
 
 impl Relay {
@@ -71,9 +74,14 @@ impl Relay {
             // While one side has unsent data, the relay does not read from the other, except at the end:
             // the answer to our Close has to be found.
             let takes_more = self.up.is_empty() || self.up.is_sealing() || !reads.backend;
-            self.port.vitals.set_read_paused(!takes_more);
+            // At the end the answer to our Close has to be found, whatever comes before it.
+            let is_over_budget =
+                reads.backend && !self.up.is_sealing() && self.over_budget(now).is_some();
+            self.port
+                .vitals
+                .set_read_paused(!takes_more || is_over_budget);
             let mut read = Poll::Pending;
-            if takes_more && reads.client {
+            if takes_more && !is_over_budget && reads.client {
                 read = self.poll_read(PeerSide::Client, cx);
             }
             // For a client that is gone it is read and dropped: a backend that cannot say what it has
@@ -117,7 +125,12 @@ impl Relay {
                 PeerSide::Client => &mut self.client,
                 PeerSide::Backend => &mut self.backend,
             };
-            let read = ready!(transport.poll_fill(cx, buffer));
+            let most = match (from, &self.budget) {
+                (PeerSide::Client, Some(budget)) => budget.read_bytes(buffer.len()),
+                _ => buffer.len(),
+            };
+            let part = buffer.get_mut(..most).unwrap_or_default();
+            let read = ready!(transport.poll_fill(cx, part));
             let bytes = read.ok().and_then(|read| buffer.get(..read));
             let bytes = bytes.filter(|bytes| !bytes.is_empty());
             Poll::Ready(bytes.map_or(Moved::Gone(from), |bytes| {
@@ -157,7 +170,7 @@ impl Relay {
                     self.port.vitals.count_out(taken.data_bytes);
                     let bytes = taken.data_bytes as u64;
                     let manager = self.attachment.manager();
-                    manager.note(now, Some(&self.peer.device), ActivityEvent::Out { bytes });
+                    manager.note(now, Some(&self.port.device), ActivityEvent::Out { bytes });
                 }
                 let close = taken.close?;
                 self.closed_by_backend = true;
@@ -177,7 +190,7 @@ impl Relay {
             heartbeat,
             port,
             attachment,
-            peer,
+            budget,
             ..
         } = self;
         port.vitals.hear(now);
@@ -188,7 +201,7 @@ impl Relay {
             let is_ours = heartbeat.pong(port, &control.payload, now);
             if is_ours {
                 let manager = attachment.manager();
-                manager.note(now, Some(&peer.device), ActivityEvent::Pong);
+                manager.note(now, Some(&port.device), ActivityEvent::Pong);
             }
             is_ours
         };
@@ -200,14 +213,21 @@ impl Relay {
         if taken.data_bytes > 0 {
             port.vitals.count_in(taken.data_bytes);
             let manager = attachment.manager();
-            manager.touch(now, &peer.device, taken.data_bytes);
+            manager.touch(now, &port.device, taken.data_bytes);
         }
+        let (messages, data_bytes) = (taken.messages.into(), taken.data_bytes as u64);
+        let spent = budget
+            .as_mut()
+            .map(|budget| budget.spend(now, messages, data_bytes));
         if taken.data_bytes > 0 || taken.controls > 0 {
             self.note_sent(PeerSide::Backend, now);
         }
         if let Some(close) = taken.close {
             (self.client_closed_at, self.client_code) = (Some(now), Some(close));
             return Some(Moved::Close(PeerSide::Client, Some(close)));
+        }
+        if let Some(Err(Exceeded)) = spent {
+            return Some(Moved::Exceeded);
         }
         let most = self.session.config.control_frames_per_s_max;
         let pongs = taken.controls - taken.pings;

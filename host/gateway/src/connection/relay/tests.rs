@@ -3,6 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
+use crate::connection::{BudgetConfig, Budgets, OverBudget};
 use crate::manager::Manager;
 use crate::testing::{Setup, World};
 use wastegate_core::types::{ConnectionRefs, DeviceId};
@@ -10,6 +11,18 @@ use wastegate_core::types::{ConnectionRefs, DeviceId};
 /// A relay that is not run yet, with both of its ends.
 fn relayed(
     world: &World,
+) -> (
+    impl Future<Output = EndReport> + use<>,
+    DuplexStream,
+    DuplexStream,
+) {
+    relayed_within(world, BudgetConfig::default())
+}
+
+/// The same for a user with a budget.
+fn relayed_within(
+    world: &World,
+    budget: BudgetConfig,
 ) -> (
     impl Future<Output = EndReport> + use<>,
     DuplexStream,
@@ -24,6 +37,7 @@ fn relayed(
         notice: |_| None,
         faults: Arc::default(),
         listeners: crate::connection::EchoListeners::default(),
+        budgets: Budgets::new(budget, world.clock.clone()),
     });
     let (near, client) = tokio::io::duplex(64 * 1_024);
     let (upstream, backend) = tokio::io::duplex(64 * 1_024);
@@ -117,4 +131,68 @@ async fn a_close_without_a_code_is_answered_where_the_backend_is_lost() {
     assert_eq!(received, [0x88, 2, 0x03, 0xE8]);
     drop(client);
     running.await.unwrap();
+}
+
+/// What a user may send holds for what is handed on: the rest is not read until the budget has recovered, while
+/// what the backend says goes out.
+#[tokio::test(start_paused = true)]
+async fn a_user_over_its_budget_is_not_read_from() {
+    let world = Setup::default().build();
+    let budget = BudgetConfig {
+        messages_per_s: 10,
+        burst: Duration::from_secs(1),
+        ..BudgetConfig::default()
+    };
+    let (relay, mut client, mut backend) = relayed_within(&world, budget);
+    let running = world.tasks.spawn("relay", relay);
+    let message = [0x82, 0x81, 0, 0, 0, 0, 7];
+    let mut got = [0; 7];
+    // One read has eleven messages, one more than was saved up.
+    client.write_all(&message.repeat(11)).await.unwrap();
+    for _ in 0..11 {
+        backend.read_exact(&mut got).await.unwrap();
+    }
+    client.write_all(&message).await.unwrap();
+    backend.write_all(&[0x82, 0x01, 9]).await.unwrap();
+    let mut heard = [0; 3];
+    client.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard, [0x82, 0x01, 9]);
+    tokio::time::sleep(Duration::from_millis(90)).await;
+    let mut one = [0; 1];
+    let is_early = tokio::time::timeout(Duration::ZERO, backend.read_exact(&mut one)).await;
+    assert!(is_early.is_err(), "a tenth of a second has to pass");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    backend.read_exact(&mut got).await.unwrap();
+    drop((client, backend));
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_over_its_budget_is_closed_where_that_is_configured() {
+    let world = Setup::default().build();
+    let budget = BudgetConfig {
+        bytes_per_s: 100,
+        burst: Duration::from_secs(1),
+        over: OverBudget::Close,
+        ..BudgetConfig::default()
+    };
+    let (relay, mut client, mut backend) = relayed_within(&world, budget);
+    let running = world.tasks.spawn("relay", relay);
+    let message = [0x82, 0x81, 0, 0, 0, 0, 7];
+    client.write_all(&message.repeat(15)).await.unwrap();
+    let mut heard = [0; 4];
+    client.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard[0], 0x88, "a Close");
+    // Both ends answer.
+    client
+        .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8])
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let backend_ends = async {
+        backend.write_all(&[0x88, 0x02, 0x03, 0xe9]).await.unwrap();
+        backend.read_to_end(&mut rest).await.unwrap();
+    };
+    let (_, ended) = tokio::join!(backend_ends, running);
+    assert_eq!(ended.unwrap().reason, CloseReason::OverBudget);
 }

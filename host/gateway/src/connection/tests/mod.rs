@@ -1,5 +1,6 @@
 //! One connection over an in-memory pipe, with a WebSocket client, or just bytes, at its other end.
 
+mod budgets;
 mod ends;
 mod heartbeat;
 mod pressure;
@@ -40,6 +41,7 @@ struct Wiring {
     pipe_bytes: usize,
     setup: Setup,
     leftover: Bytes,
+    budget: BudgetConfig,
 }
 
 impl Default for Wiring {
@@ -50,6 +52,7 @@ impl Default for Wiring {
             pipe_bytes: 64 * 1_024,
             setup: Setup::default(),
             leftover: Bytes::new(),
+            budget: BudgetConfig::default(),
         }
     }
 }
@@ -74,6 +77,7 @@ impl Wiring {
             notice: crate::gateway::notice::farewell,
             faults: Arc::default(),
             listeners: crate::connection::EchoListeners::default(),
+            budgets: Budgets::new(self.budget, world.clock.clone()),
         });
         let permit = world.permit("ann", 0);
         let manager = permit.manager().unwrap().clone();

@@ -17,6 +17,10 @@ fn session() -> Arc<ConnectionContext> {
         notice: |_| None,
         faults: std::sync::Arc::default(),
         listeners: crate::connection::EchoListeners::default(),
+        budgets: crate::connection::Budgets::new(
+            crate::connection::BudgetConfig::default(),
+            wastegate_core::types::Clock::manual(),
+        ),
     })
 }
 
