@@ -1,14 +1,15 @@
 //! How often experiments are judged wrongly, by simulation: the table in `docs/experiments.md`.
 //!
 //! ```text
-//! cargo run --release -p wastegate-control --example calibration [RUNS]
+//! cargo run --release -p wastegate-control --example calibration [RUNS [past]]
 //! ```
 //!
 //! Every row is a shape of users. Its A/A runs have two equal arms and are looked at a hundred times on the way:
 //! any rollback and any "promotable", at whatever look, is wrong. Beside it, how often a real effect is seen
-//! within the same time, and whether users of one of three device classes are said to be better or worse off: the arm has `effect` times the control's events. Half of the users were met before, for as
-//! long as two thirds of a day, so that differences are adjusted by it (CUPED); `past` is the part of the variance
-//! that this takes away, on average.
+//! within the same time, where the arm has `effect` times the control's events, and whether users of one of three
+//! device classes are said to be better or worse off. Half of the users were met before, for two thirds of a day.
+//! With `past`, differences are adjusted by that (CUPED), and the last column is the part of the variance that this
+//! takes away, on average.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -327,8 +328,9 @@ fn member(at: usize, habit: &Habit, pseudonyms: &Pseudonymizer) -> Member {
 }
 
 fn definition(shape: &Shape) -> Definition {
+    let use_past = std::env::args().any(|word| word == "past");
     let text = format!(
-        "name = \"x\"\nprimary = \"{}\"\nguardrails = []\nhours_min = 0\nharm_after_s = 0\n\
+        "name = \"x\"\nprimary = \"{}\"\nguardrails = []\nhours_min = 0\nharm_after_s = 0\nuse_past = {use_past}\n\
          arms = [{{policy=\"a\", weight={}}}, {{policy=\"b\", weight={}}}]",
         shape.metric,
         1.0 - shape.weight,

@@ -234,6 +234,7 @@ const fn cause(reason: CloseReason) -> &'static str {
             "its user sent more than `limits.traffic` allows over all of its connections"
         }
         CloseReason::Expired => "the token that it was let in by expired",
+        CloseReason::Revoked => "an operator revoked the token that it was let in by",
         CloseReason::ProtocolError => "it sent what the WebSocket protocol forbids",
         CloseReason::InvalidPayload => "it sent text that is not UTF-8",
         CloseReason::MessageTooBig => "it sent a frame or a message over the size limit",

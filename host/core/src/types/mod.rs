@@ -18,6 +18,7 @@ pub mod signal;
 pub mod spelling;
 pub mod tier;
 pub mod time;
+pub mod token;
 pub mod units;
 pub mod visible;
 
@@ -36,3 +37,4 @@ pub use secret::Secret;
 pub use signal::{Signal, SignalRow};
 pub use tier::{Scope, Tier};
 pub use time::{Clock, Timestamp};
+pub use token::TokenFacts;

@@ -31,6 +31,8 @@ pub enum CloseReason {
     OverBudget,
     /// What proved who it is expired, and the grace after it.
     Expired,
+    /// An operator revoked the token that it was let in by.
+    Revoked,
     /// It sent something the WebSocket protocol forbids.
     ProtocolError,
     /// It sent text that is not UTF-8.
@@ -79,7 +81,8 @@ impl CloseReason {
             Self::TakenOver => Self::SlowConsumer,
             Self::SlowConsumer => Self::OverBudget,
             Self::OverBudget => Self::Expired,
-            Self::Expired => Self::ProtocolError,
+            Self::Expired => Self::Revoked,
+            Self::Revoked => Self::ProtocolError,
             Self::ProtocolError => Self::InvalidPayload,
             Self::InvalidPayload => Self::MessageTooBig,
             Self::MessageTooBig => Self::PolicyViolation,
@@ -115,6 +118,7 @@ impl CloseReason {
                 | Self::SlowConsumer
                 | Self::OverBudget
                 | Self::Expired
+                | Self::Revoked
                 | Self::ManagerClosed
                 | Self::Shutdown
         )
@@ -143,6 +147,7 @@ impl CloseReason {
             Self::SlowConsumer => "slow-consumer",
             Self::OverBudget => "over-budget",
             Self::Expired => "expired",
+            Self::Revoked => "revoked",
             Self::ProtocolError => "protocol-error",
             Self::InvalidPayload => "invalid-payload",
             Self::MessageTooBig => "message-too-big",

@@ -92,6 +92,11 @@ impl Admission {
         self.registry.set_limit(user, limit);
     }
 
+    /// Who is alive.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Some routes count apart, and hold a user by its name, this mark and the name of the route.
     pub(crate) fn scoped_by(&self, mark: &'static str) {
         self.registry.scoped_by(mark);

@@ -113,6 +113,9 @@ impl Incoming {
         if let Some(slot) = &self.slot {
             port.leaves(slot.place());
         }
+        if let Some(token) = &self.identity.token {
+            port.came_by(token.clone());
+        }
         let in_flight = match &far_end {
             FarEnd::Application => None,
             #[cfg(feature = "upstream")]
@@ -123,6 +126,9 @@ impl Incoming {
                 let session = session.clone();
                 let begun = session.clock.now();
                 let (manager, watched) = (attachment.manager().clone(), port.clone());
+                // It may have been revoked since it was looked at, and from here on a revocation finds it.
+                let registry = self.gateway.admission.registry();
+                registry.close_if_revoked(&manager.user, &watched);
                 #[cfg(feature = "upstream")]
                 let mut load = None;
                 let connection = match far_end {

@@ -48,6 +48,8 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::Unresponsive => (4006, "did not answer for too long"),
         CloseReason::SlowConsumer => (4004, "does not read fast enough"),
         CloseReason::Expired => (4005, "its token expired"),
+        // For its client it is the same: it needs another token.
+        CloseReason::Revoked => (4005, "its token was revoked"),
         CloseReason::TakenOver => (4500, "taken over by a newer connection of this device"),
         // Carried by `refusal` with its own code; a plain refusal only if that got lost.
         CloseReason::Refused => (4429, "refused"),

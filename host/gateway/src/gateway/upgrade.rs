@@ -157,6 +157,11 @@ impl Opening {
         if let Some(name) = reserved {
             return Err(Box::new(self.unidentified(&Unidentified::OfRoute(name))));
         }
+        let registry = gateway.admission.registry();
+        let token = identity.token.as_ref();
+        if token.is_some_and(|token| registry.is_revoked(&identity.user, token)) {
+            return Err(Box::new(self.unidentified(&Unidentified::Revoked)));
+        }
         origin::check(parts, identity, &rules.config).map_err(|error| {
             gateway.metrics.origins_refused.inc();
             Box::new(refuse::origin(&error))

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::application::Message;
 use super::outbox::{Outbox, SendError};
 use super::vitals::Vitals;
-use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp};
+use wastegate_core::types::{CloseReason, ConnectionId, DeviceId, Timestamp, TokenFacts};
 
 /// For how many close deadlines the client of an evicted manager is listened to. Its answer labels the eviction;
 /// its slot is free from the start.
@@ -52,6 +52,8 @@ pub struct Port {
     /// The socket, for the kernel's account of it. Weak: the descriptor belongs to the
     /// connection's task alone and goes with it. Empty where the transport is not plain TCP.
     pub socket: Weak<TcpStream>,
+    /// What is known of the token that its client was let in by, if it was by one.
+    token: OnceLock<Box<TokenFacts>>,
     /// Weak: the place goes with the connection's task.
     place: OnceLock<Weak<dyn PlaceGuard>>,
     superseded: AtomicBool,
@@ -80,6 +82,7 @@ impl Port {
             vitals: Vitals::new(now),
             notices,
             socket,
+            token: OnceLock::new(),
             place: OnceLock::new(),
             superseded: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
@@ -114,6 +117,17 @@ impl Port {
             place.leave();
         }
         self.close_asked.notify_one();
+    }
+
+    /// By which token its client was let in. Told once.
+    pub fn came_by(&self, token: TokenFacts) {
+        let _ = self.token.set(Box::new(token));
+    }
+
+    /// What is known of the token that its client was let in by; none if it was by something else.
+    #[must_use]
+    pub fn token(&self) -> Option<&TokenFacts> {
+        self.token.get().map(|token| &**token)
     }
 
     /// Gives the connection's place away as soon as it is asked to close, and not only when it has ended.

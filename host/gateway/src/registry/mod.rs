@@ -15,6 +15,7 @@ mod overrides;
 mod permit;
 mod pins;
 mod quotas;
+mod revoked;
 mod snapshot;
 mod sync;
 mod table;
@@ -44,6 +45,8 @@ use overrides::Overrides;
 pub use permit::{Attachment, Permit};
 pub use pins::PinError;
 use quotas::Quotas;
+use revoked::Revoked;
+pub use revoked::RevokedTokens;
 pub use table::{Reserved, SlotEntry, Table};
 
 /// Everyone who holds a slot.
@@ -54,6 +57,7 @@ pub struct Registry {
     temporary: TemporarySlots,
     quotas: Quotas,
     overrides: Overrides,
+    revoked: Revoked,
     history: History,
     freed: FreedSlots,
     surroundings: Arc<Surroundings>,
@@ -125,6 +129,7 @@ impl Registry {
             temporary: TemporarySlots::default(),
             quotas: Quotas::default(),
             overrides: Overrides::default(),
+            revoked: Revoked::default(),
             freed: FreedSlots::default(),
             surroundings,
             tasks,

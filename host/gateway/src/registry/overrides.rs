@@ -3,6 +3,7 @@
 //! Neither ends by itself: the operator's tool that set one takes it back when its time is over, so that
 //! admissions, records and the audit log agree on when that was.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -47,10 +48,16 @@ impl Overrides {
             return None;
         }
         let block = |user: &UserId| users.get(user).and_then(|set| set.block);
-        block(user).or_else(|| {
+        block(user).or_else(|| block(&*self.plain(user)))
+    }
+
+    /// The user by its own name, where this is the one that it has on a route.
+    fn plain<'a>(&self, user: &'a UserId) -> Cow<'a, UserId> {
+        let plain = || {
             let (name, _) = user.as_str().split_once(*self.mark.get()?)?;
-            block(&UserId::new(name).ok()?)
-        })
+            UserId::new(name).ok()
+        };
+        plain().map_or(Cow::Borrowed(user), Cow::Owned)
     }
 
     fn change(&self, user: &UserId, change: impl FnOnce(&mut Override)) {
@@ -175,6 +182,11 @@ impl Registry {
             names.extend(users.filter(|user| user.as_str().starts_with(&beginning)));
         }
         names
+    }
+
+    /// The user by its own name, where this is the one that it has on a route.
+    pub(super) fn plain<'a>(&self, user: &'a UserId) -> Cow<'a, UserId> {
+        self.overrides.plain(user)
     }
 
     /// Some routes count apart, and hold a user by its name, this mark and the name of the route.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::names::Named;
 use super::{Identity, Unidentified};
-use wastegate_core::types::{DeviceId, ManagerKey, UserId};
+use wastegate_core::types::{DeviceId, ManagerKey, TokenFacts, UserId};
 
 /// Which claim means what. An empty name is never said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,7 @@ impl Reader<'_> {
             protected: self.is_protected(claims.get(&self.config.class))?,
             priority,
             managers_max,
+            token: token(claims),
             ..Identity::new(UserId::new(&user)?, key, device)
         })
     }
@@ -104,6 +105,22 @@ impl Reader<'_> {
             Some(_) => Err(odd(&self.config.class, "text, or a list of texts")),
         }
     }
+}
+
+/// By what the token of these claims can be revoked; none where they name neither.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes the nearest whole number that fits"
+)]
+fn token(claims: &Map<String, Value>) -> Option<TokenFacts> {
+    let id = claims.get("jti").and_then(Value::as_str);
+    // Seconds, perhaps with a fraction (RFC 7519, section 2).
+    let issued = claims.get("iat").and_then(Value::as_f64);
+    (id.is_some() || issued.is_some()).then(|| TokenFacts {
+        id: id.map(Into::into),
+        issued_unix_ms: issued.map(|seconds| (seconds * 1_000.0) as u64),
+    })
 }
 
 fn odd(name: &str, wanted: &str) -> Unidentified {
@@ -149,6 +166,12 @@ mod tests {
             (identity.priority, identity.managers_max),
             (Some(-3), Some(5))
         );
+        let token = read(&json!({ "sub": "a", "jti": "t1", "iat": 1.5 }), "key=k").unwrap();
+        let facts = TokenFacts {
+            id: Some("t1".into()),
+            issued_unix_ms: Some(1_500),
+        };
+        assert_eq!((token.token, identity.token), (Some(facts), None));
         let plain = read(&json!({ "sub": 17 }), "class=premium").unwrap();
         assert_eq!((plain.user.as_str(), plain.protected), ("17", false));
     }

@@ -35,7 +35,7 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 
 use wastegate_core::signals::DeviceClass;
-use wastegate_core::types::{Clock, DeviceId, InvalidId, ManagerKey, UserId};
+use wastegate_core::types::{Clock, DeviceId, InvalidId, ManagerKey, TokenFacts, UserId};
 
 pub use config::{Config, Mode};
 pub use dev::{DevIdentity, Reach};
@@ -62,6 +62,8 @@ pub struct Identity {
     /// When what proves it expires, milliseconds since the Unix epoch. Its connection ends then,
     /// after a grace.
     pub expires_unix_ms: Option<u64>,
+    /// By what its token can be revoked; none if no token proves who it is.
+    pub token: Option<TokenFacts>,
     /// It came with a token that a page of another origin cannot make a browser send.
     pub by_token: bool,
 }
@@ -79,6 +81,7 @@ impl Identity {
             priority: None,
             managers_max: None,
             expires_unix_ms: None,
+            token: None,
             by_token: false,
         }
     }
@@ -135,6 +138,9 @@ pub enum Unidentified {
     /// It is known and may not come in.
     #[error("{0}")]
     Forbidden(String),
+    /// What proves it is valid, and an operator has revoked it.
+    #[error("this token was revoked; sign in again")]
+    Revoked,
     /// The identity provider does not answer, so the client is refused.
     #[error("who you are cannot be checked at the moment; try again")]
     Unavailable,
@@ -150,7 +156,9 @@ impl Unidentified {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Missing(_) | Self::NoSession(_) | Self::Rejected(_) => StatusCode::UNAUTHORIZED,
+            Self::Missing(_) | Self::NoSession(_) | Self::Rejected(_) | Self::Revoked => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,

@@ -216,6 +216,8 @@ impl Jwt {
         let identity = reader.read(&claims, self.naming.read(parts, Some(&claims))?)?;
         Ok(Identity {
             expires_unix_ms: moment(&claims, "exp")?,
+            // One that says neither can still be revoked with all others.
+            token: Some(identity.token.unwrap_or_default()),
             by_token: !source.is_sent_unasked(),
             ..identity
         })
