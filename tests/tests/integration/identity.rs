@@ -30,12 +30,12 @@ async fn service(router: Router) -> SocketAddr {
 
 /// What is published, and how often it was asked for.
 #[derive(Default)]
-struct Published {
-    keys: Mutex<Vec<Value>>,
+pub(crate) struct Published {
+    pub(crate) keys: Mutex<Vec<Value>>,
     asked: AtomicU32,
 }
 
-async fn publisher(published: Arc<Published>) -> String {
+pub(crate) async fn publisher(published: Arc<Published>) -> String {
     let answer = |State(published): State<Arc<Published>>| async move {
         published.asked.fetch_add(1, Ordering::Relaxed);
         axum::Json(json!({ "keys": *published.keys.lock() }))
@@ -46,7 +46,7 @@ async fn publisher(published: Arc<Published>) -> String {
     format!("http://{}/keys", service(router).await)
 }
 
-async fn by_tokens(url: String) -> Server {
+pub(crate) async fn by_tokens(url: String) -> Server {
     Setup::new()
         .limit(20)
         .short_goodbyes()

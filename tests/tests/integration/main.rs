@@ -88,6 +88,7 @@ mod replaying;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod revocations;
 mod roles;
 #[cfg(test)]
 mod scaffolding;

@@ -186,7 +186,7 @@ fn answered(answer: &LeverAnswer) -> String {
 }
 
 /// A time such as `90s`, `10m`, `1h` or `2d`, in seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
     let read = units.iter().find_map(|(unit, seconds)| {
         let number: u64 = text.strip_suffix(unit)?.parse().ok()?;

@@ -10,6 +10,7 @@ mod failure;
 pub mod levers;
 pub mod policy;
 pub mod replay;
+mod revoke;
 pub mod serve;
 pub mod shadow;
 mod status;
@@ -65,6 +66,8 @@ pub enum Verb {
     Block(levers::BlockArgs),
     /// Let a blocked user in again.
     Unblock(levers::UnblockArgs),
+    /// Revoke tokens, or show which are revoked.
+    Revoke(revoke::Args),
     /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
     Tune(tune::Args),
     /// Show whether a running server is well, how full it is, and what is wrong.
@@ -138,6 +141,7 @@ impl Cli {
             Some(Verb::Evict(args)) => args.run(terminal),
             Some(Verb::Block(args)) => args.run(terminal),
             Some(Verb::Unblock(args)) => args.run(terminal),
+            Some(Verb::Revoke(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
             Some(Verb::PolicyLoadChild) => Ok(child::run()),

@@ -173,11 +173,15 @@ pub(super) fn in_words(levers: &UserLevers) -> Vec<String> {
 }
 
 fn terms(what: &str, terms: &LeverTerms) -> String {
-    let until = terms.until_unix_ms.map_or_else(
+    format!("{what} {} ({}; {})", span(terms), terms.reason, terms.by)
+}
+
+/// Until when something that an operator set holds.
+pub(super) fn span(terms: &LeverTerms) -> String {
+    terms.until_unix_ms.map_or_else(
         || "until it is taken back".to_owned(),
         |until| format!("until {}", utc(until)),
-    );
-    format!("{what} {until} ({}; {})", terms.reason, terms.by)
+    )
 }
 
 #[cfg(test)]

@@ -141,6 +141,7 @@ fn routes() -> Routes {
         .merge(super::history::routes())
         .merge(super::events::routes())
         .merge(super::users::routes())
+        .merge(super::revocations::routes())
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())

@@ -19,6 +19,7 @@ mod listener;
 mod notes;
 mod places;
 pub mod policies;
+pub mod revocations;
 pub mod roles;
 mod routes;
 mod session;

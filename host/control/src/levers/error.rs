@@ -1,6 +1,7 @@
 //! Why a lever is not set.
 
 use super::order::{LASTING_MAX, REASON_BYTES_MAX};
+use super::revocation::TOKEN_ID_BYTES_MAX;
 use super::table::LEVERS_MAX;
 
 /// Why a lever is not set; each sentence names the key to mend.
@@ -9,7 +10,7 @@ use super::table::LEVERS_MAX;
 pub enum LeverError {
     /// There are as many as there may be.
     #[error(
-        "{LEVERS_MAX} limits and blocks of users are set, as many as there may be: take some back, or set a limit for many users by their tokens or by `limits.managers_per_user`"
+        "{LEVERS_MAX} limits, blocks and revocations are set, as many as there may be: take some back, set a limit for many users by their tokens or by `limits.managers_per_user`, or revoke many tokens by when they were issued"
     )]
     TooMany,
     /// It says not why.
@@ -24,6 +25,19 @@ pub enum LeverError {
         LASTING_MAX.as_secs()
     )]
     Lasting,
+    /// No token has such an id.
+    #[error(
+        "the id of a token has 1 to {TOKEN_ID_BYTES_MAX} bytes: give the claim `jti` of the token"
+    )]
+    TokenId,
+    /// One token is revoked whenever it was issued.
+    #[error("`issued_before` is for the tokens of a user, or for all: leave it out for one token")]
+    BeforeOfOne,
+    /// Tokens that are not issued yet.
+    #[error(
+        "`issued_before` is in the future: give a moment that has passed, or leave it out for now; to keep a user out, block it"
+    )]
+    Ahead,
     /// No user may hold so many.
     #[error(
         "`managers` has to be from 1 to {most}, the limit of the node: to keep a user out, block it"

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::revocation::Revocation;
 use super::table::{LeverTable, UserLevers};
 use wastegate_core::types::UserId;
 use wastegate_files as files;
@@ -31,6 +32,9 @@ pub(super) struct LeverFile {
 struct Kept {
     version: u32,
     users: BTreeMap<String, UserLevers>,
+    /// By target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    revoked: BTreeMap<String, Revocation>,
 }
 
 impl LeverFile {
@@ -58,7 +62,7 @@ impl LeverFile {
                     Err(error) => format!("it cannot be set aside ({error})"),
                 };
                 let problem = format!(
-                    "{path} cannot be read ({error}): no user has a limit or a block of an operator until one is set again; {then}"
+                    "{path} cannot be read ({error}): no user has a limit or a block of an operator, and no token is revoked, until that is set again; {then}"
                 );
                 (LeverTable::default(), Some(problem))
             }
@@ -81,16 +85,24 @@ impl LeverFile {
             Ok((user, levers))
         });
         let users: io::Result<Vec<_>> = users.collect();
-        Ok(LeverTable::new(users?.into_iter()))
+        let revoked = kept.revoked.into_iter().map(|(target, revocation)| {
+            let target = target.parse().map_err(io::Error::other)?;
+            Ok((target, revocation))
+        });
+        let revoked = revoked.collect::<io::Result<_>>()?;
+        Ok(LeverTable::new(users?.into_iter(), revoked))
     }
 
     /// Puts a table in the place of what is there. Once this returns it is on disk.
     pub(super) fn write(&self, table: &LeverTable) -> io::Result<()> {
         let users = table.users();
         let users = users.map(|(user, levers)| (user.to_string(), levers.clone()));
+        let revoked = table.revoked().iter();
+        let revoked = revoked.map(|(target, it)| (target.to_string(), it.clone()));
         let kept = Kept {
             version: VERSION,
             users: users.collect(),
+            revoked: revoked.collect(),
         };
         files::replace(&self.path, |file| {
             serde_json::to_writer_pretty(&mut *file, &kept)?;

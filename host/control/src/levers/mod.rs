@@ -10,6 +10,7 @@
 mod error;
 mod file;
 mod order;
+mod revocation;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use tokio::sync::Notify;
 
 pub use error::LeverError;
 pub use order::{LASTING_MAX, LeverOrder, REASON_BYTES_MAX};
+pub use revocation::{Revocation, RevocationTarget, Revocations, TOKEN_ID_BYTES_MAX};
 pub use table::{LEVERS_MAX, LeverTable, LeverTerms, LimitLever, UserLevers};
 
 use self::file::LeverFile;
@@ -50,12 +52,12 @@ pub struct Levers {
 
 /// What a change of a lever came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeverChange {
-    /// What is set for the user now.
-    pub levers: UserLevers,
+pub struct LeverChange<T = UserLevers> {
+    /// What is set now.
+    pub levers: T,
     /// Whether the change did anything.
     pub is_new: bool,
-    /// Managers that were evicted for it.
+    /// Managers that were evicted for it, or connections that were closed.
     pub evicted: usize,
     /// Whether it survives a restart.
     pub is_durable: bool,
@@ -103,6 +105,8 @@ impl Levers {
                 this.registry.block(user, this.term(block));
             }
         }
+        let revoked = revocation::in_force(this.table.load().revoked());
+        this.registry.set_revoked(revoked);
         this
     }
 
@@ -244,8 +248,13 @@ impl Levers {
             return;
         }
         self.keep(&table);
+        let (users, revoked) = over.into_parts();
+        if !revoked.is_empty() {
+            self.registry
+                .set_revoked(revocation::in_force(table.revoked()));
+        }
         self.table.store(Arc::new(table));
-        for (user, levers) in &over {
+        for (user, levers) in &users {
             if levers.limit.is_some() {
                 self.registry.override_limit(user, None);
             }
@@ -254,7 +263,8 @@ impl Levers {
             }
         }
         drop(changing);
-        for (user, UserLevers { limit, block }) in over {
+        self.write_allowed(revoked);
+        for (user, UserLevers { limit, block }) in users {
             let over = [
                 (What::LimitExpired, limit.map(|limit| limit.terms)),
                 (What::BlockExpired, block),
@@ -300,18 +310,32 @@ impl Levers {
         change: impl FnOnce(&mut UserLevers),
         act: impl FnOnce(&Registry) -> usize,
     ) -> Result<LeverChange, LeverError> {
+        self.replace(
+            |before| before.with(user, change),
+            |table| table.of(user),
+            |registry, _| act(registry),
+        )
+    }
+
+    /// Changes what is set: in the file, then in the table, then where it acts. `part` is what the change is about.
+    fn replace<T: PartialEq>(
+        &self,
+        change: impl FnOnce(&LeverTable) -> Result<LeverTable, LeverError>,
+        part: impl Fn(&LeverTable) -> T,
+        act: impl FnOnce(&Registry, &LeverTable) -> usize,
+    ) -> Result<LeverChange<T>, LeverError> {
         let changing = self.changing.lock();
         let before = self.table.load_full();
-        let table = before.with(user, change)?;
-        let levers = table.of(user);
-        let is_new = levers != before.of(user);
+        let table = Arc::new(change(&before)?);
+        let levers = part(&table);
+        let is_new = levers != part(&before);
         let is_durable = if is_new {
             self.keep(&table)
         } else {
             self.file.is_some()
         };
-        self.table.store(Arc::new(table));
-        let evicted = act(&self.registry);
+        self.table.store(table.clone());
+        let evicted = act(&self.registry, &table);
         drop(changing);
         self.changed.notify_one();
         Ok(LeverChange {

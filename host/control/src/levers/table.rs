@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::LeverError;
+use super::revocation::{Revocation, RevocationTarget, Revocations};
 use crate::rollout::Actor;
 use wastegate_core::types::UserId;
 
-/// Limits and blocks that may be set at once.
+/// Limits, blocks and revocations that may be set at once.
 pub const LEVERS_MAX: usize = 10_000;
 
 /// Who set a lever, why, and until when it lasts.
@@ -22,6 +23,13 @@ pub struct LeverTerms {
     pub set_unix_ms: u64,
     /// When it ends by itself, ms since the Unix epoch; none if it does not.
     pub until_unix_ms: Option<u64>,
+}
+
+impl LeverTerms {
+    /// Whether its time is over by then.
+    fn is_over(&self, unix_ms: u64) -> bool {
+        self.until_unix_ms.is_some_and(|until| until <= unix_ms)
+    }
 }
 
 /// A limit that goes before that of the token and of the configuration.
@@ -45,7 +53,27 @@ pub struct UserLevers {
 
 /// All levers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeverTable(BTreeMap<UserId, UserLevers>);
+pub struct LeverTable {
+    users: BTreeMap<UserId, UserLevers>,
+    revoked: Revocations,
+}
+
+/// What is over.
+#[derive(Debug, Default)]
+pub(super) struct Over {
+    users: Vec<(UserId, UserLevers)>,
+    revoked: Revocations,
+}
+
+impl Over {
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.revoked.is_empty()
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<(UserId, UserLevers)>, Revocations) {
+        (self.users, self.revoked)
+    }
+}
 
 impl UserLevers {
     /// How many are set.
@@ -68,41 +96,53 @@ impl UserLevers {
 
     /// Takes out what is over by then.
     fn take_over(&mut self, unix_ms: u64) -> Self {
-        let over = |terms: &LeverTerms| terms.until_unix_ms.is_some_and(|until| until <= unix_ms);
         Self {
-            limit: self.limit.take_if(|limit| over(&limit.terms)),
-            block: self.block.take_if(|block| over(block)),
+            limit: self.limit.take_if(|limit| limit.terms.is_over(unix_ms)),
+            block: self.block.take_if(|block| block.is_over(unix_ms)),
         }
     }
 }
 
 impl LeverTable {
     /// Of what was read; users for whom nothing is set are left out.
-    pub(super) fn new(users: impl Iterator<Item = (UserId, UserLevers)>) -> Self {
-        Self(users.filter(|(_, levers)| !levers.is_empty()).collect())
+    pub(super) fn new(
+        users: impl Iterator<Item = (UserId, UserLevers)>,
+        revoked: Revocations,
+    ) -> Self {
+        Self {
+            users: users.filter(|(_, levers)| !levers.is_empty()).collect(),
+            revoked,
+        }
+    }
+
+    /// Which tokens are revoked.
+    #[must_use]
+    pub const fn revoked(&self) -> &Revocations {
+        &self.revoked
     }
 
     /// What is set for a user.
     #[must_use]
     pub fn of(&self, user: &UserId) -> UserLevers {
-        self.0.get(user).cloned().unwrap_or_default()
+        self.users.get(user).cloned().unwrap_or_default()
     }
 
     /// Every user for whom something is set, by name.
     pub fn users(&self) -> impl Iterator<Item = (&UserId, &UserLevers)> {
-        self.0.iter()
+        self.users.iter()
     }
 
     /// How many levers are set.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.values().map(UserLevers::len).sum()
+        let of_users: usize = self.users.values().map(UserLevers::len).sum();
+        of_users + self.revoked.len()
     }
 
     /// Whether none is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.users.is_empty() && self.revoked.is_empty()
     }
 
     /// The same with a change for one user.
@@ -119,29 +159,57 @@ impl LeverTable {
         }
         let mut table = self.clone();
         if levers.is_empty() {
-            table.0.remove(user);
+            table.users.remove(user);
         } else {
-            table.0.insert(user.clone(), levers);
+            table.users.insert(user.clone(), levers);
+        }
+        Ok(table)
+    }
+
+    /// The same with a revocation, or without it.
+    pub(super) fn with_revocation(
+        &self,
+        target: &RevocationTarget,
+        revocation: Option<Revocation>,
+    ) -> Result<Self, LeverError> {
+        let mut table = self.clone();
+        match revocation {
+            None => {
+                table.revoked.remove(target);
+            }
+            Some(revocation) => {
+                let is_known = table.revoked.insert(target.clone(), revocation).is_some();
+                if !is_known && self.len() >= LEVERS_MAX {
+                    return Err(LeverError::TooMany);
+                }
+            }
         }
         Ok(table)
     }
 
     /// The same without what is over by then, and what that is.
-    pub(super) fn expired(&self, unix_ms: u64) -> (Self, Vec<(UserId, UserLevers)>) {
+    pub(super) fn expired(&self, unix_ms: u64) -> (Self, Over) {
         let mut table = self.clone();
-        let mut over = Vec::new();
-        table.0.retain(|user, levers| {
+        let mut over = Over::default();
+        table.users.retain(|user, levers| {
             let ended = levers.take_over(unix_ms);
             if !ended.is_empty() {
-                over.push((user.clone(), ended));
+                over.users.push((user.clone(), ended));
             }
             !levers.is_empty()
         });
+        over.revoked = table
+            .revoked
+            .extract_if(.., |_, revocation| revocation.terms.is_over(unix_ms))
+            .collect();
         (table, over)
     }
 
     /// When the next one ends.
     pub(super) fn next_end(&self) -> Option<u64> {
-        self.0.values().flat_map(UserLevers::ends).min()
+        let users = self.users.values().flat_map(UserLevers::ends);
+        let revoked = self.revoked.values();
+        let revoked = revoked.filter_map(|it| it.terms.until_unix_ms);
+        users.chain(revoked).min()
     }
 }

@@ -8,7 +8,7 @@ use wastegate::manager::{self, Application, Message, Peer, Surroundings};
 use wastegate::observe::activity::ActivitySink;
 use wastegate::registry::{Entrance, SlotLimits};
 use wastegate::tasks::Tasks;
-use wastegate_core::types::ManagerKey;
+use wastegate_core::types::{ManagerKey, TokenFacts};
 
 struct Silent;
 
@@ -152,6 +152,60 @@ async fn what_is_set_survives_a_restart_and_what_is_over_does_not() {
 }
 
 #[tokio::test]
+async fn revocations_survive_a_restart_until_their_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new();
+    bench.clock.advance(Duration::from_secs(1));
+    let levers = bench.levers(Some(folder.path()));
+    let token = |id: &str, issued_unix_ms| TokenFacts {
+        id: Some(id.into()),
+        issued_unix_ms,
+    };
+    let (ann, bob) = (user("ann"), user("bob"));
+    let now = bench.clock.unix_ms(bench.clock.now());
+    let one = RevocationTarget::Token("a/b".to_owned());
+    levers
+        .revoke(one.clone(), None, order("leak", None))
+        .unwrap();
+    let of_ann = RevocationTarget::User(ann.clone());
+    let set = levers
+        .revoke(of_ann, None, order("phone", Some(60)))
+        .unwrap();
+    assert_eq!(set.levers.unwrap().issued_before_unix_ms, Some(now));
+
+    let mut again = Bench::new();
+    again.clock = bench.clock.clone();
+    let opened = again.levers(Some(folder.path()));
+    let revoked = |user: &UserId, token: &TokenFacts| again.registry.is_revoked(user, token);
+    assert!(revoked(&bob, &token("a/b", Some(now))));
+    assert!(revoked(&ann, &token("c", Some(now - 1))));
+    assert!(!revoked(&ann, &token("c", Some(now))), "a new one");
+    assert!(!revoked(&bob, &token("c", Some(now - 1))));
+    bench.clock.advance(Duration::from_secs(61));
+    opened.expire();
+    assert!(!revoked(&ann, &token("c", Some(now - 1))));
+    assert!(opened.allow(&one, order("", None)).unwrap().is_new);
+    assert!(!revoked(&bob, &token("a/b", Some(now))));
+    assert!(!opened.allow(&one, order("", None)).unwrap().is_new);
+    let all = RevocationTarget::All;
+    let day = bench.clock.unix_ms(bench.clock.now()) + 86_400_000;
+    for (target, before, refused) in [
+        (
+            RevocationTarget::Token(String::new()),
+            None,
+            LeverError::TokenId,
+        ),
+        (one, Some(now), LeverError::BeforeOfOne),
+        (all, Some(day), LeverError::Ahead),
+    ] {
+        let revoke = opened.revoke(target, before, order("why", None));
+        assert_eq!(revoke.unwrap_err(), refused);
+    }
+    let words: Vec<_> = again.written().into_iter().map(|(_, what)| what).collect();
+    assert_eq!(words, ["revocation-expired", "tokens-allowed"]);
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_read_is_set_aside_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("levers.json");
@@ -209,7 +263,7 @@ fn there_are_so_many_and_no_more() {
     let users: BTreeMap<_, _> = (0..LEVERS_MAX)
         .map(|number| (user(&format!("u{number}")), levers.clone()))
         .collect();
-    let table = LeverTable::new(users.into_iter());
+    let table = LeverTable::new(users.into_iter(), Revocations::new());
     let block = |levers: &mut UserLevers| levers.block = Some(terms.clone());
     assert_eq!(
         table.with(&user("one-more"), block),

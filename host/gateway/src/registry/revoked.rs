@@ -65,10 +65,11 @@ impl Registry {
         let is_revoked = port
             .token()
             .is_some_and(|token| self.is_revoked(user, token));
+        let is_first = is_revoked && !port.is_closing();
         if is_revoked {
             port.close(CloseReason::Revoked);
         }
-        is_revoked
+        is_first
     }
 }
 

@@ -43,9 +43,9 @@ pub(super) struct Why {
 /// Why something is taken back, if the operator says so.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WhyNot {
+pub(in crate::admin) struct WhyNot {
     #[serde(default)]
-    reason: String,
+    pub(in crate::admin) reason: String,
 }
 
 pub(super) async fn limit(

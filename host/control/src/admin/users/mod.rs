@@ -11,7 +11,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
-pub(super) use self::change::order;
+pub(super) use self::change::{WhyNot, order};
 use super::Admin;
 use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
@@ -60,7 +60,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// The user that a path names.
-struct Subject(UserId);
+pub(super) struct Subject(pub(super) UserId);
 
 impl FromRequestParts<Arc<Admin>> for Subject {
     type Rejection = Refusal;
@@ -81,7 +81,10 @@ impl From<LeverError> for Refusal {
             LeverError::NoReason
             | LeverError::ReasonTooLong
             | LeverError::Lasting
-            | LeverError::Managers { .. } => Self::request(message),
+            | LeverError::Managers { .. }
+            | LeverError::TokenId
+            | LeverError::BeforeOfOne
+            | LeverError::Ahead => Self::request(message),
         }
     }
 }

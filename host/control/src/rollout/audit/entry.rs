@@ -79,6 +79,12 @@ pub enum What {
     BlockExpired,
     /// An operator evicted managers of a user.
     Evicted,
+    /// An operator revoked tokens, and the connections of their clients were closed.
+    TokensRevoked,
+    /// An operator took a revocation back.
+    TokensAllowed,
+    /// The time of a revocation was over.
+    RevocationExpired,
 }
 
 /// What happened to what, and why.
@@ -133,6 +139,9 @@ impl What {
             Self::UserBlocked => "user-blocked",
             Self::UserUnblocked => "user-unblocked",
             Self::BlockExpired => "block-expired",
+            Self::TokensRevoked => "tokens-revoked",
+            Self::TokensAllowed => "tokens-allowed",
+            Self::RevocationExpired => "revocation-expired",
             Self::Evicted => "evicted",
         }
     }

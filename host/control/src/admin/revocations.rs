@@ -1,0 +1,209 @@
+//! Tokens that are revoked, on the operators' API.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::policies::extract::{By, Details, InPath};
+use super::policies::refusal::Refusal;
+use super::routes::Routes;
+use super::users::{Subject, WhyNot, order};
+use super::{Admin, blocking};
+use crate::levers::{LeverChange, LeverError, Levers, Revocation, RevocationTarget};
+use crate::rollout::Actor;
+
+/// Tokens that are revoked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevocationList {
+    /// Every revocation that is in force.
+    pub revocations: Vec<RevocationRow>,
+}
+
+/// One revocation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevocationRow {
+    /// Which tokens: `token/ID`, `user/NAME` or `all`.
+    pub target: String,
+    /// Up to when, who set it, why, and until when it holds.
+    #[serde(flatten)]
+    pub revocation: Revocation,
+}
+
+/// What a revocation came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevocationAnswer {
+    /// Which tokens: `token/ID`, `user/NAME` or `all`.
+    pub target: String,
+    /// Whether it changed anything: false where nothing was in force that could be taken back.
+    pub changed: bool,
+    /// Connections that were closed for it.
+    pub closed: usize,
+    /// Whether it survives a restart. False without a state directory, or where its disk is full.
+    pub durable: bool,
+    /// What is in force now; null where that was taken back.
+    pub revocation: Option<Revocation>,
+}
+
+/// Why tokens are revoked, up to when, and for how long.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokeRequest {
+    #[serde(default)]
+    issued_before_unix_ms: Option<u64>,
+    for_s: Option<u64>,
+    reason: String,
+}
+
+/// `/v1/revocations` and the routes below it.
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get(
+            "/v1/revocations",
+            "Tokens that are revoked, with who revoked them, why, and until when.",
+            list,
+        )
+        .put(
+            "/v1/revocations/tokens/{jti}",
+            "Revoke one token by its claim `jti`, and close its connections.",
+            revoke_token,
+        )
+        .delete(
+            "/v1/revocations/tokens/{jti}",
+            "Take the revocation of one token back.",
+            allow_token,
+        )
+        .put(
+            "/v1/revocations/users/{user}",
+            "Revoke a user's tokens that were issued before a moment, and close their connections.",
+            revoke_user,
+        )
+        .delete(
+            "/v1/revocations/users/{user}",
+            "Take the revocation of a user's tokens back.",
+            allow_user,
+        )
+        .put(
+            "/v1/revocations/all",
+            "Revoke all tokens that were issued before a moment, and close their connections.",
+            revoke_all,
+        )
+        .delete(
+            "/v1/revocations/all",
+            "Take the revocation of all tokens back.",
+            allow_all,
+        )
+}
+
+async fn list(State(admin): State<Arc<Admin>>) -> Json<RevocationList> {
+    let table = admin.levers.all();
+    let revocations = table.revoked().iter().map(|(target, it)| RevocationRow {
+        target: target.to_string(),
+        revocation: it.clone(),
+    });
+    Json(RevocationList {
+        revocations: revocations.collect(),
+    })
+}
+
+async fn revoke_token(
+    State(admin): State<Arc<Admin>>,
+    InPath(id): InPath<String>,
+    By(by): By,
+    Details(request): Details<RevokeRequest>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    revoke(&admin, RevocationTarget::Token(id), by, request).await
+}
+
+async fn allow_token(
+    State(admin): State<Arc<Admin>>,
+    InPath(id): InPath<String>,
+    By(by): By,
+    Details(why): Details<WhyNot>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    allow(&admin, RevocationTarget::Token(id), by, why).await
+}
+
+async fn revoke_user(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(request): Details<RevokeRequest>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    revoke(&admin, RevocationTarget::User(user), by, request).await
+}
+
+async fn allow_user(
+    State(admin): State<Arc<Admin>>,
+    Subject(user): Subject,
+    By(by): By,
+    Details(why): Details<WhyNot>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    allow(&admin, RevocationTarget::User(user), by, why).await
+}
+
+async fn revoke_all(
+    State(admin): State<Arc<Admin>>,
+    By(by): By,
+    Details(request): Details<RevokeRequest>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    revoke(&admin, RevocationTarget::All, by, request).await
+}
+
+async fn allow_all(
+    State(admin): State<Arc<Admin>>,
+    By(by): By,
+    Details(why): Details<WhyNot>,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    allow(&admin, RevocationTarget::All, by, why).await
+}
+
+async fn revoke(
+    admin: &Admin,
+    target: RevocationTarget,
+    by: Actor,
+    request: RevokeRequest,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    let order = order(by, request.reason, request.for_s);
+    let before = request.issued_before_unix_ms;
+    changed(admin, target, move |levers, target| {
+        levers.revoke(target, before, order)
+    })
+    .await
+}
+
+async fn allow(
+    admin: &Admin,
+    target: RevocationTarget,
+    by: Actor,
+    why: WhyNot,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    let order = order(by, why.reason, None);
+    changed(admin, target, move |levers, target| {
+        levers.allow(&target, order)
+    })
+    .await
+}
+
+/// Changes a revocation on a thread that may wait for a disk.
+async fn changed(
+    admin: &Admin,
+    target: RevocationTarget,
+    change: impl FnOnce(
+        &Levers,
+        RevocationTarget,
+    ) -> Result<LeverChange<Option<Revocation>>, LeverError>
+    + Send
+    + 'static,
+) -> Result<Json<RevocationAnswer>, Refusal> {
+    let (levers, name) = (admin.levers.clone(), target.to_string());
+    let change = blocking(move || change(&levers, target)).await?;
+    Ok(Json(RevocationAnswer {
+        target: name,
+        changed: change.is_new,
+        closed: change.evicted,
+        durable: change.is_durable,
+        revocation: change.levers,
+    }))
+}
