@@ -123,6 +123,7 @@ mod tls;
 mod traces;
 #[cfg(test)]
 mod why;
+mod why_ends;
 #[cfg(test)]
 mod wire;
 #[cfg(test)]

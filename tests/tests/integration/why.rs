@@ -13,7 +13,7 @@ use crate::world_backend::backend;
 use crate::world_words::{Served, listens};
 
 /// The timeline of a user, as soon as it has an answer that says so.
-async fn answered(server: &Server, query: &str, says: &str) -> Value {
+pub(crate) async fn answered(server: &Server, query: &str, says: &str) -> Value {
     let mut last = Value::Null;
     until_async(format!("an answer that says {says:?}"), async || {
         last = server.get(&format!("/v1/why?{query}")).await.json();

@@ -28,7 +28,7 @@ impl Since {
 }
 
 /// A server as a process with such settings, and where it listens.
-async fn serve(settings: &[&str]) -> (Program, SocketAddr, SocketAddr) {
+pub(crate) async fn serve(settings: &[&str]) -> (Program, SocketAddr, SocketAddr) {
     let mut arguments = vec![
         "serve",
         "--json",
