@@ -3,6 +3,8 @@
 
 pub mod admin;
 
+pub mod webhook;
+
 pub mod levers;
 
 pub mod rollout;

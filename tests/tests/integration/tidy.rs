@@ -9,13 +9,14 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 34] = [
+const ROOMS: [&str; 35] = [
     "cli",
     "demo",
     "app",
     "config",
     "playground",
     "admin",
+    "webhook",
     "levers",
     "rollout",
     "experiment",

@@ -31,6 +31,7 @@ use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, ShownSettin
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
+use wastegate_control::webhook::{Webhook, WebhookSources};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::{Breakers, Catalog};
 
@@ -48,6 +49,8 @@ pub struct Core {
     activity: ActivitySink,
     audit_seed: u64,
     admin: Arc<Admin>,
+    /// Tells a service of events, if one is configured.
+    webhook: Option<Arc<Webhook>>,
     /// Cancelled once the server is on its way out.
     leaving: CancellationToken,
     /// Threads that write the journals; ended last.
@@ -137,6 +140,21 @@ impl Core {
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
         let leaving = CancellationToken::new();
+        let webhook = Webhook::new(
+            config.webhook,
+            WebhookSources {
+                why: why.clone(),
+                audit: policies.rollout.clone(),
+                leaving: leaving.clone(),
+                pseudonyms: notes.pseudonyms,
+                node: config.server.node.clone(),
+                clock: clock.clone(),
+            },
+        )
+        .map_err(AppError::Webhook)?;
+        if let Some(webhook) = &webhook {
+            webhook.metrics().register(metrics.room("webhook"));
+        }
         let levers = Levers::open(
             registry.clone(),
             policies.rollout.clone(),
@@ -176,6 +194,7 @@ impl Core {
             activity: notes.activity,
             audit_seed: getrandom::u64().map_err(AppError::Random)?,
             admin,
+            webhook,
             leaving,
             journals: Mutex::new(notes.threads),
         })
@@ -220,6 +239,9 @@ impl Core {
         });
         let levers = self.admin.levers.clone();
         supervisor.run(tasks, "levers", move || levers.clone().watch());
+        if let Some(webhook) = self.webhook.clone() {
+            supervisor.run(tasks, "webhook", move || webhook.clone().run());
+        }
         let experiments = self.experiments.clone();
         supervisor.run(tasks, "experiments", move || {
             super::experiments::watch(experiments.clone())
@@ -276,6 +298,13 @@ impl Core {
         let config = self.embedded.gateway.config();
         self.leaving.cancel();
         self.policies.catalog.engine().stop_loading();
+        if let Some(webhook) = &self.webhook {
+            // The background work ends with the drain, so what is to be told is told now.
+            let told = tokio::time::timeout(webhook.timeout(), webhook.flush()).await;
+            if told.is_err() {
+                tracing::warn!("the webhook's service did not take everything before the drain");
+            }
+        }
         if self.embedded.registry.total() > 0 && !config.drain_readyz.is_zero() {
             let within = config.drain_readyz;
             tracing::info!(

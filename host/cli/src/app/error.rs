@@ -100,6 +100,9 @@ pub enum AppError {
     /// The gateway cannot be put together.
     #[error(transparent)]
     Build(#[from] wastegate::embed::BuildError),
+    /// No HTTP client can be made for the webhook.
+    #[error("an HTTP client for `webhook.url` cannot be made")]
+    Webhook(#[source] reqwest::Error),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),

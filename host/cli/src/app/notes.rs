@@ -26,6 +26,7 @@ pub(super) struct Notes {
     pub(super) experiments: Arc<Experiments>,
     pub(super) shadows: Arc<Shadows>,
     pub(super) activity: ActivitySink,
+    pub(super) pseudonyms: Pseudonymizer,
     pub(super) threads: Vec<JournalThread>,
 }
 
@@ -57,7 +58,7 @@ impl Notes {
         let recording = Recording::new(
             decisions,
             activity.clone(),
-            (pseudonyms, config.observe.log.access),
+            (pseudonyms.clone(), config.observe.log.access),
             node,
             clock.clone(),
             (experiments.clone(), shadows.clone()),
@@ -67,6 +68,7 @@ impl Notes {
             experiments,
             shadows,
             activity,
+            pseudonyms,
             threads,
         })
     }

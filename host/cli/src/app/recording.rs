@@ -222,6 +222,7 @@ impl Recorder for Recording {
     }
 
     fn pressure_changed(&self, pressure: &UserPressure) {
+        self.why.pressure(pressure);
         let notice = Notice::Pressure {
             level: pressure.change.to.name(),
             held: pressure.held,

@@ -175,8 +175,12 @@ fn in_words(experiment: &ExperimentView) -> String {
     }
     for arm in &assessment.users {
         text.push_str(&format!(
-            "  {}: {} users, {} decisions, {} completed by the built-in ranking\n",
-            arm.arm, arm.users, arm.decisions, arm.fallbacks
+            "  {}: {} {}, {} decisions, {} completed by the built-in ranking\n",
+            arm.arm,
+            arm.users,
+            experiment.definition.units(),
+            arm.decisions,
+            arm.fallbacks
         ));
     }
     for arm in &experiment.outdated {

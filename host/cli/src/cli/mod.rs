@@ -112,8 +112,11 @@ impl Terminal<'_> {
     }
 }
 
+/// What a shell says of a program whose reader went away: 128 and the number of SIGPIPE.
+const SIGPIPE_CODE: u8 = 141;
+
 impl Cli {
-    /// Does it.
+    /// Does it. A reader that goes away, such as `head`, is no error.
     ///
     /// # Errors
     /// When the terminal cannot be written to.
@@ -124,7 +127,7 @@ impl Cli {
             out: &mut out,
             err: &mut err,
         };
-        terminal.ended(|terminal| match self.verb {
+        let done = terminal.ended(|terminal| match self.verb {
             None => serve::Args::default().run(terminal),
             Some(Verb::Serve(args)) => args.run(terminal),
             Some(Verb::Demo(args)) => args.run(terminal),
@@ -145,6 +148,12 @@ impl Cli {
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),
             Some(Verb::PolicyLoadChild) => Ok(child::run()),
-        })
+        });
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(ExitCode::from(SIGPIPE_CODE))
+            }
+            done => done,
+        }
     }
 }

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use super::AdminListener;
 use super::draft::Draft;
 use super::error::ConfigProblem;
+use super::identities::is_plain_and_far;
 use super::keys::Table;
 use super::raw::{SettingOrigin, SettingValue};
 use wastegate::embed::{self, Order, Relation, SettingsFault};
 use wastegate_control::admin::NO_TOKEN;
 use wastegate_control::admin::kept::TOKEN_BYTES_MIN;
+use wastegate_control::webhook;
 use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::Tier;
 use wastegate_core::types::host::takes;
@@ -93,6 +95,7 @@ pub(super) fn check(
     }
     check.listeners();
     check.identities();
+    check.webhook();
     check.edge();
     check.routes();
     check.backends();
@@ -139,6 +142,28 @@ impl Check<'_> {
                 &["server.listen", "admin.listen"],
                 "two listeners cannot share an address",
                 "give one of them another port, or set `admin.listen` to \"off\"",
+            );
+        }
+    }
+
+    /// A service that is told has a secret, and nobody between reads what it is told.
+    fn webhook(&mut self) {
+        let webhook = &self.draft.rooms.webhook;
+        let Some(url) = webhook.url.clone() else {
+            return;
+        };
+        if !webhook::is_secret(webhook.secret.reveal()) {
+            self.conflict(
+                &["webhook.url", "webhook.secret"],
+                "without a secret the service cannot tell our requests from others",
+                "set `webhook.secret` to at least 24 bytes, or to `whsec_` and base64 of as many",
+            );
+        }
+        if is_plain_and_far(&url) {
+            self.conflict(
+                &["webhook.url"],
+                "whoever stands between could read what the service is told",
+                "use https",
             );
         }
     }

@@ -148,7 +148,7 @@ impl Check<'_> {
 }
 
 /// Whether a URL is not encrypted and not of this machine.
-fn is_plain_and_far(url: &str) -> bool {
+pub(super) fn is_plain_and_far(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };

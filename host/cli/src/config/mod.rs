@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use wastegate::{admission, cleanup, connection, gateway, health, manager, observe, registry};
-use wastegate_control::{admin, rollout};
+use wastegate_control::{admin, rollout, webhook};
 use wastegate_core::types::{Limits, Secret};
 use wastegate_engine::policy;
 
@@ -88,6 +88,8 @@ pub struct ProgramConfig {
     pub sources: rollout::source::Config,
     /// Log lines, journals, alerts.
     pub observe: observe::Config,
+    /// Where events are sent.
+    pub webhook: webhook::Config,
 }
 
 /// Where the gateway listens and what it is called.

@@ -355,6 +355,7 @@ fn phase(shape: &Shape) -> PhaseKey {
         unix_ms: 0,
         contract: "1".to_owned(),
         cap: 20,
+        hashed_by: None,
         weights: vec![1.0 - shape.weight, shape.weight],
         arms: vec![arm("a"), arm("b")],
     }

@@ -68,7 +68,10 @@ fn sentence(path: &str, what: &str) -> String {
 fn in_json(expected: &str) -> &str {
     match expected {
         "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0 to 18446744073709551615",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "a sequence" => "a list",
         "a map" => "an object",
@@ -171,7 +174,7 @@ mod tests {
             ),
             (
                 format!("{{{arms}}}], \"planned_users\": -1}}"),
-                "`planned_users` is integer `-1`, and has to be a whole number, 0 or more",
+                "`planned_users` is integer `-1`, and has to be a whole number from 0 to 4294967295",
             ),
             (
                 "{\"name\": \"x\", \"arms\": [{}]}".to_owned(),

@@ -155,6 +155,7 @@ impl From<ExperimentError> for Refusal {
             ExperimentError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
             ExperimentError::Exists(_)
             | ExperimentError::Overlaps { .. }
+            | ExperimentError::HoldoutFirst { .. }
             | ExperimentError::Over(_)
             | ExperimentError::Coverage { .. } => StatusCode::CONFLICT,
         };

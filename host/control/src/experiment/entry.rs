@@ -112,6 +112,10 @@ pub struct PhaseKey {
     pub contract: String,
     /// Managers that a user may hold.
     pub cap: u32,
+    /// By which key users are hashed: another key makes other units of the same users. None in ledgers of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashed_by: Option<String>,
     /// Each arm's share.
     pub weights: Vec<f64>,
     /// Each arm's policy.
@@ -144,7 +148,10 @@ impl PhaseKey {
     /// Whether the same is compared, under the same limit.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.contract == other.contract
+        let keys = [&self.hashed_by, &other.hashed_by];
+        let is_one_key = keys.contains(&&None) || self.hashed_by == other.hashed_by;
+        is_one_key
+            && self.contract == other.contract
             && self.cap == other.cap
             && self.weights == other.weights
             && self.arms.len() == other.arms.len()

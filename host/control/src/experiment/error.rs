@@ -36,6 +36,14 @@ pub enum ExperimentError {
         /// The layer that both are in, if in one.
         layer: Option<String>,
     },
+    /// A holdout beside what runs.
+    #[error(
+        "a holdout starts before every other experiment, since users of `{other}` would be held and counted there all the same: stop `{other}`, start the holdout, then start another experiment; there is one holdout at a time"
+    )]
+    HoldoutFirst {
+        /// One that runs.
+        other: String,
+    },
     /// An arm's policy cannot be had.
     #[error("the arm `{arm}` cannot be made ready: {why}")]
     Arm { arm: String, why: String },
@@ -71,7 +79,7 @@ impl ExperimentError {
             Self::Invalid(_) => "definition",
             Self::Exists(_) => "exists",
             Self::TooMany => "busy",
-            Self::Overlaps { .. } => "overlaps",
+            Self::Overlaps { .. } | Self::HoldoutFirst { .. } => "overlaps",
             Self::Arm { .. } => "arm",
             Self::NoSuch(_) => "not-found",
             Self::Over(_) => "over",

@@ -39,6 +39,8 @@ pub struct StoredEntries {
     pub entries: Vec<LedgerEntry>,
     /// What was wrong with it, as sentences.
     pub problems: Vec<String>,
+    /// Lines that are skipped because they are damaged.
+    pub damaged: usize,
 }
 
 impl ExperimentLedger {
@@ -187,6 +189,7 @@ fn read(path: &Path, lines: &[u8]) -> StoredEntries {
             }
         }
     }
+    found.damaged = damaged;
     if damaged > REPORTED_MAX {
         found.problems.push(format!(
             "{}: {damaged} lines in all are skipped",
@@ -242,7 +245,10 @@ mod tests {
         bytes[second] ^= 1;
         fs::write(folder.path().join(FILE_NAME), bytes).unwrap();
         let (_, found) = ExperimentLedger::open(folder.path()).unwrap();
-        assert_eq!(found.entries.len(), entries().len() - 1);
+        assert_eq!(
+            (found.entries.len(), found.damaged),
+            (entries().len() - 1, 1)
+        );
         let [problem] = &found.problems[..] else {
             panic!("{:?}", found.problems)
         };

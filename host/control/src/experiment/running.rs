@@ -212,6 +212,15 @@ impl Now {
             .collect()
     }
 
+    /// The ledger did not take these tallies.
+    pub(super) fn not_written(&mut self, tallies: &[LedgerEntry]) {
+        let units = tallies.iter().filter_map(|entry| match entry {
+            LedgerEntry::Tally { phase, unit, .. } if *phase == self.phase.number => Some(*unit),
+            _ => None,
+        });
+        self.dirty.extend(units);
+    }
+
     /// Everything that still counts, as the ledger has it.
     pub(super) fn whole(&self, running: &Running, node: &str) -> Vec<LedgerEntry> {
         let experiment = running.name.clone();

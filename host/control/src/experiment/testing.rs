@@ -57,6 +57,7 @@ pub(super) fn phase_key() -> PhaseKey {
         unix_ms: 900,
         contract: "1".to_owned(),
         cap: 2,
+        hashed_by: None,
         weights: vec![0.5, 0.5],
         arms: vec![arm("champion"), arm("lru")],
     }

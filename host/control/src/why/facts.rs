@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wastegate::admission::DenialReason;
 use wastegate::cleanup::{Decided, chooser};
+use wastegate::observe::PressureLevel;
 use wastegate_core::decision::{Class, Question, Row, Victim, VictimOutcome};
 use wastegate_core::types::{
     CloseReason, ConnectionId, ConnectionRef, DecisionId, DeviceId, ManagerKey, Scope, Signal,
@@ -19,8 +20,8 @@ pub struct Fact {
     pub at: Timestamp,
     /// Whose manager it was.
     pub user: UserId,
-    /// Which of the user's managers.
-    pub key: ManagerKey,
+    /// Which of the user's managers; none where it is about the user.
+    pub key: Option<ManagerKey>,
     /// What happened.
     pub kind: FactKind,
 }
@@ -68,6 +69,15 @@ pub enum FactKind {
     },
     /// A decision evicted the manager.
     Evicted(Box<EvictionFact>),
+    /// Its user came under pressure: it holds most of what it may.
+    Pressure {
+        /// The level that it reached.
+        level: PressureLevel,
+        /// How many managers it holds.
+        held: u32,
+        /// How many it may.
+        limit: u32,
+    },
 }
 
 /// Why a manager was evicted, as the decision saw it.
@@ -116,14 +126,14 @@ pub struct NextVictim {
 
 impl FactKind {
     /// Every name, for filters.
-    pub const NAMES: [&str; 4] = ["connected", "ended", "refused", "evicted"];
+    pub const NAMES: [&str; 5] = ["connected", "ended", "refused", "evicted", "pressure"];
 
     /// The reference of the connection that it is about, if it is about one.
     #[must_use]
     pub const fn reference(&self) -> Option<ConnectionRef> {
         match self {
             Self::Connected { reference, .. } | Self::Ended { reference, .. } => Some(*reference),
-            Self::Refused { .. } | Self::Evicted(_) => None,
+            Self::Refused { .. } | Self::Evicted(_) | Self::Pressure { .. } => None,
         }
     }
 
@@ -135,6 +145,7 @@ impl FactKind {
             Self::Ended { .. } => "ended",
             Self::Refused { .. } => "refused",
             Self::Evicted(_) => "evicted",
+            Self::Pressure { .. } => "pressure",
         }
     }
 }
@@ -168,7 +179,7 @@ impl Fact {
             Some(Self {
                 at: decided.question.now,
                 user: victim.user.clone(),
-                key: victim.key.clone(),
+                key: Some(victim.key.clone()),
                 kind: FactKind::Evicted(Box::new(fact)),
             })
         })

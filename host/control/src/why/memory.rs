@@ -12,8 +12,9 @@ use super::events::{EVENTS_MAX, Event, EventFilter, Events};
 use super::facts::{Fact, FactKind};
 use super::timeline::{Timeline, When, line};
 use wastegate::admission::AdmissionEnd;
-use wastegate::cleanup::Decided;
+use wastegate::cleanup::{Decided, UserPressure};
 use wastegate::gateway::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
+use wastegate::observe::PressureLevel;
 use wastegate_core::types::{Clock, ConnectionRef, ManagerKey, Timestamp, UserId};
 
 /// Facts that are kept: about 10 MB of them where every one is an eviction, 4 MB of connections. Beyond it the
@@ -73,10 +74,33 @@ impl Memory {
             self.add(Fact {
                 at: ended.at,
                 user: ended.user.clone(),
-                key: ended.key.clone(),
+                key: Some(ended.key.clone()),
                 kind: FactKind::Refused {
                     why,
                     took: ended.took,
+                },
+            });
+        }
+    }
+
+    /// A user's pressure level changed. That it rose to where new connections will soon evict old ones is
+    /// remembered.
+    pub fn pressure(&self, pressure: &UserPressure) {
+        let UserPressure {
+            user,
+            change,
+            held,
+            limit,
+        } = pressure;
+        if change.to > change.from && change.to >= PressureLevel::Critical {
+            self.add(Fact {
+                at: change.at,
+                user: user.clone(),
+                key: None,
+                kind: FactKind::Pressure {
+                    level: change.to,
+                    held: *held,
+                    limit: *limit,
                 },
             });
         }
@@ -170,7 +194,9 @@ impl Memory {
     pub fn of(&self, user: &UserId, key: Option<&ManagerKey>, when: When) -> Timeline {
         let since = self.since();
         let is_asked = |fact: &&Fact| {
-            fact.user == *user && key.is_none_or(|key| fact.key == *key) && fact.at >= since
+            fact.user == *user
+                && key.is_none_or(|key| fact.key.as_ref() == Some(key))
+                && fact.at >= since
         };
         let facts: Vec<Fact> = self
             .facts
@@ -204,7 +230,7 @@ impl ConnectionObserver for Memory {
         self.add(Fact {
             at,
             user: connection.user.clone(),
-            key: connection.key.clone(),
+            key: Some(connection.key.clone()),
             kind: FactKind::Connected {
                 connection: connection.connection,
                 reference: connection.reference,
@@ -218,7 +244,7 @@ impl ConnectionObserver for Memory {
         self.add(Fact {
             at: end.at,
             user: connection.user.clone(),
-            key: connection.key.clone(),
+            key: Some(connection.key.clone()),
             kind: FactKind::Ended {
                 connection: connection.connection,
                 reference: connection.reference,

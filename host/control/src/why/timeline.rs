@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, FactKind};
 use super::words;
-use wastegate_core::types::{Clock, ConnectionRef, Timestamp, UserId};
+use wastegate_core::types::{Clock, ConnectionRef, ManagerKey, Timestamp, UserId};
 
 /// Lines that a timeline has at the most: the last ones before the moment that is asked about.
 const LINES_MAX: usize = 200;
@@ -39,9 +39,9 @@ pub struct Timeline {
 pub struct TimelineLine {
     /// When, ms since the Unix epoch.
     pub unix_ms: u64,
-    /// Which of the user's managers.
+    /// Which of the user's managers; empty where it is about the user.
     pub key: String,
-    /// `connected`, `ended`, `refused` or `evicted`.
+    /// `connected`, `ended`, `refused`, `evicted` or `pressure`.
     pub kind: String,
     /// The number of the connection, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,10 @@ pub(super) fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineL
     let fact = facts.get(at)?;
     let mut line = TimelineLine {
         unix_ms: clock.unix_ms(fact.at),
-        key: fact.key.to_string(),
+        key: fact
+            .key
+            .as_ref()
+            .map_or_else(String::new, ManagerKey::to_string),
         kind: fact.kind.name().to_owned(),
         connection: None,
         reference: fact.kind.reference().map(|reference| reference.to_string()),
@@ -132,6 +135,9 @@ pub(super) fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineL
         }
         FactKind::Refused { why, .. } => {
             line.reason = Some(why.name().to_owned());
+        }
+        FactKind::Pressure { level, .. } => {
+            line.reason = Some(level.name().to_owned());
         }
         FactKind::Evicted(eviction) => {
             line.decision = Some(eviction.decision.raw());

@@ -51,6 +51,10 @@ pub(super) fn sentence(facts: &[Fact], at: usize) -> String {
             refusal(*why)
         ),
         FactKind::Evicted(eviction) => evicted(eviction),
+        FactKind::Pressure { level, held, limit } => format!(
+            "came under pressure ({}): it holds {held} of {limit} managers",
+            level.name()
+        ),
     }
 }
 
@@ -58,6 +62,7 @@ pub(super) fn sentence(facts: &[Fact], at: usize) -> String {
 pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String> {
     let fact = facts.get(at)?;
     let moment = time_of_day(clock.unix_ms(fact.at));
+    let key = fact.key.as_ref()?;
     match &fact.kind {
         FactKind::Ended {
             reason,
@@ -65,7 +70,7 @@ pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String>
             echoed_after,
             ..
         } => {
-            let mut text = format!("`{}` was disconnected at {moment}: ", fact.key);
+            let mut text = format!("`{key}` was disconnected at {moment}: ");
             match eviction_of(facts, at).filter(|_| is_eviction(*reason)) {
                 Some(eviction) => text.push_str(&evicted(eviction)),
                 None => text.push_str(cause(*reason)),
@@ -87,11 +92,10 @@ pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String>
             Some(text)
         }
         FactKind::Refused { why, .. } => Some(format!(
-            "`{}` was refused at {moment}: {}.",
-            fact.key,
+            "`{key}` was refused at {moment}: {}.",
             refusal(*why)
         )),
-        FactKind::Connected { .. } | FactKind::Evicted(_) => None,
+        FactKind::Connected { .. } | FactKind::Evicted(_) | FactKind::Pressure { .. } => None,
     }
 }
 

@@ -68,6 +68,12 @@ impl Pseudonymizer {
         Pseudonym(hash.finish())
     }
 
+    /// What tells this key from another one, and nothing else about it: the hash of no user.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        Pseudonym(self.hasher(Domain::User).finish()).to_string()
+    }
+
     /// A manager's: of user and key together, the same for every life of it.
     #[must_use]
     pub fn manager(&self, user: &UserId, key: &ManagerKey) -> Pseudonym {

@@ -91,8 +91,16 @@ pub fn slice(trace: &Trace, part: &Part) -> Result<Trace, NotTaken> {
     for aside in asides.filter(of_part) {
         builder.aside(aside)?;
     }
+    // The last start before it too: a part that begins later does not begin with a start.
     let starts = trace.notes.starts.iter().copied();
-    let starts = starts.filter(|at_ms| within(*at_ms)).collect();
+    let starts = starts
+        .filter(|at_ms| *at_ms < part.to_ms)
+        .collect::<Vec<_>>();
+    let before = starts.partition_point(|at_ms| *at_ms < part.from_ms);
+    let starts = starts
+        .get(before.saturating_sub(1)..)
+        .unwrap_or_default()
+        .to_vec();
     Ok(builder.build_as(starts, trace.notes.is_complete))
 }
 

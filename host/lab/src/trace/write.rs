@@ -258,7 +258,10 @@ mod tests {
             ..loaded
         };
         let notes = &cut.trace.notes;
-        assert_eq!((&*notes.starts, &*notes.sweeps), (&[200][..], &[205][..]));
+        assert_eq!(
+            (&*notes.starts, &*notes.sweeps),
+            (&[90, 200][..], &[205][..])
+        );
         assert_eq!((notes.limits.len(), notes.decisions.len()), (1, 0));
         assert!(notes.is_complete);
     }

@@ -175,6 +175,7 @@ impl Span {
 fn users(trace: &Trace, span: Span, tally: &ReplayTally) -> RecordedUsers {
     let exposed = tally.exposed.iter().map(|it: &Exposed| RecordedUser {
         after_hours: hours(span.from_ms, it.trigger_ms),
+        seen_after_hours: hours(span.from_ms, it.known_ms),
         hours: hours(it.trigger_ms, span.to_ms),
         tally: counted(&it.since),
         past: Some(UserPast {

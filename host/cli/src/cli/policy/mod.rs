@@ -24,14 +24,10 @@ mod test;
 mod verify;
 mod weigh;
 
-use std::io;
 use std::process::ExitCode;
 
 use super::Terminal;
 use super::failure::Failure;
-
-/// What a shell says of a program whose reader went away: 128 and the number of SIGPIPE.
-const SIGPIPE_CODE: u8 = 141;
 
 /// Arguments of `wastegate policy`.
 #[derive(Debug, clap::Args)]
@@ -95,12 +91,7 @@ impl Args {
     /// Does it. Where the reader has seen enough, such as `head`, it ends without a word, and never
     /// with the code of a success that was not reached.
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
-        match terminal.ended(|terminal| self.verb(terminal)) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(ExitCode::from(SIGPIPE_CODE))
-            }
-            done => Ok(done?),
-        }
+        Ok(terminal.ended(|terminal| self.verb(terminal))?)
     }
 
     fn verb(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {

@@ -1,10 +1,12 @@
 //! What the verbs have in common: how they end, and which budget they name.
 
+use std::io;
+
 use clap::Parser as _;
 use serde_json::Value;
 
 use super::*;
-use crate::cli::Cli;
+use crate::cli::{Cli, SIGPIPE_CODE};
 use wastegate_engine::policy::testing::Guest;
 
 /// Takes nothing.

@@ -27,6 +27,11 @@ pub(in crate::cli) enum Reproduced {
     },
 }
 
+/// A share in percent, rounded down to two digits: what is not enough must not look as if it were.
+fn rounded_down(share: f64) -> f64 {
+    (share * 10_000.0).floor() / 100.0
+}
+
 impl Reproduced {
     /// Whether what a replay says may be believed.
     pub(in crate::cli) fn may_compare(&self) -> bool {
@@ -48,7 +53,7 @@ impl Reproduced {
             Self::Run { fidelity, .. } => Some(format!(
                 "this replay reproduces {:.2} % of the recorded victims, and {:.0} % are needed: what it \
                  says is about another world",
-                fidelity.share() * 100.0,
+                rounded_down(fidelity.share()),
                 FAITHFUL_FROM * 100.0
             )),
             Self::NothingRecorded => None,
@@ -68,7 +73,7 @@ impl Reproduced {
         writeln!(
             out,
             "Fidelity: {:.2} % of {} victims as recorded ({} needed); {} came back, {} in the replay",
-            fidelity.share() * 100.0,
+            rounded_down(fidelity.share()),
             units::thousands(fidelity.recorded),
             format_args!("{:.0} %", FAITHFUL_FROM * 100.0),
             units::thousands(fidelity.returns_recorded),
@@ -77,7 +82,7 @@ impl Reproduced {
         writeln!(
             out,
             "  {:.2} % where the gateway's own part is simulated, as it is once another policy chose otherwise",
-            simulated * 100.0
+            rounded_down(*simulated)
         )?;
         for (why, victims) in as_recorded {
             let victims = units::thousands(*victims);
@@ -123,7 +128,7 @@ impl Reproduced {
                     "a replay of the recorded policy takes {:.2} % of the recorded victims, and \
                      {:.0} % are needed: what it says of others would be about another world{first}. \
                      `--unfaithful` compares all the same",
-                    fidelity.share() * 100.0,
+                    rounded_down(fidelity.share()),
                     FAITHFUL_FROM * 100.0
                 ))
             }

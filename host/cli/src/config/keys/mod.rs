@@ -36,6 +36,7 @@ mod rollout;
 mod routes;
 mod server;
 mod sources;
+mod webhook;
 
 use super::draft::Draft;
 use super::key::{Effect, Key};
@@ -92,6 +93,7 @@ impl Table {
             rollout::sections(),
             sources::sections(),
             observe::sections(),
+            webhook::sections(),
         ];
         Self {
             sections: rooms.into_iter().flatten().collect(),

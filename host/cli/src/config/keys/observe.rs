@@ -13,8 +13,9 @@ pub(super) fn sections() -> Vec<Section> {
         section! {
             |d| "observe", "What is recorded about users.";
 
-            /// The secret that ids in journals are hashed with; without one it is made anew at
-            /// every start, so that the records of two runs cannot be joined.
+            /// The secret that ids in journals are hashed with. Without one it is made once and kept
+            /// in `policy.rollout.state_dir`, or, without that too, made anew at every start, so that
+            /// the records of two runs cannot be joined.
             restart pseudonym_key: SecretKey => d.rooms.observe.pseudonym_key;
         },
         log(),

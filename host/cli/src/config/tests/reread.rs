@@ -17,6 +17,8 @@ name = 1.0
 [[gateway.route]]
 path = \"/chat\"
 upstream = [\"ws://backend.example/chat\"]
+[webhook]
+secret = '24 bytes are long enough.'
 ";
 
 /// The key that has one value only: more than that `force` may not take.

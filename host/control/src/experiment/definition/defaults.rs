@@ -4,6 +4,10 @@ use super::super::metric::Metric;
 use super::Guardrail;
 use wastegate_core::stats::sequence::ASYMPTOTIC_USERS_MIN;
 
+pub(super) const fn yes() -> bool {
+    true
+}
+
 pub(super) const fn one() -> f64 {
     1.0
 }

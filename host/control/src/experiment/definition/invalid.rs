@@ -86,7 +86,7 @@ pub enum Invalid {
     SwitchbackOfSome,
     /// A holdout that is none.
     #[error(
-        "`holdout` compares a policy that few users keep with everything that the others get: give two arms, first the policy by its name with a `weight`, then `champion` with the rest and nothing else, such as arms = [{{ name = \"held\", policy = \"lru\", weight = 0.05 }}, {{ policy = \"champion\", weight = 0.95 }}]; leave out `layer`, `ramp` and `switchback`"
+        "`holdout` compares a policy that few users keep with everything that the others get: give two arms, first the policy by its name with a `weight`, then `champion` with the rest and nothing else, such as arms = [{{ name = \"held\", policy = \"lru\", weight = 0.05 }}, {{ policy = \"champion\", weight = 0.95 }}]; leave out `coverage`, `layer`, `ramp` and `switchback`"
     )]
     Holdout,
     /// A metric that looks further ahead.

@@ -84,9 +84,9 @@ pub struct Definition {
     /// Default 60.
     #[serde(default = "defaults::harm_after_s")]
     pub harm_after_s: u32,
-    /// Take away from differences what users' past explains (CUPED). Default false, until the simulation of
-    /// `docs/experiments.md` covers it.
-    #[serde(default)]
+    /// Take away from differences what users' past explains (CUPED). Default true: `docs/experiments.md` has the
+    /// simulation.
+    #[serde(default = "defaults::yes")]
     pub use_past: bool,
 }
 

@@ -60,8 +60,9 @@ impl Definition {
         let is_sound = held.policy != ACTIVE && others.policy == ACTIVE && is_plain;
         // Halves would keep every second user from all that is new.
         let is_weighted = held.weight.is_some();
+        let is_whole = self.coverage >= 1.0;
         let is_alone = self.layer.is_none() && self.ramp.is_none() && self.switchback.is_none();
-        if is_sound && is_weighted && is_alone {
+        if is_sound && is_weighted && is_whole && is_alone {
             Ok(())
         } else {
             Err(Invalid::Holdout)

@@ -54,6 +54,8 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         format!("ramp = {{}}\nswitchback = {{window_s=6000, washout_s=600}}\n{arms}"),
         format!("ramp = {{days=1.0}}\n{arms}"),
         format!("holdout = true\n{arms}"),
+        "holdout = true\ncoverage = 0.5\narms = [{policy=\"lru\", weight=0.1}, {policy=\"champion\", weight=0.9}]"
+            .to_owned(),
         "holdout = true\narms = [{policy=\"lru\"}, {policy=\"champion\"}]".to_owned(),
         "holdout = true\nramp = {}\narms = [{policy=\"lru\", weight=0.1}, {policy=\"champion\", weight=0.9}]"
             .to_owned(),

@@ -1,6 +1,6 @@
 //! How many users an experiment would have after so many hours, by when they came in a recording.
 
-use super::RecordedUsers;
+use super::{RecordedUser, RecordedUsers};
 
 /// When users first needed room, and how many do per hour once the recording is over.
 pub(super) struct Arrivals {
@@ -10,7 +10,8 @@ pub(super) struct Arrivals {
     hours: f64,
     /// The share of those users who take part, times the share of them in two compared arms.
     taken: f64,
-    /// Users per hour in the second half of the recording: the first half has those who are always there.
+    /// Users per hour that were first seen in the second half of the recording and needed room in it: the first half
+    /// has those who are always there, whenever they first need room.
     later: f64,
 }
 
@@ -20,7 +21,8 @@ impl Arrivals {
         let mut after_hours: Vec<f64> = recorded.exposed.iter().map(|it| it.after_hours).collect();
         after_hours.sort_by(f64::total_cmp);
         let half = recorded.hours / 2.0;
-        let late = after_hours.iter().filter(|at| **at > half).count();
+        let seen_late = |it: &&RecordedUser| it.seen_after_hours > half;
+        let late = recorded.exposed.iter().filter(seen_late).count();
         Self {
             later: if half > 0.0 { late as f64 / half } else { 0.0 },
             hours: recorded.hours,

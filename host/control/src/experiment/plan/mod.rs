@@ -49,6 +49,8 @@ pub struct RecordedUsers {
 pub struct RecordedUser {
     /// When the first time was, hours after the beginning of the recording.
     pub after_hours: f64,
+    /// When the user was first seen, hours after the beginning of the recording; 0 for one of its past.
+    pub seen_after_hours: f64,
     /// How long the recording goes on after that, hours.
     pub hours: f64,
     /// What was counted in that time.

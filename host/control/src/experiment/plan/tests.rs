@@ -18,6 +18,7 @@ fn recorded(users: usize, share: impl Fn(usize) -> u64) -> RecordedUsers {
         let back = share(at);
         RecordedUser {
             after_hours: 48.0 * (at as f64 + 0.5) / users as f64,
+            seen_after_hours: 48.0 * (at as f64 + 0.5) / users as f64,
             hours: 48.0,
             tally: ExposureTally {
                 evictions: 10,

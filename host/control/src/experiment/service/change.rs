@@ -78,8 +78,15 @@ impl Experiments {
             return Err(ExperimentError::TooMany);
         }
         let layer = definition.layer()?;
+        if definition.holdout
+            && let Some(other) = live.first()
+        {
+            // Users of it would be held from now on, and go on being counted there as if they were not.
+            let other = other.name.clone();
+            return Err(ExperimentError::HoldoutFirst { other });
+        }
         // A holdout shares its users with all other experiments: those are what it looks at.
-        let others = live.iter().filter(|it| it.is_holdout == definition.holdout);
+        let others = live.iter().filter(|it| !it.is_holdout);
         for other in others {
             // Different layers are independent of each other, but a user can only have one arm.
             let apart = match (&layer, &other.layer) {
@@ -139,6 +146,7 @@ impl Experiments {
             unix_ms: self.unix_ms(),
             contract: self.given.host.contract(),
             cap: self.given.cap,
+            hashed_by: Some(self.given.pseudonyms.fingerprint()),
             weights: definition.weights(),
             arms: arms.collect(),
         }
@@ -204,7 +212,7 @@ impl Experiments {
         drop(now);
         if begins {
             let reason = format!(
-                "phase {}: a policy, its parameters, the contract or the limit changed, so users are counted anew",
+                "phase {}: a policy, its parameters, the contract, the limit or the key of pseudonyms changed, so users are counted anew",
                 phase.number
             );
             self.given

@@ -70,6 +70,8 @@ impl Experiments {
     pub(super) fn flush(&self, running: &Running) {
         let tallies = running.now.lock().unwritten(&running.name);
         if let Err(error) = append(&self.ledger, &tallies) {
+            // The next look tries again.
+            running.now.lock().not_written(&tallies);
             tracing::error!(experiment = running.name, %error, "cannot write what happened to users of an experiment; a restart would not know it");
         }
     }

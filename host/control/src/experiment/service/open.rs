@@ -28,10 +28,15 @@ impl Experiments {
         given: ExperimentsContext,
         folder: &Path,
     ) -> std::io::Result<(Arc<Self>, Vec<String>)> {
-        let (ledger, StoredEntries { entries, problems }) = ExperimentLedger::open(folder)?;
+        let (ledger, stored) = ExperimentLedger::open(folder)?;
+        let StoredEntries {
+            entries,
+            problems,
+            damaged,
+        } = stored;
         let this = Arc::new(Self::new(given, ledger, replay(entries)));
         this.recall();
-        this.resume();
+        this.resume(damaged);
         Ok((this, problems))
     }
 
@@ -58,11 +63,19 @@ impl Experiments {
         }
     }
 
-    /// Makes the arms of everything that is not over ready again.
-    fn resume(&self) {
+    /// Makes the arms of everything that is not over ready again. Where lines of the ledger are damaged, one may have
+    /// been the end of whatever seems to run.
+    fn resume(&self, damaged: usize) {
         let change = self.roster.change();
         for running in self.roster.all() {
             if running.now.lock().state == ExperimentState::Stopped {
+                continue;
+            }
+            if damaged > 0 {
+                let reason = format!(
+                    "after a restart: {damaged} lines of the ledger are damaged, and one of them may have been its end; start another experiment"
+                );
+                self.end(&running, ExperimentState::Stopped, GUARD, &reason);
                 continue;
             }
             if let Err(error) = self.seat(&change, &running, GUARD) {
@@ -147,6 +160,7 @@ fn started(unix_ms: u64, by: String, definition: Definition) -> Option<Running> 
         unix_ms,
         contract: String::new(),
         cap: 0,
+        hashed_by: None,
         weights: definition.weights(),
         arms: Vec::new(),
     };

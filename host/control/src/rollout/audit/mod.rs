@@ -104,6 +104,12 @@ impl AuditLog {
         newer.skip(skipped).cloned().collect()
     }
 
+    /// The number of the last entry; 0 if there is none.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.recent.lock().back().map_or(0, |entry| entry.seq)
+    }
+
     /// The highest revision number that an entry in memory names.
     #[must_use]
     pub(crate) fn highest_revision(&self) -> Option<RevisionId> {

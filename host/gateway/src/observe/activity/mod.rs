@@ -148,7 +148,7 @@ impl ActivitySink {
             // What the journal could not take it counts, and says so in its own gap.
             let _ = output
                 .journal
-                .write(&serde_json::json!({ "settings": settings }));
+                .write_head(&serde_json::json!({ "settings": settings }));
         }
     }
 

@@ -87,6 +87,15 @@ impl JournalFile {
         written
     }
 
+    /// Appends the head of a new file, unless it would fill most of what a file may have.
+    pub(super) fn begin(&mut self, head: &[u8]) -> io::Result<()> {
+        let fits = (head.len() as u64).saturating_mul(2) < self.rotate_bytes;
+        if head.is_empty() || !fits {
+            return Ok(());
+        }
+        self.append(head)
+    }
+
     /// Waits until everything appended is on disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.active()?.file.sync_data()

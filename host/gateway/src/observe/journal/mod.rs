@@ -157,6 +157,16 @@ impl Journal {
         outcome
     }
 
+    /// Writes a record, and again at the head of each file that a rotation begins: what a reader of one file has to
+    /// know. Only the first such record of a journal is repeated.
+    pub fn write_head(&self, record: &impl Serialize) -> WriteOutcome {
+        if let (Some(queue), Ok(mut line)) = (&self.0, serde_json::to_vec(record)) {
+            line.push(b'\n');
+            queue.set_head(line);
+        }
+        self.write(record)
+    }
+
     /// Counts lines that were lost before they were handed in, so that the journal shows the gap.
     pub fn count_dropped(&self, lines: u64) {
         if let Some(queue) = &self.0 {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(super) struct Queue {
     lines_max: usize,
     bytes_max: usize,
     pub(super) counts: Counts,
+    /// What each file after a rotation begins with, with its newline; set once.
+    head: OnceLock<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -64,7 +67,18 @@ impl Queue {
             lines_max: lines_max.get(),
             bytes_max: bytes_max.get(),
             counts: Counts::default(),
+            head: OnceLock::new(),
         }
+    }
+
+    /// Sets what each file after a rotation begins with. The first one that is set stays.
+    pub(super) fn set_head(&self, line: Vec<u8>) {
+        let _ = self.head.set(line);
+    }
+
+    /// What each file after a rotation begins with; empty if with nothing.
+    pub(super) fn head(&self) -> &[u8] {
+        self.head.get().map_or(&[], Vec::as_slice)
     }
 
     /// Takes one line, with its newline, if there is room.

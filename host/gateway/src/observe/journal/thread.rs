@@ -116,6 +116,10 @@ impl Writer {
             Ok(()) => {
                 self.queue.counts.rotations.inc();
                 self.tidy();
+                if let Err(error) = self.file.begin(self.queue.head()) {
+                    self.queue.counts.errors.inc();
+                    self.appending.report(self.file.path(), &error);
+                }
                 true
             }
             Err(error) => {

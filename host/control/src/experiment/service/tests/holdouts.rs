@@ -15,8 +15,10 @@ fn season(name: &str) -> Definition {
 }
 
 fn with_season(rest: &str) -> (Arc<FakeHost>, Arc<Experiments>) {
-    let (host, experiments) = in_memory(rest);
+    let host = Arc::new(FakeHost::default());
+    let experiments = Experiments::in_memory(given(&host, 20));
     experiments.start(season("season"), "ann").unwrap();
+    experiments.start(definition(rest), "ann").unwrap();
     (host, experiments)
 }
 
@@ -140,11 +142,19 @@ fn harm_is_said_and_rolls_nothing_back() {
 }
 
 #[test]
-fn one_at_a_time() {
-    let (_host, experiments) = with_season("");
-    let second = experiments.start(season("winter"), "ann");
-    assert!(
-        matches!(&second, Err(ExperimentError::Overlaps { other, .. }) if other == "season"),
-        "{second:?}"
-    );
+fn a_holdout_comes_before_every_other_experiment() {
+    let host = Arc::new(FakeHost::default());
+    let experiments = Experiments::in_memory(given(&host, 20));
+    experiments.start(definition(""), "ann").unwrap();
+    let refused = |name: &str, expected: &str| {
+        let started = experiments.start(season(name), "ann");
+        assert!(
+            matches!(&started, Err(ExperimentError::HoldoutFirst { other }) if other == expected),
+            "{started:?}"
+        );
+    };
+    refused("season", "x");
+    experiments.stop("x", "ann", "").unwrap();
+    experiments.start(season("season"), "ann").unwrap();
+    refused("winter", "season");
 }

@@ -303,3 +303,66 @@ async fn j25_an_arms_decision_has_its_revision() {
     let of_lru: Vec<_> = of_lru.map(|(_, revision)| revision.as_deref()).collect();
     assert_eq!(of_lru, [Some("r7")]);
 }
+
+/// A damaged line may have been an end, and what was ended is never resumed.
+#[tokio::test]
+async fn what_may_have_ended_is_not_resumed() {
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
+    experiments.start(definition(""), "ann").unwrap();
+    expose(&experiments, 1).unwrap();
+    experiments.stop("x", "ann", "seen").unwrap();
+    drop(experiments);
+    let path = folder.path().join("experiments.jsonl");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let (again, problems) = Experiments::open(given(&host, 20), folder.path()).unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let view = again.view("x").unwrap();
+    assert_eq!(view.state, ExperimentState::Stopped);
+    assert!(
+        view.reason.contains("1 lines of the ledger are damaged"),
+        "{}",
+        view.reason
+    );
+    assert_eq!(expose(&again, 1), None);
+}
+
+/// What the disk does not take is tried again, and a clean stop with a free disk loses nothing.
+#[tokio::test]
+async fn counts_that_the_disk_did_not_take_are_tried_again() {
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
+    experiments.start(definition(""), "ann").unwrap();
+    expose(&experiments, 1).unwrap();
+    experiments.ledger.lock().set_writable(false);
+    experiments.decided(&user(1), false);
+    experiments.look();
+    experiments.ledger.lock().set_writable(true);
+    experiments.look();
+    drop(experiments);
+    let again = opened(&host, folder.path(), 20);
+    let users = again.view("x").unwrap().assessment.users;
+    assert_eq!(users.iter().map(|arm| arm.decisions).sum::<u64>(), 1);
+}
+
+/// Another key of pseudonyms makes other units of the same users.
+#[tokio::test]
+async fn another_key_begins_a_new_phase() {
+    let (host, folder) = (Arc::new(FakeHost::default()), tempfile::tempdir().unwrap());
+    let experiments = opened(&host, folder.path(), 20);
+    experiments.start(definition(""), "ann").unwrap();
+    expose(&experiments, 1).unwrap();
+    drop(experiments);
+    let other = ExperimentsContext {
+        pseudonyms: Pseudonymizer::new(PseudonymKey::from_bytes([8; 16])),
+        ..given(&host, 20)
+    };
+    let (again, _) = Experiments::open(other, folder.path()).unwrap();
+    expose(&again, 1).unwrap();
+    let view = again.view("x").unwrap();
+    let users: u64 = view.assessment.users.iter().map(|arm| arm.users).sum();
+    assert_eq!((view.phase.number, users), (2, 1));
+}

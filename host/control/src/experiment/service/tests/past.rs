@@ -96,7 +96,7 @@ fn what_the_past_explains_is_taken_away() {
         let assessment = judge(&definition, &phase_key(), &[arm(0), arm(1)], 3_600_000);
         assessment.comparisons[0].findings[0].clone()
     };
-    let (with, without) = (found("use_past = true"), found(""));
+    let (with, without) = (found("use_past = true"), found("use_past = false"));
     assert_eq!(
         (with.metric, without.variance_removed),
         (Metric::Thrash, 0.0)
