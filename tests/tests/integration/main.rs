@@ -89,6 +89,7 @@ mod replaying;
 mod requests;
 #[cfg(test)]
 mod revocations;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod scaffolding;
@@ -123,6 +124,7 @@ mod tls;
 mod traces;
 #[cfg(test)]
 mod why;
+#[cfg(test)]
 mod why_ends;
 #[cfg(test)]
 mod wire;

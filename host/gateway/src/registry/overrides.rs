@@ -48,7 +48,7 @@ impl Overrides {
             return None;
         }
         let block = |user: &UserId| users.get(user).and_then(|set| set.block);
-        block(user).or_else(|| block(&*self.plain(user)))
+        block(user).or_else(|| block(&self.plain(user)))
     }
 
     /// The user by its own name, where this is the one that it has on a route.
