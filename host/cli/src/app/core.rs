@@ -12,6 +12,7 @@ use super::notes::Notes;
 use super::policies::Policies;
 use super::recording::Recording;
 use super::rules::rules;
+use super::scrape;
 use crate::config::{AdminListener, ProgramConfig};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -65,9 +66,19 @@ impl Core {
         application: impl Into<SharedApplication>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
-        let (clock, mut metrics) = (Clock::system(), MetricsRegistry::new());
+        let metrics = MetricsRegistry::new();
+        Self::measured(config, application.into(), identify, metrics).await
+    }
+
+    /// The same, beside metrics that are there already.
+    pub(super) async fn measured(
+        config: ProgramConfig,
+        application: SharedApplication,
+        identify: Arc<dyn Identify>,
+        mut metrics: MetricsRegistry,
+    ) -> Result<Self, AppError> {
+        let clock = Clock::system();
         let policies = Policies::build(&config, &clock, &mut metrics).await?;
-        let application = application.into();
         Self::with_policies(config, application, identify, policies, clock, metrics).await
     }
 
@@ -124,14 +135,19 @@ impl Core {
         let why = notes.recording.why().clone();
         let history = notes.recording.history().clone();
         gateway.watched_by(notes.recording.clone());
+        let leaving = CancellationToken::new();
+        scrape::register(metrics.program(), leaving.clone());
         embedded.session.faults.register(metrics.room("connection"));
+        embedded
+            .session
+            .traffic
+            .register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
-        cleaner.metrics().register(metrics.room("cleanup"));
-        admission.metrics().register(metrics.room("admission"));
-        gateway.metrics().register(metrics.room("gateway"));
+        cleaner.register(metrics.room("cleanup"));
+        admission.register(metrics.room("admission"));
+        gateway.register(metrics.room("gateway"));
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
-        let leaving = CancellationToken::new();
         let levers = Levers::open(
             registry.clone(),
             policies.rollout.clone(),

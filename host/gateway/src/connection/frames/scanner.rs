@@ -1,6 +1,6 @@
 //! The state machine: one direction of one connection.
 
-use super::control::{Control, ControlKind, MASKED, masked};
+use super::control::{Control, ControlKind, FIN, MASKED, masked};
 use super::header::{HEADER_MAX, Header, Kind, Unmasked, Violation, size};
 
 /// What a client's frame is masked with that came without a mask. It leaves the payload as it is, so
@@ -60,6 +60,13 @@ impl HeaderBytes {
         } else {
             self.len
         }
+    }
+
+    /// Whether it is of the last frame of its message.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        let [first, ..] = self.bytes;
+        first & FIN != 0
     }
 
     /// Whether they are not the bytes that came: the mask was missing.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use super::Relay;
 use crate::connection::faults::PeerSide;
 use crate::connection::frames::{Control, ControlKind, Violation};
+use crate::connection::traffic::{Ending, Way};
 use crate::observe::ActivityEvent;
 
 /// Bytes that are read at a time.
@@ -155,6 +156,13 @@ impl Relay {
                 }
                 if taken.data_bytes > 0 {
                     self.port.vitals.count_out(taken.data_bytes);
+                    let traffic = &self.session.traffic;
+                    traffic.add(
+                        Ending::Relayed,
+                        Way::Out,
+                        taken.messages,
+                        taken.payload_bytes(),
+                    );
                     let bytes = taken.data_bytes as u64;
                     let manager = self.attachment.manager();
                     manager.note(now, Some(&self.peer.device), ActivityEvent::Out { bytes });
@@ -178,6 +186,7 @@ impl Relay {
             port,
             attachment,
             peer,
+            session,
             ..
         } = self;
         port.vitals.hear(now);
@@ -199,6 +208,13 @@ impl Relay {
         };
         if taken.data_bytes > 0 {
             port.vitals.count_in(taken.data_bytes);
+            let traffic = &session.traffic;
+            traffic.add(
+                Ending::Relayed,
+                Way::In,
+                taken.messages,
+                taken.payload_bytes(),
+            );
             let manager = attachment.manager();
             manager.touch(now, &peer.device, taken.data_bytes);
         }

@@ -23,6 +23,7 @@ fn relayed(
         refs: ConnectionRefs::new(1),
         notice: |_| None,
         faults: Arc::default(),
+        traffic: Arc::default(),
         listeners: crate::connection::EchoListeners::default(),
     });
     let (near, client) = tokio::io::duplex(64 * 1_024);

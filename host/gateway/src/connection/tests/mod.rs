@@ -73,6 +73,7 @@ impl Wiring {
             refs: ConnectionRefs::new(1),
             notice: crate::gateway::notice::farewell,
             faults: Arc::default(),
+            traffic: Arc::default(),
             listeners: crate::connection::EchoListeners::default(),
         });
         let permit = world.permit("ann", 0);
