@@ -65,6 +65,8 @@ fn row(family: &MetricFamily) -> String {
     let MetricFamily {
         name, kind, help, ..
     } = family;
+    // The library ends some of them with a full stop.
+    let help = help.trim_end_matches('.');
     format!("| `{name}` | {kind} | {labels} | {help} |\n")
 }
 

@@ -13,7 +13,7 @@ use wastegate_core::types::Secret;
 use wastegate_tests::harness::program::python_with;
 use wastegate_tests::harness::{Program, Server, Setup, http, until_async};
 
-use crate::cli::run;
+use crate::cli::PROGRAM;
 use crate::metrics::{documented, promtool};
 use crate::reading::root;
 
@@ -365,11 +365,14 @@ async fn the_containers_fit_together() {
         .to_string();
     promtool(&["check", "config", "--syntax-only", &config], "");
     let settings = folder.join("wastegate.toml");
-    let token = ["--set", "admin.token=a-token-of-the-test"];
-    let mut line = vec!["config", "check", "--config", settings.to_str().unwrap()];
-    line.extend(token);
-    let (code, _, complaint) = run(&line).await;
-    assert_eq!(code, Some(0), "{complaint}");
+    let mut check = Command::new(PROGRAM);
+    check
+        .args(["config", "check", "--config"])
+        .arg(settings)
+        .env("WASTEGATE_ADMIN__TOKEN", TOKEN);
+    let output = check.output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
 }
 
 /// The backend of the containers echoes.

@@ -174,39 +174,35 @@ pub(super) async fn auditing(seen: &mut Seen) {
     seen.look(&server).await;
 }
 
-/// Journals whose disk is full and whose queue holds one line.
+/// Journals whose disk is full and whose queue holds one line. One after the other: two may not write to one file.
 pub(super) async fn journals_without_room(seen: &mut Seen) {
-    let journal = || {
-        let mut journal = JournalConfig::at("/dev/full".into());
+    for name in ["decisions", "activity"] {
+        let mut journal = JournalConfig::at("/dev/full");
         journal.queue_lines_max = 1.try_into().unwrap();
-        Some(journal)
-    };
-    let server = Setup::new()
-        .limit(1)
-        .short_goodbyes()
-        .with(|config| {
-            config.observe.decisions = journal();
-            config.observe.activity = journal();
-        })
-        .start()
-        .await;
-    seen.look(&server).await;
-    let mut number = 0;
-    for series in [
-        "wastegate_decisions_dropped_total",
-        "wastegate_decisions_errors_total",
-        "wastegate_activity_dropped_total",
-        "wastegate_activity_errors_total",
-    ] {
+        let server = Setup::new()
+            .limit(1)
+            .short_goodbyes()
+            .with(|config| match name {
+                "decisions" => config.observe.decisions = Some(journal),
+                _ => config.observe.activity = Some(journal),
+            })
+            .start()
+            .await;
+        seen.look(&server).await;
         let mut clients = Vec::new();
-        until_async(format!("{series} to move"), async || {
-            number += 1;
-            clients.push(server.enter("ann", &format!("k{number}")).await);
-            server.metric(series).await > 0.0
-        })
-        .await;
+        for what in ["dropped", "errors"] {
+            let series = format!("wastegate_{name}_{what}_total");
+            until_async(format!("{series} to move"), async || {
+                let key = format!("k{}", clients.len());
+                clients.push(server.enter("ann", &key).await);
+                server.metric(&series).await > 0.0
+            })
+            .await;
+        }
+        seen.look(&server).await;
+        drop(clients);
+        server.stop().await;
     }
-    seen.look(&server).await;
 }
 
 /// A server that is about to stop and still has a client.

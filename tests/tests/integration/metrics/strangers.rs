@@ -37,7 +37,7 @@ pub(super) async fn refused(seen: &mut Seen) {
         .start()
         .await;
     seen.look(&server).await;
-    assert_eq!(ask(&server, "/ws?user=ann").await, 426, "no upgrade");
+    assert_eq!(ask(&server, "/ws?user=ann").await, 400, "no upgrade");
     assert_eq!(ask(&server, "/elsewhere").await, 404, "no route");
     assert_eq!(status(knock(server.address, "/ws", &[]).await), 401);
     let foreign = [("origin", "https://elsewhere.example")];

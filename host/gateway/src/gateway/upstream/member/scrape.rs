@@ -63,7 +63,7 @@ impl Members {
             encoder,
             (
                 "backend_connections",
-                "Connections that a backend has of this gateway, and attempts that are in progress",
+                "Connections and requests that a backend has of this gateway now, attempts included",
                 MetricType::Gauge,
             ),
             &members,
