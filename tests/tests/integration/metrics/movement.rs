@@ -58,6 +58,7 @@ async fn every_metric_moves() {
     scenes::holding_back(&mut seen).await;
     scenes::waiting(&mut seen).await;
     scenes::sick_policies(&mut seen).await;
+    scenes::another_policy(&mut seen).await;
     scenes::auditing(&mut seen).await;
     scenes::journals_without_room(&mut seen).await;
     scenes::stopping(&mut seen).await;

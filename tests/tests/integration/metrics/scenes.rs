@@ -6,6 +6,7 @@ use wastegate::observe::config::JournalConfig;
 use wastegate::tasks::Tasks;
 use wastegate_core::decision::Hold;
 use wastegate_core::types::{SplitMix64, Tier};
+use wastegate_engine::policy::{Params, Pick};
 use wastegate_tests::guests::guest;
 use wastegate_tests::harness::{Setup, http, until, until_async};
 
@@ -157,6 +158,16 @@ pub(super) async fn sick_policies(seen: &mut Seen) {
     seen.look(&server).await;
     let _old = server.fill("ann", 3).await;
     let _new = server.enter("ann", "new").await;
+    seen.look(&server).await;
+}
+
+/// Another policy is made active.
+pub(super) async fn another_policy(seen: &mut Seen) {
+    let server = Setup::new().start().await;
+    seen.look(&server).await;
+    let pick = Pick::Shipped("hyperbolic".to_owned());
+    let activated = server.catalog.activate_async(pick, Params::new()).await;
+    activated.unwrap();
     seen.look(&server).await;
 }
 

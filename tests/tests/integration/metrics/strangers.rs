@@ -140,7 +140,7 @@ pub(super) async fn certificates(seen: &mut Seen) {
         .with(|config| {
             config.gateway.tls.certificate = Some(folder.path().join("cert.pem"));
             config.gateway.tls.key = Some(folder.path().join("key.pem"));
-            config.gateway.tls.rescan = Duration::from_millis(50);
+            config.gateway.tls.rescan = Duration::from_millis(100);
         })
         .start()
         .await;
