@@ -26,14 +26,17 @@ need python3 python3
 need docker-registry docker-registry
 need npm npm # brings Node.js along
 need chromium chromium
+need promtool prometheus # metrics and alerts in the real thing; Debian's package has both
+need prometheus prometheus
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"
 # Real clients and servers in another language: pinned, and in a folder of their own.
 venv=target/python
-if ! "$venv/bin/python" -c 'import websockets, tornado' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import websockets, tornado, yaml' 2>/dev/null; then
     python3 -m venv "$venv" || { need pip3 python3-venv; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets==15.0.1' 'tornado==6.6.1'
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'websockets==15.0.1' 'tornado==6.6.1' \
+        'pyyaml==6.0.3'
 fi
 export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
 
@@ -54,6 +57,9 @@ bash policies/examples/build.sh --with-tests
 say "format";  cargo fmt --all --check
 say "lints";   cargo clippy --workspace --all-targets --locked -- -D warnings
 say "features"; bash tests/features.sh
+say "alerts"
+(cd deploy/prometheus && promtool check config --syntax-only prometheus.yml && promtool check rules wastegate.rules.yml \
+    && promtool test rules wastegate.test.yml)
 say "docs";    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 say "tests";   cargo nextest run --workspace --locked --no-fail-fast
 say "console"

@@ -97,6 +97,7 @@ impl Rig {
             refs: ConnectionRefs::new(scenario.seed),
             notice: notice::farewell,
             faults: Arc::default(),
+            traffic: Arc::default(),
             listeners: connection::EchoListeners::default(),
             budgets: connection::Budgets::new(connection::BudgetConfig::default(), clock.clone()),
         });

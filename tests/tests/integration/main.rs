@@ -26,6 +26,8 @@ mod evidence;
 #[cfg(test)]
 mod experiments;
 #[cfg(test)]
+mod exposition;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod gateway_grace;
@@ -57,6 +59,8 @@ mod looking;
 #[cfg(test)]
 mod measured;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod moody;
@@ -64,6 +68,8 @@ mod moody;
 mod operating;
 #[cfg(test)]
 mod projects;
+#[cfg(test)]
+mod prometheus;
 mod proposals;
 #[cfg(test)]
 mod python;

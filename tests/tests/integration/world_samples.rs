@@ -13,7 +13,7 @@ use crate::reading::root;
 fn samples(ending: &str) -> Vec<(PathBuf, String)> {
     let files = fs::read_dir(root().join("deploy")).unwrap();
     let files = files.map(|file| file.unwrap().path());
-    let named = files.filter(|path| path.to_string_lossy().ends_with(ending));
+    let named = files.filter(|path| path.is_file() && path.to_string_lossy().ends_with(ending));
     let found: Vec<_> = named
         .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
         .collect();

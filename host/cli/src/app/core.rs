@@ -12,6 +12,7 @@ use super::notes::Notes;
 use super::policies::Policies;
 use super::recording::Recording;
 use super::rules::rules;
+use super::scrape;
 use crate::config::{AdminListener, ProgramConfig};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, ShownSettin
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
-use wastegate_control::webhook::{Webhook, WebhookSources};
+use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::{Breakers, Catalog};
 
@@ -68,9 +69,19 @@ impl Core {
         application: impl Into<SharedApplication>,
         identify: Arc<dyn Identify>,
     ) -> Result<Self, AppError> {
-        let (clock, mut metrics) = (Clock::system(), MetricsRegistry::new());
+        let metrics = MetricsRegistry::new();
+        Self::measured(config, application.into(), identify, metrics).await
+    }
+
+    /// The same, beside metrics that are there already.
+    pub(super) async fn measured(
+        config: ProgramConfig,
+        application: SharedApplication,
+        identify: Arc<dyn Identify>,
+        mut metrics: MetricsRegistry,
+    ) -> Result<Self, AppError> {
+        let clock = Clock::system();
         let policies = Policies::build(&config, &clock, &mut metrics).await?;
-        let application = application.into();
         Self::with_policies(config, application, identify, policies, clock, metrics).await
     }
 
@@ -128,18 +139,25 @@ impl Core {
         let why = notes.recording.why().clone();
         let history = notes.recording.history().clone();
         gateway.watched_by(notes.recording.clone());
+        let leaving = CancellationToken::new();
+        scrape::register(metrics.program(), leaving.clone());
         embedded.session.faults.register(metrics.room("connection"));
         embedded
             .session
             .budgets
             .register(metrics.room("connection"));
+        embedded
+            .session
+            .traffic
+            .register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
-        cleaner.metrics().register(metrics.room("cleanup"));
-        admission.metrics().register(metrics.room("admission"));
-        gateway.metrics().register(metrics.room("gateway"));
+        cleaner.register(metrics.room("cleanup"));
+        admission.register(metrics.room("admission"));
+        gateway.register(metrics.room("gateway"));
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
-        let leaving = CancellationToken::new();
+        let counts = webhook::Metrics::default();
+        counts.register(metrics.room("webhook"));
         let webhook = Webhook::new(
             config.webhook,
             WebhookSources {
@@ -150,11 +168,9 @@ impl Core {
                 node: config.server.node.clone(),
                 clock: clock.clone(),
             },
+            counts,
         )
         .map_err(AppError::Webhook)?;
-        if let Some(webhook) = &webhook {
-            webhook.metrics().register(metrics.room("webhook"));
-        }
         let levers = Levers::open(
             registry.clone(),
             policies.rollout.clone(),

@@ -15,6 +15,7 @@ mod places;
 mod policies;
 mod recording;
 mod rules;
+mod scrape;
 mod token;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ use crate::config::{AdminListener, ProgramConfig};
 use wastegate::gateway::identity::{self, IdentityError};
 use wastegate::gateway::{self, Door, Identifiers, Identify, ListenerContext, tls};
 use wastegate::manager::SharedApplication;
+use wastegate::observe::MetricsRegistry;
 use wastegate::tasks::Tasks;
 use wastegate_control::admin;
 use wastegate_core::types::{Clock, chain};
@@ -102,7 +104,13 @@ impl App {
             AdminListener::Off => None,
         };
         let tls = acceptor(&config)?;
-        let core = Core::build(config, application, identify).await?;
+        let clients = gateway::Places::with_plain(places.connections, places.beside, places.plain);
+        let mut metrics = MetricsRegistry::new();
+        clients.register(metrics.room("gateway"));
+        if let Some(tls) = &tls {
+            tls.register(metrics.room("gateway"));
+        }
+        let core = Core::measured(config, application.into(), identify, metrics).await?;
         places.report();
         if admin.is_some() {
             token::report(core.access(), decided);
@@ -112,7 +120,7 @@ impl App {
             listener,
             tls,
             admin,
-            clients: gateway::Places::with_plain(places.connections, places.beside, places.plain),
+            clients,
             operators,
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,8 @@ use wastegate::gateway::upstream::BackendView;
 use wastegate::gateway::{Gateway, WithoutBackend};
 use wastegate::health;
 use wastegate::manager::Manager;
-use wastegate::observe::metrics::{CONTENT_TYPE, MetricsRegistry};
+use wastegate::observe::Exposition;
+use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_core::types::{Clock, EvictionCause, ManagerKey, UserId};
@@ -163,10 +164,13 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .with_state(admin)
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+/// In the format that the scraper asks for.
+async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let exposition = Exposition::wanted(accept.filter_map(|value| value.to_str().ok()));
     (
-        [(header::CONTENT_TYPE, CONTENT_TYPE)],
-        admin.metrics.encode(),
+        [(header::CONTENT_TYPE, exposition.content_type())],
+        admin.metrics.encode(exposition),
     )
         .into_response()
 }

@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use wastegate::observe::metrics::begin;
 
 use super::audit::Audited;
 use super::{HORIZONS, THRASH_MS};
@@ -11,7 +12,7 @@ use wastegate_core::decision::VictimOutcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AliveLabel {
-    /// `alive`, `dead` or `unattended`.
+    /// `alive`, `dead`, `undecided` or `unattended`.
     victim: &'static str,
 }
 
@@ -21,7 +22,7 @@ struct HorizonLabel {
 }
 
 /// What came of evictions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Metrics {
     victims: Family<AliveLabel, Counter>,
     returns: Family<HorizonLabel, Counter>,
@@ -31,22 +32,57 @@ pub struct Metrics {
     audited: Family<AliveLabel, Counter>,
 }
 
+/// What a manager of which this is known counts as.
+const fn victim(outcome: VictimOutcome) -> Option<&'static str> {
+    Some(match outcome {
+        VictimOutcome::Spared => return None,
+        VictimOutcome::Echoed { .. } => ALIVE,
+        VictimOutcome::Gone | VictimOutcome::Aborted => DEAD,
+        VictimOutcome::Undecided => "undecided",
+        VictimOutcome::Released => "unattended",
+    })
+}
+
+const ALIVE: &str = "alive";
+const DEAD: &str = "dead";
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let (victims, returns, audited) = (Family::default(), Family::default(), Family::default());
+        let ends = VictimOutcome::EVICTED.into_iter().filter_map(victim);
+        begin(&victims, ends.map(|victim| AliveLabel { victim }));
+        begin(
+            &returns,
+            HORIZONS.map(|(_, within)| HorizonLabel { within }),
+        );
+        begin(&audited, [ALIVE, DEAD].map(|victim| AliveLabel { victim }));
+        Self {
+            victims,
+            returns,
+            rotated: Counter::default(),
+            blocked: Counter::default(),
+            freed_nothing: Counter::default(),
+            audited,
+        }
+    }
+}
+
 impl Metrics {
     /// Registers under `wastegate_quality_`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "victims",
-            "Evicted managers, by whether they answered our Close",
+            "Evicted managers, by whether they answered the gateway's Close: `alive`, `dead`, `undecided` where silence shows nothing, `unattended` without a connection",
             self.victims.clone(),
         );
         registry.register(
             "returns",
-            "Evicted managers whose user came back for them, by how soon; each counts at every horizon it is within",
+            "Evicted managers that their client asked for again, by how soon; each counts at every horizon that it is within",
             self.returns.clone(),
         );
         registry.register(
             "rotated",
-            "Managers that were evicted while they answered and wanted back within a minute",
+            "Rotation: managers that were evicted while they answered and that their client asked for again within a minute",
             self.rotated.clone(),
         );
         registry.register(
@@ -56,25 +92,20 @@ impl Metrics {
         );
         registry.register(
             "freed_nothing",
-            "Runs of a tier that could evict a manager and freed none",
+            "Runs of a tier that might evict a manager and freed no slot",
             self.freed_nothing.clone(),
         );
         registry.register(
             "audited",
-            "Managers that stayed and were drawn at random to be asked, by whether they answered",
+            "Managers that were drawn at random and probed, by whether they answered",
             self.audited.clone(),
         );
     }
 
     pub(super) fn ended(&self, outcome: VictimOutcome) {
-        let victim = match outcome {
-            VictimOutcome::Spared => return,
-            VictimOutcome::Echoed { .. } => "alive",
-            VictimOutcome::Gone | VictimOutcome::Aborted => "dead",
-            VictimOutcome::Undecided => "undecided",
-            VictimOutcome::Released => "unattended",
-        };
-        self.victims.get_or_create(&AliveLabel { victim }).inc();
+        if let Some(victim) = victim(outcome) {
+            self.victims.get_or_create(&AliveLabel { victim }).inc();
+        }
     }
 
     pub(super) fn returned(&self, away_ms: u64, answered: bool) {
@@ -88,7 +119,7 @@ impl Metrics {
 
     pub(super) fn audited(&self, drawn: &[Audited]) {
         for one in drawn {
-            let victim = if one.answered { "alive" } else { "dead" };
+            let victim = if one.answered { ALIVE } else { DEAD };
             self.audited.get_or_create(&AliveLabel { victim }).inc();
         }
     }

@@ -79,6 +79,7 @@ impl Webhook {
     pub fn new(
         config: Config,
         sources: WebhookSources,
+        metrics: Metrics,
     ) -> Result<Option<Arc<Self>>, reqwest::Error> {
         let Some(sender) = Sender::new(&config)? else {
             return Ok(None);
@@ -93,14 +94,8 @@ impl Webhook {
             config,
             sources,
             sender,
-            metrics: Metrics::default(),
+            metrics,
         })))
-    }
-
-    /// What was delivered, and what was not.
-    #[must_use]
-    pub const fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 
     /// Sends what happens from now on, for ever. To be kept running by a supervisor.

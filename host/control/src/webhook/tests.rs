@@ -14,6 +14,7 @@ use super::*;
 use crate::rollout::Actor;
 use crate::rollout::audit::{Note, What};
 use wastegate::admission::{AdmissionEnd, DenialReason};
+use wastegate::observe::Exposition;
 use wastegate::observe::pseudonym::PseudonymKey;
 use wastegate::tasks::Tasks;
 use wastegate_core::types::{ManagerKey, Secret, UserId};
@@ -62,6 +63,7 @@ struct Bench {
     audit: Arc<AuditLog>,
     leaving: CancellationToken,
     clock: Clock,
+    metrics: Metrics,
     webhook: Arc<Webhook>,
 }
 
@@ -79,12 +81,15 @@ impl Bench {
             node: "n1".to_owned(),
             clock: clock.clone(),
         };
-        let webhook = Webhook::new(config, sources).unwrap().unwrap();
+        let metrics = Metrics::default();
+        let webhook = Webhook::new(config, sources, metrics.clone());
+        let webhook = webhook.unwrap().unwrap();
         Self {
             why,
             audit,
             leaving,
             clock,
+            metrics,
             webhook,
         }
     }
@@ -201,8 +206,8 @@ async fn a_request_is_tried_again_and_what_is_never_taken_is_dropped_and_counted
     away.webhook.flush().await;
     let mut text = String::new();
     let mut metrics = wastegate::observe::MetricsRegistry::new();
-    away.webhook.metrics().register(metrics.room("webhook"));
-    text.push_str(&metrics.encode());
+    away.metrics.register(metrics.room("webhook"));
+    text.push_str(&metrics.encode(Exposition::OpenMetrics));
     for line in [
         "wastegate_webhook_events_dropped_total 2",
         "wastegate_webhook_attempts_failed_total 3",

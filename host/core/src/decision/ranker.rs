@@ -94,6 +94,26 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every fault, with nothing in particular to say.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(Self::Trap(String::new())), Self::next)
+    }
+
+    /// The fault after this one in [`all`](Self::all). A match, so that a new fault has to be put in.
+    const fn next(&self) -> Option<Self> {
+        Some(match self {
+            Self::Trap(_) => Self::OutOfFuel(0),
+            Self::OutOfFuel(_) => Self::Deadline(Duration::ZERO),
+            Self::Deadline(_) => Self::Memory(0),
+            Self::Memory(_) => Self::OutputTooLarge(0),
+            Self::OutputTooLarge(_) => Self::Refused(String::new()),
+            Self::Refused(_) => Self::ScopeUnsupported,
+            Self::ScopeUnsupported => Self::Saturated,
+            Self::Saturated => Self::Quarantined,
+            Self::Quarantined => return None,
+        })
+    }
+
     /// Its name in labels.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -38,6 +38,15 @@ pub enum VictimOutcome {
 }
 
 impl VictimOutcome {
+    /// Every outcome of a victim that was evicted; one that answered stands for any time that it took.
+    pub const EVICTED: [Self; 5] = [
+        Self::Released,
+        Self::Echoed { after_ms: 0 },
+        Self::Gone,
+        Self::Aborted,
+        Self::Undecided,
+    ];
+
     /// Its name in labels.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -2,26 +2,31 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::engine::Engine;
 use super::seats::ActivePolicies;
-use wastegate_core::decision::{Fault, Ranked, Ranking};
+use wastegate_core::decision::{Fault, Question, Ranked, Ranking};
 use wastegate_core::types::{RevisionId, Scope, Tier};
 
-/// Upper bounds of the buckets of call durations, microseconds.
-const DURATION_US: [f64; 12] = [
-    5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1e3, 5e3, 2e4, 1e5, 5e5,
+/// Upper bounds of the buckets of call durations, seconds.
+const DURATION_S: [f64; 12] = [
+    5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.5,
 ];
+
+/// What loading a policy came to.
+const LOADS: [&str; 2] = ["ready", "refused"];
+/// What asking a quarantined policy came to.
+const TRIALS: [&str; 3] = ["answered", "failed", "not-asked"];
 
 /// The room's metrics. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     calls: Family<ScopeLabel, Counter>,
-    duration_us: Family<ScopeLabel, Histogram>,
+    duration: Family<ScopeLabel, CallDuration>,
     fuel: Family<ScopeLabel, Counter>,
     user: OfScope,
     node: OfScope,
@@ -32,11 +37,21 @@ pub struct Metrics {
     revision: Family<TierLabel, Gauge>,
 }
 
+/// How long calls took; each bucket has the number of a decision that is in it, by which it can be read
+/// (`GET /v1/decisions/{id}`). It costs a short lock more, of a call that takes microseconds.
+type CallDuration = HistogramWithExemplars<DecisionLabel>;
+
+/// The label of an example. It makes no series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabel {
+    decision_id: u64,
+}
+
 /// What every call touches, looked up once: a call takes microseconds.
 #[derive(Debug, Clone)]
 struct OfScope {
     calls: Counter,
-    duration_us: Histogram,
+    duration: CallDuration,
     fuel: Counter,
 }
 
@@ -63,30 +78,45 @@ struct ResultLabel {
 impl Default for Metrics {
     fn default() -> Self {
         let (calls, fuel) = (Family::default(), Family::default());
-        let duration_us: Family<_, Histogram> =
-            Family::new_with_constructor(|| Histogram::new(DURATION_US));
+        let duration: Family<_, CallDuration> =
+            Family::new_with_constructor(|| HistogramWithExemplars::new(DURATION_S.into_iter()));
         let of = |scope: Scope| {
             let label = ScopeLabel {
                 scope: scope.name(),
             };
             OfScope {
                 calls: calls.get_or_create_owned(&label),
-                duration_us: duration_us.get_or_create_owned(&label),
+                duration: duration.get_or_create_owned(&label),
                 fuel: fuel.get_or_create_owned(&label),
             }
         };
-        Self {
+        let metrics = Self {
             user: of(Scope::User),
             node: of(Scope::Node),
             calls,
-            duration_us,
+            duration,
             fuel,
             faults: Family::default(),
             quarantined: Gauge::default(),
             loads: Family::default(),
             trials: Family::default(),
             revision: Family::default(),
+        };
+        // At zero from the start, so that the first of a kind is an increase.
+        for fault in Fault::all() {
+            let fault = fault.name();
+            drop(metrics.faults.get_or_create(&FaultLabel { fault }));
         }
+        for (results, family) in [(&LOADS[..], &metrics.loads), (&TRIALS, &metrics.trials)] {
+            for &result in results {
+                drop(family.get_or_create(&ResultLabel { result }));
+            }
+        }
+        for tier in Tier::ALL {
+            let tier = tier.name();
+            drop(metrics.revision.get_or_create(&TierLabel { tier }));
+        }
+        metrics
     }
 }
 
@@ -96,33 +126,33 @@ impl Metrics {
         engine.register(registry);
         registry.register("calls", "Calls of policies, by scope", self.calls.clone());
         registry.register(
-            "call_duration_microseconds",
-            "How long calls of policies took by the wall clock, by scope",
-            self.duration_us.clone(),
+            "call_duration_seconds",
+            "Time that calls of policies took by the wall clock, by scope",
+            self.duration.clone(),
         );
         registry.register(
             "fuel_units",
-            "Fuel that calls of policies used, by scope",
+            "Fuel that calls of policies used, by scope; a unit is about one instruction",
             self.fuel.clone(),
         );
         registry.register(
             "faults",
-            "Decisions for which a policy gave no usable ranking, by kind",
+            "Decisions for which a policy gave no usable ranking, by fault; the built-in ranking completed them",
             self.faults.clone(),
         );
         registry.register(
             "quarantined",
-            "Policies that are not asked, or on trial, after repeated faults",
+            "Policies that are quarantined after repeated faults, trials included",
             self.quarantined.clone(),
         );
         registry.register(
             "loads",
-            "Policies that were loaded, by result",
+            "Policies that were to be loaded, by result",
             self.loads.clone(),
         );
         registry.register(
             "trials",
-            "Calls of quarantined policies in shadow, by result",
+            "Trials of quarantined policies, whose answers change nothing, by result",
             self.trials.clone(),
         );
         registry.register(
@@ -133,17 +163,18 @@ impl Metrics {
     }
 
     /// An answer of a policy, asked or not.
-    pub(super) fn answered(&self, scope: Scope, ranked: &Ranked) {
+    pub(super) fn answered(&self, question: &Question, ranked: &Ranked) {
         if let Some(fuel) = ranked.fuel {
-            let of_scope = match scope {
+            let of_scope = match question.scope {
                 Scope::User => &self.user,
                 Scope::Node => &self.node,
             };
             of_scope.calls.inc();
             of_scope.fuel.inc_by(fuel);
-            of_scope
-                .duration_us
-                .observe(ranked.duration.as_secs_f64() * 1e6);
+            let decision_id = question.decision.raw();
+            let took = ranked.duration.as_secs_f64();
+            let example = Some(DecisionLabel { decision_id });
+            of_scope.duration.observe(took, example, None);
         }
         if let Err(fault) = &ranked.outcome {
             let fault = fault.name();
@@ -159,16 +190,18 @@ impl Metrics {
 
     /// A policy was loaded, or was refused.
     pub(super) fn loaded(&self, went_well: bool) {
-        let result = if went_well { "ready" } else { "refused" };
+        let [ready, refused] = LOADS;
+        let result = if went_well { ready } else { refused };
         self.loads.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// A quarantined policy was asked in shadow.
     pub(super) fn tried(&self, outcome: &Result<Ranking, Fault>) {
+        let [answered, failed, not_asked] = TRIALS;
         let result = match outcome {
-            Ok(_) => "answered",
-            Err(fault) if fault.is_policys() => "failed",
-            Err(_) => "not-asked",
+            Ok(_) => answered,
+            Err(fault) if fault.is_policys() => failed,
+            Err(_) => not_asked,
         };
         self.trials.get_or_create(&ResultLabel { result }).inc();
     }

@@ -221,7 +221,7 @@ impl Shared {
             );
         }
         self.judge(asked, question, &ranked, permit);
-        self.metrics.answered(question.scope, &ranked);
+        self.metrics.answered(question, &ranked);
         ranked
     }
 
@@ -300,7 +300,7 @@ impl Shared {
 
     fn not_answered(&self, asked: &Asked, question: &Question, fault: Fault) -> Ranked {
         let ranked = asked.policy.fault(asked.revision, question, fault);
-        self.metrics.answered(question.scope, &ranked);
+        self.metrics.answered(question, &ranked);
         ranked
     }
 }

@@ -1,15 +1,20 @@
 //! The room's metrics.
 
+use std::fmt;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::denied::DenialReason;
-use crate::observe::metrics::millis;
+use super::ladder::Admission;
+use crate::observe::metrics::{begin, millis};
 
 /// How an admission ended, or went on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,14 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 5] = [
+        Self::Admitted,
+        Self::AdmittedByCleanup,
+        Self::AdmittedFromQueue,
+        Self::Temporary,
+        Self::Queued,
+    ];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Admitted => "admitted",
@@ -48,11 +61,43 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let outcomes = Family::default();
+        let names = Outcome::ALL.iter().map(|outcome| outcome.name());
+        let names = names.chain(DenialReason::ALL.iter().map(|why| why.name()));
+        begin(&outcomes, names.map(|outcome| OutcomeLabel { outcome }));
         Self {
-            outcomes: Family::default(),
+            outcomes,
             limit_hits: Counter::default(),
             triggered: millis(),
         }
+    }
+}
+
+impl Admission {
+    /// Registers all metrics of the room under `wastegate_admission_`.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        self.metrics().register(registry);
+        registry.register_collector(Box::new(QueueCollector(Arc::downgrade(self))));
+    }
+}
+
+/// Reads the queue when it is asked: no count is kept beside it.
+struct QueueCollector(Weak<Admission>);
+
+impl fmt::Debug for QueueCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QueueCollector")
+    }
+}
+
+impl Collector for QueueCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(admission) = self.0.upgrade() else {
+            return Ok(());
+        };
+        let gauge = ConstGauge::new(admission.queued() as u64);
+        let (name, help) = ("queue_length", "Admissions that wait in the queue now");
+        gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
     }
 }
 
@@ -61,17 +106,17 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "outcomes",
-            "Admissions, by how they ended",
+            "Admissions by how they ended; `queued` ones end a second time when they leave the queue",
             self.outcomes.clone(),
         );
         registry.register(
             "limit_hits",
-            "Admissions refused because a limit was met and nothing might be evicted",
+            "Admissions that were refused because a limit was reached and nothing might be evicted",
             self.limit_hits.clone(),
         );
         registry.register(
             "triggered_duration_seconds",
-            "Duration of admissions that needed a cleanup, from attempt to answer",
+            "Time from attempt to answer of admissions that needed a cleanup",
             self.triggered.clone(),
         );
     }

@@ -83,6 +83,19 @@ impl PressureBook {
         self.levels.lock().keys().cloned().collect()
     }
 
+    /// How many users are at each level that is above `normal`.
+    #[must_use]
+    pub fn counts(&self) -> [(PressureLevel, u64); 4] {
+        let mut counts = PressureLevel::RAISED.map(|level| (level, 0));
+        for pressure in self.levels.lock().values() {
+            let level = pressure.level();
+            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == level) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
     /// A user's level.
     #[must_use]
     pub fn level(&self, user: &UserId) -> PressureLevel {

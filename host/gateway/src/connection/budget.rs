@@ -64,7 +64,7 @@ impl Default for BudgetConfig {
 /// What a budget counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budgeted {
-    /// Text and binary messages, each at its first frame.
+    /// Text and binary messages, each at its last frame.
     Messages,
     /// Bytes of data frames, headers included.
     Bytes,

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::frames::Violation;
 use crate::observe::Throttle;
-use crate::observe::metrics::{ClosedLabel, Label};
+use crate::observe::metrics::{ClosedLabel, Label, begin};
 use wastegate_core::types::{CloseReason, ConnectionId, Timestamp};
 
 /// Between two lines about the same kind of fault.
@@ -23,6 +23,10 @@ pub enum PeerSide {
     Client,
     /// The backend's end of the connection.
     Backend,
+}
+
+impl PeerSide {
+    const ALL: [Self; 2] = [Self::Client, Self::Backend];
 }
 
 /// A kind of fault, for which a connection ends.
@@ -186,8 +190,15 @@ pub struct PeerFaults {
 
 impl Default for PeerFaults {
     fn default() -> Self {
+        let counted = Family::default();
+        for side in PeerSide::ALL {
+            begin(
+                &counted,
+                PeerFault::ALL.map(|fault| (Label(fault), Label(side))),
+            );
+        }
         Self {
-            counted: Family::default(),
+            counted,
             reports: Arc::new(Throttle::new(REPORT_EVERY)),
         }
     }
@@ -198,7 +209,7 @@ impl PeerFaults {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "faults",
-            "Connections that ended because a peer broke the protocol or a limit of ours, by kind and side",
+            "Connections that ended because a peer broke the protocol or a limit of the gateway, by kind and side",
             self.counted.clone(),
         );
     }

@@ -21,6 +21,7 @@ mod progress;
 mod pump;
 #[cfg(feature = "upstream")]
 mod relay;
+mod traffic;
 mod transport;
 mod writer;
 
@@ -36,4 +37,5 @@ pub use pump::{ConnectionContext, run};
 pub(crate) use relay::IdleUpstreamHandler;
 #[cfg(feature = "upstream")]
 pub use relay::{IdleUpstream, RelayedUpstream, relay};
+pub use traffic::Traffic;
 pub use transport::{Plain, Transport};

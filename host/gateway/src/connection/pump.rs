@@ -19,6 +19,7 @@ use super::faults::{PeerFault, PeerFaults, PeerSide};
 use super::frames::{Unmasked, Violation};
 use super::heartbeat::{ControlRate, Heartbeat};
 use super::progress::next_look;
+use super::traffic::{Ending, Traffic, Way};
 use super::transport::Transport;
 use super::writer::Writer;
 use crate::health;
@@ -43,6 +44,8 @@ pub struct ConnectionContext {
     pub notice: fn(CloseReason) -> Option<Message>,
     /// What peers did that may not be done, counted.
     pub faults: Arc<PeerFaults>,
+    /// What passes, counted.
+    pub traffic: Arc<Traffic>,
     /// The bound on evicted clients that are listened to.
     pub listeners: EchoListeners,
     /// How much the clients of one user may send.
@@ -61,6 +64,7 @@ impl ConnectionContext {
             refs: self.refs,
             notice: self.notice,
             faults: self.faults.clone(),
+            traffic: self.traffic.clone(),
             listeners: self.listeners.clone(),
             budgets: self.budgets.clone(),
         }
@@ -98,7 +102,7 @@ pub async fn run(
             sink,
             port.clone(),
             attachment.manager().clone(),
-            session.clock.clone(),
+            session.clone(),
         ),
         frames,
         peer: Peer {
@@ -233,6 +237,8 @@ impl Pump {
             None => return Some(CloseReason::ClientGone),
         };
         self.port.vitals.count_in(message.len());
+        let traffic = &self.session.traffic;
+        traffic.add(Ending::Embedded, Way::In, 1, message.len());
         let bytes = message.len() as u64;
         let budget = self.budget.as_mut();
         if let Some(Err(Exceeded)) = budget.map(|budget| budget.spend(now, 1, bytes)) {

@@ -14,11 +14,12 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::ear::Ear;
+use super::pump::ConnectionContext;
+use super::traffic::{Ending, Way};
 use super::transport::Transport;
 use crate::health;
 use crate::manager::{Manager, Message, Port};
 use crate::observe::ActivityEvent;
-use wastegate_core::types::Clock;
 
 /// A ping with its nonce of eight bytes.
 const PING_BYTES: usize = 10;
@@ -27,7 +28,7 @@ const PING_BYTES: usize = 10;
 pub(super) struct Writer {
     sink: SplitSink<WebSocketStream<Ear>, Frame>,
     port: Arc<Port>,
-    clock: Clock,
+    session: Arc<ConnectionContext>,
     manager: Arc<Manager>,
     /// The size of the message that is on its way to the socket, if one is.
     writing: Option<usize>,
@@ -40,12 +41,12 @@ impl Writer {
         sink: SplitSink<WebSocketStream<Ear>, Frame>,
         port: Arc<Port>,
         manager: Arc<Manager>,
-        clock: Clock,
+        session: Arc<ConnectionContext>,
     ) -> Self {
         Self {
             sink,
             port,
-            clock,
+            session,
             manager,
             writing: None,
             ping: None,
@@ -64,6 +65,8 @@ impl Writer {
         if let Some(bytes) = self.writing.take() {
             self.port.outbox.written();
             self.port.vitals.count_out(bytes);
+            let traffic = &self.session.traffic;
+            traffic.add(Ending::Embedded, Way::Out, 1, bytes);
             self.note(ActivityEvent::Out {
                 bytes: bytes as u64,
             });
@@ -72,7 +75,7 @@ impl Writer {
         poll_fn(|cx| Pin::new(&mut self.sink).poll_ready(cx)).await?;
         if let Some(nonce) = self.ping.take() {
             // Before it goes out: on a fast link the pong is here before the next step.
-            let now = self.clock.now();
+            let now = self.session.clock.now();
             self.port.vitals.ping_sent(now);
             let socket = self.port.socket.upgrade();
             health::note_ping(&self.port, socket.as_deref(), now, PING_BYTES);
@@ -93,7 +96,7 @@ impl Writer {
 
     fn note(&self, event: ActivityEvent) {
         self.manager
-            .note(self.clock.now(), Some(&self.port.device), event);
+            .note(self.session.clock.now(), Some(&self.port.device), event);
     }
 
     /// Sends a last message, if there is one, and a Close.

@@ -245,6 +245,7 @@ impl Builder {
             refs: ConnectionRefs::new(getrandom::u64().map_err(BuildError::Random)?),
             notice: gateway::notice::farewell,
             faults: Arc::default(),
+            traffic: Arc::default(),
             listeners: connection::EchoListeners::default(),
             budgets: connection::Budgets::new(settings.budget, clock.clone()),
         });

@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Bytes;
 
+use super::metrics::Open;
 use super::peer::ClientNetwork;
 use super::places::ConnectionSlot;
 use super::upgrade::{Entry, Incoming};
@@ -53,6 +54,7 @@ pub(super) struct Running {
     #[cfg(feature = "upstream")]
     _load: Option<Load>,
     _slot: Option<ConnectionSlot>,
+    _open: Open,
 }
 
 impl Incoming {
@@ -145,6 +147,7 @@ impl Incoming {
                     }
                 };
                 let running = Running {
+                    _open: self.gateway.metrics.opened(),
                     gateway: self.gateway,
                     from: self.from.and_then(ClientNetwork::address),
                     manager,

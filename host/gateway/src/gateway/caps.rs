@@ -78,6 +78,19 @@ impl Cap {
         }
     }
 
+    /// Every cap, in the order of the variants.
+    pub const ALL: &'static [Self] = &[
+        Self::HalfOpen,
+        Self::HalfOpenPerAddress,
+        Self::HalfOpenTime,
+        Self::Rate,
+        Self::RatePerAddress,
+        #[cfg(feature = "upstream")]
+        Self::HttpRate,
+        #[cfg(feature = "upstream")]
+        Self::HttpRatePerAddress,
+    ];
+
     /// Its name in labels.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tokio::net::TcpStream;
 
 use super::Gateway;
@@ -74,6 +75,15 @@ impl Door {
     pub(super) fn count(&self, cap: Cap) {
         let metrics = &self.gateway.metrics;
         metrics.turned_away.get_or_create(&Label(cap)).inc();
+    }
+
+    /// Measures how long an upgrade took that was answered now, if it succeeded.
+    pub(super) fn answered(&self, status: StatusCode, begun: Timestamp) {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            let took = self.now().since(begun);
+            let handshake = &self.gateway.metrics.handshake;
+            handshake.observe(took.as_secs_f64());
+        }
     }
 
     /// The time by which connections are measured.

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use super::resting::Resting;
 use crate::connection::Transport;
 use crate::observe::Throttle;
 use crate::tasks::Tasks;
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, Timestamp};
 
 /// How long the loop rests when the machine has nothing left to accept with.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -71,6 +72,13 @@ pub struct ListenerContext {
     pub door: Arc<Door>,
     /// The group of tasks that connections run in.
     pub tasks: Tasks,
+}
+
+/// A socket that was accepted, and when.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    at: Timestamp,
 }
 
 /// What a listener is short of.
@@ -175,26 +183,25 @@ impl ListenerContext {
             return self.refuse(stream, TOO_MANY.as_bytes());
         };
         let half_open = Some(half_open);
+        let accepted = Accepted {
+            stream,
+            peer,
+            at: self.door.now(),
+        };
         let Some(slot) = self.places.take() else {
-            return self.wait(stream, peer, half_open, shortages.clone());
+            return self.wait(accepted, half_open, shortages.clone());
         };
         let serving = self.clone();
         self.tasks.spawn("http", async move {
-            serving.meet(stream, peer, slot, half_open).await;
+            serving.meet(accepted, slot, half_open).await;
         });
     }
 
     /// Holds a socket that found no place until there is one, or it is clear that there is none.
-    fn wait(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        half_open: Option<HalfOpen>,
-        shortages: Arc<Shortages>,
-    ) {
+    fn wait(&self, accepted: Accepted, half_open: Option<HalfOpen>, shortages: Arc<Shortages>) {
         let Some(waits) = self.places.may_wait() else {
             shortages.of_places(&self.places);
-            return self.refuse_at_once(&stream, NO_PLACE.as_bytes());
+            return self.refuse_at_once(&accepted.stream, NO_PLACE.as_bytes());
         };
         let serving = self.clone();
         self.tasks.spawn("place", async move {
@@ -202,12 +209,12 @@ impl ListenerContext {
             match places.wait(serving.door.admission()).await {
                 Some(slot) => {
                     drop(waits);
-                    serving.meet(stream, peer, slot, half_open).await;
+                    serving.meet(accepted, slot, half_open).await;
                 }
                 None => {
                     shortages.of_places(places);
                     drop((half_open, waits));
-                    serving.refuse(stream, NO_PLACE.as_bytes());
+                    serving.refuse(accepted.stream, NO_PLACE.as_bytes());
                 }
             }
         });
@@ -243,14 +250,8 @@ impl ListenerContext {
         let _ = socket.recv(&mut rest);
     }
 
-    async fn meet(
-        self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        slot: ConnectionSlot,
-        half_open: Option<HalfOpen>,
-    ) {
-        if let Err(error) = self.greet(stream, peer, slot, half_open).await {
+    async fn meet(self, accepted: Accepted, slot: ConnectionSlot, half_open: Option<HalfOpen>) {
+        if let Err(error) = self.greet(accepted, slot, half_open).await {
             tracing::debug!(%error, "a connection ended before its first request");
         }
     }
@@ -258,11 +259,15 @@ impl ListenerContext {
     /// What comes before HTTP, within the deadline of a request's head.
     async fn greet(
         self,
-        mut stream: TcpStream,
-        peer: SocketAddr,
+        accepted: Accepted,
         slot: ConnectionSlot,
         half_open: Option<HalfOpen>,
     ) -> io::Result<()> {
+        let Accepted {
+            mut stream,
+            peer,
+            at: accepted,
+        } = accepted;
         let door = self.door.clone();
         let within = door.config().header_timeout;
         let begun = door.now();
@@ -284,7 +289,7 @@ impl ListenerContext {
         let left = door.half_open_left(begun);
         let overdue = passage.overdue(left);
         tokio::select! {
-            () = self.converse(transport, (peer, proxied), &passage) => {}
+            () = self.converse(transport, (peer, proxied), &passage, accepted) => {}
             () = overdue => door.count(Cap::HalfOpenTime),
         }
         Ok(())
@@ -295,9 +300,12 @@ impl ListenerContext {
         transport: Transport,
         (peer, proxied): (SocketAddr, Option<SocketAddr>),
         passage: &Arc<Passage>,
+        accepted: Timestamp,
     ) {
         let is_tls = transport.is_tls();
         let resting = Resting::default();
+        // The first request began with its connection.
+        let is_first = AtomicBool::new(true);
         let service = service_fn(|mut request: axum::http::Request<hyper::body::Incoming>| {
             let extensions = request.extensions_mut();
             extensions.insert(ConnectInfo(peer));
@@ -308,11 +316,19 @@ impl ListenerContext {
             if is_tls {
                 extensions.insert(Encrypted);
             }
+            let begun = if is_first.swap(false, Ordering::Relaxed) {
+                accepted
+            } else {
+                self.door.now()
+            };
             let answered = self.router.clone().oneshot(request);
             resting.begin();
-            let resting = &resting;
+            let (resting, door) = (&resting, &self.door);
             async move {
                 let mut answer = answered.await;
+                if let Ok(response) = &answer {
+                    door.answered(response.status(), begun);
+                }
                 let refused = answer.as_mut().map(|response| passage.answered(response));
                 resting.end(refused == Ok(true));
                 answer

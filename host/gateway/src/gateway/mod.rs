@@ -49,6 +49,7 @@ mod request_digest;
 mod resting;
 #[cfg(feature = "upstream")]
 mod resume;
+mod scrape;
 mod service;
 mod site;
 mod spare;
@@ -272,12 +273,6 @@ impl Gateway {
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
         self.rules.load().config.clone()
-    }
-
-    /// The room's metrics, to be registered.
-    #[must_use]
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 }
 

@@ -104,6 +104,11 @@ impl Places {
         self.count
     }
 
+    /// How many are not taken.
+    pub(super) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+
     /// The spare descriptor, for the accept loop.
     pub(super) fn spare(&self) -> Spare {
         self.spare.lock().take().unwrap_or_else(Spare::new)

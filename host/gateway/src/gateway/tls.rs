@@ -8,6 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -99,10 +103,17 @@ pub enum TlsError {
     System(#[source] rustls::Error),
 }
 
+/// What is served with.
+struct Served {
+    config: Arc<ServerConfig>,
+    /// When the first certificate of the chain expires, seconds since the Unix epoch, as far as they can be read.
+    expires_unix_s: Option<i64>,
+}
+
 /// The listener's side, whose certificate can be replaced.
 pub struct Acceptor {
     files: CertificateFiles,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Served>,
     /// When the files were last changed, as far as they were read.
     changed: Mutex<Option<(SystemTime, SystemTime)>>,
 }
@@ -115,10 +126,10 @@ impl Acceptor {
     pub fn new(files: CertificateFiles) -> Result<Arc<Self>, TlsError> {
         cryptography::provide();
         let changed = files.changed();
-        let config = files.read()?;
+        let served = files.read()?;
         Ok(Arc::new(Self {
             files,
-            current: ArcSwap::new(config),
+            current: ArcSwap::from_pointee(served),
             changed: Mutex::new(changed),
         }))
     }
@@ -135,13 +146,43 @@ impl Acceptor {
         }
         // Noted first: what cannot be used is told once, not at every look.
         *self.changed.lock() = changed;
-        self.current.store(self.files.read()?);
+        self.current.store(Arc::new(self.files.read()?));
         Ok(true)
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.current.load_full().into()
+        self.current.load().config.clone().into()
     }
+
+    /// Registers under `wastegate_gateway_`.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        registry.register_collector(Box::new(CertificateCollector(self.clone())));
+    }
+}
+
+#[derive(Debug)]
+struct CertificateCollector(Arc<Acceptor>);
+
+impl Collector for CertificateCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(expires) = self.0.current.load().expires_unix_s else {
+            return Ok(());
+        };
+        let help = "When the first certificate of the public listener's chain expires, seconds since the Unix epoch";
+        let name = "certificate_expiry_timestamp_seconds";
+        let gauge = ConstGauge::new(expires);
+        gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+    }
+}
+
+/// When the first of these expires, seconds since the Unix epoch; none if one cannot be read.
+fn expiry(chain: &[CertificateDer<'_>]) -> Option<i64> {
+    let expires = chain.iter().map(|certificate| {
+        let (_, read) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        Some(read.validity().not_after.timestamp())
+    });
+    // None is less than any moment.
+    expires.min().flatten()
 }
 
 impl fmt::Debug for Acceptor {
@@ -162,8 +203,9 @@ impl CertificateFiles {
         Some((changed(&self.certificate)?, changed(&self.key)?))
     }
 
-    fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    fn read(&self) -> Result<Served, TlsError> {
         let chain = certificates("gateway.tls.certificate", &self.certificate)?;
+        let expires_unix_s = expiry(&chain);
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|source| TlsError::File {
             key: "gateway.tls.key",
             path: self.key.clone(),
@@ -179,7 +221,10 @@ impl CertificateFiles {
             })?;
         // A WebSocket opens over HTTP/1.1 here.
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        Ok(Arc::new(config))
+        Ok(Served {
+            config: Arc::new(config),
+            expires_unix_s,
+        })
     }
 }
 

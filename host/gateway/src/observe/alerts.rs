@@ -109,6 +109,9 @@ struct Falling<L> {
 }
 
 impl PressureLevel {
+    /// The levels above `normal`, rising.
+    pub const RAISED: [Self; 4] = [Self::Info, Self::Warning, Self::Critical, Self::Emergency];
+
     /// Its name in labels, events and notices.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -12,16 +12,19 @@
 //! - Names are `wastegate_<room>_<what>`; base units only (seconds, bytes), the unit in the name.
 //!   The encoder adds `_total` to counters.
 //! - Durations are observed in seconds into [`micros`] or [`millis`] buckets, so that rooms compare.
+//! - A series that can exist exists from the start, at zero ([`begin`]): the first event of its kind is then an
+//!   increase that a rule sees, and not a series that was not there before.
+
+use std::hash::{Hash, Hasher};
 
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder, text};
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::alerts::PressureLevel;
+use super::exposition::{self, Exposition};
 use wastegate_core::types::{CloseReason, Health, Scope, Tier};
-
-/// What [`MetricsRegistry::encode`] produces, for the `Content-Type` header.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Buckets for work that takes microseconds: upper bounds in seconds, 1 µs to 25 ms.
 pub const MICROS: [f64; 14] = [
@@ -45,6 +48,17 @@ pub fn millis() -> Histogram {
     Histogram::new(MILLIS)
 }
 
+/// Makes the series of these labels, at zero.
+pub fn begin<S, M, C>(family: &Family<S, M, C>, labels: impl IntoIterator<Item = S>)
+where
+    S: Clone + Hash + Eq,
+    C: MetricConstructor<M>,
+{
+    for labels in labels {
+        drop(family.get_or_create(&labels));
+    }
+}
+
 /// Every room's metrics.
 #[derive(Debug, Default)]
 pub struct MetricsRegistry {
@@ -65,21 +79,29 @@ impl MetricsRegistry {
             .sub_registry_with_prefix(room)
     }
 
+    /// Where the program registers what is of no room; its names are prefixed with `wastegate_`.
+    pub fn program(&mut self) -> &mut Registry {
+        self.registry.sub_registry_with_prefix("wastegate")
+    }
+
     /// The registry without a prefix, for names that are not ours to choose
     /// ([`process::register`](super::process::register)).
     pub fn root(&mut self) -> &mut Registry {
         &mut self.registry
     }
 
-    /// All metrics as they are now, in the OpenMetrics text format ([`CONTENT_TYPE`]).
+    /// All metrics as they are now.
     #[must_use]
-    pub fn encode(&self) -> String {
+    pub fn encode(&self, exposition: Exposition) -> String {
         let mut text = String::new();
         if let Err(error) = text::encode(&mut text, &self.registry) {
             // A text without its end mark, which a scraper refuses: better than one that lies.
             tracing::error!(%error, "metrics could not be encoded");
         }
-        text
+        match exposition {
+            Exposition::OpenMetrics => text,
+            Exposition::Text => exposition::classic(&text),
+        }
     }
 }
 
@@ -94,8 +116,25 @@ pub trait ClosedLabel {
 
 /// The label set of one [`ClosedLabel`]. A tuple of two is a label set too:
 /// `Family<(Label<Tier>, Label<Scope>), Counter>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// Two are equal when their values are: what a reason holds beside its name is no label, and two series of the
+/// same labels in one scrape would make it invalid.
+#[derive(Debug, Clone, Copy)]
 pub struct Label<T>(pub T);
+
+impl<T: ClosedLabel> PartialEq for Label<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.value() == other.0.value()
+    }
+}
+
+impl<T: ClosedLabel> Eq for Label<T> {}
+
+impl<T: ClosedLabel> Hash for Label<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.value().hash(state);
+    }
+}
 
 impl<T: ClosedLabel> EncodeLabelSet for Label<T> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -126,9 +165,9 @@ closed_label! {
 #[cfg(test)]
 mod tests {
     use prometheus_client::metrics::counter::Counter;
-    use prometheus_client::metrics::family::Family;
 
     use super::*;
+    use wastegate_core::types::EvictionCause;
 
     /// M5: by tier and reason, in the form a scraper reads.
     #[test]
@@ -142,7 +181,7 @@ mod tests {
         runs.get_or_create(&(Label(Tier::Force), Label(Scope::User)))
             .inc();
         took.get_or_create(&Label(Tier::Force)).observe(3e-6);
-        let text = metrics.encode();
+        let text = metrics.encode(Exposition::OpenMetrics);
         for line in [
             "wastegate_cleanup_runs_total{tier=\"force\",scope=\"user\"} 1",
             "wastegate_cleanup_run_seconds_bucket{le=\"0.000005\",tier=\"force\"} 1",
@@ -150,6 +189,24 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
+    }
+
+    /// Evictions differ in their cause, and their reason has one name.
+    #[test]
+    fn what_has_the_same_labels_is_one_series() {
+        let closed = Family::<Label<CloseReason>, Counter>::default();
+        begin(&closed, CloseReason::all().map(Label));
+        for tier in Tier::ALL {
+            let evicted = CloseReason::Evicted(EvictionCause::Cleanup(tier));
+            closed.get_or_create(&Label(evicted)).inc();
+        }
+        let mut metrics = MetricsRegistry::new();
+        metrics.room("gateway").register("closed", "Ends", closed);
+        let text = metrics.encode(Exposition::Text);
+        let evicted = "wastegate_gateway_closed_total{reason=\"evicted\"}";
+        let series: Vec<&str> = text.lines().filter(|it| it.starts_with(evicted)).collect();
+        assert_eq!(series, [format!("{evicted} {}", Tier::ALL.len())], "{text}");
+        assert!(text.contains("{reason=\"shutdown\"} 0"), "{text}");
     }
 
     #[test]

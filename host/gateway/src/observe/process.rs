@@ -13,13 +13,21 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::descriptors;
+
 /// What the process used at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Readings {
     /// Memory it keeps resident, bytes.
     pub rss_bytes: Option<u64>,
+    /// Addresses it has mapped, bytes. Far more than its memory: sandboxes of policies reserve addresses.
+    pub virtual_bytes: Option<u64>,
     /// Descriptors it has open.
     pub open_fds: Option<u64>,
+    /// Descriptors it may have open.
+    pub max_fds: Option<u64>,
+    /// When it was started, since the Unix epoch, to a hundredth of a second.
+    pub started: Option<Duration>,
     /// Processor time it has spent since its start, in user and kernel mode, all threads.
     pub cpu: Option<Duration>,
 }
@@ -36,11 +44,18 @@ struct Units {
 pub fn read() -> Readings {
     let units = Units::of(&fs::read("/proc/self/auxv").unwrap_or_default());
     let text = |path| fs::read_to_string(path).ok();
+    let (statm, stat) = (text("/proc/self/statm"), text("/proc/self/stat"));
+    let memory = |field| pages(statm.as_deref()?, field)?.checked_mul(units.page_bytes?);
+    let timed =
+        |read: fn(&str, u64) -> Option<Duration>| read(stat.as_deref()?, units.ticks_per_second?);
     Readings {
-        rss_bytes: text("/proc/self/statm")
-            .and_then(|statm| resident_pages(&statm)?.checked_mul(units.page_bytes?)),
+        rss_bytes: memory(RESIDENT),
+        virtual_bytes: memory(VIRTUAL),
         open_fds: open_fds(),
-        cpu: text("/proc/self/stat").and_then(|stat| cpu(&stat, units.ticks_per_second?)),
+        max_fds: descriptors::limit(),
+        started: text("/proc/stat")
+            .and_then(|system| timed(since_boot)?.checked_add(boot(&system)?)),
+        cpu: timed(cpu),
     }
 }
 
@@ -78,20 +93,45 @@ impl Units {
     }
 }
 
-/// The second field of `statm`.
-fn resident_pages(statm: &str) -> Option<u64> {
-    statm.split_ascii_whitespace().nth(1)?.parse().ok()
+/// Which field of `statm` is all that is mapped.
+const VIRTUAL: usize = 0;
+/// Which is what is resident of it.
+const RESIDENT: usize = 1;
+
+/// A field of `statm`.
+fn pages(statm: &str, field: usize) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(field)?.parse().ok()
 }
 
-/// Fields 14 and 15 of `stat`, in clock ticks. Field 2 is the program's name in parentheses and may
+/// When the system was started: a line of its own `stat`, in seconds since the Unix epoch.
+fn boot(system: &str) -> Option<Duration> {
+    let line = system.lines().find_map(|line| line.strip_prefix("btime "));
+    line?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The fields of a process's `stat` from the third on. Field 2 is the program's name in parentheses and may
 /// hold anything, so counting starts behind the last parenthesis.
-fn cpu(stat: &str, ticks_per_second: u64) -> Option<Duration> {
+fn fields(stat: &str) -> Option<std::str::SplitAsciiWhitespace<'_>> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    Some(after_name.split_ascii_whitespace())
+}
+
+/// Field 22 of `stat`: the process's start, in clock ticks since that of the system.
+fn since_boot(stat: &str, ticks_per_second: u64) -> Option<Duration> {
+    let ticks = fields(stat)?.nth(19)?.parse().ok()?;
+    time_of(ticks, ticks_per_second)
+}
+
+/// Fields 14 and 15 of `stat`, in clock ticks.
+fn cpu(stat: &str, ticks_per_second: u64) -> Option<Duration> {
+    let mut fields = fields(stat)?.skip(11);
     let mut ticks = || fields.next()?.parse::<u64>().ok();
-    let spent = ticks()?.checked_add(ticks()?)?;
+    time_of(ticks()?.checked_add(ticks()?)?, ticks_per_second)
+}
+
+fn time_of(ticks: u64, ticks_per_second: u64) -> Option<Duration> {
     Some(Duration::from_micros(
-        spent.checked_mul(1_000_000)? / ticks_per_second,
+        ticks.checked_mul(1_000_000)? / ticks_per_second,
     ))
 }
 
@@ -113,7 +153,17 @@ impl Collector for ProcessCollector {
                 "Resident memory, bytes",
                 readings.rss_bytes,
             ),
+            (
+                "process_virtual_memory_bytes",
+                "Mapped addresses, bytes; sandboxes of policies reserve far more than they use",
+                readings.virtual_bytes,
+            ),
             ("process_open_fds", "Open descriptors", readings.open_fds),
+            (
+                "process_max_fds",
+                "Descriptors that the process may have open",
+                readings.max_fds,
+            ),
         ];
         for (name, help, value) in gauges {
             if let Some(value) = value {
@@ -125,6 +175,12 @@ impl Collector for ProcessCollector {
                     gauge.metric_type(),
                 )?)?;
             }
+        }
+        if let Some(started) = readings.started {
+            let gauge = ConstGauge::new(started.as_secs_f64());
+            let (name, kind) = ("process_start_time_seconds", gauge.metric_type());
+            let help = "Start of the process, seconds since the Unix epoch";
+            gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
         if let Some(cpu) = readings.cpu {
             let counter = ConstCounter::new(cpu.as_secs_f64());
@@ -143,6 +199,8 @@ impl Collector for ProcessCollector {
 
 #[cfg(test)]
 mod tests {
+    use wastegate_core::types::Clock;
+
     use super::*;
 
     #[test]
@@ -150,8 +208,19 @@ mod tests {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 9 9 20 0 4 0 1 1 1";
         assert_eq!(cpu(stat, 100), Some(Duration::from_secs(3)));
         assert_eq!(cpu("7 (a) S 1 7", 100), None);
-        assert_eq!(resident_pages("900 31 5 1 0 40 0\n"), Some(31));
-        assert_eq!(resident_pages(""), None);
+        let since = "7 (a) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 9 9 20 0 4 0 1234 1 1";
+        assert_eq!(since_boot(since, 100), Some(Duration::from_millis(12_340)));
+        assert_eq!(
+            boot("cpu 1 2\nbtime 1700000000\n"),
+            Some(Duration::from_secs(1_700_000_000))
+        );
+        assert_eq!(boot("cpu 1 2\n"), None);
+        let statm = "900 31 5 1 0 40 0\n";
+        assert_eq!(
+            (pages(statm, VIRTUAL), pages(statm, RESIDENT)),
+            (Some(900), Some(31))
+        );
+        assert_eq!(pages("", RESIDENT), None);
     }
 
     #[test]
@@ -183,6 +252,12 @@ mod tests {
         }
         let after = read();
         assert!(after.rss_bytes.unwrap() > before.rss_bytes.unwrap() + (32 << 20));
+        assert!(after.virtual_bytes > after.rss_bytes);
+        assert!(after.max_fds > after.open_fds);
+        let clock = Clock::system();
+        let now = Duration::from_millis(clock.unix_ms(clock.now()));
+        let age = now.checked_sub(after.started.unwrap());
+        assert!(age.unwrap() < Duration::from_secs(3_600), "{age:?}");
         // Other tests open and close files meanwhile.
         assert!(after.open_fds.unwrap() > before.open_fds.unwrap() + 100);
         drop((files, memory));
@@ -197,7 +272,10 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for name in [
             "process_resident_memory_bytes ",
+            "process_virtual_memory_bytes ",
             "process_open_fds ",
+            "process_max_fds ",
+            "process_start_time_seconds ",
             "process_cpu_seconds_total ",
         ] {
             assert!(text.contains(name), "{text}");

@@ -25,20 +25,24 @@ impl Collector for Held {
         };
         let (created, returned) = registry.created();
         let gauges = [
-            ("managers", "Managers held now", u64::from(registry.total())),
+            (
+                "managers",
+                "Managers that are held now",
+                u64::from(registry.total()),
+            ),
             (
                 "users",
-                "Users who hold a manager now",
+                "Users that hold a manager now",
                 registry.users_held() as u64,
             ),
             (
                 "limit_managers",
-                "Managers that the node may hold",
+                "Managers that the node may hold (`limits.managers_total`)",
                 registry.limits().managers_total.into(),
             ),
             (
                 "limit_managers_per_user",
-                "Managers that a user may hold",
+                "Managers that a user may hold unless a lever or its identity says otherwise (`limits.managers_per_user`)",
                 registry.limits().managers_per_user.into(),
             ),
         ];
@@ -47,10 +51,10 @@ impl Collector for Held {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         let counters = [
-            ("created", "Managers created", created),
+            ("created", "Managers that were created", created),
             (
                 "returned",
-                "Managers created whose key had been evicted before",
+                "Managers that were created and whose key had been evicted before",
                 returned,
             ),
         ];

@@ -108,6 +108,15 @@ impl Dropped {
         *counted = counted.saturating_add(1);
     }
 
+    /// The lines that each cap dropped, by its name in labels.
+    const fn by_cap(self) -> [(&'static str, u32); 3] {
+        [
+            ("call", self.call),
+            ("policy", self.policy),
+            ("node", self.node),
+        ]
+    }
+
     /// The lines that all caps dropped.
     pub(super) const fn total(self) -> u32 {
         self.call
@@ -164,6 +173,9 @@ impl LogBook {
 
     /// Puts what it counts into a registry.
     pub(super) fn register(&self, registry: &mut Registry) {
+        for (cap, _) in Dropped::NONE.by_cap() {
+            drop(self.dropped.get_or_create(&CapLabel { cap }));
+        }
         registry.register(
             "log_lines_dropped",
             "Log lines of policies that were dropped, by the cap that they were over",
@@ -197,12 +209,7 @@ impl LogBook {
     }
 
     fn count_dropped(&self, voice: &Voice, dropped: Dropped) {
-        let caps = [
-            ("call", dropped.call),
-            ("policy", dropped.policy),
-            ("node", dropped.node),
-        ];
-        for (cap, lines) in caps.into_iter().filter(|(_, lines)| *lines > 0) {
+        for (cap, lines) in dropped.by_cap().into_iter().filter(|(_, lines)| *lines > 0) {
             let label = CapLabel { cap };
             self.dropped.get_or_create(&label).inc_by(lines.into());
         }

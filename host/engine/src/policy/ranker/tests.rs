@@ -90,7 +90,7 @@ fn a_small_call_is_answered_at_once_and_counted() {
     assert_eq!(ranked.outcome.unwrap().choices.len(), 1);
     let text = bench.scrape();
     assert!(text.contains("calls_total{scope=\"user\"} 1"), "{text}");
-    assert!(text.contains("call_duration_microseconds_count{scope=\"user\"} 1"));
+    assert!(text.contains("call_duration_seconds_count{scope=\"user\"} 1"));
 }
 
 #[tokio::test]

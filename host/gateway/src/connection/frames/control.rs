@@ -5,7 +5,7 @@ use super::header::Violation;
 /// Bytes that a control frame may carry (RFC 6455, section 5.5).
 pub(super) const PAYLOAD_MAX: usize = 125;
 /// Set in the first byte of the last frame of a message.
-const FIN: u8 = 0x80;
+pub(super) const FIN: u8 = 0x80;
 /// Set in the second byte of a frame that is masked.
 pub(super) const MASKED: u8 = 0x80;
 

@@ -1,6 +1,6 @@
 //! The state machine: one direction of one connection.
 
-use super::control::{Control, ControlKind, MASKED, masked};
+use super::control::{Control, ControlKind, FIN, MASKED, masked};
 use super::header::{HEADER_MAX, Header, Kind, Unmasked, Violation, size};
 
 /// What a client's frame is masked with that came without a mask. It leaves the payload as it is, so
@@ -62,16 +62,17 @@ impl HeaderBytes {
         }
     }
 
+    /// Whether it is of the last frame of its message.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        let [first, ..] = self.bytes;
+        first & FIN != 0
+    }
+
     /// Whether they are not the bytes that came: the mask was missing.
     #[must_use]
     pub const fn is_masked_here(&self) -> bool {
         self.masked_here
-    }
-
-    /// Whether a message begins with it: a continuation has the opcode 0 (RFC 6455, section 5.2).
-    #[must_use]
-    pub fn begins_message(&self) -> bool {
-        self.bytes.first().is_some_and(|first| first & 0x0f != 0)
     }
 
     /// The header's bytes, as they are passed on.

@@ -33,14 +33,23 @@ pub(super) struct Lane {
 pub(super) struct Taken {
     /// Payload bytes of data frames, with their headers.
     pub(super) data_bytes: usize,
-    /// Messages that began.
-    pub(super) messages: u32,
+    /// Those of them that are headers.
+    pub(super) header_bytes: usize,
+    /// How many messages' last frames began.
+    pub(super) messages: u64,
     /// How many control frames were taken.
     pub(super) controls: u32,
     /// Those of them that are pings.
     pub(super) pings: u32,
     /// The code of a Close.
     pub(super) close: Option<u16>,
+}
+
+impl Taken {
+    /// Payload bytes of data frames, without their headers.
+    pub(super) const fn payload_bytes(&self) -> usize {
+        self.data_bytes - self.header_bytes
+    }
 }
 
 impl Lane {
@@ -82,7 +91,8 @@ impl Lane {
                 }
                 Ok(Piece::Header(header)) => {
                     taken.data_bytes += header.bytes().len();
-                    taken.messages += u32::from(header.begins_message());
+                    taken.header_bytes += header.bytes().len();
+                    taken.messages += u64::from(header.is_last());
                     // One that began in an earlier read is not among these bytes as a whole, and one that
                     // came without a mask goes on with one.
                     if at < header.came() || header.is_masked_here() {

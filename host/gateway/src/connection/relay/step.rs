@@ -7,6 +7,7 @@ use super::Relay;
 use crate::connection::budget::Exceeded;
 use crate::connection::faults::PeerSide;
 use crate::connection::frames::{Control, ControlKind, Violation};
+use crate::connection::traffic::{Ending, Way};
 use crate::observe::ActivityEvent;
 
 /// Bytes that are read at a time.
@@ -168,6 +169,13 @@ impl Relay {
                 }
                 if taken.data_bytes > 0 {
                     self.port.vitals.count_out(taken.data_bytes);
+                    let traffic = &self.session.traffic;
+                    traffic.add(
+                        Ending::Relayed,
+                        Way::Out,
+                        taken.messages,
+                        taken.payload_bytes(),
+                    );
                     let bytes = taken.data_bytes as u64;
                     let manager = self.attachment.manager();
                     manager.note(now, Some(&self.port.device), ActivityEvent::Out { bytes });
@@ -191,6 +199,7 @@ impl Relay {
             port,
             attachment,
             budget,
+            session,
             ..
         } = self;
         port.vitals.hear(now);
@@ -212,10 +221,17 @@ impl Relay {
         };
         if taken.data_bytes > 0 {
             port.vitals.count_in(taken.data_bytes);
+            let traffic = &session.traffic;
+            traffic.add(
+                Ending::Relayed,
+                Way::In,
+                taken.messages,
+                taken.payload_bytes(),
+            );
             let manager = attachment.manager();
             manager.touch(now, &port.device, taken.data_bytes);
         }
-        let (messages, data_bytes) = (taken.messages.into(), taken.data_bytes as u64);
+        let (messages, data_bytes) = (taken.messages, taken.data_bytes as u64);
         let spent = budget
             .as_mut()
             .map(|budget| budget.spend(now, messages, data_bytes));

@@ -36,6 +36,7 @@ fn relayed_within(
         refs: ConnectionRefs::new(1),
         notice: |_| None,
         faults: Arc::default(),
+        traffic: Arc::default(),
         listeners: crate::connection::EchoListeners::default(),
         budgets: Budgets::new(budget, world.clock.clone()),
     });

@@ -76,6 +76,7 @@ impl Wiring {
             refs: ConnectionRefs::new(1),
             notice: crate::gateway::notice::farewell,
             faults: Arc::default(),
+            traffic: Arc::default(),
             listeners: crate::connection::EchoListeners::default(),
             budgets: Budgets::new(self.budget, world.clock.clone()),
         });

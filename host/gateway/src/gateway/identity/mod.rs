@@ -35,7 +35,9 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 
 use wastegate_core::signals::DeviceClass;
-use wastegate_core::types::{Clock, DeviceId, InvalidId, ManagerKey, TokenFacts, UserId};
+use wastegate_core::types::{
+    Clock, DeviceId, InvalidId, ManagerKey, Timestamp, TokenFacts, UserId,
+};
 
 pub use config::{Config, Mode};
 pub use dev::{DevIdentity, Reach};
@@ -182,6 +184,12 @@ pub trait Identify: Send + Sync + 'static {
     fn takes(&self, parts: &Parts) -> Result<(), Unidentified> {
         let _ = parts;
         Ok(())
+    }
+
+    /// When the set of keys by which tokens are checked was last read; none where there is no such set, and
+    /// before the first was read.
+    fn keys_read_at(&self) -> Option<Timestamp> {
+        None
     }
 }
 

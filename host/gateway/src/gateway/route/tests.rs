@@ -16,6 +16,7 @@ fn session() -> Arc<ConnectionContext> {
         refs: ConnectionRefs::new(1),
         notice: |_| None,
         faults: std::sync::Arc::default(),
+        traffic: Arc::default(),
         listeners: crate::connection::EchoListeners::default(),
         budgets: crate::connection::Budgets::new(
             crate::connection::BudgetConfig::default(),

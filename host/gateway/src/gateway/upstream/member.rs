@@ -10,6 +10,7 @@
 //! A bare TCP connection proves nothing but that the port is open: a backend that could not be reached
 //! may get its trial at once, and no backend is up because of it.
 
+mod scrape;
 mod view;
 
 use std::collections::HashMap;
@@ -19,11 +20,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::histogram::Histogram;
 use siphasher::sip::SipHasher13;
 use tokio::sync::Semaphore;
 
 use super::{Upstream, UpstreamError};
 use crate::observe::Throttle;
+use crate::observe::metrics::millis;
 use wastegate_core::types::time::{doubled, whole_ms};
 use wastegate_core::types::{SplitMix64, Timestamp};
 
@@ -48,6 +51,8 @@ pub(in crate::gateway) struct Member {
     connections: AtomicU32,
     /// A lock, because a phase, its time and its text change together; held for a few assignments.
     record: Mutex<Record>,
+    /// How long connecting to it took, of connections that it upgraded.
+    pub(super) connecting: Histogram,
     reports: Throttle<()>,
 }
 
@@ -61,6 +66,10 @@ struct Record {
     failures: u32,
     /// Pauses in a row.
     ejections: u32,
+    /// Failures since the start.
+    failed: u64,
+    /// Pauses since the start.
+    ejected: u64,
     /// The last look or upgrade did not even reach it. None if it was never looked for.
     reachable: Option<bool>,
     last_error: Option<String>,
@@ -186,6 +195,8 @@ impl Member {
                 since: now,
                 failures: 0,
                 ejections: 0,
+                failed: 0,
+                ejected: 0,
                 reachable: None,
                 last_error: None,
                 failed_at: None,
@@ -193,6 +204,7 @@ impl Member {
                 strain: 0.0,
                 strain_at: now,
             }),
+            connecting: millis(),
             reports: Throttle::new(REPORT_EVERY),
         }
     }
@@ -232,6 +244,7 @@ impl Member {
         }
         let mut record = self.record.lock();
         record.failures = record.failures.saturating_add(1);
+        record.failed += 1;
         record.failed_at = Some(now);
         record.reachable = Some(!error.is_unreachable());
         record.last_error = Some(text.clone());
@@ -243,6 +256,7 @@ impl Member {
         }
         let pause = self.pause(record.ejections, now);
         record.ejections = record.ejections.saturating_add(1);
+        record.ejected += 1;
         let until = now.after(pause);
         record.enter(Phase::Away { until }, now);
         let failures = record.failures;

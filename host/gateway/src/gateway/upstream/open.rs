@@ -20,6 +20,7 @@ use crate::gateway::identity::Identity;
 use crate::gateway::lists::items;
 use crate::gateway::parking::Parked;
 use crate::tasks::Tasks;
+use wastegate_core::types::Clock;
 
 /// A client's upgrade.
 #[derive(Clone, Copy)]
@@ -44,18 +45,6 @@ pub(in crate::gateway) struct UpstreamConnection {
 }
 
 impl Upstream {
-    /// Opens a connection as the client asked for it.
-    pub(super) async fn connect(
-        &self,
-        asked: Asked<'_>,
-        dialer: &Dialer,
-        timeout: Duration,
-        tasks: &Tasks,
-    ) -> Result<UpstreamConnection, UpstreamError> {
-        let connected = tokio::time::timeout(timeout, self.open(asked, dialer, tasks)).await;
-        connected.unwrap_or(Err(UpstreamError::Timeout(timeout)))
-    }
-
     /// Whether it can be reached at all.
     pub(super) async fn is_there(&self, timeout: Duration) -> Result<(), UpstreamError> {
         let reached = TcpStream::connect((self.host(), self.port()));
@@ -66,13 +55,16 @@ impl Upstream {
         }
     }
 
-    async fn open(
+    /// Opens a connection as the client asked for it; also how long it took to reach the backend, TLS included.
+    pub(super) async fn connect(
         &self,
         asked: Asked<'_>,
         dialer: &Dialer,
-        tasks: &Tasks,
-    ) -> Result<UpstreamConnection, UpstreamError> {
+        (tasks, clock): (&Tasks, &Clock),
+    ) -> Result<(UpstreamConnection, Duration), UpstreamError> {
+        let begun = clock.now();
         let stream = dialer.reach(self).await?;
+        let took = clock.now().since(begun);
         let request = head::upgrade(&self.authority, self.path.as_deref(), &asked);
         let Switched {
             transport,
@@ -80,12 +72,13 @@ impl Upstream {
             leftover,
         } = exchange::switch(stream, request, tasks).await?;
         check(&headers, &asked)?;
-        Ok(UpstreamConnection {
+        let connection = UpstreamConnection {
             transport,
             leftover,
             headers,
             load: None,
-        })
+        };
+        Ok((connection, took))
     }
 }
 

@@ -183,9 +183,12 @@ impl Upstreams {
         );
         let ask = |upstream: Upstream, within| async move {
             let dialer = &self.dialer;
-            upstream.connect(asked, dialer, within, tasks).await
+            let connected = upstream.connect(asked, dialer, (tasks, clock));
+            let connected = tokio::time::timeout(within, connected).await;
+            connected.unwrap_or(Err(UpstreamError::Timeout(within)))
         };
-        let (upstream, attempt) = self.race(&mut tries, ask, timeout, clock).await?;
+        let ((upstream, took), attempt) = self.race(&mut tries, ask, timeout, clock).await?;
+        attempt.connected(took);
         Ok(upstream.counted(attempt.succeeded()))
     }
 

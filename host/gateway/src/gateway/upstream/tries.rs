@@ -66,6 +66,11 @@ impl Attempt {
         self.clock.now().since(self.started)
     }
 
+    /// Notes how long connecting took, of one that upgraded.
+    pub(super) fn connected(&self, took: Duration) {
+        self.member.connecting.observe(took.as_secs_f64());
+    }
+
     /// It upgraded. What is returned is the connection that it counts from now on.
     pub(in crate::gateway) fn succeeded(mut self) -> Option<Load> {
         self.member.succeeded(self.clock.now());

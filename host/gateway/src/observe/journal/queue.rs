@@ -193,12 +193,20 @@ enum Fullness {
 impl Counts {
     pub(super) fn register(&self, registry: &mut Registry) {
         let counters = [
-            ("lines", "Lines accepted", &self.accepted),
-            ("dropped", "Lines lost for want of room", &self.dropped),
-            ("errors", "Failed attempts to write", &self.errors),
+            ("lines", "Lines that the journal accepted", &self.accepted),
+            (
+                "dropped",
+                "Lines that were dropped because the journal's queue was full",
+                &self.dropped,
+            ),
+            (
+                "errors",
+                "Attempts to write to the journal's file that failed; the lines are kept and tried again",
+                &self.errors,
+            ),
             (
                 "rotations",
-                "Files finished and compressed",
+                "Journal files that were finished and compressed",
                 &self.rotations,
             ),
         ];

@@ -201,6 +201,12 @@ impl Keys {
         }
     }
 
+    /// When the published set was last read.
+    pub(super) fn read_at(&self) -> Option<Timestamp> {
+        let set = self.published.set.load();
+        set.as_ref().map(|set| set.read_at)
+    }
+
     /// Reads the set again, whatever becomes of the request that it is for.
     fn read_again(&self) -> JoinHandle<()> {
         let published = self.published.clone();

@@ -22,7 +22,7 @@ use super::claims::Reader;
 use super::token::{TOKEN_BYTES_MAX, Taken};
 use super::{Identified, Identify, Identity, Naming, Unidentified, token};
 use wastegate_core::types::time::whole_ms;
-use wastegate_core::types::{Clock, Secret};
+use wastegate_core::types::{Clock, Secret, Timestamp};
 
 pub use keys::KeysError;
 
@@ -227,6 +227,10 @@ impl Jwt {
 impl Identify for Jwt {
     fn identify<'a>(&'a self, parts: &'a mut Parts) -> Identified<'a> {
         Box::pin(self.who(parts))
+    }
+
+    fn keys_read_at(&self) -> Option<Timestamp> {
+        self.keys.read_at()
     }
 }
 

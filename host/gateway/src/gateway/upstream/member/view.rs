@@ -59,16 +59,15 @@ impl Member {
     pub(in crate::gateway::upstream) fn view(&self, now: Timestamp) -> BackendView {
         let record = self.record.lock();
         let ago = |at: Option<Timestamp>| at.map(|at| whole_ms(now.since(at)));
-        let (up, state) = match record.phase {
-            Phase::Unknown => (None, "unknown"),
-            Phase::Up => (Some(true), "up"),
-            Phase::Away { .. } => (Some(false), "away"),
-            Phase::Trying { .. } => (Some(false), "trying"),
+        let up = match record.phase {
+            Phase::Unknown => None,
+            Phase::Up => Some(true),
+            Phase::Away { .. } | Phase::Trying { .. } => Some(false),
         };
         BackendView {
             url: self.upstream.to_string(),
             up,
-            state,
+            state: record.phase.name(),
             since_ms: whole_ms(now.since(record.since)),
             reached: record.reachable,
             connections: self.connections.load(Ordering::Relaxed),
