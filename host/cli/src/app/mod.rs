@@ -103,6 +103,9 @@ impl App {
         };
         let tls = acceptor(&config)?;
         let core = Core::build(config, application, identify).await?;
+        if let Ok(address) = listener.local_addr() {
+            core.node().listens(address);
+        }
         places.report();
         if admin.is_some() {
             token::report(core.access(), decided);

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 
+use super::openapi::Page;
 use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -20,7 +21,7 @@ pub(super) fn is_of(path: &str) -> bool {
 
 /// The page and its files.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Console)
         .get(PAGE, "The console, for a browser.", page)
         .get(
             "/console/{*file}",

@@ -105,6 +105,7 @@ pub struct RejectedChoice {
 
 /// Why a choice was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectReason {
     /// It names no row of the question: nobody, or somebody else's manager.

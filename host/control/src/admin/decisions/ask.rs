@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::kept;
@@ -78,10 +80,12 @@ impl AskTurns {
 }
 
 /// Which policy is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "policy": "hyperbolic", "params": { "cost-weight": 0.2 } }))]
 pub(super) struct AskRequest {
     /// Its name.
+    #[schemars(length(min = 1, max = 64))]
     policy: String,
     /// Parameters that it gets instead of those it has here.
     #[serde(default)]
@@ -89,7 +93,7 @@ pub(super) struct AskRequest {
 }
 
 /// What it would have ranked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AskAnswer {
     /// The policy with its version.
     policy: String,

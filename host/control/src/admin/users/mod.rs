@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 
 pub(super) use self::change::order;
 use super::Admin;
+use super::openapi::{Operation, OperationInput, Page, Schemas};
 use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -21,7 +22,7 @@ use wastegate_core::types::UserId;
 
 /// `/v1/users` and the routes below it that are about a whole user.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Users)
         .get(
             "/v1/users",
             "Users who hold managers or have a lever set, a page at a time.",
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Routes {
             "Set a user's limit, for a time or until it is taken back.",
             change::limit,
         )
+        .refuses(&[StatusCode::CONFLICT])
         .delete(
             "/v1/users/{user}/limit",
             "Take back a user's limit.",
@@ -52,6 +54,7 @@ pub(super) fn routes() -> Routes {
             "Close a user's connections and refuse new ones.",
             change::block,
         )
+        .refuses(&[StatusCode::CONFLICT])
         .delete(
             "/v1/users/{user}/block",
             "Let a user in again.",
@@ -61,6 +64,12 @@ pub(super) fn routes() -> Routes {
 
 /// The user that a path names.
 struct Subject(UserId);
+
+impl OperationInput for Subject {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.refuses(&[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND]);
+    }
+}
 
 impl FromRequestParts<Arc<Admin>> for Subject {
     type Rejection = Refusal;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use view::{ShadowList, ShadowView};
@@ -39,7 +40,7 @@ pub const SHADOWS_MAX: usize = 8;
 pub const QUEUE_MAX: usize = 256;
 
 /// A shadow as the operator defines it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShadowSpec {
     /// Its name; without one the policy's.
