@@ -146,6 +146,7 @@ fn managers() -> Routes {
             "Evict one manager.",
             evict,
         )
+        .refuses(super::users::LEVER_REFUSED)
         .put(
             "/v1/users/{user}/managers/{key}/in-flight",
             "Report work under way for a manager.",

@@ -1,7 +1,7 @@
 //! Where the console is: `GET /` and the files below `/console`. They need no token, for they hold no data.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Response, StatusCode};
 
 use super::openapi::Page;
 use super::policies::extract::InPath;
@@ -28,6 +28,7 @@ pub(super) fn routes() -> Routes {
             "The files that the console is made of.",
             file,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
 }
 
 async fn page(asked: HeaderMap) -> Result<Response<Body>, Refusal> {

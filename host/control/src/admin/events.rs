@@ -38,11 +38,13 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The route of the stream.
 pub(super) fn routes() -> Routes {
-    Routes::of(Page::Events).get(
-        "/v1/events",
-        "Connections, refusals and evictions as they happen, as server-sent events.",
-        events,
-    )
+    Routes::of(Page::Events)
+        .get(
+            "/v1/events",
+            "Connections, refusals and evictions as they happen, as server-sent events.",
+            events,
+        )
+        .refuses(&[StatusCode::UNPROCESSABLE_ENTITY])
 }
 
 /// Which events are wanted.
@@ -72,13 +74,13 @@ impl EventsQuery {
             .find(|kind| !FactKind::NAMES.contains(&kind.as_str()))
         {
             let known = FactKind::NAMES.join(", ");
-            return Err(Refusal::request(format!(
+            return Err(Refusal::unusable(format!(
                 "`kinds` names `{unknown}`, which is no kind of event: give some of {known}"
             )));
         }
         let user = self.user.as_deref().map(UserId::new).transpose();
         let user =
-            user.map_err(|error| Refusal::request(format!("`user` names no user: {error}")))?;
+            user.map_err(|error| Refusal::unusable(format!("`user` names no user: {error}")))?;
         Ok(EventFilter { kinds, user })
     }
 }

@@ -172,8 +172,9 @@ impl From<ExperimentError> for Refusal {
             }
             ExperimentError::NoSuch(_) => StatusCode::NOT_FOUND,
             ExperimentError::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
-            ExperimentError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
-            ExperimentError::Exists(_)
+            // It lasts until an operator stops one, so trying again later is no remedy.
+            ExperimentError::TooMany
+            | ExperimentError::Exists(_)
             | ExperimentError::Overlaps { .. }
             | ExperimentError::Over(_)
             | ExperimentError::Coverage { .. } => StatusCode::CONFLICT,

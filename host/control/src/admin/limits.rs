@@ -156,14 +156,14 @@ impl Admin {
                 "Shadows that run at once.",
                 SHADOWS_MAX,
                 Some(self.shadows.count()),
-                "The next one is refused with 503 (`busy`).",
+                "The next one is refused with 409 (`busy`).",
             ),
             fixed(
                 "experiments.running",
                 "Experiments that run at once.",
                 RUNNING_MAX,
                 Some(experiments),
-                "The next one is refused with 503.",
+                "The next one is refused with 409.",
             ),
             fixed(
                 "experiments.kept",

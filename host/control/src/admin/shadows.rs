@@ -95,7 +95,8 @@ impl From<ShadowRefused> for Refusal {
             }
             ShadowRefused::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
             ShadowRefused::Exists(_) => (StatusCode::CONFLICT, "exists"),
-            ShadowRefused::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            // It lasts until an operator stops one, so trying again later is no remedy.
+            ShadowRefused::TooMany => (StatusCode::CONFLICT, "busy"),
             ShadowRefused::Thread(_) => (StatusCode::SERVICE_UNAVAILABLE, "threads"),
             ShadowRefused::NoSuch(_) => (StatusCode::NOT_FOUND, "not-found"),
         };

@@ -37,7 +37,7 @@ struct WhyQuery {
 pub(super) fn routes() -> Routes {
     Routes::of(Page::Why)
         .get("/v1/why", "Why a client was disconnected or refused.", why)
-        .refuses(&[StatusCode::NOT_FOUND])
+        .refuses(&[StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY])
 }
 
 async fn why(
@@ -45,7 +45,7 @@ async fn why(
     Asked(query): Asked<WhyQuery>,
 ) -> Result<Json<Timeline>, Refusal> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
-        Refusal::request(format!("`{name}` names none: {error}"))
+        Refusal::unusable(format!("`{name}` names none: {error}"))
     };
     if let Some(reference) = &query.reference {
         let reference: ConnectionRef = reference
@@ -61,7 +61,7 @@ async fn why(
     let user = query
         .user
         .as_deref()
-        .ok_or_else(|| Refusal::request("give `user`, or the `reference` of a close reason"))?;
+        .ok_or_else(|| Refusal::unusable("give `user`, or the `reference` of a close reason"))?;
     let user = UserId::new(user).map_err(|error| wrong("user", &error))?;
     let key = query.key.as_deref().map(ManagerKey::new).transpose();
     let key = key.map_err(|error| wrong("key", &error))?;

@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
             "The last decisions in memory, newest first.",
             list,
         )
-        .refuses(&[StatusCode::NOT_FOUND])
+        .refuses(&[StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY])
         .get(
             "/v1/decisions/{id}",
             "One decision: the table as the policy saw it, its ranking, and what came of it.",
@@ -75,7 +75,7 @@ async fn list(
         )));
     }
     let user = query.user.as_deref().map(UserId::new).transpose();
-    let user = user.map_err(|error| Refusal::request(format!("`user` names no user: {error}")))?;
+    let user = user.map_err(|error| Refusal::unusable(format!("`user` names no user: {error}")))?;
     let before = query.before.map(|before| kept(&admin, &before.to_string()));
     let before = before.transpose()?.map(|before| before.question.decision);
     // One more than asked for says whether there is a next page.

@@ -32,7 +32,7 @@ pub fn when_reached(key: &str) -> Option<&'static str> {
         }
         "admin.probes_reserved" => "A new connection replaces the oldest of them.",
         "identity.jwt.keys_max" => "A larger key set is not used, and the log says so.",
-        "identity.hook.cache_entries_max" => "The answers that were used least lately go.",
+        "identity.hook.cache_entries_max" => "Older answers go, and the hook is asked again.",
         "limits.managers_per_user" => {
             "Room is made for the newcomer tier by tier; where none can be made, it gets a temporary slot, waits, or is refused with a retry-after."
         }
@@ -40,7 +40,7 @@ pub fn when_reached(key: &str) -> Option<&'static str> {
             "Room is made among the managers of all users; where none can be made, the newcomer waits or is refused with a retry-after."
         }
         "limits.connections_total" => {
-            "Room is made among managers that do not answer; where none can be made, the connection is answered 503."
+            "Connections that are gone, or rest between two requests, give up their places, and managers that do not answer make room; else the connection is answered 503 within `admission.budget_ms`."
         }
         "limits.history_keys_max" => {
             "The oldest keys are forgotten, and their return is not counted."
@@ -55,7 +55,7 @@ pub fn when_reached(key: &str) -> Option<&'static str> {
         }
         "admission.queue.length_max" => "Further clients are refused at once.",
         "manager.connections_max" => {
-            "The manager's connection that does not answer makes room; where all answer, the new one is refused."
+            "A connection of the manager that does not answer makes room; where all answer, the new one is refused (`manager-connections`)."
         }
         "manager.mailbox_messages_max" => {
             "The manager's connections stop reading from their clients until it has caught up."
@@ -93,10 +93,10 @@ pub fn when_reached(key: &str) -> Option<&'static str> {
             "The gateway gives up a slow attempt before it tries another backend."
         }
         "gateway.caps.half_open_max" | "gateway.caps.half_open_per_address_max" => {
-            "Further connections are closed before a byte is read."
+            "Further connections are turned away before a byte is read."
         }
         "gateway.caps.per_s_max" | "gateway.caps.per_address_per_s_max" => {
-            "Further connections are closed before a byte is read, or answered 429."
+            "Further connections are turned away before a byte is read, or answered 429."
         }
         "gateway.flap.lives_max" => "The client is banned for a time that grows.",
         "policy.size_bytes_max" | "policy.heavy.size_bytes_max" => {

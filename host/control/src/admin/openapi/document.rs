@@ -1,5 +1,7 @@
 //! The document out of the table of routes.
 
+use std::collections::BTreeSet;
+
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -14,24 +16,6 @@ use crate::admin::token::{self, PROBES};
 /// The version of OpenAPI that it follows.
 const OPENAPI: &str = "3.1.0";
 
-/// Every status with which something is refused.
-const REFUSALS: [StatusCode; 14] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-    StatusCode::NOT_FOUND,
-    StatusCode::METHOD_NOT_ALLOWED,
-    StatusCode::CONFLICT,
-    StatusCode::GONE,
-    StatusCode::PAYLOAD_TOO_LARGE,
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::UNPROCESSABLE_ENTITY,
-    StatusCode::TOO_MANY_REQUESTS,
-    StatusCode::BAD_GATEWAY,
-    StatusCode::SERVICE_UNAVAILABLE,
-    StatusCode::INSUFFICIENT_STORAGE,
-];
-
 /// What the whole is, for people.
 const ABOUT: &str = "What an operator of wastegate sees and does, over one listener (`admin.listen`).\n\n\
     Units: a key that ends in `_ms` is in milliseconds, in `_us` in microseconds, in `_s` in seconds, in `_bytes` in bytes; `unix_ms` is milliseconds since the Unix epoch. A number that is not known is null.\n\n\
@@ -42,13 +26,15 @@ const ABOUT: &str = "What an operator of wastegate sees and does, over one liste
 pub(in crate::admin) fn document(routes: &[Route]) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
+    // No operation has it, for it is the answer to a method that is none.
+    let mut refused = BTreeSet::from([StatusCode::METHOD_NOT_ALLOWED.as_u16()]);
     for route in routes {
         let item = paths
             .entry(route.template())
             .or_insert_with(|| json!({}))
             .as_object_mut();
         if let Some(item) = item {
-            let operation = written(route, &mut schemas);
+            let operation = written(route, &mut schemas, &mut refused);
             item.insert(route.method.as_str().to_ascii_lowercase(), operation);
         }
     }
@@ -68,7 +54,7 @@ pub(in crate::admin) fn document(routes: &[Route]) -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": security_schemes(),
-            "responses": refusals(&problem),
+            "responses": refusals(&refused, &problem),
         },
     });
     let components = schemas.into_components(&mut document);
@@ -77,7 +63,7 @@ pub(in crate::admin) fn document(routes: &[Route]) -> Value {
 }
 
 /// One operation as the document has it.
-fn written(route: &Route, schemas: &mut Schemas) -> Value {
+fn written(route: &Route, schemas: &mut Schemas, refused: &mut BTreeSet<u16>) -> Value {
     let mut operation = described(route, schemas);
     for name in route.names() {
         if !operation.has("path", name)
@@ -91,7 +77,7 @@ fn written(route: &Route, schemas: &mut Schemas) -> Value {
     if !is_public {
         operation.refuses(&[StatusCode::UNAUTHORIZED]);
     }
-    if !(route.method == Method::GET && hosts::ANY_HOST.contains(&route.path)) || !is_public {
+    if !(route.method == Method::GET && hosts::ANY_HOST.contains(&route.path)) {
         operation.refuses(&[StatusCode::FORBIDDEN]);
     }
     if !is_probe {
@@ -109,6 +95,7 @@ fn written(route: &Route, schemas: &mut Schemas) -> Value {
         .iter()
         .map(|(status, answer)| (status.to_string(), answer.clone()))
         .collect();
+    refused.extend(&operation.refusals);
     for status in &operation.refusals {
         let name = StatusCode::from_u16(*status).map(response_name);
         if let Ok(name) = name {
@@ -160,9 +147,10 @@ fn security_schemes() -> Value {
 }
 
 /// One answer for each status of a refusal.
-fn refusals(problem: &Value) -> Value {
+fn refusals(refused: &BTreeSet<u16>, problem: &Value) -> Value {
     let mut answers = Map::new();
-    for status in REFUSALS {
+    let statuses = refused.iter().map(|status| StatusCode::from_u16(*status));
+    for status in statuses.filter_map(Result::ok) {
         let content = json!({ "application/problem+json": { "schema": problem } });
         let mut answer = json!({ "description": sentence(status), "content": content });
         if let Some((name, about, kind)) = header(status) {
@@ -196,7 +184,9 @@ fn header(status: StatusCode) -> Option<(&'static str, &'static str, &'static st
 
 fn sentence(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::BAD_REQUEST => "The request makes no sense; the message names the key.",
+        StatusCode::BAD_REQUEST => {
+            "It is not of the form that this document has; the message names the key."
+        }
         StatusCode::UNAUTHORIZED => "It has no token, or not the right one.",
         StatusCode::FORBIDDEN => {
             "The token may only read, or the request is for a foreign host or from a foreign origin."
@@ -207,8 +197,9 @@ fn sentence(status: StatusCode) -> &'static str {
         StatusCode::GONE => "It is not kept any more.",
         StatusCode::PAYLOAD_TOO_LARGE => "The body has more bytes than it may have.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body does not say that it is JSON.",
-        StatusCode::UNPROCESSABLE_ENTITY => "What it says cannot be used; the message says why.",
-        StatusCode::TOO_MANY_REQUESTS => "Too many of them.",
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            "It is of the right form, and what it says cannot be used; the message says why."
+        }
         StatusCode::BAD_GATEWAY => "A registry did not give what was asked for.",
         StatusCode::INSUFFICIENT_STORAGE => "The disk does not take it.",
         _ => "Not now: too much is under way, or the server stops. Try again.",

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Operation, Schemas};
 use crate::admin::Admin;
 use crate::admin::body;
-use crate::admin::policies::extract::{Asked, By, Details, InPath, Named};
+use crate::admin::policies::extract::{Asked, By, Details, InPath, Named, POLICY_NAME};
 use crate::admin::policies::{ACTOR_HEADER, SIGNATURE_HEADER};
 use wastegate_engine::policy::manifest;
 
@@ -43,7 +43,7 @@ impl OperationInput for Named {
         let about = "The policy's name: lower case words joined by hyphens.";
         let schema = json!({
             "type": "string",
-            "pattern": "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+            "pattern": POLICY_NAME,
             "minLength": 1,
             "maxLength": manifest::NAME_BYTES_MAX,
             "examples": ["lru"],

@@ -156,7 +156,7 @@ pub(super) async fn pull(
     let reference: Reference = pull
         .reference
         .parse()
-        .map_err(|error: InvalidReference| Refusal::request(error.to_string()))?;
+        .map_err(|error: InvalidReference| Refusal::unusable(error.to_string()))?;
     let submitted = admin
         .rollout
         .pull(name, &reference, settings(pull.inherit), then, by)
@@ -224,7 +224,7 @@ pub(super) async fn set(
     Details(set): Details<Set>,
 ) -> Result<Json<ChangedDto>, Refusal> {
     if set.params.is_empty() && set.limits.is_empty() {
-        return Err(Refusal::request(
+        return Err(Refusal::unusable(
             "nothing is to be set: give `params`, `limits` or both, such as {\"params\": {\"patience-ms\": 50000}}",
         ));
     }
@@ -291,7 +291,7 @@ impl Admin {
 /// Whether and where a new file is activated.
 fn then(activate: bool, tier: Option<Tier>, reason: String) -> Result<Option<Activation>, Refusal> {
     if tier.is_some() && !activate {
-        return Err(Refusal::request(
+        return Err(Refusal::unusable(
             "a tier is where the policy is made active: say `activate` with it, or leave it out",
         ));
     }
@@ -325,7 +325,7 @@ fn signature(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
     text.map(Some).ok_or_else(|| {
-        Refusal::request(format!(
+        Refusal::unusable(format!(
             "`{SIGNATURE_HEADER}` is not base64: send the output of `base64 -w0 FILE.minisig`"
         ))
     })

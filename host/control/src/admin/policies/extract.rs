@@ -21,6 +21,9 @@ use wastegate_core::types::RevisionId;
 /// The largest JSON body, bytes.
 const JSON_BYTES_MAX: u64 = 64 * 1_024;
 
+/// What the name of a policy looks like, besides its length: as `manifest::is_name` has it.
+pub(in crate::admin) const POLICY_NAME: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$";
+
 /// The operator that a request is from, for the audit log.
 pub(in crate::admin) struct By(pub(in crate::admin) Actor);
 

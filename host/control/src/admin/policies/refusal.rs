@@ -60,9 +60,14 @@ pub(in crate::admin) struct Refusal {
 }
 
 impl Refusal {
-    /// A request that makes no sense.
+    /// A request of a form that the document does not have.
     pub(in crate::admin) fn request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request", message)
+    }
+
+    /// A request of the right form, which says what cannot be used.
+    pub(in crate::admin) fn unusable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "request", message)
     }
 
     /// A body that does not say what it is.

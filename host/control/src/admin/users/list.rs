@@ -114,7 +114,7 @@ impl UserQuery {
         };
         let cursor = Cursor::read(text).filter(|cursor| cursor.order == self.order);
         let cursor = cursor.ok_or_else(|| {
-            Refusal::request(
+            Refusal::unusable(
                 "`cursor` is none of this order: give `next_cursor` of the page before, with the same `order`",
             )
         });

@@ -20,6 +20,10 @@ use super::routes::Routes;
 use crate::levers::LeverError;
 use wastegate_core::types::UserId;
 
+/// How a lever may be refused; see [`LeverError`].
+pub(super) const LEVER_REFUSED: &[StatusCode] =
+    &[StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+
 /// `/v1/users` and the routes below it that are about a whole user.
 pub(super) fn routes() -> Routes {
     Routes::of(Page::Users)
@@ -28,6 +32,7 @@ pub(super) fn routes() -> Routes {
             "Users who hold managers or have a lever set, a page at a time.",
             list::list,
         )
+        .refuses(&[StatusCode::UNPROCESSABLE_ENTITY])
         .get(
             "/v1/users/{user}",
             "One user, with every signal of its managers.",
@@ -38,28 +43,31 @@ pub(super) fn routes() -> Routes {
             "Set a user's limit, for a time or until it is taken back.",
             change::limit,
         )
-        .refuses(&[StatusCode::CONFLICT])
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/users/{user}/limit",
             "Take back a user's limit.",
             change::clear_limit,
         )
+        .refuses(LEVER_REFUSED)
         .post(
             "/v1/users/{user}/evict",
             "Evict all managers of a user.",
             change::evict,
         )
+        .refuses(LEVER_REFUSED)
         .put(
             "/v1/users/{user}/block",
             "Close a user's connections and refuse new ones.",
             change::block,
         )
-        .refuses(&[StatusCode::CONFLICT])
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/users/{user}/block",
             "Let a user in again.",
             change::unblock,
         )
+        .refuses(LEVER_REFUSED)
 }
 
 /// The user that a path names.
@@ -90,7 +98,7 @@ impl From<LeverError> for Refusal {
             LeverError::NoReason
             | LeverError::ReasonTooLong
             | LeverError::Lasting
-            | LeverError::Managers { .. } => Self::request(message),
+            | LeverError::Managers { .. } => Self::unusable(message),
         }
     }
 }

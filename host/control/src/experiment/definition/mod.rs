@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use invalid::Invalid;
 
@@ -31,6 +32,13 @@ pub const ACTIVE: &str = "champion";
 /// An experiment as the operator defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({
+    "name": "revisit-2026",
+    "question": "Are fewer sessions wanted back with `revisit`?",
+    "arms": [{ "policy": "champion" }, { "policy": "revisit" }],
+    "coverage": 0.2,
+    "primary": "regret-10m",
+}))]
 pub struct Definition {
     /// Its name, also the seed by which users fall into arms.
     pub name: String,

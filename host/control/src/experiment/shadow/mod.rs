@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use view::{ShadowList, ShadowView};
 pub use {
@@ -42,6 +43,7 @@ pub const QUEUE_MAX: usize = 256;
 /// A shadow as the operator defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "policy": "revisit", "sample": 0.1 }))]
 pub struct ShadowSpec {
     /// Its name; without one the policy's.
     #[serde(default)]
