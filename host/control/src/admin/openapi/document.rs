@@ -57,9 +57,18 @@ pub(in crate::admin) fn document(routes: &[Route]) -> Value {
             "responses": refusals(&refused, &problem),
         },
     });
-    let components = schemas.into_components(&mut document);
-    document["components"]["schemas"] = components.into();
+    let written = schemas.into_components(&mut document);
+    if let Some(components) = document.get_mut("components") {
+        put(components, "schemas", written.into());
+    }
     document
+}
+
+/// Gives an object a key.
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
 }
 
 /// One operation as the document has it.
@@ -111,13 +120,13 @@ fn written(route: &Route, schemas: &mut Schemas, refused: &mut BTreeSet<u16>) ->
         "responses": answers,
     });
     if !operation.parameters.is_empty() {
-        written["parameters"] = operation.parameters.into();
+        put(&mut written, "parameters", operation.parameters.into());
     }
     if let Some(body) = operation.body {
-        written["requestBody"] = body;
+        put(&mut written, "requestBody", body);
     }
     if is_public {
-        written["security"] = json!([]);
+        put(&mut written, "security", json!([]));
     }
     written
 }
@@ -155,7 +164,7 @@ fn refusals(refused: &BTreeSet<u16>, problem: &Value) -> Value {
         let mut answer = json!({ "description": sentence(status), "content": content });
         if let Some((name, about, kind)) = header(status) {
             let header = json!({ "description": about, "schema": { "type": kind } });
-            answer["headers"] = json!({ name: header });
+            put(&mut answer, "headers", json!({ name: header }));
         }
         answers.insert(response_name(status), answer);
     }

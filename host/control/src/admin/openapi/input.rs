@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Operation, Schemas};
 use crate::admin::Admin;
@@ -91,49 +91,36 @@ impl<T: JsonSchema + DeserializeOwned> OperationInput for Details<T> {
 impl<T: JsonSchema> OperationInput for Asked<T> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         let schema = schemas.request_inline::<T>();
-        let required: Vec<&Value> = schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .collect();
-        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-            let mut schema = schema.clone();
+        let required = schema.get("required").and_then(Value::as_array);
+        let required: Vec<&Value> = required.into_iter().flatten().collect();
+        let fields = schema.get("properties").and_then(Value::as_object);
+        for (name, schema) in fields.into_iter().flatten() {
             let is_required = required.iter().any(|it| *it == name);
-            let about = without_null(&mut schema);
-            operation.takes("query", name, &about, is_required, &schema);
+            let mut schema = schema.as_object().cloned().unwrap_or_default();
+            let about = schema.remove("description");
+            let about = about.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let schema = without_null(schema);
+            operation.takes("query", name, about, is_required, &schema);
         }
         operation.refuses(&[StatusCode::BAD_REQUEST]);
     }
 }
 
-/// Takes null, which no query can say, out of a schema, and its description for the parameter.
-fn without_null(schema: &mut Value) -> String {
-    let about = schema
-        .as_object_mut()
-        .and_then(|it| it.remove("description"));
-    if let Some(kinds) = schema["type"].as_array() {
-        let kinds: Vec<&Value> = kinds.iter().filter(|kind| **kind != "null").collect();
-        if let [kind] = kinds[..] {
-            schema["type"] = kind.clone();
-        }
+/// Takes null, which no query can say, out of a schema.
+fn without_null(mut schema: Map<String, Value>) -> Value {
+    let is_null = |kind: &Value| kind == "null" || kind.get("type").is_some_and(|it| it == "null");
+    let other = |kinds: Option<&Value>| {
+        let mut kinds = kinds?.as_array()?.iter().filter(|kind| !is_null(kind));
+        kinds.next().cloned()
+    };
+    if let Some(kind) = other(schema.get("type")) {
+        schema.insert("type".to_owned(), kind);
     }
-    let others = schema["anyOf"].as_array().map(|kinds| {
-        let mut kinds = kinds.iter().filter(|kind| kind["type"] != "null");
-        kinds.next().cloned().unwrap_or_default()
-    });
-    if let Some(other) = others {
-        *schema = other;
+    // That nothing is given is said by `required`.
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
     }
-    if let Some(fields) = schema.as_object_mut() {
-        // That nothing is given is said by `required`.
-        if fields.get("default").is_some_and(Value::is_null) {
-            fields.remove("default");
-        }
-    }
-    match about {
-        Some(Value::String(about)) => about,
-        _ => String::new(),
-    }
+    other(schema.get("anyOf")).unwrap_or(Value::Object(schema))
 }
 
 /// What a name in braces stands for: a sentence and a schema. One place for all routes; a test holds that each has one.

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+/// Says why a route would refuse a body.
+pub(super) type BodyCheck = fn(&[u8]) -> Result<(), String>;
+
 /// What one route takes and answers.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct Operation {
@@ -13,7 +16,7 @@ pub(in crate::admin) struct Operation {
     pub(super) answers: BTreeMap<u16, Value>,
     pub(super) refusals: BTreeSet<u16>,
     /// Checks an example of the body as the route would read it.
-    pub(super) reads: Option<fn(&[u8]) -> Result<(), String>>,
+    pub(super) reads: Option<BodyCheck>,
 }
 
 impl Operation {
@@ -68,7 +71,8 @@ impl Operation {
     /// Whether a parameter is described already.
     pub(super) fn has(&self, place: &str, name: &str) -> bool {
         let mut parameters = self.parameters.iter();
-        parameters.any(|it| it["in"] == place && it["name"] == name)
+        let is = |it: &Value, key: &str, text: &str| it.get(key).is_some_and(|it| it == text);
+        parameters.any(|it| is(it, "in", place) && is(it, "name", name))
     }
 
     /// The body that it takes, by media type.

@@ -190,7 +190,7 @@ fn routes_take_their_examples() {
 fn links_of_documentation_become_text() {
     for (written, shown) in [
         ("A [`Plan`] of it.", "A `Plan` of it."),
-        ("A [`Plan`](crate::Plan) of\nit.", "A `Plan` of it."),
+        ("A [`Plan`](super::Plan) of\nit.", "A `Plan` of it."),
         ("Values [a] and `b`.", "Values [a] and `b`."),
         ("An open [`link", "An open [`link"),
         ("One.\n\nTwo\nlines.", "One.\n\nTwo lines."),
