@@ -64,6 +64,7 @@ say "docs";    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lock
 say "tests";   cargo nextest run --workspace --locked --no-fail-fast
 say "console"
 WASTEGATE=target/debug/wastegate-under-test bash tests/console/run.sh
+say "openapi"; WASTEGATE=target/debug/wastegate-under-test bash tests/openapi/run.sh
 say "clients"; WASTEGATE=target/debug/wastegate-under-test bash clients/test.sh
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"

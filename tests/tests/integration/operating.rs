@@ -126,7 +126,7 @@ async fn what_is_refused_changes_nothing_and_is_told_in_full() {
             "lru",
             "tier=force",
             shipped("lru"),
-            400,
+            422,
             "say `activate` with it",
         ),
         ("lru", "activate=maybe", shipped("lru"), 400, "activate"),

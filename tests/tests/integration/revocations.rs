@@ -102,7 +102,7 @@ async fn a_revoked_token_lets_no_client_in_and_its_connections_end() {
             http::ask(server.admin, "PUT", path, Some(body))
                 .await
                 .status,
-            400,
+            422,
             "{path}"
         );
     }

@@ -128,8 +128,8 @@ async fn the_reference_of_a_close_reason_leads_to_its_end() {
             404,
             "nothing is remembered of a connection 000000",
         ),
-        ("reference=7F3", 400, "six letters and digits"),
-        ("", 400, "give `user`, or the `reference`"),
+        ("reference=7F3", 422, "six letters and digits"),
+        ("", 422, "give `user`, or the `reference`"),
     ] {
         let refused = server.get(&format!("/v1/why?{query}")).await;
         assert_eq!(refused.status, status, "{query}");

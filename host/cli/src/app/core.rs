@@ -28,7 +28,7 @@ use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::process;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
-use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, ShownSettings};
+use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, NodeIdentity, ShownSettings};
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
@@ -201,6 +201,7 @@ impl Core {
             access,
             hosts,
             notes: admin::Notes::default(),
+            node: Arc::new(NodeIdentity::new(config.server.node, clock.now())),
         });
         Ok(Self {
             embedded,
@@ -214,6 +215,12 @@ impl Core {
             leaving,
             journals: Mutex::new(notes.threads),
         })
+    }
+
+    /// What tells this node from others, in the operators' API.
+    #[must_use]
+    pub fn node(&self) -> &NodeIdentity {
+        &self.admin.node
     }
 
     /// The settings that the operators' API shows.

@@ -111,6 +111,9 @@ impl App {
             tls.register(metrics.room("gateway"));
         }
         let core = Core::measured(config, application.into(), identify, metrics).await?;
+        if let Ok(address) = listener.local_addr() {
+            core.node().listens(address);
+        }
         places.report();
         if admin.is_some() {
             token::report(core.access(), decided);

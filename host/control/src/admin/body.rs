@@ -1,33 +1,116 @@
 //! A JSON body read into what a route expects. Where it does not fit, the sentence names the key, what it
 //! is and what it has to be, in the words of JSON and not in those of our types.
 
+use std::fmt;
+
+use serde::Deserialize;
 use serde::de::value::Error as Unread;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde_json::Value;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// Reads a body.
 ///
 /// # Errors
 /// A sentence, without its subject ("the body ...").
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    let shape: Value =
-        serde_json::from_slice(body).map_err(|error| format!("is no JSON: {error}"))?;
-    if !shape.is_object() {
-        return Err(format!(
-            "is {}: send {}",
-            kind(&shape),
-            expected_object::<T>()
-        ));
+    let Tree(tree) = serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        match text.strip_prefix(TWICE) {
+            // Its place in a text of one line helps nobody who has the key.
+            Some(rest) => {
+                let name = rest.split(" at line ").next().unwrap_or(rest);
+                format!("does not fit: {TWICE}{name}")
+            }
+            None => format!("is no JSON: {text}"),
+        }
+    })?;
+    if !tree.is_object() {
+        let expected = expected_object::<T>();
+        return Err(format!("is {}: send {expected}", kind(&tree)));
     }
-    // The text and not the value, which would hide a key that is there twice.
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    serde_path_to_error::deserialize(tree).map_err(|error| {
         let path = error.path().to_string();
-        let text = error.inner().to_string();
-        // Its place in a text of one line helps nobody who has the key.
-        let what = text.split(" at line ").next().unwrap_or(&text);
-        format!("does not fit: {}", sentence(&path, what))
+        let what = error.inner().to_string();
+        format!("does not fit: {}", sentence(&path, &what))
     })
+}
+
+/// Before the name of a key that is there twice.
+const TWICE: &str = "duplicate field ";
+/// Up to here every whole number has a `f64` of its own.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// JSON as it is meant: a key is there once, and `2.0` is the whole number 2, as JSON Schema has it.
+struct Tree(Value);
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor).map(Self)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is whole, and no larger than what a `f64` has whole"
+    )]
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        if value.fract() == 0.0 && value.abs() <= WHOLE_MAX {
+            return Ok((value as i64).into());
+        }
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Tree(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Tree(value))) = fields.next_entry::<String, Tree>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!("{TWICE}`{key}`")));
+            }
+            object.insert(key, value);
+        }
+        Ok(object.into())
+    }
 }
 
 /// What serde says of a key, in the words of JSON.
@@ -73,6 +156,7 @@ fn in_json(expected: &str) -> &str {
         "u32" => "a whole number from 0 to 4294967295",
         "u64" | "usize" => "a whole number from 0 to 18446744073709551615",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a nonzero u64" => "a whole number, 1 or more",
         "a sequence" => "a list",
         "a map" => "an object",
         other if other.starts_with("struct ") => "an object",
@@ -188,13 +272,28 @@ mod tests {
             );
             assert!(!sentence.contains("struct "), "{sentence}");
         }
-        let twice = refused("{\"name\": \"x\", \"name\": \"y\"}");
-        assert!(twice.contains("duplicate field `name`"), "{twice}");
+        for twice in [
+            r#"{"name": "x", "name": "y"}"#,
+            r#"{"name": "x", "arms": [{"policy": "lru", "policy": "lru"}]}"#,
+        ] {
+            let sentence = refused(twice);
+            assert!(
+                sentence.starts_with("does not fit: duplicate field `"),
+                "{sentence}"
+            );
+            assert!(sentence.ends_with('`'), "{sentence}");
+        }
     }
 
     #[test]
     fn what_fits_is_read() {
         let body = br#"{"name": "x", "coverage": 0.5}"#;
         assert_eq!(read::<Definition>(body).unwrap().coverage, 0.5);
+        // JSON Schema counts it as an integer, and some clients write all numbers so.
+        let whole = br#"{"name": "x", "planned_users": 6000.0, "coverage": 1.0}"#;
+        let whole = read::<Definition>(whole).unwrap();
+        assert_eq!((whole.planned_users, whole.coverage), (6_000, 1.0));
+        assert!(refused(r#"{"name": "x", "planned_users": 0.5}"#).contains("a whole number"));
+        assert!(refused(r#"{"name": "x", "planned_users": 1e300}"#).contains("a whole number"));
     }
 }

@@ -1,8 +1,9 @@
 //! Where the console is: `GET /` and the files below `/console`. They need no token, for they hold no data.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Response, StatusCode};
 
+use super::openapi::Page;
 use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -20,13 +21,14 @@ pub(super) fn is_of(path: &str) -> bool {
 
 /// The page and its files.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Console)
         .get(PAGE, "The console, for a browser.", page)
         .get(
             "/console/{*file}",
             "The files that the console is made of.",
             file,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
 }
 
 async fn page(asked: HeaderMap) -> Result<Response<Body>, Refusal> {

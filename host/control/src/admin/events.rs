@@ -13,11 +13,14 @@ use axum::http::request::Parts;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream::{self, StreamExt as _};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::api::Admin;
+use super::openapi::{Operation, OperationInput, Page, Schemas};
 use super::policies::extract::Asked;
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -35,21 +38,25 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The route of the stream.
 pub(super) fn routes() -> Routes {
-    Routes::default().get(
-        "/v1/events",
-        "Connections, refusals and evictions as they happen, as server-sent events.",
-        events,
-    )
+    Routes::of(Page::Events)
+        .get(
+            "/v1/events",
+            "Connections, refusals and evictions as they happen, as server-sent events.",
+            events,
+        )
+        .refuses(&[StatusCode::UNPROCESSABLE_ENTITY])
 }
 
 /// Which events are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
-    /// Their kinds, joined by commas; without it all.
+    /// Their kinds, joined by commas; without it all. There are `connected`, `ended`, `refused` and `evicted`.
     #[serde(default)]
+    #[schemars(example = &"refused,evicted")]
     kinds: String,
     /// Only those about this user.
+    #[schemars(length(min = 1, max = 256), example = &"ann")]
     user: Option<String>,
 }
 
@@ -67,13 +74,13 @@ impl EventsQuery {
             .find(|kind| !FactKind::NAMES.contains(&kind.as_str()))
         {
             let known = FactKind::NAMES.join(", ");
-            return Err(Refusal::request(format!(
+            return Err(Refusal::unusable(format!(
                 "`kinds` names `{unknown}`, which is no kind of event: give some of {known}"
             )));
         }
         let user = self.user.as_deref().map(UserId::new).transpose();
         let user =
-            user.map_err(|error| Refusal::request(format!("`user` names no user: {error}")))?;
+            user.map_err(|error| Refusal::unusable(format!("`user` names no user: {error}")))?;
         Ok(EventFilter { kinds, user })
     }
 }
@@ -99,6 +106,14 @@ impl FromRequestParts<Arc<Admin>> for Seen {
             let is_there = is_ours && number <= admin.why.last();
             is_there.then_some(number).ok_or(())
         })))
+    }
+}
+
+impl OperationInput for Seen {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        let about = "The `id` of the last event that the client has; the stream goes on behind it.";
+        let schema = json!({ "type": "string", "examples": ["19ad0a1b2c3-42"] });
+        operation.takes("header", LAST_EVENT_ID, about, false, &schema);
     }
 }
 

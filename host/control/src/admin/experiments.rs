@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Admin;
+use super::openapi::{Created, Csv, Html, Media, Page};
 use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -16,46 +18,66 @@ use crate::experiment::page;
 use crate::experiment::service::{ExperimentList, ExperimentView};
 use crate::experiment::{Definition, ExperimentError, Experiments};
 
+/// How a change of experiments may be refused; see the errors below.
+const CHANGE_REFUSED: &[StatusCode] = &[
+    StatusCode::NOT_FOUND,
+    StatusCode::CONFLICT,
+    StatusCode::UNPROCESSABLE_ENTITY,
+    StatusCode::INSUFFICIENT_STORAGE,
+];
+
 /// `/v1/experiments` and the routes below it.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Experiments)
         .get("/v1/experiments", "Every experiment with its state.", list)
         .post("/v1/experiments", "Start an experiment.", start)
+        .refuses(CHANGE_REFUSED)
         .get(
             "/v1/experiments/{name}",
             "One experiment: its arms, numbers and verdict.",
             one,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .post("/v1/experiments/{name}/cover", "Take in more users.", cover)
+        .refuses(CHANGE_REFUSED)
         .post("/v1/experiments/{name}/stop", "Stop an experiment.", stop)
+        .refuses(CHANGE_REFUSED)
         .post(
             "/v1/experiments/{name}/renew",
             "Let its arms take the newest revisions.",
             renew,
         )
+        .refuses(CHANGE_REFUSED)
         .get(
             "/v1/experiments/{name}/report",
             "Its report as a page.",
             report,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .get(
             "/v1/experiments/{name}/export",
             "Its numbers as CSV.",
             export,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
 }
 
 /// How many more users take part.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CoverRequest", example = json!({ "coverage": 0.5 }))]
 struct Cover {
+    /// The share of users who take part, in (0, 1], more than now.
+    #[schemars(range(min = 0, max = 1))]
     coverage: f64,
 }
 
 /// Why it is stopped.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "StopRequest", example = json!({ "reason": "decided" }))]
 struct Stop {
+    /// Why, for the audit log; may be empty.
     #[serde(default)]
     reason: String,
 }
@@ -77,13 +99,13 @@ async fn start(
     State(admin): State<Arc<Admin>>,
     By(by): By,
     Details(definition): Details<Definition>,
-) -> Result<Response, Refusal> {
+) -> Result<Created<ExperimentView>, Refusal> {
     let view = blocking(&admin, move |experiments| {
         let name = definition.name.clone();
         experiments.start(definition, by.as_str())?;
         experiments.view(&name)
     });
-    Ok((StatusCode::CREATED, Json(view.await?)).into_response())
+    Ok(Created(view.await?))
 }
 
 async fn cover(
@@ -127,21 +149,19 @@ async fn renew(
 async fn report(
     State(admin): State<Arc<Admin>>,
     InPath(name): InPath<String>,
-) -> Result<Response, Refusal> {
+) -> Result<Media<Html>, Refusal> {
     let html = blocking(&admin, move |experiments| {
         Ok(page::html(&experiments.view(&name)?))
     });
-    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    Ok((kind, html.await?).into_response())
+    Ok(Media::new(html.await?))
 }
 
 async fn export(
     State(admin): State<Arc<Admin>>,
     InPath(name): InPath<String>,
-) -> Result<Response, Refusal> {
+) -> Result<Media<Csv>, Refusal> {
     let csv = blocking(&admin, move |experiments| experiments.export(&name));
-    let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
-    Ok((kind, csv.await?).into_response())
+    Ok(Media::new(csv.await?))
 }
 
 impl From<ExperimentError> for Refusal {
@@ -152,8 +172,9 @@ impl From<ExperimentError> for Refusal {
             }
             ExperimentError::NoSuch(_) => StatusCode::NOT_FOUND,
             ExperimentError::Ledger(_) => StatusCode::INSUFFICIENT_STORAGE,
-            ExperimentError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
-            ExperimentError::Exists(_)
+            // It lasts until an operator stops one, so trying again later is no remedy.
+            ExperimentError::TooMany
+            | ExperimentError::Exists(_)
             | ExperimentError::Overlaps { .. }
             | ExperimentError::HoldoutFirst { .. }
             | ExperimentError::Over(_)

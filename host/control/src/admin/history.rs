@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
+use super::openapi::Page;
 use super::policies::extract::Asked;
 use super::routes::Routes;
 use crate::history::Span;
 use wastegate_core::types::time::whole_ms;
 
 /// How far back.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 enum SpanName {
     /// Ten minutes by the second.
     #[default]
@@ -26,7 +28,7 @@ enum SpanName {
 }
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HistoryQuery {
     /// How far back.
@@ -35,7 +37,7 @@ struct HistoryQuery {
 }
 
 /// The answer to `GET /v1/history`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryView {
     /// The length of a step, ms.
     pub step_ms: u64,
@@ -47,7 +49,7 @@ pub struct HistoryView {
 
 /// The route of the past.
 pub(super) fn routes() -> Routes {
-    Routes::default().get(
+    Routes::of(Page::Server).get(
         "/v1/history",
         "Gauges and rates of the last ten minutes, or of the last day.",
         history,

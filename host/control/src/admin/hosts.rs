@@ -26,7 +26,7 @@ use wastegate::gateway::authority::Authority;
 use wastegate_core::types::host;
 
 /// What is answered to requests for any host.
-const ANY_HOST: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(super) const ANY_HOST: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Of a foreign text, what is repeated, characters.
 const REPEATED_MAX: usize = 100;
 

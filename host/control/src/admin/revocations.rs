@@ -4,25 +4,30 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::openapi::Page;
 use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
-use super::users::{Subject, WhyNot, order};
+use super::users::{LEVER_REFUSED, Subject, WhyNot, order};
 use super::{Admin, blocking};
-use crate::levers::{LeverChange, LeverError, Levers, Revocation, RevocationTarget};
+use crate::levers::{
+    LASTING_MAX, LeverChange, LeverError, Levers, REASON_BYTES_MAX, Revocation, RevocationTarget,
+};
 use crate::rollout::Actor;
 
 /// Tokens that are revoked.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RevocationList {
     /// Every revocation that is in force.
     pub revocations: Vec<RevocationRow>,
 }
 
 /// One revocation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RevocationRow {
     /// Which tokens: `token/ID`, `user/NAME` or `all`.
     pub target: String,
@@ -32,7 +37,7 @@ pub struct RevocationRow {
 }
 
 /// What a revocation came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RevocationAnswer {
     /// Which tokens: `token/ID`, `user/NAME` or `all`.
     pub target: String,
@@ -47,18 +52,25 @@ pub struct RevocationAnswer {
 }
 
 /// Why tokens are revoked, up to when, and for how long.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "for_s": 3_600, "reason": "her phone was stolen" }))]
 struct RevokeRequest {
+    /// Tokens that were issued before this are revoked, ms since the Unix epoch; without it, before now. Not for one
+    /// token.
     #[serde(default)]
     issued_before_unix_ms: Option<u64>,
+    /// After how many seconds it ends by itself; without it, it stays until it is taken back.
+    #[schemars(range(min = 1, max = LASTING_MAX.as_secs()))]
     for_s: Option<u64>,
+    /// Why, for the audit log and for other operators.
+    #[schemars(length(min = 1, max = REASON_BYTES_MAX))]
     reason: String,
 }
 
 /// `/v1/revocations` and the routes below it.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Users)
         .get(
             "/v1/revocations",
             "Tokens that are revoked, with who revoked them, why, and until when.",
@@ -69,31 +81,37 @@ pub(super) fn routes() -> Routes {
             "Revoke one token by its claim `jti`, and close its connections.",
             revoke_token,
         )
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/revocations/tokens/{jti}",
             "Take the revocation of one token back.",
             allow_token,
         )
+        .refuses(LEVER_REFUSED)
         .put(
             "/v1/revocations/users/{user}",
             "Revoke a user's tokens that were issued before a moment, and close their connections.",
             revoke_user,
         )
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/revocations/users/{user}",
             "Take the revocation of a user's tokens back.",
             allow_user,
         )
+        .refuses(LEVER_REFUSED)
         .put(
             "/v1/revocations/all",
             "Revoke all tokens that were issued before a moment, and close their connections.",
             revoke_all,
         )
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/revocations/all",
             "Take the revocation of all tokens back.",
             allow_all,
         )
+        .refuses(LEVER_REFUSED)
 }
 
 async fn list(State(admin): State<Arc<Admin>>) -> Json<RevocationList> {

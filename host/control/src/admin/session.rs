@@ -9,14 +9,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::api::Admin;
 use super::notes::Note;
+use super::openapi::{Page, WithoutBody};
 use super::policies::extract::Details;
 use super::policies::refusal::Refusal;
 use super::roles::Role;
@@ -26,7 +29,7 @@ use super::token::Caller;
 /// Where sessions are made and ended; answered without a token.
 pub(super) const PATH: &str = "/v1/session";
 /// The name of the cookie. The gateway hands it to no backend.
-const NAME: &str = wastegate::gateway::CONSOLE_COOKIE;
+pub(super) const NAME: &str = wastegate::gateway::CONSOLE_COOKIE;
 /// How long a session lasts, seconds.
 const LASTS_S: u64 = 12 * 3_600;
 
@@ -75,7 +78,7 @@ impl SessionKey {
 
 /// The routes of sessions.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Session)
         .get(
             PATH,
             "What the caller may do, and whether a token is needed.",
@@ -86,6 +89,7 @@ pub(super) fn routes() -> Routes {
             "Make a session of a token: the answer sets a cookie.",
             begin,
         )
+        .refuses(&[StatusCode::UNAUTHORIZED])
         .delete(
             PATH,
             "End the session: the answer takes the cookie back.",
@@ -94,7 +98,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// What the caller may do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SessionView {
     /// Whether the API needs a token.
     needed: bool,
@@ -114,8 +118,9 @@ async fn look(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Json<Sessi
 }
 
 /// The body of a new session.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "token": "8c1f4be29d0a7763" }))]
 struct SessionRequest {
     /// A token of an operator.
     token: String,
@@ -124,7 +129,7 @@ struct SessionRequest {
 async fn begin(
     State(admin): State<Arc<Admin>>,
     Details(request): Details<SessionRequest>,
-) -> Result<Response, Refusal> {
+) -> Result<WithoutBody, Refusal> {
     let Some(caller) = admin.access.of(request.token.trim()) else {
         let why = "a session was asked for with a token that is not one";
         admin.notes.report(Note::Token, &admin.clock, why);
@@ -145,17 +150,17 @@ async fn begin(
     Ok(set(&cookie, LASTS_S))
 }
 
-async fn end() -> Response {
+async fn end() -> WithoutBody {
     set("", 0)
 }
 
-fn set(value: &str, lasts_s: u64) -> Response {
+fn set(value: &str, lasts_s: u64) -> WithoutBody {
     let cookie = format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={lasts_s}");
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(SET_COOKIE, value);
     }
-    response
+    WithoutBody(response)
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
+use super::openapi::Page;
 use super::routes::Routes;
 
 /// One key of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingDto {
     /// Its path.
     pub key: String,
@@ -26,7 +28,7 @@ pub struct SettingDto {
 }
 
 /// The answer to `GET /v1/config`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SettingsView {
     /// Every key in the order of the reference. Empty where the server was put together without a
     /// configuration, as in a program that embeds it.
@@ -38,6 +40,11 @@ pub struct SettingsView {
 pub struct ShownSettings(ArcSwap<SettingsView>);
 
 impl ShownSettings {
+    /// What is shown.
+    pub(super) fn get(&self) -> Arc<SettingsView> {
+        self.0.load_full()
+    }
+
     /// Shows these from now on.
     pub fn show(&self, keys: Vec<SettingDto>) {
         self.0.store(Arc::new(SettingsView { keys }));
@@ -46,7 +53,7 @@ impl ShownSettings {
 
 /// The route of the settings.
 pub(super) fn routes() -> Routes {
-    Routes::default().get(
+    Routes::of(Page::Server).get(
         "/v1/config",
         "Every setting with its value and where it came from. Secrets are hidden.",
         settings,
@@ -54,5 +61,5 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn settings(State(admin): State<Arc<Admin>>) -> Json<SettingsView> {
-    Json(admin.settings.0.load().as_ref().clone())
+    Json(admin.settings.get().as_ref().clone())
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 
 use super::Admin;
 use super::api::NoDetails;
+use super::openapi::{Created, Page};
 use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -17,19 +17,26 @@ use crate::experiment::shadow::{ShadowList, ShadowRefused, ShadowSpec, ShadowVie
 
 /// `/v1/shadows` and the routes below it.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Shadows)
         .get(
             "/v1/shadows",
             "Policies that rank beside the active one.",
             list,
         )
         .post("/v1/shadows", "Start a shadow.", start)
+        .refuses(&[
+            StatusCode::NOT_FOUND,
+            StatusCode::CONFLICT,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ])
         .get(
             "/v1/shadows/{name}",
             "One shadow: where it agrees with the active policy.",
             one,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .post("/v1/shadows/{name}/stop", "Stop a shadow.", stop)
+        .refuses(&[StatusCode::NOT_FOUND])
 }
 
 async fn list(State(admin): State<Arc<Admin>>) -> Json<ShadowList> {
@@ -49,7 +56,7 @@ async fn start(
     State(admin): State<Arc<Admin>>,
     By(by): By,
     Details(spec): Details<ShadowSpec>,
-) -> Result<Response, Refusal> {
+) -> Result<Created<ShadowView>, Refusal> {
     let name = if spec.name.is_empty() {
         spec.policy.clone()
     } else {
@@ -59,7 +66,7 @@ async fn start(
         shadows.start(spec, by.as_str())?;
         shadows.view(&name)
     });
-    Ok((StatusCode::CREATED, Json(view.await?)).into_response())
+    Ok(Created(view.await?))
 }
 
 async fn stop(
@@ -88,7 +95,8 @@ impl From<ShadowRefused> for Refusal {
             }
             ShadowRefused::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
             ShadowRefused::Exists(_) => (StatusCode::CONFLICT, "exists"),
-            ShadowRefused::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            // It lasts until an operator stops one, so trying again later is no remedy.
+            ShadowRefused::TooMany => (StatusCode::CONFLICT, "busy"),
             ShadowRefused::Thread(_) => (StatusCode::SERVICE_UNAVAILABLE, "threads"),
             ShadowRefused::NoSuch(_) => (StatusCode::NOT_FOUND, "not-found"),
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use wastegate::admission::Admission;
@@ -17,7 +18,7 @@ use wastegate_core::types::{Health, Timestamp};
 const USERS_LISTED_MAX: usize = 1_000;
 
 /// Everything at one moment.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Stats {
     /// Managers created since the start.
     pub created: u64,
@@ -48,7 +49,7 @@ pub struct Stats {
     /// Admissions refused at a limit.
     pub limit_hits: u64,
     /// How full the node is.
-    pub node: NodePressure,
+    pub node: NodeStats,
     /// The process, as the kernel accounts for it.
     pub process: ProcessStats,
     /// The one limit table.
@@ -58,7 +59,7 @@ pub struct Stats {
 }
 
 /// One user's managers, by their state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UserStats {
     /// Managers it holds.
     pub managers: u32,
@@ -71,8 +72,21 @@ pub struct UserStats {
     pub pressure: &'static str,
 }
 
+/// How full the node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NodeStats {
+    /// Managers held now.
+    pub managers: u32,
+    /// Managers that may be held.
+    pub managers_limit: u32,
+    /// Resident memory, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Memory from which on the node is under pressure, bytes; 0 for no limit.
+    pub memory_bytes_limit: u64,
+}
+
 /// The process. What cannot be read is null.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ProcessStats {
     /// Resident memory, bytes.
     pub rss_bytes: Option<u64>,
@@ -83,7 +97,7 @@ pub struct ProcessStats {
 }
 
 /// The limits in force.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct LimitStats {
     /// Managers of one user.
     pub managers_per_user: u32,
@@ -95,6 +109,23 @@ pub struct LimitStats {
     pub open_fds: Option<u64>,
     /// Temporary slots of one user.
     pub temporary_slots: u32,
+}
+
+impl NodeStats {
+    const fn of(pressure: NodePressure) -> Self {
+        let NodePressure {
+            managers,
+            managers_limit,
+            memory_bytes,
+            memory_bytes_limit,
+        } = pressure;
+        Self {
+            managers,
+            managers_limit,
+            memory_bytes,
+            memory_bytes_limit,
+        }
+    }
 }
 
 impl Stats {
@@ -126,7 +157,7 @@ impl Stats {
             oldest_age_ms: 0,
             queued: admission.queued(),
             limit_hits: admission.metrics().limit_hits(),
-            node: cleaner.node_pressure(),
+            node: NodeStats::of(cleaner.node_pressure()),
             process: ProcessStats {
                 rss_bytes: readings.rss_bytes,
                 open_fds: readings.open_fds,

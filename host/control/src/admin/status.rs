@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
+use super::openapi::Page;
 use super::routes::Routes;
 use super::stats::Stats;
 use wastegate::gateway::upstream::BackendView;
@@ -19,13 +21,16 @@ const FULLEST: usize = 5;
 const NEARLY_FULL: f64 = 0.9;
 
 /// The first look.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusView {
     /// Nothing is wrong: [`problems`](Self::problems) is empty.
     pub well: bool,
     /// What is wrong, a sentence each, the worst first.
     pub problems: Vec<String>,
-    /// Managers that are held, and how many the node may hold.
+    /// Whether the server stops: it takes no new connections.
+    #[serde(default)]
+    pub draining: bool,
+    /// Managers that are held.
     pub managers: u32,
     /// How many managers the node may hold.
     pub managers_limit: u32,
@@ -54,7 +59,7 @@ pub struct StatusView {
 }
 
 /// One of the fullest users.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FullUser {
     /// Who.
     pub user: String,
@@ -70,7 +75,7 @@ pub struct FullUser {
 }
 
 /// One backend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackendStatus {
     /// Its address as it is configured.
     pub url: String,
@@ -82,7 +87,7 @@ pub struct BackendStatus {
 
 /// The routes of the first look.
 pub(super) fn routes() -> Routes {
-    Routes::default().get(
+    Routes::of(Page::Server).get(
         "/v1/status",
         "Whether the server is well, how full it is, and what is wrong.",
         status,
@@ -119,6 +124,7 @@ impl StatusView {
         Self {
             well: problems.is_empty(),
             problems,
+            draining: admin.is_draining(),
             managers: stats.managers,
             managers_limit: stats.limits.managers_total,
             users: stats.users,
@@ -179,7 +185,7 @@ fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<Stri
             down.join(", ")
         ));
     }
-    if admin.leaving.is_cancelled() || admin.tasks.stopping().is_cancelled() {
+    if admin.is_draining() {
         problems.push("the server stops: it takes no new connections".to_owned());
     }
     if !admin.gateway.has_backend() {

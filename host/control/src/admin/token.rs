@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -69,10 +69,7 @@ impl Access {
 
     /// Whether a path is answered without authorisation.
     fn is_public(&self, path: &str) -> bool {
-        PROBES.contains(&path)
-            || super::console::is_of(path)
-            || path == session::PATH
-            || self.metrics_without_token && path == METRICS
+        is_always_public(path) || self.metrics_without_token && path == METRICS
     }
 
     pub(super) const fn sessions(&self) -> Option<&SessionKey> {
@@ -113,15 +110,19 @@ impl Access {
     }
 }
 
+/// Whether a path is answered without authorisation, whatever the settings say.
+pub(super) fn is_always_public(path: &str) -> bool {
+    PROBES.contains(&path) || super::console::is_of(path) || path == session::PATH
+}
+
 /// What a request needs. Reading is whatever changes nothing.
-fn needed(request: &Request) -> Role {
-    let path = request.uri().path();
+pub(super) fn needed(method: &Method, path: &str) -> Role {
     let number = path.strip_prefix(QUESTION.0);
     let number = number.and_then(|rest| rest.strip_suffix(QUESTION.1));
     // A number and nothing else: any other segment could be a name, and a name may be `ask`.
-    let is_question = *request.method() == Method::POST
+    let is_question = *method == Method::POST
         && number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
-    if matches!(*request.method(), Method::GET | Method::HEAD) || is_question {
+    if matches!(*method, Method::GET | Method::HEAD) || is_question {
         Role::Read
     } else {
         Role::Operate
@@ -139,7 +140,7 @@ pub(super) async fn check(
             visit.shown();
         }
         let is_public = admin.access.is_public(request.uri().path());
-        if caller.role < needed(&request) && !is_public {
+        if caller.role < needed(request.method(), request.uri().path()) && !is_public {
             let message = "this token may read and change nothing: use one whose role is `operate`";
             let refusal = Refusal::new(StatusCode::FORBIDDEN, "read-only", message);
             return refusal.into_response();
@@ -156,11 +157,7 @@ pub(super) async fn check(
         &admin.clock,
         "it has no token, or not the right one",
     );
-    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
-    let mut response = refusal.into_response();
-    let bearer = HeaderValue::from_static("Bearer");
-    response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
-    response
+    Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response()
 }
 
 /// Whether two texts are the same, in a time that does not tell how much of them is: their

@@ -3,25 +3,31 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::api::Admin;
+use super::openapi::Page;
 use super::policies::extract::Asked;
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
 use crate::why::{Timeline, When};
-use axum::extract::State;
 use wastegate_core::types::{ConnectionRef, ManagerKey, UserId};
 
 /// What is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WhyQuery {
     /// Whose connection; not needed with a reference.
+    #[schemars(length(min = 1, max = 256), example = &"ann")]
     user: Option<String>,
     /// The reference in a close reason: the end of that connection.
+    #[schemars(length(equal = 6), example = &"7K2M9Q")]
     reference: Option<String>,
     /// Of which of the user's managers; without it of any.
+    #[schemars(length(min = 1, max = 256), example = &"chat-1")]
     key: Option<String>,
     /// About when, ms since the Unix epoch; without it the last end.
     at_ms: Option<u64>,
@@ -29,7 +35,9 @@ struct WhyQuery {
 
 /// The routes of this question.
 pub(super) fn routes() -> Routes {
-    Routes::default().get("/v1/why", "Why a client was disconnected or refused.", why)
+    Routes::of(Page::Why)
+        .get("/v1/why", "Why a client was disconnected or refused.", why)
+        .refuses(&[StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY])
 }
 
 async fn why(
@@ -37,7 +45,7 @@ async fn why(
     Asked(query): Asked<WhyQuery>,
 ) -> Result<Json<Timeline>, Refusal> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
-        Refusal::request(format!("`{name}` names none: {error}"))
+        Refusal::unusable(format!("`{name}` names none: {error}"))
     };
     if let Some(reference) = &query.reference {
         let reference: ConnectionRef = reference
@@ -53,7 +61,7 @@ async fn why(
     let user = query
         .user
         .as_deref()
-        .ok_or_else(|| Refusal::request("give `user`, or the `reference` of a close reason"))?;
+        .ok_or_else(|| Refusal::unusable("give `user`, or the `reference` of a close reason"))?;
     let user = UserId::new(user).map_err(|error| wrong("user", &error))?;
     let key = query.key.as_deref().map(ManagerKey::new).transpose();
     let key = key.map_err(|error| wrong("key", &error))?;

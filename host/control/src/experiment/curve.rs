@@ -4,6 +4,7 @@
 //! phase of four weeks has some four hundred. Every interval is always-valid, so the whole curve
 //! holds with the error of the definition, not only its last point.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
@@ -17,7 +18,7 @@ const APART_MS: u64 = 60_000;
 const APART_PART: u64 = 50;
 
 /// A look that was kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CurvePoint {
     /// When it was taken, ms since the Unix epoch.
@@ -29,7 +30,7 @@ pub struct CurvePoint {
 }
 
 /// The interval of one metric of one arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CurveInterval {
     /// The arm's name.

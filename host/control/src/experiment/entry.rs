@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -89,7 +90,7 @@ pub enum LedgerEntry {
 }
 
 /// How an experiment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExperimentState {
     /// Users are exposed.
@@ -101,7 +102,7 @@ pub enum ExperimentState {
 }
 
 /// What a phase is keyed by: users of two phases are never put together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseKey {
     /// Which phase, from 1.
@@ -123,7 +124,7 @@ pub struct PhaseKey {
 }
 
 /// Which code an arm is, with which settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArmKey {
     /// The arm's name within its experiment.

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use wastegate_core::decision::{Answer, Explored, Question, Ranked, Ranker, Ranking};
@@ -17,7 +18,7 @@ use wastegate_core::types::{Protection, Scope, Signal, SplitMix64};
 const LOT: u64 = 2;
 
 /// How a draw is made: one of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Explore {
     /// ε-greedy: the share of decisions that go evenly to any candidate, in (0, 1].

@@ -1,13 +1,15 @@
 //! What experiments compare: numbers of a user, each a numerator over a denominator, of which less is
 //! better.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use wastegate_core::types::spelling;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::tally::ExposureTally;
+use wastegate_core::types::spelling;
 
 /// A metric; of all of them, less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +49,21 @@ pub enum Metric {
     AdmissionOver500ms,
     /// Admissions that waited for room longer than a second, per admission that waited.
     AdmissionOver1s,
+}
+
+/// By its names, as [`Serialize`] writes it.
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A metric; of all of them, less is better.",
+            "enum": Self::ALL.map(Self::name),
+        })
+    }
 }
 
 /// A name that no metric has.

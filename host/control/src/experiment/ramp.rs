@@ -6,6 +6,7 @@
 //! The hash that users fall by does not depend on outcomes, and raising the coverage moves nobody, so intervals
 //! hold as they do for users who come by themselves.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{ExperimentVerdict, MetricComparison, PhaseAssessment, short};
@@ -18,7 +19,7 @@ pub const RAMP_HOURS_MAX: f64 = 2_160.0;
 pub const RAMP_USERS_MIN: u64 = 25;
 
 /// The coverages that an experiment goes through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {
     /// The shares of users who take part, each more than the one before, the last at most 1. Default 0.01, 0.05,
@@ -31,7 +32,7 @@ pub struct Ramp {
 }
 
 /// What a ramp does next, as the operators' API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RampView {
     /// The share of users who take part next; none if the last step is reached.
     pub next: Option<f64>,

@@ -5,6 +5,7 @@
 //! there users of two arms would share the very thing that is measured. The beginning of each window is
 //! ranked by its arm and not counted: it still shows what the arm before left behind.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The least that a window is longer than what is left out of it.
@@ -13,7 +14,7 @@ pub const WINDOW_PER_WASHOUT_MIN: u64 = 10;
 pub const WINDOW_S_MAX: u64 = 7 * 86_400;
 
 /// How long arms are active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switchback {
     /// One window, s; windows begin at multiples of it since the Unix epoch, on every node.

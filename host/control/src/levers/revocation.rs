@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::LeverError;
@@ -60,7 +61,7 @@ impl FromStr for RevocationTarget {
 }
 
 /// A revocation that is in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Revocation {
     /// Tokens that were issued before this are revoked, ms since the Unix epoch; none for a single token.
     #[serde(default, skip_serializing_if = "Option::is_none")]

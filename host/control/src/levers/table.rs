@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::LeverError;
@@ -13,7 +14,7 @@ use wastegate_core::types::UserId;
 pub const LEVERS_MAX: usize = 10_000;
 
 /// Who set a lever, why, and until when it lasts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeverTerms {
     /// The operator who set it.
     pub by: Actor,
@@ -33,7 +34,7 @@ impl LeverTerms {
 }
 
 /// A limit that goes before that of the token and of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitLever {
     /// How many managers the user may hold.
     pub managers: u32,
@@ -43,7 +44,7 @@ pub struct LimitLever {
 }
 
 /// What is set for one user.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserLevers {
     /// Its limit, if an operator set one.
     pub limit: Option<LimitLever>,

@@ -4,6 +4,7 @@
 //! share of all managers is drawn every hour, whatever is believed of them, and asked whether they are
 //! there.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::Share;
@@ -43,7 +44,7 @@ impl Sample {
 }
 
 /// What is known of the dead among those who stayed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct SurvivorAudit {
     /// The share of all managers with a connection that is drawn every hour.
     pub drawn_per_hour: f64,

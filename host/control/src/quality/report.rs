@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit::SurvivorAudit;
@@ -20,7 +21,7 @@ const ALPHA: f64 = 0.05;
 const TOP: f64 = 0.01;
 
 /// Everything that is known of the time since the start.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct QualityReport {
     /// By policy, in the order in which they first chose a victim.
     pub policies: Vec<OfPolicy>,
@@ -37,7 +38,7 @@ pub struct QualityReport {
 }
 
 /// What came of one policy's choices.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OfPolicy {
     /// The policy's code, by name, version and digest.
     pub policy: PolicyRef,
@@ -63,7 +64,7 @@ pub struct OfPolicy {
 }
 
 /// A share with its parts and Wilson's 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Share {
     /// How many of `of` had the property.
     pub hits: u64,
@@ -79,7 +80,7 @@ pub struct Share {
 
 /// Returns within one horizon. While it runs, a victim is in no rate, whether somebody came back for it or not:
 /// the rate is over those whose horizon is over, and the bounds take the open ones as not and as regretted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Regret {
     /// Those who came back, among those whose horizon is over.
     pub rate: Share,
@@ -94,7 +95,7 @@ pub struct Regret {
 }
 
 /// How admissions went since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Admissions {
     /// Attempts that were refused.
     pub blocked: Share,
@@ -108,7 +109,7 @@ pub struct Admissions {
 
 /// Managers that were evicted while they answered. Where many of them are wanted back at once, users have
 /// more clients than places: raise their limit, or have clients obey the close codes from 4500 on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Rotation {
     /// How many managers were evicted while they answered.
     pub displaced: u64,
@@ -117,7 +118,7 @@ pub struct Rotation {
 }
 
 /// How evictions fall on the users who had any.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Fairness {
     /// How many users had one.
     pub users: u64,

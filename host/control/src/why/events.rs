@@ -1,5 +1,6 @@
 //! The facts as a stream: a reader keeps the number of the last one that it has, and takes those behind it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::timeline::TimelineLine;
@@ -18,7 +19,7 @@ pub struct EventFilter {
 }
 
 /// One event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Its number among all facts of the process.
     pub number: u64,

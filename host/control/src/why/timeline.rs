@@ -1,5 +1,6 @@
 //! The facts of one user as lines, and the answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, FactKind};
@@ -21,7 +22,7 @@ pub enum When {
 }
 
 /// What happened to a user, in order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timeline {
     /// Who.
     pub user: String,
@@ -35,7 +36,7 @@ pub struct Timeline {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineLine {
     /// When, ms since the Unix epoch.
     pub unix_ms: u64,

@@ -105,6 +105,7 @@ pub struct RejectedChoice {
 
 /// Why a choice was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectReason {
     /// It names no row of the question: nobody, or somebody else's manager.
@@ -371,11 +372,8 @@ impl<'a> Spare<'a> {
             return Self(None);
         }
         let mut responsive: HashMap<&UserId, usize> = HashMap::new();
-        for row in question
-            .rows
-            .iter()
-            .filter(|row| row.class() == Some(Class::Responsive))
-        {
+        let rows = question.rows.iter();
+        for row in rows.filter(|row| row.class() == Some(Class::Responsive)) {
             *responsive.entry(&row.user).or_default() += 1;
         }
         for row in &question.kept_responsive {

@@ -32,6 +32,7 @@ pub struct Ranking {
 
 /// Which code answered: one name, one version, one digest of the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicyRef {
     /// From the manifest.
     pub name: Arc<str>,

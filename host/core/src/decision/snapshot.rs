@@ -95,6 +95,7 @@ impl Row {
 
 /// Whether somebody is attached to a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Its first connection is still on its way, within the attach grace.
@@ -111,6 +112,7 @@ pub enum Standing {
 
 /// What kind of candidate a manager is, worst first. The order is the order of eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Its peer is gone.

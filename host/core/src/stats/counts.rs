@@ -10,6 +10,7 @@ pub const SRM_ALARM: f64 = 0.001;
 
 /// Pearson's test that counts fall in given shares.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SampleRatio {
     /// χ² = Σ(o−e)²/e.
     pub chi2: f64,

@@ -11,6 +11,7 @@ use super::special::{t_quantile, t_two_sided};
 
 /// ΣY/ΣX with the variance of one user's share in it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// How many users it rests on.
     pub users: u64,

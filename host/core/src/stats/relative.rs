@@ -11,6 +11,7 @@ use super::special::normal_quantile;
 
 /// The interval of a ratio B/A.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Relative {
     /// The mean of B over the mean of A.
     pub ratio: f64,

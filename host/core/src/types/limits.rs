@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The limits of one policy. What is not set is as the node's `[policy]` section has it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Fuel of every call, whatever its size, units.
@@ -27,6 +28,7 @@ pub struct Limits {
         with = "millis",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub deadline: Option<Duration>,
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// How strongly a manager is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "level", content = "reason")]
 pub enum Protection {
     /// Any tier that admits its class may take it.
@@ -28,6 +29,7 @@ impl Protection {
 
 /// Why a manager is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProtectionReason {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Which revision is meant. Numbered from 1 within a deployment, never given out twice and never
 /// renumbered. Written `r7` for people and as a plain number in records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RevisionId(NonZeroU64);
 

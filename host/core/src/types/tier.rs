@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The cleanup tiers, mildest first. What each may touch is the tier table's matter
 /// (`decision::tiers`), not this type's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// In the background, before the limit is reached.
@@ -60,6 +61,7 @@ impl fmt::Display for Tier {
 
 /// Whose managers a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The managers of one user.

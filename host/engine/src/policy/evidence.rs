@@ -31,6 +31,7 @@ pub const CASE_VERSION: u32 = 1;
 
 /// One call that went wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TestCase {
     /// The format of the case: [`CASE_VERSION`] when it was written.
     pub v: u32,
@@ -74,6 +75,7 @@ pub struct TestCase {
     /// The columns; unknown values are null, and infinite ones `"inf"` and `"-inf"`, which JSON has
     /// no numbers for.
     #[serde(with = "cells")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<Vec<Option<cells::Cell>>>"))]
     pub columns: Vec<Vec<Option<f64>>>,
 }
 

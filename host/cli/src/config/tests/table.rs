@@ -6,6 +6,7 @@ use super::super::draft::Draft;
 use super::super::keys::{Found, Table};
 use super::super::raw::{Entry, Raw};
 use super::*;
+use wastegate_control::admin::when_reached;
 
 #[test]
 fn no_key_exists_twice_and_each_is_found() {
@@ -114,4 +115,29 @@ fn entry(path: &str, value: &SettingValue) -> Entry {
         raw,
         origin: SettingOrigin::Default,
     }
+}
+
+/// `GET /v1/limits` says of every limit what happens when it is reached, and of nothing else.
+#[test]
+fn every_limit_says_what_happens_when_it_is_reached() {
+    // Times, and what raises an alert: nothing is kept from going beyond them.
+    let others = ["observe.alerts."];
+    let table = Table::new();
+    let mut limits = 0;
+    for key in table.keys() {
+        let (path, name) = (key.path(), key.name());
+        let is_limit = name.ends_with("_max")
+            || ["managers_per_user", "managers_total", "connections_total"].contains(&name)
+            || ["probes_reserved", "count"].contains(&name);
+        let is_other = others.iter().any(|other| path.starts_with(other)) || key.is_of_list();
+        let says = when_reached(path);
+        if is_limit && !is_other {
+            let sentence = says.unwrap_or_else(|| panic!("`{path}` is missing in admin::limits"));
+            assert!(sentence.ends_with('.'), "{path}: {sentence}");
+            limits += 1;
+        } else {
+            assert_eq!(says, None, "`{path}` is no limit");
+        }
+    }
+    assert!(limits > 60, "{limits}");
 }

@@ -6,21 +6,23 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::kept;
 use super::views::{ChoiceDto, RejectionDto};
 use crate::admin::Admin;
 use crate::admin::blocking;
-use crate::admin::policies::extract::{Details, InPath};
+use crate::admin::policies::extract::{Details, InPath, POLICY_NAME};
 use crate::admin::policies::refusal::Refusal;
 use crate::admin::policies::views::ParameterDto;
 use crate::rollout::source::PolicyName;
 use crate::rollout::{Rollout, RolloutError};
 use wastegate_core::decision::guard;
 use wastegate_core::types::RevisionId;
-use wastegate_engine::policy::{Params, Policy};
+use wastegate_engine::policy::{Params, Policy, manifest};
 
 /// Questions that are asked at once. The next one waits: a policy is called on a thread, and decisions
 /// need the processors more.
@@ -78,10 +80,12 @@ impl AskTurns {
 }
 
 /// Which policy is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "policy": "hyperbolic", "params": { "cost-weight": 0.2 } }))]
 pub(super) struct AskRequest {
     /// Its name.
+    #[schemars(length(min = 1, max = manifest::NAME_BYTES_MAX), regex(pattern = POLICY_NAME))]
     policy: String,
     /// Parameters that it gets instead of those it has here.
     #[serde(default)]
@@ -89,7 +93,7 @@ pub(super) struct AskRequest {
 }
 
 /// What it would have ranked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AskAnswer {
     /// The policy with its version.
     policy: String,

@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::ask::AskTurns;
 use self::views::{DecisionAnswer, DecisionLine, DecisionPage};
 use super::Admin;
+use super::openapi::Page;
+use super::policies;
 use super::policies::extract::{Asked, InPath};
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
@@ -25,33 +29,38 @@ const PAGE_MAX: usize = 200;
 
 /// Every route about decisions.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Decisions)
         .get(
             "/v1/decisions",
             "The last decisions in memory, newest first.",
             list,
         )
+        .refuses(&[StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY])
         .get(
             "/v1/decisions/{id}",
             "One decision: the table as the policy saw it, its ranking, and what came of it.",
             one,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .post(
             "/v1/decisions/{id}/ask",
             "What another policy, or other parameters, would have ranked. Changes nothing.",
             ask::ask,
         )
+        .refuses(policies::REFUSED)
 }
 
 /// Which decisions are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Only those about this user's managers.
+    #[schemars(length(min = 1, max = 256), example = &"ann")]
     user: Option<String>,
     /// Only those that were made before this one.
     before: Option<u64>,
-    /// How many, 1 to [`PAGE_MAX`].
+    /// How many; 50 where it is not said.
+    #[schemars(range(min = 1, max = PAGE_MAX))]
     limit: Option<usize>,
 }
 
@@ -66,7 +75,7 @@ async fn list(
         )));
     }
     let user = query.user.as_deref().map(UserId::new).transpose();
-    let user = user.map_err(|error| Refusal::request(format!("`user` names no user: {error}")))?;
+    let user = user.map_err(|error| Refusal::unusable(format!("`user` names no user: {error}")))?;
     let before = query.before.map(|before| kept(&admin, &before.to_string()));
     let before = before.transpose()?.map(|before| before.question.decision);
     // One more than asked for says whether there is a next page.

@@ -1,5 +1,6 @@
 //! What the API says of decisions, as JSON.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::why::subject;
@@ -10,7 +11,7 @@ use wastegate_core::decision::{
 use wastegate_core::types::{Clock, Health, Protection, RevisionId, Scope, Tier};
 
 /// A page of decisions.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct DecisionPage {
     /// Newest first, by when they were complete: the ends of their victims are waited for.
     pub decisions: Vec<DecisionLine>,
@@ -19,7 +20,7 @@ pub(super) struct DecisionPage {
 }
 
 /// One decision in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct DecisionLine {
     /// Its number, unique in the life of the process.
     pub id: u64,
@@ -54,7 +55,7 @@ pub(super) struct DecisionLine {
 }
 
 /// One decision, whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct DecisionAnswer {
     /// As in a list.
     #[serde(flatten)]
@@ -78,7 +79,7 @@ pub(super) struct DecisionAnswer {
 }
 
 /// One manager as a decision saw it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct CandidateDto {
     /// Its row, from 0.
     pub row: usize,
@@ -99,7 +100,7 @@ pub(super) struct CandidateDto {
 }
 
 /// One choice of a ranking.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ChoiceDto {
     /// The row that it names.
     pub row: u32,
@@ -110,7 +111,7 @@ pub(super) struct ChoiceDto {
 }
 
 /// One choice that the guard rejected.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct RejectionDto {
     /// The row that it names.
     pub row: u32,
@@ -119,7 +120,7 @@ pub(super) struct RejectionDto {
 }
 
 /// One manager that went.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct EvictedDto {
     /// Its row.
     pub row: u32,

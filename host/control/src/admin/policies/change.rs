@@ -6,27 +6,29 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::SIGNATURE_HEADER;
-use super::extract::{Asked, By, Details, Named};
+use super::extract::{Asked, By, Details, Named, body_bytes};
 use super::refusal::Refusal;
 use super::views::{ChangedDto, RevisionDto, SeatDto, UploadedDto};
+use crate::admin::openapi::CreatedOrKnown;
 use crate::admin::{Admin, blocking};
 use crate::rollout::RolloutError;
 use crate::rollout::service::{
     Activation, Changed, Expected, LimitsPatch, Patch, SettingsSource, Submitted,
 };
-use crate::rollout::source::oci::{InvalidReference, Reference};
+use crate::rollout::source::oci::{InvalidReference, REFERENCE_BYTES_MAX, Reference};
 use crate::rollout::source::{Fetched, PolicyOrigin};
-use wastegate_core::types::{RevisionId, Tier};
+use wastegate_core::types::{Limits, RevisionId, Tier};
 
 /// How a file is taken.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Upload {
     /// Activate it at once.
@@ -47,50 +49,71 @@ const fn yes() -> bool {
 }
 
 /// Where a change is made, and on what condition.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ChangeRequest", example = json!({ "tier": "force", "reason": "too many live kills" }))]
 pub(super) struct Where {
+    /// At that tier only; at all where it is not said.
     tier: Option<Tier>,
-    /// A number, or 0 for the built-in ranking.
+    /// Only if that revision is active: a number, or 0 for the built-in ranking.
     expect_revision: Option<u64>,
+    /// Why, for the audit log; may be empty.
     #[serde(default)]
     reason: String,
 }
 
 /// Which revision is activated, where, and on what condition.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ActivateRequest", example = json!({ "tier": "moderate", "reason": "tried in shadow" }))]
 pub(super) struct Which {
+    /// That revision; the newest where it is not said.
     revision: Option<RevisionId>,
+    /// At that tier only; at all where it is not said.
     tier: Option<Tier>,
+    /// Only if that revision is active: a number, or 0 for the built-in ranking.
     expect_revision: Option<u64>,
+    /// Why, for the audit log; may be empty.
     #[serde(default)]
     reason: String,
 }
 
 /// What is brought from a registry, and how it is taken.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PullRequest", example = json!({ "reference": "localhost:5000/policies/revisit:1.2", "activate": true }))]
 pub(super) struct Pull {
+    /// Where it is: `registry/repository:tag`, or with a digest.
+    #[schemars(length(min = 1, max = REFERENCE_BYTES_MAX))]
     reference: String,
+    /// Activate it at once.
     #[serde(default)]
     activate: bool,
+    /// At that tier only.
     tier: Option<Tier>,
+    /// Keep what is set for the policy now; without it every parameter and limit is as it comes.
     #[serde(default = "yes")]
     inherit: bool,
+    /// Why, for the audit log; may be empty.
     #[serde(default)]
     reason: String,
 }
 
 /// What is set; null gives back the default.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SetRequest", example = json!({ "params": { "patience-ms": 50_000 } }))]
 pub(super) struct Set {
+    /// Parameters by name; null gives back the default.
     #[serde(default)]
     params: BTreeMap<String, Option<f64>>,
+    /// Limits by name; null gives back the node's.
     #[serde(default)]
+    #[schemars(with = "Limits")]
     limits: LimitsPatch,
+    /// Only if that is the policy's revision: a number, or 0 for none.
     expect_revision: Option<u64>,
+    /// Why, for the audit log; may be empty.
     #[serde(default)]
     reason: String,
 }
@@ -102,13 +125,19 @@ pub(super) async fn upload(
     By(by): By,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<CreatedOrKnown<UploadedDto>, Refusal> {
     let then = then(upload.activate, upload.tier, upload.reason)?;
     let signature = signature(&headers)?;
-    let bytes = read(&headers, body, admin.rollout.size_bytes_max()).await?;
+    let bytes = body_bytes(
+        &headers,
+        body,
+        admin.rollout.size_bytes_max(),
+        Refusal::too_large,
+    )
+    .await?;
     let fetched = Fetched {
         name,
-        bytes,
+        bytes: (*bytes).into(),
         signature,
         origin: PolicyOrigin::Upload,
     };
@@ -122,12 +151,12 @@ pub(super) async fn pull(
     Named(name): Named,
     By(by): By,
     Details(pull): Details<Pull>,
-) -> Result<Response, Refusal> {
+) -> Result<CreatedOrKnown<UploadedDto>, Refusal> {
     let then = then(pull.activate, pull.tier, pull.reason)?;
     let reference: Reference = pull
         .reference
         .parse()
-        .map_err(|error: InvalidReference| Refusal::request(error.to_string()))?;
+        .map_err(|error: InvalidReference| Refusal::unusable(error.to_string()))?;
     let submitted = admin
         .rollout
         .pull(name, &reference, settings(pull.inherit), then, by)
@@ -195,7 +224,7 @@ pub(super) async fn set(
     Details(set): Details<Set>,
 ) -> Result<Json<ChangedDto>, Refusal> {
     if set.params.is_empty() && set.limits.is_empty() {
-        return Err(Refusal::request(
+        return Err(Refusal::unusable(
             "nothing is to be set: give `params`, `limits` or both, such as {\"params\": {\"patience-ms\": 50000}}",
         ));
     }
@@ -237,15 +266,10 @@ impl Admin {
     pub(super) fn submitted(
         &self,
         submitted: Result<Submitted, RolloutError>,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<CreatedOrKnown<UploadedDto>, Refusal> {
         let submitted = submitted?;
         let view = self.rollout.revision(submitted.revision)?;
-        let status = if submitted.is_new {
-            StatusCode::CREATED
-        } else {
-            StatusCode::OK
-        };
-        let body = UploadedDto {
+        let answer = UploadedDto {
             new: submitted.is_new,
             revision: RevisionDto::from(&view),
             durable: submitted
@@ -257,14 +281,17 @@ impl Admin {
                 .map(|changed| changed.moves)
                 .unwrap_or_default(),
         };
-        Ok((status, Json(body)).into_response())
+        Ok(CreatedOrKnown {
+            is_new: answer.new,
+            view: answer,
+        })
     }
 }
 
 /// Whether and where a new file is activated.
 fn then(activate: bool, tier: Option<Tier>, reason: String) -> Result<Option<Activation>, Refusal> {
     if tier.is_some() && !activate {
-        return Err(Refusal::request(
+        return Err(Refusal::unusable(
             "a tier is where the policy is made active: say `activate` with it, or leave it out",
         ));
     }
@@ -288,30 +315,6 @@ fn expected(number: u64) -> Expected {
     Expected(RevisionId::new(number))
 }
 
-/// The body, at most so many bytes; more is refused before it is read, or while it is.
-async fn read(headers: &HeaderMap, body: Body, max: u64) -> Result<Arc<[u8]>, Refusal> {
-    let length = headers.get(header::CONTENT_LENGTH);
-    let length = length
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.parse::<u64>().ok());
-    if length.is_some_and(|length| length > max) {
-        return Err(Refusal::too_large(max));
-    }
-    let limit = usize::try_from(max).unwrap_or(usize::MAX);
-    let bytes = axum::body::to_bytes(body, limit).await;
-    let bytes = bytes.map_err(|error| {
-        let source = std::error::Error::source(&error);
-        // The one error that says so; any other is a client that went away.
-        let is_length = source.is_some_and(|source| source.to_string().contains("length limit"));
-        if is_length {
-            Refusal::too_large(max)
-        } else {
-            Refusal::request("the body ended early: send the file again")
-        }
-    })?;
-    Ok((*bytes).into())
-}
-
 /// The text of a `.minisig` file, out of its base64.
 fn signature(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(header) = headers.get(SIGNATURE_HEADER) else {
@@ -322,7 +325,7 @@ fn signature(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
     text.map(Some).ok_or_else(|| {
-        Refusal::request(format!(
+        Refusal::unusable(format!(
             "`{SIGNATURE_HEADER}` is not base64: send the output of `base64 -w0 FILE.minisig`"
         ))
     })

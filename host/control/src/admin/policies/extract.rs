@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::ACTOR_HEADER;
@@ -18,7 +19,10 @@ use crate::rollout::source::PolicyName;
 use wastegate_core::types::RevisionId;
 
 /// The largest JSON body, bytes.
-const JSON_BYTES_MAX: usize = 64 * 1_024;
+const JSON_BYTES_MAX: u64 = 64 * 1_024;
+
+/// What the name of a policy looks like, besides its length: as `manifest::is_name` has it.
+pub(in crate::admin) const POLICY_NAME: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$";
 
 /// The operator that a request is from, for the audit log.
 pub(in crate::admin) struct By(pub(in crate::admin) Actor);
@@ -103,16 +107,44 @@ impl<T: DeserializeOwned> FromRequest<Arc<Admin>> for Details<T> {
         if !is_json(request.headers()) {
             return Err(Refusal::media());
         }
-        let body = axum::body::to_bytes(request.into_body(), JSON_BYTES_MAX).await;
-        let body = body.map_err(|_| {
-            Refusal::request(format!(
-                "the body cannot be read: send at most {JSON_BYTES_MAX} bytes of JSON"
-            ))
-        })?;
+        let (parts, body) = request.into_parts();
+        let body = body_bytes(&parts.headers, body, JSON_BYTES_MAX, |max| {
+            let message = format!("the body has more than {max} bytes: send less");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+        })
+        .await?;
         let details = body::read(&body);
         let details = details.map_err(|why| Refusal::request(format!("the body {why}")))?;
         Ok(Self(details))
     }
+}
+
+/// The body, at most so many bytes; more is refused before it is read, or while it is.
+pub(super) async fn body_bytes(
+    headers: &HeaderMap,
+    body: Body,
+    max: u64,
+    too_large: impl Fn(u64) -> Refusal,
+) -> Result<Bytes, Refusal> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max) {
+        return Err(too_large(max));
+    }
+    let limit = usize::try_from(max).unwrap_or(usize::MAX);
+    let bytes = axum::body::to_bytes(body, limit).await;
+    bytes.map_err(|error| {
+        let source = std::error::Error::source(&error);
+        // The one error that says so; any other is a client that went away.
+        let is_length = source.is_some_and(|source| source.to_string().contains("length limit"));
+        if is_length {
+            too_large(max)
+        } else {
+            Refusal::request("the body ended early: send it again")
+        }
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::extract::{Asked, InPath, Named, revision as id};
 use super::refusal::Refusal;
 use super::views::{AuditDto, FaultDto, ListDto, LogDto, PolicyDto, RevisionDto};
 use crate::admin::Admin;
+use crate::admin::openapi::{Download, Media, Wasm};
 use crate::rollout::audit::RECENT_MAX;
+use wastegate_engine::policy::TestCase;
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<ListDto> {
     Json(ListDto::from(&admin.rollout.status()))
@@ -37,12 +38,14 @@ pub(super) async fn revision(
 pub(super) async fn wasm(
     State(admin): State<Arc<Admin>>,
     InPath(revision): InPath<String>,
-) -> Result<Response, Refusal> {
+) -> Result<Download<Media<Wasm>>, Refusal> {
     let id = id(&revision)?;
     let name = admin.rollout.revision(id)?.revision.name;
     let bytes = admin.rollout.bytes(id).await?;
-    let headers = attachment("application/wasm", &format!("{name}-{id}.wasm"));
-    Ok((headers, bytes.to_vec()).into_response())
+    Ok(Download {
+        name: format!("{name}-{id}.wasm"),
+        content: Media::new(bytes.to_vec()),
+    })
 }
 
 pub(super) async fn faults(
@@ -65,7 +68,7 @@ pub(super) async fn faults(
 pub(super) async fn fault(
     State(admin): State<Arc<Admin>>,
     InPath((revision, number)): InPath<(String, String)>,
-) -> Result<Response, Refusal> {
+) -> Result<Download<Json<Arc<TestCase>>>, Refusal> {
     let id = id(&revision)?;
     let cases = admin.rollout.faults(id)?;
     let at = number
@@ -78,8 +81,10 @@ pub(super) async fn fault(
             cases.len()
         )));
     };
-    let headers = attachment("application/json", &format!("{id}-fault-{number}.json"));
-    Ok((headers, Json(&**case)).into_response())
+    Ok(Download {
+        name: format!("{id}-fault-{number}.json"),
+        content: Json(case.clone()),
+    })
 }
 
 pub(super) async fn log(
@@ -91,13 +96,13 @@ pub(super) async fn log(
 }
 
 /// Which entries are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Window {
     /// Those with a higher number.
     #[serde(default)]
     after: u64,
-    /// At most so many, the last ones.
+    /// At most so many, the last ones; 1,024 where it is not said, and never more.
     max: Option<usize>,
 }
 
@@ -108,14 +113,4 @@ pub(super) async fn audit(
     let max = window.max.unwrap_or(RECENT_MAX).min(RECENT_MAX);
     let entries = admin.rollout.audit().recent(window.after, max);
     Json(AuditDto { entries })
-}
-
-fn attachment(kind: &str, name: &str) -> [(header::HeaderName, String); 2] {
-    [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-    ]
 }

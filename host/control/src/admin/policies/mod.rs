@@ -10,6 +10,9 @@ mod look;
 pub(super) mod refusal;
 pub mod views;
 
+use axum::http::StatusCode;
+
+use super::openapi::Page;
 use super::routes::Routes;
 
 /// The header in which a client says who it is, for the audit log.
@@ -17,9 +20,19 @@ pub const ACTOR_HEADER: &str = "wastegate-actor";
 /// The header with the signature of an uploaded file: the base64 of its `.minisig` file.
 pub const SIGNATURE_HEADER: &str = "wastegate-signature";
 
+/// How a change of policies may be refused, and a question to one: see `refusal`.
+pub(super) const REFUSED: &[StatusCode] = &[
+    StatusCode::NOT_FOUND,
+    StatusCode::CONFLICT,
+    StatusCode::GONE,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+    StatusCode::INSUFFICIENT_STORAGE,
+];
+
 /// `/v1/policies`, `/v1/revisions`, `/v1/audit` and the routes below them.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Policies)
         .get(
             "/v1/policies",
             "Which policy is active at each tier, and every revision.",
@@ -30,56 +43,69 @@ pub(super) fn routes() -> Routes {
             "One policy: its revisions and parameters.",
             look::history,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .put(
             "/v1/policies/{name}",
             "Take a policy's file, and activate it if asked.",
             change::upload,
         )
+        .refuses(REFUSED)
         .patch(
             "/v1/policies/{name}",
             "Change parameters and limits of a policy.",
             change::set,
         )
+        .refuses(REFUSED)
         .post(
             "/v1/policies/{name}/activate",
             "Make a policy active, at all tiers or at one.",
             change::activate,
         )
+        .refuses(REFUSED)
         .post(
             "/v1/policies/{name}/pull",
             "Bring a policy from a registry.",
             change::pull,
         )
+        .refuses(REFUSED)
+        .refuses(&[StatusCode::BAD_GATEWAY])
         .post(
             "/v1/policies/rollback",
             "Put back what was active before.",
             change::rollback,
         )
+        .refuses(REFUSED)
         .post(
             "/v1/policies/disable",
             "Let the built-in ranking answer.",
             change::disable,
         )
+        .refuses(REFUSED)
         .get("/v1/revisions/{revision}", "One revision.", look::revision)
+        .refuses(&[StatusCode::NOT_FOUND])
         .get(
             "/v1/revisions/{revision}/wasm",
             "The bytes of a revision.",
             look::wasm,
         )
+        .refuses(&[StatusCode::NOT_FOUND, StatusCode::GONE])
         .get(
             "/v1/revisions/{revision}/faults",
             "On what a revision failed lately.",
             look::faults,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .get(
             "/v1/revisions/{revision}/faults/{number}",
             "One of these faults, as a test case.",
             look::fault,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .get(
             "/v1/revisions/{revision}/log",
             "What a revision wrote to its log lately.",
             look::log,
         )
+        .refuses(&[StatusCode::NOT_FOUND])
         .get("/v1/audit", "Who changed what, when and why.", look::audit)
 }

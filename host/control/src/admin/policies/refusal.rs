@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::views::SeatDto;
@@ -19,7 +20,8 @@ const PROBLEM: &str = "urn:wastegate:problem:";
 const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The answer to a request that is refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Problem", example = example())]
 pub struct RefusalDto {
     /// The word in `error` as the URI that RFC 9457 wants.
     #[serde(default, rename = "type")]
@@ -43,6 +45,11 @@ pub struct RefusalDto {
     pub seats: Option<Vec<SeatDto>>,
 }
 
+/// What the document shows.
+fn example() -> RefusalDto {
+    Refusal::not_found("no such manager").problem()
+}
+
 /// Why a request was not done.
 #[derive(Debug)]
 pub(in crate::admin) struct Refusal {
@@ -53,9 +60,14 @@ pub(in crate::admin) struct Refusal {
 }
 
 impl Refusal {
-    /// A request that makes no sense.
+    /// A request of a form that the document does not have.
     pub(in crate::admin) fn request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request", message)
+    }
+
+    /// A request of the right form, which says what cannot be used.
+    pub(in crate::admin) fn unusable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "request", message)
     }
 
     /// A body that does not say what it is.
@@ -110,6 +122,21 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// As its body has it.
+    fn problem(self) -> RefusalDto {
+        RefusalDto {
+            kind: format!("{PROBLEM}{}", self.word),
+            title: title(self.word),
+            status: self.status.as_u16(),
+            detail: self.message.clone(),
+            error: self.word.into(),
+            message: self.message,
+            seats: self.seats,
+        }
+    }
+}
+
 impl From<RolloutError> for Refusal {
     fn from(refused: RolloutError) -> Self {
         let status = match &refused {
@@ -147,19 +174,17 @@ fn title(word: &str) -> String {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = RefusalDto {
-            kind: format!("{PROBLEM}{}", self.word),
-            title: title(self.word),
-            status: self.status.as_u16(),
-            detail: self.message.clone(),
-            error: self.word.into(),
-            message: self.message,
-            seats: self.seats,
-        };
-        let mut response = (self.status, Json(body)).into_response();
+        let status = self.status;
+        let mut response = (status, Json(self.problem())).into_response();
         let kind = header::HeaderValue::from_static(PROBLEM_JSON);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = header::HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             let after = header::HeaderValue::from_static(RETRY_AFTER_S);
             response.headers_mut().insert(header::RETRY_AFTER, after);
         }

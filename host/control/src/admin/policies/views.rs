@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rollout::audit::AuditEntry;
@@ -18,7 +19,7 @@ use wastegate_engine::policy::{Parameter, Policy};
 pub use super::refusal::RefusalDto;
 
 /// The answer to `GET /v1/policies`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ListDto {
     /// Who answers, tier by tier.
     pub seats: Vec<SeatDto>,
@@ -36,7 +37,7 @@ pub struct ListDto {
 }
 
 /// A configured policy that is not to be had.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AwaitedDto {
     /// Where it is to come from.
     pub source: String,
@@ -47,7 +48,7 @@ pub struct AwaitedDto {
 }
 
 /// Who answers at a tier; null is the built-in ranking.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SeatDto {
     /// The tier of cleanup that the seat answers.
     pub tier: Tier,
@@ -60,7 +61,7 @@ pub struct SeatDto {
 }
 
 /// The answer to `GET /v1/policies/{name}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyDto {
     /// The name, as the manifest has it.
     pub name: String,
@@ -71,7 +72,7 @@ pub struct PolicyDto {
 }
 
 /// What a policy says of itself, and what the acceptance kit found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AboutDto {
     /// One sentence from the manifest about what the policy does.
     pub summary: String,
@@ -86,7 +87,7 @@ pub struct AboutDto {
 }
 
 /// A parameter that can be set, with its value in the policy's current revision.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ParameterDto {
     /// The name, as the manifest has it.
     pub name: String,
@@ -103,7 +104,7 @@ pub struct ParameterDto {
 }
 
 /// The answer to `GET /v1/revisions/{n}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RevisionDto {
     /// The number, unique over all policies of this state directory.
     pub revision: RevisionId,
@@ -140,7 +141,7 @@ pub struct RevisionDto {
 }
 
 /// A submission on its way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UnderWayDto {
     /// As what it was brought.
     pub policy: String,
@@ -157,7 +158,7 @@ pub struct UnderWayDto {
 }
 
 /// What a change came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedDto {
     /// The revision that it was about; null for the built-in ranking.
     pub revision: Option<RevisionId>,
@@ -176,7 +177,7 @@ pub struct ChangedDto {
 }
 
 /// What became of an upload.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UploadedDto {
     /// Whether it is a new revision; false if there was one with the same bytes and settings.
     pub new: bool,
@@ -190,7 +191,7 @@ pub struct UploadedDto {
 }
 
 /// One captured fault, as `GET /v1/revisions/{n}/faults` lists it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FaultDto {
     /// By which it is downloaded; 1 is the newest.
     pub number: usize,
@@ -207,7 +208,7 @@ pub struct FaultDto {
 }
 
 /// The answer to `GET /v1/revisions/{n}/log`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogDto {
     /// The last lines, oldest first.
     pub lines: Vec<LineDto>,
@@ -216,7 +217,7 @@ pub struct LogDto {
 }
 
 /// One line that a policy logged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LineDto {
     /// When, ms since the Unix epoch.
     pub unix_ms: u64,
@@ -229,7 +230,7 @@ pub struct LineDto {
 }
 
 /// The answer to `GET /v1/audit`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AuditDto {
     /// Lines of the audit log, oldest first.
     pub entries: Vec<AuditEntry>,

@@ -5,46 +5,66 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Subject;
 use super::views::{EvictedAnswer, LeverAnswer};
 use crate::admin::policies::extract::{By, Details};
 use crate::admin::policies::refusal::Refusal;
 use crate::admin::{Admin, blocking};
-use crate::levers::{LeverChange, LeverError, LeverOrder, Levers};
+use crate::levers::{LASTING_MAX, LeverChange, LeverError, LeverOrder, Levers, REASON_BYTES_MAX};
 use crate::rollout::Actor;
 use wastegate_core::types::UserId;
 
 /// A user's limit, why, and for how long.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "managers": 40, "for_s": 3_600, "reason": "a migration" }))]
 pub(super) struct LimitRequest {
+    /// How many managers the user may hold, from 1 to the limit of the node.
+    #[schemars(range(min = 1))]
     managers: u32,
+    /// For how long, s; until it is taken back where it is not said.
+    #[schemars(range(min = 1, max = LASTING_MAX.as_secs()))]
     for_s: Option<u64>,
+    /// Why, for the audit log and for other operators.
+    #[schemars(length(min = 1, max = REASON_BYTES_MAX))]
     reason: String,
 }
 
 /// Why a user is blocked, and for how long.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "for_s": 600, "reason": "a loop in its client" }))]
 pub(super) struct BlockRequest {
+    /// For how long, s; until it is taken back where it is not said.
+    #[schemars(range(min = 1, max = LASTING_MAX.as_secs()))]
     for_s: Option<u64>,
+    /// Why, for the audit log and for other operators.
+    #[schemars(length(min = 1, max = REASON_BYTES_MAX))]
     reason: String,
 }
 
 /// Why something is done.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EvictAllRequest", example = json!({ "reason": "its tabs are stuck" }))]
 pub(super) struct Why {
+    /// Why, for the audit log.
+    #[schemars(length(min = 1, max = REASON_BYTES_MAX))]
     reason: String,
 }
 
 /// Why something is taken back, if the operator says so.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ClearRequest", example = json!({ "reason": "it is over" }))]
 pub(in crate::admin) struct WhyNot {
+    /// Why, for the audit log; may be empty.
     #[serde(default)]
+    #[schemars(length(max = REASON_BYTES_MAX))]
     pub(in crate::admin) reason: String,
 }
 

@@ -11,6 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::views::{UserPage, UserRow};
@@ -25,7 +26,7 @@ const PAGE: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
 /// By what users are sorted; equal ones are by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum UserOrder {
     /// The most pressed first; of those the fullest.
@@ -38,15 +39,19 @@ enum UserOrder {
 }
 
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserQuery {
+    /// By what they are sorted; equal ones are by name.
     #[serde(default)]
     order: UserOrder,
     /// A part of the name.
     #[serde(default)]
     filter: String,
+    /// How many; 100 where it is not said.
+    #[schemars(range(min = 1, max = PAGE_MAX))]
     limit: Option<usize>,
+    /// The `next_cursor` of the page before, with the same `order`.
     cursor: Option<String>,
 }
 
@@ -109,7 +114,7 @@ impl UserQuery {
         };
         let cursor = Cursor::read(text).filter(|cursor| cursor.order == self.order);
         let cursor = cursor.ok_or_else(|| {
-            Refusal::request(
+            Refusal::unusable(
                 "`cursor` is none of this order: give `next_cursor` of the page before, with the same `order`",
             )
         });

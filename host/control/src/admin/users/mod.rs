@@ -13,20 +13,26 @@ use axum::http::request::Parts;
 
 pub(super) use self::change::{WhyNot, order};
 use super::Admin;
+use super::openapi::{Operation, OperationInput, Page, Schemas};
 use super::policies::extract::InPath;
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
 use crate::levers::LeverError;
 use wastegate_core::types::UserId;
 
+/// How a lever may be refused; see [`LeverError`].
+pub(super) const LEVER_REFUSED: &[StatusCode] =
+    &[StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+
 /// `/v1/users` and the routes below it that are about a whole user.
 pub(super) fn routes() -> Routes {
-    Routes::default()
+    Routes::of(Page::Users)
         .get(
             "/v1/users",
             "Users who hold managers or have a lever set, a page at a time.",
             list::list,
         )
+        .refuses(&[StatusCode::UNPROCESSABLE_ENTITY])
         .get(
             "/v1/users/{user}",
             "One user, with every signal of its managers.",
@@ -37,30 +43,41 @@ pub(super) fn routes() -> Routes {
             "Set a user's limit, for a time or until it is taken back.",
             change::limit,
         )
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/users/{user}/limit",
             "Take back a user's limit.",
             change::clear_limit,
         )
+        .refuses(LEVER_REFUSED)
         .post(
             "/v1/users/{user}/evict",
             "Evict all managers of a user.",
             change::evict,
         )
+        .refuses(LEVER_REFUSED)
         .put(
             "/v1/users/{user}/block",
             "Close a user's connections and refuse new ones.",
             change::block,
         )
+        .refuses(LEVER_REFUSED)
         .delete(
             "/v1/users/{user}/block",
             "Let a user in again.",
             change::unblock,
         )
+        .refuses(LEVER_REFUSED)
 }
 
 /// The user that a path names.
 pub(super) struct Subject(pub(super) UserId);
+
+impl OperationInput for Subject {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.refuses(&[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND]);
+    }
+}
 
 impl FromRequestParts<Arc<Admin>> for Subject {
     type Rejection = Refusal;
@@ -84,7 +101,7 @@ impl From<LeverError> for Refusal {
             | LeverError::Managers { .. }
             | LeverError::TokenId
             | LeverError::BeforeOfOne
-            | LeverError::Ahead => Self::request(message),
+            | LeverError::Ahead => Self::unusable(message),
         }
     }
 }

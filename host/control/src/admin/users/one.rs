@@ -1,11 +1,12 @@
 //! `GET /v1/users/{user}`: one user with every signal of its managers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::Subject;
 use super::views::UserRow;
@@ -14,22 +15,29 @@ use wastegate_core::decision::{Class, Row, Standing};
 use wastegate_core::types::{Health, Protection, Signal};
 
 /// One user as an operator sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct UserView {
     #[serde(flatten)]
     row: UserRow,
+    /// Its managers.
     managers: Vec<ManagerView>,
 }
 
 /// One manager as an operator sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ManagerView {
+    /// Its key.
     key: String,
+    /// Whether it has connections.
     standing: Standing,
+    /// What is believed of its peer.
     health: Health,
+    /// What kind of candidate for eviction it is; null for a newborn.
     class: Option<Class>,
+    /// How strongly it is held.
     protection: Protection,
-    signals: Map<String, Value>,
+    /// Every signal that is known of it, by name; null where the value is not finite.
+    signals: BTreeMap<&'static str, Option<f64>>,
 }
 
 pub(super) async fn one(State(admin): State<Arc<Admin>>, Subject(user): Subject) -> Json<UserView> {
@@ -51,8 +59,13 @@ impl From<&Row> for ManagerView {
             class: row.class(),
             protection: row.protection,
             signals: signals
-                .map(|&signal| (signal.name().to_owned(), json!(row.signals[signal])))
+                .map(|&signal| (signal.name(), finite(row.signals[signal])))
                 .collect(),
         }
     }
+}
+
+/// What JSON has a number for.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

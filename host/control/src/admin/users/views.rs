@@ -1,11 +1,12 @@
 //! What the API says of users, as JSON. The commands read the same types.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::levers::UserLevers;
 
 /// A page of users.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UserPage {
     /// In the order that was asked for.
     pub users: Vec<UserRow>,
@@ -16,7 +17,7 @@ pub struct UserPage {
 }
 
 /// One user in a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UserRow {
     /// Its name.
     pub user: String,
@@ -33,7 +34,7 @@ pub struct UserRow {
 }
 
 /// What a lever did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LeverAnswer {
     /// The user that it is about.
     pub user: String,
@@ -48,7 +49,7 @@ pub struct LeverAnswer {
 }
 
 /// What an eviction of all managers came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct EvictedAnswer {
     /// The user that it is about.
     pub user: String,

@@ -6,7 +6,9 @@ mod population;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use invalid::Invalid;
 
@@ -28,8 +30,15 @@ pub const NAME_CHARS_MAX: usize = 64;
 pub const ACTIVE: &str = "champion";
 
 /// An experiment as the operator defines it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({
+    "name": "revisit-2026",
+    "question": "Are fewer sessions wanted back with `revisit`?",
+    "arms": [{ "policy": "champion" }, { "policy": "revisit" }],
+    "coverage": 0.2,
+    "primary": "regret-10m",
+}))]
 pub struct Definition {
     /// Its name, also the seed by which users fall into arms.
     pub name: String,
@@ -91,7 +100,7 @@ pub struct Definition {
 }
 
 /// One policy of the experiment, with its parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArmSpec {
     /// Its name; without one the policy's.
@@ -111,7 +120,7 @@ pub struct ArmSpec {
 }
 
 /// A slice of a layer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSpec {
     /// The layer's name; experiments of one layer share no user.
@@ -123,7 +132,7 @@ pub struct LayerSpec {
 }
 
 /// Something that may not become worse.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
     /// The metric that must not become worse.

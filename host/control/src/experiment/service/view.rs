@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::curve::CurvePoint;
@@ -17,7 +18,7 @@ use super::look::assess;
 use crate::page::timestamp;
 
 /// One experiment, as the operators' API shows it and the program's own commands read it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ExperimentView {
     /// The experiment's name.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct ExperimentView {
 }
 
 /// The answer to `GET /v1/experiments`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ExperimentList {
     /// All of them, in the order in which they were started.
     pub experiments: Vec<ExperimentView>,
@@ -65,6 +66,12 @@ impl Experiments {
     pub fn views(&self) -> Vec<ExperimentView> {
         let all = self.roster.all();
         all.iter().map(|running| self.view_of(running)).collect()
+    }
+
+    /// How many are kept.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.roster.all().len()
     }
 
     /// One of them.

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use wastegate_core::decision::{Disagreement, Question, Ranking};
@@ -30,7 +31,7 @@ struct Mean {
 }
 
 /// The same as means, each with what it rests on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agreed {
     /// Decisions that both ranked, and in which there was a choice.
     pub compared: u64,

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::OUTCOME_WITHIN;
@@ -21,7 +22,7 @@ const EXAMPLES_MAX: usize = 20;
 const USERS_MAX: usize = 100_000;
 
 /// A manager as a question showed it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowChoice {
     /// How long it had been idle, ms.
     pub idle_ms: f64,
@@ -36,7 +37,7 @@ pub struct ShadowChoice {
 }
 
 /// One decision in which the active policy and the shadow chose another manager first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowDisagreement {
     /// The decision, as its record calls it.
     pub decision: DecisionId,
@@ -47,7 +48,7 @@ pub struct ShadowDisagreement {
 }
 
 /// How disagreements came out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcomes {
     /// All that there were.
     #[serde(rename = "partings")]

@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use view::{ShadowList, ShadowView};
 pub use {
@@ -39,8 +41,9 @@ pub const SHADOWS_MAX: usize = 8;
 pub const QUEUE_MAX: usize = 256;
 
 /// A shadow as the operator defines it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "policy": "revisit", "sample": 0.1 }))]
 pub struct ShadowSpec {
     /// Its name; without one the policy's.
     #[serde(default)]

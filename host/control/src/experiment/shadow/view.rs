@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agreement::Agreed;
@@ -14,7 +15,7 @@ use wastegate_core::stats::counts::mcnemar;
 use wastegate_core::types::time::whole_ms;
 
 /// One shadow, as the operators' API shows it and the program's own commands read it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowView {
     /// As what it was started.
     pub spec: ShadowSpec,
@@ -57,7 +58,7 @@ pub struct ShadowView {
 }
 
 /// The answer to `GET /v1/shadows`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ShadowList {
     /// All of them, in the order in which they were started.
     pub shadows: Vec<ShadowView>,
@@ -74,6 +75,12 @@ impl Shadows {
             .iter()
             .map(|shadow| self.view_of(shadow))
             .collect()
+    }
+
+    /// How many run.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.live.load().len()
     }
 
     /// One of them.

@@ -15,6 +15,7 @@ mod measure;
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::definition::Definition;
@@ -26,7 +27,7 @@ use wastegate_core::stats::ratio::Estimate;
 use wastegate_core::stats::relative::Relative;
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExperimentVerdict {
     /// Some arm does harm.
@@ -40,7 +41,7 @@ pub enum ExperimentVerdict {
 }
 
 /// Everything that is known of a phase.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseAssessment {
     /// What is to be done.
     pub verdict: ExperimentVerdict,
@@ -57,7 +58,7 @@ pub struct PhaseAssessment {
 }
 
 /// An arm's users.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ArmUsers {
     /// The arm's name.
     pub arm: String,
@@ -74,7 +75,7 @@ pub struct ArmUsers {
 }
 
 /// The sample ratio.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Split {
     /// At all looks so far; below [`SRM_ALARM`](wastegate_core::stats::counts::SRM_ALARM) it is broken.
     pub always_p: f64,
@@ -87,7 +88,7 @@ pub struct Split {
 }
 
 /// An arm against the control.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The arm's name.
     pub arm: String,
@@ -99,7 +100,7 @@ pub struct Comparison {
 }
 
 /// The primary metric for users of one device class.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassComparison {
     /// What most of their managers ran on at their first trigger.
     pub class: Cow<'static, str>,
@@ -114,7 +115,7 @@ pub struct ClassComparison {
 }
 
 /// One metric of an arm and of the control; less is better.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct MetricComparison {
     /// The metric that is compared.
     pub metric: Metric,
@@ -157,7 +158,7 @@ pub struct MetricComparison {
 }
 
 /// A difference with its always-valid interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The arm's mean less the control's, in the metric's unit.
     pub delta: f64,

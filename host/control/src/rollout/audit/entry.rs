@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::actor::Actor;
@@ -12,7 +13,7 @@ use wastegate_core::types::{RevisionId, UserId};
 pub const REASON_BYTES_MAX: usize = 4 * 1_024;
 
 /// Something that was changed or refused, with who and when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditEntry {
     /// Counts up by one, over restarts too.
@@ -26,7 +27,7 @@ pub struct AuditEntry {
 }
 
 /// The kind of a change, under its name in the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     /// The host started.
@@ -88,7 +89,7 @@ pub enum What {
 }
 
 /// What happened to what, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
     /// The kind of the change.

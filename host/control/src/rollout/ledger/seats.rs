@@ -1,5 +1,6 @@
 //! The stack of one seat: who is there, and who was there before.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use wastegate_core::types::{RevisionId, Tier};
@@ -18,7 +19,7 @@ pub struct Held {
 }
 
 /// One seat that changed hands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Move {
     /// The tier whose seat changes.

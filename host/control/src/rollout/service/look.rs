@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Awaits, Rollout, UnderWay};
@@ -15,7 +16,7 @@ use wastegate_engine::policy::log::Recent;
 use wastegate_engine::policy::{Policy, TestCase, shipped};
 
 /// Where a revision is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevisionState {
     /// Accepted; its bytes are kept and nothing of it is compiled.

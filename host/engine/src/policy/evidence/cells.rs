@@ -3,15 +3,19 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// A value of a column.
 #[derive(Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
-enum Cell {
+pub(super) enum Cell {
     Finite(f64),
     Infinite(Infinite),
 }
 
+/// What JSON has no numbers for.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-enum Infinite {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) enum Infinite {
     #[serde(rename = "inf")]
     Positive,
     #[serde(rename = "-inf")]
