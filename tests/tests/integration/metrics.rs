@@ -2,6 +2,7 @@
 
 mod movement;
 mod scenes;
+mod services;
 mod strangers;
 
 use std::collections::BTreeSet;

@@ -134,11 +134,16 @@ impl Budgets {
     /// Budgets of that size for every user.
     #[must_use]
     pub fn new(config: BudgetConfig, clock: Clock) -> Self {
+        let exceeded = Family::<Label<Budgeted>, Counter>::default();
+        for of in [Budgeted::Messages, Budgeted::Bytes] {
+            // Shown from the start.
+            drop(exceeded.get_or_create(&Label(of)));
+        }
         Self(Arc::new(Shared {
             config,
             clock,
             users: Mutex::default(),
-            exceeded: Family::default(),
+            exceeded,
         }))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wastegate_tests::harness::Server;
 
-use super::{documented, scenes, strangers};
+use super::{documented, scenes, services, strangers};
 use crate::exposition::metric_families;
 
 /// What no scene moves, and why.
@@ -66,6 +66,8 @@ async fn every_metric_moves() {
     strangers::backends(&mut seen).await;
     strangers::certificates(&mut seen).await;
     strangers::keys(&mut seen).await;
+    services::webhooks(&mut seen).await;
+    services::over_budget(&mut seen).await;
     let documented = documented();
     let unknown: Vec<&String> = seen
         .0

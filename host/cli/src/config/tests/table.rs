@@ -128,7 +128,7 @@ fn every_limit_says_what_happens_when_it_is_reached() {
         let (path, name) = (key.path(), key.name());
         let is_limit = name.ends_with("_max")
             || ["managers_per_user", "managers_total", "connections_total"].contains(&name)
-            || ["probes_reserved", "count"].contains(&name);
+            || ["probes_reserved", "count", "messages_per_s", "bytes_per_s"].contains(&name);
         let is_other = others.iter().any(|other| path.starts_with(other)) || key.is_of_list();
         let says = when_reached(path);
         if is_limit && !is_other {

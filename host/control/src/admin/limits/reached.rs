@@ -48,6 +48,10 @@ pub fn when_reached(key: &str) -> Option<&'static str> {
         "limits.temporary_slots.count" => {
             "The user gets no more of them: managers that answer are evicted, worst first and no more than needed."
         }
+        "limits.traffic.messages_per_s" | "limits.traffic.bytes_per_s" => {
+            "Nothing more is read from the connection until the user's budget has recovered, or it is closed with 4007 (`limits.traffic.over`)."
+        }
+        "webhook.attempts_max" => "The request's events are dropped and counted.",
         "admission.rate_max" => "Further attempts of the user are refused with a retry-after.",
         "admission.rate_users_max" => "The users who were quiet longest are not counted any more.",
         "admission.takeovers_max" => {
