@@ -7,11 +7,11 @@ cd "$(dirname "$0")/.."
 # What comes next, and how long the whole has taken until here.
 say() { printf '\n== %s (after %d min)\n' "$*" $((SECONDS / 60)); }
 
-need() { # need COMMAND DEBIAN-PACKAGE
+need() { # need COMMAND DEBIAN-PACKAGE [OPTION-OF-APT-GET]
     command -v "$1" >/dev/null && return
     say "installing $2"
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq "$2"
+        apt-get update -qq && apt-get install -y -qq ${3:+"$3"} "$2"
     fi
     command -v "$1" >/dev/null || { echo "error: $1 is missing; install the package $2" >&2; exit 1; }
 }
@@ -26,8 +26,12 @@ need python3 python3
 need docker-registry docker-registry
 need npm npm # brings Node.js along
 need chromium chromium
-need promtool prometheus # metrics and alerts in the real thing; Debian's package has both
-need prometheus prometheus
+if ! command -v promtool >/dev/null; then
+    # Metrics and alerts in the real thing. Debian's package starts a server on port 9090, which nobody asked for.
+    need promtool prometheus --no-install-recommends
+    if [ -d /run/systemd/system ]; then systemctl disable --now prometheus; fi
+fi
+need prometheus prometheus --no-install-recommends
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"

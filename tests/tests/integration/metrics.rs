@@ -5,7 +5,7 @@ mod scenes;
 mod services;
 mod strangers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -73,12 +73,20 @@ fn row(family: &MetricFamily) -> String {
 
 /// Names of metrics in the document.
 pub(crate) fn documented() -> BTreeSet<String> {
+    documented_labels().into_keys().collect()
+}
+
+/// The labels of each metric in the document.
+pub(crate) fn documented_labels() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(root().join(DOCUMENT)).unwrap();
     let table = text.split_once(BEGIN).unwrap().1.split_once(END).unwrap().0;
-    let names = table
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()));
-    names.collect()
+    let rows = table.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.trim_end_matches('`').to_owned();
+        let labels = cells.nth(1)?.split('`').skip(1).step_by(2);
+        Some((name, labels.map(str::to_owned).collect()))
+    });
+    rows.collect()
 }
 
 /// The table of the document is what a gateway answers that has everything.
