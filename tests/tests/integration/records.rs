@@ -107,6 +107,10 @@ async fn m11_reading_changes_nothing() {
     for _ in 0..20 {
         for path in [
             "/v1/stats",
+            "/v1/status",
+            "/v1/nodes",
+            "/v1/limits",
+            "/v1/openapi.json",
             "/v1/users/ann",
             "/v1/users/nobody",
             "/metrics",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wastegate_core::types::{Clock, Timestamp};
 use wastegate_tests::harness::{Program, http, until};
 
@@ -68,6 +68,12 @@ async fn w73_clients_are_told_over_the_whole_time_and_a_balancer_first() {
         status = ready().await;
     }
     assert_eq!(status, 503);
+    let state = http::ask(admin, "GET", "/v1/status", None).await.json();
+    let nodes = http::ask(admin, "GET", "/v1/nodes", None).await.json();
+    assert_eq!(
+        (&state["draining"], &nodes["nodes"][0]["draining"]),
+        (&json!(true), &json!(true))
+    );
     let mut late = knock(address, "/ws?user=late", &[]).await.unwrap();
     echo(&mut late, "let in").await;
     clients.push(late);

@@ -99,7 +99,7 @@ impl Admin {
         self.clock.unix_ms(self.clock.now())
     }
 
-    /// Whether the server stops: it takes no new connections.
+    /// Whether the server stops: no new connections are wanted.
     pub(super) fn is_draining(&self) -> bool {
         self.leaving.is_cancelled() || self.tasks.stopping().is_cancelled()
     }

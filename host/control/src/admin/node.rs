@@ -65,7 +65,7 @@ pub struct NodeView {
     pub managers: u32,
     /// Users who hold one.
     pub users: usize,
-    /// Whether the node stops: it takes no new connections.
+    /// Whether the node stops: no new connections are wanted.
     pub draining: bool,
 }
 

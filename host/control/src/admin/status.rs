@@ -27,7 +27,7 @@ pub struct StatusView {
     pub well: bool,
     /// What is wrong, a sentence each, the worst first.
     pub problems: Vec<String>,
-    /// Whether the server stops: it takes no new connections.
+    /// Whether the server stops: no new connections are wanted.
     #[serde(default)]
     pub draining: bool,
     /// Managers that are held.
