@@ -10,13 +10,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Terminal;
+use super::exit::{EX_CONFIG, EX_UNAVAILABLE};
 use super::failure::Failure;
-use super::serve::{EX_UNAVAILABLE, application, chain};
+use super::serve::{application, chain};
 use crate::app::{self, AppError};
 use crate::config::{self, ConfigError, Environment, Override, ProgramConfig, Sources};
-
-/// `EX_CONFIG` of `sysexits.h`: the configuration was refused.
-pub const EX_CONFIG: u8 = 78;
 
 /// Arguments of `wastegate config`.
 #[derive(Debug, clap::Args)]

@@ -4,13 +4,10 @@ use std::io;
 use std::process::ExitCode;
 
 use super::Terminal;
+use super::exit::{EX_UNAVAILABLE, EX_USAGE};
 use super::failure::Failure;
-use super::serve::EX_UNAVAILABLE;
 use crate::demo::{self, DemoError, Options};
 use wastegate::gateway::upstream::BadUpstream;
-
-/// `EX_USAGE` of `sysexits.h`: the arguments make no sense together.
-const EX_USAGE: u8 = 64;
 
 /// Arguments of `wastegate demo`.
 #[derive(Debug, clap::Args)]

@@ -5,17 +5,11 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use super::config::EX_CONFIG;
-use super::serve::EX_UNAVAILABLE;
+pub(in crate::cli) use super::exit::EX_NOINPUT;
+use super::exit::{EX_CONFIG, EX_FAILURE, EX_UNAVAILABLE};
 use crate::app::AppError;
 use crate::config::ConfigError;
 use wastegate_core::types::chain;
-
-/// `EX_NOINPUT` of `sysexits.h`: a file could not be read.
-pub(in crate::cli) const EX_NOINPUT: u8 = 66;
-
-/// The exit code of a failure without one of its own.
-const EX_FAILURE: u8 = 1;
 
 /// Why a verb ended before it was done.
 #[derive(Debug)]

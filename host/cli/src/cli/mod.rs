@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod demo;
+mod exit;
 pub mod experiment;
 mod failure;
 pub mod levers;
@@ -23,6 +24,7 @@ mod why;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use self::exit::SIGPIPE_CODE;
 use self::failure::Failure;
 use crate::config::Environment;
 use wastegate_core::types::visible::Visible;
@@ -30,7 +32,7 @@ use wastegate_engine::policy::load::workshop::child;
 
 /// A WebSocket gateway that never locks a user out.
 #[derive(Debug, clap::Parser)]
-#[command(name = "wastegate", version)]
+#[command(name = "wastegate", version, after_help = exit::help())]
 pub struct Cli {
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]
@@ -111,9 +113,6 @@ impl Terminal<'_> {
         verb(lent).or_else(|failure| failure.report(err))
     }
 }
-
-/// What a shell says of a program whose reader went away: 128 and the number of SIGPIPE.
-const SIGPIPE_CODE: u8 = 141;
 
 impl Cli {
     /// Does it. A reader that goes away, such as `head`, is no error.

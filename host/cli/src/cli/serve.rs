@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Terminal;
 use super::config::{Shorthands, SourceArgs};
+use super::exit::EX_UNAVAILABLE;
 use super::failure::Failure;
 use super::welcome::Welcome;
 use crate::app::{self, App, AppError};
@@ -16,9 +17,6 @@ use wastegate::manager::{NoApplication, SharedApplication};
 use wastegate::observe::logging;
 use wastegate_control::admin::ShownSettings;
 pub(super) use wastegate_core::types::chain;
-
-/// `EX_UNAVAILABLE` of `sysexits.h`: it could not be put together.
-pub const EX_UNAVAILABLE: u8 = 69;
 
 /// Arguments of `wastegate serve`.
 #[derive(Debug, Default, clap::Args)]

@@ -89,6 +89,11 @@ pub enum LineProblem {
     /// It is a JSON list.
     #[error("a JSON list; write one object a line (`jq -c '.[]'`)")]
     List,
+    /// A file of KONECT with weights and without times.
+    #[error(
+        "the first line says that this is a file of KONECT, and its third column is a weight: it has no times, so nothing can be replayed; take a network with times, or give `--time-unit` if the third column is one"
+    )]
+    NoTimes,
     /// A field is missing.
     #[error("`{0}` is missing")]
     Missing(String),

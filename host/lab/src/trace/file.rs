@@ -8,6 +8,7 @@ use super::clock::{Clock, TimeUnit};
 use super::columns::{Column, Header};
 use super::error::{LineProblem, TraceError};
 use super::event::TraceEventKind;
+use super::layout::TIME_MIN;
 use super::lines::Lines;
 use super::messages::{Endpoints, MessageLog};
 use super::read::{Format, LoadedTrace, Reading};
@@ -25,6 +26,8 @@ pub(super) struct FileReader<'a> {
     lines: Lines<'a>,
     reading: &'a Reading,
     form: Option<Form>,
+    /// A comment at its head says that it is a file of KONECT.
+    is_konects: bool,
     /// Lines that were taken.
     taken: u64,
     /// The last line, if it was taken and nothing says that it is whole.
@@ -38,6 +41,7 @@ impl<'a> FileReader<'a> {
             lines,
             reading,
             form: None,
+            is_konects: false,
             taken: 0,
             unended: None,
         }
@@ -115,9 +119,13 @@ impl<'a> FileReader<'a> {
                         let mut log = MessageLog::new(Endpoints::Both, None, self.reading)?;
                         log.line(trimmed, false)?;
                     }
+                    self.is_konects |= begins_konect(trimmed);
                     return Ok(());
                 }
                 let (form, is_header) = begin(text, self.reading)?;
+                if self.is_konects && self.reading.time_unit.is_none() && is_weighted(trimmed) {
+                    return Err(LineProblem::NoTimes.into());
+                }
                 let form = self.form.insert(form);
                 if is_header {
                     return Ok(());
@@ -220,6 +228,19 @@ impl From<LineProblem> for Refusal {
     fn from(problem: LineProblem) -> Self {
         NotTaken::Problem(problem).into()
     }
+}
+
+/// Whether a comment is the first line of a file of KONECT: the kind of the network, then that of its weights.
+fn begins_konect(comment: &str) -> bool {
+    let kind = comment.trim_start_matches('%').split_whitespace().next();
+    kind.is_some_and(|kind| ["sym", "asym", "bip"].contains(&kind))
+}
+
+/// Whether a line has two ends and a weight, and no time.
+fn is_weighted(text: &str) -> bool {
+    let mut fields = text.split_whitespace();
+    let third = fields.nth(2).and_then(|field| field.parse::<f64>().ok());
+    fields.next().is_none() && third.is_some_and(|weight| weight < TIME_MIN)
 }
 
 /// Whether a line is the first that a recorder writes when it starts.

@@ -6,7 +6,7 @@ use super::error::LineProblem;
 /// Where KONECT's column of times is.
 pub(super) const KONECT_COLUMNS: usize = 4;
 /// From here on a number is a time since 1970 (from 1973 on, in seconds), and no weight.
-const TIME_MIN: f64 = 1e8;
+pub(super) const TIME_MIN: f64 = 1e8;
 /// 1990 to 2100, in seconds.
 const OURS_S: std::ops::Range<f64> = 631_152_000.0..4_102_444_800.0;
 

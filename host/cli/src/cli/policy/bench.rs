@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::Terminal;
+use super::super::exit::{EX_CANTCREAT, EX_DATAERR};
 use super::super::failure::{EX_NOINPUT, Failure};
 use super::settings::SettingArgs;
 use super::target::{self, EngineArgs};
@@ -12,11 +13,6 @@ use wastegate_engine::policy::load;
 use wastegate_lab::workbench::bench::baseline::{Baseline, FigureChange};
 use wastegate_lab::workbench::bench::{self, Bench};
 use wastegate_lab::workbench::text::chain;
-
-/// `EX_DATAERR` of `sysexits.h`: a file that was given is not what it should be.
-const EX_DATAERR: u8 = 65;
-/// `EX_CANTCREAT` of `sysexits.h`: a file cannot be written.
-const EX_CANTCREAT: u8 = 73;
 
 /// Arguments of `wastegate policy bench`.
 #[derive(Debug, clap::Args)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Terminal;
+use super::super::exit::{EX_CANTCREAT, EX_DATAERR};
 use super::super::failure::{EX_NOINPUT, Failure};
 use super::settings::SettingArgs;
 use super::target::{self, EngineArgs};
@@ -14,10 +15,6 @@ use wastegate_engine::policy::{Program, TestCase, load};
 use wastegate_lab::workbench::fuzz::{self, Finding, Fuzzed, Limit};
 use wastegate_lab::workbench::text::{chain, grouped};
 
-/// `EX_DATAERR` of `sysexits.h`: a file that was given is not what it should be.
-const EX_DATAERR: u8 = 65;
-/// `EX_CANTCREAT` of `sysexits.h`: a file cannot be written.
-const EX_CANTCREAT: u8 = 73;
 /// The largest case file that is read, bytes.
 const CASE_BYTES_MAX: u64 = 64 << 20;
 

@@ -4,14 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::super::Terminal;
+use super::super::exit::{EX_CANTCREAT, EX_USAGE};
 use super::super::failure::Failure;
 use wastegate_lab::workbench::scaffold::{Lang, ScaffoldError, create, files};
-
-/// `EX_CANTCREAT` of `sysexits.h`: the project could not be written.
-const EX_CANTCREAT: u8 = 73;
-
-/// `EX_USAGE` of `sysexits.h`: the name cannot be one.
-const EX_USAGE: u8 = 64;
 
 /// Arguments of `wastegate policy new`.
 #[derive(Debug, clap::Args)]

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use super::super::Terminal;
 use super::super::config::SourceArgs;
+use super::super::exit::EX_UNAVAILABLE;
 use super::super::failure::{EX_NOINPUT, Failure};
-use super::super::serve::EX_UNAVAILABLE;
 use crate::config::{self, ProgramConfig};
 use wastegate_control::rollout::signature::Verified;
 use wastegate_control::rollout::source::file::{self, Contents};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::config::SourceArgs;
+use super::super::exit::EX_UNAVAILABLE;
 use super::super::failure::{EX_NOINPUT, Failure};
-use super::super::serve::EX_UNAVAILABLE;
 use crate::config::{self, Environment};
 use wastegate::observe::config::LogConfig;
 use wastegate::observe::logging;

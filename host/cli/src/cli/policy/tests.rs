@@ -6,7 +6,8 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use super::*;
-use crate::cli::{Cli, SIGPIPE_CODE};
+use crate::cli::Cli;
+use crate::cli::exit::SIGPIPE_CODE;
 use wastegate_engine::policy::testing::Guest;
 
 /// Takes nothing.

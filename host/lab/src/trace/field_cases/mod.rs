@@ -62,6 +62,11 @@ fn p14_the_fourth_column_of_konect_is_the_time() {
              the weight"
         ]
     );
+    refused("% bip weighted\n1 2 5\n", &["t:2", "KONECT", "no times"]);
+    assert_eq!(
+        events(&self::loaded("% sym unweighted\n1 2 1082040961\n").trace).len(),
+        2
+    );
     refused("1 2 1082040961 5\n", &["t:1", "four fields"]);
     refused("1 2 1082040961 1082040962\n", &["t:1", "four fields"]);
     refused("1 2 1 10\n1 2 11\n", &["t:2", "3 fields", "have 4"]);

@@ -8,8 +8,8 @@ use reqwest::{Method, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::super::super::exit::EX_UNAVAILABLE;
 use super::super::super::failure::Failure;
-use super::super::super::serve::EX_UNAVAILABLE;
 use super::lenient;
 use wastegate::cryptography;
 use wastegate_control::admin::policies::views::RefusalDto;
