@@ -49,7 +49,7 @@ requirements=tests/peers/python/requirements.txt
 wanted channels && requirements=tests/peers/python/requirements-all.txt
 if ! cat tests/peers/python/requirements*.txt | cmp --silent - "$venv/$(basename $requirements)"; then
     python3 -m venv "$venv" || { need /usr/share/doc/python3-venv python3-venv; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     cat tests/peers/python/requirements*.txt >"$venv/$(basename $requirements)"
 fi
 

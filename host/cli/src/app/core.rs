@@ -1,7 +1,6 @@
 //! The gateway without listeners: every room, connected.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use parking_lot::Mutex;
@@ -36,10 +35,7 @@ use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::{Breakers, Catalog};
 
-/// Between two writes of the activity stream's window.
-const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
-/// Between two looks at how many log lines were left out.
-const DROPPED_REPORT_EVERY: Duration = Duration::from_secs(1);
+mod background;
 
 /// A gateway that can be embedded: give [`Core::gateway`]'s handler a route of your own server.
 pub struct Core {
@@ -227,62 +223,6 @@ impl Core {
     #[must_use]
     pub fn shown_settings(&self) -> Arc<ShownSettings> {
         self.admin.settings.clone()
-    }
-
-    /// Starts the background work. Admission works without it.
-    pub fn start(&self) {
-        self.embedded.start();
-        let Embedded {
-            tasks,
-            supervisor,
-            clock,
-            health,
-            ..
-        } = &self.embedded;
-        self.policies.start(supervisor, tasks);
-        let (activity, clock) = (self.activity.clone(), clock.clone());
-        supervisor.run(tasks, "activity-flush", move || {
-            let (activity, clock) = (activity.clone(), clock.clone());
-            async move {
-                loop {
-                    tokio::time::sleep(ACTIVITY_FLUSH).await;
-                    activity.flush(clock.now());
-                }
-            }
-        });
-        let Admin {
-            history,
-            registry,
-            admission,
-            ..
-        } = &*self.admin;
-        let (history, registry, admission) = (history.clone(), registry.clone(), admission.clone());
-        supervisor.run(tasks, "history", move || {
-            history.clone().watch(registry.clone(), admission.clone())
-        });
-        let levers = self.admin.levers.clone();
-        supervisor.run(tasks, "levers", move || levers.clone().watch());
-        if let Some(webhook) = self.webhook.clone() {
-            supervisor.run(tasks, "webhook", move || webhook.clone().run());
-        }
-        let experiments = self.experiments.clone();
-        supervisor.run(tasks, "experiments", move || {
-            super::experiments::watch(experiments.clone())
-        });
-        if health.audit_per_hour > 0.0 {
-            let auditor = self.auditor();
-            supervisor.run(tasks, "audit", move || auditor.clone().run());
-        }
-        let engine = self.catalog().engine().clone();
-        supervisor.run(tasks, "policy-log", move || {
-            let engine = engine.clone();
-            async move {
-                loop {
-                    tokio::time::sleep(DROPPED_REPORT_EVERY).await;
-                    engine.log().report_dropped();
-                }
-            }
-        });
     }
 
     /// Who asks managers at random.

@@ -9,14 +9,13 @@ macro_rules! exit_codes {
             pub(in crate::cli) const $name: u8 = $code;
         )+
 
-        /// Every code of ours, and when a command ends with it.
-        pub(in crate::cli) const EXIT_CODES: &[(u8, &str)] = &[$(($code, $about)),+];
+        /// Those above, and when a command ends with each.
+        const OURS: &[(u8, &str)] = &[$(($code, $about)),+];
     };
 }
 
 exit_codes! {
     EX_FAILURE = 1, "It was refused, or what was asked did not come out well (a check, a test, a verdict).";
-    EX_ARGUMENTS = 2, "The arguments make no sense; the message says which.";
     EX_USAGE = 64, "The arguments make no sense together, or a name cannot be one.";
     EX_DATAERR = 65, "A file that was given is not what it should be.";
     EX_NOINPUT = 66, "A file could not be read.";
@@ -26,10 +25,23 @@ exit_codes! {
     SIGPIPE_CODE = 141, "The reader of the output went away, as `head` does.";
 }
 
+/// Of a command that did what was asked.
+const DONE: (u8, &str) = (0, "It was done.");
+/// By which the parser of arguments ends the program.
+const ARGUMENTS: (u8, &str) = (2, "The arguments make no sense; the message says which.");
+
+/// Every code, in order, and when a command ends with it.
+fn exit_codes() -> Vec<(u8, &'static str)> {
+    let mut codes = vec![DONE, ARGUMENTS];
+    codes.extend(OURS);
+    codes.sort_unstable();
+    codes
+}
+
 /// The table for the help of the program.
 pub(in crate::cli) fn help() -> String {
-    let mut text = "Exit codes:\n  0    It was done.".to_owned();
-    for (code, about) in EXIT_CODES {
+    let mut text = "Exit codes:".to_owned();
+    for (code, about) in exit_codes() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n  {code:<4} {about}");
     }
@@ -60,10 +72,8 @@ mod tests {
     fn the_page_of_commands_is_current() {
         let mut page = "# Commands\n\nEvery command with a sentence. `wastegate COMMAND --help` has the arguments and examples. Without a command, `wastegate` is `wastegate serve`.\n\n| command | does |\n| --- | --- |\n".to_owned();
         listed(&Cli::command(), "wastegate", &mut page);
-        page.push_str(
-            "\n## Exit codes\n\n| code | means |\n| ---: | --- |\n| 0 | It was done. |\n",
-        );
-        for (code, about) in EXIT_CODES {
+        page.push_str("\n## Exit codes\n\n| code | means |\n| ---: | --- |\n");
+        for (code, about) in exit_codes() {
             writeln!(page, "| {code} | {about} |").unwrap();
         }
         wastegate_blessed::is_current("docs/commands.md", "the_page_of_commands", &page);
@@ -72,6 +82,6 @@ mod tests {
     #[test]
     fn a_wrong_argument_ends_with_the_code_of_the_table() {
         let wrong = <Cli as clap::Parser>::try_parse_from(["wastegate", "--no-such"]);
-        assert_eq!(wrong.unwrap_err().exit_code(), i32::from(EX_ARGUMENTS));
+        assert_eq!(wrong.unwrap_err().exit_code(), i32::from(ARGUMENTS.0));
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn over_budget(seen: &mut Seen) {
         .start()
         .await;
     seen.look(&server).await;
-    let mut tab = server.enter("ann", "tab").await;
+    let tab = server.enter("ann", "tab").await;
     for _ in 0..3 {
         tab.say("hello").await;
     }

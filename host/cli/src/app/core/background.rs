@@ -1,0 +1,70 @@
+//! The work beside requests: what flushes, watches, tells and reports.
+
+use std::time::Duration;
+
+use super::Core;
+use wastegate::embed::Embedded;
+use wastegate_control::admin::Admin;
+
+/// Between two writes of the activity stream's window.
+const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
+/// Between two looks at how many log lines were left out.
+const DROPPED_REPORT_EVERY: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// Starts the background work. Admission works without it.
+    pub fn start(&self) {
+        self.embedded.start();
+        let Embedded {
+            tasks,
+            supervisor,
+            clock,
+            health,
+            ..
+        } = &self.embedded;
+        self.policies.start(supervisor, tasks);
+        let (activity, clock) = (self.activity.clone(), clock.clone());
+        supervisor.run(tasks, "activity-flush", move || {
+            let (activity, clock) = (activity.clone(), clock.clone());
+            async move {
+                loop {
+                    tokio::time::sleep(ACTIVITY_FLUSH).await;
+                    activity.flush(clock.now());
+                }
+            }
+        });
+        let Admin {
+            history,
+            registry,
+            admission,
+            ..
+        } = &*self.admin;
+        let (history, registry, admission) = (history.clone(), registry.clone(), admission.clone());
+        supervisor.run(tasks, "history", move || {
+            history.clone().watch(registry.clone(), admission.clone())
+        });
+        let levers = self.admin.levers.clone();
+        supervisor.run(tasks, "levers", move || levers.clone().watch());
+        if let Some(webhook) = self.webhook.clone() {
+            supervisor.run(tasks, "webhook", move || webhook.clone().run());
+        }
+        let experiments = self.experiments.clone();
+        supervisor.run(tasks, "experiments", move || {
+            super::super::experiments::watch(experiments.clone())
+        });
+        if health.audit_per_hour > 0.0 {
+            let auditor = self.auditor();
+            supervisor.run(tasks, "audit", move || auditor.clone().run());
+        }
+        let engine = self.catalog().engine().clone();
+        supervisor.run(tasks, "policy-log", move || {
+            let engine = engine.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(DROPPED_REPORT_EVERY).await;
+                    engine.log().report_dropped();
+                }
+            }
+        });
+    }
+}
