@@ -32,6 +32,18 @@ pub enum RevocationTarget {
     All,
 }
 
+impl RevocationTarget {
+    /// Whether there can be such tokens.
+    fn check(&self) -> Result<(), LeverError> {
+        match self {
+            Self::Token(id) if id.is_empty() || id.len() > TOKEN_ID_BYTES_MAX => {
+                Err(LeverError::TokenId)
+            }
+            Self::Token(_) | Self::User(_) | Self::All => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for RevocationTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -106,10 +118,8 @@ impl Levers {
         order: LeverOrder,
     ) -> Result<LeverChange<Option<Revocation>>, LeverError> {
         let now = self.unix_ms();
+        target.check()?;
         let issued_before_unix_ms = match &target {
-            RevocationTarget::Token(id) if id.is_empty() || id.len() > TOKEN_ID_BYTES_MAX => {
-                return Err(LeverError::TokenId);
-            }
             RevocationTarget::Token(_) if issued_before_unix_ms.is_some() => {
                 return Err(LeverError::BeforeOfOne);
             }
@@ -138,12 +148,13 @@ impl Levers {
     /// Takes a revocation back, if it is in force. Blocks on the disk.
     ///
     /// # Errors
-    /// [`LeverError`] for a reason that is too long.
+    /// [`LeverError`] for an id that no token has, or a reason that is too long.
     pub fn allow(
         &self,
         target: &RevocationTarget,
         order: LeverOrder,
     ) -> Result<LeverChange<Option<Revocation>>, LeverError> {
+        target.check()?;
         let order = order.checked()?;
         let change = self.change_revoked(target, None)?;
         if change.is_new {
