@@ -163,6 +163,7 @@ impl Core {
                 pseudonyms: notes.pseudonyms,
                 node: config.server.node.clone(),
                 clock: clock.clone(),
+                seed: getrandom::u64().map_err(AppError::Random)?,
             },
             counts,
         )

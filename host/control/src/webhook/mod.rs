@@ -17,6 +17,7 @@ mod sign;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -52,6 +53,8 @@ pub struct WebhookSources {
     pub node: String,
     /// Where moments come from.
     pub clock: Clock,
+    /// Drawn at random, so that no two processes give requests the same ids.
+    pub seed: u64,
 }
 
 /// Sends events to one service. Share it as an `Arc`.
@@ -60,6 +63,8 @@ pub struct Webhook {
     sources: WebhookSources,
     sender: Sender,
     metrics: Metrics,
+    /// How many requests were made up.
+    requests: AtomicU64,
     /// Held while events are delivered.
     read: Mutex<Read>,
 }
@@ -90,6 +95,7 @@ impl Webhook {
             has_left: false,
         };
         Ok(Some(Arc::new(Self {
+            requests: AtomicU64::new(0),
             read: Mutex::new(read),
             config,
             sources,
@@ -137,6 +143,7 @@ impl Webhook {
             pseudonyms,
             node,
             clock,
+            ..
         } = &self.sources;
         let mut batch = Batch::new(node, clock.unix_ms(clock.now()));
         if leaving.is_cancelled() && !std::mem::replace(&mut read.has_left, true) {
@@ -166,11 +173,9 @@ impl Webhook {
 
     /// Sends a batch until it is taken, or for as often as is configured.
     async fn deliver(&self, batch: Batch) {
-        let id = format!(
-            "{}-{}",
-            self.sources.why.begun_unix_ms(),
-            getrandom::u64().unwrap_or_default()
-        );
+        let begun = self.sources.why.begun_unix_ms();
+        let number = self.requests.fetch_add(1, Relaxed);
+        let id = format!("{:016x}-{begun}-{number}", self.sources.seed);
         let (body, events) = (batch.body(), batch.len() as u64);
         let mut tries = 0;
         loop {

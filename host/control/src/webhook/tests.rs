@@ -80,6 +80,7 @@ impl Bench {
             pseudonyms: Pseudonymizer::new(PseudonymKey::from_bytes([7; 16])),
             node: "n1".to_owned(),
             clock: clock.clone(),
+            seed: 7,
         };
         let metrics = Metrics::default();
         let webhook = Webhook::new(config, sources, metrics.clone());

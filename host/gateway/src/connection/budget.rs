@@ -24,7 +24,12 @@ use wastegate_core::types::{Clock, Timestamp, UserId};
 const DEBTORS_MAX: usize = 100_000;
 /// The least that is read at a time from a client whose bytes are counted: below it, calls to the kernel would
 /// cost more than the bytes.
+#[cfg(feature = "upstream")]
 const READ_BYTES_MIN: usize = 512;
+/// How long a message is taken to be where only messages are counted: a read has at most five times as many, since
+/// the shortest frame of a client has six bytes (RFC 6455, section 5.2).
+#[cfg(feature = "upstream")]
+const MESSAGE_BYTES: u64 = 32;
 const NANOS_PER_S: u64 = 1_000_000_000;
 
 /// How much the clients of one user may send.
@@ -291,18 +296,26 @@ impl BudgetShare {
         (!left.is_zero()).then_some(left)
     }
 
-    /// How many bytes to read at a time, at most `most`: no more than the burst, so that one read makes no long
-    /// debt.
+    /// How many bytes to read at a time, at most `most`: about as many as the burst has, so that one read makes no
+    /// long debt.
+    #[cfg(feature = "upstream")]
     pub(super) fn read_bytes(&self, most: usize) -> usize {
         let BudgetConfig {
-            bytes_per_s, burst, ..
+            messages_per_s,
+            bytes_per_s,
+            burst,
+            ..
         } = self.budgets.config;
-        if bytes_per_s == 0 {
-            return most;
-        }
-        let saved = u128::from(bytes_per_s) * burst.as_millis() / 1_000;
-        let saved = usize::try_from(saved).unwrap_or(usize::MAX);
-        saved.clamp(READ_BYTES_MIN.min(most), most)
+        let messages = u64::from(messages_per_s).saturating_mul(MESSAGE_BYTES);
+        let saved = [bytes_per_s, messages]
+            .into_iter()
+            .filter(|per_s| *per_s > 0)
+            .map(|per_s| u128::from(per_s) * burst.as_millis() / 1_000)
+            .min();
+        saved.map_or(most, |saved| {
+            let saved = usize::try_from(saved).unwrap_or(usize::MAX);
+            saved.clamp(READ_BYTES_MIN.min(most), most)
+        })
     }
 }
 

@@ -103,14 +103,24 @@ fn debts_are_bounded() {
     );
 }
 
+#[cfg(feature = "upstream")]
 #[test]
 fn reads_are_no_longer_than_the_burst() {
-    let read = |bytes_per_s| {
-        let (_clock, budgets) = budgets(1, bytes_per_s, OverBudget::Slow);
+    let read = |messages_per_s, bytes_per_s| {
+        let (_clock, budgets) = budgets(messages_per_s, bytes_per_s, OverBudget::Slow);
         budgets.join(&user(1)).unwrap().read_bytes(65_536)
     };
-    assert_eq!(
-        (read(0), read(10), read(4_096), read(1_000_000)),
-        (65_536, 512, 4_096, 65_536)
-    );
+    let most = 65_536;
+    for (messages_per_s, bytes_per_s, expected) in [
+        (0, 10, 512),
+        (0, 4_096, 4_096),
+        (0, 1_000_000, most),
+        (1, 0, 512),
+        (100, 0, 3_200),
+        (1_000_000, 0, most),
+        (100, 1_000, 1_000),
+    ] {
+        let bytes = read(messages_per_s, bytes_per_s);
+        assert_eq!(bytes, expected, "{messages_per_s} {bytes_per_s}");
+    }
 }

@@ -33,8 +33,9 @@ use wastegate_core::types::{RevisionId, Secret, Tier, host};
 /// Which server, who asks, and how the answer is shown.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Remote {
-    /// The operators' API; without it `admin.listen` of the configuration.
-    #[arg(long, value_name = "URL")]
+    /// The operators' API, such as http://127.0.0.1:9090 or 127.0.0.1:9090; without it `admin.listen` of the
+    /// configuration.
+    #[arg(long, value_name = "URL", value_parser = with_scheme)]
     admin: Option<String>,
     /// Who you are, for the audit log; without it the user of this shell.
     #[arg(long = "as", value_name = "NAME")]
@@ -44,6 +45,16 @@ pub(in crate::cli) struct Remote {
     json: bool,
     #[command(flatten)]
     sources: SourceArgs,
+}
+
+/// A URL, or an address of which http is spoken.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn with_scheme(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    })
 }
 
 /// What a verb does with a client: what it prints, or why it failed.
