@@ -140,6 +140,15 @@ pub(super) async fn sick_policies(seen: &mut Seen) {
     seen.look(&server).await;
     let _old = server.fill("ann", AWAKE).await;
     let _new = server.enter("ann", "new").await;
+    // A decision is counted once it is complete, the ends of its victims included.
+    until_async("a rejected choice", async || {
+        let text = server.get("/metrics").await.body;
+        let mut counts = text
+            .lines()
+            .filter(|line| line.starts_with("wastegate_cleanup_struck_total{"));
+        counts.any(|line| !line.ends_with(" 0"))
+    })
+    .await;
     seen.look(&server).await;
 
     let silent = Setup::new().limit(4).policy_bytes(guest("silent"));
