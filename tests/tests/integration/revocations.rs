@@ -27,7 +27,7 @@ async fn a_revoked_token_lets_no_client_in_and_its_connections_end() {
         let claims = json!({ "sub": user, "jti": id, "iat": issued });
         issuer.token(&claims, 600.0)
     };
-    let (old, new) = (1_700_000_000, 1_800_000_000);
+    let (old, new) = (1_700_000_000, 1_790_000_000);
     let stolen = token("ann", "stolen/1", new);
     let mut by_stolen = come(&server, "a", &stolen).await.unwrap();
     let mut by_old = come(&server, "b", &token("ann", "t2", old)).await.unwrap();

@@ -1,6 +1,7 @@
 //! The gateway without listeners: every room, connected.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use parking_lot::Mutex;
@@ -34,6 +35,9 @@ use wastegate_control::rollout::Rollout;
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::Clock;
 use wastegate_engine::policy::{Breakers, Catalog};
+
+/// How long a stop waits at the most for the webhook's service: clients are to hear of it soon.
+const TOLD_WITHIN_MAX: Duration = Duration::from_secs(5);
 
 mod background;
 
@@ -264,7 +268,8 @@ impl Core {
         self.policies.catalog.engine().stop_loading();
         if let Some(webhook) = &self.webhook {
             // The background work ends with the drain, so what is to be told is told now.
-            let told = tokio::time::timeout(webhook.timeout(), webhook.flush()).await;
+            let within = webhook.timeout().min(TOLD_WITHIN_MAX);
+            let told = tokio::time::timeout(within, webhook.flush()).await;
             if told.is_err() {
                 tracing::warn!("the webhook's service did not take everything before the drain");
             }

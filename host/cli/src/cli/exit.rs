@@ -17,8 +17,8 @@ macro_rules! exit_codes {
 exit_codes! {
     EX_FAILURE = 1, "It was refused, or what was asked did not come out well (a check, a test, a verdict).";
     EX_USAGE = 64, "The arguments make no sense together, or a name cannot be one.";
-    EX_DATAERR = 65, "A file that was given is not what it should be.";
-    EX_NOINPUT = 66, "A file could not be read.";
+    EX_DATAERR = 65, "A definition, a case or saved figures that were given are not what they should be.";
+    EX_NOINPUT = 66, "A file could not be read, or recorded activity is not what it should be.";
     EX_UNAVAILABLE = 69, "The server does not answer, or something that is needed is not there.";
     EX_CANTCREAT = 73, "A file could not be written.";
     EX_CONFIG = 78, "The configuration was refused; there is a line for each problem.";

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use self::definition::DefinitionFile;
 use super::Terminal;
+use super::exit::EX_CANTCREAT;
 use super::failure::Failure;
 use super::policy::operate::client::{Body, refused, segment};
 use super::policy::operate::{Remote, listed, posted, shown, word};
@@ -143,7 +144,7 @@ impl Args {
                     return Ok(String::from_utf8_lossy(&page).into_owned());
                 };
                 std::fs::write(&out, page).map_err(|error| {
-                    refused(&format!("cannot write {}: {error}", out.display()))
+                    refused(&format!("cannot write {}: {error}", out.display())).code(EX_CANTCREAT)
                 })?;
                 Ok(format!("{}\n", out.display()))
             }),

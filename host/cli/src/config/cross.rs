@@ -155,7 +155,7 @@ impl Check<'_> {
         if !webhook::is_secret(webhook.secret.reveal()) {
             self.conflict(
                 &["webhook.url", "webhook.secret"],
-                "without a secret the service cannot tell our requests from others",
+                "the secret is missing, too short, or no base64 behind `whsec_`, and by it the service tells our requests from others",
                 "set `webhook.secret` to at least 24 bytes, or to `whsec_` and base64 of as many",
             );
         }

@@ -34,8 +34,6 @@ use crate::why::{EventFilter, Memory};
 use wastegate::observe::pseudonym::Pseudonymizer;
 use wastegate_core::types::Clock;
 
-/// Events of one request.
-pub const BATCH_MAX: usize = 100;
 /// Between two looks at what is not announced: the audit log.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 
@@ -74,6 +72,8 @@ struct Read {
     why: u64,
     audit: u64,
     has_left: bool,
+    /// Something was dropped that was not read, and no request has said so yet.
+    is_behind: bool,
 }
 
 impl Webhook {
@@ -93,6 +93,7 @@ impl Webhook {
             why: sources.why.last(),
             audit: (*sources.audit).as_ref().last(),
             has_left: false,
+            is_behind: false,
         };
         Ok(Some(Arc::new(Self {
             requests: AtomicU64::new(0),
@@ -150,6 +151,8 @@ impl Webhook {
             batch.draining(&self.config);
         }
         for entry in (**audit).as_ref().recent(read.audit, usize::MAX) {
+            // The log of a process that begins has no number before its first.
+            read.is_behind |= read.audit > 0 && entry.seq > read.audit + 1;
             read.audit = entry.seq;
             batch.audited(&self.config, &entry);
         }
@@ -157,18 +160,17 @@ impl Webhook {
             kinds: self.config.of_memory(),
             user: None,
         };
-        loop {
-            let found = why.after(read.why, &filter);
-            read.why = found.seen;
-            batch.is_behind |= found.missed;
-            for event in found.events {
-                batch.happened(&self.config, event, pseudonyms);
-            }
-            if !found.is_more || batch.len() >= BATCH_MAX {
-                break;
-            }
+        let found = why.after(read.why, &filter);
+        read.why = found.seen;
+        read.is_behind |= found.missed;
+        for event in found.events {
+            batch.happened(&self.config, event, pseudonyms);
         }
-        (!batch.is_empty()).then_some(batch)
+        if batch.is_empty() {
+            return None;
+        }
+        batch.is_behind = std::mem::take(&mut read.is_behind);
+        Some(batch)
     }
 
     /// Sends a batch until it is taken, or for as often as is configured.

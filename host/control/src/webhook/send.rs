@@ -9,6 +9,7 @@ use ring::hmac;
 use super::config::Config;
 use super::sign;
 use wastegate_core::types::chain;
+use wastegate_core::types::host::is_loopback;
 
 /// Why a request was not taken.
 #[derive(Debug)]
@@ -39,10 +40,14 @@ impl Sender {
             return Ok(None);
         };
         wastegate::cryptography::provide();
-        let client = Client::builder()
+        let mut client = Client::builder()
             .timeout(config.timeout)
-            .redirect(redirect::Policy::none())
-            .build()?;
+            .redirect(redirect::Policy::none());
+        if url.host_str().is_some_and(is_loopback) {
+            // What is told to this machine leaves it by no proxy.
+            client = client.no_proxy();
+        }
+        let client = client.build()?;
         Ok(Some(Self { client, url, key }))
     }
 

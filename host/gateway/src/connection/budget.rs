@@ -3,7 +3,7 @@
 //! A user has one meter for messages and one for bytes, and every connection of the user spends from both. A
 //! meter is one number: until when what was sent is paid for (the generic cell rate algorithm of ITU-T I.371,
 //! annex A, with debt: what was read is counted even if it is too much). Until the debt is paid, nothing more is
-//! read from the connection that made it, so TCP slows its client down.
+//! read from any connection of the user, so TCP slows its clients down.
 //!
 //! No crate for rate limits counts what has already come, and an idle user would cost more than two numbers.
 
@@ -178,7 +178,6 @@ impl Budgets {
             budgets: self.0.clone(),
             user: user.clone(),
             meters: Some(meters),
-            held_until: None,
         }))
     }
 
@@ -212,21 +211,24 @@ struct Meter {
 }
 
 impl Meter {
-    /// Counts, and says how long the next may not come.
-    fn spend(&self, now_ns: u64, count: u64, per_s: u64, burst_ns: u64) -> Option<u64> {
+    /// Counts.
+    fn spend(&self, now_ns: u64, count: u64, per_s: u64) {
         if per_s == 0 || count == 0 {
-            return None;
+            return;
         }
         let cost = u128::from(count) * u128::from(NANOS_PER_S) / u128::from(per_s);
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let after = |paid: u64| paid.max(now_ns).saturating_add(cost);
-        let before = self
+        // The closure always gives a value.
+        let _ = self
             .paid_until_ns
             .fetch_update(Relaxed, Relaxed, |paid| Some(after(paid)));
-        // The closure always gives a value.
-        let paid = before.map_or(now_ns, after);
-        let wait = paid.saturating_sub(now_ns).saturating_sub(burst_ns);
-        (wait > 0).then_some(wait)
+    }
+
+    /// How much more than what was saved up is owed, ns.
+    fn owed(&self, now_ns: u64, burst_ns: u64) -> u64 {
+        let ahead = self.paid_until_ns.load(Relaxed).saturating_sub(now_ns);
+        ahead.saturating_sub(burst_ns)
     }
 }
 
@@ -237,21 +239,16 @@ pub(super) struct BudgetShare {
     user: UserId,
     /// Given back under the lock when the share is dropped.
     meters: Option<Arc<UserMeters>>,
-    held_until: Option<Timestamp>,
 }
 
 /// A client sent more than its user's budget has, and its connection is to be closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more than its user's budget")]
 pub(super) struct Exceeded;
 
 impl BudgetShare {
     /// Counts what came.
-    pub(super) fn spend(
-        &mut self,
-        now: Timestamp,
-        messages: u64,
-        bytes: u64,
-    ) -> Result<(), Exceeded> {
+    pub(super) fn spend(&self, now: Timestamp, messages: u64, bytes: u64) -> Result<(), Exceeded> {
         let BudgetConfig {
             messages_per_s,
             bytes_per_s,
@@ -271,29 +268,28 @@ impl BudgetShare {
             ),
             (Budgeted::Bytes, &meters.bytes, bytes, bytes_per_s),
         ];
-        let mut longest_ns = 0;
+        let mut is_over = false;
         for (of, meter, count, per_s) in spent {
-            if let Some(wait_ns) = meter.spend(now_ns, count, per_s, burst_ns) {
+            meter.spend(now_ns, count, per_s);
+            if count > 0 && meter.owed(now_ns, burst_ns) > 0 {
                 self.budgets.exceeded.get_or_create(&Label(of)).inc();
-                longest_ns = longest_ns.max(wait_ns);
+                is_over = true;
             }
         }
-        if longest_ns == 0 {
-            return Ok(());
-        }
-        if over == OverBudget::Close {
+        if is_over && over == OverBudget::Close {
             return Err(Exceeded);
         }
-        // A microsecond more, since a clock of microseconds rounds down.
-        let wait = Duration::from_nanos(longest_ns) + Duration::from_micros(1);
-        self.held_until = Some(now.after(wait));
         Ok(())
     }
 
-    /// How long its client is not read from; none if it is.
+    /// How long its client is not read from, because of what any connection of its user sent; none if it is.
     pub(super) fn held_for(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.held_until?.since(now);
-        (!left.is_zero()).then_some(left)
+        let (now_ns, burst_ns) = (nanos(now), nanos_of(self.budgets.config.burst));
+        let meters = self.meters.as_ref()?;
+        let owed = [&meters.messages, &meters.bytes].map(|meter| meter.owed(now_ns, burst_ns));
+        let longest_ns = owed.into_iter().max().filter(|owed| *owed > 0)?;
+        // A microsecond more, since a clock of microseconds rounds down.
+        Some(Duration::from_nanos(longest_ns) + Duration::from_micros(1))
     }
 
     /// How many bytes to read at a time, at most `most`: about as many as the burst has, so that one read makes no

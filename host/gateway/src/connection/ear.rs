@@ -5,6 +5,7 @@
 //! implementation above checks most of them again; what it cannot tell apart is which frames came without
 //! a mask.
 
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::Bytes;
 
+use super::budget::{BudgetShare, Exceeded};
 use super::frames::{Piece, Scanner, Sender, Violation};
 use super::pump::ConnectionContext;
 use super::transport::Transport;
 use crate::manager::Port;
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, UserId};
 
 /// A transport whose client is listened to: half a frame is a sign of life too.
 pub(super) struct Ear {
@@ -27,6 +29,10 @@ pub(super) struct Ear {
     scanner: Scanner,
     /// Why nothing more is read.
     broken: Option<Violation>,
+    /// What the client may send, together with its user's other connections.
+    budget: Option<Box<BudgetShare>>,
+    /// It sent more, and its connection is to be closed for that.
+    exceeded: Option<Exceeded>,
     port: Arc<Port>,
     clock: Clock,
 }
@@ -36,6 +42,7 @@ impl Ear {
         transport: Transport,
         leftover: Bytes,
         port: Arc<Port>,
+        user: &UserId,
         session: &ConnectionContext,
     ) -> Self {
         // Nothing is negotiated here that would compress.
@@ -46,6 +53,8 @@ impl Ear {
             leftover,
             scanner,
             broken: None,
+            budget: session.budgets.join(user),
+            exceeded: None,
             port,
             clock: session.clock.clone(),
         }
@@ -66,14 +75,43 @@ impl Ear {
     }
 }
 
-/// How many of these bytes come before the first frame that may not come, and what is wrong with it.
-fn checked(scanner: &mut Scanner, bytes: &[u8]) -> (usize, Option<Violation>) {
-    let (mut left, mut good) = (bytes, 0);
+/// What some bytes are.
+#[derive(Debug, Default)]
+struct Checked {
+    /// How many of them come before the first frame that may not come.
+    good: usize,
+    /// What is wrong with that frame.
+    broken: Option<Violation>,
+    /// Bytes of data frames, headers included.
+    data_bytes: u64,
+    /// Messages whose last frame began.
+    messages: u64,
+}
+
+fn checked(scanner: &mut Scanner, bytes: &[u8]) -> Checked {
+    let mut left = bytes;
+    let mut checked = Checked::default();
     loop {
         match scanner.next(&mut left) {
-            Ok(Piece::Nothing) => return (bytes.len(), None),
-            Ok(_) => good = bytes.len() - left.len(),
-            Err(violation) => return (good, Some(violation)),
+            Ok(Piece::Nothing) => {
+                checked.good = bytes.len();
+                return checked;
+            }
+            Ok(piece) => {
+                checked.good = bytes.len() - left.len();
+                match piece {
+                    Piece::Header(header) => {
+                        checked.data_bytes += header.bytes().len() as u64;
+                        checked.messages += u64::from(header.is_last());
+                    }
+                    Piece::Data(data) => checked.data_bytes += data.len() as u64,
+                    Piece::Control(_) | Piece::Nothing => {}
+                }
+            }
+            Err(violation) => {
+                checked.broken = Some(violation);
+                return checked;
+            }
         }
     }
 }
@@ -85,25 +123,38 @@ impl AsyncRead for Ear {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let ear = &mut *self;
-        if ear.broken.is_none() {
+        if ear.broken.is_none() && ear.exceeded.is_none() {
             let before = buf.filled().len();
             ready!(ear.poll_bytes(cx, buf))?;
             let came = buf.filled().get(before..).unwrap_or_default();
             if came.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            ear.port.vitals.hear(ear.clock.now());
-            let (good, broken) = checked(&mut ear.scanner, came);
+            let now = ear.clock.now();
+            ear.port.vitals.hear(now);
+            let Checked {
+                good,
+                broken,
+                data_bytes,
+                messages,
+            } = checked(&mut ear.scanner, came);
             ear.broken = broken;
+            let spent = ear.budget.as_ref();
+            let spent = spent.map(|budget| budget.spend(now, messages, data_bytes));
+            ear.exceeded = spent.and_then(Result::err);
             buf.set_filled(before + good);
             if good > 0 {
                 // What is wrong is told once these are taken.
                 return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(match ear.broken {
-            Some(violation) => Err(io::Error::new(io::ErrorKind::InvalidData, violation)),
-            None => Ok(()),
+        let odd = |why: Box<dyn Error + Send + Sync>| {
+            Err(io::Error::new(io::ErrorKind::InvalidData, why))
+        };
+        Poll::Ready(match (ear.broken, ear.exceeded) {
+            (Some(violation), _) => odd(violation.into()),
+            (None, Some(exceeded)) => odd(exceeded.into()),
+            (None, None) => Ok(()),
         })
     }
 }

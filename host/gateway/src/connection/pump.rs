@@ -93,7 +93,8 @@ pub async fn run(
     attachment: Attachment,
 ) -> EndReport {
     let port = attachment.port().clone();
-    let ear = Ear::new(transport, leftover, port.clone(), &session);
+    let user = &attachment.manager().user;
+    let ear = Ear::new(transport, leftover, port.clone(), user, &session);
     let limits = Some(session.config.websocket());
     let stream = WebSocketStream::from_raw_socket(ear, Role::Server, limits).await;
     let (sink, frames) = stream.split();
@@ -239,11 +240,6 @@ impl Pump {
         self.port.vitals.count_in(message.len());
         let traffic = &self.session.traffic;
         traffic.add(Ending::Embedded, Way::In, 1, message.len());
-        let bytes = message.len() as u64;
-        let budget = self.budget.as_mut();
-        if let Some(Err(Exceeded)) = budget.map(|budget| budget.spend(now, 1, bytes)) {
-            return Some(CloseReason::OverBudget);
-        }
         let manager = self.attachment.manager();
         manager.touch(now, &self.peer.device, message.len());
         let mut letter = Some((self.peer.clone(), message));
@@ -278,7 +274,10 @@ impl Pump {
 
     fn failed(&self, error: &Error) -> CloseReason {
         let fault = match error {
-            Error::Io(error) => broken_by(error).map(PeerFault::of),
+            Error::Io(error) if caused_by::<Exceeded>(error).is_some() => {
+                return CloseReason::OverBudget;
+            }
+            Error::Io(error) => caused_by::<Violation>(error).copied().map(PeerFault::of),
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(PeerFault::MessageSize),
             Error::Utf8(_) => Some(PeerFault::Utf8),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
@@ -342,7 +341,7 @@ impl Pump {
     }
 }
 
-/// What broke a stream of frames, if that is what an error of its transport is about.
-fn broken_by(error: &std::io::Error) -> Option<Violation> {
-    error.get_ref()?.downcast_ref::<Violation>().copied()
+/// What an error of a transport is about, if it is about that.
+fn caused_by<E: std::error::Error + 'static>(error: &std::io::Error) -> Option<&E> {
+    error.get_ref()?.downcast_ref::<E>()
 }

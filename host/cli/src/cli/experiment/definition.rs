@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+use crate::cli::exit::{EX_DATAERR, EX_NOINPUT};
 use crate::cli::failure::Failure;
 use crate::cli::policy::operate::client::refused;
 
@@ -33,19 +34,20 @@ impl DefinitionFile {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |why: String| refused(&format!("{}: {why}", path.display()));
         let length = std::fs::metadata(path)
-            .map_err(|error| wrong(error.to_string()))?
+            .map_err(|error| wrong(error.to_string()).code(EX_NOINPUT))?
             .len();
         if length > FILE_BYTES_MAX {
             return Err(wrong(format!(
                 "it has {length} bytes, and a definition at most {FILE_BYTES_MAX}"
             )));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| wrong(error.to_string()).code(EX_NOINPUT))?;
         Self::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let wrong = |why: String| refused(&format!("{}: {why}", path.display()));
+        let wrong = |why: String| refused(&format!("{}: {why}", path.display())).code(EX_DATAERR);
         let table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let spanned = DeTable::parse(text).map_err(|error| wrong(error.to_string()))?;
         let mut places = BTreeMap::new();

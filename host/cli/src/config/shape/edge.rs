@@ -235,7 +235,7 @@ pub(in crate::config) const fn headers() -> ListOf<String> {
 /// Where something is asked for over HTTP.
 pub(in crate::config) const fn url() -> Optional<String> {
     Optional(Parsed {
-        accepts: "an https:// URL, or http:// for a machine that you trust",
+        accepts: "an https:// URL, or http:// for this machine",
         parse: |text| {
             let url = reqwest::Url::parse(text)
                 .map_err(|error| format!("{text:?} is no URL ({error})"))?;

@@ -27,14 +27,14 @@ fn without_a_limit_nothing_is_kept() {
 #[test]
 fn connections_of_a_user_spend_from_one_budget_and_other_users_from_theirs() {
     let (clock, budgets) = budgets(10, 0, OverBudget::Slow);
-    let mut shares: Vec<_> = (0..5).map(|_| budgets.join(&user(1)).unwrap()).collect();
-    let mut other = budgets.join(&user(2)).unwrap();
-    for share in &mut shares {
+    let shares: Vec<_> = (0..5).map(|_| budgets.join(&user(1)).unwrap()).collect();
+    let other = budgets.join(&user(2)).unwrap();
+    for share in &shares {
         share.spend(clock.now(), 2, 1_000_000).unwrap();
         assert_eq!(share.held_for(clock.now()), None, "ten are saved up");
     }
     shares[0].spend(clock.now(), 1, 0).unwrap();
-    let held = shares[0].held_for(clock.now()).unwrap();
+    let held = shares[4].held_for(clock.now()).unwrap();
     assert!((100..=101).contains(&held.as_millis()), "{held:?}");
     other.spend(clock.now(), 10, 0).unwrap();
     assert_eq!(other.held_for(clock.now()), None);
@@ -47,10 +47,10 @@ fn connections_of_a_user_spend_from_one_budget_and_other_users_from_theirs() {
 fn the_rate_holds_over_time_for_bytes_too() {
     const READ: u64 = 700;
     let (clock, budgets) = budgets(0, 1_000, OverBudget::Slow);
-    let mut shares: Vec<_> = (0..20).map(|_| budgets.join(&user(1)).unwrap()).collect();
+    let shares: Vec<_> = (0..20).map(|_| budgets.join(&user(1)).unwrap()).collect();
     let mut sent = 0;
     for _ in 0..6_000 {
-        for share in &mut shares {
+        for share in &shares {
             if share.held_for(clock.now()).is_none() {
                 share.spend(clock.now(), 1, READ).unwrap();
                 sent += READ;
@@ -66,7 +66,7 @@ fn the_rate_holds_over_time_for_bytes_too() {
 #[test]
 fn a_connection_over_it_is_closed_where_that_is_configured() {
     let (clock, budgets) = budgets(2, 0, OverBudget::Close);
-    let mut share = budgets.join(&user(1)).unwrap();
+    let share = budgets.join(&user(1)).unwrap();
     assert_eq!(share.spend(clock.now(), 2, 0), Ok(()));
     assert_eq!(share.spend(clock.now(), 1, 0), Err(Exceeded));
 }
@@ -74,12 +74,11 @@ fn a_connection_over_it_is_closed_where_that_is_configured() {
 #[test]
 fn a_client_that_comes_again_has_its_debt_and_users_are_forgotten_once_it_is_paid() {
     let (clock, budgets) = budgets(10, 0, OverBudget::Slow);
-    let mut share = budgets.join(&user(1)).unwrap();
+    let share = budgets.join(&user(1)).unwrap();
     share.spend(clock.now(), 30, 0).unwrap();
     drop(share);
-    let mut again = budgets.join(&user(1)).unwrap();
-    again.spend(clock.now(), 1, 0).unwrap();
-    assert!(again.held_for(clock.now()).is_some());
+    let again = budgets.join(&user(1)).unwrap();
+    assert!(again.held_for(clock.now()).is_some(), "from the start");
     drop(again);
     assert_eq!(budgets.users(), 1);
     clock.advance(Duration::from_secs(60));
@@ -90,10 +89,10 @@ fn a_client_that_comes_again_has_its_debt_and_users_are_forgotten_once_it_is_pai
 #[test]
 fn debts_are_bounded() {
     let (clock, budgets) = budgets(10, 0, OverBudget::Slow);
-    let mut kept = budgets.join(&user(0)).unwrap();
+    let kept = budgets.join(&user(0)).unwrap();
     kept.spend(clock.now(), 1_000, 0).unwrap();
     for number in 0..DEBTORS_MAX + 10 {
-        let mut share = budgets.join(&user(number)).unwrap();
+        let share = budgets.join(&user(number)).unwrap();
         share.spend(clock.now(), 1_000, 0).unwrap();
     }
     assert_eq!(

@@ -75,9 +75,10 @@ impl Relay {
             // While one side has unsent data, the relay does not read from the other, except at the end:
             // the answer to our Close has to be found.
             let takes_more = self.up.is_empty() || self.up.is_sealing() || !reads.backend;
-            // At the end the answer to our Close has to be found, whatever comes before it.
-            let is_over_budget =
-                reads.backend && !self.up.is_sealing() && self.over_budget(now).is_some();
+            // At the end the answer to our Close has to be found, whatever comes before it; and one that cannot be sent
+            // to is read to its end.
+            let is_awaited = !reads.backend || self.up.is_sealing() || self.down.is_discarded();
+            let is_over_budget = !is_awaited && self.over_budget(now).is_some();
             self.port
                 .vitals
                 .set_read_paused(!takes_more || is_over_budget);
@@ -233,7 +234,7 @@ impl Relay {
         }
         let (messages, data_bytes) = (taken.messages, taken.data_bytes as u64);
         let spent = budget
-            .as_mut()
+            .as_ref()
             .map(|budget| budget.spend(now, messages, data_bytes));
         if taken.data_bytes > 0 || taken.controls > 0 {
             self.note_sent(PeerSide::Backend, now);

@@ -16,8 +16,8 @@ fn wiring(over: OverBudget) -> Wiring {
     }
 }
 
-/// Two connections of a user share its ten messages. The one that goes over it is held back, which says nothing
-/// about its health, and nothing of what it sent is lost.
+/// Two connections of a user share its ten messages. What goes beyond is not read from either, which says nothing
+/// about their health, and nothing of what was sent is lost.
 #[tokio::test(start_paused = true)]
 async fn a_connection_over_its_users_budget_is_held_back() {
     let (line, mut socket) = wiring(OverBudget::Slow).open().await;
@@ -25,7 +25,7 @@ async fn a_connection_over_its_users_budget_is_held_back() {
     let permit = line.world.permit("ann", 1);
     let second = permit.manager().unwrap().clone();
     let nothing = Bytes::new();
-    let (port, _ended) = connect(
+    let (_port, _ended) = connect(
         &line.world,
         &line.session,
         permit,
@@ -46,17 +46,15 @@ async fn a_connection_over_its_users_budget_is_held_back() {
     let received = |manager: &Manager| manager.totals().0 / 10;
     assert_eq!((received(&second), received(&line.manager)), (8, 3));
     assert!(line.port.vitals.read_paused());
-    assert!(!port.vitals.read_paused(), "it has sent nothing since");
     let verdict = judge(&line.port, &line.session.health, line.world.clock.now());
     assert_eq!(verdict.health, Health::Unknown);
-    // A tenth of a second for each of the three that are left.
-    for expected in [4, 5, 6] {
-        tokio::time::sleep(Duration::from_millis(101)).await;
+    // A tenth of a second later one more goes on; the read that brought it brought all three, which are paid for
+    // before the next goes on.
+    for (after_ms, expected) in [(101, 4), (250, 4), (60, 6)] {
+        tokio::time::sleep(Duration::from_millis(after_ms)).await;
         settle().await;
         assert_eq!(received(&line.manager), expected);
     }
-    tokio::time::sleep(Duration::from_millis(101)).await;
-    settle().await;
     assert!(!line.port.vitals.read_paused());
 }
 
@@ -75,4 +73,22 @@ async fn a_connection_over_its_users_budget_is_closed_where_that_is_configured()
         (report.reason, close.unwrap().0),
         (CloseReason::OverBudget, 4_007)
     );
+}
+
+/// Headers count, so empty messages are not free, and neither are messages that never end.
+#[tokio::test(start_paused = true)]
+async fn headers_and_unfinished_messages_count() {
+    for frame in [
+        vec![0x82, 0x80, 0, 0, 0, 0].repeat(30),
+        [vec![0x02, 0xfe, 0, 200, 0, 0, 0, 0], vec![7; 200]].concat(),
+    ] {
+        let mut wiring = wiring(OverBudget::Close);
+        wiring.budget.messages_per_s = 0;
+        wiring.budget.bytes_per_s = 100;
+        let (line, mut peer) = wiring.bare();
+        tokio::io::AsyncWriteExt::write_all(&mut peer, &frame)
+            .await
+            .unwrap();
+        assert_eq!(line.end().await.reason, CloseReason::OverBudget);
+    }
 }

@@ -114,7 +114,11 @@ impl Reader<'_> {
     reason = "a float becomes the nearest whole number that fits"
 )]
 fn token(claims: &Map<String, Value>) -> Option<TokenFacts> {
-    let id = claims.get("jti").and_then(Value::as_str);
+    let id = match claims.get("jti") {
+        Some(Value::String(id)) => Some(id.clone()),
+        Some(Value::Number(id)) => Some(id.to_string()),
+        _ => None,
+    };
     // Seconds, perhaps with a fraction (RFC 7519, section 2).
     let issued = claims.get("iat").and_then(Value::as_f64);
     (id.is_some() || issued.is_some()).then(|| TokenFacts {

@@ -8,7 +8,7 @@ use reqwest::{Method, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::super::exit::EX_UNAVAILABLE;
+use super::super::super::exit::{EX_UNAVAILABLE, EX_USAGE};
 use super::super::super::failure::Failure;
 use super::lenient;
 use wastegate::cryptography;
@@ -125,6 +125,11 @@ impl Client {
     ) -> Result<Vec<u8>, Failure> {
         let mut url = self.base.clone();
         url.set_path(path);
+        if url.path() != path {
+            // A URL parser takes `.` and `..` for steps in the path, encoded or not.
+            let sentence = "`.` and `..` can be no names here: no URL can hold them";
+            return Err(refused(sentence).code(EX_USAGE));
+        }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::super::super::Terminal;
+use super::super::super::exit::EX_NOINPUT;
 use super::super::super::failure::Failure;
 use super::super::super::serve::chain;
 use super::client::{Body, refused, segment};
@@ -82,8 +83,8 @@ impl Push {
                 Some(name) => name,
                 None => named(&file)?,
             };
-            let contents =
-                file::read(&file, FILE_BYTES_MAX).map_err(|error| refused(&chain(&error)))?;
+            let contents = file::read(&file, FILE_BYTES_MAX)
+                .map_err(|error| refused(&chain(&error)).code(EX_NOINPUT))?;
             let signature = contents.signature.map(|text| BASE64.encode(text));
             let body = Body::File(contents.bytes.to_vec(), signature);
             let mut query = vec![

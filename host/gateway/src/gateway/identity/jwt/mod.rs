@@ -214,10 +214,14 @@ impl Jwt {
             protected_classes: &self.config.protected_classes,
         };
         let identity = reader.read(&claims, self.naming.read(parts, Some(&claims))?)?;
+        // A moment that has not come yet says nothing of when it was issued.
+        let latest = self.clock.unix_ms(self.clock.now()) + whole_ms(self.config.jwt.leeway);
+        let mut token = identity.token.clone().unwrap_or_default();
+        token.issued_unix_ms = token.issued_unix_ms.filter(|issued| *issued <= latest);
         Ok(Identity {
             expires_unix_ms: moment(&claims, "exp")?,
             // One that says neither can still be revoked with all others.
-            token: Some(identity.token.unwrap_or_default()),
+            token: Some(token),
             by_token: !source.is_sent_unasked(),
             ..identity
         })
