@@ -79,7 +79,7 @@ async fn a_connection_over_its_users_budget_is_closed_where_that_is_configured()
 #[tokio::test(start_paused = true)]
 async fn headers_and_unfinished_messages_count() {
     for frame in [
-        vec![0x82, 0x80, 0, 0, 0, 0].repeat(30),
+        [0x82, 0x80, 0, 0, 0, 0].repeat(30),
         [vec![0x02, 0xfe, 0, 200, 0, 0, 0, 0], vec![7; 200]].concat(),
     ] {
         let mut wiring = wiring(OverBudget::Close);
