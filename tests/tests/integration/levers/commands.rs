@@ -51,6 +51,13 @@ async fn users_and_levers_from_a_shell() {
     let cleared = done(&server, &["limit", "ann", "--clear"]).await;
     assert!(cleared.starts_with("ann: taken back\n"), "{cleared}");
 
+    // A URL parser would make all of hers of it.
+    for name in [".", ".."] {
+        let line = ["evict", "ann", name, "--reason", "stuck"];
+        let (code, _, err) = operate(&server, "olga", &line).await;
+        assert_eq!(code, Some(64), "{err}");
+    }
+    assert_eq!(server.held("ann"), 3);
     let line = ["evict", "ann", "k1", "--reason", "stuck"];
     assert_eq!(done(&server, &line).await, "k1: evicted\n");
     let line = ["block", "ann", "--for", "10m", "--reason", "\u{1b}[31m</b>"];

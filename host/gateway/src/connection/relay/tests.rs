@@ -198,3 +198,25 @@ async fn a_user_over_its_budget_is_closed_where_that_is_configured() {
     let (_, ended) = tokio::join!(backend_ends, running);
     assert_eq!(ended.unwrap().reason, CloseReason::OverBudget);
 }
+
+/// A client that is held back and cannot be sent to any more is gone, and not only once its budget has recovered.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_lost_while_it_is_held_back_is_found() {
+    let world = Setup::default().build();
+    let budget = BudgetConfig {
+        messages_per_s: 1,
+        burst: Duration::from_secs(1),
+        ..BudgetConfig::default()
+    };
+    let (relay, mut client, mut backend) = relayed_within(&world, budget);
+    let running = world.tasks.spawn("relay", relay);
+    let message = [0x82, 0x81, 0, 0, 0, 0, 7];
+    client.write_all(&message.repeat(70)).await.unwrap();
+    let mut got = vec![0; 70 * message.len()];
+    backend.read_exact(&mut got).await.unwrap();
+    drop(client);
+    let ping = world.health.ping_interval;
+    // The next heartbeat cannot be sent; the budget needs more than a minute.
+    let ended = tokio::time::timeout(ping * 2, running).await;
+    assert_eq!(ended.unwrap().unwrap().reason, CloseReason::ClientGone);
+}
