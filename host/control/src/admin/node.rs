@@ -161,7 +161,7 @@ async fn nodes(State(admin): State<Arc<Admin>>) -> Json<NodeList> {
         address: address.get().map(ToString::to_string),
         policies: policies(&admin),
         managers: admin.registry.total(),
-        users: admin.registry.users().len(),
+        users: admin.registry.users_held(),
         draining: admin.is_draining(),
     };
     Json(NodeList { nodes: vec![node] })
