@@ -54,6 +54,7 @@ class Tour:
         self.refusals()
         self.console()
         self.events()
+        self.node_levers()
         self.drained_of_nothing()
 
     def node(self):
@@ -71,6 +72,17 @@ class Tour:
         assert limits["limits.managers_total"]["used"] > ANSWERING, limits["limits.managers_total"]
         assert len(limits) > 60, len(limits)
 
+    def node_levers(self):
+        drain, disconnect = "/v1/node/drain", "/v1/node/disconnect"
+        assert self.ask("PUT", drain, {"for_s": 60, "reason": "a tour"})["drain"]["reason"] == "a tour"
+        assert self.ask("GET", "/v1/nodes")["nodes"][0]["draining"]
+        self.ask("PUT", drain, {"reason": ""}, wants=422)
+        assert self.ask("DELETE", drain, {})["changed"]
+        assert not self.ask("DELETE", drain, {})["changed"]
+        self.ask("PUT", disconnect, {"per_s": 0, "reason": "a tour"}, wants=422)
+        assert self.ask("PUT", disconnect, {"per_s": 1, "reason": "a tour"})["disconnecting"]["left"] > 0
+        assert self.ask("DELETE", disconnect, {})["changed"]
+
     def users(self):
         page = self.ask("GET", "/v1/users?limit=1&order=held")
         self.ask("GET", f"/v1/users?limit=1&order=held&cursor={page['next_cursor']}")
@@ -81,6 +93,9 @@ class Tour:
         self.ask("POST", f"{managers}/chat-1/pin", {"for_ms": 60000})
         self.ask("DELETE", f"{managers}/chat-1/pin", {})
         self.ask("POST", f"{managers}/chat-1/pin", {"for_ms": 2**63}, wants=409)
+        self.ask("POST", f"{managers}/chat-1/pin", {"for_ms": 60000, "reason": "a tour"})
+        self.ask("DELETE", f"{managers}/chat-1/pin", {"reason": "it is over"})
+        self.ask("DELETE", f"{managers}/no-such/pin", {}, wants=404)
         self.ask("PUT", f"{managers}/chat-1/in-flight", {"units": 2})
         self.ask("POST", f"{managers}/chat-2/evict", {"reason": "a tour"})
         self.ask("POST", f"{managers}/no-such/evict", {}, wants=404)
@@ -196,6 +211,8 @@ class Tour:
         cookie = answer.getheader("set-cookie").split(";")[0]
         self.ask("GET", "/v1/stats", token=None, headers={"cookie": cookie})
         self.ask("DELETE", "/v1/session", wants=204)
+        self.ask("DELETE", "/v1/sessions", {"reason": "a tour"}, wants=204)
+        self.ask("GET", "/v1/stats", token=None, headers={"cookie": cookie}, wants=401)
 
     def console(self):
         self.ask("GET", "/")

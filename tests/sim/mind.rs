@@ -172,6 +172,7 @@ fn ranked(choices: Result<Vec<Choice>, Fault>) -> Ranked {
         reasons: Arc::new([]),
         signals: Arc::new([]),
         params: Arc::new([]),
+        param_names: [].into(),
         limits: Limits::NODES,
         fuel: None,
         duration: Duration::ZERO,

@@ -128,6 +128,7 @@ impl Ranker for Hostile {
             reasons: program.manifest().reasons.clone(),
             signals: program.manifest().signals.clone(),
             params: Arc::new([]),
+            param_names: [].into(),
             limits: Limits::NODES,
             fuel: Some(outcome.fuel),
             duration: outcome.duration,

@@ -65,6 +65,8 @@ mod monitoring;
 #[cfg(test)]
 mod moody;
 #[cfg(test)]
+mod node_levers;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod projects;

@@ -109,7 +109,12 @@ async fn the_reference_of_a_close_reason_leads_to_its_end() {
     };
     let reference = told.rsplit_once("(why ").unwrap().1.trim_end_matches(')');
     let by_reference = format!("reference={reference}");
-    let timeline = answered(&server, &by_reference, "`tab` was disconnected at ").await;
+    let timeline = answered(
+        &server,
+        &by_reference,
+        "evicted because its user needed room",
+    )
+    .await;
     assert_eq!(timeline["user"], "ann");
     let ended = timeline["lines"].as_array().unwrap().iter();
     let mut ended = ended.filter(|line| line["kind"] == "ended");

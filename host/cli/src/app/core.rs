@@ -33,7 +33,7 @@ use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
-use wastegate_core::types::Clock;
+use wastegate_core::types::{Clock, UserId};
 use wastegate_engine::policy::{Breakers, Catalog};
 
 /// How long a stop waits at the most for the webhook's service: clients are to hear of it soon.
@@ -140,7 +140,16 @@ impl Core {
         let history = notes.recording.history().clone();
         gateway.watched_by(notes.recording.clone());
         let leaving = CancellationToken::new();
-        scrape::register(metrics.program(), leaving.clone());
+        scrape::register(metrics.program(), leaving.clone(), registry.clone());
+        policies.rollout.audit().watched_by(Box::new({
+            let why = why.clone();
+            move |entry| {
+                let note = &entry.note;
+                let user = note.user.as_deref().and_then(|user| UserId::new(user).ok());
+                let about = (user, note.policy.as_deref());
+                why.changed(note.what.name(), entry.by.as_str(), about, &note.reason);
+            }
+        }));
         embedded.session.faults.register(metrics.room("connection"));
         embedded
             .session

@@ -251,7 +251,7 @@ impl admission::AdmissionObserver for Recording {
         let (quality, experiments) = (&self.quality, &self.experiments);
         self.why.admission(&ended);
         self.history.admission(&ended);
-        if ended.refused == Some(DenialReason::Blocked) {
+        if ended.refused.is_some_and(DenialReason::is_operators) {
             // It says nothing of limits and policies.
             return;
         }

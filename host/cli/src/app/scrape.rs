@@ -1,11 +1,15 @@
 //! Metrics of the program as a whole: which build it is, and whether it is about to stop.
 
+use std::fmt;
+use std::sync::Arc;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
+use wastegate::registry::Registry as Managers;
 
 /// What is known when the program is built.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -17,8 +21,12 @@ struct Build {
     profile: &'static str,
 }
 
-/// Registers under `wastegate_`. `leaving` is cancelled when the drain begins.
-pub(super) fn register(registry: &mut Registry, leaving: CancellationToken) {
+/// Registers under `wastegate_`. `leaving` is cancelled when the server begins to stop.
+pub(super) fn register(
+    registry: &mut Registry,
+    leaving: CancellationToken,
+    managers: Arc<Managers>,
+) {
     let build = Build {
         version: env!("CARGO_PKG_VERSION"),
         os: std::env::consts::OS,
@@ -30,17 +38,26 @@ pub(super) fn register(registry: &mut Registry, leaving: CancellationToken) {
         },
     };
     registry.register("build", "Which build this is; always 1", Info::new(build));
-    registry.register_collector(Box::new(Draining(leaving)));
+    registry.register_collector(Box::new(Draining { leaving, managers }));
 }
 
-#[derive(Debug)]
-struct Draining(CancellationToken);
+struct Draining {
+    leaving: CancellationToken,
+    managers: Arc<Managers>,
+}
+
+impl fmt::Debug for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Draining")
+    }
+}
 
 impl Collector for Draining {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let gauge = ConstGauge::new(u64::from(self.0.is_cancelled()));
-        let help =
-            "1 once the server stops: `/readyz` answers 503 and clients are sent away, else 0";
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let gauge = ConstGauge::new(u64::from(
+            self.leaving.is_cancelled() || self.managers.is_drained(),
+        ));
+        let help = "1 while the node takes no new connections, because it stops or an operator drains it: `/readyz` answers 503; else 0";
         gauge.encode(encoder.encode_descriptor("draining", help, None, gauge.metric_type())?)
     }
 }

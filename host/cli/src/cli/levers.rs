@@ -1,4 +1,4 @@
-//! `wastegate limit`, `evict`, `block` and `unblock`: levers for one user of a running server.
+//! `wastegate limit`, `evict`, `block`, `unblock`, `pin` and `unpin`: levers for one user of a running server.
 
 use std::process::ExitCode;
 
@@ -86,6 +86,39 @@ pub struct UnblockArgs {
     remote: Remote,
 }
 
+/// Arguments of `wastegate pin`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate pin ann chat-1 --for 2h --reason 'a demonstration'")]
+pub struct PinArgs {
+    /// The user.
+    user: String,
+    /// The key of the manager. One of the same key that comes after it is pinned too.
+    key: String,
+    /// How long, such as 90s, 10m, 1h or 2d.
+    #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
+    lasting: u64,
+    /// Why, for the audit log.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Arguments of `wastegate unpin`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate unpin ann chat-1 --reason 'it is over'")]
+pub struct UnpinArgs {
+    /// The user.
+    user: String,
+    /// The key of the manager.
+    key: String,
+    /// Why, for the audit log.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
 impl LimitArgs {
     pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let (method, body) = match self.managers {
@@ -146,6 +179,45 @@ impl EvictArgs {
             }))
         })
     }
+}
+
+impl PinArgs {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let for_ms = self.lasting.saturating_mul(1_000);
+        let body = json!({ "for_ms": for_ms, "reason": self.reason });
+        let of = (self.user, self.key);
+        pin(self.remote, terminal, Method::POST, of, body)
+    }
+}
+
+impl UnpinArgs {
+    pub(in crate::cli) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let body = json!({ "reason": self.reason });
+        let of = (self.user, self.key);
+        pin(self.remote, terminal, Method::DELETE, of, body)
+    }
+}
+
+fn pin(
+    remote: Remote,
+    terminal: Terminal<'_>,
+    method: Method,
+    (user, key): (String, String),
+    body: Value,
+) -> Result<ExitCode, Failure> {
+    let path = format!("{}/managers/{}/pin", path(&user), segment(&key));
+    remote.run(terminal, async |client, json| {
+        let answer = client.ask(method, &path, &[], Body::Json(body));
+        Ok(shown(answer.await?, json, |answer: &Value| {
+            let pinned = answer.get("pinned").and_then(Value::as_bool);
+            let said = if pinned == Some(true) {
+                "no cleanup evicts it"
+            } else {
+                "not pinned any more"
+            };
+            format!("{user}, {key}: {said}\n")
+        }))
+    })
 }
 
 /// Changes a lever, and shows what is set then.

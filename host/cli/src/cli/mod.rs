@@ -9,6 +9,7 @@ mod exit;
 pub mod experiment;
 mod failure;
 pub mod levers;
+mod node;
 pub mod policy;
 pub mod replay;
 mod revoke;
@@ -68,6 +69,16 @@ pub enum Verb {
     Block(levers::BlockArgs),
     /// Let a blocked user in again.
     Unblock(levers::UnblockArgs),
+    /// Let no cleanup evict a manager, for a time.
+    Pin(levers::PinArgs),
+    /// Take a pin back.
+    Unpin(levers::UnpinArgs),
+    /// Take no new connections; those that are open stay.
+    Drain(node::DrainArgs),
+    /// Take new connections again.
+    Undrain(node::UndrainArgs),
+    /// Close the connections that are open now, so many a second, so that their clients connect again.
+    Disconnect(node::DisconnectArgs),
     /// Revoke tokens, or show which are revoked.
     Revoke(revoke::Args),
     /// Search a policy's parameters by replay, and judge the best on users it was not chosen by.
@@ -143,6 +154,11 @@ impl Cli {
             Some(Verb::Evict(args)) => args.run(terminal),
             Some(Verb::Block(args)) => args.run(terminal),
             Some(Verb::Unblock(args)) => args.run(terminal),
+            Some(Verb::Pin(args)) => args.run(terminal),
+            Some(Verb::Unpin(args)) => args.run(terminal),
+            Some(Verb::Drain(args)) => args.run(terminal),
+            Some(Verb::Undrain(args)) => args.run(terminal),
+            Some(Verb::Disconnect(args)) => args.run(terminal),
             Some(Verb::Revoke(args)) => args.run(terminal),
             Some(Verb::Trace(args)) => args.run(terminal),
             Some(Verb::Tune(args)) => args.run(terminal),

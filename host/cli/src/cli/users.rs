@@ -169,10 +169,13 @@ pub(super) fn in_words(levers: &UserLevers) -> Vec<String> {
     let limit = levers.limit.as_ref();
     let limit = limit.map(|limit| terms(&format!("limit {}", limit.managers), &limit.terms));
     let block = levers.block.as_ref().map(|block| terms("blocked", block));
-    limit.into_iter().chain(block).collect()
+    let pins = levers.pins.iter();
+    let pins = pins.map(|(key, pin)| terms(&format!("{key} pinned"), pin));
+    limit.into_iter().chain(block).chain(pins).collect()
 }
 
-fn terms(what: &str, terms: &LeverTerms) -> String {
+/// Something that an operator set: until when, why, and who did it.
+pub(super) fn terms(what: &str, terms: &LeverTerms) -> String {
     format!("{what} {} ({}; {})", span(terms), terms.reason, terms.by)
 }
 

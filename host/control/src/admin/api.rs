@@ -1,33 +1,23 @@
 //! The routes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
-use axum::http::request::Parts;
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::blocking;
 use super::decisions::AskTurns;
 use super::hosts::Hosts;
 use super::node::NodeIdentity;
 use super::notes::Notes;
-use super::openapi::{Operation, OperationInput, Page, Schemas};
-use super::policies::extract::{By, Details, InPath};
-use super::policies::refusal::Refusal;
 use super::routes::Routes;
 use super::settings::ShownSettings;
 use super::token::Access;
-use super::users::order;
 use crate::experiment::{Experiments, Shadows};
 use crate::history::NodeHistory;
-use crate::levers::{Levers, REASON_BYTES_MAX};
+use crate::levers::Levers;
 use crate::quality::Quality;
 use crate::rollout::Rollout;
 use crate::why::Memory;
@@ -35,11 +25,10 @@ use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
 use wastegate::gateway::Gateway;
 use wastegate::health;
-use wastegate::manager::Manager;
 use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::registry::Registry;
 use wastegate::tasks::{Supervisor, Tasks};
-use wastegate_core::types::{Clock, EvictionCause, ManagerKey, UserId};
+use wastegate_core::types::Clock;
 
 /// What the API shows and may change.
 pub struct Admin {
@@ -99,18 +88,24 @@ impl Admin {
         self.clock.unix_ms(self.clock.now())
     }
 
-    /// Whether the server stops: no new connections are wanted.
-    pub(super) fn is_draining(&self) -> bool {
+    /// Whether the server stops.
+    pub(super) fn is_stopping(&self) -> bool {
         self.leaving.is_cancelled() || self.tasks.stopping().is_cancelled()
+    }
+
+    /// Whether no new connections are wanted: the server stops, or an operator drains it.
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_stopping() || self.registry.is_drained()
     }
 }
 
 /// Every route, with a sentence each.
 pub(super) fn routes() -> Routes {
-    managers()
+    super::managers::routes()
         .merge(super::routes::routes())
         .merge(super::probes::routes())
         .merge(super::node::routes())
+        .merge(super::node_levers::routes())
         .merge(super::quality::routes())
         .merge(super::limits::routes())
         .merge(super::console::routes())
@@ -126,33 +121,6 @@ pub(super) fn routes() -> Routes {
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())
-}
-
-/// What is done to one manager.
-fn managers() -> Routes {
-    Routes::of(Page::Users)
-        .post(
-            "/v1/users/{user}/managers/{key}/pin",
-            "Let nothing evict a manager for a time.",
-            pin,
-        )
-        .refuses(&[StatusCode::CONFLICT])
-        .delete(
-            "/v1/users/{user}/managers/{key}/pin",
-            "Take back a pin.",
-            unpin,
-        )
-        .post(
-            "/v1/users/{user}/managers/{key}/evict",
-            "Evict one manager.",
-            evict,
-        )
-        .refuses(super::users::LEVER_REFUSED)
-        .put(
-            "/v1/users/{user}/managers/{key}/in-flight",
-            "Report work under way for a manager.",
-            in_flight,
-        )
 }
 
 /// The routes over it.
@@ -171,114 +139,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .with_state(admin)
 }
 
-/// The body of a pin.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(example = json!({ "for_ms": 60_000 }))]
-struct PinRequest {
-    /// How long it lasts, ms; at most `manager.pin_max_ms`.
-    for_ms: u64,
-}
-
 /// The body of a call that needs no details: an empty object.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoDetails {}
-
-async fn pin(
-    State(admin): State<Arc<Admin>>,
-    Held(manager): Held,
-    Details(request): Details<PinRequest>,
-) -> Result<Json<PinAnswer>, Refusal> {
-    let lasting = Duration::from_millis(request.for_ms);
-    let pinned = admin.registry.pin(&manager.user, &manager.key, lasting);
-    pinned.map_err(|error| Refusal::new(StatusCode::CONFLICT, "not-pinned", error.to_string()))?;
-    Ok(Json(PinAnswer { pinned: true }))
-}
-
-/// Work under way for a manager.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(example = json!({ "units": 1 }))]
-struct InFlightWork {
-    /// Units of work under way; 0 when it is done.
-    units: u32,
-}
-
-/// A backend says how much it does for a manager: one with work in flight is evicted after the idle.
-async fn in_flight(
-    Held(manager): Held,
-    Details(InFlightWork { units }): Details<InFlightWork>,
-) -> Json<InFlightWork> {
-    manager.set_in_flight(units);
-    Json(InFlightWork { units })
-}
-
-async fn unpin(Held(manager): Held, Details(_): Details<NoDetails>) -> Json<PinAnswer> {
-    manager.unpin();
-    Json(PinAnswer { pinned: false })
-}
-
-/// Whether a manager is pinned.
-#[derive(Serialize, JsonSchema)]
-struct PinAnswer {
-    /// Whether nothing may evict it now.
-    pinned: bool,
-}
-
-/// What an eviction came to.
-#[derive(Serialize, JsonSchema)]
-struct EvictAnswer {
-    /// Whether it was evicted: false where it had ended meanwhile.
-    evicted: bool,
-}
-
-/// The body of an eviction.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(example = json!({ "reason": "a stuck tab" }))]
-struct EvictRequest {
-    /// Why. An operator says so; a backend whose evictions are its daily work need not, and then they are
-    /// not in the audit log.
-    #[serde(default)]
-    #[schemars(length(max = REASON_BYTES_MAX))]
-    reason: String,
-}
-
-async fn evict(
-    State(admin): State<Arc<Admin>>,
-    Held(manager): Held,
-    By(by): By,
-    Details(EvictRequest { reason }): Details<EvictRequest>,
-) -> Result<Json<EvictAnswer>, Refusal> {
-    let evicted = if reason.is_empty() {
-        manager.evict(EvictionCause::Requested)
-    } else {
-        let (levers, order) = (admin.levers.clone(), order(by, reason, None));
-        blocking(move || levers.evict_one(&manager, order)).await?
-    };
-    Ok(Json(EvictAnswer { evicted }))
-}
-
-/// The manager that a path names.
-struct Held(Arc<Manager>);
-
-impl OperationInput for Held {
-    fn describe(operation: &mut Operation, _: &mut Schemas) {
-        operation.refuses(&[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND]);
-    }
-}
-
-impl FromRequestParts<Arc<Admin>> for Held {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
-        let InPath((user, key)) =
-            InPath::<(String, String)>::from_request_parts(parts, admin).await?;
-        let named = UserId::new(&user).ok().zip(ManagerKey::held(&key).ok());
-        let manager = named.and_then(|(user, key)| admin.registry.get(&user, &key));
-        manager
-            .map(Self)
-            .ok_or_else(|| Refusal::not_found("no such manager"))
-    }
-}

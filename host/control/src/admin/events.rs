@@ -41,7 +41,7 @@ pub(super) fn routes() -> Routes {
     Routes::of(Page::Events)
         .get(
             "/v1/events",
-            "Connections, refusals and evictions as they happen, as server-sent events.",
+            "Connections, refusals, evictions and changes as they happen, as server-sent events.",
             events,
         )
         .refuses(&[StatusCode::UNPROCESSABLE_ENTITY])
@@ -51,7 +51,8 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
-    /// Their kinds, joined by commas; without it all. There are `connected`, `ended`, `refused` and `evicted`.
+    /// Their kinds, joined by commas; without it all. There are `connected`, `ended`, `refused`,
+    /// `evicted`, `pressure` and `change`.
     #[serde(default)]
     #[schemars(example = &"refused,evicted")]
     kinds: String,

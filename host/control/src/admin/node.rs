@@ -12,6 +12,7 @@ use super::api::Admin;
 use super::openapi::Page;
 use super::routes::Routes;
 use super::stats::Stats;
+use crate::levers::{Disconnecting, LeverTerms};
 use wastegate::gateway::upstream::BackendView;
 use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{RevisionId, Tier, Timestamp};
@@ -65,8 +66,12 @@ pub struct NodeView {
     pub managers: u32,
     /// Users who hold one.
     pub users: usize,
-    /// Whether the node stops: no new connections are wanted.
+    /// Whether no new connections are wanted: the node stops, or an operator drains it.
     pub draining: bool,
+    /// Who drains it, why, and until when; null if nobody does.
+    pub drain: Option<LeverTerms>,
+    /// Connections that an operator has closed, so many a second; null if there are none left.
+    pub disconnecting: Option<Disconnecting>,
 }
 
 /// Who answers at a tier, by what is the same on every node that runs it.
@@ -163,6 +168,8 @@ async fn nodes(State(admin): State<Arc<Admin>>) -> Json<NodeList> {
         managers: admin.registry.total(),
         users: admin.registry.users_held(),
         draining: admin.is_draining(),
+        drain: admin.levers.all().drain().cloned(),
+        disconnecting: admin.levers.disconnecting(),
     };
     Json(NodeList { nodes: vec![node] })
 }

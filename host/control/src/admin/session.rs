@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use axum::http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use base64::Engine as _;
@@ -18,20 +19,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::api::Admin;
+use super::blocking;
 use super::notes::Note;
 use super::openapi::{Page, WithoutBody};
-use super::policies::extract::Details;
+use super::policies::extract::{By, Details};
 use super::policies::refusal::Refusal;
 use super::roles::Role;
 use super::routes::Routes;
 use super::token::Caller;
+use super::users::{LEVER_REFUSED, WhyNot, order};
 
 /// Where sessions are made and ended; answered without a token.
 pub(super) const PATH: &str = "/v1/session";
-/// The name of the cookie. The gateway hands it to no backend.
+/// How the name of the cookie begins. The gateway hands such cookies to no backend.
 pub(super) const NAME: &str = wastegate::gateway::CONSOLE_COOKIE;
 /// How long a session lasts, seconds.
 const LASTS_S: u64 = 12 * 3_600;
+
+/// The name of the cookie, as the browser keeps it for the place that it asks. Browsers send cookies to every port of
+/// their host (RFC 6265, section 8.5): two gateways on one host each need a cookie of their own.
+fn name(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let port = host.and_then(|host| host.parse::<Authority>().ok()?.port_u16());
+    port.map_or_else(|| NAME.to_owned(), |port| format!("{NAME}_{port}"))
+}
 
 /// The key of a process's sessions.
 #[derive(Debug, Clone)]
@@ -61,7 +72,8 @@ impl SessionKey {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='));
-        let (_, value) = pairs.find(|(name, _)| *name == NAME)?;
+        let name = name(headers);
+        let (_, value) = pairs.find(|(called, _)| *called == name)?;
         let (claims, code) = value.rsplit_once('.')?;
         let code = URL_SAFE_NO_PAD.decode(code).ok()?;
         hmac::verify(&self.0, claims.as_bytes(), &code).ok()?;
@@ -95,6 +107,12 @@ pub(super) fn routes() -> Routes {
             "End the session: the answer takes the cookie back.",
             end,
         )
+        .delete(
+            "/v1/sessions",
+            "End all sessions of the console: everybody has to give a token again.",
+            end_all,
+        )
+        .refuses(LEVER_REFUSED)
 }
 
 /// What the caller may do.
@@ -128,6 +146,7 @@ struct SessionRequest {
 
 async fn begin(
     State(admin): State<Arc<Admin>>,
+    headers: HeaderMap,
     Details(request): Details<SessionRequest>,
 ) -> Result<WithoutBody, Refusal> {
     let Some(caller) = admin.access.of(request.token.trim()) else {
@@ -147,15 +166,28 @@ async fn begin(
         )
     })?;
     let cookie = key.cookie(&caller, admin.unix_ms());
-    Ok(set(&cookie, LASTS_S))
+    Ok(set(&name(&headers), &cookie, LASTS_S))
 }
 
-async fn end() -> WithoutBody {
-    set("", 0)
+async fn end(headers: HeaderMap) -> WithoutBody {
+    set(&name(&headers), "", 0)
 }
 
-fn set(value: &str, lasts_s: u64) -> WithoutBody {
-    let cookie = format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={lasts_s}");
+/// Cookies carry what they say, so one session cannot be ended before its time, but all of them can.
+async fn end_all(
+    State(admin): State<Arc<Admin>>,
+    headers: HeaderMap,
+    By(by): By,
+    Details(WhyNot { reason }): Details<WhyNot>,
+) -> Result<WithoutBody, Refusal> {
+    let order = order(by, reason, None);
+    let (access, levers) = (admin.access.clone(), admin.levers.clone());
+    blocking(move || levers.sessions_end(order, || access.end_sessions())).await?;
+    Ok(set(&name(&headers), "", 0))
+}
+
+fn set(name: &str, value: &str, lasts_s: u64) -> WithoutBody {
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={lasts_s}");
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(SET_COOKIE, value);

@@ -12,6 +12,7 @@ use super::api::Admin;
 use super::openapi::Page;
 use super::routes::Routes;
 use super::stats::Stats;
+use crate::levers::LeverTerms;
 use wastegate::gateway::upstream::BackendView;
 use wastegate_core::types::RevisionId;
 
@@ -185,8 +186,13 @@ fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<Stri
             down.join(", ")
         ));
     }
-    if admin.is_draining() {
+    if admin.is_stopping() {
         problems.push("the server stops: it takes no new connections".to_owned());
+    }
+    if let Some(LeverTerms { by, reason, .. }) = admin.levers.all().drain() {
+        problems.push(format!(
+            "{by} drains the node, so it takes no new connections: {reason}"
+        ));
     }
     if !admin.gateway.has_backend() {
         problems.push("no backend is there: new clients are answered 502".to_owned());

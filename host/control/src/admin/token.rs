@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -32,7 +33,8 @@ pub struct Access {
     /// None: every client that reaches the listener may do everything.
     tokens: Arc<[NamedToken]>,
     metrics_without_token: bool,
-    sessions: Option<SessionKey>,
+    /// None where the system has no randomness. Replaced when all sessions are ended.
+    sessions: Arc<ArcSwapOption<SessionKey>>,
 }
 
 /// Who makes a request.
@@ -55,7 +57,7 @@ impl Access {
     #[must_use]
     pub fn with(tokens: Vec<NamedToken>, metrics_without_token: bool) -> Self {
         Self {
-            sessions: SessionKey::random(),
+            sessions: Arc::new(ArcSwapOption::new(SessionKey::random().map(Arc::new))),
             tokens: tokens.into(),
             metrics_without_token,
         }
@@ -72,8 +74,13 @@ impl Access {
         is_always_public(path) || self.metrics_without_token && path == METRICS
     }
 
-    pub(super) const fn sessions(&self) -> Option<&SessionKey> {
-        self.sessions.as_ref()
+    pub(super) fn sessions(&self) -> Option<Arc<SessionKey>> {
+        self.sessions.load_full()
+    }
+
+    /// No cookie that was made until now is taken from now on.
+    pub(super) fn end_sessions(&self) {
+        self.sessions.store(SessionKey::random().map(Arc::new));
     }
 
     /// Who has a token.
@@ -105,7 +112,7 @@ impl Access {
             // The scheme in any case (RFC 9110, section 11.1).
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.of(token.trim()),
             // Other credentials are for a proxy before us.
-            _ => self.sessions.as_ref()?.caller(headers, now_unix_ms),
+            _ => self.sessions()?.caller(headers, now_unix_ms),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Why a lever is not set.
 
+use super::node::PER_S_MAX;
 use super::order::{LASTING_MAX, REASON_BYTES_MAX};
 use super::revocation::TOKEN_ID_BYTES_MAX;
 use super::table::LEVERS_MAX;
+use wastegate::registry::PinError;
 
 /// Why a lever is not set; each sentence names the key to mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -10,7 +12,7 @@ use super::table::LEVERS_MAX;
 pub enum LeverError {
     /// There are as many as there may be.
     #[error(
-        "{LEVERS_MAX} limits, blocks and revocations are set, as many as there may be: take some back, set a limit for many users by their tokens or by `limits.managers_per_user`, or revoke many tokens by when they were issued"
+        "{LEVERS_MAX} limits, blocks, pins and revocations are set, as many as there may be: take some back, set a limit for many users by their tokens or by `limits.managers_per_user`, or revoke many tokens by when they were issued"
     )]
     TooMany,
     /// It says not why.
@@ -38,6 +40,18 @@ pub enum LeverError {
         "`issued_before` is in the future: give a moment that has passed, or leave it out for now; to keep a user out, block it"
     )]
     Ahead,
+    /// Nothing could be said of when it ends.
+    #[error(
+        "`for_ms` has to be from 1 to {}: a pin has an end",
+        LASTING_MAX.as_millis()
+    )]
+    PinLasting,
+    /// The manager cannot be pinned.
+    #[error("{0}")]
+    Pin(PinError),
+    /// So many at once, or none.
+    #[error("`per_s` has to be from 1 to {PER_S_MAX}: so many connections are closed in a second")]
+    Rate,
     /// No user may hold so many.
     #[error(
         "`managers` has to be from 1 to {most}, the limit of the node: to keep a user out, block it"

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::revocation::Revocation;
-use super::table::{LeverTable, UserLevers};
+use super::table::{LeverTable, LeverTerms, UserLevers};
 use wastegate_core::types::UserId;
 use wastegate_files as files;
 
@@ -31,6 +31,8 @@ pub(super) struct LeverFile {
 #[serde(deny_unknown_fields)]
 struct Kept {
     version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain: Option<LeverTerms>,
     users: BTreeMap<String, UserLevers>,
     /// By target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -62,7 +64,7 @@ impl LeverFile {
                     Err(error) => format!("it cannot be set aside ({error})"),
                 };
                 let problem = format!(
-                    "{path} cannot be read ({error}): no user has a limit or a block of an operator, and no token is revoked, until that is set again; {then}"
+                    "{path} cannot be read ({error}): the node is not drained, no user has a limit, a block or a pin of an operator, and no token is revoked, until that is set again; {then}"
                 );
                 (LeverTable::default(), Some(problem))
             }
@@ -90,7 +92,7 @@ impl LeverFile {
             Ok((target, revocation))
         });
         let revoked = revoked.collect::<io::Result<_>>()?;
-        Ok(LeverTable::new(users?.into_iter(), revoked))
+        Ok(LeverTable::new(kept.drain, users?.into_iter(), revoked))
     }
 
     /// Puts a table in the place of what is there. Once this returns it is on disk.
@@ -101,6 +103,7 @@ impl LeverFile {
         let revoked = revoked.map(|(target, it)| (target.to_string(), it.clone()));
         let kept = Kept {
             version: VERSION,
+            drain: table.drain().cloned(),
             users: users.collect(),
             revoked: revoked.collect(),
         };

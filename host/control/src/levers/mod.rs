@@ -1,4 +1,4 @@
-//! Levers of operators: limits and blocks of single users, for a time.
+//! Levers of operators: limits, blocks and pins of single users, revoked tokens, a drained node, for a time.
 //!
 //! A lever is set with a reason, is in the audit log, and ends by itself where it has an end. With a state
 //! directory it survives a restart (`file`). A disk that does not take it never stops it: a user that does
@@ -9,11 +9,14 @@
 
 mod error;
 mod file;
+mod node;
 mod order;
+mod pin;
 mod revocation;
 mod table;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,16 +27,17 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use error::LeverError;
+pub use node::{Disconnecting, PER_S_MAX};
 pub use order::{LASTING_MAX, LeverOrder, REASON_BYTES_MAX};
 pub use revocation::{Revocation, RevocationTarget, Revocations, TOKEN_ID_BYTES_MAX};
 pub use table::{LEVERS_MAX, LeverTable, LeverTerms, LimitLever, UserLevers};
 
 use self::file::LeverFile;
+use self::table::Over;
 use crate::rollout::audit::{Note, What};
 use crate::rollout::{Actor, AuditLog};
-use wastegate::manager::Manager;
 use wastegate::registry::{BlockTerm, Registry};
-use wastegate_core::types::{Clock, EvictionCause, UserId};
+use wastegate_core::types::{Clock, Timestamp, UserId};
 
 /// What operators set for single users. Share it as an `Arc`.
 pub struct Levers {
@@ -48,6 +52,10 @@ pub struct Levers {
     table: ArcSwap<LeverTable>,
     /// Another lever may be the next that ends.
     changed: Notify,
+    /// Connections that are being closed. Held for map operations, and while a part of them is asked to close.
+    closing: Mutex<Option<node::Closing>>,
+    /// There are connections to close.
+    to_close: Notify,
 }
 
 /// What a change of a lever came to.
@@ -95,6 +103,8 @@ impl Levers {
             changing: Mutex::default(),
             table: ArcSwap::from_pointee(table),
             changed: Notify::new(),
+            closing: Mutex::default(),
+            to_close: Notify::new(),
         });
         this.expire();
         for (user, levers) in this.table.load().users() {
@@ -104,7 +114,10 @@ impl Levers {
             if let Some(block) = &levers.block {
                 this.registry.block(user, this.term(block));
             }
+            this.pin_again(user, &levers.pins);
         }
+        this.registry
+            .set_drained(this.table.load().drain().is_some());
         let revoked = revocation::in_force(this.table.load().revoked());
         this.registry.set_revoked(revoked);
         this
@@ -122,124 +135,6 @@ impl Levers {
         self.table.load_full()
     }
 
-    /// Sets a user's limit, before that of its token and of the configuration. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`LeverError`] with what to give instead; nothing changed.
-    pub fn limit(
-        &self,
-        user: &UserId,
-        managers: u32,
-        order: LeverOrder,
-    ) -> Result<LeverChange, LeverError> {
-        let most = self.registry.limits().managers_total;
-        if !(1..=most).contains(&managers) {
-            return Err(LeverError::Managers { most });
-        }
-        let reason = format!("{managers} managers{}: {}", order.span(), order.reason);
-        let terms = order.terms(self.unix_ms())?;
-        let by = terms.by.clone();
-        let limit = LimitLever { managers, terms };
-        let set = |levers: &mut UserLevers| levers.limit = Some(limit);
-        let change = self.change(user, set, |registry| {
-            registry.override_limit(user, Some(managers));
-            0
-        })?;
-        self.write(&by, What::LimitSet, user, &reason);
-        Ok(change)
-    }
-
-    /// Takes back a user's limit, if one is set. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`LeverError`] for a reason that is too long.
-    pub fn clear_limit(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
-        self.lifted(
-            user,
-            order,
-            What::LimitCleared,
-            |levers| levers.limit = None,
-            |registry| registry.override_limit(user, None),
-        )
-    }
-
-    /// Blocks a user and evicts its managers. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`LeverError`] with what to give instead; nothing changed.
-    pub fn block(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
-        let span = order.span();
-        let terms = order.terms(self.unix_ms())?;
-        let (by, reason) = (terms.by.clone(), terms.reason.clone());
-        let term = self.term(&terms);
-        let set = |levers: &mut UserLevers| levers.block = Some(terms);
-        let change = self.change(user, set, |registry| registry.block(user, term))?;
-        let evicted = change.evicted;
-        let reason = format!("{evicted} managers evicted, blocked{span}: {reason}");
-        self.write(&by, What::UserBlocked, user, &reason);
-        Ok(change)
-    }
-
-    /// Lets a user in again, if it is blocked. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`LeverError`] for a reason that is too long.
-    pub fn unblock(&self, user: &UserId, order: LeverOrder) -> Result<LeverChange, LeverError> {
-        self.lifted(
-            user,
-            order,
-            What::UserUnblocked,
-            |levers| levers.block = None,
-            |registry| registry.unblock(user),
-        )
-    }
-
-    /// Takes a lever back, and writes it down if it was set.
-    fn lifted(
-        &self,
-        user: &UserId,
-        order: LeverOrder,
-        what: What,
-        lift: impl FnOnce(&mut UserLevers),
-        tell: impl FnOnce(&Registry),
-    ) -> Result<LeverChange, LeverError> {
-        let order = order.checked()?;
-        let change = self.change(user, lift, |registry| {
-            tell(registry);
-            0
-        })?;
-        if change.is_new {
-            self.write(&order.by, what, user, &order.reason);
-        }
-        Ok(change)
-    }
-
-    /// Evicts all managers of a user; its clients may connect again. Returns how many. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`LeverError`] without a reason, or for one that is too long; nothing changed.
-    pub fn evict(&self, user: &UserId, order: LeverOrder) -> Result<usize, LeverError> {
-        let order = order.needed()?;
-        let evicted = self.registry.evict_user(user, EvictionCause::Requested);
-        let reason = format!("{evicted} managers: {}", order.reason);
-        self.write(&order.by, What::Evicted, user, &reason);
-        Ok(evicted)
-    }
-
-    /// Evicts one manager, and writes it down. False if it had ended. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`LeverError`] without a reason, or for one that is too long; nothing changed.
-    pub fn evict_one(&self, manager: &Manager, order: LeverOrder) -> Result<bool, LeverError> {
-        let order = order.needed()?;
-        let evicted = manager.evict(EvictionCause::Requested);
-        if evicted {
-            let reason = format!("manager {}: {}", manager.key, order.reason);
-            self.write(&order.by, What::Evicted, &manager.user, &reason);
-        }
-        Ok(evicted)
-    }
-
     /// Takes back every lever whose time is over. Blocks on the disk.
     pub fn expire(&self) {
         let changing = self.changing.lock();
@@ -248,7 +143,14 @@ impl Levers {
             return;
         }
         self.keep(&table);
-        let (users, revoked) = over.into_parts();
+        let Over {
+            drain,
+            users,
+            revoked,
+        } = over;
+        if drain.is_some() {
+            self.registry.set_drained(false);
+        }
         if !revoked.is_empty() {
             self.registry
                 .set_revoked(revocation::in_force(table.revoked()));
@@ -264,7 +166,11 @@ impl Levers {
         }
         drop(changing);
         self.write_allowed(revoked);
-        for (user, UserLevers { limit, block }) in users {
+        if let Some(drain) = drain {
+            self.drain_is_over(drain);
+        }
+        for (user, UserLevers { limit, block, pins }) in users {
+            self.pins_are_over(&user, pins);
             let over = [
                 (What::LimitExpired, limit.map(|limit| limit.terms)),
                 (What::BlockExpired, block),
@@ -372,9 +278,13 @@ impl Levers {
 
     fn term(&self, terms: &LeverTerms) -> BlockTerm {
         terms.until_unix_ms.map_or(BlockTerm::Open, |until| {
-            let left = until.saturating_sub(self.unix_ms());
-            let left = Duration::from_millis(left);
-            BlockTerm::Until(self.clock.now().after(left))
+            BlockTerm::Until(self.moment(until))
         })
+    }
+
+    /// A moment of the calendar on the clock.
+    fn moment(&self, unix_ms: u64) -> Timestamp {
+        let left = unix_ms.saturating_sub(self.unix_ms());
+        self.clock.now().after(Duration::from_millis(left))
     }
 }

@@ -10,7 +10,7 @@ use super::revocation::{Revocation, RevocationTarget, Revocations};
 use crate::rollout::Actor;
 use wastegate_core::types::UserId;
 
-/// Limits, blocks and revocations that may be set at once.
+/// Limits, blocks, pins and revocations that may be set at once.
 pub const LEVERS_MAX: usize = 10_000;
 
 /// Who set a lever, why, and until when it lasts.
@@ -50,11 +50,15 @@ pub struct UserLevers {
     pub limit: Option<LimitLever>,
     /// That it is blocked, if it is.
     pub block: Option<LeverTerms>,
+    /// Which of its managers are pinned, by key. Each has an end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pins: BTreeMap<String, LeverTerms>,
 }
 
 /// All levers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeverTable {
+    drain: Option<LeverTerms>,
     users: BTreeMap<UserId, UserLevers>,
     revoked: Revocations,
 }
@@ -62,17 +66,14 @@ pub struct LeverTable {
 /// What is over.
 #[derive(Debug, Default)]
 pub(super) struct Over {
-    users: Vec<(UserId, UserLevers)>,
-    revoked: Revocations,
+    pub(super) drain: Option<LeverTerms>,
+    pub(super) users: Vec<(UserId, UserLevers)>,
+    pub(super) revoked: Revocations,
 }
 
 impl Over {
     pub(super) fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.revoked.is_empty()
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<(UserId, UserLevers)>, Revocations) {
-        (self.users, self.revoked)
+        self.drain.is_none() && self.users.is_empty() && self.revoked.is_empty()
     }
 }
 
@@ -80,7 +81,7 @@ impl UserLevers {
     /// How many are set.
     #[must_use]
     pub fn len(&self) -> usize {
-        usize::from(self.limit.is_some()) + usize::from(self.block.is_some())
+        usize::from(self.limit.is_some()) + usize::from(self.block.is_some()) + self.pins.len()
     }
 
     /// Whether none is set.
@@ -92,6 +93,7 @@ impl UserLevers {
     fn ends(&self) -> impl Iterator<Item = u64> {
         let limit = self.limit.as_ref().map(|limit| &limit.terms);
         let terms = [limit, self.block.as_ref()].into_iter().flatten();
+        let terms = terms.chain(self.pins.values());
         terms.filter_map(|terms| terms.until_unix_ms)
     }
 
@@ -100,6 +102,10 @@ impl UserLevers {
         Self {
             limit: self.limit.take_if(|limit| limit.terms.is_over(unix_ms)),
             block: self.block.take_if(|block| block.is_over(unix_ms)),
+            pins: self
+                .pins
+                .extract_if(.., |_, pin| pin.is_over(unix_ms))
+                .collect(),
         }
     }
 }
@@ -107,13 +113,21 @@ impl UserLevers {
 impl LeverTable {
     /// Of what was read; users for whom nothing is set are left out.
     pub(super) fn new(
+        drain: Option<LeverTerms>,
         users: impl Iterator<Item = (UserId, UserLevers)>,
         revoked: Revocations,
     ) -> Self {
         Self {
+            drain,
             users: users.filter(|(_, levers)| !levers.is_empty()).collect(),
             revoked,
         }
+    }
+
+    /// That the node is drained, if it is.
+    #[must_use]
+    pub const fn drain(&self) -> Option<&LeverTerms> {
+        self.drain.as_ref()
     }
 
     /// Which tokens are revoked.
@@ -137,13 +151,21 @@ impl LeverTable {
     #[must_use]
     pub fn len(&self) -> usize {
         let of_users: usize = self.users.values().map(UserLevers::len).sum();
-        of_users + self.revoked.len()
+        of_users + self.revoked.len() + usize::from(self.drain.is_some())
     }
 
     /// Whether none is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.revoked.is_empty()
+        self.len() == 0
+    }
+
+    /// The same with the node drained, or not. It counts to no limit: there is one.
+    pub(super) fn with_drain(&self, drain: Option<LeverTerms>) -> Self {
+        Self {
+            drain,
+            ..self.clone()
+        }
     }
 
     /// The same with a change for one user.
@@ -191,7 +213,10 @@ impl LeverTable {
     /// The same without what is over by then, and what that is.
     pub(super) fn expired(&self, unix_ms: u64) -> (Self, Over) {
         let mut table = self.clone();
-        let mut over = Over::default();
+        let mut over = Over {
+            drain: table.drain.take_if(|drain| drain.is_over(unix_ms)),
+            ..Over::default()
+        };
         table.users.retain(|user, levers| {
             let ended = levers.take_over(unix_ms);
             if !ended.is_empty() {
@@ -211,6 +236,7 @@ impl LeverTable {
         let users = self.users.values().flat_map(UserLevers::ends);
         let revoked = self.revoked.values();
         let revoked = revoked.filter_map(|it| it.terms.until_unix_ms);
-        users.chain(revoked).min()
+        let drain = self.drain.iter().filter_map(|it| it.until_unix_ms);
+        users.chain(revoked).chain(drain).min()
     }
 }

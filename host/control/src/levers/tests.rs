@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use wastegate::health;
-use wastegate::manager::{self, Application, Message, Peer, Surroundings};
+use wastegate::manager::{self, Application, Manager, Message, Peer, Surroundings};
 use wastegate::observe::activity::ActivitySink;
 use wastegate::registry::{Entrance, SlotLimits};
 use wastegate::tasks::Tasks;
@@ -259,11 +259,12 @@ fn there_are_so_many_and_no_more() {
     let levers = UserLevers {
         limit: None,
         block: Some(terms.clone()),
+        pins: BTreeMap::new(),
     };
     let users: BTreeMap<_, _> = (0..LEVERS_MAX)
         .map(|number| (user(&format!("u{number}")), levers.clone()))
         .collect();
-    let table = LeverTable::new(users.into_iter(), Revocations::new());
+    let table = LeverTable::new(None, users.into_iter(), Revocations::new());
     let block = |levers: &mut UserLevers| levers.block = Some(terms.clone());
     assert_eq!(
         table.with(&user("one-more"), block),
@@ -272,4 +273,55 @@ fn there_are_so_many_and_no_more() {
     assert!(table.with(&user("u0"), block).is_ok(), "it has one");
     let less = table.with(&user("u0"), |levers| levers.block = None);
     assert!(less.unwrap().with(&user("one-more"), block).is_ok());
+}
+
+#[tokio::test]
+async fn levers_of_the_node_and_pins_end_and_survive() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ann, key) = (user("ann"), ManagerKey::new("a").unwrap());
+    {
+        let bench = Bench::new();
+        let levers = bench.levers(Some(folder.path()));
+        let Entrance::Open(_permit) = bench.enter("ann", "a") else {
+            panic!("there is room");
+        };
+        assert_eq!(
+            levers.pin(&ann, &key, order("why", None)).unwrap_err(),
+            LeverError::PinLasting
+        );
+        assert!(
+            levers
+                .pin(&ann, &key, order("show", Some(60)))
+                .unwrap()
+                .is_durable
+        );
+        assert!(levers.drain(order("kernel", Some(60))).unwrap().is_durable);
+        assert!(matches!(bench.enter("bob", "a"), Entrance::Draining));
+    }
+    let bench = Bench::new();
+    let levers = bench.levers(Some(folder.path()));
+    assert!(matches!(bench.enter("bob", "a"), Entrance::Draining));
+    let left = levers.all().drain().unwrap().until_unix_ms.unwrap();
+    bench
+        .clock
+        .advance(Duration::from_millis(left - 1 - levers.unix_ms()));
+    levers.expire();
+    assert!(bench.registry.is_drained());
+    bench.clock.advance(Duration::from_millis(1));
+    levers.expire();
+    assert!(!bench.registry.is_drained() && levers.all().is_empty());
+    let Entrance::Open(permit) = bench.enter("ann", "a") else {
+        panic!("it is drained no more");
+    };
+    let manager = permit.manager().unwrap();
+    assert!(
+        !manager.hints.is_pinned(bench.clock.now()),
+        "that is over too"
+    );
+    let written = bench.written();
+    let words: Vec<_> = written
+        .iter()
+        .map(|(user, what)| (&**user, *what))
+        .collect();
+    assert_eq!(words, [("", "drain-expired"), ("ann", "pin-expired")]);
 }

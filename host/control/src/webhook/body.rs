@@ -89,6 +89,7 @@ impl Batch {
         let kind = match entry.note.what {
             What::Quarantined | What::OnTrial | What::Recovered => WebhookKind::Quarantine,
             What::RolledBack | What::ExperimentRolledBack => WebhookKind::Rollback,
+            What::NodeDrained => WebhookKind::Draining,
             _ => return,
         };
         if config.tells(kind) {
@@ -113,13 +114,9 @@ impl Batch {
             return;
         };
         let (user, key, text) = if config.names {
-            (
-                Some(event.user),
-                Some(event.line.key),
-                Some(event.line.text),
-            )
+            (event.user, Some(event.line.key), Some(event.line.text))
         } else {
-            let user = UserId::new(&event.user).ok();
+            let user = event.user.and_then(|user| UserId::new(&user).ok());
             (user.map(|user| names.user(&user).to_string()), None, None)
         };
         self.events.push(WebhookEvent {

@@ -12,7 +12,7 @@ pub const EVENTS_MAX: usize = 200;
 /// Which events a reader wants.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Of which kinds (`connected`, `ended`, `refused`, `evicted`); of all if it is empty.
+    /// Of which kinds ([`FactKind::NAMES`](super::FactKind::NAMES)); of all if it is empty.
     pub kinds: Vec<String>,
     /// About whom; about all if none is named.
     pub user: Option<UserId>,
@@ -23,8 +23,8 @@ pub struct EventFilter {
 pub struct Event {
     /// Its number among all facts of the process.
     pub number: u64,
-    /// Whose manager it is about.
-    pub user: String,
+    /// Whose manager it is about; null where it is about the node.
+    pub user: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub line: TimelineLine,
@@ -44,8 +44,8 @@ pub struct Events {
 }
 
 impl EventFilter {
-    pub(super) fn takes(&self, kind: &str, user: &UserId) -> bool {
+    pub(super) fn takes(&self, kind: &str, user: Option<&UserId>) -> bool {
         let is_kind = self.kinds.is_empty() || self.kinds.iter().any(|known| known == kind);
-        is_kind && self.user.as_ref().is_none_or(|named| named == user)
+        is_kind && self.user.as_ref().is_none_or(|named| Some(named) == user)
     }
 }

@@ -18,8 +18,8 @@ use wastegate_core::types::{
 pub struct Fact {
     /// When.
     pub at: Timestamp,
-    /// Whose manager it was.
-    pub user: UserId,
+    /// Whose manager it was; none where it is about the node.
+    pub user: Option<UserId>,
     /// Which of the user's managers; none where it is about the user.
     pub key: Option<ManagerKey>,
     /// What happened.
@@ -78,6 +78,17 @@ pub enum FactKind {
         /// How many it may.
         limit: u32,
     },
+    /// An operator changed something, or something that was set for a time ended.
+    Change {
+        /// What, as the audit log names it.
+        what: &'static str,
+        /// Who did it.
+        by: Arc<str>,
+        /// The policy that it is about, if it is about one.
+        policy: Option<Arc<str>>,
+        /// Why, or how; may be empty.
+        reason: Arc<str>,
+    },
 }
 
 /// Why a manager was evicted, as the decision saw it.
@@ -126,14 +137,24 @@ pub struct NextVictim {
 
 impl FactKind {
     /// Every name, for filters.
-    pub const NAMES: [&str; 5] = ["connected", "ended", "refused", "evicted", "pressure"];
+    pub const NAMES: [&str; 6] = [
+        "connected",
+        "ended",
+        "refused",
+        "evicted",
+        "pressure",
+        "change",
+    ];
 
     /// The reference of the connection that it is about, if it is about one.
     #[must_use]
     pub const fn reference(&self) -> Option<ConnectionRef> {
         match self {
             Self::Connected { reference, .. } | Self::Ended { reference, .. } => Some(*reference),
-            Self::Refused { .. } | Self::Evicted(_) | Self::Pressure { .. } => None,
+            Self::Refused { .. }
+            | Self::Evicted(_)
+            | Self::Pressure { .. }
+            | Self::Change { .. } => None,
         }
     }
 
@@ -146,6 +167,7 @@ impl FactKind {
             Self::Refused { .. } => "refused",
             Self::Evicted(_) => "evicted",
             Self::Pressure { .. } => "pressure",
+            Self::Change { .. } => "change",
         }
     }
 }
@@ -178,7 +200,7 @@ impl Fact {
             };
             Some(Self {
                 at: decided.question.now,
-                user: victim.user.clone(),
+                user: Some(victim.user.clone()),
                 key: Some(victim.key.clone()),
                 kind: FactKind::Evicted(Box::new(fact)),
             })

@@ -73,7 +73,7 @@ impl Memory {
         if let Some(why) = ended.refused {
             self.add(Fact {
                 at: ended.at,
-                user: ended.user.clone(),
+                user: Some(ended.user.clone()),
                 key: Some(ended.key.clone()),
                 kind: FactKind::Refused {
                     why,
@@ -95,7 +95,7 @@ impl Memory {
         if change.to > change.from && change.to >= PressureLevel::Critical {
             self.add(Fact {
                 at: change.at,
-                user: user.clone(),
+                user: Some(user.clone()),
                 key: None,
                 kind: FactKind::Pressure {
                     level: change.to,
@@ -104,6 +104,28 @@ impl Memory {
                 },
             });
         }
+    }
+
+    /// Something was changed, by an operator or at the end of its time. `what` is the audit log's name for it.
+    pub fn changed(
+        &self,
+        what: &'static str,
+        by: &str,
+        about: (Option<UserId>, Option<&str>),
+        reason: &str,
+    ) {
+        let (user, policy) = about;
+        self.add(Fact {
+            at: self.clock.now(),
+            user,
+            key: None,
+            kind: FactKind::Change {
+                what,
+                by: by.into(),
+                policy: policy.map(Into::into),
+                reason: reason.into(),
+            },
+        });
     }
 
     fn add(&self, fact: Fact) {
@@ -166,7 +188,7 @@ impl Memory {
         let mut last = seen.max(first - 1);
         for (number, fact) in &mut news {
             last = number;
-            if filter.takes(fact.kind.name(), &fact.user) {
+            if filter.takes(fact.kind.name(), fact.user.as_ref()) {
                 wanted.push((number, fact.clone()));
             }
             if wanted.len() >= EVENTS_MAX {
@@ -177,7 +199,7 @@ impl Memory {
         drop(kept);
         // Sentences are written without the lock.
         let event = |(number, fact): (u64, Fact)| {
-            let user = fact.user.to_string();
+            let user = fact.user.as_ref().map(UserId::to_string);
             let line = line(&[fact], 0, &self.clock)?;
             Some(Event { number, user, line })
         };
@@ -194,7 +216,7 @@ impl Memory {
     pub fn of(&self, user: &UserId, key: Option<&ManagerKey>, when: When) -> Timeline {
         let since = self.since();
         let is_asked = |fact: &&Fact| {
-            fact.user == *user
+            fact.user.as_ref() == Some(user)
                 && key.is_none_or(|key| fact.key.as_ref() == Some(key))
                 && fact.at >= since
         };
@@ -219,7 +241,7 @@ impl Memory {
             let kept = self.facts.lock();
             let mut newest_first = kept.facts.iter().rev();
             let fact = newest_first.find(|fact| fact.kind.reference() == Some(reference));
-            fact.map(|fact| fact.user.clone())
+            fact.and_then(|fact| fact.user.clone())
         };
         Some(self.of(&user?, None, When::Of(reference)))
     }
@@ -229,7 +251,7 @@ impl ConnectionObserver for Memory {
     fn attached(&self, connection: &ConnectionFacts<'_>, at: Timestamp) {
         self.add(Fact {
             at,
-            user: connection.user.clone(),
+            user: Some(connection.user.clone()),
             key: Some(connection.key.clone()),
             kind: FactKind::Connected {
                 connection: connection.connection,
@@ -243,7 +265,7 @@ impl ConnectionObserver for Memory {
     fn ended(&self, connection: &ConnectionFacts<'_>, end: &ConnectionEnd) {
         self.add(Fact {
             at: end.at,
-            user: connection.user.clone(),
+            user: Some(connection.user.clone()),
             key: Some(connection.key.clone()),
             kind: FactKind::Ended {
                 connection: connection.connection,

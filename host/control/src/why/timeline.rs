@@ -42,7 +42,7 @@ pub struct TimelineLine {
     pub unix_ms: u64,
     /// Which of the user's managers; empty where it is about the user.
     pub key: String,
-    /// `connected`, `ended`, `refused`, `evicted` or `pressure`.
+    /// `connected`, `ended`, `refused`, `evicted`, `pressure` or `change`.
     pub kind: String,
     /// The number of the connection, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +139,9 @@ pub(super) fn line(facts: &[Fact], at: usize, clock: &Clock) -> Option<TimelineL
         }
         FactKind::Pressure { level, .. } => {
             line.reason = Some(level.name().to_owned());
+        }
+        FactKind::Change { what, .. } => {
+            line.reason = Some((*what).to_owned());
         }
         FactKind::Evicted(eviction) => {
             line.decision = Some(eviction.decision.raw());

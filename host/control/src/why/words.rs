@@ -55,6 +55,21 @@ pub(super) fn sentence(facts: &[Fact], at: usize) -> String {
             "came under pressure ({}): it holds {held} of {limit} managers",
             level.name()
         ),
+        FactKind::Change {
+            what,
+            by,
+            policy,
+            reason,
+        } => {
+            let policy = policy
+                .as_ref()
+                .map_or_else(String::new, |policy| format!(" (policy {policy})"));
+            let reason = match &**reason {
+                "" => String::new(),
+                reason => format!(": {reason}"),
+            };
+            format!("{what} by {by}{policy}{reason}")
+        }
     }
 }
 
@@ -95,7 +110,10 @@ pub(super) fn answer(facts: &[Fact], at: usize, clock: &Clock) -> Option<String>
             "`{key}` was refused at {moment}: {}.",
             refusal(*why)
         )),
-        FactKind::Connected { .. } | FactKind::Evicted(_) | FactKind::Pressure { .. } => None,
+        FactKind::Connected { .. }
+        | FactKind::Evicted(_)
+        | FactKind::Pressure { .. }
+        | FactKind::Change { .. } => None,
     }
 }
 
@@ -251,6 +269,7 @@ const fn cause(reason: CloseReason) -> &'static str {
         CloseReason::HandlerPanicked => "the application's handler panicked",
         CloseReason::ManagerClosed => "its manager ended without an eviction",
         CloseReason::Refused => "it was refused",
+        CloseReason::Reconnect => "an operator asked all clients of the node to connect again",
         CloseReason::Shutdown => "the server stopped or drained",
     }
 }
@@ -265,6 +284,7 @@ const fn refusal(why: DenialReason) -> &'static str {
         DenialReason::ManagerConnections => "its manager has as many connections as it may",
         DenialReason::Displaced => "it had been evicted a moment ago, and all others are in use",
         DenialReason::Blocked => "an operator has blocked its user",
+        DenialReason::Draining => "an operator drains the node, and it takes no new connections",
         DenialReason::DeviceContested => "two connections of one device replace each other",
         // One that a later version added: its name is better than nothing.
         _ => why.name(),

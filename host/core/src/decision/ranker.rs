@@ -162,6 +162,8 @@ pub struct Ranked {
     pub signals: Arc<[Signal]>,
     /// The parameters it was given, in its order.
     pub params: Arc<[f64]>,
+    /// What they are called, in the same order.
+    pub param_names: Arc<[String]>,
     /// What its operator set instead of the node's limits.
     pub limits: Limits,
     /// What the call used, in the engine's units; none for native code.
@@ -186,6 +188,7 @@ impl Ranked {
             reasons: [].into(),
             signals: [].into(),
             params: [].into(),
+            param_names: [].into(),
             limits: Limits::NODES,
             fuel: None,
             duration: Duration::ZERO,

@@ -53,6 +53,8 @@ pub enum CloseReason {
     ManagerClosed,
     /// It was never admitted: the upgrade was answered only to carry the refusal.
     Refused,
+    /// An operator asked all clients of this node to connect again.
+    Reconnect,
     /// The server is stopping.
     Shutdown,
 }
@@ -92,7 +94,8 @@ impl CloseReason {
             Self::ApplicationClosed => Self::HandlerPanicked,
             Self::HandlerPanicked => Self::ManagerClosed,
             Self::ManagerClosed => Self::Refused,
-            Self::Refused => Self::Shutdown,
+            Self::Refused => Self::Reconnect,
+            Self::Reconnect => Self::Shutdown,
             Self::Shutdown => return None,
         })
     }
@@ -120,6 +123,7 @@ impl CloseReason {
                 | Self::Expired
                 | Self::Revoked
                 | Self::ManagerClosed
+                | Self::Reconnect
                 | Self::Shutdown
         )
     }
@@ -158,6 +162,7 @@ impl CloseReason {
             Self::HandlerPanicked => "handler-panicked",
             Self::ManagerClosed => "manager-closed",
             Self::Refused => "refused",
+            Self::Reconnect => "reconnect",
             Self::Shutdown => "shutdown",
         }
     }

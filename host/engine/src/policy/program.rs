@@ -23,6 +23,7 @@ use wastegate_core::types::{DecisionId, Limits, RevisionId, Scope, Signal};
 pub struct Program {
     about: PolicyRef,
     manifest: Manifest,
+    param_names: Arc<[String]>,
     engine: Engine,
     code: Code,
     /// What it may log in a second, however many revisions it is.
@@ -118,8 +119,10 @@ impl CallOptions {
 
 impl Program {
     pub(super) fn new(about: PolicyRef, manifest: Manifest, engine: Engine, code: Code) -> Self {
+        let names = manifest.parameters.iter().map(|known| known.name.clone());
         Self {
             about,
+            param_names: names.collect(),
             manifest,
             share: Arc::new(engine.log().share()),
             _alive: engine.alive(),
@@ -231,6 +234,7 @@ impl Program {
             reasons: self.manifest.reasons.clone(),
             signals: self.manifest.signals.clone(),
             params: params.clone(),
+            param_names: self.param_names.clone(),
             limits: options.limits,
             ..Ranked::of(self.about.clone(), outcome)
         }

@@ -32,11 +32,13 @@ pub enum DenialReason {
     DeviceContested,
     /// An operator has blocked the user.
     Blocked,
+    /// An operator drains the node: it takes no new connection.
+    Draining,
 }
 
 impl DenialReason {
     /// Every reason, in the order of the variants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RateLimited,
         Self::UserLimit,
         Self::NodeLimit,
@@ -46,6 +48,7 @@ impl DenialReason {
         Self::Displaced,
         Self::DeviceContested,
         Self::Blocked,
+        Self::Draining,
     ];
 
     /// Its name in labels, bodies and close reasons.
@@ -61,7 +64,14 @@ impl DenialReason {
             Self::Displaced => "displaced",
             Self::DeviceContested => "device-contested",
             Self::Blocked => "blocked",
+            Self::Draining => "draining",
         }
+    }
+
+    /// Whether an operator wanted it, so that it says nothing of limits and policies.
+    #[must_use]
+    pub const fn is_operators(self) -> bool {
+        matches!(self, Self::Blocked | Self::Draining)
     }
 }
 

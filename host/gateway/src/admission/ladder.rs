@@ -21,13 +21,11 @@ use super::room::{Look, Out, Step};
 use super::watch::AdmissionObserver;
 use super::way::Way;
 use crate::cleanup::{Cleaner, Displacement};
-use crate::registry::{BlockTerm, Entrance, Permit, Registry};
+use crate::registry::{Entrance, Permit, Registry};
 use wastegate_core::types::{Clock, ManagerKey, Timestamp, UserId};
 
 /// How often the head of a queue has the tiers look again: what was in use may be gone.
 const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
-/// When a client of a user that is blocked without an end may try again.
-const BLOCKED_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Decides who may enter.
 pub struct Admission {
@@ -217,29 +215,6 @@ impl Admission {
         })
     }
 
-    /// What a user at its limit is refused with.
-    fn full_now(&self, user: &UserId) -> Out {
-        Out {
-            why: DenialReason::UserLimit,
-            held: self.registry.held(user),
-            limit: self.registry.limit(user, self.clock.now()),
-            retry_after: None,
-        }
-    }
-
-    /// What a blocked user is refused with.
-    pub(super) fn blocked(&self, user: &UserId, term: BlockTerm) -> Out {
-        let retry_after = match term {
-            BlockTerm::Until(end) => end.since(self.clock.now()).max(self.config.retry_after),
-            BlockTerm::Open => BLOCKED_RETRY_AFTER,
-        };
-        Out {
-            why: DenialReason::Blocked,
-            retry_after: Some(retry_after),
-            ..self.full_now(user)
-        }
-    }
-
     pub(super) const fn retry_after(&self) -> Duration {
         self.config.retry_after
     }
@@ -362,6 +337,10 @@ impl Admission {
                     Entrance::Blocked(term) => {
                         way.tiers.clear();
                         return Err(self.refuse(user, self.blocked(user, term), way));
+                    }
+                    Entrance::Draining => {
+                        way.tiers.clear();
+                        return Err(self.refuse(user, self.draining(user), way));
                     }
                 };
                 match look {

@@ -69,6 +69,7 @@ impl Admission {
             let (mut full, look) = match self.registry.enter(user, key, now) {
                 Entrance::Open(permit) => return Step::In(permit),
                 Entrance::Blocked(term) => return Step::Out(self.blocked(user, term)),
+                Entrance::Draining => return Step::Out(self.draining(user)),
                 Entrance::NodeFull { held, limit } => {
                     let look = self.look_on_node(displace, way).await;
                     (out(DenialReason::NodeLimit, held, limit), look)

@@ -23,6 +23,7 @@ pub fn code(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::UpstreamGone => (1011, "the server behind the gateway is gone"),
         CloseReason::ApplicationClosed => (1000, "closed by the application"),
         CloseReason::Shutdown => (1012, "the server restarts; connect again"),
+        CloseReason::Reconnect => (1012, "connect again"),
         CloseReason::ProtocolError => (1002, "not a valid WebSocket frame"),
         CloseReason::InvalidPayload => (1007, "text that is not UTF-8"),
         CloseReason::PolicyViolation => (1008, "not allowed"),
@@ -69,6 +70,7 @@ pub fn refusal(why: DenialReason) -> (u16, &'static str) {
         DenialReason::Displaced => (4435, "was evicted a moment ago; all others are in use"),
         DenialReason::DeviceContested => (4436, "two connections of one device replace each other"),
         DenialReason::Blocked => BLOCKED,
+        DenialReason::Draining => (1012, "this node takes no new connections; connect again"),
     }
 }
 

@@ -93,7 +93,8 @@ pub use places::Places;
 pub use service::GatewayService;
 pub use watch::{ConnectionEnd, ConnectionFacts, ConnectionObserver};
 
-/// The cookie of the console's session on the operators' listener. No backend gets it.
+/// How the name of the cookie of the console's session on the operators' listener begins: the listener's port
+/// follows. No backend gets such a cookie.
 pub const CONSOLE_COOKIE: &str = "wastegate_session";
 
 /// The subprotocol of clients that understand our notices.

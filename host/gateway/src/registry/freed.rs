@@ -34,6 +34,16 @@ impl FreedSlots {
         }
     }
 
+    /// Every admission that waits has to look again.
+    pub(crate) fn notify_all(&self) {
+        let waited_for = self.waited_for.lock();
+        let all: Vec<_> = waited_for.values().map(|it| it.notify.clone()).collect();
+        drop(waited_for);
+        for notify in all {
+            notify.notify_waiters();
+        }
+    }
+
     /// Watches a user's slots until the watch is dropped.
     #[must_use]
     pub(crate) fn watch(&self, user: &UserId) -> Freed<'_> {

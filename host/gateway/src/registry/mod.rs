@@ -11,6 +11,7 @@ mod config;
 mod freed;
 mod history;
 pub mod metrics;
+mod node;
 mod overrides;
 mod permit;
 mod pins;
@@ -25,7 +26,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub struct Registry {
     temporary: TemporarySlots,
     quotas: Quotas,
     overrides: Overrides,
+    is_drained: AtomicBool,
     revoked: Revoked,
     history: History,
     freed: FreedSlots,
@@ -87,6 +89,8 @@ pub enum Entrance {
     },
     /// An operator has blocked the user.
     Blocked(BlockTerm),
+    /// An operator drains the node.
+    Draining,
 }
 
 impl SlotEntry for Manager {
@@ -129,6 +133,7 @@ impl Registry {
             temporary: TemporarySlots::default(),
             quotas: Quotas::default(),
             overrides: Overrides::default(),
+            is_drained: AtomicBool::new(false),
             revoked: Revoked::default(),
             freed: FreedSlots::default(),
             surroundings,
@@ -143,6 +148,9 @@ impl Registry {
 
     /// Joins a user's manager of that key, or takes a slot for a new one.
     pub fn enter(self: &Arc<Self>, user: &UserId, key: &ManagerKey, now: Timestamp) -> Entrance {
+        if self.is_drained() {
+            return Entrance::Draining;
+        }
         if let Some(term) = self.blocked(user) {
             return Entrance::Blocked(term);
         }
@@ -160,6 +168,7 @@ impl Registry {
             Reserved::Joined(manager) => Entrance::Open(Permit::new(self.clone(), manager)),
             Reserved::Created(manager) => {
                 self.created.fetch_add(1, Ordering::Relaxed);
+                self.pin_again(&manager);
                 if self.history.created(user, key).is_some() {
                     self.returned.fetch_add(1, Ordering::Relaxed);
                     manager.note(now, None, ActivityEvent::Back);
@@ -237,17 +246,6 @@ impl Registry {
             .iter()
             .filter(|manager| over(manager) && self.give_up(manager, over))
             .count()
-    }
-
-    /// Closes so many managers at most, for the end of the server. Returns how many.
-    pub fn close_some(&self, reason: CloseReason, most: usize) -> usize {
-        let mut all = self.table.all();
-        all.truncate(most);
-        for manager in &all {
-            manager.close(reason);
-            self.forget(manager);
-        }
-        all.len()
     }
 
     /// The one limit table.

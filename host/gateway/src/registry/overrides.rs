@@ -1,6 +1,6 @@
-//! What operators set for single users: a limit that goes before every other one, and blocks.
+//! What operators set for single users: a limit that goes before every other one, blocks, pins.
 //!
-//! Neither ends by itself: the operator's tool that set one takes it back when its time is over, so that
+//! None of them ends by itself: the operator's tool that set one takes it back when its time is over, so that
 //! admissions, records and the audit log agree on when that was.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use parking_lot::RwLock;
 
 use super::Registry;
-use wastegate_core::types::{Eviction, EvictionCause, PeerState, Timestamp, UserId};
+use wastegate_core::types::{Eviction, EvictionCause, ManagerKey, PeerState, Timestamp, UserId};
 
 /// Until when a user is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum BlockTerm {
 pub(super) struct Overrides {
     // A lock, because operators change it while admissions read it; held for a map operation.
     users: RwLock<HashMap<UserId, Override>>,
+    /// Until when operators pin which managers, whether they are there or not.
+    pins: RwLock<HashMap<UserId, HashMap<ManagerKey, Timestamp>>>,
     /// What stands between a user's name and that of a route which counts apart.
     mark: OnceLock<&'static str>,
 }
@@ -49,6 +51,24 @@ impl Overrides {
         }
         let block = |user: &UserId| users.get(user).and_then(|set| set.block);
         block(user).or_else(|| block(&self.plain(user)))
+    }
+
+    /// Sets until when a manager is pinned; none takes that back.
+    pub(super) fn pin(&self, user: &UserId, key: &ManagerKey, until: Option<Timestamp>) {
+        let mut pins = self.pins.write();
+        let of_user = pins.entry(user.clone()).or_default();
+        match until {
+            Some(until) => of_user.insert(key.clone(), until),
+            None => of_user.remove(key),
+        };
+        if of_user.is_empty() {
+            pins.remove(user);
+        }
+    }
+
+    /// Until when an operator pins a manager.
+    pub(super) fn pinned_until(&self, user: &UserId, key: &ManagerKey) -> Option<Timestamp> {
+        self.pins.read().get(user)?.get(key).copied()
     }
 
     /// The user by its own name, where this is the one that it has on a route.

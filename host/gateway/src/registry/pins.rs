@@ -9,7 +9,7 @@ use crate::manager::Manager;
 use crate::observe::activity::HintName;
 use wastegate_core::signals::Pin;
 use wastegate_core::types::time::whole_ms;
-use wastegate_core::types::{ManagerKey, UserId};
+use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 
 pub use crate::manager::PinError;
 
@@ -22,6 +22,47 @@ impl Registry {
         self.pin_one(user, lasting, |manager| manager.key == *key)
     }
 
+    /// Pins a manager until a moment because an operator wants it: also one of that key that comes after it, and for
+    /// longer than an application may. It needs a place in the user's budget of pins all the same: a user whose
+    /// managers are all pinned could not be made room for.
+    ///
+    /// # Errors
+    /// [`PinError`] if there is no such manager now, or the user's budget is spent.
+    pub fn keep_pinned(
+        &self,
+        user: &UserId,
+        key: &ManagerKey,
+        until: Timestamp,
+    ) -> Result<(), PinError> {
+        let lasting = until.since(self.surroundings.clock.now());
+        self.pin_within(user, lasting, |manager| manager.key == *key)?;
+        self.overrides.pin(user, key, Some(until));
+        Ok(())
+    }
+
+    /// Pins a manager as soon as it comes, as an operator wanted before a restart.
+    pub fn pin_when_it_comes(&self, user: &UserId, key: &ManagerKey, until: Timestamp) {
+        self.overrides.pin(user, key, Some(until));
+    }
+
+    /// Takes an operator's pin of a manager back, and any other one of it.
+    pub fn unpin(&self, user: &UserId, key: &ManagerKey) {
+        self.overrides.pin(user, key, None);
+        if let Some(manager) = self.get(user, key) {
+            manager.unpin();
+        }
+    }
+
+    /// Pins a new manager, where an operator has pinned that key before.
+    pub(super) fn pin_again(&self, manager: &Manager) {
+        let Some(until) = self.overrides.pinned_until(&manager.user, &manager.key) else {
+            return;
+        };
+        let lasting = until.since(self.surroundings.clock.now());
+        // Without a place in the budget it stays as others are.
+        let _ = self.pin_within(&manager.user, lasting, |other| other.id == manager.id);
+    }
+
     /// Pins the manager of a user that `is_it` finds.
     pub(super) fn pin_one(
         &self,
@@ -29,10 +70,21 @@ impl Registry {
         lasting: Duration,
         is_it: impl Fn(&Manager) -> bool,
     ) -> Result<(), PinError> {
-        let (now, config) = (self.surroundings.clock.now(), &self.surroundings.config);
-        if lasting > config.pin_max {
-            return Err(PinError::TooLong(config.pin_max));
+        let most = self.surroundings.config.pin_max;
+        if lasting > most {
+            return Err(PinError::TooLong(most));
         }
+        self.pin_within(user, lasting, is_it)
+    }
+
+    /// Pins it if the user's budget has a place for it.
+    fn pin_within(
+        &self,
+        user: &UserId,
+        lasting: Duration,
+        is_it: impl Fn(&Manager) -> bool,
+    ) -> Result<(), PinError> {
+        let (now, config) = (self.surroundings.clock.now(), &self.surroundings.config);
         let managers = self.table.of(user);
         let manager = managers
             .iter()

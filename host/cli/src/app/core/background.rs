@@ -44,7 +44,14 @@ impl Core {
             history.clone().watch(registry.clone(), admission.clone())
         });
         let levers = self.admin.levers.clone();
-        supervisor.run(tasks, "levers", move || levers.clone().watch());
+        supervisor.run(tasks, "levers", {
+            let levers = levers.clone();
+            move || levers.clone().watch()
+        });
+        supervisor.run(tasks, "disconnects", move || {
+            let levers = levers.clone();
+            async move { levers.disconnects().await }
+        });
         if let Some(webhook) = self.webhook.clone() {
             supervisor.run(tasks, "webhook", move || webhook.clone().run());
         }

@@ -61,7 +61,7 @@ pub(super) struct DecisionAnswer {
     #[serde(flatten)]
     pub line: DecisionLine,
     /// The parameters that the policy was given, in its order.
-    pub params: Vec<f64>,
+    pub params: Vec<ParamDto>,
     /// The signals that the policy was given, in its order.
     pub signals: Vec<&'static str>,
     /// The managers that the tier might have taken, as the policy saw them.
@@ -76,6 +76,15 @@ pub(super) struct DecisionAnswer {
     pub fuel: Option<u64>,
     /// The experiment's phase and arm; null where the user was in none.
     pub experiment: Option<String>,
+}
+
+/// A parameter as a policy was given it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(super) struct ParamDto {
+    /// What it is called.
+    pub name: String,
+    /// Its value in this call.
+    pub value: f64,
 }
 
 /// One manager as a decision saw it.
@@ -195,6 +204,11 @@ impl DecisionAnswer {
                 .map(|&signal| known(row.signals[signal]))
                 .collect(),
         };
+        let params = answer.param_names.iter().zip(answer.params.iter());
+        let params = params.map(|(name, &value)| ParamDto {
+            name: name.clone(),
+            value,
+        });
         let ends = plan.victims().iter().zip(outcomes);
         let evicted = ends
             .enumerate()
@@ -214,7 +228,7 @@ impl DecisionAnswer {
             });
         Self {
             line: DecisionLine::of(decided, clock),
-            params: answer.params.to_vec(),
+            params: params.collect(),
             signals: answer.signals.iter().map(|signal| signal.name()).collect(),
             candidates: question.rows.iter().enumerate().map(candidate).collect(),
             ranking: ChoiceDto::all(answer),

@@ -150,7 +150,7 @@ fn security_schemes() -> Value {
             "type": "apiKey",
             "in": "cookie",
             "name": session::NAME,
-            "description": "The cookie of `POST /v1/session`.",
+            "description": "The cookie of `POST /v1/session`. Where the request names a port, `_` and the port follow its name.",
         },
     })
 }

@@ -95,9 +95,12 @@ impl From<LeverError> for Refusal {
         let message = refused.to_string();
         match refused {
             LeverError::TooMany => Self::new(StatusCode::CONFLICT, "too-many-levers", message),
+            LeverError::Pin(_) => Self::new(StatusCode::CONFLICT, "not-pinned", message),
             LeverError::NoReason
             | LeverError::ReasonTooLong
             | LeverError::Lasting
+            | LeverError::PinLasting
+            | LeverError::Rate
             | LeverError::Managers { .. }
             | LeverError::TokenId
             | LeverError::BeforeOfOne

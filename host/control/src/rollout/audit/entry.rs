@@ -86,6 +86,24 @@ pub enum What {
     TokensAllowed,
     /// The time of a revocation was over.
     RevocationExpired,
+    /// An operator pinned a manager.
+    Pinned,
+    /// An operator took a pin back.
+    Unpinned,
+    /// The time of a pin was over.
+    PinExpired,
+    /// An operator drained the node: it takes no new connections.
+    NodeDrained,
+    /// It takes new connections again.
+    NodeUndrained,
+    /// The time of a drain was over.
+    DrainExpired,
+    /// An operator has the connections of the node closed, so many a second.
+    DisconnectStarted,
+    /// An operator stopped that.
+    DisconnectStopped,
+    /// An operator ended the console's sessions.
+    SessionsEnded,
 }
 
 /// What happened to what, and why.
@@ -143,6 +161,15 @@ impl What {
             Self::TokensRevoked => "tokens-revoked",
             Self::TokensAllowed => "tokens-allowed",
             Self::RevocationExpired => "revocation-expired",
+            Self::Pinned => "pinned",
+            Self::Unpinned => "unpinned",
+            Self::PinExpired => "pin-expired",
+            Self::NodeDrained => "node-drained",
+            Self::NodeUndrained => "node-undrained",
+            Self::DrainExpired => "drain-expired",
+            Self::DisconnectStarted => "disconnect-started",
+            Self::DisconnectStopped => "disconnect-stopped",
+            Self::SessionsEnded => "sessions-ended",
             Self::Evicted => "evicted",
         }
     }

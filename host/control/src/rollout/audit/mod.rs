@@ -10,6 +10,7 @@ mod file;
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
@@ -24,7 +25,6 @@ use wastegate_core::types::{Clock, RevisionId};
 pub const RECENT_MAX: usize = 1_024;
 
 /// The audit log.
-#[derive(Debug)]
 pub struct AuditLog {
     clock: Clock,
     /// A lock, because entries are numbered in the order in which they are written. Held while a
@@ -32,12 +32,25 @@ pub struct AuditLog {
     writer: Mutex<Writer>,
     /// The last entries, for the API. Never held while anything waits.
     recent: Mutex<VecDeque<AuditEntry>>,
+    /// Who is told of each entry.
+    observer: OnceLock<Box<AuditObserver>>,
 }
+
+/// What is told of each entry, once it is written. It must not wait.
+pub type AuditObserver = dyn Fn(&AuditEntry) + Send + Sync;
 
 #[derive(Debug)]
 struct Writer {
     next: u64,
     file: Option<AuditFile>,
+}
+
+impl std::fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditLog")
+            .field("last", &self.last())
+            .finish_non_exhaustive()
+    }
 }
 
 impl AuditLog {
@@ -65,6 +78,7 @@ impl AuditLog {
             clock,
             writer: Mutex::new(Writer { next, file }),
             recent: Mutex::new(entries.into()),
+            observer: OnceLock::new(),
         }
     }
 
@@ -87,12 +101,21 @@ impl AuditLog {
                 false
             }
         };
+        if let Some(observer) = self.observer.get() {
+            observer(&entry);
+        }
         let mut recent = self.recent.lock();
         if recent.len() >= RECENT_MAX {
             recent.pop_front();
         }
         recent.push_back(entry);
         written
+    }
+
+    /// Tells an observer of every entry from now on. The first observer stays.
+    pub fn watched_by(&self, observer: Box<AuditObserver>) {
+        // Set once, when the application is put together.
+        let _ = self.observer.set(observer);
     }
 
     /// The last entries, oldest first: at most `max`, of those with a number above `after`.

@@ -97,7 +97,7 @@ fn drop_console_session(headers: &mut HeaderMap) {
             let pairs = value.as_bytes().split(|byte| *byte == b';');
             let others = pairs.filter(|pair| {
                 let called = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-                called.trim_ascii() != name
+                !called.trim_ascii().starts_with(name)
             });
             let others = others.collect::<Vec<_>>().join(&b';');
             HeaderValue::from_bytes(others.trim_ascii())
