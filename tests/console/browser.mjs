@@ -8,7 +8,7 @@ const require = createRequire(path.resolve(folder, 'x.js'));
 const { chromium } = require('playwright-core');
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
-export const PAGES = ['overview', 'users', 'decisions', 'policies', 'experiments', 'shadows', 'events', 'settings'];
+export const PAGES = ['overview', 'users', 'decisions', 'policies', 'experiments', 'shadows', 'events', 'tokens', 'node', 'settings'];
 
 export class Browser {
   static async start() {

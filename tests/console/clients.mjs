@@ -68,4 +68,7 @@ export class Client {
   say(text) { this.#send(OPCODE.text, text); }
 
   leave() { this.socket.destroy(); }
+
+  /** Gone without a word: a reset, as of a client whose machine is gone. */
+  vanish() { this.socket.resetAndDestroy(); }
 }

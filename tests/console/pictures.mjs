@@ -41,7 +41,9 @@ try {
   await server.ask('v1/experiments', { method: 'POST', body: { name: 'lru-or-not', question: 'Does lru evict fewer that are wanted back?', arms: [{ policy: 'champion' }, { policy: 'lru' }] } });
   await server.ask('v1/users/user-03/limit', { method: 'PUT', body: { managers: 40, for_s: 3600, reason: 'ticket 7' } });
   await server.ask('v1/users/user-07/block', { method: 'PUT', body: { for_s: 600, reason: 'spam' } });
-  await server.ask('v1/users/ann/managers/chat-1/pin', { method: 'POST', body: { for_ms: 600000 } });
+  await server.ask('v1/users/ann/managers/chat-1/pin', { method: 'POST', body: { for_ms: 600000, reason: 'a demonstration at noon' } });
+  await server.ask('v1/revocations/tokens/4f1c-09ab', { method: 'PUT', body: { for_s: 86400, reason: 'ticket 7' } });
+  await server.ask('v1/revocations/users/user-07', { method: 'PUT', body: { reason: 'her phone was stolen' } });
   const end = Date.now() + BEFORE_MS;
   await live(end);
   const made = await until('a decision about many', async () => {
@@ -51,7 +53,7 @@ try {
   for (let n = 0; n < 4; n += 1) await crowd.enter('ann', `quiet-${n}`, { silent: true });
   const lively = live(Infinity);
   lively.catch(() => null);
-  const pages = [...PAGES.map((name) => [name, name]), ['user', 'users/ann'], ['decision', `decisions/${made.id}`], ['ask', `decisions/${made.id}?ask=gdsf&params=inflation-per-minute:10000`], ['experiment', 'experiments/lru-or-not']];
+  const pages = [...PAGES.map((name) => [name, name]), ['user', 'users/ann'], ['decision', `decisions/${made.id}`], ['ask', `decisions/${made.id}?ask=gdsf&params=inflation-per-minute:10000`], ['experiment', 'experiments/lru-or-not'], ['drained', 'node']];
   for (const theme of ['light', 'dark']) {
     for (const [device, width, height] of [['desk', 1280, 860], ['phone', 390, 780]]) {
       const page = await browser.page(server.admin, { width, height, theme });
@@ -59,7 +61,12 @@ try {
       await page.getByRole('button', { name: 'Enter' }).click();
       await page.mouse.move(1, 1);
       for (const [name, hash] of pages) {
+        if (name === 'drained') {
+          await server.ask('v1/node/drain', { method: 'PUT', body: { reason: 'a new kernel', for_s: 900 } });
+          await server.ask('v1/node/disconnect', { method: 'PUT', body: { reason: 'a new kernel', per_s: 1 } });
+        }
         await open(page, hash);
+        if (name === 'drained') await page.getByText('are left').waitFor();
         if (name === 'ask') await page.locator('.order li').first().waitFor();
         if (name === 'events') await page.locator('.timeline li').nth(6).waitFor();
         if (name === 'overview') await page.locator('.plot canvas').nth(3).waitFor();
@@ -68,6 +75,7 @@ try {
         await page.screenshot({ path: file });
         smaller(file);
       }
+      for (const lever of ['disconnect', 'drain']) await server.ask(`v1/node/${lever}`, { method: 'DELETE', body: {} });
       await page.context().close();
     }
   }

@@ -5,17 +5,22 @@ import { store, useState, useEffect, useRef, useCallback, kept } from './lib.js'
 /** How long a server may be silent before it counts as away, ms. */
 const PATIENCE_MS = 6000;
 const BACKOFF_MAX_MS = 10000;
-/** How many times as long as an answer took it is not asked for again: what is dear for the server is asked for rarely. */
-const REST_TIMES = 100;
-const REST_MAX_MS = 10000;
+/**
+ * How many times as long as an answer took it is not asked for again: what is dear for the server is asked for rarely.
+ * The quickest answer of all is taken for what the way takes.
+ */
+const REST_TIMES = 300;
+const REST_MAX_MS = 20000;
 /** How long a stream has to last so that the next one is tried soon, ms. */
 const LASTING_MS = 3000;
 
 /** `{ state: 'starting' | 'live' | 'lost', at }`: whether the server answers, and when it last did. */
 export const link = store({ state: 'starting', at: null });
-/** `{ state: 'unknown' | 'open' | 'locked' | 'in', wrong }`: whether a token is needed and shown. */
+/** `{ state: 'unknown' | 'open' | 'locked' | 'in', wrong, note }`: whether a token is needed and shown. */
 export const session = store({ state: 'unknown', wrong: false });
 
+/** How long the quickest answer took, ms. */
+let quickest = Infinity;
 let token = null;
 let hasSessions = false;
 
@@ -117,18 +122,22 @@ export async function enter(given) {
 /** Whether a link to the API works: it carries a cookie, and no token that this page holds. */
 export const linkable = () => token === null;
 
+/** The session is over, by what was done here: a token is asked for again. */
+export const ended = (note) => session.set({ state: 'locked', wrong: false, note });
+
 /** Ends the session, or forgets the token. */
 export async function leave() {
   token = null;
   if (hasSessions) await ask('v1/session', { method: 'DELETE' }).catch(() => null);
-  session.set({ state: 'locked', wrong: false });
+  ended('You are signed out.');
 }
 
 /**
  * What a path answers, asked again every `every` ms while the tab is shown: `{ data, error, refresh }`. Data stay
  * while the server is away. A new path begins with nothing, unless it `holds` what was there until it is answered.
+ * Where `more` is given, the path is asked for once, then `more.path(data)` is, and `more.join` puts both together.
  */
-export function usePoll(path, every, { holds = false } = {}) {
+export function usePoll(path, every, { holds = false, more = null } = {}) {
   const [is, set] = useState({ path, data: null, error: null, at: null });
   const poke = useRef(() => {});
   useEffect(() => {
@@ -138,13 +147,15 @@ export function usePoll(path, every, { holds = false } = {}) {
     let failures = 0;
     let running = false;
     let before = 0;
+    let data = null;
     const look = async () => {
       clearTimeout(timer);
       if (running || end.signal.aborted || document.hidden) return;
       running = true;
       const from = performance.now();
       try {
-        const data = await request(path, { signal: end.signal });
+        const got = await request(data && more ? more.path(data) : path, { signal: end.signal });
+        data = data && more ? more.join(data, got) : got;
         failures = 0;
         set({ path, data, error: null, at: Date.now() });
       } catch (error) {
@@ -158,7 +169,9 @@ export function usePoll(path, every, { holds = false } = {}) {
       }
       if (end.signal.aborted || !(every || failures)) return;
       // Of the last two, for one may have waited for something else.
-      const took = performance.now() - from;
+      const all = performance.now() - from;
+      quickest = Math.min(quickest, all);
+      const took = all - quickest;
       const rest = Math.min(Math.min(took, before) * REST_TIMES, REST_MAX_MS);
       before = took;
       timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : Math.max(every, rest));

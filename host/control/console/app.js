@@ -14,6 +14,8 @@ import { Policies } from './pages/policies.js';
 import { Experiments, Experiment } from './pages/experiments.js';
 import { Shadows } from './pages/shadows.js';
 import { Events } from './pages/events.js';
+import { Tokens } from './pages/tokens.js';
+import { Node } from './pages/node.js';
 import { Settings } from './pages/settings.js';
 
 /** Name, title, the page of the list, and the page of one. */
@@ -25,11 +27,13 @@ const PAGES = [
   ['experiments', 'Experiments', Experiments, Experiment],
   ['shadows', 'Shadows', Shadows],
   ['events', 'Events', Events],
+  ['tokens', 'Tokens', Tokens],
+  ['node', 'Node', Node],
   ['settings', 'Settings', Settings],
 ];
 
-/** How often the overview asks for the state of the server, and the other pages, ms. */
-const STATUS_MS = [2000, 5000];
+/** How often every page asks what the node does, ms: whether it drains, and who made it. */
+const NODES_MS = 3000;
 
 /** Shows what went wrong in a page instead of a blank one, until the page is changed. */
 class Guard extends Component {
@@ -97,6 +101,7 @@ function Entry() {
       <h1 tabindex="-1">Operators' token</h1>
       <p class="soft">It is the value of <code>admin.token</code>, or what is in the file <code>admin.token</code> of the server's state directory.</p>
       <label class="field"><span>Token</span><input type="password" value=${token} required autocomplete="current-password" autofocus onInput=${(event) => setToken(event.currentTarget.value)} /></label>
+      ${is.note && !is.wrong && !wrong && html`<p class="note good" role="status">${is.note}</p>`}
       ${(is.wrong || wrong) && html`<p class="note bad" role="alert">${wrong ?? 'That is not the token of this server.'}</p>`}
       <div class="row"><button class="primary" type="submit" disabled=${busy}>${busy ? 'Working…' : 'Enter'}</button></div>
     </form></main>`;
@@ -107,7 +112,7 @@ function Console() {
   const { parts, asked } = useStore(place);
   const current = PAGES.find(([name]) => name === parts[0]) ?? PAGES[0];
   const [name, title, List, One] = current;
-  const status = usePoll('v1/status', STATUS_MS[name === 'overview' ? 0 : 1], { holds: true });
+  const nodes = usePoll('v1/nodes', NODES_MS);
   const key = parts.join('/');
   const first = useRef(true);
   useEffect(() => {
@@ -122,16 +127,17 @@ function Console() {
   const Page = parts[1] !== undefined && One ? One : List;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector('main h1')?.focus(); }}>To the page</a>
     <div class="frame"><${Nav} current=${name} />
-    <main id="main"><${Guard} key=${key}><${Page} key=${key} name=${parts[1]} rest=${parts.slice(2)} asked=${asked} status=${status} readOnly=${is.role === 'read'} /></${Guard}></main></div>
-    <${Strip} status=${status} /><${Dialogs} />`;
+    <main id="main"><${Guard} key=${key}><${Page} key=${key} name=${parts[1]} rest=${parts.slice(2)} asked=${asked} nodes=${nodes} readOnly=${is.role === 'read'} /></${Guard}></main></div>
+    <${Strip} nodes=${nodes} /><${Dialogs} />`;
 }
 
 /** A line over the foot of the page, where nothing moves for it. */
-function Strip({ status }) {
+function Strip({ nodes }) {
   const is = useStore(link);
-  const stops = status.data?.problems.some((problem) => problem.startsWith('the server stops'));
+  const [node] = nodes.data?.nodes ?? [];
+  const drains = node?.drain ? 'The node is drained by an operator: it takes no new connections, and those that it has stay.' : node?.draining ? 'The server is draining: it takes no new connections and ends those that it has.' : '';
   const lost = `Not connected${is.at ? ` since ${clock(is.at)}` : ''}. What is shown may have changed; trying again.`;
-  const text = is.state === 'lost' ? lost : stops ? 'The server is draining: it takes no new connections and ends those that it has.' : '';
+  const text = is.state === 'lost' ? lost : drains;
   return html`<div role="status" class=${text ? `strip ${is.state === 'lost' ? '' : 'warn'}` : 'visually-hidden'}>${text}</div>`;
 }
 

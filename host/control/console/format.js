@@ -70,6 +70,12 @@ export function moment(ms) {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock(ms)} ${offset(ms)}`;
 }
 
+/** A moment as the field of a form has it: in the operator's zone, to the minute. */
+export const stamp = (ms) => {
+  const at = new Date(ms);
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${clock(ms).slice(0, 5)}`;
+};
+
 /** The clock today, the date too on other days. */
 export function when(ms) {
   const at = new Date(ms);

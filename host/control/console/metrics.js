@@ -17,5 +17,11 @@ function sums(text, metric, label) {
 /** Admissions by outcome. */
 export const outcomes = (text) => sums(text, 'wastegate_admission_outcomes_total', 'outcome');
 
+/** How often users passed their traffic budget, by what was too much. */
+export const overBudget = (text) => sums(text, 'wastegate_connection_over_budget_total', 'of');
+
+/** Connections that ended, by reason. */
+export const ends = (text) => sums(text, 'wastegate_gateway_closed_total', 'reason');
+
 /** Failed calls of policies, by kind. */
 export const faults = (text) => sums(text, 'wastegate_policy_faults_total', 'fault');

@@ -1,6 +1,6 @@
 // The parts that pages are made of: tags, moments, tables, states, dialogs.
-import { html, store, useStore, useState, useEffect, useLayoutEffect, useRef, useId, keep, kept } from './lib.js';
-import { moment, when, offset } from './format.js';
+import { html, Component, store, useStore, useState, useEffect, useLayoutEffect, useRef, useId, keep, kept } from './lib.js';
+import { moment, when, offset, stamp } from './format.js';
 import { href } from './route.js';
 import { session } from './api.js';
 
@@ -9,7 +9,7 @@ const MEANS = {
   alive: 'good', up: 'good', active: 'good', promotable: 'good', admitted: 'good', normal: 'good', none: 'good', running: 'accent', live: 'good',
   suspect: 'warn', stalled: 'warn', trying: 'warn', elevated: 'warn', high: 'warn', hold: 'warn', 'half-open': 'bad',
   dead: 'bad', stuck: 'bad', away: 'bad', warning: 'warn', critical: 'bad', emergency: 'bad', rollback: 'bad', 'rolled-back': 'bad', quarantined: 'bad', shadow: 'warn',
-  evicted: 'warn', refused: 'bad', blocked: 'bad', pressure: 'warn', change: 'accent', connected: 'good',
+  evicted: 'warn', refused: 'bad', blocked: 'bad', revoked: 'bad', pressure: 'warn', change: 'accent', connected: 'good', draining: 'warn',
   pinned: 'accent', protected: 'accent',
 };
 export const means = (word) => MEANS[word] ?? '';
@@ -24,6 +24,19 @@ export const zone = () => offset(Date.now());
 export const Prose = ({ text }) => text.split('`').map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 
 export const UserLink = ({ user }) => html`<a class="mono" href=${href(['users', user])}>${user}</a>`;
+
+/** What happened, as an item of a timeline: in the words of the server, with links to what it is about. */
+export class Line extends Component {
+  // What has happened stays as it is, and there may be hundreds of them.
+  shouldComponentUpdate({ line }) { return line !== this.props.line; }
+
+  render({ line }) {
+    return html`<li><${Time} ms=${line.unix_ms} /><span><${Tag} word=${line.kind} /></span>
+  <span>${line.user ? html`<${UserLink} user=${line.user} /> ` : ''}${line.key ? html`<span class="mono">${line.key}</span> ` : ''}<${Prose} text=${line.text} />
+    ${line.decision !== undefined && line.decision !== null && html` <a class="nowrap" href=${href(['decisions', String(line.decision)])}>decision ${String(line.decision)}</a>`}
+    ${line.reason === 'over-budget' && html` <a class="nowrap" href=${href(['node'], { limits: 'limits.traffic' })}>the budget</a>`}</span></li>`;
+  }
+}
 
 export function Meter({ value, max, label }) {
   const share = max > 0 ? Math.min(value / max, 1) : 0;
@@ -112,9 +125,18 @@ export function say(text) {
   forget = setTimeout(() => said.set(null), 6000);
 }
 
+/** The fields that most changes have. */
+export const REASON = { name: 'reason', label: 'Reason, for the audit log', required: true };
+export const WHY_BACK = { name: 'reason', label: 'Reason, for the audit log (optional)' };
+export const FOR = { name: 'minutes', label: 'For how many minutes (empty: until it is taken back)', type: 'number', min: 1, max: 527040 };
+export const seconds = (minutes) => (minutes === '' ? undefined : Math.round(Number(minutes) * 60));
+
+/** By whom something was set, when, until when and why. */
+export const Terms = ({ of }) => html`by ${of.by} at <${Time} ms=${of.set_unix_ms} />${of.until_unix_ms === undefined ? '' : of.until_unix_ms ? html`, until <${Time} ms=${of.until_unix_ms} />` : ', until it is taken back'}: <span class="reason">${of.reason}</span>`;
+
 /**
  * Asks before something is changed: `{ title, about, fields, action, danger, run(values) }`. A field is
- * `{ name, label, type, value, options, required, min }`. What `run` returns is said.
+ * `{ name, label, type, value, options, required, min, when(values) }`. What `run` returns is said.
  */
 export const confirm = (question) => asked.set(question);
 
@@ -134,7 +156,7 @@ function Question({ title, about, fields = [], action, danger, run }) {
   useEffect(() => {
     const dialog = box.current;
     dialog.showModal();
-    dialog.querySelector('input, select')?.focus();
+    dialog.querySelector('input, select, .row button')?.focus();
     return () => dialog.close();
   }, []);
   const set = (name) => (event) => setValues((was) => ({ ...was, [name]: event.currentTarget.value }));
@@ -155,11 +177,11 @@ function Question({ title, about, fields = [], action, danger, run }) {
   };
   const input = (field) => (field.options
     ? html`<select value=${values[field.name]} onChange=${set(field.name)}>${field.options.map(([key, label]) => html`<option key=${key} value=${key}>${label}</option>`)}</select>`
-    : html`<input type=${field.type ?? 'text'} value=${values[field.name]} required=${field.required} min=${field.min} max=${field.max} step=${field.step} placeholder=${field.hint} maxlength=${field.type === 'number' ? undefined : 500} autocomplete="off" onInput=${set(field.name)} />`);
+    : html`<input type=${field.type ?? 'text'} value=${values[field.name]} required=${field.required} min=${field.min} max=${field.max ?? (field.type === 'datetime-local' ? stamp(Date.now()) : undefined)} step=${field.step} placeholder=${field.hint} maxlength=${field.type ? undefined : field.maxlength ?? 500} autocomplete="off" onInput=${set(field.name)} />`);
   return html`<dialog ref=${box} aria-labelledby=${id} onCancel=${() => asked.set(null)}>
     <form onSubmit=${submit}>
       <h2 id=${id}>${title}</h2>${about && html`<p class="soft">${about}</p>`}
-      ${fields.map((field) => html`<label class="field" key=${field.name}><span>${field.label}</span>${input(field)}</label>`)}
+      ${fields.filter((field) => !field.when || field.when(values)).map((field) => html`<label class="field" key=${field.name}><span>${field.label}</span>${input(field)}</label>`)}
       ${!session.get().name && html`<label class="field"><span>Your name, for the audit log (optional)</span><input value=${values.actor} maxlength="64" autocomplete="off" onInput=${set('actor')} /></label>`}
       ${wrong && html`<p class="note bad" role="alert">${wrong}</p>`}
       <div class="row"><button type="button" onClick=${() => asked.set(null)}>Cancel</button>

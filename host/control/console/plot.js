@@ -63,7 +63,7 @@ export function Plot({ title, x, series, format = num, blank, bands, tall, from0
   }, [shape, empty]);
   useEffect(() => {
     plot.current?.setData([x, ...series.map((one) => one.values)]);
-  });
+  }, [x, ...series.map((one) => one.values)]);
   const last = (values) => {
     for (let at = values.length - 1; at >= 0; at -= 1) if (values[at] !== null) return values[at];
     return null;

@@ -16,23 +16,12 @@ export function Decision({ name, asked, readOnly }) {
     <div class="card pad"><dl class="pairs">
       <dt>Tier</dt><dd>${is.tier}</dd>
       <dt>Policy</dt><dd>${policyOf(is)} in ${micros(is.call_us)}${is.fuel !== null ? `, ${num(is.fuel)} units of fuel` : ''}</dd>
-      ${is.params.length > 0 && html`<dt>Parameters</dt><dd><${Params} is=${is} /></dd>`}
+      ${is.params.length > 0 && html`<dt>Parameters</dt><dd>${is.params.map(({ name, value }) => `${name} ${figure(value)}`).join(', ')}</dd>`}
       ${is.experiment && html`<dt>Experiment</dt><dd>${is.experiment}</dd>`}
       ${is.fault && html`<dt>Fault</dt><dd>${is.fault}. The built-in ranking completed the decision.</dd>`}
     </dl></div>
     <${Evicted} is=${is} /><${Ranking} is=${is} /><${Rejected} is=${is} />
     <${Ask} is=${is} asked=${asked} readOnly=${readOnly} />`;
-}
-
-/** The parameters with their names, where the policy is in memory still; a decision has their values only. */
-function Params({ is }) {
-  const policies = usePoll('v1/policies', 0);
-  const [name] = is.policy.split(' ');
-  // Names or numbers alone: nothing is shown that changes at once.
-  if (!policies.data && !policies.error) return '…';
-  const known = policies.data?.policies.find((policy) => policy.name === name)?.about?.parameters;
-  const names = known?.length === is.params.length ? known.map((one) => one.name) : null;
-  return is.params.map((value, at) => `${names ? `${names[at]} ` : ''}${figure(value)}`).join(', ');
 }
 
 const Sentence = ({ is }) => html`<${Time} ms=${is.unix_ms} />: ${is.user === null ? 'the node' : html`<${UserLink} user=${is.user} />`} held ${num(is.held)} of ${num(is.limit)} and needed ${num(is.needed)}; ${num(is.rows)} might go, ${num(is.victims)} went.`;

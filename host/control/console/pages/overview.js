@@ -1,31 +1,45 @@
 // The overview: is it well, how full is it, what happened lately.
-import { html, useEffect, useMemo, useRef, useState } from '../lib.js';
+import { html, useMemo } from '../lib.js';
 import { usePoll } from '../api.js';
 import { Plot } from '../plot.js';
 import { Instead, Meter, Prose, Section, Segmented, Table, Tag, UserLink, means, Empty } from '../parts.js';
 import { bytes, count, num, percent } from '../format.js';
 import { href, refine } from '../route.js';
 import { faults, outcomes } from '../metrics.js';
+import { State } from './node.js';
 
 const SPANS = [['10m', '10 minutes'], ['1d', 'A day']];
 /** How often the history is asked for, ms. */
-const EVERY = { '10m': 4000, '1d': 20000 };
-/** Looks of our own that are kept where the server keeps no history. */
-const KEPT_MAX = 600;
+const EVERY = { '10m': 3000, '1d': 20000 };
+/** How often the state of the server is, ms: the more managers, the longer it takes, and the more seldom it is. */
+const STATUS_MS = 2000;
+/** Steps of a history that are kept, by how long a step is, ms: as many as the server keeps. */
+const STEPS_MAX = { 1000: 600, 10000: 8640 };
+/** Asks for what came since the last answer. */
+const MORE = {
+  path: (was) => `v1/history?span=${was.step_ms === 1000 ? '10m' : '1d'}&after_unix_ms=${was.end_unix_ms}`,
+  join(was, next) {
+    const length = Math.max(0, ...Object.values(next.series).map((values) => values.length));
+    // Another process, or a tab that was hidden for longer than the server remembers.
+    if (next.end_unix_ms < was.end_unix_ms || next.end_unix_ms - was.end_unix_ms > (length + 1) * next.step_ms) return next;
+    const series = Object.entries(next.series).map(([name, values]) => [name, [...(was.series[name] ?? []), ...values].slice(-STEPS_MAX[next.step_ms])]);
+    return { ...next, series: Object.fromEntries(series) };
+  },
+};
 
-export function Overview({ status, asked }) {
+export function Overview({ nodes, asked }) {
   const span = asked.span === '1d' ? '1d' : '10m';
-  const history = usePoll(`v1/history?span=${span}`, EVERY[span], { holds: true });
+  const status = usePoll('v1/status', STATUS_MS);
+  const history = usePoll(`v1/history?span=${span}`, EVERY[span], { holds: true, more: MORE });
   const metrics = usePoll('metrics', 10000);
   const stats = usePoll('v1/policies', 10000);
   const is = status.data;
-  const own = useOwnHistory(is, Boolean(history.error?.isAbsent));
-  const drawn = useMemo(() => (history.data ? read(history.data) : null), [history.data]) ?? own;
+  const drawn = useMemo(() => read(history.data ?? { step_ms: 1000, end_unix_ms: 0, series: {} }), [history.data]);
   if (!is) return html`<${Hello} /><${Instead} of=${status} rows=${10} what="The overview" />`;
-  const blank = history.error?.isAbsent ? 'This server keeps no history; it is drawn from now on' : 'Nothing yet';
-  return html`<${Verdict} is=${is} /><${Figures} is=${is} />
+  const [node] = nodes.data?.nodes ?? [];
+  return html`<${Verdict} is=${is} node=${node} /><${Figures} is=${is} series=${drawn.series} />
     <${Section} title="Lately" aside=${html`<${Segmented} label="Span" options=${SPANS} value=${span} set=${(to) => refine({ span: to === '10m' ? null : to })} />`}>
-      <${Plots} of=${drawn} blank=${blank} /></${Section}>
+      <${Plots} of=${drawn} blank="Nothing yet" /></${Section}>
     <div class="section cols">
       <${Health} is=${is} />
       <${Admissions} of=${metrics} />
@@ -47,25 +61,31 @@ const FULLEST = [
 ];
 
 /** The answer to "is it well", in one sentence. */
-function Verdict({ is }) {
-  const stops = is.problems.some((problem) => problem.startsWith('the server stops'));
-  const kind = is.well ? 'good' : stops ? 'warn' : 'bad';
+function Verdict({ is, node }) {
+  const draining = is.draining || node?.draining;
+  const kind = is.well ? 'good' : draining ? 'warn' : 'bad';
   const said = is.well ? 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
   return html`<header class="head"><div>
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
-    <p class="lead">${count(is.users, 'user')} ${is.users === 1 ? 'holds' : 'hold'} ${count(is.managers, 'manager')} over ${count(is.connections, 'connection')}. ${is.queued ? `${count(is.queued, 'client')} wait for a slot.` : 'Nobody waits for a slot.'}</p>
-    ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${stops ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}</ul>`}
-  </div></header>`;
+    <p class="lead">${count(is.users, 'user')} ${is.users === 1 ? 'holds' : 'hold'} ${count(is.managers, 'manager')} over ${count(is.connections, 'connection')}. ${is.queued ? `${count(is.queued, 'client')} ${is.queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>
+    ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}</ul>`}
+    ${(node?.drain || node?.disconnecting) && html`<div class="problems"><${State} is=${node} /></div>`}
+  </div><div class="row"><a class="button" href=${href(['node'])}>Node</a></div></header>`;
 }
 
-function Figures({ is }) {
+/** The newest value of a list that may end with what is not known. */
+const newest = (values) => { for (let at = values.length - 1; at >= 0; at -= 1) if (values[at] !== null) return values[at]; return null; };
+
+/** What is held now is of the history, which is asked for more often than the status. */
+function Figures({ is, series }) {
+  const now = (name) => newest(series[name]) ?? is[name];
   const cells = [
-    ['Connections', num(is.connections), 'attached to managers'],
-    ['Managers', num(is.managers), `of ${num(is.managers_limit)}`, is.managers, is.managers_limit],
-    ['Users', num(is.users), 'who hold one'],
+    ['Connections', num(now('connections')), 'attached to managers'],
+    ['Managers', num(now('managers')), `of ${num(is.managers_limit)}`, now('managers'), is.managers_limit],
+    ['Users', num(now('users')), 'who hold one'],
     ['Refused', num(is.refused), 'since the start'],
-    ['Descriptors', num(is.open_fds), `of ${num(is.open_fds_limit)}`, is.open_fds ?? 0, is.open_fds_limit ?? 0],
-    ['Memory', bytes(is.rss_bytes), 'resident'],
+    ['Descriptors', num(now('open_fds')), `of ${num(is.open_fds_limit)}`, now('open_fds') ?? 0, is.open_fds_limit ?? 0],
+    ['Memory', bytes(now('rss_bytes')), 'resident'],
   ];
   return html`<dl class="figures card">${cells.map(([name, value, of, used, max]) => html`<div key=${name}>
     <dt>${name}</dt><dd class="value" data-figure=${name.toLowerCase()}>${value}</dd><dd class="of">${of}</dd>
@@ -88,23 +108,6 @@ function read({ step_ms, end_unix_ms, series }) {
   const length = Math.max(...Object.values(series).map((values) => values.length), 0);
   const x = Array.from({ length }, (_, at) => (end_unix_ms - (length - 1 - at) * step_ms) / 1000);
   return { x, series: Object.fromEntries(NAMES.map((name) => [name, series[name] ?? x.map(() => null)])) };
-}
-
-/** What this page has seen itself, where the server keeps no history: gauges only. */
-function useOwnHistory(is, wanted) {
-  const seen = useRef([]);
-  const [drawn, set] = useState(() => read({ step_ms: 1000, end_unix_ms: 0, series: {} }));
-  useEffect(() => {
-    if (!wanted || !is) return;
-    seen.current = [...seen.current, { at: Date.now() / 1000, is }].slice(-KEPT_MAX);
-    const looks = seen.current;
-    const of = (name) => looks.map((look) => look.is[name] ?? null);
-    const x = looks.map((look) => look.at);
-    const grown = looks.map(({ is: now }, at) => (at ? Math.max(0, now.refused - looks[at - 1].is.refused) : 0));
-    const none = x.map(() => null);
-    set({ x, series: { ...Object.fromEntries(NAMES.map((name) => [name, of(name)])), refused: grown, admitted: none, evicted: none, live_kills: none } });
-  }, [is, wanted]);
-  return drawn;
 }
 
 const KINDS = ['alive', 'unknown', 'suspect', 'stalled', 'half-open', 'stuck', 'dead'];

@@ -1,12 +1,11 @@
 // Policies: who answers at each tier, every revision, the way to another one and back, faults, and the audit log.
 import { html, useState } from '../lib.js';
 import { linkable, request, to, usePoll } from '../api.js';
-import { Empty, Head, Instead, Section, Table, Tag, Time, confirm, say } from '../parts.js';
+import { Empty, Head, Instead, REASON, Section, Table, Tag, Time, confirm, say } from '../parts.js';
 import { bytes, figure, num } from '../format.js';
 
 const TIERS = ['proactive', 'conservative', 'moderate', 'aggressive', 'force'];
 const EVERYWHERE = [['', 'All tiers'], ...TIERS.map((tier) => [tier, tier])];
-const REASON = { name: 'reason', label: 'Reason, for the audit log', required: true };
 const TIER = { name: 'tier', label: 'Where', options: EVERYWHERE };
 const AUDIT_SHOWN = 25;
 

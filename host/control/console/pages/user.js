@@ -1,9 +1,10 @@
 // One user: its slots, what would go next, the levers, and what happened to it.
 import { html, useEffect, useMemo, useState } from '../lib.js';
 import { query, request, to, usePoll } from '../api.js';
-import { Empty, Head, Instead, Meter, Section, Tag, Time, Prose, confirm, means } from '../parts.js';
-import { brief, count, num, signal } from '../format.js';
+import { Empty, FOR, Head, Instead, Line, Meter, Prose, REASON, Section, Tag, Terms, Time, WHY_BACK, confirm, means, seconds } from '../parts.js';
+import { brief, bytes, count, num, signal } from '../format.js';
 import { href, refine } from '../route.js';
+import { allow, revoke } from './tokens.js';
 
 /** Classes as the host orders them, worst first; within one the active policy ranks. */
 const CLASSES = ['dead', 'taken-over', 'expired', 'stuck', 'half-open', 'stalled', 'suspect', 'detached', 'responsive'];
@@ -13,26 +14,26 @@ const NEXT = 3;
 /** Slots that are drawn at once. */
 const DRAWN = 60;
 
-const REASON = { name: 'reason', label: 'Reason, for the audit log', required: true };
-const FOR = { name: 'minutes', label: 'For how many minutes (empty: until it is taken back)', type: 'number', min: 1, max: 527040 };
-const seconds = (minutes) => (minutes === '' ? undefined : Math.round(Number(minutes) * 60));
-
 export function User({ name, asked, readOnly }) {
   const path = to('v1', 'users', name);
   const of = usePoll(path, 2000);
   const why = usePoll(`v1/why${query({ user: name, key: asked.key })}`, 5000, { holds: true });
+  const revoked = usePoll('v1/revocations', 15000);
+  const limits = usePoll('v1/limits', 60000);
   const is = of.data;
   const title = html`<span class="mono">${name}</span>`;
   if (!is) return html`<${Head} title=${title} /><${Instead} of=${of} rows=${10} what="This page" />`;
-  const after = (done) => { of.refresh(); why.refresh(); return done; };
+  const after = (done) => { of.refresh(); why.refresh(); revoked.refresh(); return done; };
+  const tokens = revoked.data?.revocations.find((one) => one.target === `user/${name}`);
   return html`<${Head} title=${title} lead=${html`<${Tag} word=${is.pressure} /> Holds ${count(is.held, 'manager')} of ${num(is.limit)}${is.lent ? `, and ${count(is.lent, 'temporary slot')} beside them` : ''}.`}>
-      ${!readOnly && html`<${Levers} is=${is} path=${path} after=${after} />`}</${Head}>
-    <${Set} levers=${is.levers} />
+      ${!readOnly && html`<${Levers} is=${is} path=${path} after=${after} tokens=${tokens} />`}</${Head}>
+    <${Set} levers=${is.levers} tokens=${tokens} />
+    <${Traffic} is=${is} limits=${limits.data?.limits} />
     <${Slots} is=${is} path=${path} chosen=${asked.slot} after=${after} readOnly=${readOnly} />
     <${Why} of=${why} keyed=${asked.key} />`;
 }
 
-function Levers({ is, path, after }) {
+function Levers({ is, path, after, tokens }) {
   const limit = () => confirm({
     title: `Limit ${is.user}`, action: 'Set the limit', about: 'No manager is evicted for a lower limit: a user above it shrinks when it asks for more.',
     fields: [{ name: 'managers', label: 'Managers', type: 'number', min: 1, required: true, value: String(is.limit) }, FOR, REASON],
@@ -58,7 +59,7 @@ function Levers({ is, path, after }) {
     },
   });
   const back = (lever, done) => confirm({
-    title: `Take back the ${lever} of ${is.user}`, action: 'Take back', fields: [{ ...REASON, required: false }],
+    title: `Take back the ${lever} of ${is.user}`, action: 'Take back', fields: [WHY_BACK],
     run: async ({ reason }) => {
       await request(`${path}/${lever}`, { method: 'DELETE', body: { reason } });
       return after(done);
@@ -67,14 +68,30 @@ function Levers({ is, path, after }) {
   return html`<button type="button" onClick=${limit}>Limit…</button>
     ${is.levers.limit && html`<button type="button" onClick=${() => back('limit', `The limit of ${is.user} is taken back.`)}>Take back limit…</button>`}
     ${is.levers.block ? html`<button type="button" onClick=${() => back('block', `${is.user} is let in again.`)}>Unblock…</button>` : html`<button type="button" class="danger" onClick=${block}>Block…</button>`}
+    ${tokens ? html`<button type="button" onClick=${() => allow(tokens.target, after)}>Allow tokens…</button>` : html`<button type="button" class="danger" onClick=${() => revoke({ target: 'user', name: is.user }, after)}>Revoke tokens…</button>`}
     <button type="button" class="danger" onClick=${evict} disabled=${!is.managers.length}>Evict all…</button>`;
 }
 
 /** The levers that are set, with their reasons. */
-function Set({ levers }) {
-  const told = (what, terms) => html`<p class=${`note ${what === 'Blocked' ? 'bad' : ''}`}><b>${what}</b> by ${terms.by} at <${Time} ms=${terms.set_unix_ms} />${terms.until_unix_ms ? html`, until <${Time} ms=${terms.until_unix_ms} />` : ', until it is taken back'}: <span class="reason">${terms.reason}</span></p>`;
-  if (!levers.block && !levers.limit) return null;
-  return html`<div class="stack">${levers.block && told('Blocked', levers.block)}${levers.limit && told(`Limit ${levers.limit.managers}`, levers.limit)}</div>`;
+function Set({ levers, tokens }) {
+  const pins = Object.entries(levers.pins ?? {});
+  if (!levers.block && !levers.limit && !tokens && !pins.length) return null;
+  const told = (kind, what, terms) => html`<p class=${`note ${kind}`} key=${what}><b>${what}</b> <${Terms} of=${terms} /></p>`;
+  return html`<div class="stack">${levers.block && told('bad', 'Blocked', levers.block)}${levers.limit && told('', `Limit ${levers.limit.managers}`, levers.limit)}
+    ${tokens && html`<p class="note bad"><b>Tokens revoked</b> that were issued before <${Time} ms=${tokens.issued_before_unix_ms} />, <${Terms} of=${tokens} /></p>`}
+    ${pins.map(([key, terms]) => html`<p class="note" key=${key}><b>Pinned: <span class="mono">${key}</span></b> <${Terms} of=${terms} /></p>`)}</div>`;
+}
+
+/** How much the user may send, where there is such a budget, and what of it can be seen. */
+function Traffic({ is, limits }) {
+  const of = (name) => limits?.find((one) => one.name === `limits.traffic.${name}`)?.value;
+  const [messages, size] = [of('messages_per_s'), of('bytes_per_s')];
+  if (!messages && !size) return null;
+  const sent = is.managers.reduce((sum, manager) => sum + (manager.signals['activity-rate-1m'] ?? 0), 0) / 60;
+  const may = [messages && `${count(messages, 'message')} a second`, size && `${bytes(size)} a second`].filter(Boolean).join(' and ');
+  return html`<${Section} title="Traffic budget" aside=${html`<a href=${href(['node'], { limits: 'limits.traffic' })}>The limits</a>`}><div class="card pad">
+    <p>Its clients may send ${may}, over all connections together.${messages ? ` Over the last minute they sent about ${num(Math.round(sent * 10) / 10)} a second.` : ''}</p>
+    ${messages > 0 && html`<${Meter} value=${Math.round(sent * 10) / 10} max=${messages} label="Messages a second, of the budget" />`}</div></${Section}>`;
 }
 
 /** Pinned last, protected before them, the others by their class; of one class the longest idle. */
@@ -124,14 +141,20 @@ function Picked({ manager, user, path, after, readOnly }) {
   const own = `${path}/managers/${encodeURIComponent(manager.key)}`;
   const pinned = manager.protection.level === 'pinned';
   const pin = () => confirm({
-    title: `Pin ${manager.key}`, action: 'Pin', about: `For a time nothing may evict ${manager.key} of ${user}. A pin has no reason in the audit log.`,
-    fields: [{ name: 'minutes', label: 'Minutes', type: 'number', min: 1, required: true, value: '10' }],
-    run: async ({ minutes }) => {
-      await request(`${own}/pin`, { method: 'POST', body: { for_ms: Math.round(Number(minutes) * 60000) } });
+    title: `Pin ${manager.key}`, action: 'Pin', about: `For a time nothing may evict ${manager.key} of ${user}.`,
+    fields: [{ name: 'minutes', label: 'Minutes', type: 'number', min: 1, required: true, value: '10' }, REASON],
+    run: async ({ minutes, reason }) => {
+      await request(`${own}/pin`, { method: 'POST', body: { for_ms: Math.round(Number(minutes) * 60000), reason } });
       return after(`${manager.key} is pinned.`);
     },
   });
-  const unpin = async () => { await request(`${own}/pin`, { method: 'DELETE', body: {} }); after(); };
+  const unpin = () => confirm({
+    title: `Unpin ${manager.key}`, action: 'Unpin', fields: [WHY_BACK],
+    run: async ({ reason }) => {
+      await request(`${own}/pin`, { method: 'DELETE', body: { ...(reason && { reason }) } });
+      return after(`${manager.key} is not pinned any more.`);
+    },
+  });
   const evict = () => confirm({
     title: `Evict ${manager.key} of ${user}`, action: 'Evict', danger: true, about: 'Its client is told so, and may connect again.', fields: [REASON],
     run: async ({ reason }) => {
@@ -144,7 +167,7 @@ function Picked({ manager, user, path, after, readOnly }) {
   return html`<div class="section card"><div class="pad row" style=${{ justifyContent: 'space-between' }}>
       <div><h3 class="mono">${manager.key}</h3><p class="soft">${manager.standing}, ${manager.health}, class ${manager.class ?? 'none'}, ${manager.protection.level}${why}</p></div>
       <div class="row"><a href=${href(['users', user], { key: manager.key, slot: manager.key })}>Only its timeline</a>
-      ${!readOnly && html`${pinned ? html`<button type="button" onClick=${unpin}>Unpin</button>` : html`<button type="button" onClick=${pin}>Pin…</button>`}
+      ${!readOnly && html`${pinned ? html`<button type="button" onClick=${unpin}>Unpin…</button>` : html`<button type="button" onClick=${pin}>Pin…</button>`}
         <button type="button" class="danger" onClick=${evict}>Evict…</button>`}</div></div>
     <dl class="signals" aria-label=${`Signals of ${manager.key}`}>${rows.map(([name, value]) => html`<div key=${name}><dt><code>${name}</code></dt><dd>${signal(name, value)}</dd></div>`)}</dl></div>`;
 }
@@ -155,8 +178,6 @@ function Why({ of, keyed }) {
   return html`<${Section} title="What happened" aside=${keyed ? html`Of <span class="mono">${keyed}</span> only. <button type="button" class="plain small" onClick=${() => refine({ key: null })}>All managers</button>` : is && html`Remembered since <${Time} ms=${is.since_ms} />`}>
     ${!is ? html`<${Instead} of=${of} rows=${4} what="The timeline" />` : html`<div class="stack">
       ${is.answer && html`<p class="note"><${Prose} text=${is.answer} /></p>`}
-      <div class="card">${lines.length ? html`<ol class="timeline">${lines.map((line, at) => html`<li key=${`${line.unix_ms}-${lines.length - at}`}>
-        <${Time} ms=${line.unix_ms} /><span><${Tag} word=${line.kind} /></span>
-        <span><span class="mono">${line.key}</span> <${Prose} text=${line.text} /> ${line.decision !== undefined && html`<a class="nowrap" href=${href(['decisions', String(line.decision)])}>decision ${String(line.decision)}</a>`}</span></li>`)}</ol>`
+      <div class="card">${lines.length ? html`<ol class="timeline">${lines.map((line, at) => html`<${Line} key=${`${line.unix_ms}-${lines.length - at}`} line=${line} />`)}</ol>`
         : html`<${Empty} title="Nothing yet">Nothing is remembered of this user.</${Empty}>`}</div></div>`}</${Section}>`;
 }

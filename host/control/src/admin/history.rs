@@ -34,6 +34,9 @@ struct HistoryQuery {
     /// How far back.
     #[serde(default)]
     span: SpanName,
+    /// Only steps that ended after this, ms since the Unix epoch: `end_unix_ms` of an earlier answer asks for what
+    /// came since. Without it, all that are known.
+    after_unix_ms: Option<u64>,
 }
 
 /// The answer to `GET /v1/history`.
@@ -64,14 +67,45 @@ async fn history(
         SpanName::Minutes => Span::Minutes,
         SpanName::Day => Span::Day,
     });
+    let step_ms = whole_ms(past.step);
+    let after = query.after_unix_ms;
+    let wanted = after.map_or(usize::MAX, |after| {
+        steps_between(after, past.end_unix_ms, step_ms)
+    });
     let known = |value: f64| (!value.is_nan()).then_some(value);
     let series = past.values.into_iter().map(|(series, values)| {
-        let values = values.into_iter().map(known).collect();
+        let older = values.len().saturating_sub(wanted);
+        let values = values.into_iter().skip(older).map(known).collect();
         (series.name().to_owned(), values)
     });
     Json(HistoryView {
-        step_ms: whole_ms(past.step),
+        step_ms,
         end_unix_ms: past.end_unix_ms,
         series: series.collect(),
     })
+}
+
+/// How many steps there are between two moments, to the nearest: the system's clock may have been set by a little
+/// meanwhile.
+fn steps_between(after_unix_ms: u64, end_unix_ms: u64, step_ms: u64) -> usize {
+    let between = end_unix_ms.saturating_sub(after_unix_ms);
+    let steps = between.saturating_add(step_ms / 2) / step_ms.max(1);
+    usize::try_from(steps).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::steps_between;
+
+    #[test]
+    fn what_came_since_an_answer_is_counted_in_whole_steps() {
+        assert_eq!(steps_between(10_000, 10_000, 1_000), 0);
+        assert_eq!(steps_between(10_000, 13_000, 1_000), 3);
+        // The clock was set by a little.
+        assert_eq!(steps_between(10_003, 13_000, 1_000), 3);
+        assert_eq!(steps_between(9_997, 13_000, 1_000), 3);
+        // A moment that is still to come, and one before everything.
+        assert_eq!(steps_between(20_000, 13_000, 1_000), 0);
+        assert_eq!(steps_between(0, 13_000, 1_000), 13);
+    }
 }
