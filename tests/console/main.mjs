@@ -13,6 +13,15 @@ const crowd = new Crowd(server);
 const enter = (user, key, options) => crowd.enter(user, key, options);
 let page = null;
 
+const REASON = 'Reason, for the audit log';
+
+/** Shows the token on a page that asks for it. */
+async function sign(on) {
+  await on.getByLabel('Token').fill(TOKEN);
+  await on.getByRole('button', { name: 'Enter' }).click();
+  await on.locator('nav').waitFor({ state: 'attached' });
+}
+
 const newest = async (user) => (await server.ask(`v1/decisions?user=${user}&limit=1`)).decisions[0];
 const figure = async (name) => Number((await page.locator(`[data-figure="${name}"]`).textContent()).replaceAll(',', ''));
 
@@ -20,7 +29,7 @@ const figure = async (name) => Number((await page.locator(`[data-figure="${name}
 async function answer(action, fields) {
   const dialog = page.locator('dialog');
   for (const [label, value] of Object.entries(fields)) {
-    const field = dialog.getByLabel(label);
+    const field = dialog.getByLabel(label, { exact: true });
     if (await field.evaluate((one) => one.tagName === 'SELECT')) await field.selectOption(value);
     else await field.fill(value);
   }
@@ -81,7 +90,7 @@ const checks = {
   async 'a policy is swapped on the page, and the next decision names it'() {
     await open(page, 'policies');
     await page.getByRole('button', { name: 'Activate gdsf', exact: true }).click();
-    await answer('Activate', { 'Reason, for the audit log': 'the console tries it' });
+    await answer('Activate', { [REASON]: 'the console tries it' });
     await page.getByRole('cell', { name: /^gdsf r\d+$/ }).first().waitFor();
     const made = await until('a decision of gdsf', async () => {
       // A cleanup frees a reserve too, so not every newcomer needs a decision.
@@ -132,7 +141,7 @@ const checks = {
     await page.locator('[data-verdict="continue"]').waitFor();
     await page.getByText('Is lru better?').waitFor();
     await page.getByRole('button', { name: 'Stop…' }).click();
-    await answer('Stop', { 'Reason, for the audit log': MARKUP });
+    await answer('Stop', { [REASON]: MARKUP });
     await page.getByText('stopped', { exact: true }).first().waitFor();
   },
 
@@ -166,11 +175,110 @@ const checks = {
   async 'a user is blocked and let in again'() {
     await open(page, 'users/user-03');
     await page.getByRole('button', { name: 'Block…' }).click();
-    await answer('Block', { 'Reason, for the audit log': 'a test', 'For how many minutes (empty: until it is taken back)': '5' });
+    await answer('Block', { [REASON]: 'a test', 'For how many minutes (empty: until it is taken back)': '5' });
     await page.getByText('user-03 is blocked.').waitFor();
     await page.getByRole('button', { name: 'Unblock…' }).click();
     await answer('Take back', {});
     await page.getByRole('button', { name: 'Block…' }).waitFor();
+  },
+
+  async 'a user at the end of its traffic budget shows, and why it was closed'() {
+    const flooder = await enter('flooder', 'much');
+    for (let n = 0; n < 1000; n += 1) flooder.say('more');
+    await until('the flooder is closed', () => flooder.code === 4007);
+    await open(page, 'users/flooder');
+    const line = page.locator('.timeline li', { hasText: '4007' });
+    await page.getByText('may send 200 messages a second').waitFor();
+    await line.getByRole('link', { name: 'over-budget' }).click();
+    await page.locator('.limits code', { hasText: 'limits.traffic.messages_per_s' }).waitFor();
+    await page.getByText('1 connection was closed for it with 4007').waitFor();
+  },
+
+  async 'tokens are revoked and allowed again'() {
+    await open(page, 'tokens');
+    await page.getByText('No token is revoked').waitFor();
+    await page.getByRole('button', { name: 'Revoke…' }).click();
+    await answer('Revoke', { What: 'token', 'Id of the token (jti)': `a/b?${MARKUP}`, [REASON]: MARKUP });
+    const row = page.getByRole('row').filter({ hasText: 'a/b?' });
+    await row.getByText('any time').waitFor();
+    assert.equal(await page.locator('main img').count(), 0, 'no picture was made of it');
+    await page.getByRole('button', { name: 'Revoke…' }).click();
+    await answer('Revoke', { What: 'user', User: 'user-04', 'For how many minutes (empty: until it is taken back)': '5', [REASON]: 'stolen' });
+    const { revocations } = await server.ask('v1/revocations');
+    assert.deepEqual(revocations.map((one) => one.target), [`token/a/b?${MARKUP}`, 'user/user-04']);
+    assert.ok(revocations[1].until_unix_ms > Date.now() && revocations[1].issued_before_unix_ms <= Date.now());
+    await page.getByRole('link', { name: 'user-04', exact: true }).click();
+    await page.getByText('Tokens revoked').waitFor();
+    await page.getByRole('button', { name: 'Allow tokens…' }).click();
+    await answer('Allow', {});
+    await page.getByRole('button', { name: 'Revoke tokens…' }).click();
+    // The field has minutes, in the zone of the browser.
+    const before = new Date(Date.now() - 3600000);
+    before.setSeconds(0, 0);
+    const local = await page.evaluate((ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16), before.getTime());
+    await page.locator('dialog input[type="datetime-local"]').fill(local);
+    await answer('Revoke', { [REASON]: 'the old ones' });
+    await until('the moment', async () => (await server.ask('v1/revocations')).revocations.some((one) => one.issued_before_unix_ms === before.getTime()));
+    await open(page, 'tokens');
+    for (const name of ['Allow the tokens of user-04 again', `Allow token a/b?${MARKUP} again`]) {
+      await page.getByRole('button', { name }).click();
+      await answer('Allow', {});
+    }
+    await page.getByText('No token is revoked').waitFor();
+  },
+
+  async 'a pin has a reason'() {
+    await open(page, 'users/user-05?slot=chat-0');
+    await page.getByRole('button', { name: 'Pin…' }).click();
+    await answer('Pin', { Minutes: '5', [REASON]: 'a demonstration' });
+    await page.locator('.note', { hasText: 'Pinned' }).getByText('a demonstration').waitFor();
+    await page.locator('.slot').getByText('pinned').waitFor();
+    await page.getByRole('button', { name: 'Unpin…' }).click();
+    await answer('Unpin', {});
+    await page.locator('.note', { hasText: 'Pinned' }).waitFor({ state: 'detached' });
+  },
+
+  async 'what operators do is an event'() {
+    await open(page, 'events?kinds=change');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await server.ask('v1/users/user-06/limit', { method: 'PUT', body: { managers: 21, reason: 'an event of it' } });
+    await page.locator('.timeline li').filter({ has: page.getByText('change', { exact: true }) }).filter({ hasText: 'an event of it' }).waitFor();
+  },
+
+  async 'the node is drained and undrained, and its clients asked to reconnect'() {
+    await open(page, 'node');
+    await page.getByRole('button', { name: 'Drain…' }).click();
+    await answer('Drain', { [REASON]: 'a new kernel', 'For how many minutes (empty: until it is taken back)': '5' });
+    await page.getByText('The node is drained by an operator').waitFor();
+    await page.locator('.note', { hasText: 'Drained' }).getByText('a new kernel').waitFor();
+    const ready = await fetch(`${server.admin}/readyz`);
+    assert.equal(ready.status, 503, 'and says so to load balancers');
+    await open(page, 'overview');
+    await page.locator('.problems', { hasText: 'a new kernel' }).waitFor();
+    await page.getByRole('link', { name: 'Node', exact: true }).first().click();
+    await page.getByRole('button', { name: 'Reconnect all…' }).click();
+    await answer('Ask them', { 'Managers a second': '1', [REASON]: 'a new kernel' });
+    const asked = page.locator('.note', { hasText: 'Clients are asked to reconnect' });
+    await asked.waitFor();
+    await page.getByRole('button', { name: 'Stop reconnecting…' }).click();
+    await answer('Stop', {});
+    await asked.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'End the drain…' }).click();
+    await answer('End the drain', {});
+    await page.getByRole('button', { name: 'Drain…' }).waitFor();
+    await page.getByText('The node is drained by an operator').waitFor({ state: 'detached' });
+  },
+
+  async 'everybody is signed out'() {
+    const other = await browser.page(server.admin);
+    await sign(other);
+    await open(page, 'settings?changed=1');
+    await page.getByRole('button', { name: 'Sign everybody out…' }).click();
+    await page.locator('dialog').getByRole('button', { name: 'Sign everybody out' }).click();
+    await page.getByText('Everybody is signed out.').waitFor();
+    await other.getByLabel('Token').waitFor();
+    await other.context().close();
+    await sign(page);
   },
 
   async 'it can be used by keyboard alone'() {
@@ -207,6 +315,15 @@ const checks = {
         }
       }
     }
+    // A dialog with every kind of field, where there is least room.
+    await open(page, 'tokens');
+    await page.getByRole('button', { name: 'Revoke…' }).click();
+    await page.locator('dialog').getByLabel('What').selectOption('user');
+    found.push(...(await serious(page)).map((one) => `dialog: ${one}`));
+    await page.setViewportSize({ width: 360, height: 740 });
+    if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth || document.querySelector('dialog').scrollWidth > document.querySelector('dialog').clientWidth)) found.push('dialog at 360: too wide');
+    await page.keyboard.press('Escape');
+    await page.locator('dialog').waitFor({ state: 'detached' });
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     assert.deepEqual(found, []);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The console in a real browser, on a real server with clients. Sets up the driver in target/, and takes the program
-# that the tests have built. Arguments name the checks to run; without any, all run in order.
+# that the tests have built. Arguments name the checks to run; without any, all run in order. `--heavy` measures the
+# console on many users instead, for about fifteen minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -15,4 +16,6 @@ if ! cmp --silent tests/console/package-lock.json "$node/installed.json"; then
     cp tests/console/package-lock.json "$node/installed.json"
 fi
 
-CONSOLE_NODE=$node exec node tests/console/main.mjs "$@"
+export CONSOLE_NODE=$node
+[ "${1:-}" != --heavy ] || exec node tests/console/heavy.mjs
+exec node tests/console/main.mjs "$@"

@@ -2,7 +2,7 @@
 import { html, render, useEffect, useRef, useState, useStore, keep, kept, Component } from './lib.js';
 import { begin, enter, leave, link, session, usePoll, ApiError } from './api.js';
 import { place, href } from './route.js';
-import { Dialogs, Segmented, zone } from './parts.js';
+import { Dialogs, Segmented, dismiss, zone } from './parts.js';
 import { clock } from './format.js';
 import { theme } from './plot.js';
 import { Overview } from './pages/overview.js';
@@ -116,6 +116,7 @@ function Console() {
   const key = parts.join('/');
   const first = useRef(true);
   useEffect(() => {
+    dismiss();
     document.title = `${parts[1] ? `${parts[1]} – ` : ''}${title} – wastegate`;
     // A new page is read from its heading on; the first one is left as the browser has it.
     if (first.current) first.current = false;

@@ -23,6 +23,16 @@ export const zone = () => offset(Date.now());
 /** A sentence of the server: what stands between backticks is code. */
 export const Prose = ({ text }) => text.split('`').map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 
+/** The same with moments of the last day as the operator's clock has them; the server says them in UTC. */
+export const Dated = ({ text }) => text.split(/(\d\d:\d\d:\d\dZ)/).map((part, at) => (at % 2 ? html`<${Time} ms=${lately(part)} />` : html`<${Prose} text=${part} />`));
+
+function lately(clock) {
+  const now = Date.now();
+  const at = Date.parse(`${new Date(now).toISOString().slice(0, 11)}${clock}`);
+  // A clock of the server may be a little ahead.
+  return at > now + 60000 ? at - 86400000 : at;
+}
+
 export const UserLink = ({ user }) => html`<a class="mono" href=${href(['users', user])}>${user}</a>`;
 
 /** What happened, as an item of a timeline: in the words of the server, with links to what it is about. */
@@ -34,7 +44,7 @@ export class Line extends Component {
     return html`<li><${Time} ms=${line.unix_ms} /><span><${Tag} word=${line.kind} /></span>
   <span>${line.user ? html`<${UserLink} user=${line.user} /> ` : ''}${line.key ? html`<span class="mono">${line.key}</span> ` : ''}<${Prose} text=${line.text} />
     ${line.decision !== undefined && line.decision !== null && html` <a class="nowrap" href=${href(['decisions', String(line.decision)])}>decision ${String(line.decision)}</a>`}
-    ${line.reason === 'over-budget' && html` <a class="nowrap" href=${href(['node'], { limits: 'limits.traffic' })}>the budget</a>`}</span></li>`;
+    ${line.reason === 'over-budget' && html` <a class="nowrap" href=${href(['node'], { limits: 'limits.traffic' })} title="What a user may send">over-budget</a>`}</span></li>`;
   }
 }
 
@@ -84,22 +94,30 @@ export function Table({ caption, shown, columns, rows, id, className, windowed =
   const box = useRef(null);
   const [from, setFrom] = useState(0);
   const [seen, setSeen] = useState(24);
+  // What is cut off at the right fades out there, until it is scrolled to; of the element itself, so that nothing is drawn for it.
+  const cut = () => box.current?.classList.toggle('cut', box.current.scrollWidth - box.current.clientWidth - box.current.scrollLeft > 4);
   useLayoutEffect(() => {
-    if (!windowed || !box.current) return undefined;
-    const fit = () => setSeen(Math.ceil(box.current.clientHeight / ROW_PX) + 2 * BEYOND);
+    const fit = () => {
+      if (windowed) setSeen(Math.ceil(box.current.clientHeight / ROW_PX) + 2 * BEYOND);
+      cut();
+    };
     const watch = new ResizeObserver(fit);
     watch.observe(box.current);
+    watch.observe(box.current.firstElementChild);
     return () => watch.disconnect();
   }, [windowed]);
   const first = windowed ? Math.max(0, Math.min(from, rows.length - 1)) : 0;
   const last = windowed ? Math.min(rows.length, first + seen) : rows.length;
-  const scrolled = (event) => setFrom(Math.max(0, Math.floor(event.currentTarget.scrollTop / ROW_PX) - BEYOND));
+  const scrolled = (event) => {
+    cut();
+    if (windowed) setFrom(Math.max(0, Math.floor(event.currentTarget.scrollTop / ROW_PX) - BEYOND));
+  };
   const space = (n) => n > 0 && html`<tr class="spacer" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${n * ROW_PX}px` }}></td></tr>`;
   const side = (column) => `${column.num ? 'num' : ''} ${column.wrap ? 'wrap' : ''} ${column.narrow === false ? 'hide-narrow' : ''}`;
   const cell = (column, row, at) => (at === 0
     ? html`<th scope="row" class=${side(column)}>${column.cell(row)}</th>`
     : html`<td class=${side(column)}>${column.cell(row)}</td>`);
-  return html`<div class=${`scroll ${windowed ? 'windowed' : ''}`} ref=${box} tabindex="0" role="region" aria-label=${caption} onScroll=${windowed ? scrolled : undefined}>
+  return html`<div class=${`scroll ${windowed ? 'windowed' : ''}`} ref=${box} tabindex="0" role="region" aria-label=${caption} onScroll=${scrolled}>
     <table aria-rowcount=${windowed ? rows.length + 1 : undefined}>
       <caption class=${shown ? 'shown' : ''}>${shown ? caption : html`<span class="visually-hidden">${caption}</span>`}</caption>
       <thead><tr>${columns.map((column) => html`<th scope="col" key=${column.name} class=${side(column)}>${column.name}</th>`)}</tr></thead>
@@ -140,6 +158,9 @@ export const Terms = ({ of }) => html`by ${of.by} at <${Time} ms=${of.set_unix_m
  */
 export const confirm = (question) => asked.set(question);
 
+/** A question is of its page: another page, by a link or the way back, has none. */
+export const dismiss = () => asked.set(null);
+
 export function Dialogs() {
   const question = useStore(asked);
   const text = useStore(said);
@@ -176,12 +197,12 @@ function Question({ title, about, fields = [], action, danger, run }) {
     }
   };
   const input = (field) => (field.options
-    ? html`<select value=${values[field.name]} onChange=${set(field.name)}>${field.options.map(([key, label]) => html`<option key=${key} value=${key}>${label}</option>`)}</select>`
-    : html`<input type=${field.type ?? 'text'} value=${values[field.name]} required=${field.required} min=${field.min} max=${field.max ?? (field.type === 'datetime-local' ? stamp(Date.now()) : undefined)} step=${field.step} placeholder=${field.hint} maxlength=${field.type ? undefined : field.maxlength ?? 500} autocomplete="off" onInput=${set(field.name)} />`);
+    ? html`<select id=${`${id}-${field.name}`} value=${values[field.name]} onChange=${set(field.name)}>${field.options.map(([key, label]) => html`<option key=${key} value=${key}>${label}</option>`)}</select>`
+    : html`<input id=${`${id}-${field.name}`} type=${field.type ?? 'text'} value=${values[field.name]} required=${field.required} min=${field.min} max=${field.max ?? (field.type === 'datetime-local' ? stamp(Date.now()) : undefined)} step=${field.step} placeholder=${field.hint} maxlength=${field.type ? undefined : field.maxlength ?? 500} autocomplete="off" onInput=${set(field.name)} />`);
   return html`<dialog ref=${box} aria-labelledby=${id} onCancel=${() => asked.set(null)}>
     <form onSubmit=${submit}>
       <h2 id=${id}>${title}</h2>${about && html`<p class="soft">${about}</p>`}
-      ${fields.filter((field) => !field.when || field.when(values)).map((field) => html`<label class="field" key=${field.name}><span>${field.label}</span>${input(field)}</label>`)}
+      ${fields.filter((field) => !field.when || field.when(values)).map((field) => html`<div class="field" key=${field.name}><label for=${`${id}-${field.name}`}>${field.label}</label>${input(field)}</div>`)}
       ${!session.get().name && html`<label class="field"><span>Your name, for the audit log (optional)</span><input value=${values.actor} maxlength="64" autocomplete="off" onInput=${set('actor')} /></label>`}
       ${wrong && html`<p class="note bad" role="alert">${wrong}</p>`}
       <div class="row"><button type="button" onClick=${() => asked.set(null)}>Cancel</button>

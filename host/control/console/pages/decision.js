@@ -38,9 +38,9 @@ export const named = (is, row) => {
 function Evicted({ is }) {
   return html`<${Section} title="What went"><div class="card">${is.evicted.length ? html`<${Table} caption="What went" rows=${is.evicted} id=${(row) => row.row} columns=${[
     { name: 'Manager', cell: (row) => named(is, row.row) },
-    { name: 'Place', num: true, cell: (row) => num(row.place) },
-    { name: 'Class', cell: (row) => row.class },
-    { name: 'Reason', cell: (row) => html`<span class="clip reason">${row.reason || '–'}</span>` },
+    { name: 'Place', num: true, narrow: false, cell: (row) => num(row.place) },
+    { name: 'Class', narrow: false, cell: (row) => row.class },
+    { name: 'Reason', wrap: true, cell: (row) => html`<span class="reason">${row.reason || '–'}</span>` },
     { name: 'Put there by', narrow: false, cell: (row) => row.by },
     { name: 'Came to', cell: (row) => html`<${Tag} word=${row.outcome} as=${row.outcome === 'echoed' ? 'warn' : ''} title=${OUTCOMES[row.outcome]} />` },
     { name: 'After', num: true, cell: (row) => (row.after_ms === null ? '–' : duration(row.after_ms)) },

@@ -22,7 +22,7 @@ export function Decisions({ asked }) {
   return html`<${Head} title="Decisions" lead="Each time room had to be made: who was asked, about how many managers, and how many went. The last 1,000 are in memory." />
     <div class="toolbar" role="search"><label class="field"><span>User, the whole name</span><input type="search" value=${user} maxlength="256" onInput=${(event) => setUser(event.currentTarget.value)} /></label></div>
     ${!rows ? html`<${Instead} of=${of} rows=${12} what="The list" />` : html`<div class="card">
-      ${rows.length ? html`<${Table} caption="Decisions" rows=${rows} id=${(row) => row.id} className=${() => 'link'} columns=${COLUMNS} />`
+      ${rows.length ? html`<${Table} caption="Decisions" rows=${rows} id=${(row) => row.id} className=${() => 'link'} columns=${rows.some((row) => row.fault) ? [...COLUMNS, FAULT] : COLUMNS} />`
         : html`<${Empty} title="None yet">${asked.user ? 'No decision about this user is remembered.' : 'Nobody has needed room so far.'}</${Empty}>`}
       <${Pager} back=${asked.before ? () => refine({ before: before.pop() ?? null }) : null} next=${next ? () => { before.push(asked.before ?? null); refine({ before: next }); } : null}>
         ${num(rows.length)} on this page, newest first</${Pager}></div>`}`;
@@ -35,12 +35,12 @@ const COLUMNS = [
   { name: 'When', cell: (row) => html`<${Time} ms=${row.unix_ms} />` },
   { name: 'About', cell: (row) => (row.user === null ? html`<span class="soft">the node</span>` : html`<span class="clip"><${UserLink} user=${row.user} /></span>`) },
   { name: 'Tier', cell: (row) => row.tier },
-  { name: 'Policy', cell: policyOf },
+  { name: 'Policy', narrow: false, cell: policyOf },
   { name: 'Held', num: true, narrow: false, cell: (row) => `${num(row.held)} of ${num(row.limit)}` },
   { name: 'Might go', num: true, narrow: false, cell: (row) => num(row.rows) },
   { name: 'Needed', num: true, narrow: false, cell: (row) => num(row.needed) },
   { name: 'Went', num: true, cell: (row) => num(row.victims) },
   { name: 'Rejected', num: true, narrow: false, cell: (row) => num(row.rejected) },
   { name: 'Call', num: true, narrow: false, cell: (row) => micros(row.call_us) },
-  { name: 'Fault', cell: (row) => (row.fault ? html`<span class="tag bad" title=${row.fault}><span class="clip">${row.fault}</span></span>` : html`<span class="soft">–</span>`) },
 ];
+const FAULT = { name: 'Fault', cell: (row) => (row.fault ? html`<span class="tag bad" title=${row.fault}><span class="clip">${row.fault}</span></span>` : html`<span class="soft">–</span>`) };

@@ -15,7 +15,7 @@ export function Node({ nodes, asked, readOnly }) {
   const [is] = nodes.data?.nodes ?? [];
   if (!is) return html`<${Head} title="Node" /><${Instead} of=${nodes} rows=${10} />`;
   const after = (done) => { nodes.refresh(); return done; };
-  return html`<${Head} title=${is.name || 'Node'} lead=${html`Version ${is.version}, up for ${duration(is.uptime_ms)}${is.address ? html`, clients connect to <span class="mono">${is.address}</span>` : ''}. It holds ${count(is.managers, 'manager')} of ${count(is.users, 'user')}.`}>
+  return html`<${Head} title=${html`Node <span class="mono">${is.name}</span>`} lead=${html`Version ${is.version}, up for ${duration(is.uptime_ms)}${is.address ? html`, clients connect to <span class="mono">${is.address}</span>` : ''}. It holds ${count(is.managers, 'manager')} of ${count(is.users, 'user')}.`}>
       ${!readOnly && html`<${Levers} is=${is} after=${after} />`}</${Head}>
     <${State} is=${is} />
     <${Ranking} is=${is} /><${Backends} /><${Budgets} /><${Limits} asked=${asked} />`;
@@ -106,14 +106,15 @@ function Limits({ asked }) {
   const of = usePoll('v1/limits', 10000);
   const all = of.data?.limits;
   const wanted = (asked.limits ?? '').toLowerCase();
-  const used = asked.used === '1';
-  const rows = useMemo(() => (all ?? []).filter((one) => (!used || one.used) && `${one.name} ${one.about}`.toLowerCase().includes(wanted)), [all, wanted, used]);
+  const every = asked.every === '1';
+  // What is counted now says most; a search goes over all.
+  const rows = useMemo(() => (all ?? []).filter((one) => (every || wanted || one.used !== null) && `${one.name} ${one.about}`.toLowerCase().includes(wanted)), [all, wanted, every]);
   const figure = (one, value) => (isBytes(one.name) ? bytes(value) : num(value));
   return html`<${Section} title="Limits"><div class="toolbar" role="search" id="limits"><label class="field"><span>Name or text contains</span><input type="search" value=${asked.limits ?? ''} maxlength="100" onInput=${(event) => refine({ limits: event.currentTarget.value })} /></label>
-      <label class="check"><input type="checkbox" checked=${used} onChange=${() => refine({ used: used ? null : '1' })} />Only what is in use</label></div>
+      <label class="check"><input type="checkbox" checked=${every} onChange=${() => refine({ every: every ? null : '1' })} />Also those whose use is not counted</label></div>
     ${!all ? html`<${Instead} of=${of} rows=${8} what="This list" />` : html`<div class="card">${rows.length ? html`<ul class="settings limits">${rows.map((one) => html`<li key=${one.name}>
       <div><code class="name">${one.name}</code><p class="small soft"><${Prose} text=${one.about} /></p></div>
       <div class="small soft"><${Prose} text=${one.when_reached} /></div>
-      <div class="num">${one.used !== null ? html`${figure(one, one.used)} <span class="soft">of</span> ` : ''}${one.value === null ? html`<span class="soft">no limit</span>` : figure(one, one.value)}${one.used !== null && one.value > 0 && html`<${Meter} value=${one.used} max=${one.value} label=${`${one.name} in use`} />`}</div></li>`)}</ul>`
+      <div class="num">${one.used !== null ? html`${figure(one, one.used)}<span class="soft">${one.value === null ? ', ' : ' of '}</span>` : ''}${one.value === null ? html`<span class="soft">no limit</span>` : figure(one, one.value)}${one.used !== null && one.value > 0 && html`<${Meter} value=${one.used} max=${one.value} label=${`${one.name} in use`} />`}</div></li>`)}</ul>`
       : html`<${Empty} title="None fits">No limit fits.</${Empty}>`}<div class="foot">${num(rows.length)} of ${num(all.length)} limits</div></div>`}</${Section}>`;
 }

@@ -24,8 +24,8 @@ export function Policies({ readOnly }) {
     <${Section} title="Seats"><div class="card"><${Table} caption="Seats" rows=${is.seats} id=${(seat) => seat.tier} columns=${[
       { name: 'Tier', cell: (seat) => seat.tier },
       { name: 'Answers', cell: (seat) => html`<b>${name(seat.answering)}</b>` },
-      { name: 'Active', cell: (seat) => name(seat.active) },
-      { name: 'Fallback', cell: (seat) => name(seat.fallback) },
+      { name: 'Active', narrow: false, cell: (seat) => name(seat.active) },
+      { name: 'Fallback', narrow: false, cell: (seat) => name(seat.fallback) },
       { name: 'State', cell: (seat) => (seat.answering === seat.active ? html`<${Tag} word="active" />` : html`<${Tag} word="fallback answers" as="bad" />`) },
     ]} /></div></${Section}>
     ${is.policies.map((policy) => html`<${One} key=${policy.name} policy=${policy} after=${after} readOnly=${readOnly} />`)}
@@ -68,12 +68,12 @@ function One({ policy, after, readOnly }) {
   return html`<${Section} title=${policy.name} aside=${about?.summary}><div class="card">
     <${Table} caption=${`Revisions of ${policy.name}`} rows=${policy.revisions} id=${(one) => one.revision} columns=${[
       { name: 'Revision', cell: (one) => `r${one.revision}` },
-      { name: 'Version', cell: (one) => one.version },
+      { name: 'Version', narrow: false, cell: (one) => one.version },
       { name: 'State', cell: (one) => html`<${Tag} word=${one.state} title=${one.reason} />` },
       { name: 'At', wrap: true, cell: (one) => (one.active_at.length === TIERS.length ? 'every tier' : one.active_at.join(', ') || html`<span class="soft">–</span>`) },
       { name: 'Parameters', narrow: false, cell: (one) => Object.entries(one.params).map(([key, value]) => `${key} ${figure(value)}`).join(', ') || html`<span class="soft">as they come</span>` },
       { name: 'From', narrow: false, cell: (one) => one.origin },
-      { name: 'By', narrow: false, cell: (one) => html`<span class="clip" title=${one.by}>${one.by}</span>` },
+      { name: 'By', narrow: false, cell: (one) => html`<span class="clip short" title=${one.by}>${one.by}</span>` },
       { name: 'When', narrow: false, cell: (one) => html`<${Time} ms=${one.at_unix_ms} />` },
       { name: 'Size', num: true, narrow: false, cell: (one) => bytes(one.size_bytes) },
       { name: 'Change', num: true, cell: (one) => !readOnly && html`<button type="button" class="small" aria-label=${`Activate ${policy.name} r${one.revision}`} disabled=${one.active_at.length === TIERS.length} onClick=${() => activate(policy.name, one.revision, after)}>Activate…</button>` },

@@ -60,6 +60,13 @@ export function allow(of, after) {
   });
 }
 
+function What({ target }) {
+  const [kind, name] = parted(target);
+  if (kind === 'all') return html`<${Tag} word="all tokens" as="bad" />`;
+  if (kind === 'user') return html`<span class="clip">all of <${UserLink} user=${name} /></span>`;
+  return html`<span class="clip mono" title=${name}>${name}</span>`;
+}
+
 export function Tokens({ asked, readOnly }) {
   const of = usePoll('v1/revocations', 10000);
   const all = of.data?.revocations;
@@ -67,8 +74,8 @@ export function Tokens({ asked, readOnly }) {
   const rows = (all ?? []).filter((row) => `${row.target} ${row.reason} ${row.by}`.toLowerCase().includes(wanted));
   const after = (done) => { of.refresh(); return done; };
   const columns = [
-    { name: 'What', cell: ({ target }) => { const [kind, name] = parted(target); return kind === 'user' ? html`<span class="clip">all of <${UserLink} user=${name} /></span>` : kind === 'token' ? html`<span class="clip mono" title=${name}>${name}</span>` : html`<${Tag} word="all tokens" as="bad" />`; } },
-    { name: 'Issued before', cell: (row) => (row.issued_before_unix_ms === undefined ? html`<span class="soft">any time</span>` : html`<${Time} ms=${row.issued_before_unix_ms} />`) },
+    { name: 'What', cell: (row) => html`<${What} target=${row.target} /><span class="only-narrow small soft">${row.reason}</span>` },
+    { name: 'Issued before', narrow: false, cell: (row) => (row.issued_before_unix_ms === undefined ? html`<span class="soft">any time</span>` : html`<${Time} ms=${row.issued_before_unix_ms} />`) },
     { name: 'Until', cell: (row) => (row.until_unix_ms ? html`<${Time} ms=${row.until_unix_ms} />` : html`<span class="soft">taken back</span>`) },
     { name: 'Set', narrow: false, cell: (row) => html`<${Time} ms=${row.set_unix_ms} />` },
     { name: 'By', narrow: false, cell: (row) => html`<span class="clip" title=${row.by}>${row.by}</span>` },

@@ -1,7 +1,7 @@
 // One user: its slots, what would go next, the levers, and what happened to it.
 import { html, useEffect, useMemo, useState } from '../lib.js';
 import { query, request, to, usePoll } from '../api.js';
-import { Empty, FOR, Head, Instead, Line, Meter, Prose, REASON, Section, Tag, Terms, Time, WHY_BACK, confirm, means, seconds } from '../parts.js';
+import { Dated, Empty, FOR, Head, Instead, Line, Meter, REASON, Section, Tag, Terms, Time, WHY_BACK, confirm, means, seconds } from '../parts.js';
 import { brief, bytes, count, num, signal } from '../format.js';
 import { href, refine } from '../route.js';
 import { allow, revoke } from './tokens.js';
@@ -22,7 +22,9 @@ export function User({ name, asked, readOnly }) {
   const limits = usePoll('v1/limits', 60000);
   const is = of.data;
   const title = html`<span class="mono">${name}</span>`;
-  if (!is) return html`<${Head} title=${title} /><${Instead} of=${of} rows=${10} what="This page" />`;
+  // What stands above the slots comes with them, so that they stay where they are.
+  const isWhole = is && [revoked, limits].every((one) => one.data || one.error);
+  if (!isWhole) return html`<${Head} title=${title} /><${Instead} of=${is ? { data: null } : of} rows=${10} what="This page" />`;
   const after = (done) => { of.refresh(); why.refresh(); revoked.refresh(); return done; };
   const tokens = revoked.data?.revocations.find((one) => one.target === `user/${name}`);
   return html`<${Head} title=${title} lead=${html`<${Tag} word=${is.pressure} /> Holds ${count(is.held, 'manager')} of ${num(is.limit)}${is.lent ? `, and ${count(is.lent, 'temporary slot')} beside them` : ''}.`}>
@@ -177,7 +179,7 @@ function Why({ of, keyed }) {
   const lines = is ? [...is.lines].reverse() : [];
   return html`<${Section} title="What happened" aside=${keyed ? html`Of <span class="mono">${keyed}</span> only. <button type="button" class="plain small" onClick=${() => refine({ key: null })}>All managers</button>` : is && html`Remembered since <${Time} ms=${is.since_ms} />`}>
     ${!is ? html`<${Instead} of=${of} rows=${4} what="The timeline" />` : html`<div class="stack">
-      ${is.answer && html`<p class="note"><${Prose} text=${is.answer} /></p>`}
+      ${is.answer && html`<p class="note"><${Dated} text=${is.answer} /></p>`}
       <div class="card">${lines.length ? html`<ol class="timeline">${lines.map((line, at) => html`<${Line} key=${`${line.unix_ms}-${lines.length - at}`} line=${line} />`)}</ol>`
         : html`<${Empty} title="Nothing yet">Nothing is remembered of this user.</${Empty}>`}</div></div>`}</${Section}>`;
 }
