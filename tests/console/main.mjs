@@ -103,6 +103,25 @@ const checks = {
     await page.getByRole('row').filter({ has: link }).filter({ hasText: 'gdsf' }).waitFor();
   },
 
+  async 'a list that is read stays as it is'() {
+    await open(page, 'decisions?user=ann');
+    const first = () => page.locator('tbody th').first().textContent();
+    const shown = await until('the newest', async () => { const at = await first(); return at === String((await newest('ann')).id) && at; });
+    await page.locator('tbody th').first().hover();
+    await page.getByText('Waits while you read').waitFor();
+    const made = await until('one more', async () => {
+      await enter('ann', `read-${crowd.clients.length}`);
+      const { id } = await newest('ann');
+      return String(id) !== shown && String(id);
+    });
+    // Two more polls would have shown it.
+    const polls = page.waitForRequest(/v1.decisions/, { timeout: 5000 }).then(() => 'asked', () => 'rested');
+    assert.equal(await polls, 'rested', 'nothing is asked for meanwhile');
+    assert.equal(await first(), shown);
+    await page.mouse.move(1, 1);
+    await until('it goes on', async () => Number(await first()) >= Number(made));
+  },
+
   async 'a slider reorders as `wastegate policy run` does'() {
     // At the tier `force` every manager may go, so there is an order to change.
     const made = await until('a decision about many', async () => {

@@ -133,7 +133,7 @@ export async function leave() {
 }
 
 /**
- * What a path answers, asked again every `every` ms while the tab is shown: `{ data, error, refresh }`. Data stay
+ * What a path answers, asked again every `every` ms while the tab is shown: `{ data, error, path, refresh }`; `path` is whose data it is. Data stay
  * while the server is away. A new path begins with nothing, unless it `holds` what was there until it is answered.
  * Where `more` is given, the path is asked for once, then `more.path(data)` is, and `more.join` puts both together.
  */
@@ -188,7 +188,7 @@ export function usePoll(path, every, { holds = false, more = null } = {}) {
   }, [path, every]);
   const refresh = useCallback(() => poke.current(), []);
   const mine = is.path === path || holds;
-  return { data: mine ? is.data : null, error: is.path === path ? is.error : null, at: is.at, refresh };
+  return { data: mine ? is.data : null, error: is.path === path ? is.error : null, at: is.at, path: is.path, refresh };
 }
 
 /**

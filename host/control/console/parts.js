@@ -66,7 +66,7 @@ export const Section = ({ title, aside, children }) => {
 };
 
 export const Empty = ({ title, children }) => html`<div class="empty-state"><h3>${title}</h3><p>${children}</p></div>`;
-export const Loading = ({ rows = 6 }) => html`<div class="pad" aria-busy="true"><span class="visually-hidden">Loading</span><span class="skeleton" style=${{ height: `${rows * 2.1}rem` }}></span></div>`;
+export const Loading = ({ rows = 6 }) => html`<div class="pad" aria-busy="true"><span class="visually-hidden">Loading</span><span class="skeleton rows" style=${{ height: `${rows * 2.1}rem` }}></span></div>`;
 
 /** What stands in a page's place: loading, not there, or wrong. Null where there are data to show. */
 export function Instead({ of, rows, what = 'This page' }) {
@@ -125,6 +125,18 @@ export function Table({ caption, shown, columns, rows, id, className, windowed =
         ${rows.slice(first, last).map((row, at) => html`<tr key=${windowed ? at : id(row)} class=${className?.(row)} aria-rowindex=${windowed ? first + at + 2 : undefined}>${columns.map((column, place) => cell(column, row, place))}</tr>`)}
         ${space(rows.length - last)}</tbody>
     </table></div>`;
+}
+
+/** Whether somebody points at a list or is in it with the keyboard, and what the list needs to tell: what is new waits meanwhile. */
+export function useHold() {
+  const [held, set] = useState(false);
+  const within = (event, other) => Boolean(other) && event.currentTarget.contains(other);
+  return [held, {
+    onMouseEnter: () => set(true),
+    onMouseLeave: (event) => set(within(event, document.activeElement)),
+    onFocusIn: () => set(true),
+    onFocusOut: (event) => set(within(event, event.relatedTarget)),
+  }];
 }
 
 /** Newer and older pages of a list with cursors. */

@@ -1,7 +1,7 @@
 // Decisions: what was decided lately, newest first.
-import { html, useEffect, useState } from '../lib.js';
+import { html, useEffect, useRef, useState } from '../lib.js';
 import { query, usePoll } from '../api.js';
-import { Empty, Head, Instead, Pager, Table, Time, UserLink } from '../parts.js';
+import { Empty, Head, Instead, Pager, Table, Time, UserLink, useHold } from '../parts.js';
 import { micros, num } from '../format.js';
 import { href, refine } from '../route.js';
 
@@ -16,12 +16,21 @@ export function Decisions({ asked }) {
     const timer = setTimeout(() => { before = []; refine({ user, before: null }); }, REST_MS);
     return () => clearTimeout(timer);
   }, [user]);
-  const of = usePoll(`v1/decisions${query({ user: asked.user, limit: PAGE, before: asked.before })}`, asked.before ? 0 : 2000, { holds: true });
+  const [paused, setPaused] = useState(false);
+  const [held, hold] = useHold();
+  const loaded = useRef(null);
+  const wanted = `v1/decisions${query({ user: asked.user, limit: PAGE, before: asked.before })}`;
+  // A list that somebody reads stays; another one is asked for all the same.
+  const waits = (paused || held) && loaded.current === wanted;
+  const of = usePoll(waits ? null : wanted, asked.before ? 0 : 2000, { holds: true });
+  if (of.data) loaded.current = of.path;
   const rows = of.data?.decisions;
   const next = of.data?.next_before;
-  return html`<${Head} title="Decisions" lead="Each time room had to be made: who was asked, about how many managers, and how many went. The last 1,000 are in memory." />
+  return html`<${Head} title="Decisions" lead="Each time room had to be made: who was asked, about how many managers, and how many went. The last 1,000 are in memory.">
+      ${!asked.before && html`<span class=${`link-state ${waits ? 'rest' : ''}`}><i></i>${!waits ? 'Live' : paused ? 'Paused' : 'Waits while you read'}</span>
+        <button type="button" aria-pressed=${String(paused)} onClick=${() => setPaused(!paused)}>${paused ? 'Go on' : 'Pause'}</button>`}</${Head}>
     <div class="toolbar" role="search"><label class="field"><span>User, the whole name</span><input type="search" value=${user} maxlength="256" onInput=${(event) => setUser(event.currentTarget.value)} /></label></div>
-    ${!rows ? html`<${Instead} of=${of} rows=${12} what="The list" />` : html`<div class="card">
+    ${!rows ? html`<${Instead} of=${of} rows=${12} what="The list" />` : html`<div class="card" ...${hold}>
       ${rows.length ? html`<${Table} caption="Decisions" rows=${rows} id=${(row) => row.id} className=${() => 'link'} columns=${rows.some((row) => row.fault) ? [...COLUMNS, FAULT] : COLUMNS} />`
         : html`<${Empty} title="None yet">${asked.user ? 'No decision about this user is remembered.' : 'Nobody has needed room so far.'}</${Empty}>`}
       <${Pager} back=${asked.before ? () => refine({ before: before.pop() ?? null }) : null} next=${next ? () => { before.push(asked.before ?? null); refine({ before: next }); } : null}>

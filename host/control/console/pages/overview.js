@@ -63,8 +63,8 @@ const FULLEST = [
 /** The answer to "is it well", in one sentence. */
 function Verdict({ is, node }) {
   const draining = is.draining || node?.draining;
-  const kind = is.well ? 'good' : draining ? 'warn' : 'bad';
-  const said = is.well ? 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
+  const kind = draining ? 'warn' : is.well ? 'good' : 'bad';
+  const said = is.well ? node?.drain ? 'It is drained.' : 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
   return html`<header class="head"><div>
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
     <p class="lead">${count(is.users, 'user')} ${is.users === 1 ? 'holds' : 'hold'} ${count(is.managers, 'manager')} over ${count(is.connections, 'connection')}. ${is.queued ? `${count(is.queued, 'client')} ${is.queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>

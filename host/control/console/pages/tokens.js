@@ -86,5 +86,5 @@ export function Tokens({ asked, readOnly }) {
     ${!all ? html`<${Instead} of=${of} rows=${6} what="The list" />` : html`${all.length > 0 && html`<div class="toolbar" role="search"><label class="field"><span>Id, user, reason or operator contains</span><input type="search" value=${asked.filter ?? ''} maxlength="256" onInput=${(event) => refine({ filter: event.currentTarget.value })} /></label></div>`}
     <div class="card">${rows.length ? html`<${Table} caption="Revoked tokens" rows=${rows} id=${(row) => row.target} columns=${columns} />`
       : all.length ? html`<${Empty} title="None fits">No revocation has that in its id, user, reason or operator.</${Empty}>` : html`<${Empty} title="No token is revoked">A token that got into wrong hands can be refused before it expires: by its id, those of a user, or all that were issued before a moment.</${Empty}>`}
-      <div class="foot">${num(rows.length)} of ${num(all.length)} in force</div></div>`}`;
+      ${all.length > 0 && html`<div class="foot">${num(rows.length)} of ${num(all.length)} in force</div>`}</div>`}`;
 }

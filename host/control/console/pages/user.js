@@ -117,7 +117,7 @@ function Slots({ is, path, chosen, after, readOnly }) {
   const [worst] = going;
   const most = Math.max(1, ...is.managers.map((manager) => manager.signals['activity-rate-1m'] ?? 0));
   const picked = is.managers.find((manager) => manager.key === chosen);
-  const next = worst ? html`Next to go by its class: <b class="mono">${worst.key}</b>, ${worst.class}` : 'All answer: only the tier force could take one, worst first';
+  const next = worst ? html`Next to go by its class: <b class="mono">${worst.key}</b>, ${worst.class}` : is.managers.length ? 'All answer: only the tier force could take one, worst first' : '';
   return html`<${Section} title="Slots" aside=${next}>
     <ul class="slots">${shown.map((manager) => html`<li key=${manager.key}><${Slot} manager=${manager} rate=${(manager.signals['activity-rate-1m'] ?? 0) / most}
         rank=${going.indexOf(manager)} chosen=${manager.key === chosen} /></li>`)}
