@@ -273,6 +273,7 @@ const checks = {
     const ready = await fetch(`${server.admin}/readyz`);
     assert.equal(ready.status, 503, 'and says so to load balancers');
     await open(page, 'overview');
+    await page.getByRole('heading', { level: 1, name: 'It is drained.' }).waitFor();
     await page.locator('.problems', { hasText: 'a new kernel' }).waitFor();
     await page.getByRole('link', { name: 'Node', exact: true }).first().click();
     await page.getByRole('button', { name: 'Reconnect all…' }).click();

@@ -64,12 +64,13 @@ const FULLEST = [
 function Verdict({ is, node }) {
   const draining = is.draining || node?.draining;
   const kind = draining ? 'warn' : is.well ? 'good' : 'bad';
-  const said = is.well ? node?.drain ? 'It is drained.' : 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
+  // That an operator drains it is what the one problem says.
+  const said = node?.drain && is.problems.length <= 1 ? 'It is drained.' : is.well ? 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
   return html`<header class="head"><div>
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
     <p class="lead">${count(is.users, 'user')} ${is.users === 1 ? 'holds' : 'hold'} ${count(is.managers, 'manager')} over ${count(is.connections, 'connection')}. ${is.queued ? `${count(is.queued, 'client')} ${is.queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>
     ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}</ul>`}
-    ${(node?.drain || node?.disconnecting) && html`<div class="problems"><${State} is=${node} /></div>`}
+    ${node?.disconnecting && html`<div class="problems"><${State} is=${{ disconnecting: node.disconnecting }} /></div>`}
   </div><div class="row"><a class="button" href=${href(['node'])}>Node</a></div></header>`;
 }
 
