@@ -38,7 +38,7 @@ export const UserLink = ({ user }) => html`<a class="mono" href=${href(['users',
 /** What happened, as an item of a timeline: in the words of the server, with links to what it is about. */
 export class Line extends Component {
   // What has happened stays as it is, and there may be hundreds of them.
-  shouldComponentUpdate({ line }) { return line !== this.props.line; }
+  shouldComponentUpdate({ line }) { return line.unix_ms !== this.props.line.unix_ms || line.text !== this.props.line.text; }
 
   render({ line }) {
     return html`<li><${Time} ms=${line.unix_ms} /><span><${Tag} word=${line.kind} /></span>

@@ -7,9 +7,12 @@ import { num } from '../format.js';
 
 /** The kinds of events; `change` is what operators did. */
 const KINDS = ['connected', 'ended', 'refused', 'evicted', 'pressure', 'change'];
-/** Lines that are kept, and how often new ones are drawn at the most, ms. */
+/** Lines that are kept. */
 const KEPT_MAX = 200;
+/** How often new ones are drawn at the most, ms: more seldom where many come, which nobody reads one by one. */
 const DRAWN_MS = 500;
+const MANY = 20;
+const MANY_DRAWN_MS = 1000;
 /** Scrolled so far down somebody reads, and the list waits, pixels. */
 const READING_PX = 60;
 const SAYS = { starting: 'Connecting', live: 'Live', lost: 'The stream broke off; trying again', absent: 'Not available' };
@@ -32,6 +35,7 @@ export function Events({ asked }) {
   useEffect(() => {
     let waiting = [];
     let heard = 0;
+    let many = false;
     let timer = null;
     let end = new AbortController();
     draw.current = () => {
@@ -41,6 +45,7 @@ export function Events({ asked }) {
       if (rest.current) { setSeen((was) => (was.behind === since ? was : { ...was, behind: since })); return; }
       waiting = [];
       heard = 0;
+      many = since > MANY;
       setSeen((was) => ({ lines: [...more.reverse(), ...was.lines].slice(0, KEPT_MAX), total: was.total + since, behind: 0 }));
     };
     const hear = (event) => {
@@ -49,7 +54,7 @@ export function Events({ asked }) {
       waiting.push(event.kind === 'gap' ? { id: `gap-${Date.now()}`, kind: 'gap', unix_ms: Date.now(), text: 'Some events are missing here.' } : { id: event.id, kind: event.kind, ...said });
       heard += 1;
       if (waiting.length > KEPT_MAX) waiting.shift();
-      timer ??= setTimeout(() => draw.current(), DRAWN_MS);
+      timer ??= setTimeout(() => draw.current(), many ? MANY_DRAWN_MS : DRAWN_MS);
     };
     const path = `v1/events${query({ kinds: chosen.length === KINDS.length ? '' : chosen.join(','), user: asked.user })}`;
     const begin = () => { end = new AbortController(); listen(path, hear, setState, end.signal); };
