@@ -135,9 +135,10 @@ export async function leave() {
 /**
  * What a path answers, asked again every `every` ms while the tab is shown: `{ data, error, path, refresh }`; `path` is whose data it is. Data stay
  * while the server is away. A new path begins with nothing, unless it `holds` what was there until it is answered.
+ * A `cheap` one costs the server next to nothing, so it is asked for at its pace, however long an answer took.
  * Where `more` is given, the path is asked for once, then `more.path(data)` is, and `more.join` puts both together.
  */
-export function usePoll(path, every, { holds = false, more = null } = {}) {
+export function usePoll(path, every, { holds = false, more = null, cheap = false } = {}) {
   const [is, set] = useState({ path, data: null, error: null, at: null });
   const poke = useRef(() => {});
   useEffect(() => {
@@ -172,7 +173,7 @@ export function usePoll(path, every, { holds = false, more = null } = {}) {
       const all = performance.now() - from;
       quickest = Math.min(quickest, all);
       const took = all - quickest;
-      const rest = Math.min(Math.min(took, before) * REST_TIMES, REST_MAX_MS);
+      const rest = cheap ? 0 : Math.min(Math.min(took, before) * REST_TIMES, REST_MAX_MS);
       before = took;
       timer = setTimeout(look, failures ? Math.min(1000 * 2 ** (failures - 1), BACKOFF_MAX_MS) : Math.max(every, rest));
     };

@@ -64,7 +64,7 @@ export function State({ is }) {
   return html`<div class="stack">
     ${drain && html`<p class="note warn"><b>Drained</b> <${Terms} of=${drain} />. No new connection is taken; those that are open stay.</p>`}
     ${is.draining && !drain && html`<p class="note warn"><b>The server stops.</b> It takes no new connections and ends those that it has.</p>`}
-    ${disconnecting && html`<p class="note warn"><b>Clients are asked to reconnect</b>, ${num(disconnecting.per_s)} a second; ${num(disconnecting.left)} are left, for about ${brief((disconnecting.left / disconnecting.per_s) * 1000)}: <${Terms} of=${disconnecting} /></p>`}</div>`;
+    ${disconnecting && html`<p class="note warn"><b>Clients are asked to reconnect</b>, ${num(disconnecting.per_s)} a second; ${num(disconnecting.left)} are left, for about ${brief((disconnecting.left / disconnecting.per_s) * 1000)}: <${Terms} of=${{ ...disconnecting, until_unix_ms: undefined }} /></p>`}</div>`;
 }
 
 function Ranking({ is }) {

@@ -23,10 +23,10 @@ export function Policies({ readOnly }) {
     ${is.under_way.map((one) => html`<p class="note" key=${one.policy}>${one.policy} is on its way (${one.state}), ${bytes(one.size_bytes)} from ${one.origin}, by ${one.by}.</p>`)}
     <${Section} title="Seats"><div class="card"><${Table} caption="Seats" rows=${is.seats} id=${(seat) => seat.tier} columns=${[
       { name: 'Tier', cell: (seat) => seat.tier },
-      { name: 'Answers', cell: (seat) => html`<b>${name(seat.answering)}</b>` },
+      { name: 'Answers', cell: (seat) => html`<b>${name(seat.answering)}</b>${seat.answering !== seat.active && html`<span class="only-narrow"><${Tag} word="fallback answers" as="bad" /></span>`}` },
       { name: 'Active', narrow: false, cell: (seat) => name(seat.active) },
       { name: 'Fallback', narrow: false, cell: (seat) => name(seat.fallback) },
-      { name: 'State', cell: (seat) => (seat.answering === seat.active ? html`<${Tag} word="active" />` : html`<${Tag} word="fallback answers" as="bad" />`) },
+      { name: 'State', narrow: false, cell: (seat) => (seat.answering === seat.active ? html`<${Tag} word="active" />` : html`<${Tag} word="fallback answers" as="bad" />`) },
     ]} /></div></${Section}>
     ${is.policies.map((policy) => html`<${One} key=${policy.name} policy=${policy} after=${after} readOnly=${readOnly} />`)}
     <${Section} title="Shipped too" aside="Accepted when they are first activated"><div class="card">${is.shipped.length ? html`<ul class="choices">${is.shipped.map((one) => html`<li key=${one}><span>${one}</span>
@@ -67,8 +67,7 @@ function One({ policy, after, readOnly }) {
   const { about } = policy;
   return html`<${Section} title=${policy.name} aside=${about?.summary}><div class="card">
     <${Table} caption=${`Revisions of ${policy.name}`} rows=${policy.revisions} id=${(one) => one.revision} columns=${[
-      { name: 'Revision', cell: (one) => `r${one.revision}` },
-      { name: 'Version', narrow: false, cell: (one) => one.version },
+      { name: 'Revision', cell: (one) => html`r${one.revision} <span class="soft hide-narrow">${one.version}</span>` },
       { name: 'State', cell: (one) => html`<${Tag} word=${one.state} title=${one.reason} />` },
       { name: 'At', wrap: true, cell: (one) => (one.active_at.length === TIERS.length ? 'every tier' : one.active_at.join(', ') || html`<span class="soft">–</span>`) },
       { name: 'Parameters', narrow: false, cell: (one) => Object.entries(one.params).map(([key, value]) => `${key} ${figure(value)}`).join(', ') || html`<span class="soft">as they come</span>` },
