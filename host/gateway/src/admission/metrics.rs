@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::denied::DenialReason;
 use super::ladder::Admission;
 use crate::observe::metrics::{begin, millis};
+use crate::observe::spans;
 
 /// How an admission ended, or went on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,11 @@ impl Admission {
     }
 }
 
+/// The span of an admission says what the counters say.
+fn note(outcome: &'static str) {
+    spans::note("wastegate.admission.outcome", || outcome);
+}
+
 /// Reads the queue when it is asked: no count is kept beside it.
 struct QueueCollector(Weak<Admission>);
 
@@ -128,6 +134,7 @@ impl Metrics {
     }
 
     pub(super) fn count(&self, outcome: Outcome) {
+        note(outcome.name());
         self.outcomes
             .get_or_create(&OutcomeLabel {
                 outcome: outcome.name(),
@@ -143,6 +150,7 @@ impl Metrics {
     }
 
     pub(super) fn denied(&self, why: DenialReason, took: Duration) {
+        note(why.name());
         self.outcomes
             .get_or_create(&OutcomeLabel {
                 outcome: why.name(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use crate::observe::spans::{self, SpanKind};
 use wastegate_core::decision::{Fault, PolicyRef, Question, Ranked, Ranker, Snapshot, TierTable};
 use wastegate_core::types::{Clock, DecisionId, SplitMix64, Tier};
 
@@ -86,12 +87,13 @@ impl RankerCalls {
         if patience.0.is_zero() {
             return unanswered(Fault::Deadline(RANKER_PATIENCE));
         }
+        let _step = spans::child("policy", SpanKind::Internal);
         let start = self.clock.now();
         let asked = async { self.ranker.rank(question).wait().await };
         let asked = AssertUnwindSafe(asked).catch_unwind();
         let answer = tokio::time::timeout(patience.0, asked).await;
         patience.0 = patience.0.saturating_sub(self.clock.now().since(start));
-        match answer {
+        let answer = match answer {
             Ok(Ok(ranked)) => ranked,
             Ok(Err(_)) => {
                 tracing::error!(decision = %question.decision, "the ranker panicked");
@@ -102,7 +104,26 @@ impl RankerCalls {
                 tracing::error!(decision = %question.decision, "the ranker does not answer");
                 unanswered(Fault::Deadline(RANKER_PATIENCE))
             }
-        }
+        };
+        note(question, &answer);
+        answer
+    }
+}
+
+/// Notes in the span of a call which policy was asked what, and whether it was of use.
+fn note(question: &Question, answer: &Ranked) {
+    let Ranked { policy, fuel, .. } = answer;
+    spans::note("wastegate.decision.id", || question.decision.raw());
+    spans::note("wastegate.policy.name", || policy.name.to_string());
+    spans::note("wastegate.policy.version", || policy.version.to_string());
+    spans::note("wastegate.tier", || question.tier.name());
+    spans::note("wastegate.cleanup.scope", || question.scope.name());
+    spans::note("wastegate.policy.rows", || question.rows.len());
+    if let Some(fuel) = fuel {
+        spans::note("wastegate.policy.fuel", || *fuel);
+    }
+    if let Err(fault) = &answer.outcome {
+        spans::failed(fault.name());
     }
 }
 

@@ -12,7 +12,8 @@ use super::driver::Cleaner;
 use super::flight::JoinReason;
 use super::pass::Pass;
 use super::run::Cleanup;
-use wastegate_core::types::{EvictionCause, Signal, Tier};
+use crate::observe::spans;
+use wastegate_core::types::{EvictionCause, Scope, Signal, Tier};
 
 /// How many sockets wait for a place now.
 pub type Waiting = Arc<dyn Fn() -> u32 + Send + Sync>;
@@ -27,10 +28,15 @@ impl Cleaner {
         let (flight, ours) = self.connection_flights.join(&(), JoinReason::Room);
         if let Some(landing) = ours {
             let cleaner = self.clone();
-            self.tasks.spawn("connection-cleanup", async move {
+            let span = self.spans.get();
+            let span = span.and_then(|spans| spans.root_of_steps("connection-cleanup"));
+            let work = async move {
                 let cleanup = cleaner.relieve_connections(&*waiting).await;
+                cleanup.note(Scope::Node, Pass::BelowForceOnly);
                 landing.land(cleanup);
-            });
+            };
+            self.tasks
+                .spawn("connection-cleanup", spans::around(span, work));
         }
         flight.landed().await
     }

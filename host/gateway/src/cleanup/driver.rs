@@ -5,7 +5,7 @@
 //! earlier one sufficed, and the loop ends with the last tier, so it can fail to free anything only
 //! by saying so.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::ask::{Patience, RankerCalls};
 use super::config::Config;
@@ -20,10 +20,11 @@ use super::probe::Prober;
 use super::run::{Cleanup, TierRun};
 use super::sweep::Sweeps;
 use crate::health;
+use crate::observe::spans::{self, SpanKind, Spans};
 use crate::registry::Registry;
 use crate::tasks::{Supervisor, Tasks};
 use wastegate_core::decision::{Ranker, Standing};
-use wastegate_core::types::{Clock, EvictionCause, Tier, Timestamp, UserId};
+use wastegate_core::types::{Clock, EvictionCause, Scope, Tier, Timestamp, UserId};
 
 /// How often `force` looks again when those it chose turned out to have become active. The last
 /// look takes them as they are: by then a manager has to be evicted.
@@ -70,6 +71,8 @@ pub struct Cleaner {
     pub(super) flights: Flights<(UserId, Pass)>,
     pub(super) node_flights: Flights<Pass>,
     pub(super) connection_flights: Flights<()>,
+    /// Begins spans of what no handshake asks for, where it is traced.
+    pub(super) spans: OnceLock<Spans>,
 }
 
 impl Cleaner {
@@ -108,6 +111,7 @@ impl Cleaner {
             flights: Flights::default(),
             node_flights: Flights::default(),
             connection_flights: Flights::default(),
+            spans: OnceLock::new(),
         })
     }
 
@@ -135,14 +139,19 @@ impl Cleaner {
         let (flight, ours) = self.flights.join(&(user.clone(), pass), JoinReason::Room);
         if let Some(landing) = ours {
             let (cleaner, user) = (self.clone(), user.clone());
-            self.tasks.spawn("cleanup", async move {
+            let work = async move {
                 let short = |held: u32, limit: u32| {
                     landing.waiting().saturating_sub(limit.saturating_sub(held))
                 };
                 let cleanup = cleaner.work_through(&user, pass, &short).await;
+                cleanup.note(Scope::User, pass);
                 landing.land(cleanup);
-            });
+            };
+            self.tasks
+                .spawn("cleanup", spans::around(spans::apart("cleanup"), work));
+            return flight.landed().await;
         }
+        let _shared = spans::child("cleanup-of-another", SpanKind::Internal);
         flight.landed().await
     }
 

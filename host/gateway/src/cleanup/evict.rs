@@ -16,11 +16,14 @@ use super::run::TierRun;
 use crate::health::Round;
 use crate::manager::{ECHO_DEADLINES, EndReport, Manager, Port};
 use crate::observe::activity::DecisionAside;
+use crate::observe::spans::{self, Apart};
 use crate::registry::Registry;
 use crate::tasks::Tasks;
 use wastegate_core::decision::{Class, Plan, PolicyRef, Question, Ranked, Victim, VictimOutcome};
 use wastegate_core::types::time::whole_ms;
-use wastegate_core::types::{Clock, Eviction, ManagerKey, PeerState, Scope, Tier, UserId};
+use wastegate_core::types::{
+    Clock, Eviction, EvictionCause, ManagerKey, PeerState, Scope, Tier, UserId,
+};
 
 /// How much longer than its own deadline a connection's task may take to report.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
@@ -101,7 +104,7 @@ impl Executor {
         terms: Terms<'_>,
         rotation: &Rotation,
     ) -> u32 {
-        let closing: Vec<Option<Vec<Arc<Port>>>> = plan
+        let closing: Vec<Option<Closing>> = plan
             .victims()
             .iter()
             .map(|victim| {
@@ -110,31 +113,28 @@ impl Executor {
                 }
                 let still =
                     |manager: &Manager| self.still_a_victim(&question, victim, manager, terms);
-                let ports = self.registry.evict(
-                    &victim.user,
-                    &victim.key,
-                    victim.manager,
-                    Eviction {
-                        cause: terms.cause,
-                        decision: Some(question.decision),
-                        peer: peer_of(victim),
-                    },
-                    still,
-                );
-                if ports.is_some() {
-                    if peer_of(victim) == PeerState::Answering {
-                        rotation.displaced(&victim.user, &victim.key, self.clock.now());
-                    }
-                    self.recorder
-                        .evicted(&question, victim, &chooser(&answer, victim));
+                let eviction = Eviction {
+                    cause: terms.cause,
+                    decision: Some(question.decision),
+                    peer: peer_of(victim),
+                };
+                let (user, key) = (&victim.user, &victim.key);
+                let ports = self
+                    .registry
+                    .evict(user, key, victim.manager, eviction, still)?;
+                if eviction.peer == PeerState::Answering {
+                    rotation.displaced(user, key, self.clock.now());
                 }
-                ports
+                let by = chooser(&answer, victim);
+                self.recorder.evicted(&question, victim, &by);
+                let span = traced(&question, victim, eviction);
+                Some(Closing { ports, span })
             })
             .collect();
         let freed = closing.iter().flatten().count();
         if freed > 0 {
             let victims = plan.victims().iter().zip(&closing);
-            let spared = victims.filter(|(_, ports)| ports.is_none());
+            let spared = victims.filter(|(_, closing)| closing.is_none());
             let spared: Vec<&ManagerKey> = spared.map(|(victim, _)| &victim.key).collect();
             self.write_down(&question, &answer, plan.is_last(), &spared);
         }
@@ -142,7 +142,7 @@ impl Executor {
         let deadline = self.deadline;
         self.tasks.spawn("eviction", async move {
             let outcomes: Vec<VictimOutcome> =
-                join_all(closing.into_iter().map(|ports| outcome(ports, deadline))).await;
+                join_all(closing.into_iter().map(|it| outcome(it, deadline))).await;
             for (victim, &outcome) in plan.victims().iter().zip(&outcomes) {
                 metrics.evicted(question.tier, victim, outcome);
             }
@@ -222,11 +222,44 @@ pub fn chooser(answer: &Ranked, victim: &Victim) -> PolicyRef {
     }
 }
 
-/// What became of one victim: the best sign of life among its connections.
-async fn outcome(ports: Option<Vec<Arc<Port>>>, deadline: Duration) -> VictimOutcome {
-    let Some(ports) = ports else {
+/// The connections of a victim that were asked to close, and the span of its eviction.
+struct Closing {
+    ports: Vec<Arc<Port>>,
+    span: Option<Apart>,
+}
+
+/// The span of an eviction, where its cleanup is traced: from the slot that it freed to the end of the
+/// connections.
+fn traced(question: &Question, victim: &Victim, eviction: Eviction) -> Option<Apart> {
+    let mut span = spans::apart("eviction")?;
+    span.note("wastegate.decision.id", question.decision.raw());
+    let cause = match eviction.cause {
+        EvictionCause::Cleanup(_) => "cleanup",
+        EvictionCause::TemporarySlotExpired => "temporary-slot-expired",
+        EvictionCause::Requested => "requested",
+        EvictionCause::Blocked => "blocked",
+    };
+    span.note("wastegate.eviction.cause", cause);
+    span.note("wastegate.tier", question.tier.name());
+    span.note("wastegate.eviction.class", victim.class.name());
+    span.note_close(eviction.reason());
+    Some(span)
+}
+
+/// What became of one victim.
+async fn outcome(closing: Option<Closing>, deadline: Duration) -> VictimOutcome {
+    let Some(Closing { ports, span }) = closing else {
         return VictimOutcome::Spared;
     };
+    let outcome = end_of(ports, deadline).await;
+    if let Some(mut span) = span {
+        span.note("wastegate.eviction.outcome", outcome.name());
+    }
+    outcome
+}
+
+/// The best sign of life among its connections.
+async fn end_of(ports: Vec<Arc<Port>>, deadline: Duration) -> VictimOutcome {
     if ports.is_empty() {
         return VictimOutcome::Released;
     }

@@ -12,8 +12,9 @@ use super::flight::JoinReason;
 use super::pass::Pass;
 use super::run::Cleanup;
 use crate::observe::process;
+use crate::observe::spans::{self, SpanKind};
 use wastegate_core::decision::TierTable;
-use wastegate_core::types::{EvictionCause, Tier};
+use wastegate_core::types::{EvictionCause, Scope, Tier};
 
 /// How full the node is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -171,11 +172,16 @@ impl Cleaner {
         let (flight, ours) = self.node_flights.join(&pass, join_reason);
         if let Some(landing) = ours {
             let cleaner = self.clone();
-            self.tasks.spawn("node-cleanup", async move {
+            let work = async move {
                 let cleanup = cleaner.relieve_node(pass, &|| landing.waiting()).await;
+                cleanup.note(Scope::Node, pass);
                 landing.land(cleanup);
-            });
+            };
+            self.tasks
+                .spawn("node-cleanup", spans::around(spans::apart("cleanup"), work));
+            return flight.landed().await;
         }
+        let _shared = spans::child("cleanup-of-another", SpanKind::Internal);
         flight.landed().await
     }
 }

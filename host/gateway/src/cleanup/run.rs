@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use wastegate_core::types::Tier;
+use super::pass::Pass;
+use crate::observe::spans::{self, SpanValue};
+use wastegate_core::types::{Scope, Tier};
 
 /// What one tier did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,4 +30,22 @@ pub struct Cleanup {
     pub enough: bool,
     /// Some managers' first connections are on their way: what they turn out to be may help.
     pub newborns: bool,
+}
+
+impl Cleanup {
+    /// Notes in its span what it did.
+    pub(super) fn note(&self, scope: Scope, pass: Pass) {
+        spans::note("wastegate.cleanup.scope", || scope.name());
+        spans::note("wastegate.cleanup.pass", || match pass {
+            Pass::BelowForce => "below-force",
+            Pass::BelowForceOnly => "below-force-only",
+            Pass::Force => "force",
+        });
+        spans::note("wastegate.cleanup.tiers", || {
+            let tiers = self.runs.iter().map(|run| run.tier.name());
+            SpanValue::Words(tiers.collect())
+        });
+        spans::note("wastegate.cleanup.freed", || self.freed);
+        spans::note("wastegate.cleanup.enough", || self.enough);
+    }
 }

@@ -12,6 +12,7 @@ use super::decide::Terms;
 use super::driver::Cleaner;
 use super::flight::JoinReason;
 use super::pass::Pass;
+use crate::observe::spans::{self, Spans};
 use crate::tasks::Supervisor;
 use wastegate_core::decision::{Class, TierTable};
 use wastegate_core::types::{EvictionCause, Tier, UserId};
@@ -59,6 +60,13 @@ impl Sweeps {
 }
 
 impl Cleaner {
+    /// Makes spans of background passes from now on, for a [`SpanSink`](crate::observe::SpanSink). The first ones
+    /// stay.
+    pub fn traced_by(&self, spans: Spans) {
+        // Set once, when the application is put together.
+        let _ = self.spans.set(spans);
+    }
+
     /// Keeps the background pass running until the tasks stop.
     pub fn start(self: &Arc<Self>) {
         let cleaner = self.clone();
@@ -69,7 +77,9 @@ impl Cleaner {
                 let cleaner = cleaner.clone();
                 async move {
                     loop {
-                        cleaner.sweep().await;
+                        let span = cleaner.spans.get();
+                        let span = span.and_then(|spans| spans.root_of_steps("sweep"));
+                        spans::around(span, cleaner.sweep()).await;
                         cleaner.rest().await;
                     }
                 }

@@ -24,6 +24,7 @@ use super::{Gateway, close, flap};
 use crate::connection::{self, Transport};
 use crate::manager::{AttachError, EndReport, Manager, Port};
 use crate::observe::metrics::Label;
+use crate::observe::spans;
 use crate::registry::{Attachment, Permit};
 use wastegate_core::types::{CloseReason, Timestamp};
 
@@ -85,9 +86,10 @@ impl Incoming {
                 self.close_refused(socket, code, reason).await;
                 None
             }
-            Entry::Ticket(ticket) => {
+            Entry::Ticket(ticket, wait) => {
                 let socket = self.socket(transport, leftover).await;
-                let (socket, permit) = self.queue(socket, ticket).await?;
+                let queued = spans::around(wait, self.queue(socket, ticket));
+                let (socket, permit) = queued.await?;
                 // Between two frames, so nothing but what the socket itself holds is lost.
                 let transport = socket.into_inner();
                 let application = FarEnd::Application;

@@ -14,8 +14,9 @@ use super::passage::OnPassage;
 use super::peer::ClientNetwork;
 use super::route::Route;
 use super::upgrade::Opening;
-use super::{Gateway, Rules, peer, refuse};
+use super::{Gateway, Rules, peer, refuse, traced};
 use crate::observe::metrics::Label;
+use crate::observe::spans;
 
 /// Answers a request by the route that it takes.
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
@@ -30,21 +31,56 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         let upstreams = upstreams.clone();
         return http::answer(gateway, rules, route, &upstreams, (parts, body)).await;
     }
-    let answered = match open_route(gateway, rules, route, parts) {
-        Ok(opening) => opening.answer().await,
-        Err(refusal) => *refusal,
-    };
+    let answered = answer_upgrade(gateway, rules, route, parts).await;
     drop(body);
     answered
+}
+
+/// Answers an upgrade of an application that embeds us and has chosen the path by itself.
+pub(super) async fn upgrade(gateway: Arc<Gateway>, mut parts: Parts) -> Response {
+    let (rules, route) = chosen(&gateway, &mut parts);
+    answer_upgrade(gateway, rules, route, parts).await
+}
+
+/// Answers an upgrade, within its span where it is traced.
+async fn answer_upgrade(
+    gateway: Arc<Gateway>,
+    rules: Arc<Rules>,
+    route: Option<Arc<Route>>,
+    mut parts: Parts,
+) -> Response {
+    let span = traced::begin(&gateway, route.as_deref(), &mut parts);
+    let Some(span) = span else {
+        return match open_route(gateway, rules, route, parts) {
+            Ok(opening) => opening.answer().await,
+            Err(refusal) => *refusal,
+        };
+    };
+    // In memory of its own, so that those that are not traced hold none for it.
+    Box::pin(spans::around(Some(span), async {
+        let answered = match open_route(gateway, rules, route, parts) {
+            Ok(opening) => opening.answer().await,
+            Err(refusal) => *refusal,
+        };
+        traced::answered(&answered);
+        answered
+    }))
+    .await
+}
+
+/// The route that an application which embeds us leads a request to.
+fn chosen(gateway: &Gateway, parts: &mut Parts) -> (Arc<Rules>, Option<Arc<Route>>) {
+    let rules = gateway.rules.load_full();
+    peer::find(parts, &rules.config.trusted_proxies);
+    let route = rules.routes.find(parts);
+    let route = route.or_else(|| rules.routes.application()).cloned();
+    (rules, route)
 }
 
 /// Opens an upgrade of an application that embeds us and has chosen the path by itself: it is charged to
 /// its client and its handshake is checked, or this is its refusal.
 pub(super) fn open(gateway: Arc<Gateway>, mut parts: Parts) -> Result<Opening, Box<Response>> {
-    let rules = gateway.rules.load_full();
-    peer::find(&mut parts, &rules.config.trusted_proxies);
-    let route = rules.routes.find(&parts);
-    let route = route.or_else(|| rules.routes.application()).cloned();
+    let (rules, route) = chosen(&gateway, &mut parts);
     open_route(gateway, rules, route, parts)
 }
 

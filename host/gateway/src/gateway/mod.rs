@@ -55,6 +55,7 @@ mod site;
 mod spare;
 #[cfg(feature = "upstream")]
 mod through;
+mod traced;
 mod upgrade;
 mod waiting;
 mod watch;
@@ -77,6 +78,7 @@ use self::refused::Refusals;
 use self::route::Routes;
 use crate::admission::Admission;
 use crate::connection::ConnectionContext;
+use crate::observe::Spans;
 use crate::tasks::Tasks;
 
 #[cfg(feature = "upstream")]
@@ -112,6 +114,8 @@ pub struct Gateway {
     backends: Backends,
     refusals: Refusals,
     observer: OnceLock<Arc<dyn ConnectionObserver>>,
+    /// Begins spans of handshakes, where they are traced.
+    spans: OnceLock<Spans>,
     tasks: Tasks,
     metrics: Metrics,
 }
@@ -195,6 +199,7 @@ impl Gateway {
             backends,
             refusals: Refusals::default(),
             observer: OnceLock::new(),
+            spans: OnceLock::new(),
             tasks,
             metrics: Metrics::default(),
         }))
@@ -237,10 +242,7 @@ impl Gateway {
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
         let gateway = self.clone();
         let (parts, _) = request.into_parts();
-        let response = match front::open(self, parts) {
-            Ok(opening) => opening.answer().await,
-            Err(refusal) => *refusal,
-        };
+        let response = front::upgrade(self, parts).await;
         gateway.noted(response)
     }
 

@@ -11,10 +11,11 @@ use super::attach::Connection;
 use super::handshake::Handshake;
 use super::upgrade::{Entry, Incoming};
 use super::upstream::{Asked, Availability, Load, UpstreamConnection, UpstreamError, Upstreams};
-use super::{Gateway, refuse};
+use super::{Gateway, refuse, traced};
 use crate::admission::{Denied, SlotOffer};
 use crate::connection::{self, Transport};
 use crate::manager::Port;
+use crate::observe::spans::{self, SpanKind};
 use crate::registry::Attachment;
 use tokio_tungstenite::tungstenite::Bytes;
 
@@ -37,7 +38,7 @@ impl Incoming {
         self,
         upstreams: &Upstreams,
         handshake: &Handshake,
-        parts: Parts,
+        mut parts: Parts,
         offer: SlotOffer,
     ) -> Response {
         if let SlotOffer::Free(permit) = &offer
@@ -45,6 +46,8 @@ impl Incoming {
         {
             return self.enter_with(upstream, handshake, offer).await;
         }
+        let step = spans::child("upstream", SpanKind::Client);
+        traced::hand_on(&mut parts);
         let asked = Asked {
             parts: &parts,
             identity: &self.identity,
@@ -53,10 +56,15 @@ impl Incoming {
         };
         let timeout = self.rules.config.upstream_timeout;
         let Gateway { tasks, session, .. } = &*self.gateway;
-        match upstreams
+        let connected = upstreams
             .connect(asked, timeout, tasks, &session.clock)
-            .await
-        {
+            .await;
+        match &connected {
+            Ok(upstream) => upstream.note(),
+            Err(error) => error.note(),
+        }
+        drop(step);
+        match connected {
             Ok(upstream) => self.enter_with(upstream, handshake, offer).await,
             Err(error) => {
                 self.gateway.metrics.backends.upstream_failed.inc();

@@ -29,6 +29,7 @@ use super::route::{Destination, Route, is_reserved};
 use super::upstream::UpstreamConnection;
 use super::{Gateway, Rules, SUBPROTOCOL, flap, origin, peer, refuse};
 use crate::admission::{self, Denied, Displace, Newcomer, SlotOffer, Ticket};
+use crate::observe::spans::{self, Apart, SpanKind};
 use crate::registry::Permit;
 use wastegate_core::types::{ManagerKey, UserId};
 
@@ -73,7 +74,10 @@ impl Opening {
 
     /// Answers it for the client that the route's identification finds.
     pub(super) async fn answer(mut self) -> Response {
+        let step = spans::child("identity", SpanKind::Internal);
         let identified = self.route.identify.identify(&mut self.parts).await;
+        spans::note("wastegate.identified", || identified.is_ok());
+        drop(step);
         match identified {
             Ok(identity) => self.answer_as(identity).await,
             Err(error) => self.unidentified(&error),
@@ -121,6 +125,7 @@ impl Opening {
         route.cut(&mut parts.uri);
         let (user, key) = route.scope.names(&identity);
         let (user, key) = (user.into_owned(), key.into_owned());
+        spans::note_user(&user);
         let incoming = Incoming {
             from: peer::origin(&parts),
             gateway,
@@ -205,7 +210,8 @@ pub(super) enum Entry {
     /// Through to a backend that has answered already.
     #[cfg(feature = "upstream")]
     Through(Permit, Box<UpstreamConnection>),
-    Ticket(Ticket),
+    /// Its wait is a span of its own, since the handshake is over.
+    Ticket(Ticket, Option<Apart>),
     Denied(Denied),
 }
 
@@ -224,19 +230,24 @@ impl Incoming {
             return refuse::no_backend(left);
         }
         let displace = self.displace();
+        let step = spans::child("admission", SpanKind::Internal);
         let asked = admission.ask(self.newcomer(), displace).await;
         let offer = match asked {
             Ok(admission::OfferAnswer::Offered(offer)) => Ok(offer),
             // A client that understands notices is told its place; for others the answer waits.
             Ok(admission::OfferAnswer::Queued(ticket)) if self.notices => {
-                return self.accept(handshake, Entry::Ticket(ticket));
+                let wait = spans::apart("queue");
+                drop(step);
+                return self.accept(handshake, Entry::Ticket(ticket, wait));
             }
             Ok(admission::OfferAnswer::Queued(ticket)) => {
                 let newcomer = self.newcomer();
+                let _wait = spans::child("queue", SpanKind::Internal);
                 admission.wait_for_offer(ticket, newcomer, displace).await
             }
             Err(denied) => Err(denied),
         };
+        drop(step);
         let offer = match offer {
             Ok(offer) => offer,
             Err(denied) => return self.refuse(handshake, denied),
@@ -283,6 +294,7 @@ impl Incoming {
             SlotOffer::Free(permit) if permit.is_live() => return Ok(permit),
             SlotOffer::Free(_) => admission.lost(),
         };
+        let _step = spans::child("redeem", SpanKind::Internal);
         admission.redeem(promise, self.newcomer()).await
     }
 

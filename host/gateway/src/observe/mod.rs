@@ -1,4 +1,4 @@
-//! What the host tells about itself: log lines, metrics, journals, alerts, its own process.
+//! What the host tells about itself: log lines, metrics, journals, spans, alerts, its own process.
 //!
 //! The room writes what it is handed and decides nothing about managers. It knows no policy, no
 //! registry and no decision: a decision record reaches [`Journal::write`] as anything that is
@@ -25,6 +25,7 @@ pub mod logging;
 pub mod metrics;
 pub mod process;
 pub mod pseudonym;
+pub mod spans;
 pub mod throttle;
 
 pub use activity::{ActivityEvent, ActivitySink, HintName};
@@ -35,4 +36,5 @@ pub use exposition::Exposition;
 pub use journal::{Journal, JournalThread};
 pub use metrics::MetricsRegistry;
 pub use pseudonym::{Pseudonym, PseudonymKey, Pseudonymizer};
+pub use spans::{SpanRecord, SpanSink, Spans};
 pub use throttle::Throttle;

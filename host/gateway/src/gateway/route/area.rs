@@ -41,6 +41,11 @@ impl<'a> Asked<'a> {
 }
 
 impl Area {
+    /// The beginning of its paths.
+    pub(super) fn path(&self) -> &str {
+        self.path.as_ref().map_or("/", Prefix::as_str)
+    }
+
     pub(super) fn covers(&self, asked: &Asked<'_>) -> bool {
         let host = asked.host.as_ref().map(Authority::host);
         let is_host = |pattern: &HostPattern| host.is_some_and(|host| pattern.covers(host));

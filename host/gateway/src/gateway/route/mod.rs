@@ -125,6 +125,15 @@ impl Route {
         &self.name
     }
 
+    /// Its path, or the beginning of its paths.
+    pub(super) fn path(&self) -> &str {
+        match &self.covers {
+            Covers::Exactly(path) => path,
+            #[cfg(feature = "upstream")]
+            Covers::Area(area) => area.path(),
+        }
+    }
+
     /// Whether the application answers there.
     pub(super) const fn is_application(&self) -> bool {
         matches!(self.to, Destination::Application)

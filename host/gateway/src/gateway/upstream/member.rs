@@ -120,6 +120,11 @@ impl Load {
         member.connections.fetch_add(1, Ordering::Relaxed);
         Self(member)
     }
+
+    /// Whose connection it is.
+    pub(super) fn backend(&self) -> &Upstream {
+        &self.0.upstream
+    }
 }
 
 /// Backends by their address, for as long as anything has them: their connections are counted across

@@ -14,6 +14,7 @@ mod member;
 mod open;
 mod pool;
 mod refusal;
+mod traced;
 mod tries;
 
 use std::fmt;

@@ -158,6 +158,11 @@ impl UpstreamConnection {
         (!extended).then(|| self.headers.clone())
     }
 
+    /// The backend, while its connection is counted here.
+    pub(super) fn backend(&self) -> Option<&Upstream> {
+        self.load.as_ref().map(Load::backend)
+    }
+
     pub(super) fn counted(self, load: Option<Load>) -> Self {
         Self { load, ..self }
     }
