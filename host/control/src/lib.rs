@@ -5,6 +5,9 @@ pub mod admin;
 
 pub mod webhook;
 
+#[cfg(feature = "otlp")]
+pub mod otlp;
+
 pub mod levers;
 
 pub mod rollout;
