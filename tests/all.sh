@@ -37,10 +37,10 @@ command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 say "python clients"
 # Real clients and servers in another language: pinned, and in a folder of their own.
 venv=target/python
-if ! "$venv/bin/python" -c 'import websockets, tornado, yaml' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import websockets, tornado, yaml, opentelemetry.proto' 2>/dev/null; then
     python3 -m venv "$venv" || { need pip3 python3-venv; python3 -m venv "$venv"; }
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'websockets==15.0.1' 'tornado==6.6.1' \
-        'pyyaml==6.0.3'
+        'pyyaml==6.0.3' 'opentelemetry-proto==1.39.0'
 fi
 export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
 

@@ -112,6 +112,8 @@ mod sleepers;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod spans;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod swaps;

@@ -9,7 +9,7 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 35] = [
+const ROOMS: [&str; 36] = [
     "cli",
     "demo",
     "app",
@@ -17,6 +17,7 @@ const ROOMS: [&str; 35] = [
     "playground",
     "admin",
     "webhook",
+    "otlp",
     "levers",
     "rollout",
     "experiment",

@@ -13,6 +13,8 @@ use super::policies::Policies;
 use super::recording::Recording;
 use super::rules::rules;
 use super::scrape;
+#[cfg(feature = "otlp")]
+use super::spans;
 use crate::config::{AdminListener, ProgramConfig};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,8 @@ use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, NodeIdentity, ShownSettings};
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
+#[cfg(feature = "otlp")]
+use wastegate_control::otlp::Exporter;
 use wastegate_control::rollout::Rollout;
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::{Clock, UserId};
@@ -52,6 +56,9 @@ pub struct Core {
     admin: Arc<Admin>,
     /// Tells a service of events, if one is configured.
     webhook: Option<Arc<Webhook>>,
+    /// Sends spans to a collector, if one is configured.
+    #[cfg(feature = "otlp")]
+    exporter: Option<Arc<Exporter>>,
     /// Cancelled once the server is on its way out.
     leaving: CancellationToken,
     /// Threads that write the journals; ended last.
@@ -106,6 +113,8 @@ impl Core {
         let arms = Arms::new(experiments.clone(), policies.ranker.clone());
         let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
+        #[cfg(feature = "otlp")]
+        let of_spans = config.clone();
         let embedded = Builder::new(application)
             .identify(identifiers)
             .settings(Settings {
@@ -165,6 +174,8 @@ impl Core {
         gateway.register(metrics.room("gateway"));
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
+        #[cfg(feature = "otlp")]
+        let exporter = spans::export(&of_spans, &embedded, &notes.pseudonyms, &mut metrics)?;
         let counts = webhook::Metrics::default();
         counts.register(metrics.room("webhook"));
         let webhook = Webhook::new(
@@ -222,6 +233,8 @@ impl Core {
             audit_seed: getrandom::u64().map_err(AppError::Random)?,
             admin,
             webhook,
+            #[cfg(feature = "otlp")]
+            exporter,
             leaving,
             journals: Mutex::new(notes.threads),
         })
@@ -292,6 +305,10 @@ impl Core {
             tokio::time::sleep(within).await;
         }
         let drained = self.embedded.stop().await;
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.exporter {
+            spans::send_rest(exporter).await;
+        }
         self.activity.flush_all();
         super::experiments::look(&self.experiments).await;
         let threads = std::mem::take(&mut *self.journals.lock());

@@ -103,6 +103,10 @@ pub enum AppError {
     /// No HTTP client can be made for the webhook.
     #[error("an HTTP client for `webhook.url` cannot be made")]
     Webhook(#[source] reqwest::Error),
+    /// No HTTP client can be made for the collector.
+    #[cfg(feature = "otlp")]
+    #[error("an HTTP client for `otlp.endpoint` cannot be made")]
+    Otlp(#[source] reqwest::Error),
     /// The system has no randomness to give.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),

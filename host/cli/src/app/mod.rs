@@ -16,6 +16,8 @@ mod policies;
 mod recording;
 mod rules;
 mod scrape;
+#[cfg(feature = "otlp")]
+mod spans;
 mod token;
 
 #[cfg(test)]

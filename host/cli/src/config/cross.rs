@@ -96,6 +96,8 @@ pub(super) fn check(
     check.listeners();
     check.identities();
     check.webhook();
+    #[cfg(feature = "otlp")]
+    check.otlp();
     check.edge();
     check.routes();
     check.backends();
@@ -164,6 +166,20 @@ impl Check<'_> {
                 &["webhook.url"],
                 "whoever stands between could read what the service is told",
                 "use https",
+            );
+        }
+    }
+
+    /// What proves to a collector who sends is not for those between.
+    #[cfg(feature = "otlp")]
+    fn otlp(&mut self) {
+        let otlp = &self.draft.rooms.otlp;
+        let is_plain = otlp.endpoint.as_deref().is_some_and(is_plain_and_far);
+        if is_plain && !otlp.authorization.is_empty() {
+            self.conflict(
+                &["otlp.endpoint", "otlp.authorization"],
+                "programs between could read the credentials",
+                "use https, or take out `otlp.authorization`",
             );
         }
     }

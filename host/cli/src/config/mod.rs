@@ -16,6 +16,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use wastegate::{admission, cleanup, connection, gateway, health, manager, observe, registry};
+#[cfg(feature = "otlp")]
+use wastegate_control::otlp;
 use wastegate_control::{admin, rollout, webhook};
 use wastegate_core::types::{Limits, Secret};
 use wastegate_engine::policy;
@@ -90,6 +92,9 @@ pub struct ProgramConfig {
     pub observe: observe::Config,
     /// Where events are sent.
     pub webhook: webhook::Config,
+    /// Where spans are sent.
+    #[cfg(feature = "otlp")]
+    pub otlp: otlp::Config,
 }
 
 /// Where the gateway listens and what it is called.

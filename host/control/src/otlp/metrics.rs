@@ -43,7 +43,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let dropped = Family::default();
-        begin(&dropped, Drops::ALL.map(Drops::label).into_iter());
+        begin(&dropped, Drops::ALL.map(Drops::label));
         Self {
             exported: Counter::default(),
             dropped,

@@ -22,6 +22,31 @@ async fn service(status: StatusCode) -> String {
     url
 }
 
+/// One collector takes spans, another is away.
+pub(super) async fn collectors(seen: &mut Seen) {
+    for (status, series) in [
+        (StatusCode::OK, "wastegate_otlp_spans_exported_total"),
+        (
+            StatusCode::BAD_REQUEST,
+            "wastegate_otlp_spans_dropped_total{why=\"not-taken\"}",
+        ),
+    ] {
+        let url = service(status).await;
+        let server = Setup::new()
+            .with(|config| config.otlp.endpoint = Some(url))
+            .start()
+            .await;
+        seen.look(&server).await;
+        let mut tab = server.enter("ann", "tab").await;
+        tab.echo("here").await;
+        until_async(format!("{series} to move"), async || {
+            server.metric(series).await > 0.0
+        })
+        .await;
+        seen.look(&server).await;
+    }
+}
+
 /// One service takes a refusal, another does not.
 pub(super) async fn webhooks(seen: &mut Seen) {
     for (status, series) in [

@@ -55,6 +55,10 @@ impl Core {
         if let Some(webhook) = self.webhook.clone() {
             supervisor.run(tasks, "webhook", move || webhook.clone().run());
         }
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = self.exporter.clone() {
+            supervisor.run(tasks, "otlp", move || exporter.clone().run());
+        }
         let experiments = self.experiments.clone();
         supervisor.run(tasks, "experiments", move || {
             super::super::experiments::watch(experiments.clone())

@@ -31,6 +31,8 @@ mod limits;
 mod load;
 mod manager;
 mod observe;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod policy;
 mod rollout;
 mod routes;
@@ -79,7 +81,7 @@ pub(super) enum Found<'a> {
 
 impl Table {
     pub(super) fn new() -> Self {
-        let rooms = [
+        let rooms = vec![
             server::sections(),
             identity::sections(),
             limits::sections(),
@@ -94,6 +96,8 @@ impl Table {
             sources::sections(),
             observe::sections(),
             webhook::sections(),
+            #[cfg(feature = "otlp")]
+            otlp::sections(),
         ];
         Self {
             sections: rooms.into_iter().flatten().collect(),

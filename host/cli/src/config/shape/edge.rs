@@ -232,6 +232,30 @@ pub(in crate::config) const fn headers() -> ListOf<String> {
     })
 }
 
+/// Where spans are sent. It may be plain HTTP anywhere: a collector is a neighbour in most networks, and spans name
+/// no users.
+#[cfg(feature = "otlp")]
+pub(in crate::config) const fn collector() -> Optional<String> {
+    Optional(Parsed {
+        accepts: "an http:// or https:// URL, such as http://collector:4318",
+        parse: |text| {
+            let url = reqwest::Url::parse(text)
+                .map_err(|error| format!("{text:?} is no URL ({error})"))?;
+            if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+                return Err(format!("{text:?} is no http:// or https:// URL"));
+            }
+            if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+                return Err(format!(
+                    "{text:?} has a user, a password or a fragment; `otlp.authorization` is for credentials"
+                ));
+            }
+            Ok(text.to_owned())
+        },
+        write: Clone::clone,
+        samples: &["http://collector:4318", "https://otlp.example/v1/traces"],
+    })
+}
+
 /// Where something is asked for over HTTP.
 pub(in crate::config) const fn url() -> Optional<String> {
     Optional(Parsed {

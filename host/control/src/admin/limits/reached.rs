@@ -51,6 +51,7 @@ pub fn when_reached(key: &str) -> Option<&'static str> {
         "limits.traffic.messages_per_s" | "limits.traffic.bytes_per_s" => {
             "Nothing more is read from the connection until the user's budget has recovered, or it is closed with 4007 (`limits.traffic.over`)."
         }
+        "otlp.queue_spans_max" => "Further spans are dropped and counted.",
         "webhook.attempts_max" => "The request's events are dropped and counted.",
         "admission.rate_max" => "Further attempts of the user are refused with a retry-after.",
         "admission.rate_users_max" => "The users who were quiet longest are not counted any more.",
