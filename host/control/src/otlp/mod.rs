@@ -164,10 +164,13 @@ impl Exporter {
     }
 
     fn next(&self) -> Option<Batch<'_>> {
-        let mut queue = self.queue.lock();
-        let count = queue.len().min(BATCH_SPANS_MAX);
-        let spans: Vec<_> = queue.drain(..count).collect();
-        (!spans.is_empty()).then_some(Batch {
+        let spans: Vec<_> = {
+            let mut queue = self.queue.lock();
+            let count = queue.len().min(BATCH_SPANS_MAX);
+            queue.drain(..count).collect()
+        };
+        // Its drop takes the lock too.
+        (!spans.is_empty()).then(|| Batch {
             exporter: self,
             spans,
         })

@@ -245,9 +245,9 @@ pub(in crate::config) const fn collector() -> Optional<String> {
                 return Err(format!("{text:?} is no http:// or https:// URL"));
             }
             if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-                return Err(format!(
-                    "{text:?} has a user, a password or a fragment; `otlp.authorization` is for credentials"
-                ));
+                // Not repeated, because it may have a password.
+                let what = "the URL has a user, a password or a fragment";
+                return Err(format!("{what}; `otlp.authorization` is for credentials"));
             }
             Ok(text.to_owned())
         },
