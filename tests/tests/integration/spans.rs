@@ -258,23 +258,14 @@ async fn an_eviction_is_a_part_of_the_handshake_that_needed_it() {
     assert_eq!(first.closed().await, 4_501);
     let ask = async |path: &str| http::ask(admin, "GET", path, None).await.json();
 
-    // The root of the trace is the one that is linked to what the second client said.
-    let root = loop {
-        let linked = |span: &&Value| span["links"] != json!([]);
-        if let Some(root) = collector.spans.iter().find(linked) {
-            break root.clone();
-        }
-        let line = collector.program.line().await;
-        collector.spans.push(serde_json::from_str(&line).unwrap());
-    };
+    // This machine is trusted unless a setting says otherwise.
+    let root = collector.span(THEIRS, "GET /ws").await;
     assert_eq!(root["attributes"]["url.path"], "/ws");
-    let eviction = collector
-        .span(root["trace"].as_str().unwrap(), "eviction")
-        .await;
+    let eviction = collector.span(THEIRS, "eviction").await;
     let admission = collector.part(&root, "admission").await;
     let outcome = &admission["attributes"]["wastegate.admission.outcome"];
     assert_eq!(outcome, "admitted-by-cleanup");
-    let cleanups = collector.of_trace(root["trace"].as_str().unwrap());
+    let cleanups = collector.of_trace(THEIRS);
     let forced = cleanups
         .into_iter()
         .find(|span| span["span"] == eviction["parent"]);
@@ -292,7 +283,10 @@ async fn an_eviction_is_a_part_of_the_handshake_that_needed_it() {
         ),
         (&json!(1), &json!("user"))
     );
-    let policies = collector.of_trace(root["trace"].as_str().unwrap());
+    let policies = collector.of_trace(THEIRS);
+    let probe = policies.iter().find(|span| span["name"] == "probe");
+    let probe = &probe.expect("the round of probes")["attributes"];
+    assert_eq!(probe["wastegate.probe.answered"], 1);
     let asked = policies
         .into_iter()
         .find(|span| span["name"] == "policy" && span["parent"] == forced["span"]);

@@ -33,8 +33,6 @@ use wastegate::tasks::{Supervisor, Tasks};
 use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, NodeIdentity, ShownSettings};
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
-#[cfg(feature = "otlp")]
-use wastegate_control::otlp::Exporter;
 use wastegate_control::rollout::Rollout;
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::{Clock, UserId};
@@ -58,7 +56,7 @@ pub struct Core {
     webhook: Option<Arc<Webhook>>,
     /// Sends spans to a collector, if one is configured.
     #[cfg(feature = "otlp")]
-    exporter: Option<Arc<Exporter>>,
+    exporter: Option<Arc<spans::Exporter>>,
     /// Cancelled once the server is on its way out.
     leaving: CancellationToken,
     /// Threads that write the journals; ended last.
@@ -113,8 +111,6 @@ impl Core {
         let arms = Arms::new(experiments.clone(), policies.ranker.clone());
         let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
-        #[cfg(feature = "otlp")]
-        let of_spans = config.clone();
         let embedded = Builder::new(application)
             .identify(identifiers)
             .settings(Settings {
@@ -175,7 +171,10 @@ impl Core {
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
         process::register(metrics.root());
         #[cfg(feature = "otlp")]
-        let exporter = spans::export(&of_spans, &embedded, &notes.pseudonyms, &mut metrics)?;
+        let exporter = {
+            let node = (&*config.server.node, &notes.pseudonyms);
+            spans::export(config.otlp, node, &embedded, &mut metrics)?
+        };
         let counts = webhook::Metrics::default();
         counts.register(metrics.room("webhook"));
         let webhook = Webhook::new(
@@ -306,9 +305,7 @@ impl Core {
         }
         let drained = self.embedded.stop().await;
         #[cfg(feature = "otlp")]
-        if let Some(exporter) = &self.exporter {
-            spans::send_rest(exporter).await;
-        }
+        spans::send_rest(self.exporter.as_deref()).await;
         self.activity.flush_all();
         super::experiments::look(&self.experiments).await;
         let threads = std::mem::take(&mut *self.journals.lock());

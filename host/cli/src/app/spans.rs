@@ -4,29 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::AppError;
-use crate::config::ProgramConfig;
 use wastegate::embed::Embedded;
 use wastegate::gateway::close;
 use wastegate::observe::Pseudonymizer;
 use wastegate::observe::metrics::MetricsRegistry;
 use wastegate::observe::spans::{Spans, SpansParts};
-use wastegate_control::otlp::{Exporter, Metrics};
+use wastegate_control::otlp;
+
+pub(super) use wastegate_control::otlp::Exporter;
 
 /// How long a stop waits at the most for the collector.
 const SENT_WITHIN_MAX: Duration = Duration::from_secs(5);
 
-/// Has a gateway make spans, if there is a collector for them.
+/// Has a gateway make spans, if there is a collector for them: by this name of the node, with users as they are named
+/// in journals.
 pub(super) fn export(
-    config: &ProgramConfig,
+    config: otlp::Config,
+    (node, pseudonyms): (&str, &Pseudonymizer),
     embedded: &Embedded,
-    pseudonyms: &Pseudonymizer,
     metrics: &mut MetricsRegistry,
 ) -> Result<Option<Arc<Exporter>>, AppError> {
-    let counts = Metrics::default();
+    let counts = otlp::Metrics::default();
     counts.register(metrics.room("otlp"));
-    let (otlp, clock) = (config.otlp.clone(), embedded.clock.clone());
-    let (ratio, parents) = (otlp.ratio, otlp.parents);
-    let exporter = Exporter::new(otlp, &config.server.node, clock.clone(), counts);
+    let clock = embedded.clock.clone();
+    let (ratio, parents) = (config.ratio, config.parents);
+    let exporter = Exporter::new(config, node, clock.clone(), counts);
     let Some(exporter) = exporter.map_err(AppError::Otlp)? else {
         return Ok(None);
     };
@@ -45,7 +47,10 @@ pub(super) fn export(
 }
 
 /// Sends what is left at a stop. What a collector does not take soon is dropped.
-pub(super) async fn send_rest(exporter: &Exporter) {
+pub(super) async fn send_rest(exporter: Option<&Exporter>) {
+    let Some(exporter) = exporter else {
+        return;
+    };
     let within = exporter.timeout().min(SENT_WITHIN_MAX);
     if tokio::time::timeout(within, exporter.flush())
         .await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::health::{self, Round, judge};
 use crate::manager::{Manager, Port};
+use crate::observe::spans::{self, SpanKind};
 use wastegate_core::decision::Probe;
 use wastegate_core::types::{Clock, Health, Timestamp};
 
@@ -38,7 +39,11 @@ impl Prober {
 
     /// Probes all connections of some managers at once.
     pub(super) async fn round(&self, managers: &[Arc<Manager>]) -> Round {
-        health::probe_round(managers, &self.clock, &self.config).await
+        let _step = spans::child("probe", SpanKind::Internal);
+        let round = health::probe_round(managers, &self.clock, &self.config).await;
+        spans::note("wastegate.probe.asked", || round.asked);
+        spans::note("wastegate.probe.answered", || round.answered);
+        round
     }
 
     /// What is believed of a peer now.

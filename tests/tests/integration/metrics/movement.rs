@@ -68,7 +68,7 @@ async fn every_metric_moves() {
     strangers::keys(&mut seen).await;
     services::webhooks(&mut seen).await;
     services::over_budget(&mut seen).await;
-    services::collectors(&mut seen).await;
+    Box::pin(services::collectors(&mut seen)).await;
     let documented = documented();
     let unknown: Vec<&String> = seen
         .0
