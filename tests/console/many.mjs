@@ -83,10 +83,10 @@ export class Many {
     }, 10000);
   }
 
-  /** How many decisions the server has made: the number of the newest. */
+  /** How many decisions the server has made: the highest number, for they are listed by when they were complete. */
   async decided() {
-    const { decisions } = await this.server.ask('v1/decisions?limit=1');
-    return decisions.length ? Number(decisions[0].id) : 0;
+    const { decisions } = await this.server.ask('v1/decisions?limit=50');
+    return Math.max(0, ...decisions.map(({ id }) => Number(id)));
   }
 
   leave() {
