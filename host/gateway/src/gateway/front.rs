@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 
 use super::caps::Cap;
 #[cfg(feature = "upstream")]
@@ -31,33 +32,34 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         let upstreams = upstreams.clone();
         return http::answer(gateway, rules, route, &upstreams, (parts, body)).await;
     }
-    let answered = answer_upgrade(gateway, rules, route, parts).await;
+    let answered = if gateway.is_traced() {
+        answer_traced(gateway, rules, route, parts).await
+    } else {
+        match open_route(gateway, rules, route, parts) {
+            Ok(opening) => opening.answer().await,
+            Err(refusal) => *refusal,
+        }
+    };
     drop(body);
     answered
 }
 
-/// Answers an upgrade of an application that embeds us and has chosen the path by itself.
-pub(super) async fn upgrade(gateway: Arc<Gateway>, mut parts: Parts) -> Response {
+/// [`open`], and the answer, where handshakes are traced.
+pub(super) fn open_traced(gateway: Arc<Gateway>, mut parts: Parts) -> BoxFuture<'static, Response> {
     let (rules, route) = chosen(&gateway, &mut parts);
-    answer_upgrade(gateway, rules, route, parts).await
+    answer_traced(gateway, rules, route, parts)
 }
 
-/// Answers an upgrade, within its span where it is traced.
-async fn answer_upgrade(
+/// Answers an upgrade within its span, if this one is traced. In memory of its own, so that where nothing is traced
+/// none is held for it and nothing is moved.
+fn answer_traced(
     gateway: Arc<Gateway>,
     rules: Arc<Rules>,
     route: Option<Arc<Route>>,
     mut parts: Parts,
-) -> Response {
+) -> BoxFuture<'static, Response> {
     let span = traced::begin(&gateway, route.as_deref(), &mut parts);
-    let Some(span) = span else {
-        return match open_route(gateway, rules, route, parts) {
-            Ok(opening) => opening.answer().await,
-            Err(refusal) => *refusal,
-        };
-    };
-    // In memory of its own, so that those that are not traced hold none for it.
-    Box::pin(spans::around(Some(span), async {
+    Box::pin(spans::around(span, async {
         let answered = match open_route(gateway, rules, route, parts) {
             Ok(opening) => opening.answer().await,
             Err(refusal) => *refusal,
@@ -65,7 +67,6 @@ async fn answer_upgrade(
         traced::answered(&answered);
         answered
     }))
-    .await
 }
 
 /// The route that an application which embeds us leads a request to.

@@ -242,7 +242,14 @@ impl Gateway {
     pub async fn upgrade(self: Arc<Self>, request: Request) -> Response {
         let gateway = self.clone();
         let (parts, _) = request.into_parts();
-        let response = front::upgrade(self, parts).await;
+        let response = if self.is_traced() {
+            front::open_traced(self, parts).await
+        } else {
+            match front::open(self, parts) {
+                Ok(opening) => opening.answer().await,
+                Err(refusal) => *refusal,
+            }
+        };
         gateway.noted(response)
     }
 

@@ -25,6 +25,11 @@ impl Gateway {
         // Set once, when the application is put together.
         let _ = self.spans.set(spans);
     }
+
+    /// Whether handshakes may have spans.
+    pub(super) fn is_traced(&self) -> bool {
+        self.spans.get().is_some()
+    }
 }
 
 /// Begins the span of a handshake, if handshakes are traced and this one is. From then on the request's headers

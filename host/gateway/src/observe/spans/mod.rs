@@ -26,7 +26,9 @@ mod tests;
 use std::borrow::Cow;
 
 pub use self::context::SpanContext;
-pub(crate) use self::scope::{Apart, apart, around, child, current, failed, note, note_user};
+#[cfg(any(feature = "upstream", test))]
+pub(crate) use self::scope::current;
+pub(crate) use self::scope::{Apart, apart, around, child, failed, note, note_user};
 pub(crate) use self::source::Remote;
 pub use self::source::{ParentTrust, Spans, SpansParts};
 

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::sync::Arc;
 
+#[cfg(any(feature = "upstream", test))]
+use super::SpanContext;
 use super::source::SpanSource;
-use super::{SpanContext, SpanKind, SpanRecord, SpanValue};
+use super::{SpanKind, SpanRecord, SpanValue};
 use wastegate_core::types::{CloseReason, UserId};
 
 tokio::task_local! {
@@ -142,7 +144,8 @@ pub(crate) fn failed(failure: &'static str) {
     });
 }
 
-/// The innermost span.
+/// The innermost span, for a backend.
+#[cfg(any(feature = "upstream", test))]
 pub(crate) fn current() -> Option<SpanContext> {
     innermost(|_, open| open.last().map(|span| span.record.context))
 }
