@@ -1,7 +1,6 @@
 //! The gateway without listeners: every room, connected.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use parking_lot::Mutex;
@@ -37,9 +36,6 @@ use wastegate_control::rollout::Rollout;
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::{Clock, UserId};
 use wastegate_engine::policy::{Breakers, Catalog};
-
-/// How long a stop waits at the most for the webhook's service: clients are to hear of it soon.
-const TOLD_WITHIN_MAX: Duration = Duration::from_secs(5);
 
 mod background;
 
@@ -287,14 +283,7 @@ impl Core {
         let config = self.embedded.gateway.config();
         self.leaving.cancel();
         self.policies.catalog.engine().stop_loading();
-        if let Some(webhook) = &self.webhook {
-            // The background work ends with the drain, so what is to be told is told now.
-            let within = webhook.timeout().min(TOLD_WITHIN_MAX);
-            let told = tokio::time::timeout(within, webhook.flush()).await;
-            if told.is_err() {
-                tracing::warn!("the webhook's service did not take everything before the drain");
-            }
-        }
+        self.tell_the_webhook().await;
         if self.embedded.registry.total() > 0 && !config.drain_readyz.is_zero() {
             let within = config.drain_readyz;
             tracing::info!(

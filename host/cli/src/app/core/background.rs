@@ -11,7 +11,22 @@ const ACTIVITY_FLUSH: Duration = Duration::from_secs(1);
 /// Between two looks at how many log lines were left out.
 const DROPPED_REPORT_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a stop waits at the most for the webhook's service: clients are to hear of it soon.
+const TOLD_WITHIN_MAX: Duration = Duration::from_secs(5);
+
 impl Core {
+    /// Tells the webhook's service at a stop what is left. The background work ends with the drain.
+    pub(super) async fn tell_the_webhook(&self) {
+        let Some(webhook) = &self.webhook else {
+            return;
+        };
+        let within = webhook.timeout().min(TOLD_WITHIN_MAX);
+        let told = tokio::time::timeout(within, webhook.flush()).await;
+        if told.is_err() {
+            tracing::warn!("the webhook's service did not take everything before the drain");
+        }
+    }
+
     /// Starts the background work. Admission works without it.
     pub fn start(&self) {
         self.embedded.start();
