@@ -64,7 +64,8 @@ async fn users_are_listed_in_order_and_a_page_at_a_time() {
     );
     let none = json!({ "limit": null, "block": null });
     let ann = json!({
-        "user": "ann", "held": 4, "limit": 4, "lent": 0, "pressure": "emergency", "levers": none,
+        "user": "ann", "held": 4, "limit": 4, "lent": 0, "pressure": "emergency", "evicted": 0,
+        "levers": none,
     });
     assert_eq!(all["users"][0], ann);
     assert_eq!(

@@ -52,17 +52,19 @@ pub struct UserArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Order {
+pub(in crate::cli) enum Order {
     Pressure,
     Held,
+    Evicted,
     Name,
 }
 
 impl Order {
-    const fn name(self) -> &'static str {
+    pub(in crate::cli) const fn name(self) -> &'static str {
         match self {
             Self::Pressure => "pressure",
             Self::Held => "held",
+            Self::Evicted => "evicted",
             Self::Name => "name",
         }
     }
@@ -98,13 +100,16 @@ pub(super) fn path(user: &str) -> String {
 }
 
 fn page(page: &UserPage) -> String {
-    let mut table = Table::new(["USER", "HELD", "LIMIT", "LENT", "PRESSURE", "LEVERS"]);
+    let mut table = Table::new([
+        "USER", "HELD", "LIMIT", "LENT", "PRESSURE", "EVICTED", "LEVERS",
+    ]);
     for UserRow {
         user,
         held,
         limit,
         lent,
         pressure,
+        evicted,
         levers,
     } in &page.users
     {
@@ -114,6 +119,7 @@ fn page(page: &UserPage) -> String {
             limit.to_string(),
             lent.to_string(),
             pressure.clone(),
+            evicted.to_string(),
             in_words(levers).join(", "),
         ]);
     }
@@ -134,6 +140,7 @@ fn one(answer: &UserAnswer) -> String {
         limit,
         lent,
         pressure,
+        evicted,
         levers,
     } = &answer.row;
     let lent = match lent {
@@ -141,6 +148,11 @@ fn one(answer: &UserAnswer) -> String {
         lent => format!(" and {lent} temporary slots"),
     };
     let mut text = format!("{user}: holds {held}, limit {limit}{lent}, pressure {pressure}\n");
+    if *evicted > 0 {
+        text.push_str(&format!(
+            "  {evicted} of its managers were evicted in the last hour\n"
+        ));
+    }
     for lever in in_words(levers) {
         text.push_str(&format!("  {lever}\n"));
     }

@@ -36,6 +36,16 @@ impl NodeIdentity {
         }
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// For how long it has run, ms.
+    pub(super) fn uptime_ms(&self, now: Timestamp) -> u64 {
+        whole_ms(now.since(self.since))
+    }
+
     /// Clients connect there. The first address stays.
     pub fn listens(&self, address: SocketAddr) {
         self.address.get_or_init(|| address);
@@ -154,16 +164,11 @@ async fn stats(State(admin): State<Arc<Admin>>) -> Json<Stats> {
 }
 
 async fn nodes(State(admin): State<Arc<Admin>>) -> Json<NodeList> {
-    let NodeIdentity {
-        name,
-        since,
-        address,
-    } = &*admin.node;
     let node = NodeView {
-        name: name.clone(),
+        name: admin.node.name().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        uptime_ms: whole_ms(admin.clock.now().since(*since)),
-        address: address.get().map(ToString::to_string),
+        uptime_ms: admin.node.uptime_ms(admin.clock.now()),
+        address: admin.node.address.get().map(ToString::to_string),
         policies: policies(&admin),
         managers: admin.registry.total(),
         users: admin.registry.users_held(),

@@ -31,6 +31,15 @@ pub struct StatusView {
     /// Whether the server stops: no new connections are wanted.
     #[serde(default)]
     pub draining: bool,
+    /// The node's name (`server.node`).
+    #[serde(default)]
+    pub node: String,
+    /// The program's version.
+    #[serde(default)]
+    pub version: String,
+    /// For how long it has run, ms.
+    #[serde(default)]
+    pub uptime_ms: u64,
     /// Managers that are held.
     pub managers: u32,
     /// How many managers the node may hold.
@@ -39,6 +48,12 @@ pub struct StatusView {
     pub users: usize,
     /// How many connections are attached to managers.
     pub connections: u32,
+    /// How many connections the node may have; 0 where the server does not say.
+    #[serde(default)]
+    pub connections_limit: usize,
+    /// Users under pressure, by the level that they reached.
+    #[serde(default)]
+    pub pressed: BTreeMap<String, u64>,
     /// Clients that wait for a slot.
     pub queued: usize,
     /// Admissions refused at a limit since the start.
@@ -53,6 +68,9 @@ pub struct StatusView {
     pub backends: Vec<BackendStatus>,
     /// Resident memory, bytes; null where the system does not tell.
     pub rss_bytes: Option<u64>,
+    /// Memory from which on the node is under pressure, bytes; 0 for no limit.
+    #[serde(default)]
+    pub memory_bytes_limit: u64,
     /// Descriptors that are open; null where the system does not tell.
     pub open_fds: Option<u64>,
     /// Descriptors that may be open; null where the system does not tell.
@@ -126,10 +144,15 @@ impl StatusView {
             well: problems.is_empty(),
             problems,
             draining: admin.is_draining(),
+            node: admin.node.name().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: admin.node.uptime_ms(admin.clock.now()),
             managers: stats.managers,
             managers_limit: stats.limits.managers_total,
             users: stats.users,
             connections: stats.connections,
+            connections_limit: stats.limits.connections_total,
+            pressed: pressed(admin),
             queued: stats.queued,
             refused: stats.limit_hits,
             health: health
@@ -139,6 +162,7 @@ impl StatusView {
             fullest,
             backends: upstreams.iter().map(BackendStatus::of).collect(),
             rss_bytes: stats.process.rss_bytes,
+            memory_bytes_limit: stats.node.memory_bytes_limit,
             open_fds: stats.process.open_fds,
             open_fds_limit: stats.limits.open_fds,
         }
@@ -153,6 +177,14 @@ impl BackendStatus {
             connections: view.connections,
         }
     }
+}
+
+/// How many users are at each level of pressure; levels without one are left out.
+fn pressed(admin: &Admin) -> BTreeMap<String, u64> {
+    let counts = admin.cleaner.pressure().counts().into_iter();
+    let some = counts.filter(|(_, count)| *count > 0);
+    some.map(|(level, count)| (level.name().to_owned(), count))
+        .collect()
 }
 
 /// Who ranks, each named once.

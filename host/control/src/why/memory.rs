@@ -1,6 +1,7 @@
 //! The last facts of all users.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,42 @@ pub struct Memory {
 struct Kept {
     facts: VecDeque<Fact>,
     last: u64,
+    /// How many of the facts are evictions, by user: nobody is here without one.
+    evicted: HashMap<UserId, u32>,
+}
+
+impl Kept {
+    /// Adds the newest.
+    fn push(&mut self, fact: Fact) {
+        if let FactKind::Evicted(_) = fact.kind {
+            *self.evicted.entry(fact.user.clone()).or_default() += 1;
+        }
+        self.facts.push_back(fact);
+        self.last += 1;
+    }
+
+    /// Drops the oldest.
+    fn pop(&mut self) {
+        let Some(fact) = self.facts.pop_front() else {
+            return;
+        };
+        if let FactKind::Evicted(_) = fact.kind
+            && let Entry::Occupied(mut count) = self.evicted.entry(fact.user)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    /// Drops what is too old.
+    fn forget(&mut self, now: Timestamp) {
+        let is_over = |oldest: &Fact| now.since(oldest.at) > KEPT_FOR;
+        while self.facts.front().is_some_and(is_over) {
+            self.pop();
+        }
+    }
 }
 
 impl Memory {
@@ -131,17 +168,25 @@ impl Memory {
     fn add(&self, fact: Fact) {
         let now = fact.at;
         let mut kept = self.facts.lock();
-        let is_over = |oldest: &mut Fact| now.since(oldest.at) > KEPT_FOR;
-        while kept.facts.len() >= FACTS_MAX || kept.facts.front_mut().is_some_and(is_over) {
-            kept.facts.pop_front();
+        kept.forget(now);
+        if kept.facts.len() >= FACTS_MAX {
+            kept.pop();
         }
-        kept.facts.push_back(fact);
-        kept.last += 1;
+        kept.push(fact);
         let last = kept.last;
         drop(kept);
         if self.news.receiver_count() > 0 {
             self.news.send_replace(last);
         }
+    }
+
+    /// How many managers of a user were evicted in the time that is remembered.
+    #[must_use]
+    pub fn evicted(&self, user: &UserId) -> u32 {
+        let now = self.clock.now();
+        let mut kept = self.facts.lock();
+        kept.forget(now);
+        kept.evicted.get(user).copied().unwrap_or(0)
     }
 
     /// From when on everything is remembered.
@@ -283,4 +328,59 @@ impl ConnectionObserver for Memory {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::why::facts::EvictionFact;
+    use wastegate_core::decision::{Class, VictimOutcome};
+    use wastegate_core::types::{DecisionId, Scope, Tier};
+
+    fn evicted(user: &UserId, at: Timestamp) -> Fact {
+        Fact {
+            at,
+            user: user.clone(),
+            key: None,
+            kind: FactKind::Evicted(Box::new(EvictionFact {
+                decision: DecisionId::from_raw(1),
+                tier: Tier::Force,
+                scope: Scope::User,
+                class: Class::Dead,
+                place: 1,
+                of: 1,
+                policy: "lru".into(),
+                reason: String::new(),
+                arm: None,
+                idle_ms: 0.0,
+                silence_ms: 0.0,
+                missed_pongs: 0.0,
+                visible: None,
+                next: None,
+                outcome: VictimOutcome::Gone,
+            })),
+        }
+    }
+
+    #[test]
+    fn evictions_are_counted_for_as_long_as_they_are_remembered() {
+        let clock = Clock::manual();
+        let memory = Memory::new(clock.clone());
+        let [ann, bob] = ["ann", "bob"].map(|name| UserId::new(name).unwrap());
+        for _ in 0..3 {
+            memory.add(evicted(&ann, clock.now()));
+            clock.advance(Duration::from_secs(1_500));
+        }
+        memory.add(evicted(&bob, clock.now()));
+        assert_eq!((memory.evicted(&ann), memory.evicted(&bob)), (2, 1));
+        clock.advance(KEPT_FOR);
+        assert_eq!((memory.evicted(&ann), memory.evicted(&bob)), (0, 1));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(memory.evicted(&bob), 0);
+        assert!(memory.facts.lock().evicted.is_empty());
+        for _ in 0..FACTS_MAX + 7 {
+            memory.add(evicted(&bob, clock.now()));
+        }
+        assert_eq!(memory.evicted(&bob) as usize, FACTS_MAX);
+    }
 }

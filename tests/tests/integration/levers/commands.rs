@@ -26,9 +26,11 @@ async fn users_and_levers_from_a_shell() {
     assert_eq!(
         lines,
         [
-            vec!["USER", "HELD", "LIMIT", "LENT", "PRESSURE", "LEVERS"],
-            vec!["ann", "3", "3", "0", "emergency"],
-            vec!["bob", "1", "3", "0", "normal"],
+            vec![
+                "USER", "HELD", "LIMIT", "LENT", "PRESSURE", "EVICTED", "LEVERS"
+            ],
+            vec!["ann", "3", "3", "0", "emergency", "0"],
+            vec!["bob", "1", "3", "0", "normal", "0"],
         ]
     );
     let one = done(&server, &["users", "--order", "name", "--limit", "1"]).await;

@@ -34,6 +34,8 @@ enum UserOrder {
     Pressure,
     /// Who holds most first.
     Held,
+    /// Whose managers were evicted most in the last hour first.
+    Evicted,
     /// By name.
     Name,
 }
@@ -159,6 +161,7 @@ impl Admin {
                 ((level as u64) << 32) | u64::from(held)
             }
             UserOrder::Held => u64::from(held),
+            UserOrder::Evicted => u64::from(self.why.evicted(user)),
             UserOrder::Name => 0,
         }
     }
@@ -171,6 +174,7 @@ impl Admin {
             limit: self.registry.own_limit(user),
             lent: self.registry.lent(user, self.clock.now()),
             pressure: self.cleaner.pressure().level(user).name().to_owned(),
+            evicted: self.why.evicted(user),
             levers: self.levers.of(user),
         }
     }

@@ -29,6 +29,9 @@ pub struct UserRow {
     pub lent: u32,
     /// Its pressure level.
     pub pressure: String,
+    /// Its managers that were evicted in the last hour, as far as the server remembers.
+    #[serde(default)]
+    pub evicted: u32,
     /// What operators set for it.
     pub levers: UserLevers,
 }
