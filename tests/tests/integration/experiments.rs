@@ -220,8 +220,13 @@ async fn two_policies_that_rank_alike_stay_undecided() {
     .await;
     let page = std::fs::read_to_string(page).unwrap();
     assert!(
-        page.contains("Undecided") && page.contains("Is it &lt;the same&gt;?"),
+        page.contains("<h1>Undecided: go on.</h1>") && page.contains("Is it &lt;the same&gt;?"),
         "{page}"
+    );
+    let renewed = done(&server, &["experiment", "renew", "same"]).await;
+    assert!(
+        renewed.starts_with("same: nothing is newer: ") && renewed.contains("phase 1"),
+        "{renewed}"
     );
     let stopped = done(&server, &["experiment", "stop", "same", "--reason", "seen"]).await;
     assert!(stopped.starts_with("same: stopped"), "{stopped}");

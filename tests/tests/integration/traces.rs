@@ -94,9 +94,24 @@ async fn the_case_study_can_be_repeated() {
         !page.contains("<script") && page.ends_with("</html>\n"),
         "{page}"
     );
-    assert_eq!(page.matches("<svg").count(), 2, "two plots: {page}");
-    let verdict = "<p class=\"verdict\">No verdict: 17 users had a decision, and it takes 30.";
+    let charts = page.matches("<svg class=\"axis\"").count();
+    assert_eq!(charts, 1, "one chart, with its axis: {page}");
+    let verdict = "<h1>No verdict: 17 users had a decision, and it takes 30.</h1>";
     assert!(page.contains(verdict), "{page}");
+    let sum = std::process::Command::new("sha256sum").arg(trace).output();
+    let sum = String::from_utf8(sum.unwrap().stdout).unwrap();
+    let digest = sum.split(' ').next().unwrap();
+    assert_eq!(digest.len(), 64, "{sum}");
+    assert!(
+        page.contains("chats.ndjson.zst, ") && page.contains(digest),
+        "what it was made of: {digest} is not in {page}"
+    );
+    let place = |name: &str| page.find(&format!("<th scope=\"row\">{name}</th>"));
+    let order = ["oracle", "lru", "qos-lexicographic", "lrfu"].map(place);
+    assert!(
+        order.iter().all(Option::is_some) && order.is_sorted(),
+        "the fewest reopen-misses first: {order:?}"
+    );
     let mut lines = out.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let head = lines.next().unwrap();
     let column = |name: &str| head.iter().position(|cell| *cell == name).unwrap();

@@ -15,7 +15,7 @@ use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
 use super::routes::Routes;
 use crate::experiment::page;
-use crate::experiment::service::{ExperimentList, ExperimentView};
+use crate::experiment::service::{ExperimentList, ExperimentView, RenewAnswer};
 use crate::experiment::{Definition, ExperimentError, Experiments};
 
 /// How a change of experiments may be refused; see the errors below.
@@ -138,12 +138,16 @@ async fn renew(
     State(admin): State<Arc<Admin>>,
     InPath(name): InPath<String>,
     By(by): By,
-) -> Result<Json<ExperimentView>, Refusal> {
-    let view = blocking(&admin, move |experiments| {
-        experiments.renew(&name, by.as_str())?;
-        experiments.view(&name)
+) -> Result<Json<RenewAnswer>, Refusal> {
+    let answer = blocking(&admin, move |experiments| {
+        let renewed = experiments.renew(&name, by.as_str())?;
+        let experiment = experiments.view(&name)?;
+        Ok(RenewAnswer {
+            experiment,
+            renewed,
+        })
     });
-    Ok(Json(view.await?))
+    Ok(Json(answer.await?))
 }
 
 async fn report(

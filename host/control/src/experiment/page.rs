@@ -9,40 +9,54 @@ use std::fmt::Write as _;
 use super::definition::Definition;
 use super::service::ExperimentView;
 use super::verdict::{Comparison, ExperimentVerdict, MetricComparison, short};
-use crate::page::{END, begin, escape, timestamp};
+use crate::page::{END, Meaning, PageTable, Scale, begin, escape, pairs, prose, section, utc};
 use wastegate_core::stats::ratio::Estimate;
+use wastegate_core::types::units::thousands;
 
 /// The page of one experiment, as HTML.
 #[must_use]
 pub fn html(view: &ExperimentView) -> String {
-    let mut page = begin(&format!("Experiment {}", view.name));
+    let title = format!("Experiment {}", view.name);
+    let mut page = begin(&title, meaning(view), &sentence(view));
     if !view.definition.question.is_empty() {
-        let _ = write!(page, "<p>{}</p>", escape(&view.definition.question));
+        let _ = write!(
+            page,
+            "<p class=\"lead\">{}</p>",
+            escape(&view.definition.question)
+        );
     }
-    // Writing to a string cannot fail, here and below.
-    let _ = write!(
-        page,
-        "<p class=\"verdict {}\">{}</p>",
-        class(view.assessment.verdict),
-        escape(&sentence(view))
-    );
     because(&mut page, view);
-    compared(&mut page, view);
     for comparison in &view.assessment.comparisons {
         compare(&mut page, view, comparison);
     }
+    compared(&mut page, view);
     curve::write(&mut page, view);
-    split(&mut page, view);
-    let _ = write!(
-        page,
-        "<h2>How to read this</h2><p class=\"note\">A user counts from the first time that room had to be made for them in this phase; \
-         everything that happened to them since counts, whoever ranked (intention to treat). Intervals are always-valid: they hold however often \
-         this page is looked at, with an error of {} % in all, the relative change's too. Decisions are made on differences, and only \
-         where enough users contribute. Numbers of users are for the same looks, at the power of the definition. \
-         Of every number here, less is better.</p>{END}",
-        short(view.definition.alpha * 100.0)
-    );
+    sound(&mut page, view);
+    page.push_str(&section(
+        "How to read this",
+        &format!(
+            "<p class=\"reading\">A user counts from the first time that room had to be made for them in this phase; \
+             everything that happened to them since counts, whoever ranked (intention to treat). Of every number here, less is better: \
+             an interval below zero is green, one above it is red. The dashed line is what a guardrail may be worse by.</p>\
+             <p class=\"reading\">Intervals are always-valid: they hold however often this page is looked at, with an error of {} % in all, \
+             the relative change's too. Decisions are made on differences, and only where enough users contribute. Numbers of users are for \
+             the same looks, at the power of the definition.</p>",
+            short(view.definition.alpha * 100.0)
+        ),
+    ));
+    page.push_str(END);
     page
+}
+
+/// How the sign of the verdict looks.
+fn meaning(view: &ExperimentView) -> Meaning {
+    use super::entry::ExperimentState;
+    match (view.state, view.assessment.verdict) {
+        (ExperimentState::RolledBack, _) | (_, ExperimentVerdict::Rollback) => Meaning::Bad,
+        (_, ExperimentVerdict::Hold) => Meaning::Warn,
+        (ExperimentState::Stopped, _) | (_, ExperimentVerdict::Continue) => Meaning::Open,
+        (_, ExperimentVerdict::Promotable) => Meaning::Good,
+    }
 }
 
 /// What is to be said in one sentence.
@@ -78,53 +92,63 @@ fn because(page: &mut String, view: &ExperimentView) {
     if view.assessment.because.is_empty() {
         return;
     }
-    page.push_str("<ul>");
+    page.push_str("<ul class=\"because\">");
     for why in &view.assessment.because {
-        let _ = write!(page, "<li>{}</li>", escape(why));
+        let _ = write!(page, "<li>{}</li>", prose(why));
     }
     page.push_str("</ul>");
 }
 
 fn compared(page: &mut String, view: &ExperimentView) {
-    let _ = write!(
-        page,
-        "<h2>What was compared</h2><p>Phase {} since {} UTC, seen {} UTC; at most {} managers a user; {}.</p>\
-         <table><tr><th>Arm</th><th>Policy</th><th>Share</th><th>Exposed {}</th><th>Decisions</th><th>Completed by the built-in ranking</th></tr>",
-        view.phase.number,
-        timestamp(view.phase.unix_ms),
-        timestamp(view.seen_unix_ms),
-        view.phase.cap,
-        who(&view.definition),
-        view.definition.units()
-    );
-    for (at, (arm, key)) in view
-        .assessment
-        .users
-        .iter()
-        .zip(&view.phase.arms)
-        .enumerate()
-    {
-        let control = if at == 0 { " (control)" } else { "" };
+    let units = format!("Exposed {}", view.definition.units());
+    let head = [
+        ("Arm", false),
+        ("Policy", false),
+        ("Share", true),
+        (&*units, true),
+        ("Decisions", true),
+        ("Completed by the built-in ranking", true),
+    ];
+    let mut table = PageTable::new("What was compared", &head);
+    let arms = view.assessment.users.iter().zip(&view.phase.arms);
+    for (at, (arm, key)) in arms.enumerate() {
+        let control = if at == 0 {
+            " <span class=\"soft\">control</span>"
+        } else {
+            ""
+        };
         let diluted = if arm.is_diluted {
             ", diluted: not compared"
         } else {
             ""
         };
-        let digest: String = key.digest.chars().take(12).collect();
-        let _ = write!(
-            page,
-            "<tr><td>{}{control}</td><td>{} {} <span class=\"note\">{}</span></td><td class=\"n\">{} %</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}{diluted}</td></tr>",
-            escape(&arm.arm),
-            escape(&key.policy),
-            escape(&key.version),
-            escape(&digest),
-            short(arm.weight * 100.0),
-            arm.users,
-            arm.decisions,
-            arm.fallbacks
-        );
+        table.row([
+            format!("{}{control}", escape(&arm.arm)),
+            format!(
+                "{} {}<br><span class=\"digest\">SHA-256 {}</span>",
+                escape(&key.policy),
+                escape(&key.version),
+                escape(&key.digest)
+            ),
+            format!("{} %", short(arm.weight * 100.0)),
+            thousands(arm.users),
+            thousands(arm.decisions),
+            format!("{}{diluted}", thousands(arm.fallbacks)),
+        ]);
     }
-    page.push_str("</table>");
+    let facts = pairs(&[
+        (
+            "Phase",
+            format!("{}, since {}", view.phase.number, utc(view.phase.unix_ms)),
+        ),
+        ("Seen", utc(view.seen_unix_ms)),
+        ("Managers a user", format!("at most {}", view.phase.cap)),
+        ("Who takes part", who(&view.definition)),
+    ]);
+    page.push_str(&section(
+        "What was compared",
+        &format!("<div class=\"stack\">{}{facts}</div>", table.html()),
+    ));
 }
 
 fn who(definition: &Definition) -> String {
@@ -147,17 +171,18 @@ fn who(definition: &Definition) -> String {
 }
 
 fn compare(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
-    let control = view
-        .definition
-        .arms
-        .first()
-        .map_or("", |arm| arm.name.as_str());
-    let _ = write!(
-        page,
-        "<h2>{} against {}</h2><table><tr><th>Metric</th><th>Control</th><th>Arm</th><th>Difference and its interval</th><th>Relative</th><th>To know more</th></tr>",
-        escape(&comparison.arm),
-        escape(control)
-    );
+    let arms = &view.definition.arms;
+    let control = arms.first().map_or("", |arm| arm.name.as_str());
+    let heading = format!("`{}` against `{control}`", comparison.arm);
+    let head = [
+        ("Metric", false),
+        ("Control", true),
+        ("Arm", true),
+        ("Difference and its interval", false),
+        ("Relative", false),
+        ("To know more", false),
+    ];
+    let mut table = PageTable::new(&heading, &head);
     for finding in &comparison.findings {
         let role = finding.margin.map_or_else(
             || "primary".to_owned(),
@@ -168,19 +193,20 @@ fn compare(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
         } else {
             ""
         };
-        let _ = write!(
-            page,
-            "<tr><td><b>{}</b> <span class=\"note\">({role})</span><br><span class=\"note\">{}{events}</span></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"note\">{}</td></tr>",
-            finding.metric,
-            escape(&finding.about),
+        table.row([
+            format!(
+                "{} <span class=\"soft small\">{role}<br>{}{events}</span>",
+                finding.metric,
+                escape(&finding.about)
+            ),
             value(finding.control),
             value(finding.treatment),
             interval(finding),
             relative(finding),
-            more(finding)
-        );
+            format!("<span class=\"soft small\">{}</span>", more(finding)),
+        ]);
     }
-    page.push_str("</table>");
+    page.push_str(&section(&heading, &table.html()));
     by_class(page, view, comparison);
 }
 
@@ -189,91 +215,78 @@ fn by_class(page: &mut String, view: &ExperimentView, comparison: &Comparison) {
     if comparison.by_class.len() < 2 {
         return;
     }
-    let _ = write!(
-        page,
-        "<h3>{} by device class</h3><table><tr><th>Class</th><th>Users</th><th>Control</th><th>Arm</th><th>Difference and its interval, all classes together</th><th>p (Holm)</th></tr>",
-        view.definition.primary
+    let heading = format!(
+        "{} of `{}` by device class",
+        view.definition.primary, comparison.arm
     );
+    let head = [
+        ("Class", false),
+        ("Users", true),
+        ("Control", true),
+        ("Arm", true),
+        ("Difference and its interval, all classes together", false),
+        ("p (Holm)", true),
+    ];
+    // On one scale: classes are compared with each other.
+    let differences = comparison
+        .by_class
+        .iter()
+        .filter_map(|class| class.difference);
+    let scale = Scale::of(differences.flat_map(|it| [it.low, it.delta, it.high]));
+    let mut table = PageTable::new(&heading, &head);
     for class in &comparison.by_class {
         let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), short);
         let [control, arm] = class.values.map(shown);
-        let interval = class.difference.map_or_else(
-            || "collecting".to_owned(),
-            |it| {
-                let text = format!(
-                    "{} ({} to {})",
-                    short(it.delta),
-                    short(it.low),
-                    short(it.high)
-                );
-                format!("{text}{}", picture(it.low, it.delta, it.high, None))
-            },
-        );
-        let _ = write!(
-            page,
-            "<tr><td>{}</td><td class=\"n\">{} + {}</td><td class=\"n\">{control}</td><td class=\"n\">{arm}</td><td>{interval}</td><td class=\"n\">{}</td></tr>",
+        let difference = class.difference;
+        table.row([
             escape(&class.class),
-            class.users[0],
-            class.users[1],
-            short(class.adjusted_p)
-        );
+            format!("{} + {}", class.users[0], class.users[1]),
+            control,
+            arm,
+            difference.map_or_else(
+                || "collecting".to_owned(),
+                |it| picture([it.low, it.delta, it.high], None, scale),
+            ),
+            short(class.adjusted_p),
+        ]);
     }
-    page.push_str("</table>");
+    page.push_str(&section(&heading, &table.html()));
 }
 
 fn interval(finding: &MetricComparison) -> String {
     let Some(it) = finding.difference else {
-        return if finding.is_empty {
+        let why = if finding.is_empty {
             "nothing to count"
         } else {
             "collecting"
-        }
-        .to_owned();
+        };
+        return why.to_owned();
     };
-    let text = format!(
-        "{} ({} to {})",
-        short(it.delta),
-        short(it.low),
-        short(it.high)
-    );
-    format!(
-        "{text}{}",
-        picture(it.low, it.delta, it.high, finding.margin)
-    )
+    let scale = Scale::of([it.low, it.delta, it.high, finding.margin.unwrap_or(0.0)]);
+    picture([it.low, it.delta, it.high], finding.margin, scale)
 }
 
-/// The interval as a line, zero as a mark, what is allowed as a dashed one.
-fn picture(low: f64, delta: f64, high: f64, margin: Option<f64>) -> String {
-    let reach = [low.abs(), high.abs(), margin.unwrap_or(0.0)]
-        .into_iter()
-        .fold(0.0, f64::max);
-    if !(reach.is_finite() && reach > 0.0) {
-        return String::new();
-    }
-    let x = |value: f64| 100.0 + value / reach * 95.0;
-    let allowed = margin.map_or_else(String::new, |margin| {
-        let at = x(margin);
-        format!("<line x1=\"{at:.2}\" x2=\"{at:.2}\" y1=\"2\" y2=\"18\" stroke=\"#b26a00\" stroke-dasharray=\"2 2\"/>")
+/// The difference in numbers, and its interval on an axis where there is one.
+fn picture(it: [f64; 3], margin: Option<f64>, scale: Option<Scale>) -> String {
+    let [low, delta, high] = it.map(short);
+    let text = minus(&format!("{delta} ({low} to {high})"));
+    let drawn = scale.map_or_else(String::new, |scale| {
+        scale.interval(it, margin, &text) + &scale.axis()
     });
-    format!(
-        "<svg class=\"interval\" viewBox=\"0 0 200 20\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"interval\"><line x1=\"100\" x2=\"100\" y1=\"0\" y2=\"20\" stroke=\"#999\"/>{allowed}\
-         <line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"10\" y2=\"10\" stroke=\"#1a1a1a\" stroke-width=\"2\"/><circle cx=\"{:.2}\" cy=\"10\" r=\"3\"/></svg>",
-        x(low),
-        x(high),
-        x(delta)
-    )
+    text + &drawn
+}
+
+/// With the sign for numbers below zero that is as wide as a plus.
+fn minus(numbers: &str) -> String {
+    numbers.replace('-', "−")
 }
 
 fn relative(finding: &MetricComparison) -> String {
     finding.relative.map_or_else(
         || "not estimable".to_owned(),
         |it| {
-            format!(
-                "× {} ({} to {})",
-                short(it.ratio),
-                short(it.low),
-                short(it.high)
-            )
+            let [ratio, low, high] = [it.ratio, it.low, it.high].map(short);
+            minus(&format!("× {ratio} ({low} to {high})"))
         },
     )
 }
@@ -305,35 +318,29 @@ fn more(finding: &MetricComparison) -> String {
     notes.join("; ")
 }
 
-fn split(page: &mut String, view: &ExperimentView) {
+fn sound(page: &mut String, view: &ExperimentView) {
     let split = &view.assessment.split;
     let fixed = split.fixed.map_or_else(String::new, |it| {
         format!(", at this look alone {}", short(it.p))
     });
-    let _ = write!(
-        page,
-        "<h2>Whether it is sound</h2><p>Users fall into the arms by their shares: p = {} at all looks{fixed}. Users seen in two arms: {}. \
-         Triggers of users who could not be taken in: {}.{}</p>",
-        short(split.always_p),
-        split.multiple,
-        split.not_taken,
-        if view.durable {
-            ""
-        } else {
-            " Kept in memory only: a restart forgets it (`policy.rollout.state_dir`)."
-        }
-    );
+    let mut facts = vec![
+        (
+            "Users fall into the arms by their shares",
+            format!("p = {} at all looks{fixed}", short(split.always_p)),
+        ),
+        ("Users seen in two arms", split.multiple.to_string()),
+        (
+            "Triggers of users who could not be taken in",
+            split.not_taken.to_string(),
+        ),
+    ];
+    if !view.durable {
+        let kept = "in memory only: a restart forgets it (<code>policy.rollout.state_dir</code>)";
+        facts.push(("Kept", kept.to_owned()));
+    }
+    page.push_str(&section("Whether it is sound", &pairs(&facts)));
 }
 
 fn value(estimate: Option<Estimate>) -> String {
     estimate.map_or_else(|| "–".to_owned(), |estimate| short(estimate.value))
-}
-
-const fn class(verdict: ExperimentVerdict) -> &'static str {
-    match verdict {
-        ExperimentVerdict::Rollback => "rollback",
-        ExperimentVerdict::Hold => "hold",
-        ExperimentVerdict::Continue => "continue",
-        ExperimentVerdict::Promotable => "promotable",
-    }
 }

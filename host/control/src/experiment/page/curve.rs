@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::super::curve::{CurveInterval, CurvePoint};
 use super::super::service::ExperimentView;
-use crate::page::escape;
+use super::super::verdict::short;
+use crate::page::{escape, section};
 
-/// The size of a picture, in its own units.
+/// The size of a picture, in its own units: it is stretched to the room that there is.
 const SIZE: (f64, f64) = (600.0, 120.0);
 /// Looks without which there is no curve.
 const POINTS_MIN: usize = 2;
@@ -29,7 +30,7 @@ pub(super) fn write(page: &mut String, view: &ExperimentView) {
             }
             let _ = write!(
                 text,
-                "<h3>{} of {}</h3>{}",
+                "<div class=\"card curve\"><h3>{} of {}</h3>{}</div>",
                 finding.metric,
                 escape(&comparison.arm),
                 picture(&points, finding.margin)
@@ -37,11 +38,12 @@ pub(super) fn write(page: &mut String, view: &ExperimentView) {
         }
     }
     if !text.is_empty() {
-        let _ = write!(
-            page,
-            "<h2>How the intervals became narrower</h2><p class=\"note\">The difference to the control and its always-valid interval at each look \
-             that was kept: all of them hold together. Zero is the grey line, a margin the dashed one; what is beyond the picture is cut off.</p>{text}"
-        );
+        let about = "<p class=\"reading\">The difference to the control and its always-valid interval at each look that was kept: \
+                     all of them hold together. Zero is the grey line, a margin the dashed one; what is beyond the picture is cut off.</p>";
+        page.push_str(&section(
+            "How the intervals became narrower",
+            &format!("<div class=\"stack\">{about}<div class=\"curves\">{text}</div></div>"),
+        ));
     }
 }
 
@@ -76,13 +78,15 @@ fn picture(points: &[Point<'_>], margin: Option<f64>) -> String {
     low.reverse();
     let allowed = margin.map_or_else(String::new, |margin| {
         let at = y(margin);
-        format!("<line x1=\"0\" x2=\"{width}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#b26a00\" stroke-dasharray=\"4 4\"/>")
+        format!("<line class=\"allowed\" x1=\"0\" x2=\"{width}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>")
     });
     let zero = height / 2.0;
+    let bound = short(reach);
     format!(
-        "<svg viewBox=\"0 0 {width} {height}\" width=\"100%\" height=\"{height}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"the interval over {until:.1} hours, from -{reach:.4} to {reach:.4}\">\
-         <polygon points=\"{} {}\" fill=\"#cfd8dc\"/><line x1=\"0\" x2=\"{width}\" y1=\"{zero}\" y2=\"{zero}\" stroke=\"#999\"/>{allowed}\
-         <polyline points=\"{}\" fill=\"none\" stroke=\"#1a1a1a\" stroke-width=\"2\"/></svg><p class=\"note\">0 to {until:.1} hours; -{reach:.4} to {reach:.4}</p>",
+        "<p class=\"up\"><span>{bound}</span><span>0</span><span>−{bound}</span></p>\
+         <svg viewBox=\"0 0 {width} {height}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"the interval over {until:.1} hours, from -{bound} to {bound}\">\
+         <polygon class=\"band\" points=\"{} {}\"/><line class=\"zero\" x1=\"0\" x2=\"{width}\" y1=\"{zero}\" y2=\"{zero}\"/>{allowed}\
+         <polyline class=\"course\" points=\"{}\"/></svg><p class=\"along\"><span>0 h</span><span>{until:.1} h</span></p>",
         high.join(" "),
         low.join(" "),
         line(&|it| it.delta).join(" ")

@@ -165,14 +165,15 @@ impl Experiments {
             (now.definition.clone(), now.phase.arms.clone())
         };
         self.seat_from(change, running, &definition, &before, by)
+            .map(|_| ())
     }
 
     /// Seats an experiment's arms from what their policies are by now, in a new phase if that is something
-    /// else. Blocks.
+    /// else: whether it is. Blocks.
     ///
     /// # Errors
     /// [`ExperimentError`] if there is none of that name that runs, or an arm cannot be had; then nothing changes.
-    pub fn renew(&self, name: &str, by: &str) -> Result<(), ExperimentError> {
+    pub fn renew(&self, name: &str, by: &str) -> Result<bool, ExperimentError> {
         let change = self.roster.change();
         let running = self.named(name)?;
         let definition = {
@@ -186,6 +187,7 @@ impl Experiments {
         self.seat_from(&change, &running, &definition, &[], by)
     }
 
+    /// Whether a new phase began.
     fn seat_from(
         &self,
         _alone: &Change<'_>,
@@ -193,7 +195,7 @@ impl Experiments {
         definition: &Definition,
         before: &[ArmKey],
         by: &str,
-    ) -> Result<(), ExperimentError> {
+    ) -> Result<bool, ExperimentError> {
         let candidates = self.prepare(definition, before)?;
         let mut now = running.now.lock();
         let key = self.key(definition, &candidates, now.phase.number.saturating_add(1));
@@ -219,7 +221,7 @@ impl Experiments {
                 .host
                 .note(by, Noted::Started, &running.name, &reason);
         }
-        Ok(())
+        Ok(begins)
     }
 
     /// Lets more users take part. No user changes its arm. The coverage that it has changes nothing and

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use look::LOOK_EVERY;
-pub use view::{ExperimentList, ExperimentView};
+pub use view::{ExperimentList, ExperimentView, RenewAnswer};
 
 use self::roster::Roster;
 use super::definition::ArmSpec;

@@ -53,6 +53,17 @@ pub struct ExperimentView {
     pub curve: Vec<CurvePoint>,
 }
 
+/// The answer to `POST /v1/experiments/{name}/renew`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RenewAnswer {
+    /// The experiment as it is now.
+    #[serde(flatten)]
+    pub experiment: ExperimentView,
+    /// Whether a new phase began: false where every arm had the newest revision already.
+    #[serde(default)]
+    pub renewed: bool,
+}
+
 /// The answer to `GET /v1/experiments`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ExperimentList {

@@ -207,7 +207,7 @@ async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
         (1, "lru@0")
     );
     assert_eq!(view.outdated, ["fifo", "lru"]);
-    experiments.renew("x", "joe").unwrap();
+    assert_eq!(experiments.renew("x", "joe").ok(), Some(true));
     assert_eq!(
         *host.noted_by.lock(),
         ["ann", "joe"],
@@ -219,6 +219,12 @@ async fn j23_an_arm_keeps_to_its_revision_until_it_is_renewed() {
         (2, "lru@1")
     );
     assert_eq!(view.outdated, Vec::<String>::new());
+    assert_eq!(
+        experiments.renew("x", "joe").ok(),
+        Some(false),
+        "nothing is newer by now"
+    );
+    assert_eq!(experiments.view("x").unwrap().phase.number, 2);
     experiments.stop("x", "ann", "").unwrap();
     assert!(matches!(
         experiments.renew("x", "ann"),
