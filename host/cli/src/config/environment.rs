@@ -18,12 +18,15 @@ use super::raw::{Entry, Raw, SettingOrigin};
 const PREFIX: &str = "WASTEGATE_";
 const FILE: &str = "WASTEGATE_CONFIG";
 const USER: &str = "USER";
+/// Set to anything but nothing: no colours (no-color.org).
+const NO_COLOR: &str = "NO_COLOR";
 
 /// The variables that concern us; a test makes one from a list.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, OsString>,
     user: Option<String>,
+    is_plain: bool,
 }
 
 impl Environment {
@@ -37,6 +40,12 @@ impl Environment {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// Whether whoever runs this shell wants no colours, by `NO_COLOR`.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// The file that `WASTEGATE_CONFIG` names.
@@ -108,6 +117,8 @@ impl<N: AsRef<OsStr>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
             };
             if name == USER {
                 ours.user = value.into().into_string().ok();
+            } else if name == NO_COLOR {
+                ours.is_plain = !value.into().is_empty();
             } else if name
                 .get(..PREFIX.len())
                 .is_some_and(|start| is(start, PREFIX))

@@ -10,7 +10,7 @@ mod client;
 mod stage;
 mod story;
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,6 +28,7 @@ use client::{Asking, Client, ClientError};
 pub use stage::PlainLimit;
 use stage::{AtTheLimit, Stage};
 use story::Story;
+pub use story::{Tell, Tone};
 
 /// The most managers that the demonstration opens; each takes two descriptors.
 pub const MANAGERS_MAX: u32 = 2_000;
@@ -122,17 +123,17 @@ pub enum DemoError {
     Waited(&'static str),
 }
 
-/// Shows it. Tells the story to `out` as it happens, if there is one.
+/// Shows it. Tells the story as it happens, if there is one.
 ///
 /// # Errors
 /// [`DemoError`] if it could not be shown; a broken promise is a summary, not an error.
-pub async fn run(options: Options, out: Option<&mut dyn Write>) -> Result<Summary, DemoError> {
+pub async fn run(options: Options, to: Option<&mut dyn Tell>) -> Result<Summary, DemoError> {
     if !(1..=MANAGERS_MAX).contains(&options.managers) || options.silent > options.managers {
         return Err(DemoError::Options);
     }
     let mut stage = Stage::set(&options, AtTheLimit::Tiers).await?;
     let address = stage.address;
-    let mut story = Story::new(out);
+    let mut story = Story::new(to);
     let (mut live, silent) = open(address, &options).await?;
     story.begin(&options, address)?;
 

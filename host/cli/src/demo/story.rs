@@ -1,6 +1,6 @@
 //! The telling of it.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,21 +13,45 @@ use wastegate_core::decision::VictimOutcome;
 /// Victims and choices told one by one.
 const TOLD_MAX: usize = 12;
 
-/// Tells what happens, if anybody listens.
-pub(super) struct Story<'a>(Option<&'a mut dyn Write>);
+/// How a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As any other.
+    Plain,
+    /// What was promised came true.
+    Good,
+    /// What must not be.
+    Bad,
+    /// A step on the way.
+    Soft,
+}
+
+/// Where the story is told.
+pub trait Tell {
+    /// Takes a line, without its end.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn tell(&mut self, tone: Tone, line: &str) -> io::Result<()>;
+}
+
+/// Tells what happens, if it is told anywhere.
+pub(super) struct Story<'a>(Option<&'a mut dyn Tell>);
 
 impl<'a> Story<'a> {
-    pub(super) fn new(out: Option<&'a mut dyn Write>) -> Self {
-        Self(out)
+    pub(super) fn new(to: Option<&'a mut dyn Tell>) -> Self {
+        Self(to)
     }
 
     fn say(&mut self, line: std::fmt::Arguments<'_>) -> io::Result<()> {
-        let Some(out) = &mut self.0 else {
-            return Ok(());
-        };
-        out.write_fmt(line)?;
-        out.write_all(b"\n")?;
-        out.flush()
+        self.say_as(Tone::Plain, line)
+    }
+
+    fn say_as(&mut self, tone: Tone, line: std::fmt::Arguments<'_>) -> io::Result<()> {
+        match &mut self.0 {
+            Some(to) => to.tell(tone, &line.to_string()),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn begin(&mut self, options: &Options, address: SocketAddr) -> io::Result<()> {
@@ -58,19 +82,27 @@ impl<'a> Story<'a> {
 
     pub(super) fn tier(&mut self, run: &TierRun, round: Option<Round>) -> io::Result<()> {
         if let Some(round) = round {
-            self.say(format_args!(
-                "  probe         {} connections pinged at once: {} answered, {} did not",
-                round.asked,
-                round.answered,
-                round.asked - round.answered
-            ))?;
+            self.say_as(
+                Tone::Soft,
+                format_args!(
+                    "  probe         {} connections pinged at once: {} answered, {} did not",
+                    round.asked,
+                    round.answered,
+                    round.asked - round.answered
+                ),
+            )?;
         }
         let what = match (run.freed, run.eligible) {
             (_, 0) => "no manager that it may evict".to_owned(),
             (0, eligible) => format!("might evict {eligible}, freed none"),
             (freed, eligible) => format!("might evict {eligible}, freed {freed}"),
         };
-        self.say(format_args!("  {:<13} {what}", run.tier.name()))
+        let tone = if run.freed > 0 {
+            Tone::Plain
+        } else {
+            Tone::Soft
+        };
+        self.say_as(tone, format_args!("  {:<13} {what}", run.tier.name()))
     }
 
     pub(super) fn answer(
@@ -79,14 +111,17 @@ impl<'a> Story<'a> {
         refused: Option<&ClientError>,
     ) -> io::Result<()> {
         match refused {
-            None => self.say(format_args!(
-                "The newcomer is in after {} ms.",
-                took.as_millis()
-            )),
-            Some(error) => self.say(format_args!(
-                "The newcomer was refused after {} ms: {error}.",
-                took.as_millis()
-            )),
+            None => self.say_as(
+                Tone::Good,
+                format_args!("The newcomer is in after {} ms.", took.as_millis()),
+            ),
+            Some(error) => self.say_as(
+                Tone::Bad,
+                format_args!(
+                    "The newcomer was refused after {} ms: {error}.",
+                    took.as_millis()
+                ),
+            ),
         }
     }
 
@@ -128,10 +163,14 @@ impl<'a> Story<'a> {
                     .position(|victim| victim.row == choice.row)
                     .and_then(|at| outcomes.get(at))
                     .map_or("kept: enough is free", |outcome| explain(*outcome));
-                let key = &row.key;
-                let health = row.health.name();
+                let (key, health) = (&row.key, row.health.name());
+                // A policy may say no more than that.
+                let reason = match reason == health {
+                    true => String::new(),
+                    false => format!("{reason:<26}  "),
+                };
                 self.say(format_args!(
-                    "  {place:>2}. {key:<10} {health:<9} {reason:<28} {explain}"
+                    "  {place:>2}. {key:<8}  {health:<9}  {reason}{explain}"
                 ))?;
             }
             let more = ranking.choices.len().saturating_sub(TOLD_MAX);
@@ -154,17 +193,28 @@ impl<'a> Story<'a> {
             None => "answer",
             Some(_) => "talk to the server behind it",
         };
-        self.say(format_args!(
-            "Evicted: {silent_evicted} silent, {live_evicted} live. \
+        let tone = if summary.is_as_promised() {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        self.say_as(
+            tone,
+            format_args!(
+                "Evicted: {silent_evicted} silent, {live_evicted} live. \
              {live_answering} of {live} live ones still {answer}."
-        ))?;
+            ),
+        )?;
         let PlainLimit {
             admitted,
             answer_ms,
             held_by_silent,
         } = summary.without;
-        let fared = if admitted { "let in" } else { "refused" };
-        self.say(format_args!(
+        let (fared, tone) = match admitted {
+            true => ("let in", Tone::Plain),
+            false => ("refused", Tone::Bad),
+        };
+        self.say_as(tone, format_args!(
             "Without it, at a plain limit of {}: the same newcomer was {fared} after {answer_ms} ms, \
              while clients that are gone held {held_by_silent} of the slots.",
             summary.managers
