@@ -11,11 +11,13 @@ mod failure;
 pub mod levers;
 mod node;
 pub mod policy;
+pub mod prose;
 pub mod replay;
 mod revoke;
 pub mod serve;
 pub mod shadow;
 mod status;
+mod top;
 pub mod trace;
 pub mod tune;
 pub mod users;
@@ -85,6 +87,8 @@ pub enum Verb {
     Tune(tune::Args),
     /// Show whether a running server is well, how full it is, and what is wrong.
     Status(status::Args),
+    /// Watch a running server in the terminal: how full it is, who is under pressure, what happens.
+    Top(top::Args),
     /// Say why a client was disconnected or refused, as a running server remembers it.
     Why(why::Args),
     /// Look at recorded activity, bring it into one form, cut it.
@@ -147,6 +151,7 @@ impl Cli {
             Some(Verb::Experiment(args)) => args.run(terminal),
             Some(Verb::Shadow(args)) => args.run(terminal),
             Some(Verb::Status(args)) => args.run(terminal),
+            Some(Verb::Top(args)) => args.run(terminal),
             Some(Verb::Why(args)) => args.run(terminal),
             Some(Verb::Users(args)) => args.run(terminal),
             Some(Verb::User(args)) => args.run(terminal),
@@ -172,3 +177,6 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+mod help_tests;

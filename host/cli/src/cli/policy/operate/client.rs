@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use reqwest::{Method, Url, header};
+use reqwest::{Method, RequestBuilder, Response, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ use wastegate_lab::workbench::text::hanging;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a connection is waited for.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a stream may last; then it is begun again.
+const STREAM: Duration = Duration::from_secs(3_600);
 /// The largest answer that is taken, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -115,6 +117,34 @@ impl Client {
         self.ask(Method::GET, path, &[], Body::None).await
     }
 
+    /// Which server it asks.
+    pub(in crate::cli) fn address(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// An answer that does not end by itself: server-sent events, behind the last one that was had.
+    pub(in crate::cli) async fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        last: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let mut request = self.request(Method::GET, path, query)?;
+        request = request.timeout(STREAM);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().await.map_err(|error| self.away(&error))?;
+        match answer.status().is_success() {
+            true => Ok(answer),
+            false => Err(self
+                .read(answer)
+                .await
+                .err()
+                .unwrap_or_else(|| refused("no stream"))),
+        }
+    }
+
     /// The bytes of an answer that is no refusal.
     pub(in crate::cli) async fn raw(
         &self,
@@ -123,6 +153,31 @@ impl Client {
         query: &[(&str, String)],
         body: Body,
     ) -> Result<Vec<u8>, Failure> {
+        let mut request = self.request(method, path, query)?;
+        request = match body {
+            Body::None => request,
+            Body::Json(value) => request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(value.to_string()),
+            Body::File(bytes, signature) => {
+                let request = request.header(header::CONTENT_TYPE, "application/wasm");
+                match signature {
+                    Some(signature) => request.header(SIGNATURE_HEADER, signature),
+                    None => request,
+                }
+                .body(bytes)
+            }
+        };
+        self.read(request.send().await.map_err(|error| self.away(&error))?)
+            .await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<RequestBuilder, Failure> {
         let mut url = self.base.clone();
         url.set_path(path);
         if url.path() != path {
@@ -140,31 +195,22 @@ impl Client {
         if let Some(actor) = &self.actor {
             request = request.header(ACTOR_HEADER, printable(actor));
         }
-        request = match body {
-            Body::None => request,
-            Body::Json(value) => request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(value.to_string()),
-            Body::File(bytes, signature) => {
-                let request = request.header(header::CONTENT_TYPE, "application/wasm");
-                match signature {
-                    Some(signature) => request.header(SIGNATURE_HEADER, signature),
-                    None => request,
-                }
-                .body(bytes)
-            }
-        };
-        let away = |error: reqwest::Error| {
-            unreachable(format!(
-                "cannot reach the operators' API at {} ({}): is the server running, and is this its `admin.listen`?",
-                self.base,
-                chain(&error)
-            ))
-        };
-        let mut response = request.send().await.map_err(away)?;
-        let status = response.status();
+        Ok(request)
+    }
+
+    fn away(&self, error: &reqwest::Error) -> Failure {
+        unreachable(format!(
+            "cannot reach the operators' API at {} ({}): is the server running, and is this its `admin.listen`?",
+            self.base,
+            chain(error)
+        ))
+    }
+
+    /// The bytes of an answer, or the sentence of a refusal.
+    async fn read(&self, mut answer: Response) -> Result<Vec<u8>, Failure> {
+        let status = answer.status();
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.away(&error))? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
                 return Err(unreachable(format!(
                     "the answer of {} has more than {ANSWER_BYTES_MAX} bytes",

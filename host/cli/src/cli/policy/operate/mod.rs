@@ -26,13 +26,13 @@ use self::client::{Body, Client};
 use super::super::Terminal;
 use super::super::config::SourceArgs;
 use super::super::failure::Failure;
-use crate::config::{self, AdminListener, ProgramConfig};
+use crate::config::{self, AdminListener, Environment, ProgramConfig};
 use wastegate_control::admin::{NO_TOKEN, kept};
 use wastegate_core::types::{RevisionId, Secret, Tier, host};
 
-/// Which server, who asks, and how the answer is shown.
+/// Which server, and who asks.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Remote {
+pub(in crate::cli) struct Asked {
     /// The operators' API, such as http://127.0.0.1:9090 or 127.0.0.1:9090; without it `admin.listen` of the
     /// configuration.
     #[arg(long, value_name = "URL", value_parser = with_scheme)]
@@ -40,11 +40,18 @@ pub(in crate::cli) struct Remote {
     /// Who you are, for the audit log; without it the user of this shell.
     #[arg(long = "as", value_name = "NAME")]
     actor: Option<String>,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+/// Which server, who asks, and how the answer is shown.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Remote {
+    #[command(flatten)]
+    asked: Asked,
     /// Print the answer as JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    sources: SourceArgs,
 }
 
 /// A URL, or an address of which http is spoken.
@@ -71,6 +78,23 @@ impl Remote {
         let Terminal {
             environment, out, ..
         } = terminal;
+        let client = self.asked.client(environment)?;
+        let runtime = runtime()?;
+        let text = runtime.block_on(ask(&client, self.json))?;
+        out.write_all(text.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What requests run on.
+pub(in crate::cli) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().build()?)
+}
+
+impl Asked {
+    /// A client of that server, with the token of the configuration.
+    pub(in crate::cli) fn client(self, environment: Environment) -> Result<Client, Failure> {
         let actor = self.actor.or_else(|| environment.user().map(str::to_owned));
         let loaded = config::load(self.sources.sources(environment, Vec::new()));
         let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
@@ -86,15 +110,7 @@ impl Remote {
                 }
             },
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let text = runtime.block_on(async {
-            let client = Client::new(&url, actor, token)?;
-            ask(&client, self.json).await
-        })?;
-        out.write_all(text.as_bytes())?;
-        Ok(ExitCode::SUCCESS)
+        Client::new(&url, actor, token)
     }
 }
 
