@@ -18,6 +18,9 @@ use crate::config::{self, ConfigError, Environment, Override, ProgramConfig, Sou
 
 /// Arguments of `wastegate config`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate config check --config wastegate.toml\n  wastegate config show\n  wastegate config default > wastegate.toml"
+)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -27,10 +30,13 @@ pub struct Args {
 enum Verb {
     /// Say whether a server would start with the configuration, and everything that is wrong with it
     /// and with the files that it names.
+    #[command(after_help = "Example:\n  wastegate config check --config wastegate.toml")]
     Check(Ask),
     /// Print every value with where it came from.
+    #[command(after_help = "Example:\n  wastegate config show --set limits.managers_per_user=50")]
     Show(Ask),
     /// Print a commented file with every default.
+    #[command(after_help = "Example:\n  wastegate config default > wastegate.toml")]
     Default,
 }
 

@@ -18,10 +18,13 @@ use super::failure::Failure;
 use super::policy::operate::client::{Body, refused, segment};
 use super::policy::operate::{Remote, listed, posted, shown, word};
 use wastegate_control::experiment::ramp::RampView;
-use wastegate_control::experiment::service::{ExperimentList, ExperimentView};
+use wastegate_control::experiment::service::{ExperimentList, ExperimentView, RenewAnswer};
 
 /// Arguments of `wastegate experiment`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate experiment start experiment.toml\n  wastegate experiment status\n  wastegate experiment report lru-or-not --out report.html"
+)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -30,8 +33,12 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Say what an experiment takes before it starts, from recorded activity: users, days, the smallest effect.
+    #[command(
+        after_help = "Example:\n  wastegate experiment plan experiment.toml --activity activity.ndjson"
+    )]
     Plan(Box<plan::Args>),
     /// Start an experiment that a TOML file defines.
+    #[command(after_help = "Example:\n  wastegate experiment start experiment.toml")]
     Start {
         /// The definition; `docs/experiments.md` shows one.
         #[arg(value_name = "FILE")]
@@ -40,6 +47,9 @@ enum Verb {
         remote: Remote,
     },
     /// Show how experiments stand.
+    #[command(
+        after_help = "Examples:\n  wastegate experiment status\n  wastegate experiment status lru-or-not --json"
+    )]
     Status {
         /// One of them; without it all.
         name: Option<String>,
@@ -47,6 +57,7 @@ enum Verb {
         remote: Remote,
     },
     /// Let more users take part; nobody changes arm.
+    #[command(after_help = "Example:\n  wastegate experiment cover lru-or-not 0.5")]
     Cover {
         /// The experiment.
         name: String,
@@ -56,6 +67,7 @@ enum Verb {
         remote: Remote,
     },
     /// Take the newest revisions of the arms' policies, in a new phase; until then arms keep to theirs.
+    #[command(after_help = "Example:\n  wastegate experiment renew lru-or-not")]
     Renew {
         /// The experiment.
         name: String,
@@ -63,6 +75,7 @@ enum Verb {
         remote: Remote,
     },
     /// Stop an experiment: everybody has the active policy again, and the report stays.
+    #[command(after_help = "Example:\n  wastegate experiment stop lru-or-not --reason 'decided'")]
     Stop {
         /// The experiment.
         name: String,
@@ -73,6 +86,7 @@ enum Verb {
         remote: Remote,
     },
     /// Write the report as a page of HTML.
+    #[command(after_help = "Example:\n  wastegate experiment report lru-or-not --out report.html")]
     Report {
         /// The experiment.
         name: String,
@@ -83,6 +97,7 @@ enum Verb {
         remote: Remote,
     },
     /// Print the exposures as CSV, as GrowthBook reads them.
+    #[command(after_help = "Example:\n  wastegate experiment export lru-or-not > exposures.csv")]
     Export {
         /// The experiment.
         name: String,
@@ -126,7 +141,7 @@ impl Args {
             Verb::Renew { name, remote } => remote.run(terminal, async move |client, json| {
                 let path = at(&name, "/renew");
                 let body = json!({});
-                posted(client, &path, body, in_words, json).await
+                posted(client, &path, body, renewed, json).await
             }),
             Verb::Stop {
                 name,
@@ -159,6 +174,18 @@ impl Args {
 
 fn at(name: &str, what: &str) -> String {
     format!("/v1/experiments/{}{what}", segment(name))
+}
+
+/// What came of `renew`.
+fn renewed(answer: &RenewAnswer) -> String {
+    let text = in_words(&answer.experiment);
+    if answer.renewed {
+        return text;
+    }
+    let name = &answer.experiment.name;
+    format!(
+        "{name}: nothing is newer: every arm has the newest revision of its policy, and the phase goes on\n{text}"
+    )
 }
 
 /// One experiment in a few lines.

@@ -28,6 +28,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Revoke one token by its id, the claim `jti`.
+    #[command(after_help = "Example:\n  wastegate revoke token 4f1c --for 1h --reason 'ticket 7'")]
     Token {
         /// Its id.
         #[arg(value_name = "JTI")]
@@ -36,6 +37,9 @@ enum Verb {
         order: Order,
     },
     /// Revoke a user's tokens that were issued before now, or before a moment.
+    #[command(
+        after_help = "Examples:\n  wastegate revoke user ann --reason 'her phone was stolen'\n  wastegate revoke user ann --clear"
+    )]
     User {
         /// The user.
         #[arg(value_name = "USER")]
@@ -46,6 +50,9 @@ enum Verb {
         order: Order,
     },
     /// Revoke all tokens that were issued before now, or before a moment.
+    #[command(
+        after_help = "Example:\n  wastegate revoke all --issued-before 1767225600 --reason 'the key leaked'"
+    )]
     All {
         #[command(flatten)]
         before: Before,
@@ -53,6 +60,7 @@ enum Verb {
         order: Order,
     },
     /// Show what is revoked.
+    #[command(after_help = "Example:\n  wastegate revoke list")]
     List {
         #[command(flatten)]
         remote: Remote,

@@ -20,6 +20,9 @@ pub(super) use wastegate_core::types::chain;
 
 /// Arguments of `wastegate serve`.
 #[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate serve\n  wastegate serve --upstream ws://127.0.0.1:8000\n  wastegate serve --config wastegate.toml --set limits.managers_per_user=50"
+)]
 pub struct Args {
     #[command(flatten)]
     sources: SourceArgs,

@@ -17,6 +17,9 @@ const EXAMPLES_MAX: usize = 5;
 
 /// Arguments of `wastegate shadow`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate shadow start lru\n  wastegate shadow status\n  wastegate shadow stop lru"
+)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -25,6 +28,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Let a policy that the server knows rank beside the active one.
+    #[command(after_help = "Example:\n  wastegate shadow start lru --name lru-half --sample 0.5")]
     Start {
         /// The policy, by the name that the server knows.
         policy: String,
@@ -41,6 +45,9 @@ enum Verb {
         remote: Remote,
     },
     /// Show where shadow and active policy agree, where they differ, and the outcome.
+    #[command(
+        after_help = "Examples:\n  wastegate shadow status\n  wastegate shadow status lru --json"
+    )]
     Status {
         /// The name of one shadow; without it, all are shown.
         name: Option<String>,
@@ -48,6 +55,7 @@ enum Verb {
         remote: Remote,
     },
     /// Stop one and show it a last time.
+    #[command(after_help = "Example:\n  wastegate shadow stop lru")]
     Stop {
         /// The name of the shadow.
         name: String,

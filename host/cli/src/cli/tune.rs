@@ -16,6 +16,9 @@ use wastegate_lab::trace::ByUser;
 
 /// Arguments of `wastegate tune`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate tune --policy my-policy.wasm --activity activity.ndjson --trials 50"
+)]
 pub struct Args {
     /// The policy: a file, or the name of one that the host ships.
     #[arg(long, value_name = "POLICY")]

@@ -16,6 +16,9 @@ use wastegate_lab::workbench::text::chain;
 
 /// Arguments of `wastegate policy bench`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy bench my-policy.wasm --save before.json\n  wastegate policy bench my-policy.wasm --against before.json --fail-over 5"
+)]
 pub(super) struct Args {
     /// The files, components or core modules; or names of policies that the host ships.
     #[arg(value_name = "POLICY", required = true)]

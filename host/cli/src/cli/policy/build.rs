@@ -13,6 +13,9 @@ use wastegate_lab::workbench::scaffold::{ScaffoldError, build, tools};
 
 /// Arguments of `wastegate policy build`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy build\n  wastegate policy build policies/mine"
+)]
 pub(super) struct Args {
     /// The project's folder: the one with `wastegate-policy.toml`.
     #[arg(value_name = "DIR", default_value = ".")]

@@ -10,6 +10,9 @@ use wastegate_lab::workbench::check::check;
 
 /// Arguments of `wastegate policy check`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy check my-policy.wasm\n  wastegate policy check lru fifo --json"
+)]
 pub(super) struct Args {
     /// The files, components or core modules; or names of policies that the host ships.
     #[arg(value_name = "FILE", required = true)]

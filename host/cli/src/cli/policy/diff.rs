@@ -19,6 +19,9 @@ use wastegate_lab::workbench::units;
 
 /// Arguments of `wastegate policy diff`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy diff lru my-policy.wasm --activity decisions.ndjson.zst"
+)]
 #[command(group(clap::ArgGroup::new("input").required(true).multiple(true).args(["snapshots", "activity"])))]
 pub(super) struct Args {
     /// The first policy: a file, or the name of one that the host ships.

@@ -20,6 +20,7 @@ const CASE_BYTES_MAX: u64 = 64 << 20;
 
 /// Arguments of `wastegate policy fuzz`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy fuzz my-policy.wasm --for 60")]
 pub(super) struct Args {
     /// The file, component or core module; or the name of a policy that the host ships.
     #[arg(value_name = "POLICY")]

@@ -10,6 +10,9 @@ use wastegate_lab::workbench::inspect::inspect;
 
 /// Arguments of `wastegate policy inspect`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy inspect my-policy.wasm\n  wastegate policy inspect lru"
+)]
 pub(super) struct Args {
     /// The file, component or core module; or the name of a policy that the host ships.
     #[arg(value_name = "FILE")]

@@ -31,6 +31,9 @@ use super::failure::Failure;
 
 /// Arguments of `wastegate policy`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy new my-policy\n  wastegate policy check target/my_policy.wasm\n  wastegate policy push target/my_policy.wasm --activate"
+)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -10,6 +10,9 @@ use wastegate_lab::workbench::scaffold::{Lang, ScaffoldError, create, files};
 
 /// Arguments of `wastegate policy new`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy new my-policy\n  wastegate policy new my-policy --lang python --dir policies/mine"
+)]
 pub(super) struct Args {
     /// The policy's name: lower case words joined by hyphens.
     #[arg(value_name = "NAME")]

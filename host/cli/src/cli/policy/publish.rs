@@ -19,6 +19,9 @@ use wastegate_engine::policy::{Engine, Params, load};
 
 /// Arguments of `wastegate policy publish`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy publish my-policy.wasm registry.example.org/my-policy:1.2.0"
+)]
 pub(super) struct Args {
     /// The policy's file, component or core module; `FILE.minisig` beside it is its signature.
     #[arg(value_name = "FILE")]

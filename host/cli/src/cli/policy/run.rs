@@ -20,6 +20,9 @@ use wastegate_lab::workbench::units;
 
 /// Arguments of `wastegate policy run`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy run lru --snapshot cases/first.json\n  wastegate policy run lru --snapshot decisions.ndjson --decision 7 --needed 2"
+)]
 pub(super) struct Args {
     /// The policy: a file, component or core module; or the name of one that the host ships.
     #[arg(value_name = "POLICY")]

@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Arguments of `wastegate policy test`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy test\n  wastegate policy test cases --policy lru --junit report.xml"
+)]
 pub(super) struct Args {
     /// The folder of the cases, or of a project made by `wastegate policy new`.
     #[arg(value_name = "DIR", default_value = ".")]

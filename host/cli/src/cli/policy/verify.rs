@@ -13,6 +13,7 @@ use wastegate_control::rollout::source::file;
 
 /// Arguments of `wastegate policy verify`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy verify my-policy.wasm")]
 pub(super) struct Args {
     /// The policy's file; `FILE.minisig` beside it is its signature.
     #[arg(value_name = "FILE")]

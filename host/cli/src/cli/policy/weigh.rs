@@ -14,6 +14,9 @@ use wastegate_lab::workbench::off_policy::{CLIP, OffPolicyError, OffPolicyEvalua
 
 /// Arguments of `wastegate policy weigh`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy weigh my-policy.wasm --decisions decisions.ndjson.zst"
+)]
 pub(super) struct Args {
     /// The policy: a file, or the name of one that the host ships.
     #[arg(value_name = "POLICY")]

@@ -22,6 +22,7 @@ use self::recorded::Recorded;
 use self::reproduced::Reproduced;
 use super::Terminal;
 use super::config::SourceArgs;
+use super::exit::EX_CANTCREAT;
 use super::failure::{EX_NOINPUT, Failure};
 use super::policy::target::engine;
 use super::trace::{ReadArgs, print_missing, print_remarks};
@@ -34,6 +35,9 @@ use wastegate_lab::trace::{ByUser, LoadedTrace, read};
 
 /// Arguments of `wastegate replay`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate replay --activity activity.ndjson --policy lru --oracle\n  wastegate replay --activity log.txt --policy lru --policy fifo --html out.html"
+)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
     #[command(subcommand)]
@@ -75,6 +79,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Find the first decision at which two strategies take others, and what it led to.
+    #[command(
+        after_help = "Example:\n  wastegate replay bisect lru my-policy.wasm --activity activity.ndjson"
+    )]
     Bisect(bisect::Args),
 }
 
@@ -161,6 +168,7 @@ impl Args {
             out,
             err,
         } = terminal;
+        let files = self.input.activity.clone();
         let ready = self.input.ready(environment, err)?;
         let wanted = candidates::Wanted {
             policies: &self.policies,
@@ -209,11 +217,18 @@ impl Args {
             comparison: verdict::compare(&results, &ready.loaded),
             results,
         };
-        if let Some(path) = &self.html
-            && let Err(error) = std::fs::write(path, report.html())
-        {
-            let sentence = format!("cannot write {}: {error}", path.display());
-            return Err(Failure::new(sentence));
+        if let Some(path) = &self.html {
+            let inputs = files.iter().map(|file| {
+                plotted::Input::of(file).map_err(|error| {
+                    Failure::new(format!("cannot read {}: {error}", file.display()))
+                        .code(EX_NOINPUT)
+                })
+            });
+            let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+            std::fs::write(path, report.html(&inputs)).map_err(|error| {
+                let sentence = format!("cannot write {}: {error}", path.display());
+                Failure::new(sentence).code(EX_CANTCREAT)
+            })?;
         }
         if self.json {
             writeln!(out, "{}", report.json())?;

@@ -37,6 +37,9 @@ struct FaultArgs {
 
 /// Arguments of `wastegate trace synth`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate trace synth --users 50 --hours 2 --seed 7 --out activity.ndjson"
+)]
 pub(super) struct Synth {
     /// The number of users.
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -59,6 +62,9 @@ pub(super) struct Synth {
 
 /// Arguments of `wastegate trace import-mooncake`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate trace import-mooncake conversation_trace.jsonl --out activity.ndjson"
+)]
 pub(super) struct Mooncake {
     /// `conversation_trace.jsonl` of the Mooncake release.
     #[arg(value_name = "FILE")]

@@ -24,6 +24,9 @@ const DATED_FROM_MS: u64 = 631_152_000_000;
 
 /// Arguments of `wastegate trace`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate trace describe activity.ndjson\n  wastegate trace slice activity.ndjson --share 0.1 --out tenth.ndjson"
+)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -75,6 +78,7 @@ pub(in crate::cli) struct ReadArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate trace describe activity.ndjson --cap 10")]
 struct Describe {
     #[command(flatten)]
     input: Input,
@@ -87,6 +91,7 @@ struct Describe {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate trace import messages.txt --out activity.ndjson")]
 struct Import {
     #[command(flatten)]
     input: Input,
@@ -96,6 +101,9 @@ struct Import {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate trace slice activity.ndjson --user ann --out ann.ndjson"
+)]
 struct Slice {
     #[command(flatten)]
     input: Input,

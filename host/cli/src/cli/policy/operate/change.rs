@@ -30,6 +30,9 @@ struct Where {
 
 /// Arguments of `wastegate policy activate`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  wastegate policy activate my-policy --reason 'ticket 7'\n  wastegate policy activate my-policy --revision r7 --tier force --expect r5"
+)]
 pub(in super::super) struct Activate {
     /// The policy; one that the host ships need not be pushed first.
     #[arg(value_name = "POLICY")]
@@ -45,6 +48,9 @@ pub(in super::super) struct Activate {
 
 /// Arguments of `wastegate policy rollback`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy rollback --reason 'more came back than before'"
+)]
 pub(in super::super) struct Rollback {
     #[command(flatten)]
     at: Where,
@@ -54,6 +60,7 @@ pub(in super::super) struct Rollback {
 
 /// Arguments of `wastegate policy disable`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy disable --tier force --reason 'ticket 7'")]
 pub(in super::super) struct Disable {
     #[command(flatten)]
     at: Where,
@@ -63,6 +70,9 @@ pub(in super::super) struct Disable {
 
 /// Arguments of `wastegate policy set`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy set my-policy --param weight=2 --reason 'ticket 7'"
+)]
 pub(in super::super) struct Set {
     /// The policy, by the name that the server knows.
     #[arg(value_name = "POLICY")]

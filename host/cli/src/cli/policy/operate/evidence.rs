@@ -18,6 +18,7 @@ use wastegate_core::types::RevisionId;
 
 /// Arguments of `wastegate policy audit`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy audit --last 10")]
 pub(in super::super) struct Audit {
     /// How many entries, the last ones.
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -28,6 +29,7 @@ pub(in super::super) struct Audit {
 
 /// Arguments of `wastegate policy faults`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy faults r7 --save cases")]
 pub(in super::super) struct Faults {
     /// The revision, such as `r7`.
     #[arg(value_name = "REVISION")]
@@ -41,6 +43,7 @@ pub(in super::super) struct Faults {
 
 /// Arguments of `wastegate policy log`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy log r7")]
 pub(in super::super) struct Log {
     /// The revision, such as `r7`.
     #[arg(value_name = "REVISION")]

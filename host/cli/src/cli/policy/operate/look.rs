@@ -13,6 +13,7 @@ use wastegate_core::types::{RevisionId, Tier};
 
 /// Arguments of `wastegate policy list`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy list")]
 pub(in super::super) struct List {
     #[command(flatten)]
     remote: Remote,
@@ -20,6 +21,7 @@ pub(in super::super) struct List {
 
 /// Arguments of `wastegate policy history`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wastegate policy history my-policy")]
 pub(in super::super) struct History {
     /// The policy, by the name that the server knows.
     #[arg(value_name = "POLICY")]

@@ -42,6 +42,9 @@ struct Then {
 
 /// Arguments of `wastegate policy push`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy push my-policy.wasm --activate --reason 'ticket 7'"
+)]
 pub(in super::super) struct Push {
     /// The policy's file; `FILE.minisig` beside it goes with it.
     #[arg(value_name = "FILE")]
@@ -57,6 +60,9 @@ pub(in super::super) struct Push {
 
 /// Arguments of `wastegate policy pull`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  wastegate policy pull my-policy registry.example.org/team/my-policy:1.2.0"
+)]
 pub(in super::super) struct Pull {
     /// The policy, as its manifest says.
     #[arg(value_name = "POLICY")]
