@@ -31,7 +31,7 @@ export class Browser {
       // A route that is not there, and a server that is away, are answers; a policy that was broken is not.
       if (line.type() === 'error' && !expected.test(line.text())) this.faults.push(`console: ${line.text()}`);
     });
-    await page.goto(`${base}/`);
+    await page.goto(base.startsWith('file:') ? base : `${base}/`);
     return page;
   }
 

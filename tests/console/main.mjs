@@ -1,8 +1,12 @@
 // Runs the checks of the console one after the other, on one server with one crowd of clients.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Browser, PAGES, open, serious } from './browser.mjs';
 import { Crowd, MARKUP } from './crowd.mjs';
+import { reports } from './reports.mjs';
 import { Server, TOKEN, until } from './server.mjs';
 
 const program = path.resolve(process.env.WASTEGATE ?? 'target/debug/wastegate-under-test');
@@ -356,6 +360,27 @@ const checks = {
     server.signal('SIGCONT');
     await page.getByText('What is shown may have changed').waitFor({ state: 'detached' }).catch(() => page.waitForFunction(() => !document.querySelector('.strip')));
     await page.getByRole('heading', { level: 1, name: 'It is well.' }).waitFor();
+  },
+
+  async 'pages that commands write can be read by all, and on a phone'() {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'wastegate-reports-'));
+    for (const [name, file] of await reports(program, folder, { users: 16 })) {
+      for (const theme of ['light', 'dark']) {
+        for (const [width, height] of [[1280, 860], [390, 780]]) {
+          const shown = await browser.page(pathToFileURL(file).href, { width, height, theme });
+          const where = `${name}, ${theme}, ${width} wide`;
+          await shown.locator('main h1').waitFor();
+          assert.deepEqual(await serious(shown), [], where);
+          assert.ok(name !== 'replay' || await shown.locator('svg.interval').count() > 0, `${where}: intervals are drawn`);
+          assert.ok(await shown.locator('.digest').count() > 0, `${where}: digests are there`);
+          assert.equal(await shown.locator('script, link, img, iframe').count(), 0, `${where}: all is in one file`);
+          const beyond = await shown.evaluate(() => [...document.querySelectorAll('main *')].filter((one) => !one.closest('.visually-hidden, thead') && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 120)));
+          assert.deepEqual(beyond, [], `${where}: nothing is cut`);
+          await shown.context().close();
+        }
+      }
+    }
+    fs.rmSync(folder, { recursive: true });
   },
 
   async 'a drain shows'() {

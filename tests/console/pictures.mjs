@@ -2,9 +2,12 @@
 // `pngquant` is there.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Browser, PAGES, open } from './browser.mjs';
 import { Crowd } from './crowd.mjs';
+import { reports } from './reports.mjs';
 import { Server, TOKEN, until } from './server.mjs';
 
 const COLOURS = 40;
@@ -32,6 +35,21 @@ async function live(until) {
     if (n % 9 === 0) await crowd.enter('ann', `tab-${n}`, { silent: n % 4 === 0 }).catch(() => null);
     await new Promise((done) => setTimeout(done, 180 + 25 * (n % 11)));
   }
+}
+
+/** The pages that commands write: one light, one dark, on a desk and on a phone. */
+async function pictured() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'wastegate-reports-'));
+  for (const [name, made] of await reports(path.resolve(process.env.WASTEGATE), folder, { users: 300, lasting: BEFORE_MS })) {
+    for (const [theme, device, width, height] of [['light', 'desk', 1280, 860], ['dark', 'phone', 390, 780]]) {
+      const page = await browser.page(pathToFileURL(made).href, { width, height, theme });
+      const file = path.join(into, `report-${name}-${theme}-${device}.png`);
+      await page.screenshot({ path: file });
+      smaller(file);
+      await page.context().close();
+    }
+  }
+  fs.rmSync(folder, { recursive: true });
 }
 
 try {
@@ -79,6 +97,7 @@ try {
       await page.context().close();
     }
   }
+  await pictured();
   if (browser.faults.length) throw new Error(browser.faults.join('\n'));
 } finally {
   crowd.leave();

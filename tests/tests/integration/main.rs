@@ -118,6 +118,8 @@ mod status;
 #[cfg(test)]
 mod swaps;
 #[cfg(test)]
+mod terminals;
+
 mod tidy;
 mod tidy_logs;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::tidy::none;
 
 /// Files that name the process's own output. Everything else writes to a `cli::Terminal`, whose writers
 /// show what a terminal would act on, or logs.
-const OUTPUT: [(&str, &str); 4] = [
+const OUTPUT: [(&str, &str); 5] = [
     ("host/cli/src/main.rs", "hands it to the `Terminal`"),
     (
         "host/engine/src/policy/load/workshop/child.rs",
@@ -20,6 +20,10 @@ const OUTPUT: [(&str, &str); 4] = [
     (
         "host/cli/src/cli/replay/progress.rs",
         "goes back to the beginning of its line",
+    ),
+    (
+        "host/cli/src/cli/prose.rs",
+        "lends it to what draws on it or writes in colours",
     ),
 ];
 
