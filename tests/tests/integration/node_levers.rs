@@ -41,22 +41,23 @@ async fn a_drained_node_takes_no_new_connections_and_keeps_those_it_has() {
     };
     let server = setup().start().await;
     let mut ann = server.enter("ann", "tab").await;
-    let waiting = tokio::spawn(server.dial("ann", "second").connect());
-    until_async("one waits in the queue", async || {
-        server.stats().await["queued"] == 1
-    })
-    .await;
-
-    let line = ["drain", "--for", "1h", "--reason", "a new kernel"];
-    let out = done(&server, &line).await;
+    let waiting = server.dial("ann", "second").connect();
+    let drain = async {
+        until_async("one waits in the queue", async || {
+            server.stats().await["queued"] == 1
+        })
+        .await;
+        let line = ["drain", "--for", "1h", "--reason", "a new kernel"];
+        done(&server, &line).await
+    };
+    let (refused, out) = tokio::join!(waiting, drain);
     assert!(
         out.starts_with("the node takes no new connections until 20"),
         "{out}"
     );
     assert!(out.contains("(a new kernel; olga (127.0.0.1:"), "{out}");
-    let refused = waiting.await.unwrap().unwrap_err();
     assert_eq!(
-        refused.kind(),
+        refused.unwrap_err().kind(),
         (503, "draining".to_owned()),
         "one that waits is told"
     );

@@ -19,14 +19,14 @@ pub(super) fn key(secret: &str) -> Option<hmac::Key> {
     Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
-/// Whether a secret is long enough, and base64 where it says so.
+/// Whether a secret is long enough without white space around it, and base64 where it says so.
 #[must_use]
 pub fn is_secret(secret: &str) -> bool {
     match secret.strip_prefix(PREFIX) {
         Some(text) => STANDARD
             .decode(text)
             .is_ok_and(|bytes| bytes.len() >= SECRET_BYTES_MIN),
-        None => secret.len() >= SECRET_BYTES_MIN,
+        None => secret.trim().len() >= SECRET_BYTES_MIN,
     }
 }
 
@@ -56,6 +56,7 @@ mod tests {
             ("short", false),
             ("whsec_MfKQ", false),
             ("whsec_ ", false),
+            ("                              ", false),
             ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
             ("24 bytes are long enough.", true),
         ] {
