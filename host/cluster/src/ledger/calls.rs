@@ -9,7 +9,7 @@ use wastegate_core::types::ManagerId;
 
 use super::columns::Columns;
 use super::names::{Epoch, KeyHash, Life, NodeName};
-use super::part::{LedgerEntry, Part, PartState};
+use super::part::{HeldEntry, NodePart, PartState};
 
 /// How long parts are kept that nobody renews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,14 +86,14 @@ pub enum EnterAnswer {
         /// How many of the victims left for it, from the first on. Their owners have to be asked.
         taken: usize,
         /// The parts of the same manager on other nodes.
-        others: Vec<Part>,
+        others: Vec<NodePart>,
     },
     /// Nothing is free, or a victim was not what the asker saw.
     Full {
         /// How many the user may hold.
         limit: u32,
         /// What it holds.
-        entries: Vec<LedgerEntry>,
+        entries: Vec<HeldEntry>,
     },
     /// An operator has blocked the user.
     Blocked {
@@ -172,7 +172,7 @@ pub struct Holdings {
     /// Until when it is blocked: none for ever; no block at all if this is none.
     pub block: Option<Option<u64>>,
     /// What it holds.
-    pub entries: Vec<LedgerEntry>,
+    pub entries: Vec<HeldEntry>,
 }
 
 /// What an operator sets for a user, on all nodes.

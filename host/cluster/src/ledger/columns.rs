@@ -106,7 +106,7 @@ mod tests {
             ),
             "a signal goes behind the others: {text}"
         );
-        assert!(Signal::COUNT <= COLUMNS_MAX, "all fit at once");
+        const { assert!(Signal::COUNT <= COLUMNS_MAX, "all fit at once") };
         assert_eq!(
             SINCE.len(),
             Signal::ALL

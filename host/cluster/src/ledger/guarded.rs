@@ -19,14 +19,14 @@ const FAILURES_MAX: u32 = 3;
 
 /// How long calls may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budgets {
+pub struct LedgerBudgets {
     /// What an admission waits for: `enter`, `lend`.
     pub admission: Duration,
     /// What no admission waits for.
     pub background: Duration,
 }
 
-impl Default for Budgets {
+impl Default for LedgerBudgets {
     /// 50 ms and 1 s.
     fn default() -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Default for Budgets {
 #[derive(Debug)]
 pub struct Guarded {
     ledger: Arc<dyn Ledger>,
-    budgets: Budgets,
+    budgets: LedgerBudgets,
     /// Failures in a row; [`FAILURES_MAX`] and above is open.
     failures: AtomicU32,
 }
@@ -48,7 +48,7 @@ pub struct Guarded {
 impl Guarded {
     /// Guards a ledger.
     #[must_use]
-    pub fn new(ledger: Arc<dyn Ledger>, budgets: Budgets) -> Self {
+    pub fn new(ledger: Arc<dyn Ledger>, budgets: LedgerBudgets) -> Self {
         Self {
             ledger,
             budgets,

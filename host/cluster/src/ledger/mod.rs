@@ -23,18 +23,18 @@ pub use calls::{
 };
 pub use columns::{COLUMNS_MAX, Columns};
 pub use error::{AwayRule, LedgerError};
-pub use guarded::{Budgets, Guarded};
+pub use guarded::{Guarded, LedgerBudgets};
 pub use membership::{BeatNews, Membership, ReassertCause};
 pub use message::{
     Inbox, MessagesRead, NodeAnswer, NodeCommand, NodeMessage, NodeOrder, NodeOutcome, WAITING_MAX,
 };
 pub use names::{
-    DeviceHash, Epoch, InvalidName, KeyHash, Life, NODE_NAME_BYTES_MAX, NameHasher, NodeName,
-    SECRET_BYTES_MIN, UserHash,
+    DeviceHash, Epoch, InvalidClusterName, KeyHash, Life, NODE_NAME_BYTES_MAX, NameHasher,
+    NodeName, SECRET_BYTES_MIN, UserHash,
 };
 #[cfg(feature = "redis")]
 pub(crate) use part::number;
-pub use part::{LedgerEntry, Part, PartState};
+pub use part::{HeldEntry, NodePart, PartState};
 
 /// A call that is on its way. Dropping it does not take it back.
 pub type LedgerCall<'a, T> = BoxFuture<'a, Result<Stamped<T>, LedgerError>>;

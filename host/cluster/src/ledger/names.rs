@@ -16,7 +16,7 @@ pub const NODE_NAME_BYTES_MAX: usize = 253;
 
 /// A name or a secret that a cluster cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidName {
+pub enum InvalidClusterName {
     /// The secret can be guessed.
     #[error("the cluster's secret has {0} bytes; give it at least {SECRET_BYTES_MIN}")]
     ShortSecret(usize),
@@ -30,10 +30,10 @@ pub enum InvalidName {
 
 /// A keyed hash of 128 bits: so many that no two users or keys ever share one, and their limits stay apart.
 macro_rules! bytes {
-    ($(#[$doc:meta])* $type:ident, $length:literal) => {
+    ($(#[$doc:meta])* $vis:vis struct $type:ident, $length:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $type([u8; $length]);
+        $vis struct $type([u8; $length]);
 
         impl $type {
             /// How many bytes it has.
@@ -90,23 +90,23 @@ macro_rules! bytes {
 
 bytes!(
     /// A user as the engine knows it.
-    UserHash,
+    pub struct UserHash,
     16
 );
 bytes!(
     /// A manager's key as the engine knows it. Keys are hashed with their user, so that the same key of two
     /// users looks different.
-    KeyHash,
+    pub struct KeyHash,
     16
 );
 bytes!(
     /// A device as the engine knows it, hashed with its user.
-    DeviceHash,
+    pub struct DeviceHash,
     16
 );
 bytes!(
     /// One life of a node. It is random, so that an engine that lost writes never gives it to a second node.
-    Epoch,
+    pub struct Epoch,
     8
 );
 
@@ -140,10 +140,10 @@ impl NameHasher {
     /// With the cluster's secret.
     ///
     /// # Errors
-    /// [`InvalidName::ShortSecret`].
-    pub fn new(secret: &str) -> Result<Self, InvalidName> {
+    /// [`InvalidClusterName::ShortSecret`].
+    pub fn new(secret: &str) -> Result<Self, InvalidClusterName> {
         if secret.len() < SECRET_BYTES_MIN {
-            return Err(InvalidName::ShortSecret(secret.len()));
+            return Err(InvalidClusterName::ShortSecret(secret.len()));
         }
         let digest = Sha256::digest(secret.as_bytes());
         let mut key = [0; 16];
@@ -195,14 +195,14 @@ impl NodeName {
     /// Checks and takes a name.
     ///
     /// # Errors
-    /// [`InvalidName`] when it is empty or too long, or has a character that a host's name has not.
-    pub fn new(name: &str) -> Result<Self, InvalidName> {
+    /// [`InvalidClusterName`] when it is empty or too long, or has a character that a host's name has not.
+    pub fn new(name: &str) -> Result<Self, InvalidClusterName> {
         if name.is_empty() || name.len() > NODE_NAME_BYTES_MAX {
-            return Err(InvalidName::Length(name.len()));
+            return Err(InvalidClusterName::Length(name.len()));
         }
         let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         match name.chars().find(|c| !fits(c)) {
-            Some(c) => Err(InvalidName::Character(c)),
+            Some(c) => Err(InvalidClusterName::Character(c)),
             None => Ok(Self(name.to_owned())),
         }
     }
@@ -233,7 +233,7 @@ mod tests {
         assert_ne!(hasher.user(&ann), other.user(&ann));
         assert_eq!(
             NameHasher::new("short").unwrap_err(),
-            InvalidName::ShortSecret(5)
+            InvalidClusterName::ShortSecret(5)
         );
     }
 
@@ -251,7 +251,10 @@ mod tests {
     #[test]
     fn a_nodes_name_is_that_of_a_host() {
         assert_eq!(NodeName::new("gw-1.a_b").unwrap().as_str(), "gw-1.a_b");
-        assert_eq!(NodeName::new(""), Err(InvalidName::Length(0)));
-        assert_eq!(NodeName::new("a b"), Err(InvalidName::Character(' ')));
+        assert_eq!(NodeName::new(""), Err(InvalidClusterName::Length(0)));
+        assert_eq!(
+            NodeName::new("a b"),
+            Err(InvalidClusterName::Character(' '))
+        );
     }
 }

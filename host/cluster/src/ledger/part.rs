@@ -13,14 +13,14 @@ const PROVISIONAL: u16 = 1 << 15;
 
 /// All parts of one manager. It counts once against its user's limit.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LedgerEntry {
+pub struct HeldEntry {
     /// Which of its user's.
     pub key: KeyHash,
     /// One for each node, in the order in which the nodes came; at least one.
-    pub parts: Vec<Part>,
+    pub parts: Vec<NodePart>,
 }
 
-impl LedgerEntry {
+impl HeldEntry {
     /// Whose parts they are: how a victim is named.
     #[must_use]
     pub fn lives(&self) -> Vec<Life> {
@@ -30,7 +30,7 @@ impl LedgerEntry {
 
 /// One node's part of a manager. Times are milliseconds of the engine's clock.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
+pub struct NodePart {
     /// Whose it is.
     pub life: Life,
     /// Its node has not published it yet: it runs out soon.
@@ -45,7 +45,7 @@ pub struct Part {
     pub columns: Columns,
 }
 
-impl Part {
+impl NodePart {
     /// What was measured, as it is at `now_ms` of the engine's clock if nothing happened since: what counts
     /// from a moment has grown.
     #[must_use]
@@ -195,11 +195,11 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_parts_are_refused() {
-        assert_eq!(Part::read_all(&[]), Some(vec![]));
-        assert_eq!(Part::read_all(&[0; HEAD_BYTES - 1]), None);
+        assert_eq!(NodePart::read_all(&[]), Some(vec![]));
+        assert_eq!(NodePart::read_all(&[0; HEAD_BYTES - 1]), None);
         let mut short = [0; HEAD_BYTES];
         short[HEAD_BYTES - 1] = 3;
-        assert_eq!(Part::read_all(&short), None);
-        assert_eq!(Part::read_all(&[0; HEAD_BYTES]).unwrap().len(), 1);
+        assert_eq!(NodePart::read_all(&short), None);
+        assert_eq!(NodePart::read_all(&[0; HEAD_BYTES]).unwrap().len(), 1);
     }
 }

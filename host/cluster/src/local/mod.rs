@@ -20,9 +20,9 @@ use wastegate_core::types::time::whole_ms;
 
 use crate::ledger::{
     Beat, BeatAnswer, BeatVerdict, EnterAnswer, EnterAsk, Epoch, Holdings, Inbox, KeyHash, Leases,
-    LeaveAnswer, Ledger, LedgerCall, LendAnswer, LendAsk, Life, MessagesRead, NodeMessage, Part,
-    Publication, PublishAnswer, ReassertAnswer, ReassertAsk, Stamped, UserHash, UserLever,
-    WAITING_MAX,
+    LeaveAnswer, Ledger, LedgerCall, LendAnswer, LendAsk, Life, MessagesRead, NodeMessage,
+    NodePart, Publication, PublishAnswer, ReassertAnswer, ReassertAsk, Stamped, UserHash,
+    UserLever, WAITING_MAX,
 };
 
 /// How many users are looked through at a beat for such that hold nothing any more.
@@ -57,7 +57,7 @@ struct Streams {
 
 /// What the users held at one moment, to be put back: an engine that loses its last writes.
 #[derive(Debug, Clone)]
-pub struct Held(Vec<(UserHash, BTreeMap<KeyHash, Vec<Part>>)>, Nodes);
+pub struct LocalBackup(Vec<(UserHash, BTreeMap<KeyHash, Vec<NodePart>>)>, Nodes);
 
 impl LocalLedger {
     /// An empty one.
@@ -71,17 +71,17 @@ impl LocalLedger {
         })
     }
 
-    /// What the users hold now.
+    /// What the ledger holds now, to be lost later.
     #[must_use]
-    pub fn held(&self) -> Held {
+    pub fn backup(&self) -> LocalBackup {
         let state = self.state.lock();
         let users = state.users.iter();
         let users = users.map(|(user, held)| (*user, held.members().clone()));
-        Held(users.collect(), state.nodes.clone())
+        LocalBackup(users.collect(), state.nodes.clone())
     }
 
     /// Fails over: what was written since `before` is lost, and the engine is another process.
-    pub fn fail_over(&self, before: Held) {
+    pub fn fail_over(&self, before: LocalBackup) {
         let mut state = self.state.lock();
         for user in state.users.values_mut() {
             user.replace_members(BTreeMap::new());
@@ -95,6 +95,17 @@ impl LocalLedger {
         }
         state.nodes = before.1;
         state.run += 1;
+    }
+
+    /// The parts of a user as they stand, those that do not count any more among them. It changes nothing.
+    #[must_use]
+    pub fn parts(&self, user: UserHash) -> Vec<(KeyHash, NodePart)> {
+        let state = self.state.lock();
+        let members = state.users.get(&user).map(User::members);
+        let parts = members.into_iter().flatten();
+        parts
+            .flat_map(|(key, parts)| parts.iter().map(|part| (*key, part.clone())))
+            .collect()
     }
 
     fn step<T: Send + 'static>(

@@ -6,15 +6,15 @@ use wastegate_core::types::ManagerId;
 use wastegate_core::types::time::whole_ms;
 
 use crate::ledger::{
-    Columns, EnterAnswer, EnterAsk, Epoch, Holdings, KeyHash, Leases, LeaveAnswer, LedgerEntry,
-    LendAnswer, LendAsk, Life, Part, PartState, Publication, PublishAnswer, ReassertAnswer,
+    Columns, EnterAnswer, EnterAsk, Epoch, HeldEntry, Holdings, KeyHash, Leases, LeaveAnswer,
+    LendAnswer, LendAsk, Life, NodePart, PartState, Publication, PublishAnswer, ReassertAnswer,
     ReassertAsk, UserLever,
 };
 
 /// What is kept of one user.
 #[derive(Debug, Default)]
 pub(super) struct User {
-    members: BTreeMap<KeyHash, Vec<Part>>,
+    members: BTreeMap<KeyHash, Vec<NodePart>>,
     limit: Option<(u32, Till)>,
     block: Option<Till>,
     loan: Option<Loan>,
@@ -52,11 +52,11 @@ impl User {
     }
 
     /// Makes it forget the members, as an engine does that lost its last writes.
-    pub(super) fn replace_members(&mut self, members: BTreeMap<KeyHash, Vec<Part>>) {
+    pub(super) fn replace_members(&mut self, members: BTreeMap<KeyHash, Vec<NodePart>>) {
         self.members = members;
     }
 
-    pub(super) fn members(&self) -> &BTreeMap<KeyHash, Vec<Part>> {
+    pub(super) fn members(&self) -> &BTreeMap<KeyHash, Vec<NodePart>> {
         &self.members
     }
 
@@ -86,8 +86,8 @@ impl User {
         });
     }
 
-    fn entries(&self) -> Vec<LedgerEntry> {
-        let entry = |(key, parts): (&KeyHash, &Vec<Part>)| LedgerEntry {
+    fn entries(&self) -> Vec<HeldEntry> {
+        let entry = |(key, parts): (&KeyHash, &Vec<NodePart>)| HeldEntry {
             key: *key,
             parts: parts.clone(),
         };
@@ -131,7 +131,7 @@ impl User {
         let own = parts
             .iter_mut()
             .find(|part| part.life.epoch == ask.life.epoch);
-        let entered = Part {
+        let entered = NodePart {
             life: ask.life,
             provisional: true,
             expires_ms: now + whole_ms(leases.provisional),
@@ -216,7 +216,7 @@ impl User {
             let parts = self.members.entry(publication.key).or_default();
             parts.retain(|part| is_living(part, now, &ask.dead));
             let asserted = published(publication, ask.epoch, true, expires, now);
-            let manager = |part: &Part| -> ManagerId { part.life.manager };
+            let manager = |part: &NodePart| -> ManagerId { part.life.manager };
             match parts.iter_mut().find(|part| part.life.epoch == ask.epoch) {
                 Some(own) if manager(own) > publication.manager => {}
                 Some(own) => *own = asserted,
@@ -271,7 +271,7 @@ impl User {
     }
 }
 
-fn is_living(part: &Part, now: u64, dead: &[Epoch]) -> bool {
+fn is_living(part: &NodePart, now: u64, dead: &[Epoch]) -> bool {
     part.expires_ms > now && !dead.contains(&part.life.epoch)
 }
 
@@ -281,8 +281,8 @@ fn published(
     provisional: bool,
     expires_ms: u64,
     now: u64,
-) -> Part {
-    Part {
+) -> NodePart {
+    NodePart {
         life: Life {
             epoch,
             manager: publication.manager,

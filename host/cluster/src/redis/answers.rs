@@ -3,8 +3,8 @@
 use redis::Value;
 
 use crate::ledger::{
-    BeatAnswer, BeatVerdict, EnterAnswer, Epoch, Holdings, Inbox, KeyHash, LeaveAnswer,
-    LedgerEntry, LedgerError, LendAnswer, MessagesRead, NodeMessage, NodeSeen, Part, PublishAnswer,
+    BeatAnswer, BeatVerdict, EnterAnswer, Epoch, HeldEntry, Holdings, Inbox, KeyHash, LeaveAnswer,
+    LedgerError, LendAnswer, MessagesRead, NodeMessage, NodePart, NodeSeen, PublishAnswer,
     ReassertAnswer, number,
 };
 
@@ -52,8 +52,9 @@ impl Fields {
         Self::of(self.next()?)
     }
 
-    fn parts(&mut self) -> Read<Vec<Part>> {
-        Part::read_all(&self.bytes()?).ok_or(LedgerError::Malformed("not the parts of a manager"))
+    fn parts(&mut self) -> Read<Vec<NodePart>> {
+        NodePart::read_all(&self.bytes()?)
+            .ok_or(LedgerError::Malformed("not the parts of a manager"))
     }
 
     fn key(&mut self) -> Read<KeyHash> {
@@ -61,12 +62,12 @@ impl Fields {
     }
 
     /// Entries, sorted by key: a hash of the engine has no order.
-    fn entries(&mut self) -> Read<Vec<LedgerEntry>> {
+    fn entries(&mut self) -> Read<Vec<HeldEntry>> {
         let mut rows = self.list()?;
         let mut entries = Vec::new();
         while !rows.0.as_slice().is_empty() {
             let (key, parts) = (rows.key()?, rows.parts()?);
-            entries.push(LedgerEntry { key, parts });
+            entries.push(HeldEntry { key, parts });
         }
         entries.sort_unstable_by_key(|entry| entry.key);
         Ok(entries)

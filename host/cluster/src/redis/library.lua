@@ -237,7 +237,7 @@ end
 -- The field '' of `nodes` is about the engine: when the last beat came, and since when beats have come without a gap.
 local function beat(keys, args)
     local now, name, epoch, mode, after = time(), args[1], args[2], args[3], tonumber(args[4])
-    local rows, nodes, known, known_at = redis.call('HGETALL', keys[1]), {}, nil, 0
+    local rows, nodes, known, known_at, known_value = redis.call('HGETALL', keys[1]), {}, nil, 0, nil
     local last, since = 0, now
     for at = 1, #rows, 2 do
         if rows[at] == '' then last, since = struct.unpack('>I6I6', rows[at + 1]) end
@@ -253,7 +253,7 @@ local function beat(keys, args)
             local owner, seen = struct.unpack('>c8I6', rows[at + 1])
             local overdue = math.max(seen, since) + after <= now
             if rows[at] == name then
-                known, known_at = owner, overdue and 0 or 1
+                known, known_at, known_value = owner, overdue and 0 or 1, rows[at + 1]
             elseif overdue then
                 bury(rows[at], owner)
             else
@@ -267,8 +267,14 @@ local function beat(keys, args)
         if known == epoch then bury(name, epoch) end
     elseif redis.call('ZSCORE', keys[2], epoch) then
         status = DEAD
+        if known_at == 1 then
+            nodes[#nodes + 1] = name
+            nodes[#nodes + 1] = known_value
+        end
     elseif known and known ~= epoch and known_at == 1 and mode ~= 'start' then
         status = TAKEN
+        nodes[#nodes + 1] = name
+        nodes[#nodes + 1] = known_value
     else
         if not known then status = NEW end
         if known and known ~= epoch then bury(name, known); status = NEW end

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wastegate_cluster::ledger::{
-    Columns, EnterAnswer, EnterAsk, Epoch, KeyHash, Leases, Ledger, LedgerEntry, LedgerVictim,
-    Life, NameHasher, PartState, Publication, ReassertAnswer, ReassertAsk, UserHash,
+    Columns, EnterAnswer, EnterAsk, Epoch, HeldEntry, KeyHash, Leases, Ledger, LedgerVictim, Life,
+    NameHasher, PartState, Publication, ReassertAnswer, ReassertAsk, UserHash,
 };
-use wastegate_cluster::local::{Held, LocalLedger};
+use wastegate_cluster::local::{LocalBackup, LocalLedger};
 use wastegate_cluster::redis::{RedisLedger, StepForm};
 use wastegate_core::types::{Clock, ManagerId, ManagerKey, UserId};
 
@@ -20,8 +20,8 @@ const BEGIN_MS: u64 = 1_000_000;
 const CLOCK: &str = "return tonumber(redis.call('GET', 'clock'))";
 
 /// A ledger and its clock.
-pub struct Bench {
-    pub ledger: Arc<dyn Ledger>,
+pub(crate) struct Bench {
+    pub(crate) ledger: Arc<dyn Ledger>,
     backend: Backend,
     now: AtomicU64,
 }
@@ -32,19 +32,19 @@ enum Backend {
 }
 
 /// What a user held at one moment.
-pub enum Kept {
-    Local(Held),
+pub(crate) enum Kept {
+    Local(LocalBackup),
     Engine(String, Option<Vec<u8>>),
 }
 
 impl Bench {
-    pub async fn local() -> Self {
+    pub(crate) async fn local() -> Self {
         let clock = Clock::manual();
         let ledger = LocalLedger::new(clock.clone(), Leases::default());
         Self::new(ledger.clone(), Backend::Local(clock, ledger)).await
     }
 
-    pub async fn engine(kind: Kind, form: StepForm) -> Self {
+    pub(crate) async fn engine(kind: Kind, form: StepForm) -> Self {
         let engine = Engine::start(kind).await;
         let ledger = RedisLedger::with_clock(&engine.settings(form), Some(CLOCK)).unwrap();
         Self::new(ledger, Backend::Engine(engine)).await
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// Moves the ledger's clock.
-    pub async fn advance(&self, by: Duration) {
+    pub(crate) async fn advance(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap();
         let now = self.now.fetch_add(by_ms, Ordering::Relaxed) + by_ms;
         match &self.backend {
@@ -75,14 +75,14 @@ impl Bench {
         }
     }
 
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.now.load(Ordering::Relaxed)
     }
 
     /// What a user holds, to be put back.
-    pub async fn keep(&self, user: UserHash) -> Kept {
+    pub(crate) async fn keep(&self, user: UserHash) -> Kept {
         match &self.backend {
-            Backend::Local(_, ledger) => Kept::Local(ledger.held()),
+            Backend::Local(_, ledger) => Kept::Local(ledger.backup()),
             Backend::Engine(engine) => {
                 let key = format!("wg1:{{{user}}}m");
                 let bytes = engine.ask(&["DUMP", &key]).await.unwrap();
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     /// Loses what was written since.
-    pub async fn lose_since(&self, kept: &Kept) {
+    pub(crate) async fn lose_since(&self, kept: &Kept) {
         match (&self.backend, kept) {
             (Backend::Local(_, ledger), Kept::Local(held)) => ledger.fail_over(held.clone()),
             (Backend::Engine(engine), Kept::Engine(key, bytes)) => {
@@ -110,11 +110,17 @@ impl Bench {
     }
 
     /// Enters, within its time.
-    pub async fn enter(&self, user: UserHash, life: Life, key: KeyHash, limit: u32) -> EnterAnswer {
+    pub(crate) async fn enter(
+        &self,
+        user: UserHash,
+        life: Life,
+        key: KeyHash,
+        limit: u32,
+    ) -> EnterAnswer {
         self.ask(user, &self.asking(life, key, limit)).await
     }
 
-    pub fn asking(&self, life: Life, key: KeyHash, limit: u32) -> EnterAsk {
+    pub(crate) fn asking(&self, life: Life, key: KeyHash, limit: u32) -> EnterAsk {
         EnterAsk {
             key,
             life,
@@ -125,12 +131,12 @@ impl Bench {
         }
     }
 
-    pub async fn ask(&self, user: UserHash, ask: &EnterAsk) -> EnterAnswer {
+    pub(crate) async fn ask(&self, user: UserHash, ask: &EnterAsk) -> EnterAnswer {
         self.ledger.enter(user, ask).await.unwrap().answer
     }
 
     /// Enters and publishes.
-    pub async fn settle(&self, user: UserHash, life: Life, key: KeyHash, limit: u32) {
+    pub(crate) async fn settle(&self, user: UserHash, life: Life, key: KeyHash, limit: u32) {
         let entered = self.enter(user, life, key, limit).await;
         assert!(
             matches!(entered, EnterAnswer::Entered { .. }),
@@ -139,13 +145,13 @@ impl Bench {
         assert_eq!(self.publish(user, life, key).await, []);
     }
 
-    pub async fn publish(&self, user: UserHash, life: Life, key: KeyHash) -> Vec<KeyHash> {
+    pub(crate) async fn publish(&self, user: UserHash, life: Life, key: KeyHash) -> Vec<KeyHash> {
         let parts = [publication(key, life.manager)];
         let published = self.ledger.publish(user, life.epoch, &parts).await;
         published.unwrap().answer.lost
     }
 
-    pub async fn leave(&self, user: UserHash, life: Life, key: KeyHash) -> bool {
+    pub(crate) async fn leave(&self, user: UserHash, life: Life, key: KeyHash) -> bool {
         self.ledger
             .leave(user, key, life)
             .await
@@ -155,7 +161,7 @@ impl Bench {
     }
 
     /// What lives, above the limit if need be.
-    pub async fn reassert(
+    pub(crate) async fn reassert(
         &self,
         user: UserHash,
         lives: &[(Life, KeyHash)],
@@ -175,7 +181,7 @@ impl Bench {
     }
 
     /// What holds, with the lives of each.
-    pub async fn held(&self, user: UserHash, dead: &[Epoch]) -> Vec<(KeyHash, Vec<Life>)> {
+    pub(crate) async fn held(&self, user: UserHash, dead: &[Epoch]) -> Vec<(KeyHash, Vec<Life>)> {
         let read = self.ledger.read(user, 0, dead).await.unwrap().answer;
         read.entries
             .iter()
@@ -184,11 +190,11 @@ impl Bench {
     }
 }
 
-pub fn user(name: &str) -> UserHash {
+pub(crate) fn user(name: &str) -> UserHash {
     hasher().user(&UserId::new(name).unwrap())
 }
 
-pub fn key(name: &str) -> KeyHash {
+pub(crate) fn key(name: &str) -> KeyHash {
     hasher().key(
         &UserId::new("ann").unwrap(),
         &ManagerKey::new(name).unwrap(),
@@ -200,25 +206,25 @@ fn hasher() -> NameHasher {
 }
 
 /// Epochs have bytes that mean something in Lua, in keys and in text.
-pub fn epoch(node: u8) -> Epoch {
+pub(crate) fn epoch(node: u8) -> Epoch {
     Epoch::from_bytes([node, 0, b'}', b'\r', b'\n', 0xff, b'%', node])
 }
 
-pub fn life(node: u8, manager: u64) -> Life {
+pub(crate) fn life(node: u8, manager: u64) -> Life {
     Life {
         epoch: epoch(node),
         manager: ManagerId::from_raw(manager),
     }
 }
 
-pub fn victim(entry: &LedgerEntry) -> LedgerVictim {
+pub(crate) fn victim(entry: &HeldEntry) -> LedgerVictim {
     LedgerVictim {
         key: entry.key,
         lives: entry.lives(),
     }
 }
 
-pub fn publication(key: KeyHash, manager: ManagerId) -> Publication {
+pub(crate) fn publication(key: KeyHash, manager: ManagerId) -> Publication {
     Publication {
         key,
         manager,

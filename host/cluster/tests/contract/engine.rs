@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Redis, of the system's packages.
     Redis,
     /// Valkey, of a Python package in `target/python`.
@@ -46,7 +46,7 @@ fn valkey() -> PathBuf {
 }
 
 /// A running engine.
-pub struct Engine {
+pub(crate) struct Engine {
     process: Child,
     folder: tempfile::TempDir,
     kind: Kind,
@@ -56,7 +56,7 @@ pub struct Engine {
 
 impl Engine {
     /// One that listens on a socket in its folder, and keeps nothing on disk.
-    pub async fn start(kind: Kind) -> Self {
+    pub(crate) async fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
         let socket = socket.to_str().unwrap();
@@ -71,13 +71,21 @@ impl Engine {
     }
 
     /// One that listens on a port of this machine, with more options.
-    pub async fn on_port(kind: Kind, port: u16, more: &[&str]) -> Self {
+    pub(crate) async fn on_port(kind: Kind, port: u16, more: &[&str]) -> Self {
         let mut options = ["--bind", "127.0.0.1", "--port", &port.to_string()]
             .map(str::to_owned)
             .to_vec();
         options.extend(more.iter().map(|option| (*option).to_owned()));
         let folder = tempfile::tempdir().unwrap();
         Self::run(kind, folder, options, format!("redis://127.0.0.1:{port}")).await
+    }
+
+    /// A Sentinel, by its file.
+    pub(crate) async fn sentinel(file: &str, port: u16) -> Self {
+        let options = vec![file.to_owned(), "--sentinel".to_owned()];
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("redis://127.0.0.1:{port}");
+        Self::run(Kind::Redis, folder, options, address).await
     }
 
     async fn run(
@@ -99,18 +107,14 @@ impl Engine {
     }
 
     fn spawn(kind: Kind, folder: &tempfile::TempDir, options: &[String]) -> Child {
+        // A file comes first, and a Sentinel keeps nothing else.
+        let on_disk: &[&str] = match options.iter().any(|option| option == "--sentinel") {
+            true => &[],
+            false => &["--save", "", "--appendonly", "no"],
+        };
         Command::new(kind.program())
-            .args(
-                options
-                    .iter()
-                    .filter(|option| *option == "--sentinel" || option.ends_with(".conf")),
-            )
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .args(
-                options
-                    .iter()
-                    .filter(|option| *option != "--sentinel" && !option.ends_with(".conf")),
-            )
+            .args(options)
+            .args(on_disk)
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .spawn()
@@ -127,20 +131,20 @@ impl Engine {
     }
 
     /// Kills it, and starts another process in its place.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.kill();
         self.process = Self::spawn(self.kind, &self.folder, &self.options);
         self.until_up().await;
     }
 
     /// Kills it.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Stops it where it stands, or lets it go on: `STOP` or `CONT`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
         let done = Command::new("kill")
             .args([&format!("-{name}"), &id])
@@ -150,17 +154,20 @@ impl Engine {
     }
 
     /// Its address.
-    pub fn address(&self) -> Secret {
+    pub(crate) fn address(&self) -> Secret {
         Secret::new(self.address.clone())
     }
 
     /// A ledger in it.
-    pub fn settings(&self, form: StepForm) -> RedisSettings {
+    pub(crate) fn settings(&self, form: StepForm) -> RedisSettings {
         settings(EngineAddress::Server(self.address()), form)
     }
 
     /// Asks it something, on a connection of its own.
-    pub async fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+    pub(crate) async fn ask<T: redis::FromRedisValue>(
+        &self,
+        command: &[&str],
+    ) -> redis::RedisResult<T> {
         let client = redis::Client::open(self.address.as_str())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let mut words = redis::Cmd::new();
@@ -180,7 +187,7 @@ impl Drop for Engine {
 }
 
 /// A ledger at an address.
-pub fn settings(address: EngineAddress, form: StepForm) -> RedisSettings {
+pub(crate) fn settings(address: EngineAddress, form: StepForm) -> RedisSettings {
     RedisSettings {
         address,
         prefix: "wg".to_owned(),
@@ -190,13 +197,13 @@ pub fn settings(address: EngineAddress, form: StepForm) -> RedisSettings {
 }
 
 /// Ports that nothing listens on, all at the same time.
-pub fn ports<const COUNT: usize>() -> [u16; COUNT] {
+pub(crate) fn ports<const COUNT: usize>() -> [u16; COUNT] {
     let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Waits until something is so.
-pub async fn until(what: &str, is: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, is: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is().await {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -5,4 +5,8 @@
 
 mod bench;
 mod engine;
+mod failures;
+mod machine;
+mod model;
+mod nodes;
 mod users;
