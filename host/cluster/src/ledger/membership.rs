@@ -32,7 +32,7 @@ pub enum ReassertCause {
 /// What an answer to a beat changes for the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BeatNews {
-    /// Everything that lives here has to be re-asserted.
+    /// Everything that lives here has to be re-asserted, as soon as the node is live.
     pub reassert: Option<ReassertCause>,
     /// Another live node has this one's name. An operator has to give one of them another.
     pub name_taken: bool,
@@ -141,8 +141,13 @@ impl Membership {
                 news.reassert = Some(ReassertCause::NodeDied);
             }
             BeatVerdict::NameTaken => {
+                // An engine that lost its last writes has an earlier life of this node under the name, which the
+                // node had until then: it takes it as at a start. Any other holder keeps it while it lives.
+                let was_ours = replaced && self.beaten.is_some();
+                self.started &= !was_ours;
                 self.beaten = None;
-                news.name_taken = true;
+                news.name_taken = !was_ours;
+                news.reassert = replaced.then_some(ReassertCause::EngineReplaced);
             }
             BeatVerdict::New | BeatVerdict::Known => {
                 let forgot = answer.verdict == BeatVerdict::New && self.beaten.is_some();
@@ -280,6 +285,29 @@ mod tests {
         assert_eq!(beat(BeatVerdict::Known, "s"), (None, one));
         let died = Some(ReassertCause::NodeDied);
         assert_eq!(beat(BeatVerdict::Dead, "s"), (died, two));
+    }
+
+    /// Found by the simulation: a failover that lost a restart of the node kept it out until its earlier life was
+    /// overdue.
+    #[test]
+    fn a_node_takes_its_name_from_the_life_that_a_failover_brought_back() {
+        let mut node = node();
+        node.answered(answer(0, BeatVerdict::New, "r"), at(0), at(1), epoch(2));
+        let news = node.answered(
+            answer(0, BeatVerdict::NameTaken, "s"),
+            at(2),
+            at(3),
+            epoch(2),
+        );
+        assert!(!news.name_taken && news.reassert.is_some());
+        assert_eq!(node.beat().mode, BeatMode::Start);
+        let news = node.answered(
+            answer(0, BeatVerdict::NameTaken, "t"),
+            at(4),
+            at(5),
+            epoch(2),
+        );
+        assert!(news.name_taken, "only one that was in");
     }
 
     #[test]

@@ -45,12 +45,14 @@ struct State {
     inboxes: HashMap<Epoch, Streams>,
     sweep: Vec<UserHash>,
     run: u64,
+    /// Messages so far: their numbers rise over all nodes, so that a place in one life's messages is none in the next
+    /// one's.
+    sent: u64,
 }
 
 /// What waits for a node: commands, and answers, each with its number.
 #[derive(Debug, Default)]
 struct Streams {
-    next: u64,
     commands: VecDeque<(u64, NodeMessage)>,
     answers: VecDeque<(u64, NodeMessage)>,
 }
@@ -194,13 +196,13 @@ impl Ledger for LocalLedger {
 
     fn send<'a>(&'a self, to: Epoch, message: &'a NodeMessage) -> LedgerCall<'a, ()> {
         let call = self.step(|state, _| {
+            state.sent += 1;
             let streams = state.inboxes.entry(to).or_default();
-            streams.next += 1;
             let stream = match message {
                 NodeMessage::Command(_) => &mut streams.commands,
                 NodeMessage::Answer(_) => &mut streams.answers,
             };
-            stream.push_back((streams.next, message.clone()));
+            stream.push_back((state.sent, message.clone()));
             if stream.len() > WAITING_MAX {
                 stream.pop_front();
             }

@@ -13,6 +13,8 @@ use wastegate_core::types::{Clock, Secret};
 use crate::bench::{epoch, key, life, publication, user};
 use crate::engine::{Engine, Kind, ports, settings, until};
 
+/// What an admission may take in all: a call that takes its budget leaves the rest to other steps.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// After that moment of an engine's clock nothing is late.
 const NEVER_MS: u64 = 1 << 47;
 
@@ -118,8 +120,8 @@ async fn an_engine_that_hangs_costs_an_admission_its_budget_and_then_nothing() {
     let ledger = RedisLedger::new(&engine.settings(StepForm::Best)).unwrap();
     let budgets = LedgerBudgets::default();
     let guarded = Guarded::new(ledger.clone(), budgets);
-    say(&guarded, BeatMode::Start).await;
-    assert!(enters(&guarded, 1, "a").await);
+    say(&*ledger, BeatMode::Start).await;
+    assert!(enters(&*ledger, 1, "a").await);
     engine.signal("STOP");
     let clock = Clock::system();
     let ask = asking(2, "b", 9);
@@ -129,10 +131,7 @@ async fn an_engine_that_hangs_costs_an_admission_its_budget_and_then_nothing() {
         assert_eq!(asked, LedgerError::TimedOut(budgets.admission));
         assert!(asked.may_have_happened());
         let took = clock.now().since(begin);
-        assert!(
-            took >= budgets.admission && took < budgets.admission * 10,
-            "{took:?}"
-        );
+        assert!(took >= budgets.admission && took < PATIENCE, "{took:?}");
     }
     assert!(guarded.is_open());
     let asked = guarded.enter(user("ann"), &ask).await.unwrap_err();
@@ -151,9 +150,9 @@ async fn an_engine_that_hangs_costs_an_admission_its_budget_and_then_nothing() {
     .await;
     assert!(!guarded.is_open());
     // What was given up was carried out meanwhile. It is taken back, and would run out by itself.
-    assert_eq!(held(&guarded).await, 2);
-    guarded.leave(user("ann"), ask.key, ask.life).await.unwrap();
-    assert_eq!(held(&guarded).await, 1);
+    assert_eq!(held(&*ledger).await, 2);
+    ledger.leave(user("ann"), ask.key, ask.life).await.unwrap();
+    assert_eq!(held(&*ledger).await, 1);
 }
 
 #[tokio::test]
@@ -162,14 +161,14 @@ async fn a_gateway_starts_without_its_engine_and_finds_it_when_it_comes() {
     let address = Secret::new(format!("redis://127.0.0.1:{port}"));
     let address = EngineAddress::Server(address);
     let ledger = RedisLedger::new(&settings(address, StepForm::Best)).unwrap();
-    let guarded = Guarded::new(ledger, LedgerBudgets::default());
+    let guarded = Guarded::new(ledger.clone(), LedgerBudgets::default());
     assert!(guarded.beat(&beat(BeatMode::Start)).await.is_err() && guarded.is_open());
     let _engine = Engine::on_port(Kind::Redis, port, &[]).await;
     until("the engine is found", async || {
         guarded.beat(&beat(BeatMode::Start)).await.is_ok()
     })
     .await;
-    assert!(enters(&guarded, 1, "a").await);
+    assert!(enters(&*ledger, 1, "a").await);
 }
 
 #[tokio::test]

@@ -281,14 +281,14 @@ fn run(bench: impl AsyncFn() -> Bench, cases: u32) {
 
 #[test]
 fn the_ledger_in_memory_does_as_the_model() {
-    run(Bench::local, 4_000);
+    run(Bench::local, 1_000);
 }
 
 #[test]
 fn redis_does_as_the_model() {
     run(
         async || Bench::engine(Kind::Redis, StepForm::Best).await,
-        256,
+        96,
     );
 }
 
@@ -296,6 +296,6 @@ fn redis_does_as_the_model() {
 fn valkey_does_as_the_model() {
     run(
         async || Bench::engine(Kind::Valkey, StepForm::Best).await,
-        256,
+        96,
     );
 }

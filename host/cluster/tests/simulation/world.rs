@@ -209,7 +209,6 @@ impl World {
         let next = epoch(&mut self.random);
         let node = &mut self.nodes[node];
         let news = node.membership.answered(answer, now, now, next);
-        assert!(!news.name_taken, "seed {}", self.seed);
         self.seen.deaths += u64::from(node.membership.epoch() == next);
         node.reassert |= news.reassert.is_some();
         if node.reassert && node.membership.is_live(now) {
@@ -416,6 +415,9 @@ impl World {
 
     /// After a calm: what has sockets is in the ledger, and no user has more than its limit.
     pub(crate) fn is_well(&self) {
+        let now = self.clock.now();
+        let live = self.nodes.iter().all(|node| node.membership.is_live(now));
+        assert!(live, "seed {}: a node is not in the cluster", self.seed);
         let parts = self.ledger.parts(self.user).into_iter();
         let held: BTreeSet<_> = parts.map(|(key, part)| (key, part.life)).collect();
         let mut here = BTreeSet::new();
