@@ -8,11 +8,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod node;
+mod seen;
 mod world;
 
 use std::time::Duration;
 
-use world::{Weather, World};
+use seen::{Seen, Weather};
+use world::World;
 
 /// How many lives are run.
 const SEEDS: u64 = 2_000;
@@ -25,7 +27,7 @@ const WEATHER: [(Weather, Duration); 3] = [
 
 #[test]
 fn whatever_fails_the_limit_holds_in_the_ledger_and_all_is_well_in_the_end() {
-    let mut seen = world::Seen::default();
+    let mut seen = Seen::default();
     for seed in 1..=SEEDS {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()

@@ -12,6 +12,7 @@ use wastegate_cluster::local::{LocalBackup, LocalLedger};
 use wastegate_core::types::{Clock, ManagerId, SplitMix64, Tier, Timestamp};
 
 use crate::node::{BUDGET, Node};
+use crate::seen::{Seen, Weather};
 
 const NODES: usize = 3;
 const LIMIT: u32 = 4;
@@ -21,59 +22,6 @@ const TICK: Duration = Duration::from_millis(100);
 /// Every so many rounds a node beats and reads, and publishes.
 const BEAT_TICKS: u64 = 10;
 const PUBLISH_TICKS: u64 = 30;
-
-/// What happens to the nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weather {
-    /// Faults of all kinds, and clients that come and go.
-    Storm,
-    /// Clients only.
-    Fair,
-    /// Nothing.
-    Calm,
-}
-
-/// How often what happened.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Seen {
-    entered: u64,
-    full: u64,
-    taken: u64,
-    late: u64,
-    lost_answers: u64,
-    deaths: u64,
-    lost_writes: u64,
-    over: u64,
-    reasserted: u64,
-}
-
-impl Seen {
-    fn figures(&mut self) -> [&mut u64; 9] {
-        [
-            &mut self.entered,
-            &mut self.full,
-            &mut self.taken,
-            &mut self.late,
-            &mut self.lost_answers,
-            &mut self.deaths,
-            &mut self.lost_writes,
-            &mut self.over,
-            &mut self.reasserted,
-        ]
-    }
-
-    pub(crate) fn add(&mut self, mut other: Self) {
-        let pairs = self.figures().into_iter().zip(other.figures());
-        pairs.for_each(|(sum, one)| *sum += *one);
-    }
-
-    pub(crate) fn has_everything(mut self, seeds: u64) {
-        let all = self;
-        for figure in self.figures() {
-            assert!(*figure >= seeds / 20, "{all:?}");
-        }
-    }
-}
 
 /// A call that is carried out later than it was sent.
 struct Delayed {
