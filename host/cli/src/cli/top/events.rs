@@ -11,8 +11,8 @@ use wastegate_control::page::time_of_day;
 use wastegate_control::why::Event;
 use wastegate_core::types::visible;
 
-/// What is listened to: what went wrong for a client, and not each that comes and goes.
-const KINDS: &str = "refused,evicted,pressure";
+/// What is listened to: what went wrong for a client and what operators did, and not each client that comes and goes.
+const KINDS: &str = "refused,evicted,pressure,change";
 /// Between two tries: doubled from the first to the last.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -116,6 +116,8 @@ impl Stream {
 /// An event as a line; none where it is of another kind, such as that some were missed.
 fn shown(data: &str) -> Option<String> {
     let Event { user, line, .. } = serde_json::from_str(data).ok()?;
+    // What is about the node has no user.
+    let user = user.unwrap_or_else(|| "the node".to_owned());
     let subject = match line.key.as_str() {
         "" => user,
         key => format!("{user} {key}"),
