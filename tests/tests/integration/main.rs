@@ -35,6 +35,7 @@ mod gateway_grace;
 mod gateway_hostile;
 #[cfg(test)]
 mod gateway_peers;
+#[cfg(test)]
 mod guests;
 #[cfg(test)]
 mod identity;
@@ -72,6 +73,7 @@ mod operating;
 mod projects;
 #[cfg(test)]
 mod prometheus;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod python;
@@ -120,7 +122,9 @@ mod swaps;
 #[cfg(test)]
 mod terminals;
 
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
 mod tidy_logs;
 #[cfg(test)]
 mod tidy_names;
