@@ -8,7 +8,7 @@
 //! # Which steps belong together
 //! The spans of a trace that are open in a task are on a stack, which is a local of the task (`scope`). So a
 //! room opens a span by one line, and passes nothing on to the rooms that it calls. A task that is spawned gets
-//! a span of its own ([`apart`]) and continues with it ([`around`]). Where nothing is traced there is no stack,
+//! a span of its own (`apart`) and continues with it (`around`). Where nothing is traced there is no stack,
 //! and opening a span is one look at a variable of the thread. Only steps of handshakes and cleanups do that:
 //! no frame does.
 //!
