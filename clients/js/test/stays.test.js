@@ -67,6 +67,8 @@ test("taken over by a newer connection of its device (4500), it stays away", asy
   const names = { key: "thread", device: "laptop" };
   const older = client(t, server.url, names);
   await older.next("open");
+  // It opens with the answer, and is attached a moment later: the newer one has to be the second.
+  await talk(older, "mine");
   const newer = client(t, server.url, names);
   await newer.next("open");
   assert.equal((await older.next("close")).code, 4500);
