@@ -282,7 +282,8 @@ async fn an_application_pins_and_evicts_its_managers() {
     echo(&mut a, "pin").await;
     echo(&mut a, "pin").await;
     echo(&mut b, "pin").await;
-    assert_eq!(notes(), ["Ok(())", "Ok(())", "Err(BudgetSpent(1))"]);
+    let spent = "Err(BudgetSpent { pinned: 1, budget: 1 })";
+    assert_eq!(notes(), ["Ok(())", "Ok(())", spent]);
 
     // An eviction goes the way of all: the slot, the close code, `detached`, then `ended`. A pin does not
     // keep what its application wants gone.

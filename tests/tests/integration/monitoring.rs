@@ -171,17 +171,32 @@ async fn m6_m7_the_fields_are_there_and_pressure_has_levels() {
 /// Operators pin: nothing evicts what is pinned, and what is not there cannot be pinned.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manager_that_an_operator_pinned_is_kept_even_by_force() {
-    let server = Setup::new().limit(1).start().await;
+    let server = Setup::new().limit(2).start().await;
     let mut client = server.enter("ann", "k").await;
+    let mut other = server.enter("ann", "other").await;
     let minute = json!({ "for_ms": 60_000 });
     let pinned = server.post("/v1/users/ann/managers/k/pin", &minute).await;
     assert_eq!(
         (pinned.status, pinned.json()),
         (200, json!({ "pinned": true }))
     );
-    let refused = server.refused("ann", "other").await;
-    assert_eq!(refused.kind(), (429, "user-limit".to_owned()));
+    let third = server.enter("ann", "third").await;
+    assert_eq!(other.closed().await, 4_501);
     client.echo("still here").await;
+    // The last slot that could be made free is never pinned, so no user is locked out by pins.
+    let all = "/v1/users/ann/managers/third/pin";
+    let spent = server.post(all, &minute).await;
+    assert_eq!(spent.status, 409);
+    assert!(
+        spent.body.contains("one fewer than its limit"),
+        "{}",
+        spent.body
+    );
+    let one = json!({ "managers": 1, "reason": "a smaller plan" });
+    assert_eq!(server.put("/v1/users/ann/limit", &one).await.status, 200);
+    let _fourth = server.enter("ann", "fourth").await;
+    assert_eq!(server.held("ann"), 1);
+    drop(third);
     let nobody = server
         .post("/v1/users/ann/managers/none/pin", &minute)
         .await;

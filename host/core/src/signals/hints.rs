@@ -155,6 +155,12 @@ impl Hints {
         self.pinned_until.store(0, Relaxed);
     }
 
+    /// Until when it is pinned, or was last.
+    #[must_use]
+    pub fn pinned_until(&self) -> Timestamp {
+        Timestamp::from_micros(self.pinned_until.load(Relaxed))
+    }
+
     /// Whether a pin holds now.
     #[must_use]
     pub fn is_pinned(&self, now: Timestamp) -> bool {

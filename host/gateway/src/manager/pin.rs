@@ -14,8 +14,16 @@ pub enum PinError {
     #[error("the user has no manager of that key")]
     NoSuchManager,
     /// The user's budget is spent.
-    #[error("the user already has {0} pinned managers, the limit; unpin one first")]
-    BudgetSpent(usize),
+    #[error(
+        "the user has {pinned} pinned managers and may have {budget}: at most manager.pins_per_user_max, and one \
+         fewer than its limit; unpin one, or raise the limit"
+    )]
+    BudgetSpent {
+        /// How many of its managers are pinned.
+        pinned: usize,
+        /// How many may be: at least one slot of the limit is never pinned.
+        budget: usize,
+    },
     /// The time is longer than a pin may last.
     #[error("a pin lasts at most {0:?}")]
     TooLong(Duration),

@@ -180,7 +180,10 @@ impl Registry {
                 });
                 Entrance::Open(Permit::new(self.clone(), manager))
             }
-            Reserved::UserFull { held } => Entrance::UserFull { held, limit },
+            Reserved::UserFull { held } => {
+                self.end_surplus_pins(user, limit, now);
+                Entrance::UserFull { held, limit }
+            }
             Reserved::NodeFull { held } => Entrance::NodeFull {
                 held,
                 limit: node_limit,

@@ -1,4 +1,7 @@
 //! Pins of managers, within each user's budget.
+//!
+//! The budget leaves one slot of the user's limit without a pin, so that a newcomer can always be made room for. A
+//! limit may fall later; a pin that is then too much ends when room is needed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,21 +87,24 @@ impl Registry {
         lasting: Duration,
         is_it: impl Fn(&Manager) -> bool,
     ) -> Result<(), PinError> {
-        let (now, config) = (self.surroundings.clock.now(), &self.surroundings.config);
+        let now = self.surroundings.clock.now();
         let managers = self.table.of(user);
         let manager = managers
             .iter()
             .find(|manager| is_it(manager))
             .ok_or(PinError::NoSuchManager)?;
         let pinned = || managers.iter().filter(|other| other.hints.is_pinned(now));
-        if pinned().count() >= config.pins_per_user_max && !manager.hints.is_pinned(now) {
-            // A pin of a manager that nobody is left in makes room first.
+        let budget = self.pin_budget(self.limit(user, now));
+        if pinned().count() >= budget && !manager.hints.is_pinned(now) {
+            let spent = PinError::BudgetSpent {
+                pinned: pinned().count(),
+                budget,
+            };
+            // A pin of a manager that nobody is left in makes room first, where there may be any pin.
             let is_lost =
                 |other: &&Arc<Manager>| health::lost_since(other, &self.health, now).is_some();
-            let Some(lost) = pinned().find(is_lost) else {
-                return Err(PinError::BudgetSpent(pinned().count()));
-            };
-            lost.unpin();
+            let lost = pinned().find(is_lost).filter(|_| budget > 0);
+            lost.ok_or(spent)?.unpin();
         }
         manager.hints.pin(Pin {
             until: now.after(lasting),
@@ -106,5 +112,34 @@ impl Registry {
         let lasting = i64::try_from(whole_ms(lasting)).unwrap_or(i64::MAX);
         manager.note_hint(HintName::Pin, lasting);
         Ok(())
+    }
+
+    /// How many managers a user of that limit may have pinned: one slot at least can be made free.
+    fn pin_budget(&self, limit: u32) -> usize {
+        let spare = usize::try_from(limit.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.surroundings.config.pins_per_user_max.min(spare)
+    }
+
+    /// Ends the pins that are more than a limit leaves, because a newcomer needs room: the limit fell after they
+    /// were set. Those of applications end before those of operators, and of each the one with the least time left.
+    pub(super) fn end_surplus_pins(&self, user: &UserId, limit: u32, now: Timestamp) {
+        let mut pinned = self.table.of(user);
+        pinned.retain(|manager| manager.hints.is_pinned(now));
+        let surplus = pinned.len().saturating_sub(self.pin_budget(limit));
+        if surplus == 0 {
+            return;
+        }
+        pinned.sort_by_cached_key(|manager| {
+            let wanted = self.overrides.pinned_until(user, &manager.key);
+            (wanted.is_some(), manager.hints.pinned_until())
+        });
+        for manager in pinned.iter().take(surplus) {
+            manager.unpin();
+        }
+        tracing::warn!(
+            limit,
+            surplus,
+            "pins ended: a user's limit leaves no room for them"
+        );
     }
 }

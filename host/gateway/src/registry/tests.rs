@@ -239,7 +239,10 @@ async fn pins_are_budgeted() {
     }
     assert_eq!(
         registry.pin(&user("ann"), &key(3), minute),
-        Err(PinError::BudgetSpent(3))
+        Err(PinError::BudgetSpent {
+            pinned: 3,
+            budget: 3
+        })
     );
     assert_eq!(
         registry.pin(&user("ann"), &key(2), minute),
@@ -257,6 +260,68 @@ async fn pins_are_budgeted() {
         registry.pin(&user("ann"), &key(3), hour * 2),
         Err(PinError::TooLong(hour))
     );
+}
+
+/// Failure mode 1: pins never take the last slot that could be made free, whatever the limit is when they are set
+/// and whatever it becomes.
+#[tokio::test(start_paused = true)]
+async fn pins_leave_a_slot_that_can_be_made_free() {
+    let registry = registry(SlotLimits {
+        managers_per_user: 3,
+        ..SlotLimits::default()
+    });
+    let (ann, minute) = (user("ann"), Duration::from_secs(60));
+    let _permits: Vec<_> = (0..3)
+        .map(|number| permit(&registry, "ann", number))
+        .collect();
+    registry.pin(&ann, &key(0), minute).unwrap();
+    registry.pin(&ann, &key(1), minute / 2).unwrap();
+    let (pinned, budget) = (2, 2);
+    let spent = Err(PinError::BudgetSpent { pinned, budget });
+    assert_eq!(registry.pin(&ann, &key(2), minute), spent);
+
+    let now = registry.surroundings.clock.now();
+    let is_pinned = |number| {
+        let manager = registry.get(&ann, &key(number)).unwrap();
+        manager.hints.is_pinned(now)
+    };
+    registry.set_limit(&ann, Some(2));
+    assert!(is_pinned(0) && is_pinned(1), "nobody needs room yet");
+    let full = registry.enter(&ann, &key(9), now);
+    assert!(matches!(full, Entrance::UserFull { held: 3, limit: 2 }));
+    assert!(is_pinned(0) && !is_pinned(1), "the one with less time left");
+
+    registry.set_limit(&ann, Some(1));
+    let _ = registry.enter(&ann, &key(9), now);
+    assert!(!is_pinned(0));
+    let (pinned, budget) = (0, 0);
+    let spent = Err(PinError::BudgetSpent { pinned, budget });
+    assert_eq!(registry.pin(&ann, &key(0), minute), spent);
+}
+
+/// Where a limit fell, pins of operators outlast those of applications.
+#[tokio::test(start_paused = true)]
+async fn of_pins_that_are_too_many_those_of_applications_end_first() {
+    let registry = registry(SlotLimits {
+        managers_per_user: 3,
+        ..SlotLimits::default()
+    });
+    let (ann, minute) = (user("ann"), Duration::from_secs(60));
+    let _permits: Vec<_> = (0..3)
+        .map(|number| permit(&registry, "ann", number))
+        .collect();
+    let now = registry.surroundings.clock.now();
+    let operator_until = now.after(minute / 2);
+    registry.keep_pinned(&ann, &key(0), operator_until).unwrap();
+    registry.pin(&ann, &key(1), minute).unwrap();
+    registry.set_limit(&ann, Some(2));
+    let _ = registry.enter(&ann, &key(9), now);
+    let pinned = registry.of(&ann).into_iter();
+    let pinned: Vec<_> = pinned
+        .filter(|manager| manager.hints.is_pinned(now))
+        .collect();
+    assert_eq!(pinned.len(), 1);
+    assert_eq!(pinned[0].key, key(0));
 }
 
 /// M11, failure mode 24: looking changes nothing.
