@@ -97,6 +97,7 @@
 //! | `jwt` | identities by signed tokens, with keys from a file or a shared secret |
 //! | `jwt-url` | `jwt`, and keys from a URL |
 //! | `hook` | identities by a service that is asked over HTTP |
+//! | `outbound` | the HTTP client of `hook` and `jwt-url`: one address, no redirects, one deadline |
 //! | `upstream` | backends: routes to them, upgrades and other requests that are handed on |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -119,7 +120,10 @@ pub mod manager;
 
 pub mod observe;
 
-#[cfg(any(feature = "tls", feature = "hook", feature = "jwt-url"))]
+#[cfg(feature = "outbound")]
+pub mod outbound;
+
+#[cfg(any(feature = "tls", feature = "outbound"))]
 pub mod cryptography;
 
 pub mod tasks;

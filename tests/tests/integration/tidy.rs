@@ -9,7 +9,7 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 39] = [
+const ROOMS: [&str; 40] = [
     "cli",
     "demo",
     "app",
@@ -38,6 +38,7 @@ const ROOMS: [&str; 39] = [
     "health",
     "manager",
     "observe",
+    "outbound",
     "cryptography",
     "tasks",
     "redis",

@@ -181,7 +181,8 @@ impl Exporter {
         let body = encode::body(&self.origin, &batch.spans);
         let count = batch.spans.len() as u64;
         for tries in 1..=ATTEMPTS_MAX {
-            let error = match self.collector.send(&body).await {
+            let now = self.clock.unix_ms(self.clock.now());
+            let error = match self.collector.send(&body, now).await {
                 Ok(rejected) => {
                     let rejected = rejected.min(count);
                     self.metrics.exported(count - rejected);
@@ -201,7 +202,7 @@ impl Exporter {
             let usual = doubled(PAUSE, tries - 1, PAUSE_MAX);
             // Between half of it and all, so that nodes that failed together do not return together.
             let usual = usual.mul_f64(0.5 + unit(getrandom::u64().unwrap_or_default()) / 2.0);
-            let asked = error.retry_after.unwrap_or_default().min(PAUSE_MAX);
+            let asked = error.retry_after.unwrap_or_default();
             tokio::time::sleep(usual.max(asked)).await;
         }
         self.metrics.dropped(Drops::NotTaken, count);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
 
+use super::PAUSE_MAX;
 use super::config::Config;
+use wastegate::outbound;
 use wastegate_core::types::chain;
-use wastegate_core::types::host::is_loopback;
 
 /// What is added to an endpoint without a path.
 const PATH: &str = "/v1/traces";
@@ -61,15 +62,7 @@ impl Collector {
                 value.set_sensitive(true);
                 value
             });
-        wastegate::cryptography::provide();
-        let mut client = Client::builder()
-            .timeout(config.timeout)
-            .redirect(redirect::Policy::none());
-        if url.host_str().is_some_and(is_loopback) {
-            // What is told to this machine leaves it by no proxy.
-            client = client.no_proxy();
-        }
-        let client = client.build()?;
+        let client = outbound::client(url.as_str(), config.timeout)?;
         Ok(Some(Self {
             client,
             url,
@@ -77,8 +70,8 @@ impl Collector {
         }))
     }
 
-    /// Sends a body. Returns how many of its spans the collector rejected.
-    pub(super) async fn send(&self, body: &[u8]) -> Result<u64, ExportError> {
+    /// Sends a body `now`, ms since the Unix epoch. Returns how many of its spans the collector rejected.
+    pub(super) async fn send(&self, body: &[u8], now: u64) -> Result<u64, ExportError> {
         let mut request = self
             .client
             .post(self.url.clone())
@@ -104,26 +97,19 @@ impl Collector {
             StatusCode::GATEWAY_TIMEOUT,
         ]
         .contains(&status);
-        let retry_after = answer.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
         Err(ExportError {
             why: format!("the collector answered {status}"),
             may_pass,
-            retry_after: retry_after.map(Duration::from_secs),
+            retry_after: outbound::rest_asked_for(answer.headers(), now, PAUSE_MAX),
         })
     }
 }
 
 /// How many spans an answer rejects. One that cannot be read rejects none.
-async fn rejected(mut answer: Response) -> u64 {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_BYTES_MAX {
-            return 0;
-        }
-    }
-    let answer = ExportTraceServiceResponse::decode(body.as_slice()).ok();
+async fn rejected(answer: Response) -> u64 {
+    let body = outbound::body(answer, ANSWER_BYTES_MAX).await;
+    let body = body.ok().flatten();
+    let answer = body.and_then(|body| ExportTraceServiceResponse::decode(&*body).ok());
     let partial = answer.and_then(|answer| answer.partial_success);
     partial.map_or(0, |partial| {
         u64::try_from(partial.rejected_spans).unwrap_or(0)

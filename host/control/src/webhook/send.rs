@@ -3,13 +3,13 @@
 use std::fmt;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
 use ring::hmac;
 
 use super::config::Config;
 use super::sign;
+use wastegate::outbound;
 use wastegate_core::types::chain;
-use wastegate_core::types::host::is_loopback;
 
 /// Why a request was not taken.
 #[derive(Debug)]
@@ -39,15 +39,7 @@ impl Sender {
         let (Some(url), Some(key)) = (url, sign::key(config.secret.reveal())) else {
             return Ok(None);
         };
-        wastegate::cryptography::provide();
-        let mut client = Client::builder()
-            .timeout(config.timeout)
-            .redirect(redirect::Policy::none());
-        if url.host_str().is_some_and(is_loopback) {
-            // What is told to this machine leaves it by no proxy.
-            client = client.no_proxy();
-        }
-        let client = client.build()?;
+        let client = outbound::client(url.as_str(), config.timeout)?;
         Ok(Some(Self { client, url, key }))
     }
 

@@ -203,7 +203,10 @@ impl Table {
     /// The path that was most likely meant: one that is spelled nearly the same, or the key of
     /// that name in another section.
     fn nearest(&self, path: &str) -> Option<String> {
+        // Of a key that its section has not, the section is no better word.
+        let within = path.rsplit_once('.').map(|(section, _)| section);
         let paths = self.sections.iter().map(|section| section.path.as_str());
+        let paths = paths.filter(|section| Some(*section) != within);
         let paths = paths.chain(self.keys().map(Key::path));
         let paths = paths.chain([routes::PATH]);
         let name = path.rsplit('.').next().unwrap_or(path);

@@ -18,9 +18,10 @@ use sha2::{Digest, Sha256};
 
 use super::claims::{self, Reader};
 use super::token::Taken;
-use super::{Identified, Identify, Identity, Naming, Unidentified, http};
+use super::{Identified, Identify, Identity, Naming, Unidentified};
 use crate::gateway::peer;
 use crate::observe::Throttle;
+use crate::outbound;
 use wastegate_core::types::{Clock, Timestamp};
 
 /// Bytes of an answer that are read.
@@ -98,7 +99,10 @@ impl Hook {
         naming: Naming,
         clock: Clock,
     ) -> Result<Self, reqwest::Error> {
-        let client = http::client(config.hook.timeout)?;
+        let client = outbound::client(
+            config.hook.url.as_deref().unwrap_or_default(),
+            config.hook.timeout,
+        )?;
         let named = config.hook.headers.iter();
         let named = named.filter_map(|name| name.parse().ok());
         Ok(Self {
@@ -211,7 +215,7 @@ impl Hook {
             403 => return Err(Unidentified::Forbidden("not allowed".to_owned())),
             status => return Err(unavailable(format!("it answered {status}"))),
         }
-        let bytes = match http::body(response, ANSWER_BYTES_MAX).await {
+        let bytes = match outbound::body(response, ANSWER_BYTES_MAX).await {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(unavailable(format!("more than {ANSWER_BYTES_MAX} bytes"))),
             Err(error) => return Err(unavailable(error.to_string())),

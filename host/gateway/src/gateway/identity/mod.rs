@@ -15,8 +15,6 @@ mod dev;
 pub mod forwarded;
 #[cfg(feature = "hook")]
 pub mod hook;
-#[cfg(any(feature = "hook", feature = "jwt-url"))]
-mod http;
 mod identifiers;
 #[cfg(feature = "jwt")]
 pub mod jwt;

@@ -3,8 +3,8 @@
 //! [`pull`] brings one, [`poll::Poller`] keeps looking what a tag means, [`publish`] pushes one.
 //! What a registry says is checked, not believed: manifests and layers are read up to a cap
 //! whatever size is claimed, are as long as that, and hashed here; a reference with a digest is the bytes of that digest
-//! or nothing. `reference` knows names, `transport` HTTP within bounds, `rest` how long a registry wants
-//! to be left alone, `challenge` what it asks, `auth` who we are, `session` when that is said, `artifact`
+//! or nothing. `reference` knows names, `transport` HTTP within bounds and rests, `challenge`
+//! what a registry asks, `auth` who we are, `session` when that is said, `artifact`
 //! the conventions. Not here: whether a policy is any good.
 
 mod artifact;
@@ -14,7 +14,6 @@ mod error;
 mod poll;
 mod push;
 mod reference;
-mod rest;
 mod session;
 mod transport;
 

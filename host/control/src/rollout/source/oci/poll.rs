@@ -13,8 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::rest::REST_MAX;
-use super::transport::Transport;
+use super::transport::{REST_MAX, Transport};
 use super::{Config, Found, Reference, RegistryError, Session};
 use crate::rollout::source::{Fetched, PolicyOrigin, Receive, Received, Sighting};
 use wastegate_core::types::chain;

@@ -14,12 +14,14 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::error::RegistryError;
 use super::reference::{Reference, is_inside};
-use super::rest;
 use super::{ATTEMPTS_MAX, REDIRECTS_MAX};
 use wastegate::cryptography;
+use wastegate::outbound::rest_asked_for;
 use wastegate_core::types::Clock;
 use wastegate_core::types::host::is_loopback;
 
+/// The longest rest that is kept, whatever a registry asks for.
+pub(super) const REST_MAX: Duration = Duration::from_secs(86_400);
 /// Between two attempts; four times as long each time.
 const BACKOFF: Duration = Duration::from_millis(100);
 /// How long attempts may wait in all where no timeout is given.
@@ -195,7 +197,7 @@ impl Transport {
     fn rest(&self, answer: &Answer) -> Option<Duration> {
         let asks = matches!(answer.status.as_u16(), 429 | 503);
         let now = self.clock.unix_ms(self.clock.now());
-        asks.then(|| rest::asked_for(&answer.headers, now))?
+        asks.then(|| rest_asked_for(&answer.headers, now, REST_MAX))?
     }
 
     async fn attempt(&self, ask: &Ask) -> Result<Answer, RegistryError> {

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use super::Config;
 #[cfg(feature = "jwt-url")]
-use crate::gateway::identity::http;
+use crate::outbound;
 use crate::tasks::Tasks;
 use wastegate_core::types::{Clock, Timestamp};
 
@@ -222,7 +222,7 @@ impl Source {
         }
         #[cfg(feature = "jwt-url")]
         if let Some(url) = &config.keys_url {
-            let client = http::client(config.keys_timeout).map_err(KeysError::Client)?;
+            let client = outbound::client(url, config.keys_timeout).map_err(KeysError::Client)?;
             return Ok(Self::Url(client, url.clone()));
         }
         Ok(Self::Nowhere)
@@ -336,7 +336,7 @@ async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<u8>, KeysError
     if !response.status().is_success() {
         return Err(KeysError::Status(response.status()));
     }
-    let bytes = http::body(response, SET_BYTES_MAX).await;
+    let bytes = outbound::body(response, SET_BYTES_MAX).await;
     bytes.map_err(KeysError::Fetch)?.ok_or(KeysError::TooLarge)
 }
 

@@ -1,21 +1,19 @@
-//! How long a registry asks to be left alone: `Retry-After` (RFC 9110, section 10.2.3), within bounds.
+//! How long a server asks to be left alone: `Retry-After` (RFC 9110, section 10.2.3), within bounds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// The longest rest that is kept, whatever a registry asks for.
-pub(super) const REST_MAX: Duration = Duration::from_secs(86_400);
-
-/// The rest that the headers of an answer ask for, at most [`REST_MAX`]; none if they ask for none, or
+/// The rest that the headers of an answer ask for (`Retry-After`), at most `most`; none if they ask for none, or
 /// not as the RFC has it. A date counts from the answer's own `Date`, so that two clocks need not agree;
 /// without one from `now`, ms since the Unix epoch.
-pub(super) fn asked_for(headers: &HeaderMap, now: u64) -> Option<Duration> {
+#[must_use]
+pub fn rest_asked_for(headers: &HeaderMap, now: u64, most: Duration) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     let rest = if is_number {
         // A number that is too large to be one is a long time.
-        text.parse().map_or(REST_MAX, Duration::from_secs)
+        text.parse().map_or(most, Duration::from_secs)
     } else {
         let until = httpdate::parse_http_date(text).ok()?;
         let from = date(headers, DATE).or_else(|| {
@@ -24,7 +22,7 @@ pub(super) fn asked_for(headers: &HeaderMap, now: u64) -> Option<Duration> {
         });
         until.duration_since(from?).unwrap_or_default()
     };
-    Some(rest.min(REST_MAX))
+    Some(rest.min(most))
 }
 
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
@@ -35,6 +33,8 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
         let pairs = pairs.iter();
@@ -63,15 +63,16 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            let found = asked_for(&headers(&[(RETRY_AFTER, text)]), now);
+            let found = rest_asked_for(&headers(&[(RETRY_AFTER, text)]), now, DAY);
             assert_eq!(found, seconds.map(Duration::from_secs), "{text:?}");
         }
-        assert_eq!(asked_for(&HeaderMap::new(), now), None);
-        // The registry's clock is an hour ahead.
+        assert_eq!(rest_asked_for(&HeaderMap::new(), now, DAY), None);
+        // The server's clock is an hour ahead.
         let ahead = headers(&[
             (RETRY_AFTER, "Sun, 06 Nov 1994 09:49:47 GMT"),
             (DATE, "Sun, 06 Nov 1994 09:49:37 GMT"),
         ]);
-        assert_eq!(asked_for(&ahead, now), Some(Duration::from_secs(10)));
+        let rest = rest_asked_for(&ahead, now, DAY);
+        assert_eq!(rest, Some(Duration::from_secs(10)));
     }
 }
