@@ -19,6 +19,15 @@ use super::wait::{timed, within};
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+/// An address of this machine that refuses connections, and what keeps every other listener from it.
+#[must_use]
+pub fn nowhere() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
 /// A client that is not connected yet.
 #[derive(Debug, Clone)]
 pub struct Dial {

@@ -17,7 +17,7 @@ pub mod setup;
 pub mod wait;
 
 pub use client::{Client, End};
-pub use dial::{Dial, Refusal};
+pub use dial::{Dial, Refusal, nowhere};
 pub use events::Events;
 pub use issuer::Issuer;
 pub use program::Program;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use wastegate::gateway::upstream::Balance;
-use wastegate_tests::harness::{Program, Setup, http, until, within};
+use wastegate_tests::harness::{Program, Setup, http, nowhere, until, within};
 
 use crate::behind::{backend, greeting, in_front_of};
 use crate::knock::{closed, echo, knock, over, status};
@@ -168,9 +168,7 @@ async fn who_is_slow_before_its_request_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_backends_share_and_one_that_is_away_is_not_noticed() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gone_at = gone.local_addr().unwrap();
-    drop(gone);
+    let (_kept, gone_at) = nowhere();
     let urls = [
         format!("ws://{}", backend("one").await),
         format!("ws://{gone_at}"),

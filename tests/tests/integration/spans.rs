@@ -39,10 +39,14 @@ impl Collector {
 
     /// The span of a name in a trace, as soon as it is there.
     async fn span(&mut self, trace: &str, name: &str) -> Value {
+        let is_it = |span: &Value| span["trace"] == trace && span["name"] == name;
+        self.first(is_it).await
+    }
+
+    /// The first span that `is_it`, as soon as it is there: the parts of a trace come in several requests.
+    async fn first(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
-            let mut spans = self.spans.iter();
-            let found = spans.find(|span| span["trace"] == trace && span["name"] == name);
-            if let Some(found) = found {
+            if let Some(found) = self.spans.iter().find(|span| is_it(span)) {
                 return found.clone();
             }
             let line = self.program.line().await;
@@ -265,11 +269,8 @@ async fn an_eviction_is_a_part_of_the_handshake_that_needed_it() {
     let admission = collector.part(&root, "admission").await;
     let outcome = &admission["attributes"]["wastegate.admission.outcome"];
     assert_eq!(outcome, "admitted-by-cleanup");
-    let cleanups = collector.of_trace(THEIRS);
-    let forced = cleanups
-        .into_iter()
-        .find(|span| span["span"] == eviction["parent"]);
-    let forced = forced.expect("the cleanup of the eviction").clone();
+    let is_parent = |span: &Value| span["span"] == eviction["parent"];
+    let forced = collector.first(is_parent).await;
     assert_eq!(
         (&forced["name"], &forced["parent"]),
         (&json!("cleanup"), &admission["span"])
@@ -283,14 +284,10 @@ async fn an_eviction_is_a_part_of_the_handshake_that_needed_it() {
         ),
         (&json!(1), &json!("user"))
     );
-    let policies = collector.of_trace(THEIRS);
-    let probe = policies.iter().find(|span| span["name"] == "probe");
-    let probe = &probe.expect("the round of probes")["attributes"];
-    assert_eq!(probe["wastegate.probe.answered"], 1);
-    let asked = policies
-        .into_iter()
-        .find(|span| span["name"] == "policy" && span["parent"] == forced["span"]);
-    let asked = &asked.expect("the policy's call")["attributes"];
+    let probe = collector.span(THEIRS, "probe").await;
+    assert_eq!(probe["attributes"]["wastegate.probe.answered"], 1);
+    let is_call = |span: &Value| span["name"] == "policy" && span["parent"] == forced["span"];
+    let asked = &collector.first(is_call).await["attributes"];
     assert_eq!(asked["wastegate.policy.name"], "qos-lexicographic");
     assert_eq!(
         (&asked["wastegate.tier"], &asked["wastegate.policy.rows"]),

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use wastegate_tests::harness::http::Reply;
-use wastegate_tests::harness::{Setup, within};
+use wastegate_tests::harness::{Setup, nowhere, within};
 
 use crate::behind::in_front_of;
 use crate::scripted::{Scripted, all, answer, upgrade, upgrade_of, upgraded};
@@ -130,9 +130,8 @@ async fn w70_every_error_says_what_it_is() {
     says(&answer(server.address, &foreign).await, 403, "origin");
 
     // Nothing listens where the backend should be.
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}", gone.local_addr().unwrap());
-    drop(gone);
+    let (_kept, gone) = nowhere();
+    let url = format!("ws://{gone}");
     let server = in_front_of(&[url]).start().await;
     let reply = answer(server.address, &upgrade("chat.example", "")).await;
     says(&reply, 502, "upstream");

@@ -137,8 +137,9 @@ impl Model {
                 taken,
                 others,
             } => {
+                // Of a life that is over, a call that knew so may have purged the newer one before.
                 assert!(
-                    !own(&most).as_ref().is_some_and(newer),
+                    !own(&least).as_ref().is_some_and(newer),
                     "an older manager got in"
                 );
                 for victim in &ask.victims[..*taken] {

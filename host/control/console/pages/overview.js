@@ -37,7 +37,9 @@ export function Overview({ nodes, asked }) {
   const drawn = useMemo(() => read(history.data ?? { step_ms: 1000, end_unix_ms: 0, series: {} }), [history.data]);
   if (!is) return html`<${Hello} /><${Instead} of=${status} rows=${10} what="The overview" />`;
   const [node] = nodes.data?.nodes ?? [];
-  return html`<${Verdict} is=${is} node=${node} /><${Figures} is=${is} series=${drawn.series} />
+  // What is held now is of the history, which is asked for more often than the status.
+  const now = (name) => newest(drawn.series[name]) ?? is[name];
+  return html`<${Verdict} is=${is} node=${node} now=${now} /><${Figures} is=${is} now=${now} />
     <${Section} title="Lately" aside=${html`<${Segmented} label="Span" options=${SPANS} value=${span} set=${(to) => refine({ span: to === '10m' ? null : to })} />`}>
       <${Plots} of=${drawn} blank="Nothing yet" /></${Section}>
     <div class="section cols">
@@ -61,14 +63,15 @@ const FULLEST = [
 ];
 
 /** The answer to "is it well", in one sentence. */
-function Verdict({ is, node }) {
+function Verdict({ is, node, now }) {
+  const [users, managers, connections, queued] = ['users', 'managers', 'connections', 'queued'].map(now);
   const draining = is.draining || node?.draining;
   const kind = draining ? 'warn' : is.well ? 'good' : 'bad';
   // That an operator drains it is what the one problem says.
   const said = node?.drain && is.problems.length <= 1 ? 'It is drained.' : is.well ? 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
   return html`<header class="head"><div>
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
-    <p class="lead">${count(is.users, 'user')} ${is.users === 1 ? 'holds' : 'hold'} ${count(is.managers, 'manager')} over ${count(is.connections, 'connection')}. ${is.queued ? `${count(is.queued, 'client')} ${is.queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>
+    <p class="lead">${count(users, 'user')} ${users === 1 ? 'holds' : 'hold'} ${count(managers, 'manager')} over ${count(connections, 'connection')}. ${queued ? `${count(queued, 'client')} ${queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>
     ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}</ul>`}
     ${node?.disconnecting && html`<div class="problems"><${State} is=${{ disconnecting: node.disconnecting }} /></div>`}
   </div><div class="row"><a class="button" href=${href(['node'])}>Node</a></div></header>`;
@@ -77,9 +80,7 @@ function Verdict({ is, node }) {
 /** The newest value of a list that may end with what is not known. */
 const newest = (values) => { for (let at = values.length - 1; at >= 0; at -= 1) if (values[at] !== null) return values[at]; return null; };
 
-/** What is held now is of the history, which is asked for more often than the status. */
-function Figures({ is, series }) {
-  const now = (name) => newest(series[name]) ?? is[name];
+function Figures({ is, now }) {
   const cells = [
     ['Connections', num(now('connections')), 'attached to managers'],
     ['Managers', num(now('managers')), `of ${num(is.managers_limit)}`, now('managers'), is.managers_limit],
