@@ -85,6 +85,7 @@ impl Rig {
             supervisor: Supervisor::default(),
             pressure: PressureBook::new(PressureThresholds::default()),
             seed: scenario.seed,
+            cluster: None,
         });
         cleaner.start();
         let config = scenario.admission.clone();

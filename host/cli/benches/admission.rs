@@ -87,6 +87,7 @@ impl Bench {
             supervisor: Supervisor::default(),
             pressure: PressureBook::default(),
             seed: 1,
+            cluster: None,
         });
         let config = admission::Config::default();
         let admission = Admission::new(registry.clone(), cleaner, clock, config);

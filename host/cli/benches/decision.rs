@@ -125,6 +125,7 @@ fn row(index: u32, now: Timestamp) -> Row {
         taken_over: false,
         protection: Protection::Evictable,
         signals,
+        elsewhere: None,
     }
 }
 

@@ -110,6 +110,8 @@ pub mod admission;
 
 pub mod cleanup;
 
+pub mod cluster;
+
 pub mod connection;
 
 pub mod registry;

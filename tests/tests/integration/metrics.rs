@@ -1,5 +1,6 @@
 //! Metrics: the document has all of them, each of them moves, and Prometheus' own tool finds nothing wrong.
 
+mod clusters;
 mod movement;
 mod scenes;
 mod services;
@@ -46,6 +47,8 @@ async fn everything(folder: &std::path::Path) -> Server {
             config.identity.jwt.keys_file = files("keys.json");
             config.observe.decisions = journal("decisions.jsonl");
             config.observe.activity = journal("activity.jsonl");
+            // Nothing listens there: the metrics are there all the same.
+            clusters::node_of(config, "redis://127.0.0.1:1", "alone");
         })
         .start()
         .await

@@ -9,7 +9,7 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 40] = [
+const ROOMS: [&str; 41] = [
     "cli",
     "demo",
     "app",
@@ -33,6 +33,7 @@ const ROOMS: [&str; 40] = [
     "gateway",
     "admission",
     "cleanup",
+    "cluster",
     "connection",
     "registry",
     "health",
@@ -58,6 +59,7 @@ const NEEDS: [(&str, &[&str]); 8] = [
         "cli",
         &[
             "wastegate",
+            "wastegate-cluster",
             "wastegate-control",
             "wastegate-core",
             "wastegate-engine",
@@ -75,7 +77,10 @@ const NEEDS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("lab", &["wastegate-core", "wastegate-engine"]),
-    ("gateway", &["wastegate-core", "wastegate-files"]),
+    (
+        "gateway",
+        &["wastegate-cluster", "wastegate-core", "wastegate-files"],
+    ),
     ("cluster", &["wastegate-core"]),
     ("engine", &["wastegate-core", "wastegate-files"]),
     ("files", &[]),

@@ -107,7 +107,7 @@ impl Core {
         let arms = Arms::new(experiments.clone(), policies.ranker.clone());
         let ranker = Shadowed::new(shadows.clone(), Arc::new(arms));
         let rules = rules(&config, &policies);
-        let embedded = Builder::new(application)
+        let builder = Builder::new(application)
             .identify(identifiers)
             .settings(Settings {
                 limits: config.limits,
@@ -124,8 +124,10 @@ impl Core {
             .ranker(Arc::new(ranker))
             .recorder(notes.recording.clone())
             .activity(notes.activity.clone())
-            .clock(clock.clone())
-            .build()?;
+            .clock(clock.clone());
+        #[cfg(feature = "cluster")]
+        let builder = super::clustering::join(builder, &config.cluster)?;
+        let embedded = builder.build()?;
         let Embedded {
             gateway,
             registry,
@@ -165,6 +167,9 @@ impl Core {
         admission.register(metrics.room("admission"));
         gateway.register(metrics.room("gateway"));
         wastegate::registry::metrics::register(&registry, metrics.room("registry"));
+        if let Some(cluster) = &embedded.cluster {
+            cluster.register(metrics.room("cluster"));
+        }
         process::register(metrics.root());
         #[cfg(feature = "otlp")]
         let exporter = {

@@ -100,6 +100,28 @@ pub enum AppError {
     /// The gateway cannot be put together.
     #[error(transparent)]
     Build(#[from] wastegate::embed::BuildError),
+    /// The node cannot be one of a cluster with such a name or secret.
+    #[cfg(feature = "cluster")]
+    #[error("this node cannot be one of a cluster (`{key}`)")]
+    Cluster {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What to mend.
+        source: wastegate_cluster::ledger::InvalidClusterName,
+    },
+    /// The file of the cluster's secret cannot be read.
+    #[cfg(feature = "cluster")]
+    #[error("the file {} cannot be read (`cluster.secret_file`)", .path.display())]
+    ClusterSecret {
+        /// The file that was configured.
+        path: std::path::PathBuf,
+        /// The underlying error.
+        source: std::io::Error,
+    },
+    /// The address of the cluster's engine is none. It is not repeated, because it may have a password.
+    #[cfg(feature = "cluster")]
+    #[error("`cluster.engine` is no address of an engine of `cluster.kind`")]
+    ClusterEngine(#[source] wastegate_cluster::ledger::LedgerError),
     /// No HTTP client can be made for the webhook.
     #[error("an HTTP client for `webhook.url` cannot be made")]
     Webhook(#[source] reqwest::Error),

@@ -6,6 +6,8 @@
 
 mod audit;
 mod check;
+#[cfg(feature = "cluster")]
+mod clustering;
 mod core;
 mod error;
 mod experiments;

@@ -130,7 +130,10 @@ impl Recording {
                 VictimOutcome::Gone | VictimOutcome::Aborted => {
                     activity::ActivityEvent::Silent { decision }
                 }
-                VictimOutcome::Spared | VictimOutcome::Released | VictimOutcome::Undecided => {
+                VictimOutcome::Spared
+                | VictimOutcome::Elsewhere
+                | VictimOutcome::Released
+                | VictimOutcome::Undecided => {
                     continue;
                 }
             };

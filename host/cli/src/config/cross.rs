@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::AdminListener;
+#[cfg(feature = "cluster")]
+use super::EngineKind;
 use super::draft::Draft;
 use super::error::ConfigProblem;
 use super::identities::is_plain_and_far;
@@ -98,6 +100,8 @@ pub(super) fn check(
     check.webhook();
     #[cfg(feature = "otlp")]
     check.otlp();
+    #[cfg(feature = "cluster")]
+    check.cluster();
     check.edge();
     check.routes();
     check.backends();
@@ -180,6 +184,50 @@ impl Check<'_> {
                 &["otlp.endpoint", "otlp.authorization"],
                 "programs between could read the credentials",
                 "use https, or take out `otlp.authorization`",
+            );
+        }
+    }
+
+    /// A node of a cluster has what it needs to be one, and a node of none has no part of it.
+    #[cfg(feature = "cluster")]
+    fn cluster(&mut self) {
+        let cluster = self.draft.rooms.cluster.clone();
+        if !cluster.is_on() {
+            let parts = [
+                ("cluster.secret", !cluster.secret.is_empty()),
+                ("cluster.secret_file", cluster.secret_file.is_some()),
+                ("cluster.service", !cluster.service.is_empty()),
+                ("cluster.node", !cluster.node.is_empty()),
+                ("cluster.admin", !cluster.admin.is_empty()),
+            ];
+            if let Some((key, _)) = parts.iter().find(|(_, is_there)| *is_there) {
+                self.conflict(
+                    &["cluster.engine", key],
+                    "without an engine this node is in no cluster and counts alone",
+                    "set `cluster.engine`, or take the section `cluster` out",
+                );
+            }
+            return;
+        }
+        if cluster.kind == EngineKind::Sentinel && cluster.service.is_empty() {
+            self.conflict(
+                &["cluster.kind", "cluster.service"],
+                "Sentinels watch a service by its name",
+                "set `cluster.service`",
+            );
+        }
+        if cluster.kind == EngineKind::Server && cluster.addresses().count() > 1 {
+            self.conflict(
+                &["cluster.engine", "cluster.kind"],
+                "one server has one address",
+                "give one address, or set `cluster.kind` to \"sentinel\" or \"cluster\"",
+            );
+        }
+        if cluster.secret.is_empty() && cluster.secret_file.is_none() {
+            self.conflict(
+                &["cluster.secret", "cluster.secret_file"],
+                "names of users are hashed with a secret before they leave this node",
+                "set one of them, to the same on all nodes",
             );
         }
     }

@@ -22,6 +22,8 @@ use wastegate_control::{admin, rollout, webhook};
 use wastegate_core::types::{Limits, Secret};
 use wastegate_engine::policy;
 
+#[cfg(feature = "cluster")]
+mod clustering;
 mod cross;
 mod document;
 mod draft;
@@ -38,6 +40,8 @@ mod routes;
 mod shape;
 mod show;
 
+#[cfg(feature = "cluster")]
+pub use clustering::{ClusterSettings, EngineKind};
 pub use document::{example, reference};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigProblem};
@@ -92,6 +96,9 @@ pub struct ProgramConfig {
     pub observe: observe::Config,
     /// Where events are sent.
     pub webhook: webhook::Config,
+    /// The cluster that this node is in, if it is in one.
+    #[cfg(feature = "cluster")]
+    pub cluster: ClusterSettings,
     /// Where spans are sent.
     #[cfg(feature = "otlp")]
     pub otlp: otlp::Config,

@@ -19,7 +19,6 @@ use tokio::time::timeout;
 use crate::app::{AppError, WatchedEvent};
 use wastegate::cleanup::TierRun;
 use wastegate::gateway::upstream::Upstream;
-use wastegate_core::decision::VictimOutcome;
 use wastegate_core::decision::tiers::InvalidTable;
 use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{Clock, SplitMix64};
@@ -274,7 +273,7 @@ async fn watch(
             Ok(WatchedEvent::Decided(decided)) => {
                 story.decided(&decided)?;
                 let ends = decided.plan.victims().iter().zip(&decided.outcomes);
-                let gone = ends.filter(|(_, outcome)| **outcome != VictimOutcome::Spared);
+                let gone = ends.filter(|(_, outcome)| outcome.is_eviction());
                 seen.evicted
                     .extend(gone.map(|(victim, _)| victim.key.to_string()));
             }

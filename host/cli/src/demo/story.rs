@@ -225,6 +225,7 @@ impl<'a> Story<'a> {
 fn explain(outcome: VictimOutcome) -> &'static str {
     match outcome {
         VictimOutcome::Spared => "spared: it became active",
+        VictimOutcome::Elsewhere => "left to the node that holds it",
         VictimOutcome::Released => "evicted: nobody was attached",
         VictimOutcome::Echoed { .. } => "evicted: it answered our Close, so it was alive",
         VictimOutcome::Gone => "evicted: its transport was gone",

@@ -168,6 +168,13 @@ impl Membership {
         self.engine = Some((engine_ms, now));
     }
 
+    /// What the engine's clock shows now, as far as the node knows; none before its first answer.
+    #[must_use]
+    pub fn engine_ms(&self, now: Timestamp) -> Option<u64> {
+        let (engine_ms, at) = self.engine?;
+        Some(engine_ms + whole_ms(now.since(at)))
+    }
+
     /// Whether no other node can have taken this one for dead: it counts from when its last beat was sent, and
     /// the engine from when it came.
     #[must_use]

@@ -7,6 +7,7 @@
 
 mod api;
 pub mod body;
+mod clustered;
 mod config;
 mod console;
 mod decisions;
@@ -41,6 +42,7 @@ mod why;
 use self::policies::refusal::Refusal;
 
 pub use api::{Admin, router};
+pub use clustered::{ClusterDto, ClusterNodeDto};
 pub use config::Config;
 pub use decisions::AskTurns;
 pub use events::STREAMS_MAX;

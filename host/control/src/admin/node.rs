@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
+use super::clustered::ClusterDto;
 use super::openapi::Page;
 use super::routes::Routes;
 use super::stats::Stats;
@@ -57,6 +58,9 @@ impl NodeIdentity {
 pub struct NodeList {
     /// This node.
     pub nodes: Vec<NodeView>,
+    /// The cluster that it is in, with all its nodes; null where it is in none.
+    #[serde(default)]
+    pub cluster: Option<ClusterDto>,
 }
 
 /// One node.
@@ -139,7 +143,7 @@ pub(super) fn routes() -> Routes {
         .get("/v1/stats", "The node at this moment.", stats)
         .get(
             "/v1/nodes",
-            "The nodes with their versions and policies: this one.",
+            "This node with its version and policies, and the nodes of its cluster.",
             nodes,
         )
         .get("/v1/upstreams", "The backends of every route.", upstreams)
@@ -176,7 +180,10 @@ async fn nodes(State(admin): State<Arc<Admin>>) -> Json<NodeList> {
         drain: admin.levers.all().drain().cloned(),
         disconnecting: admin.levers.disconnecting(),
     };
-    Json(NodeList { nodes: vec![node] })
+    Json(NodeList {
+        nodes: vec![node],
+        cluster: ClusterDto::read(&admin),
+    })
 }
 
 /// Who answers, tier by tier.

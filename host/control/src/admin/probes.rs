@@ -53,6 +53,10 @@ pub struct ReadyView {
     /// Whether the configured policy is still awaited. It is no reason to send clients elsewhere: every promise is
     /// kept by any ranking.
     pub policy_awaited: bool,
+    /// Whether the engine of the node's cluster answers: `up`, `away`, or `none` where the node is in no cluster. It is no
+    /// reason to send clients elsewhere: `cluster.away` decides about them then.
+    #[serde(default)]
+    pub cluster: String,
 }
 
 /// Metrics in one of the formats.
@@ -119,6 +123,12 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> ProbeAnswer<ReadyView> {
                 .map_or("configured", in_its_place)
                 .to_owned(),
             policy_awaited: awaits.is_some(),
+            cluster: match admin.cleaner.cluster() {
+                None => "none",
+                Some(cluster) if cluster.is_away() => "away",
+                Some(_) => "up",
+            }
+            .to_owned(),
         },
     }
 }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
+use super::clustered::ClusterDto;
 use super::openapi::Page;
 use super::routes::Routes;
 use super::stats::Stats;
@@ -64,6 +65,9 @@ pub struct StatusView {
     pub ranked_by: Vec<String>,
     /// The fullest users.
     pub fullest: Vec<FullUser>,
+    /// The cluster that the node is in; null where it is in none.
+    #[serde(default)]
+    pub cluster: Option<ClusterDto>,
     /// Every backend with its state; empty where there is none.
     pub backends: Vec<BackendStatus>,
     /// Resident memory, bytes; null where the system does not tell.
@@ -160,6 +164,7 @@ impl StatusView {
                 .collect(),
             ranked_by: ranked_by(admin),
             fullest,
+            cluster: ClusterDto::read(admin),
             backends: upstreams.iter().map(BackendStatus::of).collect(),
             rss_bytes: stats.process.rss_bytes,
             memory_bytes_limit: stats.node.memory_bytes_limit,
@@ -225,6 +230,12 @@ fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<Stri
         problems.push(format!(
             "{by} drains the node, so it takes no new connections: {reason}"
         ));
+    }
+    if admin.cleaner.cluster().is_some_and(|it| it.is_away()) {
+        problems.push(
+            "the cluster's engine does not answer: `cluster.away` decides about new managers"
+                .to_owned(),
+        );
     }
     if !admin.gateway.has_backend() {
         problems.push("no backend is there: new clients are answered 502".to_owned());

@@ -121,7 +121,7 @@ impl NodeHistory {
     /// A decision is complete, the ends of its victims included.
     pub fn decided(&self, decided: &Decided) {
         for outcome in &decided.outcomes {
-            if *outcome != VictimOutcome::Spared {
+            if outcome.is_eviction() {
                 self.count(Series::Evicted);
             }
             if matches!(outcome, VictimOutcome::Echoed { .. }) {

@@ -144,7 +144,7 @@ impl Quality {
             return;
         };
         let alive = match outcome {
-            VictimOutcome::Spared => return,
+            VictimOutcome::Spared | VictimOutcome::Elsewhere => return,
             VictimOutcome::Echoed { .. } => {
                 counts.echoed += 1;
                 true

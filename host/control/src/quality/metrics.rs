@@ -35,7 +35,7 @@ pub struct Metrics {
 /// What a manager of which this is known counts as.
 const fn victim(outcome: VictimOutcome) -> Option<&'static str> {
     Some(match outcome {
-        VictimOutcome::Spared => return None,
+        VictimOutcome::Spared | VictimOutcome::Elsewhere => return None,
         VictimOutcome::Echoed { .. } => ALIVE,
         VictimOutcome::Gone | VictimOutcome::Aborted => DEAD,
         VictimOutcome::Undecided => "undecided",

@@ -176,7 +176,7 @@ impl Fact {
     /// The facts that a complete decision leaves, one for each manager that went.
     pub(super) fn of(decided: &Decided) -> impl Iterator<Item = Self> {
         let ends = decided.plan.victims().iter().zip(&decided.outcomes);
-        let gone = ends.filter(|(_, outcome)| **outcome != VictimOutcome::Spared);
+        let gone = ends.filter(|(_, outcome)| outcome.is_eviction());
         gone.enumerate().filter_map(|(before, (victim, outcome))| {
             let row = decided.question.rows.get(victim.row as usize)?;
             let by = chooser(&decided.answer, victim);

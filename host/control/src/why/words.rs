@@ -185,7 +185,7 @@ fn evicted(eviction: &EvictionFact) -> String {
         VictimOutcome::Gone | VictimOutcome::Aborted => "; it did not answer the Close",
         VictimOutcome::Undecided => "; whether it was alive cannot be told",
         VictimOutcome::Released => "; it had no connection",
-        VictimOutcome::Spared => "",
+        VictimOutcome::Spared | VictimOutcome::Elsewhere => "",
     });
     text
 }
@@ -284,6 +284,9 @@ const fn refusal(why: DenialReason) -> &'static str {
         DenialReason::ManagerConnections => "its manager has as many connections as it may",
         DenialReason::Displaced => "it had been evicted a moment ago, and all others are in use",
         DenialReason::Blocked => "an operator has blocked its user",
+        DenialReason::ClusterAway => {
+            "the cluster's engine was away, and `cluster.away` lets no new manager in then"
+        }
         DenialReason::Draining => "an operator drains the node, and it takes no new connections",
         DenialReason::DeviceContested => "two connections of one device replace each other",
         // One that a later version added: its name is better than nothing.

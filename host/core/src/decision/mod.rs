@@ -26,7 +26,7 @@ pub use guard::{Plan, RejectReason, RejectedChoice, Victim};
 pub use question::Question;
 pub use ranker::{Answer, Choice, Explored, Fault, PolicyRef, Ranked, Ranker, Ranking};
 pub use record::{DecisionRecord, VictimOutcome};
-pub use snapshot::{Class, Row, Snapshot, Standing};
+pub use snapshot::{Class, Elsewhere, Row, Snapshot, Standing};
 pub use temporary::{Granted, LendOrder, Lending, TemporarySlots};
 pub use tiers::{IdleTtl, Probe, Take, TierRule, TierTable};
 

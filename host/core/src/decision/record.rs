@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::guard::{Plan, RejectedChoice, Victim};
 use super::question::Question;
 use super::ranker::{Explored, Fault, PolicyRef, Ranked};
-use super::snapshot::{Class, Row, Standing};
+use super::snapshot::{Class, Elsewhere, Row, Standing};
 use crate::types::{Health, Limits, ManagerId, Protection, RevisionId, Scope, Tier, UserId};
 
 /// The version of the record's own shape; a reader refuses one it does not know.
@@ -21,6 +21,8 @@ pub const RECORD_VERSION: u32 = 1;
 pub enum VictimOutcome {
     /// It was left alone: another life of the key, or it had become active since the snapshot.
     Spared,
+    /// Another node holds it. It has left the count, and its node was told to evict it.
+    Elsewhere,
     /// It had no connection to close.
     Released,
     /// It answered our Close: it was alive.
@@ -47,11 +49,18 @@ impl VictimOutcome {
         Self::Undecided,
     ];
 
+    /// Whether this node evicted it.
+    #[must_use]
+    pub const fn is_eviction(self) -> bool {
+        !matches!(self, Self::Spared | Self::Elsewhere)
+    }
+
     /// Its name in labels.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spared => "spared",
+            Self::Elsewhere => "elsewhere",
             Self::Released => "released",
             Self::Echoed { .. } => "echoed",
             Self::Gone => "gone",
@@ -133,7 +142,7 @@ pub struct DecisionRecord {
 pub struct RowRecord {
     /// Which life of the manager.
     pub manager: ManagerId,
-    /// Its user and key, as a keyed hash.
+    /// Its user and key, as a keyed hash; of one on another node its node, `/`, and its hash in the cluster.
     pub key: String,
     /// Whether somebody was attached.
     pub standing: Standing,
@@ -145,6 +154,9 @@ pub struct RowRecord {
     pub protection: Protection,
     /// The values of the columns, in the order of `signals`; unknown ones are null.
     pub values: Vec<Option<f64>>,
+    /// Where it was and how old what is known of it, if another node held it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// One victim and what became of it.
@@ -195,7 +207,10 @@ impl DecisionRecord {
             .filter(|_| question.scope == Scope::User);
         let rows = question.rows.iter().map(|row| RowRecord {
             manager: row.manager,
-            key: pseudonyms.manager(row),
+            key: match &row.elsewhere {
+                Some(_) => row.key.to_string(),
+                None => pseudonyms.manager(row),
+            },
             standing: row.standing,
             health: row.health,
             class: row.class(),
@@ -205,6 +220,7 @@ impl DecisionRecord {
                 .iter()
                 .map(|&signal| known(row.signals[signal]))
                 .collect(),
+            elsewhere: row.elsewhere.clone(),
         });
         let choices = answer
             .outcome

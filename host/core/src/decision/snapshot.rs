@@ -1,5 +1,7 @@
 //! What the host knows of a set of managers at one moment, frozen.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::types::{
@@ -70,6 +72,18 @@ pub struct Row {
     pub protection: Protection,
     /// Everything that was measured.
     pub signals: SignalRow,
+    /// Where it is, if it is on another node; none of the rest was looked at here then.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Where a manager is that another node holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Elsewhere {
+    /// The node's name among those of its cluster.
+    pub node: Arc<str>,
+    /// How long ago that node published what is known of it, ms.
+    pub age_ms: u64,
 }
 
 impl Row {

@@ -37,6 +37,7 @@ pub fn row(key: &str, idle_ms: u64) -> Row {
         taken_over: false,
         protection: Protection::Evictable,
         signals,
+        elsewhere: None,
     }
 }
 

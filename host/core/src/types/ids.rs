@@ -220,6 +220,15 @@ name!(
     "device"
 );
 nameless!(ManagerKey, "key");
+
+impl ManagerKey {
+    /// What stands for a manager that another node holds, of which only a hash is known. It names no manager here.
+    #[must_use]
+    pub fn elsewhere(node: &str, hash: impl fmt::Display) -> Self {
+        Self(format!("{node}/{hash}").into())
+    }
+}
+
 nameless!(DeviceId, "device");
 
 macro_rules! number {

@@ -34,11 +34,13 @@ pub enum DenialReason {
     Blocked,
     /// An operator drains the node: it takes no new connection.
     Draining,
+    /// The cluster's engine is away, and `cluster.away` lets no new manager in.
+    ClusterAway,
 }
 
 impl DenialReason {
     /// Every reason, in the order of the variants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RateLimited,
         Self::UserLimit,
         Self::NodeLimit,
@@ -49,6 +51,7 @@ impl DenialReason {
         Self::DeviceContested,
         Self::Blocked,
         Self::Draining,
+        Self::ClusterAway,
     ];
 
     /// Its name in labels, bodies and close reasons.
@@ -65,13 +68,14 @@ impl DenialReason {
             Self::DeviceContested => "device-contested",
             Self::Blocked => "blocked",
             Self::Draining => "draining",
+            Self::ClusterAway => "cluster-away",
         }
     }
 
-    /// Whether an operator wanted it, so that it says nothing of limits and policies.
+    /// Whether an operator wanted it, at once or by a setting, so that it says nothing of limits and policies.
     #[must_use]
     pub const fn is_operators(self) -> bool {
-        matches!(self, Self::Blocked | Self::Draining)
+        matches!(self, Self::Blocked | Self::Draining | Self::ClusterAway)
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::contest::Contests;
+use super::counting::CountedIn;
 use super::denied::{DenialReason, Denied};
 use super::metrics::{Metrics, Outcome};
 use super::offer::{Admitted, Displace, Newcomer, OfferAnswer, Promise, SlotOffer};
@@ -21,6 +22,7 @@ use super::room::{Look, Out, Step};
 use super::watch::AdmissionObserver;
 use super::way::Way;
 use crate::cleanup::{Cleaner, Displacement};
+use crate::cluster::ClusterNode;
 use crate::registry::{Entrance, Permit, Registry};
 use wastegate_core::types::{Clock, ManagerKey, Timestamp, UserId};
 
@@ -31,6 +33,8 @@ const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Admission {
     pub(super) registry: Arc<Registry>,
     pub(super) cleaner: Arc<Cleaner>,
+    /// This node as one of its cluster, if it is in one.
+    pub(super) cluster: Option<Arc<ClusterNode>>,
     pub(super) clock: Clock,
     pub(super) config: Config,
     rate: Rate,
@@ -51,6 +55,7 @@ impl Admission {
     ) -> Arc<Self> {
         Arc::new(Self {
             registry,
+            cluster: cleaner.cluster().cloned(),
             cleaner,
             clock,
             config,
@@ -321,11 +326,20 @@ impl Admission {
             if ticket.position() == 1 {
                 let look = match self.registry.enter(user, key, now) {
                     Entrance::Open(permit) => {
-                        self.place(&permit, newcomer, &way)
-                            .await
-                            .map_err(|out| self.refuse(user, out, Way::new(start, deadline)))?;
-                        let permit = self.let_in(permit, Outcome::AdmittedFromQueue, &way);
-                        return Ok(SlotOffer::Free(permit));
+                        match self.count_in(permit, newcomer, displace, &mut way).await {
+                            CountedIn::Out(out) => {
+                                way.tiers.clear();
+                                return Err(self.refuse(user, out, way));
+                            }
+                            CountedIn::Full(_, look) => look,
+                            CountedIn::In(permit) => {
+                                self.place(&permit, newcomer, &way).await.map_err(|out| {
+                                    self.refuse(user, out, Way::new(start, deadline))
+                                })?;
+                                let permit = self.let_in(permit, Outcome::AdmittedFromQueue, &way);
+                                return Ok(SlotOffer::Free(permit));
+                            }
+                        }
                     }
                     // A slot that becomes free meanwhile is not kept waiting for the probes.
                     Entrance::UserFull { .. } => tokio::select! {
@@ -344,7 +358,8 @@ impl Admission {
                     }
                 };
                 match look {
-                    Look::Again => continue,
+                    Look::Again if self.clock.now() < way.look_until => continue,
+                    Look::Again => {}
                     Look::Promised => return Ok(self.promise(start)),
                     // One that is held back does not keep those behind it waiting.
                     Look::Nothing {

@@ -10,6 +10,7 @@ mod answer;
 mod config;
 mod connections;
 mod contest;
+mod counting;
 mod denied;
 mod ladder;
 mod metrics;

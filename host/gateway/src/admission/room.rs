@@ -3,14 +3,19 @@
 
 use std::time::Duration;
 
+use super::counting::CountedIn;
 use super::denied::DenialReason;
 use super::ladder::Admission;
 use super::offer::{Displace, Newcomer};
 use super::way::Way;
 use crate::cleanup::{Cleanup, Displacement, Pass};
+use crate::cluster::HeldOverNodes;
 use crate::registry::{Entrance, Permit};
 use wastegate_core::decision::{Granted, LendOrder};
 use wastegate_core::types::{ManagerKey, Timestamp, UserId};
+
+/// Between two looks at what other nodes hold.
+const ELSEWHERE_LOOK: Duration = Duration::from_millis(250);
 
 /// Where the tiers left a newcomer.
 pub(super) enum Step {
@@ -67,7 +72,13 @@ impl Admission {
                 retry_after: None,
             };
             let (mut full, look) = match self.registry.enter(user, key, now) {
-                Entrance::Open(permit) => return Step::In(permit),
+                Entrance::Open(permit) => {
+                    match self.count_in(permit, newcomer, displace, way).await {
+                        CountedIn::In(permit) => return Step::In(permit),
+                        CountedIn::Out(out) => return Step::Out(out),
+                        CountedIn::Full(out, look) => (out, look),
+                    }
+                }
                 Entrance::Blocked(term) => return Step::Out(self.blocked(user, term)),
                 Entrance::Draining => return Step::Out(self.draining(user)),
                 Entrance::NodeFull { held, limit } => {
@@ -97,6 +108,11 @@ impl Admission {
                     let now = self.clock.now();
                     let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
                     let wait = grown.min(way.deadline).since(now);
+                    // Of newborns on other nodes nothing tells this one.
+                    let wait = self
+                        .cluster
+                        .as_ref()
+                        .map_or(wait, |_| wait.min(ELSEWHERE_LOOK));
                     let changed = tokio::time::timeout(wait, changed).await;
                     if changed.is_err() && self.clock.now() >= way.deadline {
                         return Step::Out(full);
@@ -106,13 +122,26 @@ impl Admission {
         }
     }
 
-    /// One look for room for a user's newcomer, within the time that is left.
+    /// One look for room for a user's newcomer on this node, within the time that is left.
     pub(super) async fn look(
         &self,
         user: &UserId,
         key: &ManagerKey,
         displace: Displace,
         way: &mut Way,
+    ) -> Look {
+        self.look_over(user, key, displace, way, None).await
+    }
+
+    /// The same over what a user holds on all nodes, where that is given. What has to leave the ledger for the newcomer
+    /// is noted on its way.
+    pub(super) async fn look_over(
+        &self,
+        user: &UserId,
+        key: &ManagerKey,
+        displace: Displace,
+        way: &mut Way,
+        held: Option<&HeldOverNodes>,
     ) -> Look {
         let displacement = self.cleaner.may_displace(user, key);
         let may = displacement == Displacement::Allowed;
@@ -128,7 +157,7 @@ impl Admission {
         let mut newborns = false;
         // For an admission that was promised a place a moment ago, these tiers have failed already.
         if !(may && way.has_looked) {
-            let Some(cleanup) = self.pass(user, below, way).await else {
+            let Some(cleanup) = self.pass(user, below, way, held).await else {
                 return nothing(false);
             };
             if helped(&cleanup) {
@@ -139,14 +168,18 @@ impl Admission {
         way.has_looked = false;
         let order = self.registry.limits().temporary_slots_order;
         let borrows = self.cleaner.may_borrow(user, key);
-        if borrows && order == LendOrder::BeforeForce && self.lend(user, way) {
+        if borrows && order == LendOrder::BeforeForce && self.lend(user, way, held).await {
             return Look::Again;
         }
-        if may && displace == Displace::Later && self.cleaner.could_displace(user) {
+        let could = || match held {
+            None => self.cleaner.could_displace(user),
+            Some(held) => self.cleaner.could_displace_over_nodes(held),
+        };
+        if may && displace == Displace::Later && could() {
             return Look::Promised;
         }
         if may && displace == Displace::Now {
-            let Some(cleanup) = self.pass(user, Pass::Force, way).await else {
+            let Some(cleanup) = self.pass(user, Pass::Force, way, held).await else {
                 return nothing(false);
             };
             if helped(&cleanup) {
@@ -157,7 +190,7 @@ impl Admission {
             }
             newborns |= cleanup.newborns;
         }
-        if borrows && order == LendOrder::AfterForce && self.lend(user, way) {
+        if borrows && order == LendOrder::AfterForce && self.lend(user, way, held).await {
             return Look::Again;
         }
         nothing(newborns)
@@ -188,7 +221,20 @@ impl Admission {
     }
 
     /// One pass of the tiers; none if the time is over before it ends.
-    async fn pass(&self, user: &UserId, pass: Pass, way: &mut Way) -> Option<Cleanup> {
+    async fn pass(
+        &self,
+        user: &UserId,
+        pass: Pass,
+        way: &mut Way,
+        held: Option<&HeldOverNodes>,
+    ) -> Option<Cleanup> {
+        if let Some(held) = held {
+            let room = self.cleaner.make_room_over_nodes(user, pass, held);
+            let room = tokio::time::timeout(self.left(way), room).await.ok()?;
+            way.note(&room.cleanup);
+            way.victims.extend(room.victims);
+            return Some(room.cleanup);
+        }
         let room = self.cleaner.make_room(user, pass);
         let cleanup = tokio::time::timeout(self.left(way), room).await.ok()?;
         way.note(&cleanup);
@@ -199,9 +245,25 @@ impl Admission {
         way.look_until.since(self.clock.now())
     }
 
-    /// Lends a user its temporary slots. True if there is one to be had now.
-    fn lend(&self, user: &UserId, way: &mut Way) -> bool {
+    /// Lends a user its temporary slots. True if there is one to be had now. In a cluster the ledger lends them, and
+    /// this node only where it is away.
+    async fn lend(&self, user: &UserId, way: &mut Way, held: Option<&HeldOverNodes>) -> bool {
         let (now, lending) = (self.clock.now(), self.registry.limits().lending());
+        if let (Some(cluster), Some(held)) = (&self.cluster, held)
+            && !held.is_alone()
+        {
+            let lent = cluster.lend(user, now, self.left(way)).await;
+            // Held beyond the raised limit means that they are all used.
+            let is_free =
+                lent.is_some() && held.held < self.registry.own_limit(user) + lending.slots;
+            if is_free {
+                // Here too, so that this node lets them in and knows when they end.
+                self.registry.temporary().grant(user, &lending, now);
+                way.lent = true;
+                self.cleaner.look();
+            }
+            return is_free;
+        }
         match self.registry.temporary().grant(user, &lending, now) {
             Granted::Until(_) => {
                 way.lent = true;

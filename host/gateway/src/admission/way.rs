@@ -2,6 +2,7 @@
 
 use super::metrics::Outcome;
 use crate::cleanup::{Cleanup, TierRun};
+use crate::cluster::ChosenVictim;
 use wastegate_core::types::Timestamp;
 
 /// What was met on the way.
@@ -14,6 +15,8 @@ pub(super) struct Way {
     pub(super) tiers: Vec<TierRun>,
     /// The tiers below `force` ran for this newcomer a moment ago, and freed nothing.
     pub(super) has_looked: bool,
+    /// Who leaves the cluster's ledger for this newcomer, by the last look.
+    pub(super) victims: Vec<ChosenVictim>,
     /// The place is a temporary slot.
     pub(super) lent: bool,
     /// Until when no temporary slots are lent.
@@ -28,6 +31,7 @@ impl Way {
             look_until: deadline,
             tiers: Vec::new(),
             has_looked: false,
+            victims: Vec::new(),
             lent: false,
             cool_down: None,
         }

@@ -6,7 +6,7 @@ use super::ask::Patience;
 use super::driver::Cleaner;
 use super::pass::Pass;
 use super::run::TierRun;
-use wastegate_core::decision::{Question, TierTable, guard};
+use wastegate_core::decision::{Question, TierTable, Victim, guard};
 use wastegate_core::types::{EvictionCause, Scope, Tier};
 
 /// How a decision is carried out.
@@ -33,6 +33,17 @@ impl Cleaner {
         terms: Terms<'_>,
         patience: &mut Patience,
     ) -> TierRun {
+        self.decide_over_nodes(question, terms, patience).await.0
+    }
+
+    /// The same; and who goes: what was evicted here, and what was chosen elsewhere, which is not done yet.
+    pub(super) async fn decide_over_nodes(
+        &self,
+        question: Arc<Question>,
+        terms: Terms<'_>,
+        patience: &mut Patience,
+    ) -> (TierRun, Vec<Victim>) {
+        let mut gone = Vec::new();
         let start = self.clock.now();
         let mut run = TierRun {
             tier: question.tier,
@@ -48,12 +59,13 @@ impl Cleaner {
                 guard::plan(&question, terms.table, &answer)
             };
             run.fault = answer.outcome.is_err();
-            run.freed = self
+            gone = self
                 .executor
                 .execute(question, answer, plan, terms, &self.rotation);
+            run.freed = u32::try_from(gone.len()).unwrap_or(u32::MAX);
         }
         self.metrics.tier_run(&run, self.clock.now().since(start));
-        run
+        (run, gone)
     }
 
     /// Whether an admission has nothing left to try in that scope once this tier is over.

@@ -98,7 +98,7 @@ impl Cleaner {
     }
 
     /// Whether the host's own ranking comes to a plan that is not empty.
-    fn would_plan(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn would_plan(&self, snapshot: &Snapshot) -> bool {
         let (table, seed) = (&self.config.table, 0);
         let decision = DecisionId::from_raw(0);
         let question = Question::new(snapshot, table, Tier::Force, 1, decision, seed);

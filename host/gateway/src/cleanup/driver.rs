@@ -19,6 +19,7 @@ use super::pressure::PressureBook;
 use super::probe::Prober;
 use super::run::{Cleanup, TierRun};
 use super::sweep::Sweeps;
+use crate::cluster::ClusterNode;
 use crate::health;
 use crate::observe::spans::{self, SpanKind, Spans};
 use crate::registry::Registry;
@@ -52,6 +53,8 @@ pub struct CleanerParts {
     pub pressure: PressureBook,
     /// From which every decision's seed is derived.
     pub seed: u64,
+    /// This node as one of its cluster, if it is in one.
+    pub cluster: Option<Arc<ClusterNode>>,
 }
 
 /// Works through the tiers. Each file of the room keeps what only it changes in a part of its own.
@@ -71,6 +74,7 @@ pub struct Cleaner {
     pub(super) flights: Flights<(UserId, Pass)>,
     pub(super) node_flights: Flights<Pass>,
     pub(super) connection_flights: Flights<()>,
+    pub(super) cluster: Option<Arc<ClusterNode>>,
     /// Begins spans of what no handshake asks for, where it is traced.
     pub(super) spans: OnceLock<Spans>,
 }
@@ -111,6 +115,7 @@ impl Cleaner {
             flights: Flights::default(),
             node_flights: Flights::default(),
             connection_flights: Flights::default(),
+            cluster: parts.cluster,
             spans: OnceLock::new(),
         })
     }
@@ -125,6 +130,12 @@ impl Cleaner {
     #[must_use]
     pub const fn health(&self) -> &health::Config {
         self.prober.config()
+    }
+
+    /// This node as one of its cluster, if it is in one.
+    #[must_use]
+    pub const fn cluster(&self) -> Option<&Arc<ClusterNode>> {
+        self.cluster.as_ref()
     }
 
     /// Users' pressure levels.

@@ -95,7 +95,8 @@ impl Executor {
         }
     }
 
-    /// Executes a plan. Returns how many slots it freed; the rest goes on in a task of its own.
+    /// Executes a plan. Returns whose slots it freed, and whom it chose on other nodes, of which nothing is done here;
+    /// the rest goes on in a task of its own.
     pub(super) fn execute(
         &self,
         question: Arc<Question>,
@@ -103,13 +104,21 @@ impl Executor {
         plan: Plan,
         terms: Terms<'_>,
         rotation: &Rotation,
-    ) -> u32 {
-        let closing: Vec<Option<Closing>> = plan
+    ) -> Vec<Victim> {
+        let is_elsewhere = |victim: &Victim| {
+            let row = usize::try_from(victim.row).ok();
+            let row = row.and_then(|row| question.rows.get(row));
+            row.is_some_and(|row| row.elsewhere.is_some())
+        };
+        let closing: Vec<Taken> = plan
             .victims()
             .iter()
             .map(|victim| {
                 if question.tier == Tier::Force && (terms.needed)() == 0 {
-                    return None;
+                    return Taken::Spared;
+                }
+                if is_elsewhere(victim) {
+                    return Taken::Elsewhere;
                 }
                 let still =
                     |manager: &Manager| self.still_a_victim(&question, victim, manager, terms);
@@ -119,22 +128,27 @@ impl Executor {
                     peer: peer_of(victim),
                 };
                 let (user, key) = (&victim.user, &victim.key);
-                let ports = self
+                let evicted = self
                     .registry
-                    .evict(user, key, victim.manager, eviction, still)?;
+                    .evict(user, key, victim.manager, eviction, still);
+                let Some(ports) = evicted else {
+                    return Taken::Spared;
+                };
                 if eviction.peer == PeerState::Answering {
                     rotation.displaced(user, key, self.clock.now());
                 }
                 let by = chooser(&answer, victim);
                 self.recorder.evicted(&question, victim, &by);
                 let span = traced(&question, victim, eviction);
-                Some(Closing { ports, span })
+                Taken::Here(Closing { ports, span })
             })
             .collect();
-        let freed = closing.iter().flatten().count();
-        if freed > 0 {
+        let victims = plan.victims().iter().zip(&closing);
+        let gone = victims.filter(|(_, taken)| !matches!(taken, Taken::Spared));
+        let gone: Vec<Victim> = gone.map(|(victim, _)| victim.clone()).collect();
+        if closing.iter().any(|taken| matches!(taken, Taken::Here(_))) {
             let victims = plan.victims().iter().zip(&closing);
-            let spared = victims.filter(|(_, closing)| closing.is_none());
+            let spared = victims.filter(|(_, taken)| !matches!(taken, Taken::Here(_)));
             let spared: Vec<&ManagerKey> = spared.map(|(victim, _)| &victim.key).collect();
             self.write_down(&question, &answer, plan.is_last(), &spared);
         }
@@ -154,7 +168,7 @@ impl Executor {
                 outcomes,
             });
         });
-        u32::try_from(freed).unwrap_or(u32::MAX)
+        gone
     }
 
     /// Writes down who ranked what, and who of the plan was spared, for a replay.
@@ -222,6 +236,16 @@ pub fn chooser(answer: &Ranked, victim: &Victim) -> PolicyRef {
     }
 }
 
+/// What was done about one victim.
+enum Taken {
+    /// It was evicted here.
+    Here(Closing),
+    /// Another node holds it.
+    Elsewhere,
+    /// It was left alone.
+    Spared,
+}
+
 /// The connections of a victim that were asked to close, and the span of its eviction.
 struct Closing {
     ports: Vec<Arc<Port>>,
@@ -247,9 +271,11 @@ fn traced(question: &Question, victim: &Victim, eviction: Eviction) -> Option<Ap
 }
 
 /// What became of one victim.
-async fn outcome(closing: Option<Closing>, deadline: Duration) -> VictimOutcome {
-    let Some(Closing { ports, span }) = closing else {
-        return VictimOutcome::Spared;
+async fn outcome(taken: Taken, deadline: Duration) -> VictimOutcome {
+    let Closing { ports, span } = match taken {
+        Taken::Here(closing) => closing,
+        Taken::Elsewhere => return VictimOutcome::Elsewhere,
+        Taken::Spared => return VictimOutcome::Spared,
     };
     let outcome = end_of(ports, deadline).await;
     if let Some(mut span) = span {

@@ -208,7 +208,7 @@ impl Metrics {
     }
 
     pub(super) fn evicted(&self, tier: Tier, victim: &Victim, outcome: VictimOutcome) {
-        if outcome == VictimOutcome::Spared {
+        if !outcome.is_eviction() {
             return;
         }
         let labels = EvictionLabels::of(tier, victim.class, outcome);

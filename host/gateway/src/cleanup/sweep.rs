@@ -44,6 +44,11 @@ impl Sweeps {
         }
     }
 
+    /// What each tier may evict of a surplus.
+    pub(super) const fn surplus_table(&self) -> &TierTable {
+        &self.surplus_table
+    }
+
     /// Requests a pass.
     pub(super) fn request(&self) {
         self.look.notify_one();
@@ -69,6 +74,7 @@ impl Cleaner {
 
     /// Keeps the background pass running until the tasks stop.
     pub fn start(self: &Arc<Self>) {
+        self.start_over_nodes(&self.sweeps.supervisor);
         let cleaner = self.clone();
         self.sweeps
             .supervisor
@@ -210,6 +216,9 @@ impl Cleaner {
             self.registry
                 .temporary()
                 .settle(user, &lending, self.clock.now());
+            if let Some(cluster) = &self.cluster {
+                cluster.slots_ended(user);
+            }
         }
     }
 }

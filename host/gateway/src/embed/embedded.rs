@@ -10,6 +10,7 @@ use super::drain::Drain;
 use super::{BuildError, Settings};
 use crate::admission::Admission;
 use crate::cleanup::Cleaner;
+use crate::cluster::ClusterNode;
 use crate::connection::ConnectionContext;
 use crate::gateway::{self, Gateway, Identifiers};
 use crate::health;
@@ -41,6 +42,8 @@ pub struct Embedded {
     pub tasks: Tasks,
     /// What keeps the background workers running.
     pub supervisor: Supervisor,
+    /// This node as one of its cluster, if it is in one.
+    pub cluster: Option<Arc<ClusterNode>>,
     /// What it was built with, for checks of what replaces a part.
     pub(super) settings: Arc<Settings>,
 }
@@ -56,6 +59,9 @@ impl Embedded {
     /// Starts the background work: the proactive cleanup, looks at backends, and what is told once a second.
     /// Admission works without it.
     pub fn start(&self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.start(&self.supervisor);
+        }
         self.cleaner.start();
         let gateway = self.gateway.clone();
         #[cfg(feature = "upstream")]
@@ -114,6 +120,9 @@ impl Embedded {
             within: config.drain,
         };
         let drained = drain.run().await;
+        if let Some(cluster) = &self.cluster {
+            cluster.leave().await;
+        }
         if !drained {
             tracing::warn!(
                 tasks = self.tasks.running(),

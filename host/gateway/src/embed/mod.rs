@@ -39,6 +39,7 @@ mod rules;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wastegate_cluster::ledger::Ledger;
 use wastegate_core::decision::Ranker;
 use wastegate_core::decision::builtin::BuiltIn;
 use wastegate_core::types::{Clock, ConnectionRefs};
@@ -51,6 +52,7 @@ pub use self::rules::{Order, Relation, SettingsFault, orders};
 
 use crate::admission::{self, Admission};
 use crate::cleanup::{self, Cleaner, PressureBook, Recorder, Silent};
+use crate::cluster::{self, ClusterNode};
 use crate::connection::{self, ConnectionContext};
 use crate::gateway::{self, Gateway, Identifiers};
 use crate::health;
@@ -132,6 +134,7 @@ pub struct Builder {
     recorder: Arc<dyn Recorder>,
     activity: ActivitySink,
     clock: Clock,
+    cluster: Option<(Arc<dyn Ledger>, cluster::Config)>,
 }
 
 impl Builder {
@@ -146,6 +149,7 @@ impl Builder {
             recorder: Arc::new(Silent),
             activity: ActivitySink::disabled(),
             clock: Clock::system(),
+            cluster: None,
         }
     }
 
@@ -183,6 +187,12 @@ impl Builder {
         Self { clock, ..self }
     }
 
+    /// As one of several nodes that count a user's managers together, in a ledger of the crate `wastegate-cluster`.
+    pub fn cluster(self, ledger: Arc<dyn Ledger>, config: cluster::Config) -> Self {
+        let cluster = Some((ledger, config));
+        Self { cluster, ..self }
+    }
+
     /// Connects the rooms. Nothing runs before [`Embedded::start`].
     ///
     /// # Errors
@@ -196,6 +206,7 @@ impl Builder {
             recorder,
             activity,
             clock,
+            cluster,
         } = self;
         let faults = settings.faults();
         if !faults.is_empty() {
@@ -215,6 +226,10 @@ impl Builder {
             surroundings,
             tasks.clone(),
         );
+        let cluster = cluster.map(|(ledger, config)| {
+            ClusterNode::new(ledger, config, registry.clone(), clock.clone())
+        });
+        let cluster = cluster.transpose().map_err(BuildError::Random)?;
         let close_deadline = settings.cleanup.close_deadline;
         let cleaner = Cleaner::new(cleanup::CleanerParts {
             registry: registry.clone(),
@@ -227,6 +242,7 @@ impl Builder {
             supervisor: supervisor.clone(),
             pressure: PressureBook::new(settings.pressure),
             seed: getrandom::u64().map_err(BuildError::Random)?,
+            cluster: cluster.clone(),
         });
         let admission = Admission::new(
             registry.clone(),
@@ -267,6 +283,7 @@ impl Builder {
             clock,
             tasks,
             supervisor,
+            cluster,
             settings: kept,
         })
     }

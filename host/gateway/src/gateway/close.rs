@@ -71,6 +71,10 @@ pub fn refusal(why: DenialReason) -> (u16, &'static str) {
         DenialReason::DeviceContested => (4436, "two connections of one device replace each other"),
         DenialReason::Blocked => BLOCKED,
         DenialReason::Draining => (1012, "this node takes no new connections; connect again"),
+        DenialReason::ClusterAway => (
+            1013,
+            "this node cannot count with the others now; try again",
+        ),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod application;
 mod backlog;
+mod ledgered;
 mod mailbox;
 mod outbox;
 mod pin;

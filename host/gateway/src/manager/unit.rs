@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Config;
 use super::application::{Peer, SharedApplication};
+use super::ledgered::LedgerMark;
 use super::mailbox::{Letter, Mailbox};
 use super::pin::PinError;
 use super::port::Port;
@@ -84,6 +85,8 @@ pub struct Manager {
     pub hints: Hints,
     /// What waits for its task.
     pub mailbox: Mailbox,
+    /// What a cluster's ledger knows of it.
+    pub(crate) mark: LedgerMark,
     pub(super) surroundings: Arc<Surroundings>,
     // Locks, because several numbers must agree; each is held for a few loads or stores, and none
     // while another of the same manager is taken.
@@ -143,6 +146,7 @@ impl Manager {
             created: now,
             hints: Hints::default(),
             mailbox: Mailbox::new(surroundings.config.mailbox_messages_max),
+            mark: LedgerMark::default(),
             activity: Mutex::new(Activity::new(now)),
             held: Mutex::new(HeldBytes::new(now)),
             state: Mutex::new(State {
@@ -301,7 +305,6 @@ impl Manager {
     }
 
     /// Asks the connection of a device to make room for a newer one, if it has one.
-    #[cfg(feature = "upstream")]
     pub(crate) fn take_over(&self, device: &DeviceId) -> bool {
         let port = {
             let state = self.state.lock();

@@ -12,10 +12,12 @@ mod freed;
 mod history;
 pub mod metrics;
 mod node;
+mod observer;
 mod overrides;
 mod permit;
 mod pins;
 mod quotas;
+mod release;
 mod revoked;
 mod snapshot;
 mod sync;
@@ -34,13 +36,15 @@ use crate::health;
 use crate::manager::{Manager, Port, Slots, Surroundings};
 use crate::observe::activity::{ActivityEvent, ActivitySink};
 use crate::tasks::Tasks;
-use wastegate_core::decision::{Standing, TemporarySlots};
-use wastegate_core::types::{CloseReason, Eviction, ManagerId, ManagerKey, Timestamp, UserId};
+use wastegate_core::decision::TemporarySlots;
+use wastegate_core::types::{Eviction, ManagerId, ManagerKey, Timestamp, UserId};
 
 pub use config::SlotLimits;
 pub use freed::Freed;
 pub(crate) use freed::FreedSlots;
 pub use history::{History, Past};
+use observer::Observed;
+pub(crate) use observer::SlotObserver;
 pub use overrides::BlockTerm;
 use overrides::Overrides;
 pub use permit::{Attachment, Permit};
@@ -62,6 +66,7 @@ pub struct Registry {
     revoked: Revoked,
     history: History,
     freed: FreedSlots,
+    observed: Observed,
     surroundings: Arc<Surroundings>,
     tasks: Tasks,
     created: AtomicU64,
@@ -136,6 +141,7 @@ impl Registry {
             is_drained: AtomicBool::new(false),
             revoked: Revoked::default(),
             freed: FreedSlots::default(),
+            observed: Observed::default(),
             surroundings,
             tasks,
             created: AtomicU64::new(0),
@@ -207,6 +213,7 @@ impl Registry {
             .evicted(user, key, self.surroundings.clock.now());
         let ports = manager.end_by(eviction.into());
         self.freed.notify(user);
+        self.observed.freed(&manager);
         Some(ports)
     }
 
@@ -220,35 +227,6 @@ impl Registry {
     #[must_use]
     pub fn activity(&self) -> &ActivitySink {
         &self.surroundings.activity
-    }
-
-    /// Gives up every manager of these users whose client did not come back. Returns how many.
-    pub fn release_expired(&self, users: &[UserId], now: Timestamp) -> usize {
-        let over = |manager: &Manager| {
-            matches!(
-                manager.standing(now),
-                Standing::Expired | Standing::NeverAttached
-            )
-        };
-        let managers = users.iter().flat_map(|user| self.table.of(user));
-        managers
-            .filter(|manager| over(manager) && self.release_if(manager, over))
-            .count()
-    }
-
-    /// Gives up every manager of a user whose connections have all been dead or stalled for so long. No
-    /// policy is asked: nothing is left to be ranked, and a pin keeps it. Returns how many.
-    pub(crate) fn release_lost(&self, user: &UserId, lasting: Duration, now: Timestamp) -> usize {
-        let over = |manager: &Manager| {
-            !manager.hints.is_pinned(now)
-                && health::lost_since(manager, &self.health, now)
-                    .is_some_and(|since| now.since(since) >= lasting)
-        };
-        let managers = self.table.of(user);
-        managers
-            .iter()
-            .filter(|manager| over(manager) && self.give_up(manager, over))
-            .count()
     }
 
     /// The one limit table.
@@ -341,52 +319,6 @@ impl Registry {
     #[must_use]
     pub fn watched(&self) -> usize {
         self.freed.watched()
-    }
-
-    /// A permit was not used, and no connection needs its manager.
-    fn release_unused(&self, manager: &Arc<Manager>) {
-        self.release_if(manager, |manager| {
-            manager.is_empty() && manager.detached_since().is_none()
-        });
-    }
-
-    /// A connection left its manager.
-    fn left(&self, manager: &Arc<Manager>, port: &Port, reason: CloseReason, for_good: bool) {
-        let left = manager.detach(port.id, reason);
-        let grace = self.surroundings.config.reconnect_grace;
-        if left.empty && (left.for_good || for_good || grace.is_zero()) {
-            self.release_if(manager, Manager::is_empty);
-        }
-    }
-
-    /// A manager has no connection left that could answer.
-    fn give_up(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
-        self.remove(manager, CloseReason::Unresponsive, still)
-    }
-
-    fn release_if(&self, manager: &Arc<Manager>, still: impl FnOnce(&Manager) -> bool) -> bool {
-        self.remove(manager, CloseReason::ManagerClosed, still)
-    }
-
-    fn remove(
-        &self,
-        manager: &Arc<Manager>,
-        reason: CloseReason,
-        still: impl FnOnce(&Manager) -> bool,
-    ) -> bool {
-        let removed = self
-            .table
-            .remove_if(&manager.user, &manager.key, manager.id, still);
-        if let Some(manager) = &removed {
-            manager.close(reason);
-            self.freed.notify(&manager.user);
-        }
-        removed.is_some()
-    }
-
-    /// A manager ended by itself.
-    fn forget(&self, manager: &Arc<Manager>) {
-        self.release_if(manager, |_| true);
     }
 }
 

@@ -47,6 +47,7 @@ impl Permit {
         match manager.attach(&port) {
             Ok(()) => {
                 self.registry.freed.notify(&manager.user);
+                self.registry.observed.changed(&manager, Some(&port.device));
                 Ok(Attachment {
                     registry: self.registry.clone(),
                     manager,

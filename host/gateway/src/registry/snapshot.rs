@@ -8,7 +8,16 @@ use crate::health;
 use crate::manager::Manager;
 use crate::observe::activity::BelievedPeer;
 use wastegate_core::decision::{Row, Snapshot, Standing};
-use wastegate_core::types::{Scope, Signal, SignalRow, Timestamp, UserId};
+use wastegate_core::types::{Health, Protection, Scope, Signal, SignalRow, Timestamp, UserId};
+
+/// What is believed of a manager.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Believed {
+    pub(crate) standing: Standing,
+    pub(crate) health: Health,
+    pub(crate) taken_over: bool,
+    pub(crate) protection: Protection,
+}
 
 impl Registry {
     /// One user's managers now.
@@ -85,23 +94,34 @@ impl Registry {
         .sorted()
     }
 
+    /// What is believed of one manager now, without what is measured.
+    #[must_use]
+    pub(crate) fn believed(&self, manager: &Manager, now: Timestamp) -> Believed {
+        let assessment = health::assess(manager, &self.health, now);
+        Believed {
+            standing: manager.standing(now),
+            health: assessment.evidence.health,
+            taken_over: assessment.taken_over,
+            protection: protection(manager, now),
+        }
+    }
+
     /// One manager now.
     #[must_use]
     pub fn row(&self, manager: &Manager, now: Timestamp) -> Row {
-        let activity = manager.activity();
         let assessment = health::assess(manager, &self.health, now);
-        let active = (activity.count() > 0).then(|| activity.last());
-        let protection = manager.hints.protection(manager.config(), active, now);
+        let protection = protection(manager, now);
         let mut row = Row {
             manager: manager.id,
             user: manager.user.clone(),
             key: manager.key.clone(),
-            last_activity: activity.last(),
+            last_activity: manager.activity().last(),
             standing: manager.standing(now),
             health: assessment.evidence.health,
             taken_over: assessment.taken_over,
             protection,
             signals: SignalRow::default(),
+            elsewhere: None,
         };
         let past = self.history.of(&manager.user, &manager.key);
         measure(&mut row.signals, manager, &assessment, now);
@@ -110,6 +130,12 @@ impl Registry {
         row.signals[Signal::Protection] = protection.code();
         row
     }
+}
+
+fn protection(manager: &Manager, now: Timestamp) -> Protection {
+    let activity = manager.activity();
+    let active = (activity.count() > 0).then(|| activity.last());
+    manager.hints.protection(manager.config(), active, now)
 }
 
 #[expect(

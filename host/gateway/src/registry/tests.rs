@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::manager::{self, Application, Message, Peer};
-use wastegate_core::types::{Clock, DeviceId, EvictionCause};
+use wastegate_core::types::{Clock, CloseReason, DeviceId, EvictionCause};
 
 struct Silent;
 

@@ -101,6 +101,7 @@ impl Setup {
             supervisor: Supervisor::default(),
             pressure: PressureBook::default(),
             seed: 7,
+            cluster: None,
         });
         let admission = Admission::new(
             registry.clone(),

@@ -239,6 +239,7 @@ impl Held {
             taken_over: self.belief(look).is_some_and(|belief| belief.taken_over),
             protection,
             signals: SignalRow::default(),
+            elsewhere: None,
         };
         self.measure(&mut row, look, missed, wanted);
         row

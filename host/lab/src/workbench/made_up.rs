@@ -52,6 +52,7 @@ fn row(user: &UserId, index: u32, rows: u32) -> Option<Row> {
             Protection::Evictable
         },
         signals,
+        elsewhere: None,
     })
 }
 

@@ -166,6 +166,7 @@ impl RecordedSnapshot {
             taken_over: signals[Signal::TakenOver] > 0.5,
             protection: manager.protection(),
             signals: signals.clone(),
+            elsewhere: None,
         })
     }
 }

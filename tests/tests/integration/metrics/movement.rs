@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wastegate_tests::harness::Server;
 
-use super::{documented, scenes, services, strangers};
+use super::{clusters, documented, scenes, services, strangers};
 use crate::exposition::metric_families;
 
 /// What no scene moves, and why.
-const STILL: [(&str, &str); 4] = [
+const STILL: [(&str, &str); 5] = [
     ("wastegate_build_info", "it is 1 for ever"),
     (
         "process_max_fds",
@@ -18,6 +18,10 @@ const STILL: [(&str, &str); 4] = [
     (
         "wastegate_gateway_upgrades_failed_total",
         "a connection has to end between the answer and its last byte, which no client can arrange",
+    ),
+    (
+        "wastegate_cluster_dropped_total",
+        "65,536 errands have to wait at once; a test of the room fills the queue",
     ),
 ];
 
@@ -69,6 +73,7 @@ async fn every_metric_moves() {
     services::webhooks(&mut seen).await;
     services::over_budget(&mut seen).await;
     Box::pin(services::collectors(&mut seen)).await;
+    clusters::sharing(&mut seen).await;
     let documented = documented();
     let unknown: Vec<&String> = seen
         .0

@@ -23,6 +23,8 @@ macro_rules! section {
 
 mod admission;
 mod cleanup;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
 mod gateway;
 mod health;
@@ -96,6 +98,8 @@ impl Table {
             sources::sections(),
             observe::sections(),
             webhook::sections(),
+            #[cfg(feature = "cluster")]
+            cluster::sections(),
             #[cfg(feature = "otlp")]
             otlp::sections(),
         ];

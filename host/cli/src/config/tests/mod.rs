@@ -1,5 +1,7 @@
 //! Tests of the room: what is refused and how, what holds over what, what is shown and printed.
 
+#[cfg(feature = "cluster")]
+mod clusters;
 mod documents;
 mod generated;
 mod layers;

@@ -19,6 +19,11 @@ path = \"/chat\"
 upstream = [\"ws://backend.example/chat\"]
 [webhook]
 secret = '24 bytes are long enough.'
+[cluster]
+engine = \"redis://engine.example\"
+kind = \"sentinel\"
+service = \"main\"
+secret = '16 bytes are long enough.'
 ";
 
 /// The key that has one value only: more than that `force` may not take.

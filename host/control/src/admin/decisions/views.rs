@@ -159,9 +159,7 @@ impl DecisionLine {
             plan,
             outcomes,
         } = decided;
-        let evicted = outcomes
-            .iter()
-            .filter(|outcome| **outcome != VictimOutcome::Spared);
+        let evicted = outcomes.iter().filter(|outcome| outcome.is_eviction());
         Self {
             id: question.decision.raw(),
             unix_ms: clock.unix_ms(question.now),

@@ -53,7 +53,10 @@ impl Experiments {
         self.note(user, &|tally| match outcome {
             VictimOutcome::Echoed { .. } => tally.echoed += 1,
             VictimOutcome::Gone | VictimOutcome::Aborted => tally.silent += 1,
-            VictimOutcome::Spared | VictimOutcome::Released | VictimOutcome::Undecided => {}
+            VictimOutcome::Spared
+            | VictimOutcome::Elsewhere
+            | VictimOutcome::Released
+            | VictimOutcome::Undecided => {}
         });
     }
 

@@ -220,7 +220,10 @@ impl Shadows {
         let echoed = match outcome {
             VictimOutcome::Echoed { .. } => true,
             VictimOutcome::Gone | VictimOutcome::Aborted => false,
-            VictimOutcome::Spared | VictimOutcome::Released | VictimOutcome::Undecided => return,
+            VictimOutcome::Spared
+            | VictimOutcome::Elsewhere
+            | VictimOutcome::Released
+            | VictimOutcome::Undecided => return,
         };
         for shadow in self.live.load().iter() {
             shadow.findings.lock().disagreements.ended(manager, echoed);

@@ -66,6 +66,7 @@ fn row(idle_s: u32) -> Row {
         taken_over: false,
         protection: Protection::Evictable,
         signals,
+        elsewhere: None,
     }
 }
 

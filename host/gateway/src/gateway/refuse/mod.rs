@@ -149,7 +149,9 @@ pub(super) fn denied(denied: &Denied) -> Response {
         | DenialReason::ManagerConnections
         | DenialReason::Displaced
         | DenialReason::DeviceContested => StatusCode::TOO_MANY_REQUESTS,
-        DenialReason::NodeLimit | DenialReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        DenialReason::NodeLimit | DenialReason::Draining | DenialReason::ClusterAway => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         DenialReason::Blocked => StatusCode::FORBIDDEN,
     };
     let mut body = json!(denied);
@@ -187,6 +189,9 @@ fn meaning(denied: &Denied) -> String {
         DenialReason::RateLimited => "this user connects too often; wait".to_owned(),
         DenialReason::Blocked => "an operator has blocked this user".to_owned(),
         DenialReason::Draining => "this node takes no new connections; connect to another one".to_owned(),
+        DenialReason::ClusterAway => {
+            "this node cannot count with the others now, and takes no new manager; try again".to_owned()
+        }
         DenialReason::UserLimit => format!("this user holds {held} of {limit}, and none of them can go"),
         DenialReason::NodeLimit => format!("this server holds {held} of {limit}, and none of them can go"),
         DenialReason::QueueFull => format!("this user holds {held} of {limit}, and the queue is full"),
@@ -259,7 +264,7 @@ mod tests {
         for why in DenialReason::ALL {
             let (status, seconds, body) = said(why, Duration::from_secs(60)).await;
             let expected = match why {
-                DenialReason::NodeLimit | DenialReason::Draining => 503,
+                DenialReason::NodeLimit | DenialReason::Draining | DenialReason::ClusterAway => 503,
                 DenialReason::Blocked => 403,
                 _ => 429,
             };

@@ -1,0 +1,72 @@
+//! The cluster as this node sees it, in the answers about the node.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::api::Admin;
+use wastegate::cluster::OtherNode;
+
+/// The cluster that this node is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClusterDto {
+    /// This node's name in the cluster (`cluster.node`).
+    pub node: String,
+    /// Whether the engine answers this node; while it does not, `cluster.away` decides about new managers.
+    pub engine_up: bool,
+    /// Managers that users hold above their limits on all nodes, as far as this node knows; they leave by rank.
+    pub over_limit: u64,
+    /// The nodes that lived at this node's last beat.
+    pub nodes: Vec<ClusterNodeDto>,
+}
+
+/// One node of the cluster, as it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClusterNodeDto {
+    /// Its name.
+    pub name: String,
+    /// Its life, in hexadecimal digits: another one after each start, and after it was taken for dead.
+    pub epoch: String,
+    /// Whether it is the node that answers.
+    pub this: bool,
+    /// How long ago its last beat came to the engine, ms.
+    pub beat_age_ms: u64,
+    /// Where its operators' API is (`cluster.admin`); empty if it does not say.
+    pub admin: String,
+    /// The program's version.
+    pub version: String,
+}
+
+impl ClusterDto {
+    /// None where this node is in no cluster.
+    pub(super) fn read(admin: &Admin) -> Option<Self> {
+        let view = admin.cleaner.cluster()?.view();
+        Some(Self {
+            node: view.node,
+            engine_up: view.engine_up,
+            over_limit: view.over_limit,
+            nodes: view.nodes.into_iter().map(ClusterNodeDto::from).collect(),
+        })
+    }
+}
+
+impl From<OtherNode> for ClusterNodeDto {
+    // Every field is named, so that one that is added there is missed here.
+    fn from(node: OtherNode) -> Self {
+        let OtherNode {
+            name,
+            epoch,
+            is_this,
+            beat_age_ms,
+            admin,
+            version,
+        } = node;
+        Self {
+            name,
+            epoch,
+            this: is_this,
+            beat_age_ms,
+            admin,
+            version,
+        }
+    }
+}

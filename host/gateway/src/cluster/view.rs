@@ -1,0 +1,62 @@
+//! What operators see of the cluster from this node.
+
+use super::node::ClusterNode;
+
+/// The cluster as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterView {
+    /// This node's name in the cluster.
+    pub node: String,
+    /// Whether the engine answers this node.
+    pub engine_up: bool,
+    /// Managers that users hold above their limits, as far as this node knows.
+    pub over_limit: u64,
+    /// The nodes that lived at the last beat, this one among them if it is in.
+    pub nodes: Vec<OtherNode>,
+}
+
+/// One node of the cluster, as it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherNode {
+    /// Its name.
+    pub name: String,
+    /// Its life, in hexadecimal digits.
+    pub epoch: String,
+    /// Whether it is this node.
+    pub is_this: bool,
+    /// How long ago its last beat came to the engine, ms.
+    pub beat_age_ms: u64,
+    /// Where its operators' API is; empty if it does not say.
+    pub admin: String,
+    /// Which version it runs.
+    pub version: String,
+}
+
+impl ClusterNode {
+    /// What this node knows of its cluster.
+    #[must_use]
+    pub fn view(&self) -> ClusterView {
+        let (engine_up, over_limit) = (!self.is_away(), self.over_limit());
+        let membership = self.membership.lock();
+        let now_ms = membership.engine_ms(self.clock.now()).unwrap_or(0);
+        let nodes = membership.nodes().iter().map(|node| OtherNode {
+            name: node.name.clone(),
+            epoch: node.epoch.to_string(),
+            is_this: node.epoch == membership.epoch(),
+            beat_age_ms: now_ms.saturating_sub(node.beat_ms),
+            admin: node.note.admin.clone(),
+            version: node.note.version.clone(),
+        });
+        ClusterView {
+            node: self.config.node.as_str().to_owned(),
+            engine_up,
+            over_limit,
+            nodes: nodes.collect(),
+        }
+    }
+
+    pub(super) fn nodes_seen(&self) -> u64 {
+        let nodes = self.membership.lock().nodes().len();
+        u64::try_from(nodes).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,102 @@
+//! One limit over nodes, and who goes for a newcomer.
+
+use futures_util::future::join_all;
+use wastegate_tests::harness::until_async;
+
+use super::{Engine, LIMIT, Node};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_has_its_limit_on_all_nodes_together() {
+    let engine = Engine::start().await;
+    let nodes = join_all(["a", "b", "c"].map(|name| Node::gentle(&engine, name))).await;
+    join_all(nodes.iter().map(|node| node.sees_nodes(3))).await;
+    // Twelve at once, four on each node.
+    let all = (0..12).map(|number| {
+        let node = &nodes[number % 3];
+        node.dial("ann", &format!("k{number}")).connect()
+    });
+    let (let_in, refused): (Vec<_>, Vec<_>) =
+        join_all(all).await.into_iter().partition(Result::is_ok);
+    assert_eq!((let_in.len(), refused.len()), (LIMIT, 12 - LIMIT));
+    for refusal in refused {
+        let refusal = refusal.unwrap_err();
+        assert_eq!(refusal.kind(), (429, "user-limit".to_owned()));
+        assert_eq!(
+            (&refusal.json()["held"], &refusal.json()["limit"]),
+            (&4.into(), &4.into())
+        );
+    }
+    let held: u64 = join_all(nodes.iter().map(Node::held)).await.iter().sum();
+    assert_eq!(held, LIMIT as u64);
+    // Another user is not concerned, and the same manager on another node is not one more.
+    let mut clients: Vec<_> = let_in.into_iter().map(Result::unwrap).collect();
+    let _bob = nodes[0].enter("bob", "k0").await;
+    let first = clients[0].key.clone();
+    for node in &nodes {
+        node.enter("ann", &first).await.echo("here").await;
+    }
+    // A place that becomes free on one node is free on every other.
+    let gone = clients.pop().unwrap();
+    gone.leave().await;
+    for node in &nodes {
+        super::enters(node, "ann", "late").await.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_gone_elsewhere_goes_before_one_that_answers_here() {
+    let engine = Engine::start().await;
+    let (here, there) = (
+        Node::with(&engine, "here", "").await,
+        Node::with(&engine, "there", "").await,
+    );
+    here.sees_nodes(2).await;
+    let mut alive = Vec::new();
+    for key in ["one", "two", "three"] {
+        alive.push(here.enter("ann", key).await);
+    }
+    let lost = there.enter("ann", "lost").await;
+    // As it came and as it was attached; or again soon, because its user is at the limit.
+    published(&there, 2.0).await;
+    let before = publications(&there).await;
+    lost.vanish().await;
+    published(&there, before + 1.0).await;
+    let mut newcomer = here.enter("ann", "new").await;
+    newcomer.echo("let in").await;
+    for client in &mut alive {
+        client.echo("still here").await;
+    }
+    until_async("the node that held it has let it go", async || {
+        there.held().await == 0
+    })
+    .await;
+
+    // What answers goes where nothing else is left: one of the others, which are all on the other node.
+    alive.push(newcomer);
+    let mut newer = there.enter("ann", "newer").await;
+    newer.echo("let in").await;
+    until_async("one went, and one only", async || {
+        here.held().await + there.held().await == LIMIT as u64
+    })
+    .await;
+    let mut gone: Vec<_> = alive
+        .iter_mut()
+        .filter(|client| !client.is_open())
+        .collect();
+    assert_eq!(gone.len(), 1, "{gone:?}");
+    assert_eq!(gone[0].closed().await, 4_501, "evicted while it answered");
+    newer.echo("still here").await;
+}
+
+async fn publications(node: &Node) -> f64 {
+    let publish = "call=\"publish\",outcome=\"ok\"";
+    node.metric("wastegate_cluster_calls_total", publish).await
+}
+
+/// Waits until the node has published so often.
+async fn published(node: &Node, count: f64) {
+    until_async("it is published", async || {
+        publications(node).await >= count
+    })
+    .await;
+}
