@@ -153,6 +153,19 @@ class Bench:
         name = f"gateway-{number + 1}"
         await until(f"HAProxy sends clients to {name}", lambda: self.states().get(name) == "UP")
 
+    async def until_nodes(self, count):
+        """Every node that runs reaches the engine, and sees so many."""
+        if not self.with_cluster:
+            return
+        wanted = {"wastegate_cluster_engine_up 1", f"wastegate_cluster_nodes {count}"}
+        running = [number for number in range(NODES) if f"gateway-{number + 1}" in self.running]
+
+        def holds():
+            answers = [fetch(f"http://127.0.0.1:{self.operators[number]}/metrics") for number in running]
+            return all(answer and wanted <= set(answer[1].splitlines()) for answer in answers)
+
+        await until(f"{len(running)} nodes see {count}", holds)
+
     async def stop(self, name):
         process = self.running.pop(name)
         process.send_signal(signal.SIGTERM)
@@ -205,6 +218,7 @@ async def run(bench):
     await bench.start_balancer()
     for number in range(NODES):
         await bench.until_up(number)
+    await bench.until_nodes(NODES)
     crowd = Crowd(f"ws://127.0.0.1:{bench.public}")
     clients = [asyncio.create_task(crowd.client(number)) for number in range(CLIENTS)]
     await until("all clients are there", lambda: len(crowd.open) == CLIENTS)
@@ -217,9 +231,11 @@ async def run(bench):
         print(f"{name} stopped: {len(closes)} clients left it within {took:.1f} s")
         assert len(closes) >= CLIENTS // NODES - 1, closes
         assert took > SPREAD_MS / 1000 / 2, f"clients were asked at once: {took}"
+        await bench.until_nodes(NODES - 1)
         await until("all clients are there again", lambda: len(crowd.open) == CLIENTS)
         await bench.start_node(number)
         await bench.until_up(number)
+        await bench.until_nodes(NODES)
     crowd.ended.set()
     await asyncio.wait_for(asyncio.gather(*clients), PATIENCE)
     codes = collections.Counter(code for _, code in crowd.closes)
