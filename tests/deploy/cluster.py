@@ -101,17 +101,27 @@ class Settings(unittest.TestCase):
         self.assertEqual(set(sample_secrets()["wastegate"]), set(self.environment))
         self.assert_taken(self.pods_settings(), self.environment | self.pods_environment())
 
-    def test_the_sample_of_a_secret_is_refused(self):
-        done = self.check(self.pods_settings(), sample_secrets()["wastegate"] | self.pods_environment())
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("cluster.secret", done.stderr)
+    def test_what_a_sample_of_a_secret_has_instead_is_refused(self):
+        replaced = [name for name, value in sample_secrets()["wastegate"].items() if value == "replace"]
+        self.assertEqual(len(replaced), 2)
+        for name in replaced:
+            environment = self.environment | self.pods_environment() | {name: "replace"}
+            done = self.check(self.pods_settings(), environment)
+            self.assertNotEqual(done.returncode, 0, name)
+            self.assertIn(name.removeprefix("WASTEGATE_").replace("__", ".").lower(), done.stderr)
 
     def pods_settings(self):
         return manifests()["ConfigMap", "wastegate"]["data"]["wastegate.toml"]
 
     def pods_environment(self):
         (container,) = manifests()["Deployment", "gateway"]["spec"]["template"]["spec"]["containers"]
-        return {it["name"]: "gateway-7d4f9-x2x9z" for it in container["env"]}
+        fields = {"metadata.name": "gateway-7d4f9-x2x9z", "status.podIP": "10.244.0.7"}
+        environment = {}
+        for it in container["env"]:
+            value = it.get("value") or fields[it["valueFrom"]["fieldRef"]["fieldPath"]]
+            # As Kubernetes does, by those that come before.
+            environment[it["name"]] = re.sub(r"\$\((\w+)\)", lambda name: environment[name[1]], value)
+        return environment
 
     def test_the_users_of_the_sample_are_those_that_the_script_makes(self):
         made = re.sub(r"#[0-9a-f]{64}", "#SHA256", self.secrets["users.acl"].read_text())
@@ -244,8 +254,8 @@ class Kubernetes(unittest.TestCase):
         self.assertEqual(paths, {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"})
 
     def test_a_nodes_name_is_its_pods(self):
-        fields = {it["name"]: it["valueFrom"]["fieldRef"]["fieldPath"] for it in self.container["env"]}
-        self.assertEqual(fields["WASTEGATE_CLUSTER__NODE"], "metadata.name")
+        (name,) = [it for it in self.container["env"] if it["name"] == "WASTEGATE_CLUSTER__NODE"]
+        self.assertEqual(name["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name")
 
     def test_pods_have_no_rights(self):
         for kind, name in (("Deployment", "gateway"), ("StatefulSet", "valkey")):
