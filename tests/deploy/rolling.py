@@ -1,6 +1,7 @@
 """A rolling restart of the cluster of deploy/cluster/, without containers: its HAProxy, its engine's settings and its
-gateways' settings as they are, but for addresses and the times of a drain. Clients that are always there lose their
-node three times, with 1012 each time, and are never refused.
+gateways' settings as they are, but for addresses, the time of a spread and the limit. Clients that are always there,
+as many as their one user may hold on all nodes, leave each node with 1012 as it stops. None is ever refused, and none
+is evicted for one that comes back.
 
     rolling.py WASTEGATE [--without-cluster]      the second for a program without `[cluster]`
 """
@@ -116,7 +117,7 @@ class Bench:
         settings = replaced(settings, r"0\.0\.0\.0:9090", f"127.0.0.1:{self.operators[number]}")
         settings = replaced(settings, r"ws://backend:8000", self.backend)
         settings = replaced(settings, r"\"172\.31\.16\.2\"", '"127.0.0.1"')
-        settings = replaced(settings, r"^managers_per_user = \d+$", f"managers_per_user = {2 * CLIENTS}")
+        settings = replaced(settings, r"^managers_per_user = \d+$", f"managers_per_user = {CLIENTS}")
         settings = replaced(settings, r"^drain_spread_ms = \d+$", f"drain_spread_ms = {SPREAD_MS}")
         environment = dict(os.environ)
         if self.with_cluster:
@@ -128,7 +129,13 @@ class Bench:
         file.write_text(settings)
         await self.start(f"gateway-{number + 1}", self.program, "serve", "--config", file, environment=environment)
         ready = f"http://127.0.0.1:{self.operators[number]}/readyz"
-        await until(f"gateway-{number + 1} is ready", lambda: (fetch(ready) or (0,))[0] == 200)
+        process = self.running[f"gateway-{number + 1}"]
+
+        def holds():
+            assert process.returncode is None, f"gateway-{number + 1} ended with {process.returncode}"
+            return (fetch(ready) or (0,))[0] == 200
+
+        await until(f"gateway-{number + 1} is ready", holds)
 
     async def start_balancer(self):
         settings = (CLUSTER / "haproxy.cfg").read_text()
