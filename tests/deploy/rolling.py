@@ -116,7 +116,7 @@ class Bench:
         settings = replaced(settings, r"0\.0\.0\.0:8080", f"127.0.0.1:{self.clients[number]}")
         settings = replaced(settings, r"0\.0\.0\.0:9090", f"127.0.0.1:{self.operators[number]}")
         settings = replaced(settings, r"ws://backend:8000", self.backend)
-        settings = replaced(settings, r"\"172\.31\.16\.2\"", '"127.0.0.1"')
+        settings = replaced(settings, r"\"10\.216\.16\.2\"", '"127.0.0.1"')
         settings = replaced(settings, r"^managers_per_user = \d+$", f"managers_per_user = {CLIENTS}")
         settings = replaced(settings, r"^drain_spread_ms = \d+$", f"drain_spread_ms = {SPREAD_MS}")
         environment = dict(os.environ)
