@@ -32,6 +32,11 @@ if ! command -v promtool >/dev/null; then
     if [ -d /run/systemd/system ]; then systemctl disable --now prometheus; fi
 fi
 need prometheus prometheus --no-install-recommends
+if ! command -v haproxy >/dev/null; then
+    # In front of a cluster. Debian's package starts a server, which nobody asked for.
+    need haproxy haproxy
+    if [ -d /run/systemd/system ]; then systemctl disable --now haproxy; fi
+fi
 if ! command -v redis-server >/dev/null; then
     # A cluster's engine. Debian's package starts a server on port 6379, which nobody asked for.
     need redis-server redis-server
@@ -74,6 +79,7 @@ say "tests";   cargo nextest run --workspace --locked --no-fail-fast
 say "console"
 WASTEGATE=target/debug/wastegate-under-test bash tests/console/run.sh
 say "openapi"; WASTEGATE=target/debug/wastegate-under-test bash tests/openapi/run.sh
+say "deploy"; WASTEGATE=target/debug/wastegate-under-test bash tests/deploy/run.sh
 say "clients"; WASTEGATE=target/debug/wastegate-under-test bash clients/test.sh
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"
