@@ -3,7 +3,7 @@
 //! A node counts its own managers in its registry. Where several nodes stand behind one address, a user's managers
 //! are counted by a *ledger* too: in memory ([`local`], for one process and for simulations), or in Redis or Valkey
 //! (`redis`, a feature). Both pass the same tests (`tests/contract`). The rooms, in reading order; each imports only
-//! those below it: `redis`, [`local`], [`ledger`].
+//! those below it: `redis`, [`local`], [`shared`], [`ledger`].
 //!
 //! # What is kept
 //! An **entry** is one manager of a user: it counts once. It has a **part** for each node with connections of it.
@@ -58,5 +58,7 @@
 pub mod redis;
 
 pub mod local;
+
+pub mod shared;
 
 pub mod ledger;

@@ -4,6 +4,7 @@
 //! process.
 
 mod nodes;
+mod shared;
 mod user;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -36,6 +37,8 @@ pub struct LocalLedger {
     // One lock: a call is a few map operations, and one step.
     state: Mutex<State>,
     arrived: Notify,
+    // Held for a few map operations.
+    shared: Mutex<shared::Shared>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +73,7 @@ impl LocalLedger {
             leases,
             state: Mutex::default(),
             arrived: Notify::new(),
+            shared: Mutex::default(),
         })
     }
 

@@ -233,6 +233,22 @@ local function lend(keys, args)
     return {now, 0, till}
 end
 
+-- document, files that it names, files that it drops | number before, files named, text, their digests
+-- Answers with 1 and the new number, or with 0 and the one that is there.
+local function replace(keys, args)
+    local now, number = time(), tonumber(redis.call('HGET', keys[1], 'number') or 0)
+    if number ~= tonumber(args[1]) then return {now, 0, number} end
+    local named = tonumber(args[2])
+    for at = 2, 1 + named do
+        if redis.call('PERSIST', keys[at]) == 0 and redis.call('EXISTS', keys[at]) == 0 then
+            return redis.error_reply('a file that the document names is not kept')
+        end
+    end
+    if #keys > 1 + named then redis.call('DEL', unpack(keys, 2 + named)) end
+    redis.call('HSET', keys[1], 'number', number + 1, 'text', args[3], 'files', args[4])
+    return {now, 1, number + 1}
+end
+
 -- nodes, dead | name, epoch, mode, dead after, dead kept, what it publishes
 -- The field '' of `nodes` is about the engine: when the last beat came, and since when beats have come without a gap.
 local function beat(keys, args)

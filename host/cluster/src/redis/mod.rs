@@ -6,6 +6,7 @@
 mod answers;
 mod library;
 mod link;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub struct RedisLedger {
     calls: Link,
     /// Calls that wait at the engine have a connection of their own: the others would wait behind them.
     inbox: Link,
+    /// So have files, which are large.
+    files: Link,
     library: Library,
     prefix: String,
     leases: Leases,
@@ -81,6 +84,7 @@ impl RedisLedger {
         Ok(Arc::new(Self {
             calls: link(false)?,
             inbox: link(true)?,
+            files: link(false)?,
             library: Library::new(settings.form, clock),
             prefix: format!("{}{LAYOUT}", settings.prefix),
             leases: settings.leases,

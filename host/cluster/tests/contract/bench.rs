@@ -10,6 +10,7 @@ use wastegate_cluster::ledger::{
 };
 use wastegate_cluster::local::{LocalBackup, LocalLedger};
 use wastegate_cluster::redis::{RedisLedger, StepForm};
+use wastegate_cluster::shared::SharedDocument;
 use wastegate_core::types::{Clock, ManagerId, ManagerKey, UserId};
 
 use crate::engine::{Engine, Kind};
@@ -22,6 +23,7 @@ const CLOCK: &str = "return tonumber(redis.call('GET', 'clock'))";
 /// A ledger and its clock.
 pub(crate) struct Bench {
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) shared: Arc<dyn SharedDocument>,
     backend: Backend,
     now: AtomicU64,
 }
@@ -41,18 +43,24 @@ impl Bench {
     pub(crate) async fn local() -> Self {
         let clock = Clock::manual();
         let ledger = LocalLedger::new(clock.clone(), Leases::default());
-        Self::new(ledger.clone(), Backend::Local(clock, ledger)).await
+        let backend = Backend::Local(clock, ledger.clone());
+        Self::new(ledger.clone(), ledger, backend).await
     }
 
     pub(crate) async fn engine(kind: Kind, form: StepForm) -> Self {
         let engine = Engine::start(kind).await;
         let ledger = RedisLedger::with_clock(&engine.settings(form), Some(CLOCK)).unwrap();
-        Self::new(ledger, Backend::Engine(engine)).await
+        Self::new(ledger.clone(), ledger, Backend::Engine(engine)).await
     }
 
-    async fn new(ledger: Arc<dyn Ledger>, backend: Backend) -> Self {
+    async fn new(
+        ledger: Arc<dyn Ledger>,
+        shared: Arc<dyn SharedDocument>,
+        backend: Backend,
+    ) -> Self {
         let bench = Self {
             ledger,
+            shared,
             backend,
             now: AtomicU64::new(0),
         };

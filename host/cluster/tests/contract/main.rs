@@ -9,4 +9,5 @@ mod failures;
 mod machine;
 mod model;
 mod nodes;
+mod shared;
 mod users;

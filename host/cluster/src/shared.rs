@@ -1,0 +1,64 @@
+//! What the nodes of a cluster share besides their counts: one document, and the files that it names.
+//!
+//! A document has a number, and the next one replaces it only if it was made from that very number: of two operators
+//! who change it at once, one is told. Files are kept by their digest before a document names them, and are dropped
+//! when no document names them any more. Not here: what a document says.
+
+use std::fmt::Debug;
+
+use futures_util::future::BoxFuture;
+
+use crate::ledger::LedgerError;
+
+/// The longest document, bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 64 << 10;
+/// The largest file, bytes.
+pub const FILE_BYTES_MAX: usize = 64 << 20;
+/// How many files a document may name.
+pub const FILES_MAX: usize = 16;
+
+/// A call to what is shared. Dropping it does not take it back.
+pub type SharedCall<'a, T> = BoxFuture<'a, Result<T, LedgerError>>;
+
+/// The document as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its number: 1 for the first, one more for each that replaces it.
+    pub number: u64,
+    /// What it says.
+    pub text: Vec<u8>,
+    /// The files that it names, by digest.
+    pub files: Vec<String>,
+}
+
+/// What became of a document that was to replace another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is in force, with that number.
+    Now(u64),
+    /// It is not: the document has that number by now, and not the one that it was made from.
+    Newer(u64),
+}
+
+/// One document for all nodes, and its files.
+pub trait SharedDocument: Debug + Send + Sync + 'static {
+    /// The document's number; 0 before the first. Cheap: nodes ask each second.
+    fn number(&self) -> SharedCall<'_, u64>;
+
+    /// The document; none before the first.
+    fn document(&self) -> SharedCall<'_, Option<Document>>;
+
+    /// A file by its digest; none if no document names it.
+    fn file<'a>(&'a self, digest: &'a str) -> SharedCall<'a, Option<Vec<u8>>>;
+
+    /// Keeps a file, so that a document may name it. The caller has checked that the digest is that of the bytes.
+    fn keep<'a>(&'a self, digest: &'a str, bytes: &'a [u8]) -> SharedCall<'a, ()>;
+
+    /// Replaces the document of the number `from` (0 for none yet) by another one that names files which are kept.
+    fn replace<'a>(
+        &'a self,
+        from: u64,
+        text: &'a [u8],
+        files: &'a [String],
+    ) -> SharedCall<'a, Replaced>;
+}
