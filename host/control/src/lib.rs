@@ -10,6 +10,8 @@ pub mod otlp;
 
 pub mod levers;
 
+pub mod sharing;
+
 pub mod rollout;
 
 pub mod experiment;

@@ -8,21 +8,26 @@ use super::error::AppError;
 use crate::config::{ClusterSettings, EngineKind};
 use wastegate::cluster;
 use wastegate::embed::Builder;
-use wastegate_cluster::ledger::{Leases, Ledger, NameHasher, NodeName, NodeNote};
+use wastegate_cluster::ledger::{Leases, NameHasher, NodeName, NodeNote};
 use wastegate_cluster::redis::{EngineAddress, RedisLedger, RedisSettings, StepForm};
+use wastegate_control::sharing::SharedStore;
 use wastegate_core::types::Secret;
 
 /// Where the system keeps the name of this host.
 const HOST_NAMES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 
-/// A ledger, and how this node takes part in it.
-type Membership = (Arc<dyn Ledger>, cluster::Config);
+/// The engine, and how this node takes part in what is there.
+type Membership = (Arc<RedisLedger>, cluster::Config);
 
-/// Makes a gateway one node of the cluster that the settings name, if they name one.
-pub(super) fn join(builder: Builder, settings: &ClusterSettings) -> Result<Builder, AppError> {
+/// Makes a gateway one node of the cluster that the settings name, if they name one. With it, where the nodes share
+/// what ranks.
+pub(super) fn join(
+    builder: Builder,
+    settings: &ClusterSettings,
+) -> Result<(Builder, Option<SharedStore>), AppError> {
     Ok(match of(settings)? {
-        Some((ledger, config)) => builder.cluster(ledger, config),
-        None => builder,
+        Some((engine, config)) => (builder.cluster(engine.clone(), config), Some(engine)),
+        None => (builder, None),
     })
 }
 
@@ -36,7 +41,7 @@ fn of(settings: &ClusterSettings) -> Result<Option<Membership>, AppError> {
         note: NodeNote {
             admin: settings.admin.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            policies: String::new(),
+            ..NodeNote::default()
         },
         hasher: hasher(settings)?,
         dead_after: settings.dead_after,

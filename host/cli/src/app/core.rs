@@ -33,6 +33,7 @@ use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, NodeIdentit
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
+use wastegate_control::sharing::{Followed, Sharing};
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::{Clock, UserId};
 use wastegate_engine::policy::{Breakers, Catalog};
@@ -126,7 +127,9 @@ impl Core {
             .activity(notes.activity.clone())
             .clock(clock.clone());
         #[cfg(feature = "cluster")]
-        let builder = super::clustering::join(builder, &config.cluster)?;
+        let (builder, shared) = super::clustering::join(builder, &config.cluster)?;
+        #[cfg(not(feature = "cluster"))]
+        let shared: Option<wastegate_control::sharing::SharedStore> = None;
         let embedded = builder.build()?;
         let Embedded {
             gateway,
@@ -170,6 +173,12 @@ impl Core {
         if let Some(cluster) = &embedded.cluster {
             cluster.register(metrics.room("cluster"));
         }
+        let sharing = embedded.cluster.clone().zip(shared);
+        let sharing = sharing.map(|(node, store)| {
+            let (rollout, name) = (policies.rollout.clone(), node.name().to_owned());
+            let tell = move |followed: Followed| node.follows(followed.number, &followed.problem);
+            Sharing::new(store, rollout, name, clock.clone(), Box::new(tell))
+        });
         process::register(metrics.root());
         #[cfg(feature = "otlp")]
         let exporter = {
@@ -222,6 +231,7 @@ impl Core {
             access,
             hosts,
             notes: admin::Notes::default(),
+            sharing,
             node: Arc::new(NodeIdentity::new(config.server.node, clock.now())),
         });
         Ok(Self {

@@ -44,6 +44,20 @@ impl Failure {
         Self::new(chain(error))
     }
 
+    /// The same, with what has happened all the same.
+    pub(in crate::cli) fn and(self, sentence: impl Into<String>) -> Self {
+        match self {
+            Self::Io(_) => self,
+            Self::Verb {
+                code,
+                mut sentences,
+            } => {
+                sentences.push(sentence.into());
+                Self::Verb { code, sentences }
+            }
+        }
+    }
+
     /// The same with another exit code.
     pub(in crate::cli) fn code(self, code: u8) -> Self {
         match self {

@@ -219,9 +219,12 @@ pub struct NodeNote {
     /// Which version it runs.
     #[serde(default)]
     pub version: String,
-    /// The digest of what its policies are.
+    /// The number of the shared document that it follows; 0 for none.
     #[serde(default)]
-    pub policies: String,
+    pub shared: u64,
+    /// Why it does not follow the one that is in force; empty if it does.
+    #[serde(default)]
+    pub problem: String,
 }
 
 /// What a beat is for.

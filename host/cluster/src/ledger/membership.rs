@@ -85,6 +85,11 @@ impl Membership {
         &self.nodes
     }
 
+    /// What the node says of itself with its next beats.
+    pub const fn note_mut(&mut self) -> &mut NodeNote {
+        &mut self.note
+    }
+
     /// The lives that are over.
     #[must_use]
     pub const fn dead(&self) -> &Arc<[Epoch]> {

@@ -20,6 +20,7 @@ use crate::history::NodeHistory;
 use crate::levers::Levers;
 use crate::quality::Quality;
 use crate::rollout::Rollout;
+use crate::sharing::Sharing;
 use crate::why::Memory;
 use wastegate::admission::Admission;
 use wastegate::cleanup::Cleaner;
@@ -78,6 +79,8 @@ pub struct Admin {
     pub streams: Arc<Semaphore>,
     /// The settings that run.
     pub settings: Arc<ShownSettings>,
+    /// What ranks on all nodes of the cluster; none where this node is in none.
+    pub sharing: Option<Arc<Sharing>>,
     /// What tells this node from others.
     pub node: Arc<NodeIdentity>,
 }
@@ -121,6 +124,7 @@ pub(super) fn routes() -> Routes {
         .merge(super::policies::routes())
         .merge(super::experiments::routes())
         .merge(super::shadows::routes())
+        .merge(super::shared::routes())
 }
 
 /// The routes over it.

@@ -34,6 +34,10 @@ pub struct ClusterNodeDto {
     pub admin: String,
     /// The program's version.
     pub version: String,
+    /// The number of the shared document that it follows (`/v1/cluster/policies`); 0 for none.
+    pub shared: u64,
+    /// Why it does not rank by it; empty if it does.
+    pub problem: String,
 }
 
 impl ClusterDto {
@@ -59,6 +63,8 @@ impl From<OtherNode> for ClusterNodeDto {
             beat_age_ms,
             admin,
             version,
+            shared,
+            problem,
         } = node;
         Self {
             name,
@@ -67,6 +73,8 @@ impl From<OtherNode> for ClusterNodeDto {
             beat_age_ms,
             admin,
             version,
+            shared,
+            problem,
         }
     }
 }

@@ -50,6 +50,13 @@ impl Actor {
         Self("expiry".into())
     }
 
+    /// An operator on another node of the cluster, as that node has it.
+    #[must_use]
+    pub fn cluster(node: &str, by: &str) -> Self {
+        let (node, by) = (printable(node), printable(by));
+        Self(format!("cluster ({by}, on {node})").into())
+    }
+
     /// An operator, by what the client says and where it connects from.
     #[must_use]
     pub fn operator(claimed: Option<&str>, peer: Option<SocketAddr>) -> Self {

@@ -197,6 +197,7 @@ impl Keys {
             PolicyOrigin::File(_)
             | PolicyOrigin::Directory(_)
             | PolicyOrigin::Upload
+            | PolicyOrigin::Cluster(_)
             | PolicyOrigin::Registry(_) => {
                 self.verify(&fetched.bytes, fetched.signature.as_deref())
             }

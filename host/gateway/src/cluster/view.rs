@@ -2,6 +2,9 @@
 
 use super::node::ClusterNode;
 
+/// How much of a problem a node tells the others, bytes: each beat of each node reads it.
+const PROBLEM_BYTES_MAX: usize = 200;
+
 /// The cluster as this node sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterView {
@@ -30,6 +33,10 @@ pub struct OtherNode {
     pub admin: String,
     /// Which version it runs.
     pub version: String,
+    /// The number of the shared document that it follows; 0 for none.
+    pub shared: u64,
+    /// Why it does not follow the one that is in force; empty if it does.
+    pub problem: String,
 }
 
 impl ClusterNode {
@@ -46,6 +53,8 @@ impl ClusterNode {
             beat_age_ms: now_ms.saturating_sub(node.beat_ms),
             admin: node.note.admin.clone(),
             version: node.note.version.clone(),
+            shared: node.note.shared,
+            problem: node.note.problem.clone(),
         });
         ClusterView {
             node: self.config.node.as_str().to_owned(),
@@ -53,6 +62,24 @@ impl ClusterNode {
             over_limit,
             nodes: nodes.collect(),
         }
+    }
+
+    /// Has the other nodes know which shared document this one follows, and why it does not follow the newest: at most
+    /// [`PROBLEM_BYTES_MAX`] of that.
+    pub fn follows(&self, shared: u64, problem: &str) {
+        let mut membership = self.membership.lock();
+        let note = membership.note_mut();
+        note.shared = shared;
+        note.problem = problem
+            .get(..problem.floor_char_boundary(PROBLEM_BYTES_MAX))
+            .unwrap_or_default()
+            .to_owned();
+    }
+
+    /// This node's name in the cluster.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.config.node.as_str()
     }
 
     pub(super) fn nodes_seen(&self) -> u64 {

@@ -58,6 +58,9 @@ impl Core {
         supervisor.run(tasks, "history", move || {
             history.clone().watch(registry.clone(), admission.clone())
         });
+        if let Some(sharing) = self.admin.sharing.clone() {
+            supervisor.run(tasks, "shared-policies", move || sharing.clone().follow());
+        }
         let levers = self.admin.levers.clone();
         supervisor.run(tasks, "levers", {
             let levers = levers.clone();

@@ -78,6 +78,10 @@ enum Verb {
     Activate(operate::Activate),
     /// Put back what was active before, on a running server.
     Rollback(operate::Rollback),
+    /// Has all nodes of the cluster rank as this one does now.
+    Share(operate::Share),
+    /// Shows what all nodes of the cluster rank by.
+    Shared(operate::Shared),
     /// Make the built-in ranking active on a running server.
     Disable(operate::Disable),
     /// Change parameters and limits of a policy on a running server.
@@ -117,6 +121,8 @@ impl Args {
             Verb::Pull(args) => args.run(terminal),
             Verb::Activate(args) => args.run(terminal),
             Verb::Rollback(args) => args.run(terminal),
+            Verb::Share(args) => args.run(terminal),
+            Verb::Shared(args) => args.run(terminal),
             Verb::Disable(args) => args.run(terminal),
             Verb::Set(args) => args.run(terminal),
             Verb::Faults(args) => args.run(terminal),

@@ -44,6 +44,8 @@ pub enum What {
     Disabled,
     /// Parameters or limits were changed: a new revision of the same bytes.
     Set,
+    /// What ranks on this node is what all nodes of the cluster rank by.
+    Shared,
     /// Old revisions were let go.
     Retired,
     /// A policy that kept failing is left alone.
@@ -141,6 +143,7 @@ impl What {
             Self::RolledBack => "rolled-back",
             Self::Disabled => "disabled",
             Self::Set => "set",
+            Self::Shared => "shared",
             Self::Retired => "retired",
             Self::Quarantined => "quarantined",
             Self::OnTrial => "on-trial",

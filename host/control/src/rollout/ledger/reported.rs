@@ -46,7 +46,10 @@ impl Watched {
         match origin {
             PolicyOrigin::Directory(_) => Some(Self::Directory),
             PolicyOrigin::Registry(_) => Some(Self::Registry),
-            PolicyOrigin::Shipped | PolicyOrigin::File(_) | PolicyOrigin::Upload => None,
+            PolicyOrigin::Shipped
+            | PolicyOrigin::File(_)
+            | PolicyOrigin::Upload
+            | PolicyOrigin::Cluster(_) => None,
         }
     }
 }

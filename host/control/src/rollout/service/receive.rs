@@ -47,6 +47,7 @@ impl Rollout {
             PolicyOrigin::Directory(_)
             | PolicyOrigin::File(_)
             | PolicyOrigin::Upload
+            | PolicyOrigin::Cluster(_)
             | PolicyOrigin::Shipped => Actor::directory(),
         };
         let digest = load::digest(&fetched.bytes);

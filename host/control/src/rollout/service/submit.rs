@@ -198,6 +198,7 @@ fn name(fetched: &Fetched, says: &str) -> Result<PolicyName, RolloutError> {
         PolicyOrigin::Upload
         | PolicyOrigin::Registry(_)
         | PolicyOrigin::Directory(_)
+        | PolicyOrigin::Cluster(_)
         | PolicyOrigin::Shipped => true,
         PolicyOrigin::File(_) => false,
     };

@@ -45,6 +45,8 @@ pub enum PolicyOrigin {
     /// A registry: the reference with the digest of the manifest that it stood for,
     /// `registry/repository:tag@sha256:…`.
     Registry(String),
+    /// The nodes of the cluster share it; the node that did.
+    Cluster(String),
 }
 
 impl fmt::Display for PolicyOrigin {
@@ -55,6 +57,7 @@ impl fmt::Display for PolicyOrigin {
             Self::Directory(path) => write!(f, "directory {}", path.display()),
             Self::Upload => f.write_str("upload"),
             Self::Registry(reference) => write!(f, "registry {reference}"),
+            Self::Cluster(node) => write!(f, "cluster {node}"),
         }
     }
 }
@@ -208,6 +211,7 @@ mod tests {
             PolicyOrigin::File("a/b.wasm".into()),
             PolicyOrigin::Upload,
             PolicyOrigin::Registry("r.example/lru:1@sha256:00".to_owned()),
+            PolicyOrigin::Cluster("a".to_owned()),
         ];
         for origin in origins {
             let json = serde_json::to_string(&origin).unwrap();

@@ -9,6 +9,7 @@ use super::super::super::Terminal;
 use super::super::super::failure::Failure;
 use super::client::{Body, Client, segment};
 use super::seat;
+use super::share::Everywhere;
 use super::{Done, Remote, expectation, shown, tier};
 use wastegate_control::admin::policies::views::ChangedDto;
 use wastegate_control::rollout::audit as moves;
@@ -26,12 +27,15 @@ struct Where {
     /// Why, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    /// On this node, and then on all nodes of its cluster.
+    #[arg(long)]
+    everywhere: bool,
 }
 
 /// Arguments of `wastegate policy activate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  wastegate policy activate my-policy --reason 'ticket 7'\n  wastegate policy activate my-policy --revision r7 --tier force --expect r5"
+    after_help = "Examples:\n  wastegate policy activate my-policy --reason 'ticket 7'\n  wastegate policy activate my-policy --revision r7 --tier force --expect r5\n  wastegate policy activate my-policy --everywhere --reason 'tried on one node'"
 )]
 pub(in super::super) struct Activate {
     /// The policy; one that the host ships need not be pushed first.
@@ -90,6 +94,9 @@ pub(in super::super) struct Set {
     /// Why, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    /// On this node, and then on all nodes of its cluster.
+    #[arg(long)]
+    everywhere: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -97,28 +104,33 @@ pub(in super::super) struct Set {
 impl Activate {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
         let path = format!("/v1/policies/{}/activate", segment(&self.name));
+        let everywhere = self.at.everywhere;
         let mut body = self.at.body();
         body.insert("revision".to_owned(), json!(self.revision));
         self.remote.run(terminal, async |client, json| {
-            changed(client, Method::POST, &path, body, json).await
+            changed(client, (Method::POST, &path), body, everywhere, json).await
         })
     }
 }
 
 impl Rollback {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let everywhere = self.at.everywhere;
         let body = self.at.body();
+        let to = (Method::POST, "/v1/policies/rollback");
         self.remote.run(terminal, async |client, json| {
-            changed(client, Method::POST, "/v1/policies/rollback", body, json).await
+            changed(client, to, body, everywhere, json).await
         })
     }
 }
 
 impl Disable {
     pub(in super::super) fn run(self, terminal: Terminal<'_>) -> Result<ExitCode, Failure> {
+        let everywhere = self.at.everywhere;
         let body = self.at.body();
+        let to = (Method::POST, "/v1/policies/disable");
         self.remote.run(terminal, async |client, json| {
-            changed(client, Method::POST, "/v1/policies/disable", body, json).await
+            changed(client, to, body, everywhere, json).await
         })
     }
 }
@@ -134,7 +146,7 @@ impl Set {
         });
         let body = body.as_object().cloned().unwrap_or_default();
         self.remote.run(terminal, async |client, json| {
-            changed(client, Method::PATCH, &path, body, json).await
+            changed(client, (Method::PATCH, &path), body, self.everywhere, json).await
         })
     }
 }
@@ -150,14 +162,23 @@ impl Where {
 
 async fn changed(
     client: &Client,
-    method: Method,
-    path: &str,
+    (method, path): (Method, &str),
     body: Map<String, Value>,
+    everywhere: bool,
     json: bool,
 ) -> Done {
+    let reason = body.get("reason").and_then(Value::as_str);
+    let everywhere = match everywhere {
+        true => Some(Everywhere::from(client, reason.unwrap_or_default()).await?),
+        false => None,
+    };
     let body = Body::Json(Value::Object(body));
     let answer = client.ask(method, path, &[], body).await?;
-    Ok(shown(answer, json, in_words))
+    let mut text = shown(answer, json, in_words);
+    if let Some(everywhere) = everywhere {
+        text.push_str(&everywhere.share(client, json).await?);
+    }
+    Ok(text)
 }
 
 /// A change in words.

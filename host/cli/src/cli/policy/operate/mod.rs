@@ -9,6 +9,7 @@ mod evidence;
 mod lenient;
 mod look;
 mod push;
+mod share;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ pub(super) use evidence::{Audit, Faults, Log};
 pub(in crate::cli) use look::word;
 pub(super) use look::{History, List};
 pub(super) use push::{Pull, Push};
+pub(super) use share::{Share, Shared};
 
 use self::client::{Body, Client};
 use super::super::Terminal;
