@@ -7,6 +7,7 @@
 use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 
 use crate::ledger::LedgerError;
 
@@ -31,6 +32,26 @@ pub struct Document {
     pub files: Vec<String>,
 }
 
+/// Which document is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Newest {
+    /// Its number; 0 before the first.
+    pub number: u64,
+    /// Of its text, by [`mark`]; empty before the first. An engine that lost its last writes gives a number twice.
+    pub mark: String,
+}
+
+/// What tells a text from any other: 16 hexadecimal digits of its SHA-256.
+#[must_use]
+pub fn mark(text: &[u8]) -> String {
+    let digest = Sha256::digest(text);
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 /// What became of a document that was to replace another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaced {
@@ -42,8 +63,8 @@ pub enum Replaced {
 
 /// One document for all nodes, and its files.
 pub trait SharedDocument: Debug + Send + Sync + 'static {
-    /// The document's number; 0 before the first. Cheap: nodes ask each second.
-    fn number(&self) -> SharedCall<'_, u64>;
+    /// Which document is in force. Cheap: nodes ask each second.
+    fn newest(&self) -> SharedCall<'_, Newest>;
 
     /// The document; none before the first.
     fn document(&self) -> SharedCall<'_, Option<Document>>;

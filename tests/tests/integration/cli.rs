@@ -44,7 +44,16 @@ pub(crate) async fn operate(
     by: &str,
     line: &[&str],
 ) -> (Option<i32>, String, String) {
-    let admin = format!("http://{}", server.admin);
+    operate_at(server.admin, by, line).await
+}
+
+/// The same of any operators' API.
+pub(crate) async fn operate_at(
+    admin: SocketAddr,
+    by: &str,
+    line: &[&str],
+) -> (Option<i32>, String, String) {
+    let admin = format!("http://{admin}");
     let mut program = Command::new(PROGRAM);
     program.args(line).args(["--admin", &admin]).env("USER", by);
     finished(program).await

@@ -4,11 +4,14 @@
 mod away;
 mod limits;
 mod nodes;
+mod sharing;
 
 use std::net::{SocketAddr, TcpListener};
 
 use serde_json::Value;
 use wastegate_tests::harness::{Client, Dial, Program, Refusal, http, until_async};
+
+use crate::cli::operate_at;
 
 /// The limit of every user here.
 pub(crate) const LIMIT: usize = 4;
@@ -149,6 +152,13 @@ impl Node {
             Ok(client) => panic!("{client:?} was let in"),
             Err(refusal) => refusal,
         }
+    }
+
+    /// What a verb of the program says of this node.
+    pub(crate) async fn verb(&self, line: &[&str]) -> String {
+        let (code, out, err) = operate_at(self.admin, "olga", line).await;
+        assert_eq!(code, Some(0), "{line:?}: {err}");
+        out
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

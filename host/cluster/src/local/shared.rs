@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::LocalLedger;
 use crate::ledger::LedgerError;
-use crate::shared::{Document, Replaced, SharedCall, SharedDocument};
+use crate::shared::{Document, Newest, Replaced, SharedCall, SharedDocument, mark};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -49,8 +49,14 @@ impl LocalLedger {
 }
 
 impl SharedDocument for LocalLedger {
-    fn number(&self) -> SharedCall<'_, u64> {
-        self.share(|shared| shared.number())
+    fn newest(&self) -> SharedCall<'_, Newest> {
+        self.share(|shared| {
+            let text = shared.document.as_ref().map(|document| &document.text);
+            Newest {
+                number: shared.number(),
+                mark: text.map_or_else(String::new, |text| mark(text)),
+            }
+        })
     }
 
     fn document(&self) -> SharedCall<'_, Option<Document>> {

@@ -233,7 +233,7 @@ local function lend(keys, args)
     return {now, 0, till}
 end
 
--- document, files that it names, files that it drops | number before, files named, text, their digests
+-- document, files that it names, files that it drops | number before, files named, text, their digests, the text's mark
 -- Answers with 1 and the new number, or with 0 and the one that is there.
 local function replace(keys, args)
     local now, number = time(), tonumber(redis.call('HGET', keys[1], 'number') or 0)
@@ -245,7 +245,8 @@ local function replace(keys, args)
         end
     end
     if #keys > 1 + named then redis.call('DEL', unpack(keys, 2 + named)) end
-    redis.call('HSET', keys[1], 'number', number + 1, 'text', args[3], 'files', args[4])
+    redis.call('HSET', keys[1], 'number', number + 1, 'text', args[3], 'files', args[4],
+        'mark', args[5])
     return {now, 1, number + 1}
 end
 

@@ -6,7 +6,7 @@ use redis::Cmd;
 use super::link::{Link, failure};
 use super::{Args, RedisLedger};
 use crate::ledger::LedgerError;
-use crate::shared::{Document, Replaced, SharedCall, SharedDocument};
+use crate::shared::{Document, Newest, Replaced, SharedCall, SharedDocument, mark};
 
 /// How long a file is kept that no document names yet: a node that died between the two leaves nothing.
 const UNNAMED_KEPT_S: u64 = 600;
@@ -43,12 +43,16 @@ async fn carried<T: redis::FromRedisValue>(link: &Link, command: &Cmd) -> Result
 }
 
 impl SharedDocument for RedisLedger {
-    fn number(&self) -> SharedCall<'_, u64> {
+    fn newest(&self) -> SharedCall<'_, Newest> {
         Box::pin(async move {
             let mut command = Cmd::new();
-            command.arg("HGET").arg(self.document_key()).arg("number");
-            let number: Option<u64> = carried(&self.calls, &command).await?;
-            Ok(number.unwrap_or(0))
+            command.arg("HMGET").arg(self.document_key());
+            command.arg("number").arg("mark");
+            let found: (Option<u64>, Option<String>) = carried(&self.calls, &command).await?;
+            Ok(Newest {
+                number: found.0.unwrap_or(0),
+                mark: found.1.unwrap_or_default(),
+            })
         })
     }
 
@@ -95,7 +99,8 @@ impl SharedDocument for RedisLedger {
                 .number(from)
                 .number(files.len() as u64)
                 .bytes(text)
-                .bytes(files.join(" "));
+                .bytes(files.join(" "))
+                .bytes(mark(text));
             let answer = self.step("replace", &keys, args, |fields| {
                 let (is_in, number) = (fields.number()? == 1, fields.number()?);
                 Ok(match is_in {

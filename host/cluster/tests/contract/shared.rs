@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use wastegate_cluster::ledger::LedgerError;
-use wastegate_cluster::shared::{Document, Replaced};
+use wastegate_cluster::shared::{Document, Newest, Replaced, mark};
 
 use crate::bench::contract;
 
@@ -13,14 +13,17 @@ fn files(names: &[&str]) -> Vec<String> {
 contract! {
     async fn a_document_replaces_the_one_that_it_was_made_from(b) {
         let shared = &b.shared;
-        assert_eq!((shared.number().await.unwrap(), shared.document().await.unwrap()), (0, None));
+        assert_eq!(shared.newest().await.unwrap(), Newest::default());
+        assert_eq!(shared.document().await.unwrap(), None);
         assert_eq!(shared.replace(0, b"one", &[]).await.unwrap(), Replaced::Now(1));
         assert_eq!(shared.replace(0, b"late", &[]).await.unwrap(), Replaced::Newer(1));
         assert_eq!(shared.replace(1, b"two", &[]).await.unwrap(), Replaced::Now(2));
         let (number, text) = (2, b"two".to_vec());
         let document = Document { number, text, files: vec![] };
         assert_eq!(shared.document().await.unwrap(), Some(document));
-        assert_eq!(shared.number().await.unwrap(), 2);
+        let newest = Newest { number: 2, mark: mark(b"two") };
+        assert_eq!(shared.newest().await.unwrap(), newest);
+        assert_ne!(newest.mark, mark(b"three"));
     }
 
     async fn of_many_at_once_one_replaces_it(b) {
@@ -51,6 +54,6 @@ contract! {
         shared.keep("aa", b"bytes").await.unwrap();
         let refused = shared.replace(0, b"one", &files(&["aa", "none"])).await;
         assert!(matches!(refused, Err(LedgerError::Refused(_))), "{refused:?}");
-        assert_eq!(shared.number().await.unwrap(), 0);
+        assert_eq!(shared.newest().await.unwrap(), Newest::default());
     }
 }

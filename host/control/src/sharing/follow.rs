@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::document::{SharedPolicy, SharedSeats};
-use super::{AGAIN_FIRST, AGAIN_MAX, LOOK_EVERY, Sharing, SharingError};
+use super::{AGAIN_FIRST, AGAIN_MAX, Followed, LOOK_EVERY, Sharing, SharingError};
 use crate::rollout::service::{Activation, SettingsSource};
 use crate::rollout::source::{Fetched, PolicyOrigin};
 use crate::rollout::{Actor, RolloutError};
+use wastegate_cluster::shared::{Newest, mark};
 use wastegate_core::types::{RevisionId, Tier, chain};
 use wastegate_engine::policy::load;
 
@@ -23,34 +24,47 @@ impl Sharing {
     pub(super) async fn look(&self) {
         let _one_at_a_time = self.turn.lock().await;
         // That the engine is away is told by the beats, and what ranks here goes on.
-        let Ok(number) = self.store.number().await else {
+        let Ok(newest) = self.store.newest().await else {
             return;
         };
-        if !self.is_due(number) {
+        if newest.number == 0 {
+            return self.forgotten();
+        }
+        if !self.is_due(&newest.mark) {
             return;
         }
-        if let Err((seats, error)) = self.take_over(number).await {
-            let problem = chain(&error);
+        if let Err((seats, error)) = self.take_over().await {
+            let (number, problem) = (newest.number, chain(&error));
             tracing::warn!(
                 number,
                 problem,
                 "this node does not rank as the cluster shall"
             );
-            self.failed(number, seats, problem);
+            self.failed(newest, seats, problem);
         }
     }
 
-    fn is_due(&self, number: u64) -> bool {
+    /// An engine that has lost the document takes nothing back: what ranks here goes on.
+    fn forgotten(&self) {
+        let mut state = self.state.lock();
+        if state.followed == Followed::default() {
+            return;
+        }
+        (state.followed, state.mark) = (Followed::default(), String::new());
+        drop(state);
+        tracing::warn!(
+            "the cluster's engine has lost what was shared: share it again, for nodes that come"
+        );
+        (self.tell)(Followed::default());
+    }
+
+    fn is_due(&self, mark: &str) -> bool {
         let state = self.state.lock();
-        // An engine that has lost the document takes nothing back: what ranks here goes on.
-        let is_new = number != 0 && number != state.followed.number;
-        match state.again {
-            Some((at, _)) if !is_new => self.clock.now() >= at,
-            _ => is_new,
-        }
+        let again = state.again.map(|(at, _)| self.clock.now() >= at);
+        mark != state.mark || again.unwrap_or(false)
     }
 
-    async fn take_over(&self, number: u64) -> Result<(), (Option<SharedSeats>, SharingError)> {
+    async fn take_over(&self) -> Result<(), (Option<SharedSeats>, SharingError)> {
         let document = self.store.document().await;
         let document = document.map_err(|error| (None, error.into()))?;
         let Some(document) = document else {
@@ -60,27 +74,28 @@ impl Sharing {
         match self.apply(&seats).await {
             Ok(()) => {
                 tracing::info!(
-                    number,
+                    number = document.number,
                     node = seats.node,
                     by = seats.by,
                     "this node ranks as the cluster does"
                 );
-                self.follows(document.number, seats, String::new());
+                self.follows(document.number, mark(&document.text), seats);
                 Ok(())
             }
             Err(error) => Err((Some(seats), error)),
         }
     }
 
-    fn failed(&self, number: u64, seats: Option<SharedSeats>, problem: String) {
+    fn failed(&self, newest: Newest, seats: Option<SharedSeats>, problem: String) {
         let now = self.clock.now();
         let mut state = self.state.lock();
         let pause = match state.again {
-            Some((_, last)) if state.followed.number == number => (last * 2).min(AGAIN_MAX),
+            Some((_, last)) if state.mark == newest.mark => (last * 2).min(AGAIN_MAX),
             _ => AGAIN_FIRST,
         };
-        state.followed.number = number;
-        state.followed.problem = problem;
+        let number = newest.number;
+        state.followed = Followed { number, problem };
+        state.mark = newest.mark;
         state.again = Some((now.after(pause), pause));
         if let Some(seats) = seats {
             state.seats = Some(Arc::new(seats));

@@ -23,7 +23,7 @@ pub use error::SharingError;
 
 use crate::rollout::audit::{Note, REASON_BYTES_MAX, What};
 use crate::rollout::{Actor, Rollout};
-use wastegate_cluster::shared::{FILE_BYTES_MAX, Replaced, SharedDocument};
+use wastegate_cluster::shared::{FILE_BYTES_MAX, Replaced, SharedDocument, mark};
 use wastegate_core::types::{Clock, Timestamp};
 
 /// Between two looks at the document's number.
@@ -64,6 +64,8 @@ pub struct Sharing {
 #[derive(Default)]
 struct State {
     followed: Followed,
+    /// The mark of the document that it follows, or tried to; empty for none.
+    mark: String,
     /// What the document says that this node follows, or tried to.
     seats: Option<Arc<SharedSeats>>,
     /// When one that was not taken over is tried again.
@@ -137,7 +139,7 @@ impl Sharing {
             return Err(SharingError::Reason(REASON_BYTES_MAX));
         }
         let _one_at_a_time = self.turn.lock().await;
-        let number = self.store.number().await?;
+        let number = self.store.newest().await?.number;
         let from = from.unwrap_or_else(|| self.state.lock().followed.number);
         if number != from {
             return Err(SharingError::Newer(number));
@@ -167,7 +169,7 @@ impl Sharing {
         match self.store.replace(from, &text, &files).await? {
             Replaced::Newer(number) => Err(SharingError::Newer(number)),
             Replaced::Now(number) => {
-                self.follows(number, seats, String::new());
+                self.follows(number, mark(&text), seats);
                 let note = Note::new(What::Shared, format!("document {number}: {reason}"));
                 self.rollout.audit().write(by, note);
                 Ok(number)
@@ -176,10 +178,12 @@ impl Sharing {
     }
 
     /// Notes what this node follows, and tells the others.
-    fn follows(&self, number: u64, seats: SharedSeats, problem: String) {
+    fn follows(&self, number: u64, mark: String, seats: SharedSeats) {
+        let problem = String::new();
         let followed = Followed { number, problem };
         let mut state = self.state.lock();
         state.followed = followed.clone();
+        state.mark = mark;
         state.seats = Some(Arc::new(seats));
         state.again = None;
         drop(state);
