@@ -9,7 +9,7 @@ use crate::reading::{CRATES, FILES, code, imports, room_of, root, sources};
 /// The rooms of `host` from top to bottom, crate by crate: a room imports only rooms below it. `config` is so
 /// high because it fills in every room's own `Config`; nobody below it knows where a setting comes
 /// from.
-const ROOMS: [&str; 41] = [
+const ROOMS: [&str; 43] = [
     "cli",
     "demo",
     "app",
@@ -19,6 +19,7 @@ const ROOMS: [&str; 41] = [
     "webhook",
     "otlp",
     "levers",
+    "sharing",
     "rollout",
     "experiment",
     "quality",
@@ -44,6 +45,7 @@ const ROOMS: [&str; 41] = [
     "tasks",
     "redis",
     "local",
+    "shared",
     "ledger",
     "policy",
     "files",
@@ -71,6 +73,7 @@ const NEEDS: [(&str, &[&str]); 8] = [
         "control",
         &[
             "wastegate",
+            "wastegate-cluster",
             "wastegate-core",
             "wastegate-engine",
             "wastegate-files",
