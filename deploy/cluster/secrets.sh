@@ -26,7 +26,7 @@ ENV
 cat >"$made/users.acl" <<ACL
 user default off
 user health on nopass resetchannels -@all +ping
-user wastegate on #$hash resetchannels ~wg1:* -@all +hget +hset +hdel +hlen +hmget +hgetall +pexpire +persist +del +zadd +zscore +zrange +zremrangebyscore +zremrangebyrank +time +info +fcall +function|load +xadd +xread
+user wastegate on #$hash resetchannels ~wg1:* -@all +hget +hset +hdel +hlen +hmget +hgetall +pexpire +persist +del +zadd +zscore +zrange +zremrangebyscore +zremrangebyrank +exists +get +set +time +info +fcall +function|load +xadd +xread
 ACL
 # The engine's container reads it as another user; the folder keeps this machine's users out.
 chmod 0644 "$made/users.acl"
