@@ -33,7 +33,6 @@ use wastegate_control::admin::{self, Access, Admin, AskTurns, Hosts, NodeIdentit
 use wastegate_control::experiment::{Arms, Experiments, Shadowed};
 use wastegate_control::levers::Levers;
 use wastegate_control::rollout::Rollout;
-use wastegate_control::sharing::{Followed, Sharing};
 use wastegate_control::webhook::{self, Webhook, WebhookSources};
 use wastegate_core::types::{Clock, UserId};
 use wastegate_engine::policy::{Breakers, Catalog};
@@ -173,12 +172,7 @@ impl Core {
         if let Some(cluster) = &embedded.cluster {
             cluster.register(metrics.room("cluster"));
         }
-        let sharing = embedded.cluster.clone().zip(shared);
-        let sharing = sharing.map(|(node, store)| {
-            let (rollout, name) = (policies.rollout.clone(), node.name().to_owned());
-            let tell = move |followed: Followed| node.follows(followed.number, &followed.problem);
-            Sharing::new(store, rollout, name, clock.clone(), Box::new(tell))
-        });
+        let sharing = super::sharing::of(&embedded, shared, &policies.rollout, &clock);
         process::register(metrics.root());
         #[cfg(feature = "otlp")]
         let exporter = {

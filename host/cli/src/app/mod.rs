@@ -18,6 +18,7 @@ mod policies;
 mod recording;
 mod rules;
 mod scrape;
+mod sharing;
 #[cfg(feature = "otlp")]
 mod spans;
 mod token;

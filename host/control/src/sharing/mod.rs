@@ -45,7 +45,7 @@ pub struct Followed {
 }
 
 /// Tells the other nodes what this one follows.
-pub type Tell = Box<dyn Fn(Followed) + Send + Sync>;
+pub type FollowedSink = Box<dyn Fn(Followed) + Send + Sync>;
 
 /// Shares what ranks on this node, and follows what is shared.
 pub struct Sharing {
@@ -54,7 +54,7 @@ pub struct Sharing {
     /// This node's name in the cluster.
     node: String,
     clock: Clock,
-    tell: Tell,
+    tell: FollowedSink,
     /// One at a time shares or takes over. An async lock, because both ask the engine meanwhile.
     turn: TurnLock<()>,
     // Held for a few loads and stores.
@@ -91,7 +91,7 @@ impl Sharing {
         rollout: Arc<Rollout>,
         node: String,
         clock: Clock,
-        tell: Tell,
+        tell: FollowedSink,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,

@@ -140,7 +140,7 @@ impl Executor {
                 let by = chooser(&answer, victim);
                 self.recorder.evicted(&question, victim, &by);
                 let span = traced(&question, victim, eviction);
-                Taken::Here(Closing { ports, span })
+                Taken::Here(Box::new(Closing { ports, span }))
             })
             .collect();
         let victims = plan.victims().iter().zip(&closing);
@@ -239,7 +239,7 @@ pub fn chooser(answer: &Ranked, victim: &Victim) -> PolicyRef {
 /// What was done about one victim.
 enum Taken {
     /// It was evicted here.
-    Here(Closing),
+    Here(Box<Closing>),
     /// Another node holds it.
     Elsewhere,
     /// It was left alone.
@@ -273,7 +273,7 @@ fn traced(question: &Question, victim: &Victim, eviction: Eviction) -> Option<Ap
 /// What became of one victim.
 async fn outcome(taken: Taken, deadline: Duration) -> VictimOutcome {
     let Closing { ports, span } = match taken {
-        Taken::Here(closing) => closing,
+        Taken::Here(closing) => *closing,
         Taken::Elsewhere => return VictimOutcome::Elsewhere,
         Taken::Spared => return VictimOutcome::Spared,
     };

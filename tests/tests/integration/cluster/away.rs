@@ -97,12 +97,15 @@ async fn an_engine_that_hangs_holds_no_admission_up_and_loses_nothing() {
     engine.signal("CONT");
     a.sees("up").await;
     b.sees("up").await;
-    // Three are held; what was let in meanwhile is told, and what left meanwhile has left.
-    let _last = super::enters(&a, "ann", "last").await;
-    until_async("the user is at its limit on both", async || {
-        a.dial("ann", "x").connect().await.is_err() && b.dial("ann", "y").connect().await.is_err()
+    // Three are held: what was let in meanwhile is told, and what left meanwhile has left.
+    until_async("what lives is asserted", async || {
+        b.metric("wastegate_cluster_reassertions_total", "").await >= 2.0
     })
     .await;
+    let _last = a.enter("ann", "last").await;
+    for node in [&a, &b] {
+        assert_eq!(node.refused("ann", "one-more").await.kind().0, 429);
+    }
     for client in &mut clients {
         client.echo("still here").await;
     }

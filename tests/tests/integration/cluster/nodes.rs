@@ -28,7 +28,7 @@ async fn a_node_that_is_killed_frees_what_it_held_and_one_that_stops_does_at_onc
     let engine = Engine::start().await;
     let (mut full, empty, _clients) = full_and_empty(&engine).await;
     full.program.kill();
-    let (_, took) = timed(enters(&empty, "ann", "one-more")).await;
+    let (_one_more, took) = timed(enters(&empty, "ann", "one-more")).await;
     // 3 s to death, a beat of the other node, and what a busy machine adds.
     assert!(took.as_secs() < 20, "{took:?}");
     empty.sees_nodes(1).await;

@@ -1,6 +1,5 @@
 //! Two gateways that share one engine, for the metrics of a cluster.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use wastegate_cli::config::ProgramConfig;
@@ -44,12 +43,7 @@ async fn has(server: &Server, sample: &str) {
 }
 
 /// A manager that became active is chosen and kept, a surplus leaves, and the engine goes and comes back.
-pub(super) fn sharing(seen: &mut Seen) -> Pin<Box<dyn Future<Output = ()> + '_>> {
-    // On the heap from here on: the stack of a test has no room for one more scene.
-    Box::pin(share(seen))
-}
-
-async fn share(seen: &mut Seen) {
+pub(super) async fn sharing(seen: &mut Seen) {
     let mut engine = Engine::start().await;
     let one = node(&engine, "one").await;
     has(&one, "wastegate_cluster_nodes 1").await;
