@@ -155,15 +155,10 @@ impl Core {
                 why.changed(note.what.name(), entry.by.as_str(), about, &note.reason);
             }
         }));
-        embedded.session.faults.register(metrics.room("connection"));
-        embedded
-            .session
-            .budgets
-            .register(metrics.room("connection"));
-        embedded
-            .session
-            .traffic
-            .register(metrics.room("connection"));
+        let session = &embedded.session;
+        session.faults.register(metrics.room("connection"));
+        session.budgets.register(metrics.room("connection"));
+        session.traffic.register(metrics.room("connection"));
         quality.metrics().register(metrics.room("quality"));
         cleaner.register(metrics.room("cleanup"));
         admission.register(metrics.room("admission"));
