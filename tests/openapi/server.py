@@ -20,8 +20,17 @@ READER = "a-token-that-may-only-read-0001"
 WITHIN_S = 20
 
 
+def engine_of_a_cluster():
+    """A redis-server that keeps nothing, and its address: with it one gateway is a cluster of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL)
+    return process, f"redis://127.0.0.1:{port}"
+
+
 class Server:
-    """One server with a state directory of its own, on ports of the system's choice."""
+    """One server with a state directory of its own, on ports of the system's choice: the only node of a cluster."""
 
     def __init__(self, program):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wastegate-openapi-"))
@@ -36,7 +45,13 @@ class Server:
         command += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--json"]
         command += [word for setting in settings for word in ("--set", setting)]
         self.log = open(self.folder / "log", "w")
-        env = {**os.environ, "WASTEGATE_ADMIN__TOKEN": TOKEN}
+        self.engine, address = engine_of_a_cluster()
+        env = {
+            **os.environ,
+            "WASTEGATE_ADMIN__TOKEN": TOKEN,
+            "WASTEGATE_CLUSTER__ENGINE": address,
+            "WASTEGATE_CLUSTER__SECRET": "a secret of this test",
+        }
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=env, text=True)
         first = self.process.stdout.readline()
         if not first:
@@ -44,6 +59,7 @@ class Server:
         said = json.loads(first)
         self.url, self.admin = said["url"], said["admin"]
         self.clients = []
+        self.until("the engine answers", lambda: json.loads(self.ask("GET", "/readyz").content)["cluster"] == "up")
 
     def enter(self, user, key):
         """A client that answers pings."""
@@ -101,6 +117,8 @@ class Server:
         ran = self.process.poll() is None
         self.process.kill()
         self.process.wait()
+        self.engine.kill()
+        self.engine.wait()
         for client in self.clients:
             client.close()
         self.log.close()

@@ -200,9 +200,10 @@ class Tour:
         self.ask("GET", "/v1/stats?what=else")
         self.ask("GET", "/v1/users?what=else", wants=400)
         self.ask("GET", "/v1/no-such", wants=404)
-        # It is in no cluster.
-        self.ask("GET", "/v1/cluster/policies", wants=404)
-        self.ask("PUT", "/v1/cluster/policies", {"reason": "a tour"}, wants=404)
+        self.ask("GET", "/v1/cluster/policies")
+        self.ask("PUT", "/v1/cluster/policies", {"reason": "a tour"})
+        self.ask("PUT", "/v1/cluster/policies", {"from": 9, "reason": "a tour"}, wants=409)
+        self.ask("GET", "/v1/cluster/policies")
         answer = self.server.ask("DELETE", "/v1/stats")
         problem = self.contract.judge("DELETE", "/v1/stats", answer)
         assert answer.status == 405 and answer.getheader("allow") and problem["error"] == "method", problem
