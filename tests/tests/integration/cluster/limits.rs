@@ -1,7 +1,7 @@
 //! One limit over nodes, and who goes for a newcomer.
 
 use futures_util::future::join_all;
-use wastegate_tests::harness::until_async;
+use wastegate_tests::harness::{until, until_async};
 
 use super::{Engine, LIMIT, Node};
 
@@ -79,10 +79,11 @@ async fn one_that_is_gone_elsewhere_goes_before_one_that_answers_here() {
         here.held().await + there.held().await == LIMIT as u64
     })
     .await;
-    let mut gone: Vec<_> = alive
-        .iter_mut()
-        .filter(|client| !client.is_open())
-        .collect();
+    until("it has heard so", || {
+        alive.iter().any(|client| !client.is_open())
+    })
+    .await;
+    let mut gone: Vec<_> = alive.iter_mut().filter(|it| !it.is_open()).collect();
     assert_eq!(gone.len(), 1, "{gone:?}");
     assert_eq!(gone[0].closed().await, 4_501, "evicted while it answered");
     newer.echo("still here").await;

@@ -1,6 +1,6 @@
 //! Nodes that are killed, frozen, restarted and stopped.
 
-use wastegate_tests::harness::{Client, timed, until_async};
+use wastegate_tests::harness::{Client, timed, until, until_async};
 
 use super::{Engine, LIMIT, Node, enters};
 
@@ -73,7 +73,7 @@ async fn a_node_that_was_frozen_asserts_what_it_has_and_the_surplus_leaves() {
     let full = Node::with(&engine, "full", "").await;
     let empty = Node::with(&engine, "empty", "").await;
     empty.sees_nodes(2).await;
-    let mut clients = filled(&full).await;
+    let clients = filled(&full).await;
     full.program.signal("STOP");
     empty.sees_nodes(1).await;
     let mut newcomers = Vec::new();
@@ -93,8 +93,11 @@ async fn a_node_that_was_frozen_asserts_what_it_has_and_the_surplus_leaves() {
         full.held().await + empty.held().await == LIMIT as u64
     })
     .await;
-    let open = clients.iter_mut().chain(&mut newcomers);
-    assert_eq!(open.filter(|client| client.is_open()).count(), LIMIT);
+    let all: Vec<&Client> = clients.iter().chain(&newcomers).collect();
+    until("those that went have heard it, and no others", || {
+        all.iter().filter(|client| client.is_open()).count() == LIMIT
+    })
+    .await;
     until_async("no surplus is known any more", async || {
         full.metric("wastegate_cluster_over_limit", "").await
             + empty.metric("wastegate_cluster_over_limit", "").await
