@@ -64,8 +64,8 @@ impl ClusterNode {
         }
     }
 
-    /// Has the other nodes know which shared document this one follows, and why it does not follow the newest: at most
-    /// [`PROBLEM_BYTES_MAX`] of that.
+    /// Has the other nodes know which shared document this one follows, and why it does not follow the newest: of that
+    /// its first 200 bytes.
     pub fn follows(&self, shared: u64, problem: &str) {
         let mut membership = self.membership.lock();
         let note = membership.note_mut();
