@@ -9,12 +9,17 @@ mod sharing;
 use std::net::{SocketAddr, TcpListener};
 
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use wastegate_tests::harness::{Client, Dial, Program, Refusal, http, until_async};
 
 use crate::cli::operate_at;
 
 /// The limit of every user here.
 pub(crate) const LIMIT: usize = 4;
+
+/// The secret of the nodes here, unless they are given another.
+const SECRET: &str = "the secret of these tests";
 
 /// A redis-server that keeps nothing on disk.
 pub(crate) struct Engine {
@@ -53,7 +58,7 @@ impl Engine {
     async fn is_up(&self) {
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         until_async("the engine listens", async || {
-            tokio::net::TcpStream::connect(address).await.is_ok()
+            TcpStream::connect(address).await.is_ok()
         })
         .await;
     }
@@ -69,6 +74,19 @@ impl Engine {
 
     pub(crate) fn signal(&self, name: &str) {
         self.program.signal(name);
+    }
+
+    /// Has it carry out commands on one connection, as a person at a terminal would.
+    pub(crate) async fn does(&self, commands: &[&str]) {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+        for command in commands {
+            let line = format!("{command}\r\n");
+            stream.write_all(line.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_line(&mut answer).await.unwrap();
+            assert_eq!(answer, "+OK\r\n", "{command}");
+        }
     }
 
     /// Another process in its place, which has nothing of what it had.
@@ -87,11 +105,23 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A node of that name, with more lines of settings.
+    /// A node of that name, with more lines of settings, which its engine has answered.
     pub(crate) async fn with(engine: &Engine, name: &str, more: &str) -> Self {
+        let node = Self::started(engine, name, more).await;
+        node.sees("up").await;
+        node
+    }
+
+    /// One that may not have reached its engine.
+    pub(crate) async fn started(engine: &Engine, name: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("wastegate.toml");
         let port = engine.port;
+        let secret = if more.contains("cluster.secret") {
+            String::new()
+        } else {
+            format!("cluster.secret = \"{SECRET}\"")
+        };
         let text = format!(
             r#"
             limits.managers_per_user = {LIMIT}
@@ -101,12 +131,12 @@ impl Node {
             cleanup.proactive_from = 1000.0
             gateway.drain_readyz_ms = 0
             gateway.drain_spread_ms = 0
-            {more}
             cluster.engine = "redis://127.0.0.1:{port}"
-            cluster.secret = "the secret of these tests"
+            {secret}
             cluster.node = "{name}"
             cluster.node_dead_ms = 3000
             cluster.budget_ms = 1000
+            {more}
             "#
         );
         std::fs::write(&file, text).unwrap();
@@ -123,14 +153,12 @@ impl Node {
         let mut program = Program::start(env!("CARGO_BIN_EXE_wastegate-under-test"), &arguments);
         let welcome: Value = serde_json::from_str(&program.line().await).unwrap();
         let address = |key: &str| welcome[key].as_str().unwrap().parse().unwrap();
-        let node = Self {
+        Self {
             program,
             gateway: address("listen"),
             admin: address("admin"),
             _folder: folder,
-        };
-        node.sees("up").await;
-        node
+        }
     }
 
     /// One without force: what answers stays.

@@ -36,14 +36,16 @@ fn of(settings: &ClusterSettings) -> Result<Option<Membership>, AppError> {
     if !settings.is_on() {
         return Ok(None);
     }
+    let hasher = hasher(settings)?;
     let config = cluster::Config {
         node: node(settings)?,
         note: NodeNote {
             admin: settings.admin.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            secret_mark: hasher.mark(),
             ..NodeNote::default()
         },
-        hasher: hasher(settings)?,
+        hasher,
         dead_after: settings.dead_after,
         budget: settings.budget,
         away: settings.away,

@@ -219,6 +219,11 @@ pub struct NodeNote {
     /// Which version it runs.
     #[serde(default)]
     pub version: String,
+    /// What tells its secret from another one ([`NameHasher::mark`]); empty if it does not say.
+    ///
+    /// [`NameHasher::mark`]: super::NameHasher::mark
+    #[serde(default)]
+    pub secret_mark: String,
     /// The number of the shared document that it follows; 0 for none.
     #[serde(default)]
     pub shared: u64,

@@ -44,12 +44,15 @@ pub struct NodeCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeOrder {
-    /// It has left the ledger for a newcomer: close its connections, unless it became active or pinned since.
+    /// It has left the ledger for a newcomer: close its connections, unless it is pinned or became active since.
     Evict {
         /// The tier that chose it.
         tier: Tier,
         /// Whether it was believed to answer.
         answering: bool,
+        /// Whether its pin is one more than its user's limit leaves on all nodes, so that it does not hold it.
+        #[serde(default)]
+        past_pin: bool,
     },
     /// Ask its peers whether they are there.
     Probe,

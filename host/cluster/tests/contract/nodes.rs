@@ -40,6 +40,7 @@ fn command(number: u64) -> NodeMessage {
         order: NodeOrder::Evict {
             tier: Tier::Force,
             answering: true,
+            past_pin: false,
         },
     })
 }

@@ -300,6 +300,7 @@ impl World {
                     order: NodeOrder::Evict {
                         tier: Tier::Force,
                         answering: true,
+                        past_pin: false,
                     },
                 });
                 // Each command comes twice.

@@ -13,6 +13,8 @@ pub struct ClusterDto {
     pub node: String,
     /// Whether the engine answers this node; while it does not, `cluster.away` decides about new managers.
     pub engine_up: bool,
+    /// Why the engine did not answer this node's last beat; empty if it did.
+    pub engine_problem: String,
     /// Managers that users hold above their limits on all nodes, as far as this node knows; they leave by rank.
     pub over_limit: u64,
     /// The nodes that lived at this node's last beat.
@@ -34,6 +36,8 @@ pub struct ClusterNodeDto {
     pub admin: String,
     /// The program's version.
     pub version: String,
+    /// Whether its `cluster.secret` is another one than this node's: then the two count users apart.
+    pub other_secret: bool,
     /// The number of the shared document that it follows (`/v1/cluster/policies`); 0 for none.
     pub shared: u64,
     /// Why it does not rank by it; empty if it does.
@@ -47,6 +51,7 @@ impl ClusterDto {
         Some(Self {
             node: view.node,
             engine_up: view.engine_up,
+            engine_problem: view.engine_problem,
             over_limit: view.over_limit,
             nodes: view.nodes.into_iter().map(ClusterNodeDto::from).collect(),
         })
@@ -63,6 +68,7 @@ impl From<OtherNode> for ClusterNodeDto {
             beat_age_ms,
             admin,
             version,
+            other_secret,
             shared,
             problem,
         } = node;
@@ -73,6 +79,7 @@ impl From<OtherNode> for ClusterNodeDto {
             beat_age_ms,
             admin,
             version,
+            other_secret,
             shared,
             problem,
         }

@@ -14,6 +14,7 @@ use super::openapi::Page;
 use super::routes::Routes;
 use super::stats::Stats;
 use crate::levers::LeverTerms;
+use wastegate::cluster::ClusterView;
 use wastegate::gateway::upstream::BackendView;
 use wastegate_core::types::RevisionId;
 
@@ -213,6 +214,27 @@ fn ranked_by(admin: &Admin) -> Vec<String> {
     names
 }
 
+/// What is wrong with the cluster, as far as this node knows.
+fn cluster_problems(view: &ClusterView) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !view.engine_up {
+        let why = Some(view.engine_problem.as_str()).filter(|why| !why.is_empty());
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        problems.push(format!(
+            "the cluster's engine does not answer{why}: `cluster.away` decides about new managers"
+        ));
+    }
+    let strangers = view.nodes.iter().filter(|node| node.other_secret);
+    let strangers: Vec<&str> = strangers.map(|node| node.name.as_str()).collect();
+    if !strangers.is_empty() {
+        problems.push(format!(
+            "another `cluster.secret` than here is set on {}: users are counted apart there; give all nodes the same",
+            strangers.join(", ")
+        ));
+    }
+    problems
+}
+
 /// What is wrong, the worst first.
 fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -231,11 +253,8 @@ fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<Stri
             "{by} drains the node, so it takes no new connections: {reason}"
         ));
     }
-    if admin.cleaner.cluster().is_some_and(|it| it.is_away()) {
-        problems.push(
-            "the cluster's engine does not answer: `cluster.away` decides about new managers"
-                .to_owned(),
-        );
+    if let Some(cluster) = admin.cleaner.cluster() {
+        problems.extend(cluster_problems(&cluster.view()));
     }
     if !admin.gateway.has_backend() {
         problems.push("no backend is there: new clients are answered 502".to_owned());

@@ -14,6 +14,7 @@ mod displace;
 mod driver;
 mod evict;
 mod flight;
+mod for_nodes;
 mod metrics;
 mod node;
 mod over_nodes;

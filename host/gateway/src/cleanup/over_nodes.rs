@@ -3,7 +3,8 @@
 //!
 //! A manager here is evicted at once. One elsewhere is only chosen: the ledger takes it out for the newcomer, in one
 //! step and only as it was seen, and then its node is told. So tier by tier nothing that answers goes while something
-//! that is gone is held on any node. Probes go to managers here; of others holds what their nodes published.
+//! that is gone is held on any node. Where a tier probes, each node that holds a manager of the user probes it there;
+//! of one that says nothing in time holds what it published.
 
 use std::sync::Arc;
 
@@ -13,13 +14,11 @@ use super::driver::{Cleaner, FORCE_LOOKS};
 use super::pass::Pass;
 use super::run::Cleanup;
 use crate::cluster::{ChosenVictim, ClusterNode, HeldOverNodes, Surplus};
+use crate::health::Round;
 use crate::manager::Manager;
-use crate::tasks::Supervisor;
-use wastegate_cluster::ledger::{NodeCommand, NodeOrder, NodeOutcome};
-use wastegate_core::decision::{Class, Question, Row, Snapshot, Standing, TierTable, Victim};
-use wastegate_core::types::{
-    Eviction, EvictionCause, PeerState, Protection, Scope, Tier, Timestamp, UserId,
-};
+use wastegate_cluster::ledger::{KeyHash, NodeOutcome};
+use wastegate_core::decision::{Class, Probe, Question, Snapshot, Standing, TierTable, Victim};
+use wastegate_core::types::{EvictionCause, Scope, Tier, Timestamp, UserId};
 
 /// What a look over all nodes came to.
 #[derive(Debug, Default)]
@@ -28,6 +27,8 @@ pub struct RoomOverNodes {
     pub cleanup: Cleanup,
     /// Who leaves the ledger for the newcomer: those that were evicted here, and those that were chosen elsewhere.
     pub victims: Vec<ChosenVictim>,
+    /// What nodes said of peers there, after a tier asked.
+    answers: Vec<(KeyHash, NodeOutcome)>,
 }
 
 /// How a look over all nodes ranks.
@@ -80,7 +81,11 @@ impl Cleaner {
                     return room;
                 }
                 let probe = look.table.rule(tier).probe;
-                let round = self.prober.first(probe, || held.here()).await;
+                let round = self.prober.first(probe, || held.here());
+                let (round, answers) =
+                    futures_util::join!(round, self.ask_over_nodes(user, held, probe));
+                let round = round.map(|round| counted(round, &answers));
+                room.answers.extend(answers);
                 let now = self.clock.now();
                 let snapshot = self.snapshot_over_nodes(held, &room, now);
                 let rationed = look.rationed && tier == Tier::Force;
@@ -121,6 +126,22 @@ impl Cleaner {
         room
     }
 
+    /// What peers on other nodes say, where a tier makes a round of probes.
+    async fn ask_over_nodes(
+        &self,
+        user: &UserId,
+        held: &HeldOverNodes,
+        probe: Probe,
+    ) -> Vec<(KeyHash, NodeOutcome)> {
+        match (&self.cluster, probe) {
+            (Some(cluster), Probe::Round) if !held.is_alone() => {
+                let round_max = self.prober.config().probe_deadline;
+                cluster.ask_nodes(user, held, round_max).await
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn tiers_over_nodes(&self, look: Look<'_>) -> impl Iterator<Item = Tier> {
         let table = look.table.clone();
         let last = self.config.user_last_tier;
@@ -137,7 +158,9 @@ impl Cleaner {
         now: Timestamp,
     ) -> Snapshot {
         let taken: Vec<_> = room.victims.iter().map(|it| it.victim.key).collect();
-        let rows = held.rows(&taken, |manager| self.registry.row(manager, now));
+        let rows = held.rows(&taken, &room.answers, |manager| {
+            self.registry.row(manager, now)
+        });
         let snapshot = Snapshot {
             scope: Scope::User,
             now,
@@ -155,35 +178,8 @@ impl Cleaner {
         self.would_plan(&self.snapshot_over_nodes(held, &room, self.clock.now()))
     }
 
-    /// Does what other nodes ask of managers here, and ends surpluses, from now on.
-    pub(super) fn start_over_nodes(self: &Arc<Self>, supervisor: &Supervisor) {
-        let Some(cluster) = &self.cluster else { return };
-        let cleaner = self.clone();
-        cluster.work(supervisor, "cluster-commands", move |cluster| {
-            let cleaner = cleaner.clone();
-            async move {
-                loop {
-                    for command in cluster.commands().await {
-                        let outcome = cleaner.obey(&cluster, &command).await;
-                        cluster.answer(&command, outcome);
-                    }
-                }
-            }
-        });
-        let cleaner = self.clone();
-        cluster.work(supervisor, "cluster-surplus", move |cluster| {
-            let cleaner = cleaner.clone();
-            async move {
-                loop {
-                    let surplus = cluster.next_surplus().await;
-                    cleaner.end_surplus(&cluster, surplus).await;
-                }
-            }
-        });
-    }
-
     /// A user holds more than it may on all nodes: what is too much goes by rank.
-    async fn end_surplus(&self, cluster: &ClusterNode, surplus: Surplus) {
+    pub(super) async fn end_surplus(&self, cluster: &ClusterNode, surplus: Surplus) {
         let Surplus {
             user,
             held,
@@ -214,120 +210,18 @@ impl Cleaner {
             }
         }
     }
-
-    /// Does what another node asks of a manager here.
-    async fn obey(&self, cluster: &ClusterNode, command: &NodeCommand) -> NodeOutcome {
-        let Some(manager) = cluster.manager_of(command) else {
-            return NodeOutcome::Gone;
-        };
-        match command.order {
-            NodeOrder::Evict { tier, answering } => {
-                self.evict_for_another_node(cluster, &manager, tier, answering)
-            }
-            NodeOrder::Probe => {
-                self.prober.round(std::slice::from_ref(&manager)).await;
-                let row = self.registry.row(&manager, self.clock.now());
-                match row.class() {
-                    Some(Class::Responsive) | None => NodeOutcome::Answering,
-                    Some(_) => NodeOutcome::Silent,
-                }
-            }
-            NodeOrder::TakeOver { device } => {
-                if let Some(device) = cluster.device_of(&manager, device) {
-                    manager.take_over(&device);
-                }
-                NodeOutcome::Gone
-            }
-        }
-    }
-
-    /// A manager has left the ledger for a newcomer elsewhere. Its node looks once more before it acts.
-    fn evict_for_another_node(
-        &self,
-        cluster: &ClusterNode,
-        manager: &Arc<Manager>,
-        tier: Tier,
-        answering: bool,
-    ) -> NodeOutcome {
-        let now = self.clock.now();
-        let seen_at = manager.mark.published().map_or(manager.created, |it| it.1);
-        let still = |manager: &Manager| {
-            let row = self.registry.row(manager, now);
-            may_go(&row, answering, manager.activity().last() > seen_at)
-        };
-        let eviction = Eviction {
-            cause: EvictionCause::Cleanup(tier),
-            decision: None,
-            peer: if answering {
-                PeerState::Answering
-            } else {
-                PeerState::Silent
-            },
-        };
-        let (user, key) = (&manager.user, &manager.key);
-        if self
-            .registry
-            .evict(user, key, manager.id, eviction, still)
-            .is_some()
-        {
-            if answering {
-                self.rotation.displaced(user, key, now);
-            }
-            tracing::debug!(
-                tier = tier.name(),
-                manager = %manager.id,
-                answering,
-                "evicted for a newcomer on another node"
-            );
-            return NodeOutcome::Gone;
-        }
-        if manager.end().is_some() {
-            return NodeOutcome::Gone;
-        }
-        cluster.keeps(manager);
-        NodeOutcome::Spared
-    }
 }
 
-/// Whether a manager that another node chose still is one that may go: not pinned, not one that answers where it was
-/// taken for gone, and not active since its columns were published.
-fn may_go(row: &Row, answering: bool, active_since: bool) -> bool {
-    let Some(class) = row.class() else {
-        return false;
-    };
-    let held = row.protection == Protection::Pinned && !class.is_gone();
-    let revived = class == Class::Responsive && (!answering || active_since);
-    !held && !revived
+/// A round with what other nodes found in theirs.
+fn counted(mut round: Round, answers: &[(KeyHash, NodeOutcome)]) -> Round {
+    let answering = answers.iter().filter(|it| it.1 == NodeOutcome::Answering);
+    round.asked += answers.len();
+    round.answered += answering.count();
+    round
 }
 
 /// What a victim of a plan is in the ledger.
 fn chosen(held: &HeldOverNodes, question: &Question, victim: &Victim) -> Option<ChosenVictim> {
     let row = question.rows.get(usize::try_from(victim.row).ok()?)?;
-    Some(ChosenVictim {
-        victim: held.victim_of(row)?,
-        tier: question.tier,
-        answering: victim.class == Class::Responsive,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wastegate_core::decision::testing::row;
-    use wastegate_core::types::Health;
-
-    #[test]
-    fn an_owner_spares_what_came_back_to_life_and_nothing_else() {
-        let alive = || row("a", 1_000);
-        let dead = || alive().with_health(Health::Dead);
-        assert!(may_go(&alive(), true, false), "it was idle, as it was seen");
-        assert!(!may_go(&alive(), true, true), "it became active since");
-        assert!(!may_go(&alive(), false, false), "it was taken for gone");
-        assert!(may_go(&dead(), false, true), "it is gone");
-        let pinned = Protection::Pinned;
-        assert!(!may_go(&alive().with_protection(pinned), true, false));
-        assert!(may_go(&dead().with_protection(pinned), false, false));
-        let newborn = alive().with_standing(Standing::Newborn);
-        assert!(!may_go(&newborn, true, false));
-    }
+    held.chosen(row, question.tier, victim.class == Class::Responsive)
 }

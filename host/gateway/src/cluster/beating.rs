@@ -1,5 +1,6 @@
 //! Beats: that this node lives, who else does, and whether the engine has lost anything.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use super::node::ClusterNode;
@@ -25,6 +26,8 @@ impl ClusterNode {
         let (beat, sent) = (self.membership.lock().beat(), self.clock.now());
         let answer = self.ledger.beat(&beat).await;
         self.metrics.called("beat", &answer);
+        let trouble = answer.as_ref().err().cloned();
+        let before = std::mem::replace(&mut *self.trouble.lock(), trouble);
         match answer {
             Ok(answer) => {
                 // Without randomness the node keeps its old life, and learns at each beat that it is over.
@@ -38,8 +41,12 @@ impl ClusterNode {
                     tracing::info!("the cluster's engine answers");
                 }
             }
-            Err(error) if !was_away => self.lost(&error),
-            Err(_) => {}
+            // Said once, and again where it is another trouble: at the start no beat was answered yet.
+            Err(error) => {
+                if before.is_none_or(|before| discriminant(&before) != discriminant(&error)) {
+                    self.lost(&error);
+                }
+            }
         }
     }
 

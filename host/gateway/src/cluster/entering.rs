@@ -118,7 +118,8 @@ impl ClusterNode {
         entries: Vec<HeldEntry>,
         now_ms: u64,
     ) -> HeldOverNodes {
-        let held = self.over_nodes(user, limit, entries, now_ms);
+        let mut held = self.over_nodes(user, limit, entries, now_ms);
+        held.end_surplus_pins(self.clock.now());
         let here = self.registry.held(user).saturating_sub(1);
         self.elsewhere.note(user, held.held.saturating_sub(here));
         held

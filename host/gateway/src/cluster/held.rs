@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::node::ClusterNode;
 use crate::manager::Manager;
-use wastegate_cluster::ledger::{Epoch, HeldEntry, KeyHash, LedgerVictim, PartState};
+use wastegate_cluster::ledger::{Epoch, HeldEntry, KeyHash, LedgerVictim, NodeOutcome, PartState};
 use wastegate_core::decision::{Class, Elsewhere, Row};
 use wastegate_core::types::{
-    ManagerId, ManagerKey, Protection, Signal, SignalRow, Tier, Timestamp, UserId,
+    Health, ManagerId, ManagerKey, Protection, Signal, SignalRow, Tier, Timestamp, UserId,
 };
 
 /// What a user holds on all nodes.
@@ -27,6 +27,8 @@ pub struct HeldOverNodes {
 struct Entry {
     victim: LedgerVictim,
     place: Place,
+    /// Its pin elsewhere is one too many: its owner may evict it all the same.
+    past_pin: bool,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct ChosenVictim {
     pub tier: Tier,
     /// Whether it was believed to answer.
     pub answering: bool,
+    /// Whether its pin is one more than its user's limit leaves.
+    pub past_pin: bool,
 }
 
 impl HeldOverNodes {
@@ -88,19 +92,35 @@ impl HeldOverNodes {
             victim: entry.victim.clone(),
             tier: Tier::Conservative,
             answering: false,
+            past_pin: false,
         });
         chosen.collect()
     }
 
-    /// What the tiers choose from: managers here as they are now, others as their nodes published them. `taken` are
-    /// chosen already.
-    pub(crate) fn rows(&self, taken: &[KeyHash], row: impl Fn(&Manager) -> Row) -> Vec<Row> {
+    /// Managers on other nodes whose peers answered when they were published.
+    pub(super) fn answering_elsewhere(&self) -> impl Iterator<Item = &LedgerVictim> {
+        let entries = self.entries.iter().filter(|entry| match &entry.place {
+            Place::Elsewhere(row) => row.class() == Some(Class::Responsive),
+            Place::Here(_) | Place::GoneHere => false,
+        });
+        entries.map(|entry| &entry.victim)
+    }
+
+    /// What the tiers choose from: managers here as they are now, others as their nodes published them or as they
+    /// answered since. `taken` are chosen already.
+    pub(crate) fn rows(
+        &self,
+        taken: &[KeyHash],
+        answers: &[(KeyHash, NodeOutcome)],
+        row: impl Fn(&Manager) -> Row,
+    ) -> Vec<Row> {
+        let answer = |key: KeyHash| answers.iter().find(|it| it.0 == key).map(|it| it.1);
         let entries = self.entries.iter();
         let left = entries.filter(|entry| !taken.contains(&entry.victim.key));
         left.filter_map(|entry| match &entry.place {
             Place::Here(manager) if manager.end().is_none() => Some(row(manager)),
             Place::Here(_) | Place::GoneHere => None,
-            Place::Elsewhere(row) => Some((**row).clone()),
+            Place::Elsewhere(row) => Some(as_answered(row, answer(entry.victim.key))),
         })
         .collect()
     }
@@ -114,15 +134,74 @@ impl HeldOverNodes {
         here.collect()
     }
 
-    /// The victim that a row stands for.
-    pub(crate) fn victim_of(&self, row: &Row) -> Option<LedgerVictim> {
+    /// What a row stands for, chosen by a tier.
+    pub(crate) fn chosen(&self, row: &Row, tier: Tier, answering: bool) -> Option<ChosenVictim> {
         let is_it = |entry: &&Entry| match &entry.place {
             Place::Here(manager) => row.elsewhere.is_none() && manager.id == row.manager,
             Place::Elsewhere(other) => row.elsewhere.is_some() && other.key == row.key,
             Place::GoneHere => false,
         };
         let entry = self.entries.iter().find(is_it)?;
-        Some(entry.victim.clone())
+        Some(ChosenVictim {
+            victim: entry.victim.clone(),
+            tier,
+            answering,
+            past_pin: entry.past_pin,
+        })
+    }
+
+    /// Ends the pins that leave no slot of the user's limit without one, because a newcomer needs room: each node
+    /// keeps to the budget of pins for what it holds itself, so several together may have pinned all. The longest
+    /// idle go first. One here is unpinned; one elsewhere is not held by its pin any more if it is chosen.
+    pub(super) fn end_surplus_pins(&mut self, now: Timestamp) {
+        let mut pinned: Vec<&mut Entry> = self.entries.iter_mut().collect();
+        pinned.retain(|entry| entry.is_held_by_a_pin(now));
+        let spare = usize::try_from(self.limit.saturating_sub(1)).unwrap_or(usize::MAX);
+        let surplus = pinned.len().saturating_sub(spare);
+        if surplus == 0 {
+            return;
+        }
+        pinned.sort_by_key(|entry| entry.last_activity());
+        for entry in pinned.into_iter().take(surplus) {
+            entry.end_pin();
+        }
+        tracing::warn!(
+            limit = self.limit,
+            surplus,
+            "pins ended: on all nodes together they left no room for a newcomer"
+        );
+    }
+}
+
+impl Entry {
+    fn is_held_by_a_pin(&self, now: Timestamp) -> bool {
+        match &self.place {
+            Place::Here(manager) => manager.hints.is_pinned(now),
+            Place::GoneHere => false,
+            Place::Elsewhere(row) => {
+                row.protection == Protection::Pinned && !row.class().is_some_and(Class::is_gone)
+            }
+        }
+    }
+
+    fn last_activity(&self) -> Timestamp {
+        match &self.place {
+            Place::Here(manager) => manager.activity().last(),
+            Place::GoneHere => Timestamp::ZERO,
+            Place::Elsewhere(row) => row.last_activity,
+        }
+    }
+
+    fn end_pin(&mut self) {
+        match &mut self.place {
+            Place::Here(manager) => manager.unpin(),
+            Place::GoneHere => {}
+            Place::Elsewhere(row) => {
+                row.protection = Protection::Evictable;
+                row.signals[Signal::Protection] = row.protection.code();
+                self.past_pin = true;
+            }
+        }
     }
 }
 
@@ -151,7 +230,11 @@ impl ClusterNode {
                 ([life], None) if life.epoch == own => Place::GoneHere,
                 _ => Place::Elsewhere(Box::new(self.row_elsewhere(user, &entry, (now, now_ms)))),
             };
-            Entry { victim, place }
+            Entry {
+                victim,
+                place,
+                past_pin: false,
+            }
         });
         let entries: Vec<Entry> = entries.collect();
         let left = entries
@@ -174,6 +257,7 @@ impl ClusterNode {
                 lives: vec![self.life(manager.id)],
             },
             place: Place::Here(manager),
+            past_pin: false,
         });
         HeldOverNodes {
             limit,
@@ -250,6 +334,22 @@ impl ClusterNode {
             |node| node.name.as_str().into(),
         )
     }
+}
+
+/// A row of another node, with what its node found out just now.
+fn as_answered(row: &Row, answer: Option<NodeOutcome>) -> Row {
+    let mut row = row.clone();
+    let Some(answer @ (NodeOutcome::Answering | NodeOutcome::Silent)) = answer else {
+        return row;
+    };
+    row.health = if answer == NodeOutcome::Answering {
+        Health::Alive
+    } else {
+        Health::Suspect
+    };
+    row.signals[Signal::Health] = row.health.code();
+    row.signals[Signal::ProbeAgeMs] = 0.0;
+    row
 }
 
 /// So many milliseconds before a moment.

@@ -9,8 +9,8 @@ use super::held::ChosenVictim;
 use super::node::ClusterNode;
 use crate::manager::Manager;
 use wastegate_cluster::ledger::{
-    DeviceHash, Epoch, Ledger as _, Life, MessagesRead, NodeAnswer, NodeCommand, NodeMessage,
-    NodeOrder, NodeOutcome, UserHash,
+    DeviceHash, Epoch, KeyHash, Ledger as _, Life, MessagesRead, NodeAnswer, NodeCommand,
+    NodeMessage, NodeOrder, NodeOutcome, UserHash,
 };
 use wastegate_core::types::{DeviceId, UserId};
 
@@ -53,7 +53,7 @@ impl ClusterNode {
         let commands = messages.filter_map(|message| match message {
             NodeMessage::Command(command) => Some(command),
             NodeMessage::Answer(answer) => {
-                self.metrics.answered(answer.outcome);
+                self.got_answer(&answer);
                 None
             }
         });
@@ -103,6 +103,7 @@ impl ClusterNode {
             let order = NodeOrder::Evict {
                 tier: chosen.tier,
                 answering: chosen.answering,
+                past_pin: chosen.past_pin,
             };
             let lives = &chosen.victim.lives;
             if let [life] = &**lives
@@ -132,20 +133,24 @@ impl ClusterNode {
         }
     }
 
-    fn command(
+    fn command(&self, of: (UserHash, KeyHash), life: Life, order: NodeOrder) {
+        let command = self.new_command(of, life, order);
+        self.send_soon(life.epoch, NodeMessage::Command(command));
+    }
+
+    pub(super) fn new_command(
         &self,
-        (user, key): (UserHash, wastegate_cluster::ledger::KeyHash),
+        (user, key): (UserHash, KeyHash),
         life: Life,
         order: NodeOrder,
-    ) {
-        let command = NodeCommand {
+    ) -> NodeCommand {
+        NodeCommand {
             asker: self.membership.lock().epoch(),
             number: self.metrics.next_command(),
             user,
             key,
             life,
             order,
-        };
-        self.send_soon(life.epoch, NodeMessage::Command(command));
+        }
     }
 }

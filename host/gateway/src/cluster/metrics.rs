@@ -30,7 +30,7 @@ const OUTCOMES: [&str; 7] = [
     "not-live",
 ];
 /// What is dropped where its queue is full.
-const DROPPED: [&str; 3] = ["errand", "publication", "surplus"];
+const DROPPED: [&str; 4] = ["errand", "probe", "publication", "surplus"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {

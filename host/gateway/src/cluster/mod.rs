@@ -7,6 +7,7 @@
 //!
 //! Not here: who is evicted (`cleanup` decides and does it, also what other nodes ask for), and the engine.
 
+mod asking;
 mod beating;
 mod config;
 mod elsewhere;

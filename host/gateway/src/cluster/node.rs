@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::asking::Asked;
 use super::config::Config;
 use super::elsewhere::HeldElsewhere;
 use super::leaving::Leaving;
@@ -19,7 +20,7 @@ use crate::manager::Manager;
 use crate::registry::{Registry, SlotObserver};
 use crate::tasks::{Supervisor, Tasks};
 use wastegate_cluster::ledger::{
-    Epoch, Guarded, KeyHash, Ledger, LedgerBudgets, Life, Membership, UserHash,
+    Epoch, Guarded, KeyHash, Ledger, LedgerBudgets, LedgerError, Life, Membership, UserHash,
 };
 use wastegate_core::types::{Clock, DeviceId, ManagerId, ManagerKey, UserId};
 
@@ -45,6 +46,10 @@ pub struct ClusterNode {
     pub(super) unpublished: Unpublished,
     pub(super) surpluses: Surpluses,
     pub(super) reading: Reading,
+    pub(super) asked: Asked,
+    /// Why the last beat was not answered; none if it was.
+    // Held to copy it.
+    pub(super) trouble: Mutex<Option<LedgerError>>,
     /// Everything that lives here has to be asserted.
     pub(super) reassert: Notify,
     pub(super) metrics: Metrics,
@@ -86,6 +91,8 @@ impl ClusterNode {
             unpublished: Unpublished::default(),
             surpluses: Surpluses::default(),
             reading: Reading::default(),
+            asked: Asked::default(),
+            trouble: Mutex::default(),
             reassert: Notify::new(),
             metrics: Metrics::default(),
             tasks: Tasks::new(),

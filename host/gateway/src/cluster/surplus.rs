@@ -138,7 +138,7 @@ impl ClusterNode {
         };
         let (now_ms, holdings) = (read.now_ms, read.answer);
         let turn = self.turn(&holdings.entries);
-        let held = self.over_nodes(user, holdings.limit, holdings.entries, now_ms);
+        let mut held = self.over_nodes(user, holdings.limit, holdings.entries, now_ms);
         let over = held.over();
         if over == 0 {
             self.note(user, None);
@@ -149,6 +149,7 @@ impl ClusterNode {
             return None;
         }
         self.note(user, Some(next(over, AGAIN, false)));
+        held.end_surplus_pins(now);
         Some(held)
     }
 

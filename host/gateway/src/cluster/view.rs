@@ -1,6 +1,7 @@
 //! What operators see of the cluster from this node.
 
 use super::node::ClusterNode;
+use wastegate_core::types::chain;
 
 /// How much of a problem a node tells the others, bytes: each beat of each node reads it.
 const PROBLEM_BYTES_MAX: usize = 200;
@@ -12,6 +13,8 @@ pub struct ClusterView {
     pub node: String,
     /// Whether the engine answers this node.
     pub engine_up: bool,
+    /// Why the engine did not answer this node's last beat; empty if it did.
+    pub engine_problem: String,
     /// Managers that users hold above their limits, as far as this node knows.
     pub over_limit: u64,
     /// The nodes that lived at the last beat, this one among them if it is in.
@@ -33,6 +36,8 @@ pub struct OtherNode {
     pub admin: String,
     /// Which version it runs.
     pub version: String,
+    /// Whether its secret is another one than this node's: then they count users apart.
+    pub other_secret: bool,
     /// The number of the shared document that it follows; 0 for none.
     pub shared: u64,
     /// Why it does not follow the one that is in force; empty if it does.
@@ -44,8 +49,10 @@ impl ClusterNode {
     #[must_use]
     pub fn view(&self) -> ClusterView {
         let (engine_up, over_limit) = (!self.is_away(), self.over_limit());
+        let trouble = self.trouble.lock().clone();
         let membership = self.membership.lock();
         let now_ms = membership.engine_ms(self.clock.now()).unwrap_or(0);
+        let own_mark = self.config.hasher.mark();
         let nodes = membership.nodes().iter().map(|node| OtherNode {
             name: node.name.clone(),
             epoch: node.epoch.to_string(),
@@ -53,12 +60,14 @@ impl ClusterNode {
             beat_age_ms: now_ms.saturating_sub(node.beat_ms),
             admin: node.note.admin.clone(),
             version: node.note.version.clone(),
+            other_secret: !node.note.secret_mark.is_empty() && node.note.secret_mark != own_mark,
             shared: node.note.shared,
             problem: node.note.problem.clone(),
         });
         ClusterView {
             node: self.config.node.as_str().to_owned(),
             engine_up,
+            engine_problem: trouble.map_or_else(String::new, |it| chain(&it)),
             over_limit,
             nodes: nodes.collect(),
         }

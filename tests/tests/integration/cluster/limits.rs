@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use wastegate_tests::harness::{until, until_async};
 
-use super::{Engine, LIMIT, Node};
+use super::{Engine, LIMIT, Node, enters};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_has_its_limit_on_all_nodes_together() {
@@ -98,6 +98,69 @@ async fn publications(node: &Node) -> f64 {
 async fn published(node: &Node, count: f64) {
     until_async("it is published", async || {
         publications(node).await >= count
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pins_on_several_nodes_lock_nobody_out() {
+    let engine = Engine::start().await;
+    let (a, b) = (
+        Node::with(&engine, "a", "").await,
+        Node::with(&engine, "b", "").await,
+    );
+    a.sees_nodes(2).await;
+    // Each node keeps to the budget of pins for what it holds; together they leave no slot.
+    let mut clients = Vec::new();
+    for number in 0..LIMIT {
+        let (node, key) = ([&a, &b][number % 2], format!("k{number}"));
+        clients.push(node.enter("ann", &key).await);
+        let pin = ["pin", "ann", &key, "--for", "1h", "--reason", "a show"];
+        node.verb(&pin).await;
+    }
+    let is_full = async || a.held().await + b.held().await == LIMIT as u64;
+    for (number, node) in [&a, &b, &a].into_iter().enumerate() {
+        let mut newcomer = enters(node, "ann", &format!("new{number}")).await;
+        newcomer.echo("let in").await;
+        until_async("one went for it", is_full).await;
+        newcomer.echo("still here").await;
+        clients.push(newcomer);
+    }
+    // One slot of the limit was without a pin from the first newcomer on, and no more than that.
+    until("who went has heard it", || {
+        clients.iter().filter(|it| it.is_open()).count() == LIMIT
+    })
+    .await;
+    let pinned = clients.iter().take(LIMIT).filter(|it| it.is_open());
+    assert_eq!(pinned.count(), LIMIT - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_asked_whether_peers_there_answer() {
+    let engine = Engine::start().await;
+    // No heartbeat finds the silent one within the test: only a probe can.
+    let settings = "cleanup.last_tier = \"aggressive\"\nhealth.ping_interval_ms = 600000";
+    let (here, there) = (
+        Node::with(&engine, "here", settings).await,
+        Node::with(&engine, "there", settings).await,
+    );
+    here.sees_nodes(2).await;
+    let mut alive = Vec::new();
+    for number in 1..LIMIT {
+        alive.push(there.enter("ann", &format!("k{number}")).await);
+    }
+    let silent = there.enter("ann", "silent").await;
+    // All answer, so nobody is let in for one of them.
+    assert_eq!(here.refused("ann", "new").await.kind().0, 429);
+    silent.silence().await;
+    // Until it is published that it was attached, nothing may touch it.
+    let mut newcomer = enters(&here, "ann", "new").await;
+    newcomer.echo("let in").await;
+    for client in &mut alive {
+        client.echo("still here").await;
+    }
+    until_async("the silent one went, and no other", async || {
+        there.held().await == LIMIT as u64 - 1
     })
     .await;
 }

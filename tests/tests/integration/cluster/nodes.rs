@@ -106,3 +106,42 @@ async fn a_node_that_was_frozen_asserts_what_it_has_and_the_surplus_leaves() {
     .await;
     assert_eq!(full.held().await + empty.held().await, LIMIT as u64);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_or_secret_is_told_in_words() {
+    let engine = Engine::start().await;
+    let a = Node::with(&engine, "a", "").await;
+    let stranger = "cluster.secret = \"a secret of another cluster\"";
+    let stranger = Node::with(&engine, "stranger", stranger).await;
+    a.sees_nodes(2).await;
+    let nodes = &a.get("/v1/nodes").await["cluster"]["nodes"];
+    for node in nodes.as_array().unwrap() {
+        assert_eq!(node["other_secret"], node["name"] == "stranger", "{node}");
+    }
+    let says = async |node: &Node, words: &str| {
+        let problems = node.get("/v1/status").await["problems"].to_string();
+        assert!(problems.contains(words), "{problems}");
+    };
+    says(&a, "another `cluster.secret` than here is set on stranger").await;
+    says(&stranger, "another `cluster.secret` than here is set on a").await;
+
+    engine.does(&["CONFIG SET requirepass 1234"]).await;
+    let late = Node::started(&engine, "late", "").await;
+    until_async("the engine's words are there", async || {
+        let nodes = late.get("/v1/nodes").await;
+        nodes["cluster"]["engine_problem"]
+            .as_str()
+            .unwrap()
+            .contains("NOAUTH")
+    })
+    .await;
+    late.sees("away").await;
+    says(&late, "the cluster's engine does not answer (").await;
+    // It serves all the same, and joins once the password is gone.
+    let _ann = late.enter("ann", "k0").await;
+    engine
+        .does(&["AUTH 1234", "CONFIG SET requirepass \"\""])
+        .await;
+    late.sees("up").await;
+    assert_eq!(late.get("/v1/nodes").await["cluster"]["engine_problem"], "");
+}
