@@ -2,6 +2,7 @@
 //! a node or the engine fails.
 
 mod away;
+mod damping;
 mod limits;
 mod nodes;
 mod sharing;
@@ -17,9 +18,6 @@ use crate::cli::operate_at;
 
 /// The limit of every user here.
 pub(crate) const LIMIT: usize = 4;
-
-/// The secret of the nodes here, unless they are given another.
-const SECRET: &str = "the secret of these tests";
 
 /// A redis-server that keeps nothing on disk.
 pub(crate) struct Engine {
@@ -105,7 +103,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A node of that name, with more lines of settings, which its engine has answered.
+    /// A node of that name, with more lines of settings, which go before the usual ones; its engine has answered it.
     pub(crate) async fn with(engine: &Engine, name: &str, more: &str) -> Self {
         let node = Self::started(engine, name, more).await;
         node.sees("up").await;
@@ -117,28 +115,25 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("wastegate.toml");
         let port = engine.port;
-        let secret = if more.contains("cluster.secret") {
-            String::new()
-        } else {
-            format!("cluster.secret = \"{SECRET}\"")
-        };
-        let text = format!(
-            r#"
-            limits.managers_per_user = {LIMIT}
-            limits.temporary_slots.count = 0
-            cleanup.force_per_user_max = 0
-            cleanup.displaced_hold_ms = 0
-            cleanup.proactive_from = 1000.0
-            gateway.drain_readyz_ms = 0
-            gateway.drain_spread_ms = 0
-            cluster.engine = "redis://127.0.0.1:{port}"
-            {secret}
-            cluster.node = "{name}"
-            cluster.node_dead_ms = 3000
-            cluster.budget_ms = 1000
-            {more}
-            "#
-        );
+        let engine = format!("\"redis://127.0.0.1:{port}\"");
+        let (limit, name) = (LIMIT.to_string(), format!("\"{name}\""));
+        let usual = [
+            ("limits.managers_per_user", limit.as_str()),
+            ("limits.temporary_slots.count", "0"),
+            ("cleanup.force_per_user_max", "0"),
+            ("cleanup.displaced_hold_ms", "0"),
+            ("cleanup.proactive_from", "1000.0"),
+            ("gateway.drain_readyz_ms", "0"),
+            ("gateway.drain_spread_ms", "0"),
+            ("cluster.engine", &engine),
+            ("cluster.secret", "\"the secret of these tests\""),
+            ("cluster.node", &name),
+            ("cluster.node_dead_ms", "3000"),
+            ("cluster.budget_ms", "1000"),
+        ];
+        let usual = usual.iter().filter(|(key, _)| !more.contains(key));
+        let usual = usual.map(|(key, value)| format!("{key} = {value}\n"));
+        let text = format!("{more}\n{}", usual.collect::<String>());
         std::fs::write(&file, text).unwrap();
         let arguments = [
             "serve",

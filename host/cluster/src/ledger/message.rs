@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use wastegate_core::types::Tier;
 
-use super::names::{DeviceHash, Epoch, KeyHash, Life, UserHash};
+use super::names::{ClientHash, DeviceHash, Epoch, KeyHash, Life, UserHash};
 
 /// How many messages of a kind wait for a node; the oldest go first.
 pub const WAITING_MAX: usize = 1_024;
@@ -21,6 +21,47 @@ pub enum NodeMessage {
     Command(NodeCommand),
     /// What became of a command.
     Answer(NodeAnswer),
+    /// Something about a user that every node is to know.
+    News(UserNews),
+}
+
+/// Something about a user that every node is to know, so that a client which is slowed down on one is not at another.
+/// One that is lost slows it down on fewer nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserNews {
+    /// Which user.
+    pub user: UserHash,
+    /// What happened.
+    pub what: NewsKind,
+}
+
+/// What happened to a user's managers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewsKind {
+    /// One was evicted while it answered: it may not displace another one for a while. None stands for all that have
+    /// no name of their own.
+    Displaced {
+        /// Which one.
+        key: Option<KeyHash>,
+    },
+    /// One that may have been displaced before did displace another one.
+    Returned {
+        /// Which one.
+        key: Option<KeyHash>,
+    },
+    /// So many that answer were evicted for newcomers, which the user's ration of such evictions pays for.
+    Forced {
+        /// How many.
+        count: u32,
+    },
+    /// A client came and went too often: it has to stay away.
+    Banned {
+        /// The client, by its device or key and its address.
+        client: ClientHash,
+        /// For how long, ms.
+        lasting_ms: u64,
+    },
 }
 
 /// Something to do with one part.

@@ -26,11 +26,12 @@ pub use error::{AwayRule, LedgerError};
 pub use guarded::{Guarded, LedgerBudgets};
 pub use membership::{BeatNews, Membership, ReassertCause};
 pub use message::{
-    Inbox, MessagesRead, NodeAnswer, NodeCommand, NodeMessage, NodeOrder, NodeOutcome, WAITING_MAX,
+    Inbox, MessagesRead, NewsKind, NodeAnswer, NodeCommand, NodeMessage, NodeOrder, NodeOutcome,
+    UserNews, WAITING_MAX,
 };
 pub use names::{
-    DeviceHash, Epoch, InvalidClusterName, KeyHash, Life, NODE_NAME_BYTES_MAX, NameHasher,
-    NodeName, SECRET_BYTES_MIN, UserHash,
+    ClientHash, DeviceHash, Epoch, InvalidClusterName, KeyHash, Life, NODE_NAME_BYTES_MAX,
+    NameHasher, NodeName, SECRET_BYTES_MIN, UserHash,
 };
 #[cfg(feature = "redis")]
 pub(crate) use part::number;

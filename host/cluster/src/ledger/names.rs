@@ -105,6 +105,11 @@ bytes!(
     16
 );
 bytes!(
+    /// A client as other nodes know it, hashed with its user.
+    pub struct ClientHash,
+    16
+);
+bytes!(
     /// One life of a node. It is random, so that an engine that lost writes never gives it to a second node.
     pub struct Epoch,
     8
@@ -167,6 +172,12 @@ impl NameHasher {
     #[must_use]
     pub fn device(&self, user: &UserId, device: &DeviceId) -> DeviceHash {
         DeviceHash(self.hash(3, user.as_str(), device.as_str()))
+    }
+
+    /// That of a client, by whatever tells it from the user's others.
+    #[must_use]
+    pub fn client(&self, user: &UserId, client: &str) -> ClientHash {
+        ClientHash(self.hash(5, user.as_str(), client))
     }
 
     /// What tells two secrets apart, without either: 8 hexadecimal digits, the same for all nodes that have this one.

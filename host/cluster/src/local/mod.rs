@@ -203,7 +203,7 @@ impl Ledger for LocalLedger {
             state.sent += 1;
             let streams = state.inboxes.entry(to).or_default();
             let stream = match message {
-                NodeMessage::Command(_) => &mut streams.commands,
+                NodeMessage::Command(_) | NodeMessage::News(_) => &mut streams.commands,
                 NodeMessage::Answer(_) => &mut streams.answers,
             };
             stream.push_back((state.sent, message.clone()));

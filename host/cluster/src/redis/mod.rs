@@ -322,7 +322,7 @@ impl Ledger for RedisLedger {
         Box::pin(async move {
             let [commands, answers] = self.stream_keys(to);
             let key = match message {
-                NodeMessage::Command(_) => commands,
+                NodeMessage::Command(_) | NodeMessage::News(_) => commands,
                 NodeMessage::Answer(_) => answers,
             };
             let text = serde_json::to_vec(message)

@@ -37,6 +37,12 @@ impl ForceBudget {
         }
     }
 
+    /// Whether there is a limit.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.most > 0
+    }
+
     /// How many of `wanted` may be taken now; they count as taken.
     pub fn allow(&self, user: &UserId, wanted: u32, now: Timestamp) -> u32 {
         if self.most == 0 {

@@ -110,9 +110,15 @@ impl Displaced {
         }
     }
 
+    /// Whether there are holds at all.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        !self.hold.first.is_zero()
+    }
+
     /// A manager was evicted while it answered.
     pub fn record(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
-        if self.hold.first.is_zero() {
+        if !self.is_on() {
             return;
         }
         let mut users = self.users.lock();
@@ -180,17 +186,19 @@ impl Displaced {
     }
 
     /// A manager of that key displaced another one. If it had been displaced itself, the user's next
-    /// holds are longer, and the others that were displaced wait for as long.
-    pub fn returned(&self, user: &UserId, key: &ManagerKey, now: Timestamp) {
+    /// holds are longer, and the others that were displaced wait for as long. True if it had been.
+    pub fn returned(&self, user: &UserId, key: &ManagerKey, now: Timestamp) -> bool {
         let mut users = self.users.lock();
         let Some(of) = users.get_mut(user) else {
-            return;
+            return false;
         };
-        if of.keys.remove(&name(key)).is_some() {
+        let was_displaced = of.keys.remove(&name(key)).is_some();
+        if was_displaced {
             of.strikes = of.strikes(now).saturating_add(1);
             of.struck_at = now;
             of.until = now.after(doubled(self.hold.first, of.strikes, self.hold.max));
         }
+        was_displaced
     }
 }
 

@@ -202,6 +202,12 @@ impl UserId {
         check("user", name)?;
         Ok(Self(name.into()))
     }
+
+    /// What stands for a user of whom only a hash is known. It names no user here.
+    #[must_use]
+    pub fn elsewhere(hash: impl fmt::Display) -> Self {
+        Self(format!("/{hash}").into())
+    }
 }
 
 name!(

@@ -95,6 +95,11 @@ impl Admission {
         self.registry.set_limit(user, limit);
     }
 
+    /// This node as one of its cluster, if it is in one.
+    pub(crate) const fn cluster(&self) -> Option<&Arc<ClusterNode>> {
+        self.cluster.as_ref()
+    }
+
     /// Who is alive.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry

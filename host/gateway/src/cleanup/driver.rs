@@ -103,7 +103,7 @@ impl Cleaner {
                 tasks.clone(),
                 &config,
             ),
-            rotation: Rotation::new(&config),
+            rotation: Rotation::new(&config, parts.cluster.clone()),
             sweeps: Sweeps::new(parts.supervisor, &config.table),
             registry,
             recorder,
@@ -284,8 +284,7 @@ impl Cleaner {
             .run_tier(user, tier, round, needed, terms, patience)
             .await;
         if rationed {
-            let unused = needed.saturating_sub(run.freed);
-            self.rotation.give_back(user, unused);
+            self.rotation.made(user, needed, run.freed);
         }
         (run, needed)
     }

@@ -1,4 +1,5 @@
-//! What other nodes of the cluster ask of managers here: to evict one, to probe one, to close an older connection.
+//! What other nodes of the cluster ask of managers here: to evict one, to probe one, to close an older connection; and
+//! what they tell of users.
 //!
 //! The node that asks has decided already, by what was published. This one looks once more before it acts.
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 
 use super::driver::Cleaner;
-use crate::cluster::ClusterNode;
+use crate::cluster::{ClusterNode, Heard};
 use crate::manager::Manager;
 use crate::tasks::Supervisor;
 use wastegate_cluster::ledger::{NodeCommand, NodeOrder, NodeOutcome};
@@ -26,8 +27,11 @@ impl Cleaner {
             let cleaner = cleaner.clone();
             async move {
                 loop {
-                    for command in cluster.commands().await {
-                        cleaner.obey(&cluster, command);
+                    for heard in cluster.heard().await {
+                        match heard {
+                            Heard::Command(command) => cleaner.obey(&cluster, command),
+                            Heard::News(news) => cleaner.rotation.hear(&news, cleaner.clock.now()),
+                        }
                     }
                 }
             }

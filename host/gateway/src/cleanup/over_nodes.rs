@@ -107,8 +107,7 @@ impl Cleaner {
                     .await;
                 self.recorder.tier_ran(Some(user), &run, round);
                 if rationed {
-                    self.rotation
-                        .give_back(user, allowed.saturating_sub(run.freed));
+                    self.rotation.made(user, allowed, run.freed);
                 }
                 room.victims
                     .extend(gone.iter().filter_map(|it| chosen(held, &question, it)));

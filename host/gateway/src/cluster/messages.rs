@@ -10,7 +10,7 @@ use super::node::ClusterNode;
 use crate::manager::Manager;
 use wastegate_cluster::ledger::{
     DeviceHash, Epoch, KeyHash, Ledger as _, Life, MessagesRead, NodeAnswer, NodeCommand,
-    NodeMessage, NodeOrder, NodeOutcome, UserHash,
+    NodeMessage, NodeOrder, NodeOutcome, UserHash, UserNews,
 };
 use wastegate_core::types::{DeviceId, UserId};
 
@@ -19,13 +19,21 @@ const WAIT: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What came from another node.
+pub(crate) enum Heard {
+    /// Something to do with a manager here.
+    Command(NodeCommand),
+    /// Something about a user.
+    News(UserNews),
+}
+
 /// How far this node has read, in which of its lives.
 #[derive(Debug, Default)]
 pub(super) struct Reading(Mutex<Option<(Epoch, MessagesRead)>>);
 
 impl ClusterNode {
-    /// What other nodes ask of managers here; waits for a while, and may come back with nothing.
-    pub(crate) async fn commands(&self) -> Vec<NodeCommand> {
+    /// What other nodes ask of managers here, and tell of users; waits for a while, and may come back with nothing.
+    pub(crate) async fn heard(&self) -> Vec<Heard> {
         if self.is_away() {
             tokio::time::sleep(PAUSE).await;
             return Vec::new();
@@ -50,14 +58,15 @@ impl ClusterNode {
             );
         }
         let messages = inbox.messages.into_iter();
-        let commands = messages.filter_map(|message| match message {
-            NodeMessage::Command(command) => Some(command),
+        let heard = messages.filter_map(|message| match message {
+            NodeMessage::Command(command) => Some(Heard::Command(command)),
+            NodeMessage::News(news) => self.got_news(news).map(Heard::News),
             NodeMessage::Answer(answer) => {
                 self.got_answer(&answer);
                 None
             }
         });
-        commands.collect()
+        heard.collect()
     }
 
     /// The manager that a command is about; none if that life of it is over.

@@ -13,7 +13,9 @@ use prometheus_client::registry::Registry;
 
 use super::node::ClusterNode;
 use crate::observe::metrics::begin;
-use wastegate_cluster::ledger::{AwayRule, EnterAnswer, LedgerError, NodeOutcome, Stamped};
+use wastegate_cluster::ledger::{
+    AwayRule, EnterAnswer, LedgerError, NewsKind, NodeOutcome, Stamped,
+};
 
 /// Every call of the ledger that is made.
 const CALLS: [&str; 9] = [
@@ -30,6 +32,8 @@ const OUTCOMES: [&str; 7] = [
     "not-live",
 ];
 /// What is dropped where its queue is full.
+/// What nodes tell each other of users.
+const NEWS: [&str; 4] = ["banned", "displaced", "forced", "returned"];
 const DROPPED: [&str; 4] = ["errand", "probe", "publication", "surplus"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,6 +58,11 @@ struct QueueLabel {
     queue: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NewsLabel {
+    news: &'static str,
+}
+
 /// Counters of what was asked of the ledger and of other nodes.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -63,6 +72,7 @@ pub struct Metrics {
     reassertions: Counter,
     spared: Counter,
     dropped: Family<QueueLabel, Counter>,
+    news: Family<NewsLabel, Counter>,
     commands: Arc<AtomicU64>,
 }
 
@@ -75,6 +85,7 @@ impl Default for Metrics {
             reassertions: Counter::default(),
             spared: Counter::default(),
             dropped: Family::default(),
+            news: Family::default(),
             commands: Arc::default(),
         };
         for call in CALLS {
@@ -94,6 +105,7 @@ impl Default for Metrics {
             begin(&metrics.away, labels);
         }
         begin(&metrics.dropped, DROPPED.map(|queue| QueueLabel { queue }));
+        begin(&metrics.news, NEWS.map(|news| NewsLabel { news }));
         metrics
     }
 }
@@ -196,6 +208,11 @@ impl Metrics {
             "What was not told to the engine because its queue was full; the next publication or the end of a lease makes up for it",
             self.dropped.clone(),
         );
+        registry.register(
+            "news",
+            "What other nodes told of users: a client that has to stay away, a manager that was displaced or displaced another one, evictions that count to the ration of `force`",
+            self.news.clone(),
+        );
     }
 
     pub(super) fn called<T>(&self, call: &'static str, answer: &Result<T, LedgerError>) {
@@ -238,6 +255,16 @@ impl Metrics {
 
     pub(super) fn dropped(&self, queue: &'static str) {
         self.dropped.get_or_create(&QueueLabel { queue }).inc();
+    }
+
+    pub(super) fn news(&self, what: NewsKind) {
+        let news = match what {
+            NewsKind::Banned { .. } => "banned",
+            NewsKind::Displaced { .. } => "displaced",
+            NewsKind::Forced { .. } => "forced",
+            NewsKind::Returned { .. } => "returned",
+        };
+        self.news.get_or_create(&NewsLabel { news }).inc();
     }
 
     pub(super) fn next_command(&self) -> u64 {

@@ -14,6 +14,7 @@ use super::elsewhere::HeldElsewhere;
 use super::leaving::Leaving;
 use super::messages::Reading;
 use super::metrics::Metrics;
+use super::news::BansElsewhere;
 use super::publishing::Unpublished;
 use super::surplus::Surpluses;
 use crate::manager::Manager;
@@ -47,6 +48,7 @@ pub struct ClusterNode {
     pub(super) surpluses: Surpluses,
     pub(super) reading: Reading,
     pub(super) asked: Asked,
+    pub(super) bans: BansElsewhere,
     /// Why the last beat was not answered; none if it was.
     // Held to copy it.
     pub(super) trouble: Mutex<Option<LedgerError>>,
@@ -92,6 +94,7 @@ impl ClusterNode {
             surpluses: Surpluses::default(),
             reading: Reading::default(),
             asked: Asked::default(),
+            bans: BansElsewhere::default(),
             trouble: Mutex::default(),
             reassert: Notify::new(),
             metrics: Metrics::default(),

@@ -269,8 +269,11 @@ impl Running {
         };
         let (lasted, config) = (now.since(self.begun), self.gateway.config());
         let flapping = &self.gateway.flapping;
-        if flapping.ended(who, reason, lasted, &config.flap, now) {
+        if let Some(ban) = flapping.ended(&who, reason, lasted, &config.flap, now) {
             self.gateway.refusals.note_ban(&self.gateway.session.clock);
+            if let Some(cluster) = self.gateway.admission.cluster() {
+                cluster.tell_banned(who.user(), &who.description(), ban);
+            }
         }
     }
 }

@@ -75,6 +75,20 @@ impl Who {
     }
 }
 
+impl Who {
+    /// Whose client it is.
+    #[must_use]
+    pub const fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// What tells it from the user's others, the same on each node.
+    #[must_use]
+    pub fn description(&self) -> String {
+        format!("{:?}", (&self.device, &self.key, self.from))
+    }
+}
+
 #[derive(Debug)]
 struct Flapper {
     since: Timestamp,
@@ -106,21 +120,21 @@ impl Flapping {
         Some(until.since(now)).filter(|left| !left.is_zero())
     }
 
-    /// Takes note of a life that is over. True if it was one too many.
+    /// Takes note of a life that is over. For how long the client has to stay away, if it was one too many.
     pub(crate) fn ended(
         &self,
-        who: Who,
+        who: &Who,
         reason: CloseReason,
         lasted: Duration,
         config: &Config,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<Duration> {
         let counts = matches!(
             reason,
             CloseReason::ClientGone | CloseReason::ClientLeft | CloseReason::ProtocolError
         );
         if config.lives_max == 0 || !counts || lasted >= config.short_life {
-            return false;
+            return None;
         }
         let mut flappers = self.flappers.lock();
         if flappers.len() >= FLAPPERS_MAX {
@@ -135,7 +149,7 @@ impl Flapping {
             bans: 0,
             banned_until: Timestamp::ZERO,
         };
-        let flapper = flappers.entry(who).or_insert_with(fresh);
+        let flapper = flappers.entry(who.clone()).or_insert_with(fresh);
         if flapper.is_quiet(config, now) {
             *flapper = fresh();
         }
@@ -143,14 +157,14 @@ impl Flapping {
             (flapper.since, flapper.lives) = (now, 0);
         }
         flapper.lives += 1;
-        let too_many = flapper.lives >= config.lives_max;
-        if too_many {
-            let ban = doubled(config.ban, flapper.bans, config.ban_max);
-            flapper.banned_until = now.after(ban);
-            flapper.bans += 1;
-            (flapper.since, flapper.lives) = (now, 0);
+        if flapper.lives < config.lives_max {
+            return None;
         }
-        too_many
+        let ban = doubled(config.ban, flapper.bans, config.ban_max);
+        flapper.banned_until = now.after(ban);
+        flapper.bans += 1;
+        (flapper.since, flapper.lives) = (now, 0);
+        Some(ban)
     }
 }
 
@@ -173,13 +187,15 @@ mod tests {
 
     fn live(flapping: &Flapping, user: &str, reason: CloseReason, lasted: u64, now: u64) -> bool {
         let lasted = Duration::from_secs(lasted);
-        flapping.ended(
-            who(user, "d", "192.0.2.1"),
-            reason,
-            lasted,
-            &config(),
-            at(now),
-        )
+        flapping
+            .ended(
+                &who(user, "d", "192.0.2.1"),
+                reason,
+                lasted,
+                &config(),
+                at(now),
+            )
+            .is_some()
     }
 
     fn who(user: &str, device: &str, address: &str) -> Who {

@@ -173,7 +173,11 @@ impl Opening {
         })?;
         let now = gateway.session.clock.now();
         let who = peer::origin(parts).map(|from| flap::Who::new(identity, from));
-        let banned = who.and_then(|who| gateway.flapping.banned(&who, now));
+        let banned = who.and_then(|who| {
+            let here = gateway.flapping.banned(&who, now);
+            let cluster = gateway.admission.cluster();
+            here.max(cluster.and_then(|it| it.banned_elsewhere(who.user(), &who.description())))
+        });
         banned.map_or(Ok(()), |left| {
             gateway.metrics.flapping.inc();
             Err(Box::new(refuse::flapping(left)))
