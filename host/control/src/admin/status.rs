@@ -15,7 +15,7 @@ use super::routes::Routes;
 use super::stats::Stats;
 use crate::levers::LeverTerms;
 use wastegate::gateway::upstream::BackendView;
-use wastegate_core::types::RevisionId;
+use wastegate_core::types::{RevisionId, chain};
 
 /// Users that are named, the fullest first.
 const FULLEST: usize = 5;
@@ -236,6 +236,9 @@ fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<Stri
             "the cluster's engine does not answer: `cluster.away` decides about new managers"
                 .to_owned(),
         );
+    }
+    if let Some(problem) = admin.everywhere.as_ref().and_then(|it| it.problem()) {
+        problems.push(chain(&problem));
     }
     if !admin.gateway.has_backend() {
         problems.push("no backend is there: new clients are answered 502".to_owned());
