@@ -2,6 +2,7 @@
 //! a node or the engine fails.
 
 mod away;
+mod levers;
 mod limits;
 mod nodes;
 mod sharing;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policies::refusal::Refusal;
 use super::{Admin, blocking};
+use crate::levers::everywhere::EverywhereError;
 use crate::levers::{LeverChange, LeverError, Levers};
 use wastegate_core::types::chain;
 
@@ -31,15 +32,21 @@ impl Reach {
         }
     }
 
-    async fn of(admin: &Admin) -> Self {
-        let Some(everywhere) = &admin.everywhere else {
-            return Self::default();
-        };
-        let problem = everywhere.tell().await.err();
+    fn of(told: &Told) -> Self {
         Self {
-            everywhere: Some(problem.is_none()),
-            problem: problem.map(|problem| chain(&problem)),
+            everywhere: told.as_ref().map(Result::is_ok),
+            problem: told.as_ref().and_then(|told| told.as_ref().err().map(chain)),
         }
+    }
+}
+
+/// What telling the other nodes came to; none where there is no cluster.
+type Told = Option<Result<(), EverywhereError>>;
+
+async fn tell(admin: &Admin) -> Told {
+    match &admin.everywhere {
+        Some(everywhere) => Some(everywhere.tell().await),
+        None => None,
     }
 }
 
@@ -50,7 +57,7 @@ pub(super) async fn set<T: Send + 'static>(
 ) -> Result<(LeverChange<T>, Reach), Refusal> {
     let levers = admin.levers.clone();
     let change = blocking(move || change(&levers)).await?;
-    Ok((change, Reach::of(admin).await))
+    Ok((change, Reach::of(&tell(admin).await)))
 }
 
 /// Takes a lever back. It may have been set on another node just now, so the node looks for it first.
@@ -58,7 +65,20 @@ pub(super) async fn lift<T: Send + 'static>(
     admin: &Admin,
     change: impl FnOnce(&Levers) -> Result<LeverChange<T>, LeverError> + Send + 'static,
 ) -> Result<(LeverChange<T>, Reach), Refusal> {
-    // What it came to is told after the change.
-    let _ = Reach::of(admin).await;
-    set(admin, change).await
+    let told = tell(admin).await;
+    if !told.as_ref().is_some_and(is_away) {
+        return set(admin, change).await;
+    }
+    // An operator does not wait for an engine twice.
+    let levers = admin.levers.clone();
+    let change = blocking(move || change(&levers)).await?;
+    Ok((change, Reach::of(&told)))
+}
+
+/// Whether the engine does not answer.
+const fn is_away(told: &Result<(), EverywhereError>) -> bool {
+    matches!(
+        told,
+        Err(EverywhereError::Engine(_) | EverywhereError::Slow(_))
+    )
 }

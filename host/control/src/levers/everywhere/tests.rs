@@ -92,15 +92,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => node.prop_map(Step::Look),
         1 => Just(Step::Lose),
     ];
-    prop::collection::vec((step, 1..60_u64), 1..40)
-        .prop_map(|steps| steps.into_iter().map(|(step, _)| step).collect())
+    prop::collection::vec(step, 1..40)
 }
 
 proptest! {
     #[test]
     fn both_nodes_end_equal_and_every_change_holds_or_a_later_one_does(
         steps in steps(),
-        ahead in [0..3_000_u64, 0..3_000_u64],
+        ahead in [0..3_000_u64, 0..3_000],
         pace in 1..500_u64,
     ) {
         let mut nodes = [Pure::new("a", ahead[0]), Pure::new("b", ahead[1])];
@@ -151,7 +150,7 @@ proptest! {
         prop_assert_eq!(&has(&nodes[0]), &engine.clone().at(end));
         for (name, change) in changes {
             let held = nodes[0].table.lever(&name).unwrap();
-            let same = held.terms == LeverTerms { ..change.terms.clone() };
+            let same = held.terms == change.terms;
             prop_assert!(same || held.is_later_than(&change), "{name}: {change:?} was lost to {held:?}");
         }
         // Nothing is left to write.
