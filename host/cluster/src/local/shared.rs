@@ -14,7 +14,9 @@ pub(super) struct Shared {
 
 impl Shared {
     fn number(&self, name: DocumentName) -> u64 {
-        self.documents.get(&name).map_or(0, |document| document.number)
+        self.documents
+            .get(&name)
+            .map_or(0, |document| document.number)
     }
 
     fn replace(

@@ -35,7 +35,10 @@ impl Reach {
     fn of(told: &Told) -> Self {
         Self {
             everywhere: told.as_ref().map(Result::is_ok),
-            problem: told.as_ref().and_then(|told| told.as_ref().err().map(chain)),
+            problem: match told {
+                Some(Err(problem)) => Some(chain(problem)),
+                Some(Ok(())) | None => None,
+            },
         }
     }
 }

@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::Admin;
 use super::openapi::Page;
 use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
+use super::reach::{self, Reach};
 use super::routes::Routes;
 use super::users::{LEVER_REFUSED, Subject, WhyNot, order};
-use super::reach::{self, Reach};
-use super::Admin;
 use crate::levers::{LASTING_MAX, LeverChange, REASON_BYTES_MAX, Revocation, RevocationTarget};
 use crate::rollout::Actor;
 

@@ -209,7 +209,9 @@ async fn a_node_with_another_secret_says_what_is_wrong() {
     let strange = Node::with(&engine, "strange", &more).await;
     until_async("its status says so", async || {
         let status = strange.get("/v1/status").await;
-        status["problems"].to_string().contains("cluster.secret_file")
+        status["problems"]
+            .to_string()
+            .contains("cluster.secret_file")
     })
     .await;
     let done = block(&strange, "bob").await;

@@ -15,7 +15,9 @@ pub enum EverywhereError {
     #[error("the cluster's engine did not take it in {0} ms: this node tries again each second")]
     Slow(u128),
     /// Other nodes wrote the document each time.
-    #[error("other nodes wrote the levers of all nodes {0} times meanwhile: this node tries again in a second")]
+    #[error(
+        "other nodes wrote the levers of all nodes {0} times meanwhile: this node tries again in a second"
+    )]
     Contended(u32),
     /// It was written with another secret.
     #[error(

@@ -127,7 +127,10 @@ impl Everywhere {
         for _ in 0..ATTEMPTS_MAX {
             let newest = self.store.newest(DOCUMENT).await?;
             let table = self.levers.all();
-            let is_known = seen.table.as_ref().is_some_and(|it| Arc::ptr_eq(it, &table));
+            let is_known = seen
+                .table
+                .as_ref()
+                .is_some_and(|it| Arc::ptr_eq(it, &table));
             if is_known && newest.mark == seen.mark {
                 return seen.problem.clone().map_or(Ok(()), Err);
             }

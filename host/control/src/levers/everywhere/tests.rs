@@ -309,10 +309,16 @@ async fn what_is_set_on_one_node_acts_on_the_other_and_its_audit_log_says_from_w
     let (a, b) = (Node::new("a", &engine, None), Node::new("b", &engine, None));
     let held = b.bench.enter("ann", "k");
     assert!(matches!(held, Entrance::Open(_)));
-    a.levers.block(&user("ann"), order("spam", Some(600))).unwrap();
-    a.levers.limit(&user("bob"), 7, order("campaign", None)).unwrap();
+    a.levers
+        .block(&user("ann"), order("spam", Some(600)))
+        .unwrap();
+    a.levers
+        .limit(&user("bob"), 7, order("campaign", None))
+        .unwrap();
     let token = RevocationTarget::Token("stolen".to_owned());
-    a.levers.revoke(token.clone(), None, order("phone", None)).unwrap();
+    a.levers
+        .revoke(token.clone(), None, order("phone", None))
+        .unwrap();
     a.everywhere.tell().await.unwrap();
     b.look().await;
     assert!(matches!(b.bench.enter("ann", "l"), Entrance::Blocked(_)));
@@ -331,9 +337,15 @@ async fn what_is_set_on_one_node_acts_on_the_other_and_its_audit_log_says_from_w
     assert_eq!(
         lines,
         [
-            ("user-blocked", "1 managers evicted, blocked for 600 s: spam"),
+            (
+                "user-blocked",
+                "1 managers evicted, blocked for 600 s: spam"
+            ),
             ("limit-set", "7 managers: campaign"),
-            ("tokens-revoked", "token/stolen, 0 connections closed: phone"),
+            (
+                "tokens-revoked",
+                "token/stolen, 0 connections closed: phone"
+            ),
         ]
     );
     for entry in &entries {
@@ -343,7 +355,9 @@ async fn what_is_set_on_one_node_acts_on_the_other_and_its_audit_log_says_from_w
     assert_eq!(terms.node.as_deref(), Some("a"));
 
     // The other way round, and nothing is written twice.
-    b.levers.unblock(&user("ann"), order("sorry", None)).unwrap();
+    b.levers
+        .unblock(&user("ann"), order("sorry", None))
+        .unwrap();
     b.levers.clear_limit(&user("bob"), order("", None)).unwrap();
     b.levers.allow(&token, order("", None)).unwrap();
     b.look().await;
@@ -351,7 +365,12 @@ async fn what_is_set_on_one_node_acts_on_the_other_and_its_audit_log_says_from_w
     assert!(!a.is_blocked("ann") && !b.is_blocked("ann"));
     assert_eq!((a.bench.limit("bob"), a.levers.all().len()), (2, 0));
     assert!(!a.bench.registry.is_revoked(&user("eve"), &facts));
-    let words: Vec<_> = a.bench.written().into_iter().map(|(_, what)| what).collect();
+    let words: Vec<_> = a
+        .bench
+        .written()
+        .into_iter()
+        .map(|(_, what)| what)
+        .collect();
     let own = ["user-blocked", "limit-set", "tokens-revoked"];
     let theirs = ["user-unblocked", "limit-cleared", "tokens-allowed"];
     assert_eq!(words, [own, theirs].concat());
@@ -368,7 +387,9 @@ async fn an_end_comes_on_every_node_once() {
     a.look().await;
     b.look().await;
     // A block with an end in the place of one without: no node that slept through it has the first again.
-    b.levers.block(&user("ann"), order("spam", Some(60))).unwrap();
+    b.levers
+        .block(&user("ann"), order("spam", Some(60)))
+        .unwrap();
     b.look().await;
     a.bench.clock.advance(Duration::from_secs(61));
     b.bench.clock.advance(Duration::from_secs(61));
@@ -390,7 +411,9 @@ async fn an_engine_that_lost_everything_has_it_again_and_so_has_a_node_that_star
     let mut a = Node::new("a", &first, None);
     let b = Node::new("b", &first, Some(folder.path()));
     a.levers.block(&user("ann"), order("spam", None)).unwrap();
-    a.levers.limit(&user("eve"), 9, order("campaign", None)).unwrap();
+    a.levers
+        .limit(&user("eve"), 9, order("campaign", None))
+        .unwrap();
     a.look().await;
     b.look().await;
     // One more is set, and one is taken back, while the engine is away and b is down.
