@@ -1,6 +1,5 @@
 //! The shared documents in the engine: a hash each with its number, its text and the digests of its files, and a string
-//! for each file, all in one hash slot. Files and texts go over a connection of their own: admissions would wait behind
-//! them.
+//! for each file, all in one hash slot. Files go over a connection of their own: admissions would wait behind them.
 
 use redis::Cmd;
 
@@ -30,7 +29,7 @@ impl RedisLedger {
         command.arg("HMGET").arg(self.document_key(name));
         command.arg("number").arg("text").arg("files");
         type Found = (Option<u64>, Option<Vec<u8>>, Option<String>);
-        let found: Found = carried(&self.files, &command).await?;
+        let found: Found = carried(&self.calls, &command).await?;
         let (Some(number), Some(text), Some(files)) = found else {
             return Ok(None);
         };

@@ -55,7 +55,7 @@ pub use listener::{AdminListenerContext, serve};
 pub use node::{BackendList, NodeIdentity, NodeList, NodePolicy, NodeView, RoutedBackend};
 pub use notes::Notes;
 pub use probes::{HealthView, ReadyView};
-pub use reach::Reach;
+pub use reach::LeverReach;
 pub use routes::{RouteDto, RouteList};
 pub use settings::{SettingDto, SettingsView, ShownSettings};
 pub use shared::{SharedDto, SharedPoliciesDto};

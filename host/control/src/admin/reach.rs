@@ -11,7 +11,7 @@ use wastegate_core::types::chain;
 
 /// Whether the other nodes of the cluster have a change too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Reach {
+pub struct LeverReach {
     /// Whether all nodes of the cluster will have it: within two seconds, or as soon as they reach the engine. False
     /// where it holds on this node only for now; null where the node is in no cluster.
     #[serde(default)]
@@ -21,7 +21,7 @@ pub struct Reach {
     pub problem: Option<String>,
 }
 
-impl Reach {
+impl LeverReach {
     /// In words under what a command did; empty where there is nothing to say.
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -57,17 +57,17 @@ async fn tell(admin: &Admin) -> Told {
 pub(super) async fn set<T: Send + 'static>(
     admin: &Admin,
     change: impl FnOnce(&Levers) -> Result<LeverChange<T>, LeverError> + Send + 'static,
-) -> Result<(LeverChange<T>, Reach), Refusal> {
+) -> Result<(LeverChange<T>, LeverReach), Refusal> {
     let levers = admin.levers.clone();
     let change = blocking(move || change(&levers)).await?;
-    Ok((change, Reach::of(&tell(admin).await)))
+    Ok((change, LeverReach::of(&tell(admin).await)))
 }
 
 /// Takes a lever back. It may have been set on another node just now, so the node looks for it first.
 pub(super) async fn lift<T: Send + 'static>(
     admin: &Admin,
     change: impl FnOnce(&Levers) -> Result<LeverChange<T>, LeverError> + Send + 'static,
-) -> Result<(LeverChange<T>, Reach), Refusal> {
+) -> Result<(LeverChange<T>, LeverReach), Refusal> {
     let told = tell(admin).await;
     if !told.as_ref().is_some_and(is_away) {
         return set(admin, change).await;
@@ -75,7 +75,7 @@ pub(super) async fn lift<T: Send + 'static>(
     // An operator does not wait for an engine twice.
     let levers = admin.levers.clone();
     let change = blocking(move || change(&levers)).await?;
-    Ok((change, Reach::of(&told)))
+    Ok((change, LeverReach::of(&told)))
 }
 
 /// Whether the engine does not answer.

@@ -12,7 +12,7 @@ use super::Admin;
 use super::openapi::Page;
 use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
-use super::reach::{self, Reach};
+use super::reach::{self, LeverReach};
 use super::routes::Routes;
 use super::users::{LEVER_REFUSED, Subject, WhyNot, order};
 use crate::levers::{LASTING_MAX, LeverChange, REASON_BYTES_MAX, Revocation, RevocationTarget};
@@ -50,7 +50,7 @@ pub struct RevocationAnswer {
     pub revocation: Option<Revocation>,
     /// Whether the other nodes of the cluster have it too.
     #[serde(flatten)]
-    pub reach: Reach,
+    pub reach: LeverReach,
 }
 
 /// Why tokens are revoked, up to when, and for how long.
@@ -206,7 +206,7 @@ async fn allow(
 
 fn answer(
     target: String,
-    (change, reach): (LeverChange<Option<Revocation>>, Reach),
+    (change, reach): (LeverChange<Option<Revocation>>, LeverReach),
 ) -> Json<RevocationAnswer> {
     Json(RevocationAnswer {
         target,

@@ -13,7 +13,7 @@ use super::Subject;
 use super::views::{EvictedAnswer, LeverAnswer};
 use crate::admin::policies::extract::{By, Details};
 use crate::admin::policies::refusal::Refusal;
-use crate::admin::reach::{self, Reach};
+use crate::admin::reach::{self, LeverReach};
 use crate::admin::{Admin, blocking};
 use crate::levers::{LASTING_MAX, LeverChange, LeverOrder, REASON_BYTES_MAX};
 use crate::rollout::Actor;
@@ -140,7 +140,7 @@ pub(in crate::admin) fn order(by: Actor, reason: String, for_s: Option<u64>) -> 
     }
 }
 
-fn answer(user: &UserId, (change, reach): (LeverChange, Reach)) -> Json<LeverAnswer> {
+fn answer(user: &UserId, (change, reach): (LeverChange, LeverReach)) -> Json<LeverAnswer> {
     Json(LeverAnswer {
         user: user.to_string(),
         changed: change.is_new,

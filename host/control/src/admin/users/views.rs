@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::admin::Reach;
+use crate::admin::LeverReach;
 use crate::levers::UserLevers;
 
 /// A page of users.
@@ -52,7 +52,7 @@ pub struct LeverAnswer {
     pub levers: UserLevers,
     /// Whether the other nodes of the cluster have it too.
     #[serde(flatten)]
-    pub reach: Reach,
+    pub reach: LeverReach,
 }
 
 /// What an eviction of all managers came to.
