@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::lever::{CommonLever, LeverName, LeverSetting, LiftedLevers, forget};
+use super::lever::{CommonLever, LeverName, LiftedLevers, forget};
 use crate::levers::LEVERS_MAX;
 use crate::levers::table::LeverTable;
 use wastegate_cluster::shared::LEVERS_BYTES_MAX;
@@ -23,6 +23,8 @@ pub(in crate::levers) struct LeverDocument(pub(super) BTreeMap<LeverName, Common
 pub(super) struct OnTop {
     /// The new document.
     pub(super) document: LeverDocument,
+    /// Whether something of the node is new in it.
+    pub(super) is_new: bool,
     /// How many levers of the node are not in it, because it is full.
     pub(super) left_out: usize,
 }
@@ -79,51 +81,65 @@ impl LeverDocument {
         })
     }
 
-    /// As it is by then: what is over is taken back, and what was taken back long ago is forgotten.
-    pub(super) fn at(self, unix_ms: u64) -> Self {
-        let levers = self.0.into_iter();
-        let mut levers: BTreeMap<LeverName, CommonLever> = levers
-            .map(|(name, lever)| (name, lever.at(unix_ms)))
+    /// As a node sees it by then: what is over is taken back.
+    pub(in crate::levers) fn at(self, unix_ms: u64) -> Self {
+        let levers = self.pruned(unix_ms).0.into_iter();
+        Self(
+            levers
+                .map(|(name, lever)| (name, lever.at(unix_ms)))
+                .collect(),
+        )
+    }
+
+    /// The same without what was taken back, or over, long ago.
+    pub(super) fn pruned(mut self, unix_ms: u64) -> Self {
+        let ended = self.0.iter();
+        let ended = ended.filter(|(_, lever)| !lever.is_in_force(unix_ms));
+        let mut kept: LiftedLevers = ended
+            .map(|(name, lever)| (name.clone(), lever.terms.clone()))
             .collect();
-        let lifted = levers.extract_if(.., |_, lever| !lever.is_set());
-        let mut lifted: LiftedLevers = lifted.map(|(name, lever)| (name, lever.terms)).collect();
-        forget(&mut lifted, unix_ms);
-        levers.extend(lifted.into_iter().map(|(name, terms)| {
-            let set = LeverSetting::Lifted;
-            (name, CommonLever { set, terms })
-        }));
-        Self(levers)
+        forget(&mut kept, unix_ms);
+        self.0
+            .retain(|name, lever| lever.is_in_force(unix_ms) || kept.contains_key(name));
+        self
     }
 
     /// With what is later of a node. What frees room comes first, then blocks, limits and revocations as long as there
-    /// is room.
-    pub(super) fn with(&self, own: &Self, unix_ms: u64) -> OnTop {
-        let later = own.0.iter().filter(|(name, lever)| {
+    /// is room. Nothing else is changed: what is over by this node's clock may not be by that of another one.
+    pub(super) fn with(&self, own: Self, unix_ms: u64) -> OnTop {
+        let own = own.pruned(unix_ms).0;
+        let later = own.into_iter().filter(|(name, lever)| {
             let known = self.0.get(name);
             known.is_none_or(|known| lever.is_later_than(known))
         });
         let mut later: Vec<_> = later.collect();
-        later.sort_by_key(|(_, lever)| lever.is_set());
-        let mut levers = self.0.clone();
-        let mut count = levers.values().filter(|lever| lever.is_set()).count();
+        let is_in_force = |lever: &CommonLever| lever.is_in_force(unix_ms);
+        later.sort_by_key(|(_, lever)| is_in_force(lever));
+        let mut levers = self.clone().pruned(unix_ms).0;
+        let mut count = levers.values().filter(|lever| is_in_force(lever)).count();
         let mut bytes: usize = levers.iter().map(|(name, lever)| length(name, lever)).sum();
-        let mut left_out = 0;
+        let (mut news, mut left_out) = (Vec::new(), 0);
         for (name, lever) in later {
-            let before = levers.get(name);
-            let was_set = before.is_some_and(CommonLever::is_set);
-            let then = count + usize::from(lever.is_set()) - usize::from(was_set);
-            let bytes_then = bytes + length(name, lever) - before.map_or(0, |it| length(name, it));
+            let before = levers.get(&name);
+            let was_in_force = before.is_some_and(is_in_force);
+            let then = count + usize::from(is_in_force(&lever)) - usize::from(was_in_force);
+            let length_before = before.map_or(0, |before| length(&name, before));
+            let bytes_then = bytes + length(&name, &lever) - length_before;
             let fits = then <= count || then <= LEVERS_MAX;
             let is_short = bytes_then <= bytes || bytes_then <= LEVERS_BYTES_MAX - FRAME_BYTES;
             if fits && is_short {
                 (count, bytes) = (then, bytes_then);
-                levers.insert(name.clone(), lever.clone());
+                levers.insert(name.clone(), lever);
+                news.push(name);
             } else {
                 left_out += 1;
             }
         }
+        let document = Self(levers).pruned(unix_ms);
         OnTop {
-            document: Self(levers).at(unix_ms),
+            // What is pruned at once would be news again and again.
+            is_new: news.iter().any(|name| document.0.contains_key(name)),
+            document,
             left_out,
         }
     }
@@ -137,7 +153,7 @@ fn length(name: &LeverName, lever: &CommonLever) -> usize {
 }
 
 impl LeverTable {
-    /// What a node makes of a document: it has what is later than what it has.
+    /// What a node makes of a document, as it sees it by then: it has what is later than what it has.
     pub(in crate::levers) fn following(&self, theirs: &LeverDocument, unix_ms: u64) -> Followed {
         let mut table = self.clone();
         let (mut news, mut left_out) = (Vec::new(), 0);

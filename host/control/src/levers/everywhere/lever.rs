@@ -3,6 +3,9 @@
 //! Every change of a lever has a time and a node. Of two the later one holds, so nodes that have seen the same changes
 //! have the same levers, in whatever order they saw them. A node that changes what it knows goes before that even where
 //! its clock is behind. What was taken back is kept as well: a node that was away must not bring it back.
+//!
+//! The end of a lever is no change: each node sees it by its own clock, and tells no other. One whose clock is ahead
+//! ends levers early on itself, and on itself only.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -121,16 +124,22 @@ impl LeverSetting {
 }
 
 impl CommonLever {
-    /// Whether it holds against another one of the same name. The later one does; the rest makes sure that of two that
-    /// differ every node picks the same.
+    /// Whether it holds against another one of the same name. The later one does; that the time of one is over is later
+    /// than nothing. The rest makes sure that of two that differ every node picks the same.
     pub(in crate::levers) fn is_later_than(&self, other: &Self) -> bool {
         let rank = |lever: &Self| {
             let terms = lever.terms.clone();
             let node = terms.node.unwrap_or_default();
             let rest = (terms.until_unix_ms, terms.reason, terms.by.to_string());
-            (terms.set_unix_ms, node, lever.set, rest)
+            let is_over = lever.set == LeverSetting::Lifted && terms.until_unix_ms.is_some();
+            (terms.set_unix_ms, node, !is_over, lever.set, rest)
         };
         rank(self) > rank(other)
+    }
+
+    /// Whether something is set and not over by then.
+    pub(super) fn is_in_force(&self, unix_ms: u64) -> bool {
+        self.is_set() && !self.terms.is_over(unix_ms)
     }
 
     /// Whether something is set.
@@ -138,7 +147,7 @@ impl CommonLever {
         self.set != LeverSetting::Lifted
     }
 
-    /// As it is by then: one whose time is over is taken back.
+    /// As a node sees it by then: one whose time is over is taken back.
     pub(super) fn at(mut self, unix_ms: u64) -> Self {
         if self.terms.is_over(unix_ms) {
             self.set = LeverSetting::Lifted;

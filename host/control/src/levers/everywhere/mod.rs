@@ -154,16 +154,18 @@ impl Everywhere {
             let taken = tokio::task::spawn_blocking(move || levers.take(&document)).await;
             let taken = taken.map_err(|_| EverywhereError::System("following them failed"))?;
             let now = self.levers.unix_ms();
-            let theirs = theirs.at(now);
-            let own = LeverDocument::of(&taken.table);
-            let OnTop { document, left_out } = theirs.with(&own, now);
+            let OnTop {
+                document,
+                is_new,
+                left_out,
+            } = theirs.with(LeverDocument::of(&taken.table), now);
             let problem = match (left_out, taken.left_out) {
                 (0, 0) => None,
                 (0, here) => Some(EverywhereError::FullHere(here)),
                 (left_out, _) => Some(EverywhereError::Full(left_out)),
             };
             let mut mark_then = of_document;
-            if document != theirs {
+            if is_new {
                 let sealed = self.sealed(&document)?;
                 match self.store.replace(DOCUMENT, number, &sealed, &[]).await? {
                     Replaced::Newer(_) => continue,

@@ -39,11 +39,14 @@ impl Pure {
 
     fn look(&mut self, engine: &mut LeverDocument, now: u64) {
         let now = now + self.ahead_ms;
-        let theirs = std::mem::take(engine).at(now);
-        self.table = self.table.following(&theirs, now).table;
-        let on_top = theirs.with(&LeverDocument::of(&self.table), now);
+        let theirs = engine.clone();
+        let followed = self.table.following(&theirs.clone().at(now), now);
+        self.table = followed.table;
+        let on_top = theirs.with(LeverDocument::of(&self.table), now);
         assert_eq!(on_top.left_out, 0);
-        *engine = on_top.document;
+        if on_top.is_new {
+            *engine = on_top.document;
+        }
     }
 }
 
@@ -212,7 +215,7 @@ fn a_full_document_takes_what_frees_room_and_leaves_out_the_rest() {
         ]
         .into(),
     );
-    let on_top = full.with(&own, 3);
+    let on_top = full.with(own.clone(), 3);
     assert_eq!(on_top.left_out, 1);
     let has = |number: usize| on_top.document.0[&block(number)].set;
     assert_eq!(has(0), LeverSetting::Lifted);
@@ -231,7 +234,7 @@ fn a_full_document_takes_what_frees_room_and_leaves_out_the_rest() {
         (block(number), lever)
     };
     let own = LeverDocument((0..2_000).map(long).collect());
-    let on_top = LeverDocument::default().with(&own, 3);
+    let on_top = LeverDocument::default().with(own, 3);
     let bytes = on_top.document.to_bytes().unwrap().len();
     assert!((1_000_000..=1 << 20).contains(&bytes), "{bytes}");
     assert_eq!(on_top.document.0.len() + on_top.left_out, 2_000);
@@ -246,4 +249,48 @@ fn a_full_document_takes_what_frees_room_and_leaves_out_the_rest() {
     assert!(!lifts.0.contains_key(&block(4)) && lifts.0.contains_key(&block(5)));
     let month = Duration::from_secs(32 * 24 * 60 * 60).as_millis();
     assert!(lifts.at(u64::try_from(month).unwrap()).0.is_empty());
+}
+
+#[test]
+fn a_clock_that_is_ahead_ends_levers_on_its_node_only() {
+    let (mut right, mut wrong) = (Pure::new("a", 0), Pure::new("b", 366 * 24 * 3_600_000));
+    let mut engine = LeverDocument::default();
+    let [block, limit, _] = names();
+    let minute = terms(0, 1_000, Some(61_000));
+    let table = &right.table;
+    right.table = table
+        .changed(
+            block.clone(),
+            LeverSetting::Block,
+            minute,
+            Some(&right.name),
+        )
+        .unwrap();
+    right.look(&mut engine, 1_000);
+    wrong.look(&mut engine, 1_000);
+    let is_blocked = |node: &Pure| node.table.lever(&block).is_some_and(|it| it.is_set());
+    assert!(is_blocked(&right) && !is_blocked(&wrong));
+    // It writes something of its own.
+    let forty = terms(1, 1_000 + wrong.ahead_ms, None);
+    let set = LeverSetting::Limit { managers: 40 };
+    wrong.table = wrong
+        .table
+        .changed(limit.clone(), set, forty, Some(&wrong.name))
+        .unwrap();
+    for _ in 0..2 {
+        wrong.look(&mut engine, 2_000);
+        right.look(&mut engine, 2_000);
+    }
+    assert!(is_blocked(&right) && engine.0.contains_key(&block));
+    assert_eq!(right.table.lever(&limit).unwrap().set, set);
+    // An engine that lost everything has it again from the other one, whoever comes first.
+    engine = LeverDocument::default();
+    wrong.look(&mut engine, 3_000);
+    right.look(&mut engine, 3_000);
+    assert!(is_blocked(&right) && engine.0[&block].is_set());
+    // And then neither has anything to write.
+    let before = engine.clone();
+    wrong.look(&mut engine, 4_000);
+    right.look(&mut engine, 4_000);
+    assert_eq!(engine, before);
 }
