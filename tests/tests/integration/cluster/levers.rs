@@ -219,3 +219,29 @@ async fn a_node_with_another_secret_says_what_is_wrong() {
     is_refused(&strange, "bob").await;
     is_refused(&a, "ann").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_hangs_holds_no_lever_up() {
+    let engine = Engine::start().await;
+    let a = Node::with(&engine, "a", "").await;
+    let b = Node::with(&engine, "b", "").await;
+    block(&a, "ann").await;
+    is_refused(&b, "ann").await;
+    engine.signal("STOP");
+    // The answers do not wait for the engine: they would come after it goes on, and say that all went well.
+    let bob = block(&a, "bob").await;
+    assert_eq!(bob["everywhere"], false, "{bob}");
+    is_refused(&a, "bob").await;
+    let out = b.verb(&["unblock", "ann", "--reason", "mended"]).await;
+    assert!(
+        out.starts_with("ann: taken back\n  on this node only for now"),
+        "{out}"
+    );
+    let _ann = b.enter("ann", "k0").await;
+    engine.signal("CONT");
+    is_refused(&b, "bob").await;
+    until_async("ann is free on a", async || {
+        a.get("/v1/users/ann").await["levers"]["block"] == Value::Null
+    })
+    .await;
+}
