@@ -35,7 +35,7 @@ use self::document::OnTop;
 use super::Levers;
 use super::table::LeverTable;
 use crate::sharing::SharedStore;
-use wastegate_cluster::shared::{DocumentName, Replaced, mark};
+use wastegate_cluster::shared::{Document, DocumentName, Replaced, mark};
 
 /// The document of this room.
 const DOCUMENT: DocumentName = DocumentName::Levers;
@@ -49,7 +49,7 @@ const ATTEMPTS_MAX: u32 = 8;
 /// Levers of this node and of all others.
 pub struct Everywhere {
     store: SharedStore,
-    seal: LeverSeal,
+    seal: Arc<LeverSeal>,
     levers: Arc<Levers>,
     /// One look at a time. An async lock, because it asks the engine meanwhile.
     turn: TurnLock<Seen>,
@@ -74,7 +74,7 @@ impl Everywhere {
     pub fn new(store: SharedStore, seal: LeverSeal, levers: Arc<Levers>) -> Arc<Self> {
         Arc::new(Self {
             store,
-            seal,
+            seal: Arc::new(seal),
             levers,
             turn: TurnLock::default(),
             problem: Mutex::default(),
@@ -134,39 +134,30 @@ impl Everywhere {
             if is_known && newest.mark == seen.mark {
                 return seen.problem.clone().map_or(Ok(()), Err);
             }
-            let (number, of_document, theirs) = match self.store.document(DOCUMENT).await? {
-                // An engine that lost it gets it again.
-                None => (0, String::new(), LeverDocument::default()),
-                Some(document) => {
-                    let of_document = mark(&document.text);
-                    let opened = self.open(document.number, &document.text);
-                    if let Err(problem) = &opened {
-                        *seen = Seen {
-                            mark: of_document.clone(),
-                            table: Some(table),
-                            problem: Some(problem.clone()),
-                        };
-                    }
-                    (document.number, of_document, opened?)
-                }
+            let document = self.store.document(DOCUMENT).await?;
+            let number = document.as_ref().map_or(0, |document| document.number);
+            let of_document = document.as_ref().map(|document| mark(&document.text));
+            let mut mark_then = of_document.unwrap_or_default();
+            let (levers, seal) = (self.levers.clone(), self.seal.clone());
+            // It takes the disk, and with ten thousand levers some time.
+            let merged = tokio::task::spawn_blocking(move || merge(&levers, &seal, document));
+            let merged = merged.await;
+            let merged = merged.map_err(|_| EverywhereError::System("following them failed"))?;
+            let Merged {
+                table,
+                sealed,
+                problem,
+            } = match merged {
+                Ok(merged) => merged,
+                Err(problem @ EverywhereError::System(_)) => return Err(problem),
+                // Nothing is read again before something changes.
+                Err(problem) => Merged {
+                    table,
+                    sealed: None,
+                    problem: Some(problem),
+                },
             };
-            let (levers, document) = (self.levers.clone(), theirs.clone());
-            let taken = tokio::task::spawn_blocking(move || levers.take(&document)).await;
-            let taken = taken.map_err(|_| EverywhereError::System("following them failed"))?;
-            let now = self.levers.unix_ms();
-            let OnTop {
-                document,
-                is_new,
-                left_out,
-            } = theirs.with(LeverDocument::of(&taken.table), now);
-            let problem = match (left_out, taken.left_out) {
-                (0, 0) => None,
-                (0, here) => Some(EverywhereError::FullHere(here)),
-                (left_out, _) => Some(EverywhereError::Full(left_out)),
-            };
-            let mut mark_then = of_document;
-            if is_new {
-                let sealed = self.sealed(&document)?;
+            if let Some(sealed) = sealed {
                 match self.store.replace(DOCUMENT, number, &sealed, &[]).await? {
                     Replaced::Newer(_) => continue,
                     Replaced::Now(_) => mark_then = mark(&sealed),
@@ -174,26 +165,66 @@ impl Everywhere {
             }
             *seen = Seen {
                 mark: mark_then,
-                table: Some(taken.table),
+                table: Some(table),
                 problem: problem.clone(),
             };
             return problem.map_or(Ok(()), Err);
         }
         Err(EverywhereError::Contended(ATTEMPTS_MAX))
     }
+}
 
-    fn open(&self, number: u64, text: &[u8]) -> Result<LeverDocument, EverywhereError> {
-        let text = self.seal.open(text);
-        let text = text.ok_or(EverywhereError::OtherSecret(number))?;
-        LeverDocument::read(&text).map_err(|why| EverywhereError::Unreadable { number, why })
-    }
+/// What a document and this node's levers came to.
+struct Merged {
+    /// What is set here now.
+    table: Arc<LeverTable>,
+    /// The document that is to be written; none if nothing of this node is new.
+    sealed: Option<Vec<u8>>,
+    /// What did not fit.
+    problem: Option<EverywhereError>,
+}
 
-    fn sealed(&self, document: &LeverDocument) -> Result<Vec<u8>, EverywhereError> {
-        let text = document.to_bytes();
-        let text = text.map_err(|_| EverywhereError::System("they have no text"))?;
-        let sealed = self.seal.seal(text);
-        sealed.ok_or(EverywhereError::System("the system has no randomness"))
-    }
+/// Has here what is later in a document, and puts on top of it what is later here. Blocks on the disk.
+fn merge(
+    levers: &Levers,
+    seal: &LeverSeal,
+    document: Option<Document>,
+) -> Result<Merged, EverywhereError> {
+    let theirs = match document {
+        // An engine that lost it gets it again.
+        None => LeverDocument::default(),
+        Some(Document { number, text, .. }) => {
+            let text = seal.open(&text);
+            let text = text.ok_or(EverywhereError::OtherSecret(number))?;
+            let read = LeverDocument::read(&text);
+            read.map_err(|why| EverywhereError::Unreadable { number, why })?
+        }
+    };
+    let taken = levers.take(&theirs);
+    let OnTop {
+        document,
+        is_new,
+        left_out,
+    } = theirs.with(LeverDocument::of(&taken.table), levers.unix_ms());
+    let sealed = match is_new {
+        true => {
+            let text = document.to_bytes();
+            let text = text.map_err(|_| EverywhereError::System("they have no text"))?;
+            let sealed = seal.seal(text);
+            Some(sealed.ok_or(EverywhereError::System("the system has no randomness"))?)
+        }
+        false => None,
+    };
+    let problem = match (left_out, taken.left_out) {
+        (0, 0) => None,
+        (0, here) => Some(EverywhereError::FullHere(here)),
+        (left_out, _) => Some(EverywhereError::Full(left_out)),
+    };
+    Ok(Merged {
+        table: taken.table,
+        sealed,
+        problem,
+    })
 }
 
 impl std::fmt::Debug for Everywhere {
