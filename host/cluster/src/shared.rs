@@ -1,8 +1,8 @@
-//! What the nodes of a cluster share besides their counts: one document, and the files that it names.
+//! What the nodes of a cluster share besides their counts: two documents, and the files that they name.
 //!
 //! A document has a number, and the next one replaces it only if it was made from that very number: of two operators
 //! who change it at once, one is told. Files are kept by their digest before a document names them, and are dropped
-//! when no document names them any more. Not here: what a document says.
+//! when the document that named them is replaced. Not here: what a document says.
 
 use std::fmt::Debug;
 
@@ -11,8 +11,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ledger::LedgerError;
 
-/// The longest document, bytes.
+/// The longest document of policies, bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 10;
+/// The longest document of levers, bytes: about 4,000 levers, and 10 ms of a network of 1 Gbit/s.
+pub const LEVERS_BYTES_MAX: usize = 1 << 20;
 /// The largest file, bytes.
 pub const FILE_BYTES_MAX: usize = 64 << 20;
 /// How many files a document may name.
@@ -21,7 +23,16 @@ pub const FILES_MAX: usize = 16;
 /// A call to what is shared. Dropping it does not take it back.
 pub type SharedCall<'a, T> = BoxFuture<'a, Result<T, LedgerError>>;
 
-/// The document as it is now.
+/// Which of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DocumentName {
+    /// What ranks on all nodes.
+    Policies,
+    /// What operators set for users on all nodes. It names no files.
+    Levers,
+}
+
+/// A document as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// Its number: 1 for the first, one more for each that replaces it.
@@ -61,13 +72,13 @@ pub enum Replaced {
     Newer(u64),
 }
 
-/// One document for all nodes, and its files.
+/// The documents of all nodes, and their files.
 pub trait SharedDocument: Debug + Send + Sync + 'static {
     /// Which document is in force. Cheap: nodes ask each second.
-    fn newest(&self) -> SharedCall<'_, Newest>;
+    fn newest(&self, name: DocumentName) -> SharedCall<'_, Newest>;
 
     /// The document; none before the first.
-    fn document(&self) -> SharedCall<'_, Option<Document>>;
+    fn document(&self, name: DocumentName) -> SharedCall<'_, Option<Document>>;
 
     /// A file by its digest; none if no document names it.
     fn file<'a>(&'a self, digest: &'a str) -> SharedCall<'a, Option<Vec<u8>>>;
@@ -78,6 +89,7 @@ pub trait SharedDocument: Debug + Send + Sync + 'static {
     /// Replaces the document of the number `from` (0 for none yet) by another one that names files which are kept.
     fn replace<'a>(
         &'a self,
+        name: DocumentName,
         from: u64,
         text: &'a [u8],
         files: &'a [String],

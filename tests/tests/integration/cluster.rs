@@ -3,6 +3,7 @@
 
 mod away;
 mod damping;
+mod levers;
 mod limits;
 mod nodes;
 mod sharing;

@@ -5,28 +5,32 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::AppError;
+use super::sharing::Shared;
 use crate::config::{ClusterSettings, EngineKind};
 use wastegate::cluster;
 use wastegate::embed::Builder;
 use wastegate_cluster::ledger::{Leases, NameHasher, NodeName, NodeNote};
 use wastegate_cluster::redis::{EngineAddress, RedisLedger, RedisSettings, StepForm};
-use wastegate_control::sharing::SharedStore;
+use wastegate_control::levers::everywhere::LeverSeal;
 use wastegate_core::types::Secret;
 
 /// Where the system keeps the name of this host.
 const HOST_NAMES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 
 /// The engine, and how this node takes part in what is there.
-type Membership = (Arc<RedisLedger>, cluster::Config);
+type Membership = (Arc<RedisLedger>, LeverSeal, cluster::Config);
 
 /// Makes a gateway one node of the cluster that the settings name, if they name one. With it, where the nodes share
-/// what ranks.
+/// what ranks and what operators set.
 pub(super) fn join(
     builder: Builder,
     settings: &ClusterSettings,
-) -> Result<(Builder, Option<SharedStore>), AppError> {
+) -> Result<(Builder, Option<Shared>), AppError> {
     Ok(match of(settings)? {
-        Some((engine, config)) => (builder.cluster(engine.clone(), config), Some(engine)),
+        Some((store, seal, config)) => {
+            let builder = builder.cluster(store.clone(), config);
+            (builder, Some(Shared { store, seal }))
+        }
         None => (builder, None),
     })
 }
@@ -36,7 +40,9 @@ fn of(settings: &ClusterSettings) -> Result<Option<Membership>, AppError> {
     if !settings.is_on() {
         return Ok(None);
     }
-    let hasher = hasher(settings)?;
+    let (secret, key) = secret(settings)?;
+    let hasher = NameHasher::new(secret.reveal());
+    let hasher = hasher.map_err(|source| AppError::Cluster { key, source })?;
     let config = cluster::Config {
         node: node(settings)?,
         note: NodeNote {
@@ -57,7 +63,7 @@ fn of(settings: &ClusterSettings) -> Result<Option<Membership>, AppError> {
         form: StepForm::Best,
     });
     let ledger = ledger.map_err(AppError::ClusterEngine)?;
-    Ok(Some((ledger, config)))
+    Ok(Some((ledger, LeverSeal::new(&secret), config)))
 }
 
 fn address(settings: &ClusterSettings) -> EngineAddress {
@@ -74,22 +80,17 @@ fn address(settings: &ClusterSettings) -> EngineAddress {
     }
 }
 
-fn hasher(settings: &ClusterSettings) -> Result<NameHasher, AppError> {
+/// The cluster's secret, and the key that has it.
+fn secret(settings: &ClusterSettings) -> Result<(Secret, &'static str), AppError> {
     let Some(path) = &settings.secret_file else {
-        return NameHasher::new(settings.secret.reveal()).map_err(|source| AppError::Cluster {
-            key: "cluster.secret",
-            source,
-        });
+        return Ok((settings.secret.clone(), "cluster.secret"));
     };
     let text = fs::read_to_string(path).map_err(|source| AppError::ClusterSecret {
         path: path.clone(),
         source,
     })?;
     let secret = text.lines().next().unwrap_or_default().trim();
-    NameHasher::new(secret).map_err(|source| AppError::Cluster {
-        key: "cluster.secret_file",
-        source,
-    })
+    Ok((Secret::new(secret.to_owned()), "cluster.secret_file"))
 }
 
 fn node(settings: &ClusterSettings) -> Result<NodeName, AppError> {
@@ -122,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn without_an_engine_there_is_no_cluster_and_with_one_it_is_complete_or_named() {
         assert!(of(&ClusterSettings::default()).unwrap().is_none());
-        let (_, config) = of(&settings()).unwrap().unwrap();
+        let (_, _, config) = of(&settings()).unwrap().unwrap();
         assert!(!config.node.as_str().is_empty(), "the host has a name");
 
         let refused = |settings: ClusterSettings| of(&settings).unwrap_err().keys();
@@ -152,7 +153,7 @@ mod tests {
         fs::write(folder.path().join("secret"), "short\nand more of it\n").unwrap();
         assert_eq!(refused(file()), ["cluster.secret_file"]);
         fs::write(folder.path().join("secret"), "a secret of sixteen\n").unwrap();
-        let (_, of_file) = of(&file()).unwrap().unwrap();
+        let (_, _, of_file) = of(&file()).unwrap().unwrap();
         let user = wastegate_core::types::UserId::new("ann").unwrap();
         assert_eq!(of_file.hasher.user(&user), config.hasher.user(&user));
     }

@@ -128,7 +128,7 @@ impl Core {
         #[cfg(feature = "cluster")]
         let (builder, shared) = super::clustering::join(builder, &config.cluster)?;
         #[cfg(not(feature = "cluster"))]
-        let shared: Option<wastegate_control::sharing::SharedStore> = None;
+        let shared: Option<super::sharing::Shared> = None;
         let embedded = builder.build()?;
         let Embedded {
             gateway,
@@ -167,7 +167,7 @@ impl Core {
         if let Some(cluster) = &embedded.cluster {
             cluster.register(metrics.room("cluster"));
         }
-        let sharing = super::sharing::of(&embedded, shared, &policies.rollout, &clock);
+        let sharing = super::sharing::of(&embedded, shared.as_ref(), &policies.rollout, &clock);
         process::register(metrics.root());
         #[cfg(feature = "otlp")]
         let exporter = {
@@ -195,7 +195,9 @@ impl Core {
             policies.rollout.clone(),
             clock.clone(),
             config.rollout.state_dir.as_deref(),
+            embedded.cluster.as_ref().map(|node| node.name()),
         );
+        let everywhere = super::sharing::everywhere(shared, &levers);
         let admin = Arc::new(Admin {
             asking: AskTurns::default(),
             settings: Arc::default(),
@@ -221,6 +223,7 @@ impl Core {
             hosts,
             notes: admin::Notes::default(),
             sharing,
+            everywhere,
             node: Arc::new(NodeIdentity::new(config.server.node, clock.now())),
         });
         Ok(Self {

@@ -241,6 +241,7 @@ fn answered(answer: &LeverAnswer) -> String {
         evicted,
         durable,
         levers,
+        reach,
     } = answer;
     let set = in_words(levers);
     let mut text = match (changed, set.as_slice()) {
@@ -254,6 +255,7 @@ fn answered(answer: &LeverAnswer) -> String {
     if *changed && !durable && !set.is_empty() {
         text.push_str("  in memory only: a restart ends it\n");
     }
+    text.push_str(&reach.in_words());
     text
 }
 

@@ -152,6 +152,7 @@ fn answered(answer: &RevocationAnswer) -> String {
     if answer.changed && !answer.durable && answer.revocation.is_some() {
         text.push_str("  in memory only: a restart ends it\n");
     }
+    text.push_str(&answer.reach.in_words());
     text
 }
 

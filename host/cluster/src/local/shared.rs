@@ -1,29 +1,32 @@
-//! The shared document in memory.
+//! The shared documents in memory.
 
 use std::collections::HashMap;
 
 use super::LocalLedger;
 use crate::ledger::LedgerError;
-use crate::shared::{Document, Newest, Replaced, SharedCall, SharedDocument, mark};
+use crate::shared::{Document, DocumentName, Newest, Replaced, SharedCall, SharedDocument, mark};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    document: Option<Document>,
+    documents: HashMap<DocumentName, Document>,
     files: HashMap<String, Vec<u8>>,
 }
 
 impl Shared {
-    fn number(&self) -> u64 {
-        self.document.as_ref().map_or(0, |document| document.number)
+    fn number(&self, name: DocumentName) -> u64 {
+        self.documents
+            .get(&name)
+            .map_or(0, |document| document.number)
     }
 
     fn replace(
         &mut self,
+        name: DocumentName,
         from: u64,
         text: &[u8],
         files: &[String],
     ) -> Result<Replaced, LedgerError> {
-        let number = self.number();
+        let number = self.number(name);
         if number != from {
             return Ok(Replaced::Newer(number));
         }
@@ -31,11 +34,16 @@ impl Shared {
             let why = "a file that the document names is not kept";
             return Err(LedgerError::Refused(why.to_owned()));
         }
-        self.files.retain(|digest, _| files.contains(digest));
-        self.document = Some(Document {
+        let document = Document {
             number: number + 1,
             text: text.to_vec(),
             files: files.to_vec(),
+        };
+        self.documents.insert(name, document);
+        let documents = &self.documents;
+        self.files.retain(|digest, _| {
+            let mut named = documents.values().flat_map(|document| &document.files);
+            named.any(|named| named == digest)
         });
         Ok(Replaced::Now(number + 1))
     }
@@ -49,18 +57,18 @@ impl LocalLedger {
 }
 
 impl SharedDocument for LocalLedger {
-    fn newest(&self) -> SharedCall<'_, Newest> {
-        self.share(|shared| {
-            let text = shared.document.as_ref().map(|document| &document.text);
+    fn newest(&self, name: DocumentName) -> SharedCall<'_, Newest> {
+        self.share(move |shared| {
+            let text = shared.documents.get(&name).map(|document| &document.text);
             Newest {
-                number: shared.number(),
+                number: shared.number(name),
                 mark: text.map_or_else(String::new, |text| mark(text)),
             }
         })
     }
 
-    fn document(&self) -> SharedCall<'_, Option<Document>> {
-        self.share(|shared| shared.document.clone())
+    fn document(&self, name: DocumentName) -> SharedCall<'_, Option<Document>> {
+        self.share(move |shared| shared.documents.get(&name).cloned())
     }
 
     fn file<'a>(&'a self, digest: &'a str) -> SharedCall<'a, Option<Vec<u8>>> {
@@ -75,11 +83,12 @@ impl SharedDocument for LocalLedger {
 
     fn replace<'a>(
         &'a self,
+        name: DocumentName,
         from: u64,
         text: &'a [u8],
         files: &'a [String],
     ) -> SharedCall<'a, Replaced> {
-        let answer = self.shared.lock().replace(from, text, files);
+        let answer = self.shared.lock().replace(name, from, text, files);
         Box::pin(std::future::ready(answer))
     }
 }

@@ -18,6 +18,7 @@ use super::token::Access;
 use crate::experiment::{Experiments, Shadows};
 use crate::history::NodeHistory;
 use crate::levers::Levers;
+use crate::levers::everywhere::Everywhere;
 use crate::quality::Quality;
 use crate::rollout::Rollout;
 use crate::sharing::Sharing;
@@ -81,6 +82,8 @@ pub struct Admin {
     pub settings: Arc<ShownSettings>,
     /// What ranks on all nodes of the cluster; none where this node is in none.
     pub sharing: Option<Arc<Sharing>>,
+    /// What operators set on all nodes of the cluster; none where this node is in none.
+    pub everywhere: Option<Arc<Everywhere>>,
     /// What tells this node from others.
     pub node: Arc<NodeIdentity>,
 }

@@ -8,15 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::Admin;
 use super::openapi::Page;
 use super::policies::extract::{By, Details, InPath};
 use super::policies::refusal::Refusal;
+use super::reach::{self, LeverReach};
 use super::routes::Routes;
 use super::users::{LEVER_REFUSED, Subject, WhyNot, order};
-use super::{Admin, blocking};
-use crate::levers::{
-    LASTING_MAX, LeverChange, LeverError, Levers, REASON_BYTES_MAX, Revocation, RevocationTarget,
-};
+use crate::levers::{LASTING_MAX, LeverChange, REASON_BYTES_MAX, Revocation, RevocationTarget};
 use crate::rollout::Actor;
 
 /// Tokens that are revoked.
@@ -49,6 +48,9 @@ pub struct RevocationAnswer {
     pub durable: bool,
     /// What is in force now; null where that was taken back.
     pub revocation: Option<Revocation>,
+    /// Whether the other nodes of the cluster have it too.
+    #[serde(flatten)]
+    pub reach: LeverReach,
 }
 
 /// Why tokens are revoked, up to when, and for how long.
@@ -185,10 +187,9 @@ async fn revoke(
 ) -> Result<Json<RevocationAnswer>, Refusal> {
     let order = order(by, request.reason, request.for_s);
     let before = request.issued_before_unix_ms;
-    changed(admin, target, move |levers, target| {
-        levers.revoke(target, before, order)
-    })
-    .await
+    let name = target.to_string();
+    let done = reach::set(admin, move |levers| levers.revoke(target, before, order));
+    Ok(answer(name, done.await?))
 }
 
 async fn allow(
@@ -198,30 +199,21 @@ async fn allow(
     why: WhyNot,
 ) -> Result<Json<RevocationAnswer>, Refusal> {
     let order = order(by, why.reason, None);
-    changed(admin, target, move |levers, target| {
-        levers.allow(&target, order)
-    })
-    .await
+    let name = target.to_string();
+    let done = reach::lift(admin, move |levers| levers.allow(&target, order));
+    Ok(answer(name, done.await?))
 }
 
-/// Changes a revocation on a thread that may wait for a disk.
-async fn changed(
-    admin: &Admin,
-    target: RevocationTarget,
-    change: impl FnOnce(
-        &Levers,
-        RevocationTarget,
-    ) -> Result<LeverChange<Option<Revocation>>, LeverError>
-    + Send
-    + 'static,
-) -> Result<Json<RevocationAnswer>, Refusal> {
-    let (levers, name) = (admin.levers.clone(), target.to_string());
-    let change = blocking(move || change(&levers, target)).await?;
-    Ok(Json(RevocationAnswer {
-        target: name,
+fn answer(
+    target: String,
+    (change, reach): (LeverChange<Option<Revocation>>, LeverReach),
+) -> Json<RevocationAnswer> {
+    Json(RevocationAnswer {
+        target,
         changed: change.is_new,
         closed: change.evicted,
         durable: change.is_durable,
         revocation: change.levers,
-    }))
+        reach,
+    })
 }

@@ -16,7 +16,7 @@ use super::stats::Stats;
 use crate::levers::LeverTerms;
 use wastegate::cluster::ClusterView;
 use wastegate::gateway::upstream::BackendView;
-use wastegate_core::types::RevisionId;
+use wastegate_core::types::{RevisionId, chain};
 
 /// Users that are named, the fullest first.
 const FULLEST: usize = 5;
@@ -255,6 +255,9 @@ fn problems(admin: &Admin, stats: &Stats, upstreams: &[BackendView]) -> Vec<Stri
     }
     if let Some(cluster) = admin.cleaner.cluster() {
         problems.extend(cluster_problems(&cluster.view()));
+    }
+    if let Some(problem) = admin.everywhere.as_ref().and_then(|it| it.problem()) {
+        problems.push(chain(&problem));
     }
     if !admin.gateway.has_backend() {
         problems.push("no backend is there: new clients are answered 502".to_owned());

@@ -37,6 +37,9 @@ struct Kept {
     /// By target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     revoked: BTreeMap<String, Revocation>,
+    /// What was taken back, for other nodes of a cluster.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lifted: BTreeMap<String, LeverTerms>,
 }
 
 impl LeverFile {
@@ -92,7 +95,13 @@ impl LeverFile {
             Ok((target, revocation))
         });
         let revoked = revoked.collect::<io::Result<_>>()?;
-        Ok(LeverTable::new(kept.drain, users?.into_iter(), revoked))
+        let lifted = kept.lifted.into_iter().map(|(name, terms)| {
+            let name = name.parse().map_err(io::Error::other)?;
+            Ok((name, terms))
+        });
+        let lifted = lifted.collect::<io::Result<_>>()?;
+        let table = LeverTable::new(kept.drain, users?.into_iter(), revoked);
+        Ok(table.with_lifted(lifted))
     }
 
     /// Puts a table in the place of what is there. Once this returns it is on disk.
@@ -101,11 +110,14 @@ impl LeverFile {
         let users = users.map(|(user, levers)| (user.to_string(), levers.clone()));
         let revoked = table.revoked().iter();
         let revoked = revoked.map(|(target, it)| (target.to_string(), it.clone()));
+        let lifted = table.lifted().iter();
+        let lifted = lifted.map(|(name, it)| (name.to_string(), it.clone()));
         let kept = Kept {
             version: VERSION,
             drain: table.drain().cloned(),
             users: users.collect(),
             revoked: revoked.collect(),
+            lifted: lifted.collect(),
         };
         files::replace(&self.path, |file| {
             serde_json::to_writer_pretty(&mut *file, &kept)?;

@@ -4,10 +4,13 @@
 //! directory it survives a restart (`file`). A disk that does not take it never stops it: a user that does
 //! harm is blocked all the same, and the answer says that it is in memory only.
 //!
+//! In a cluster limits, blocks and revocations are those of all its nodes (`everywhere`).
+//!
 //! Not here: how operators reach it (`admin`), and what a limit or a block means to an admission (the
 //! gateway's registry).
 
 mod error;
+pub mod everywhere;
 mod file;
 mod node;
 mod order;
@@ -32,6 +35,7 @@ pub use order::{LASTING_MAX, LeverOrder, REASON_BYTES_MAX};
 pub use revocation::{Revocation, RevocationTarget, Revocations, TOKEN_ID_BYTES_MAX};
 pub use table::{LEVERS_MAX, LeverTable, LeverTerms, LimitLever, UserLevers};
 
+use self::everywhere::{LeverName, LeverSetting};
 use self::file::LeverFile;
 use self::table::Over;
 use crate::rollout::audit::{Note, What};
@@ -44,6 +48,8 @@ pub struct Levers {
     registry: Arc<Registry>,
     audit: Arc<dyn AsRef<AuditLog> + Send + Sync>,
     clock: Clock,
+    /// This node's name in its cluster; none where it is in none.
+    node: Option<Arc<str>>,
     /// None: levers are kept in memory only.
     file: Option<LeverFile>,
     /// One change at a time. Held while the file goes to disk, on threads that may block only.
@@ -80,13 +86,15 @@ impl std::fmt::Debug for Levers {
 }
 
 impl Levers {
-    /// With what a state directory keeps of them, if there is one. Blocks on the disk.
+    /// With what a state directory keeps of them, if there is one. A node of a cluster gives its name there, and is to be
+    /// connected with the others by [`everywhere::Everywhere`]. Blocks on the disk.
     #[must_use]
     pub fn open(
         registry: Arc<Registry>,
         audit: Arc<dyn AsRef<AuditLog> + Send + Sync>,
         clock: Clock,
         folder: Option<&Path>,
+        node: Option<&str>,
     ) -> Arc<Self> {
         let file = folder.map(LeverFile::in_folder);
         let (table, problem) = file.as_ref().map(LeverFile::read).unwrap_or_default();
@@ -95,10 +103,16 @@ impl Levers {
             let note = Note::new(What::FellBack, problem);
             (*audit).as_ref().write(&Actor::config(), note);
         }
+        let node: Option<Arc<str>> = node.map(Into::into);
+        let table = match &node {
+            Some(node) => table.of_node(node),
+            None => table,
+        };
         let this = Arc::new(Self {
             registry,
             audit,
             clock,
+            node,
             file,
             changing: Mutex::default(),
             table: ArcSwap::from_pointee(table),
@@ -213,11 +227,12 @@ impl Levers {
     fn change(
         &self,
         user: &UserId,
-        change: impl FnOnce(&mut UserLevers),
+        name: LeverName,
+        (set, terms): (LeverSetting, LeverTerms),
         act: impl FnOnce(&Registry) -> usize,
     ) -> Result<LeverChange, LeverError> {
         self.replace(
-            |before| before.with(user, change),
+            |before| before.changed(name, set, terms, self.node.as_ref()),
             |table| table.of(user),
             |registry, _| act(registry),
         )

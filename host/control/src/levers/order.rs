@@ -47,6 +47,18 @@ impl LeverOrder {
         self.checked()
     }
 
+    /// As it is kept that a lever was taken back now; it may say no reason.
+    pub(super) fn lifting(self, now_unix_ms: u64) -> Result<LeverTerms, LeverError> {
+        let Self { by, reason, .. } = self.checked()?;
+        Ok(LeverTerms {
+            by,
+            reason,
+            set_unix_ms: now_unix_ms,
+            until_unix_ms: None,
+            node: None,
+        })
+    }
+
     /// As it is kept, where it is set now.
     pub(super) fn terms(self, now_unix_ms: u64) -> Result<LeverTerms, LeverError> {
         let Self {
@@ -64,6 +76,7 @@ impl LeverOrder {
             reason,
             set_unix_ms: now_unix_ms,
             until_unix_ms: until,
+            node: None,
         })
     }
 }

@@ -65,10 +65,14 @@ impl Levers {
         let lift = |levers: &mut UserLevers| {
             levers.pins.remove(key.as_str());
         };
-        let change = self.change(user, lift, |registry| {
-            registry.unpin(user, key);
-            0
-        })?;
+        let change = self.replace(
+            |before| before.with(user, lift),
+            |table| table.of(user),
+            |registry, _| {
+                registry.unpin(user, key);
+                0
+            },
+        )?;
         if change.is_new {
             let reason = format!("manager {key}: {}", order.reason);
             self.write(&order.by, What::Unpinned, user, &reason);

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::LeverError;
+use super::everywhere::{LeverName, LeverSetting};
 use super::order::LeverOrder;
 use super::table::{LeverTable, LeverTerms};
 use super::{LeverChange, Levers};
@@ -134,11 +135,10 @@ impl Levers {
         let span = order.span();
         let terms = order.terms(now)?;
         let (by, reason) = (terms.by.clone(), terms.reason.clone());
-        let revocation = Revocation {
+        let set = LeverSetting::Revoked {
             issued_before_unix_ms,
-            terms,
         };
-        let change = self.change_revoked(&target, Some(revocation))?;
+        let change = self.change_revoked(&target, set, terms)?;
         let closed = change.evicted;
         let reason = format!("{target}{span}, {closed} connections closed: {reason}");
         self.write_revoked(&by, What::TokensRevoked, &target, reason);
@@ -155,11 +155,12 @@ impl Levers {
         order: LeverOrder,
     ) -> Result<LeverChange<Option<Revocation>>, LeverError> {
         target.check()?;
-        let order = order.checked()?;
-        let change = self.change_revoked(target, None)?;
+        let terms = order.lifting(self.unix_ms())?;
+        let (by, reason) = (terms.by.clone(), terms.reason.clone());
+        let change = self.change_revoked(target, LeverSetting::Lifted, terms)?;
         if change.is_new {
-            let reason = format!("{target}: {}", order.reason);
-            self.write_revoked(&order.by, What::TokensAllowed, target, reason);
+            let reason = format!("{target}: {reason}");
+            self.write_revoked(&by, What::TokensAllowed, target, reason);
         }
         Ok(change)
     }
@@ -167,10 +168,12 @@ impl Levers {
     fn change_revoked(
         &self,
         target: &RevocationTarget,
-        revocation: Option<Revocation>,
+        set: LeverSetting,
+        terms: LeverTerms,
     ) -> Result<LeverChange<Option<Revocation>>, LeverError> {
+        let name = LeverName::Revoked(target.clone());
         self.replace(
-            |before| before.with_revocation(target, revocation),
+            |before| before.changed(name, set, terms, self.node.as_ref()),
             |table: &LeverTable| table.revoked().get(target).cloned(),
             |registry, table| registry.set_revoked(in_force(table.revoked())),
         )

@@ -1,12 +1,14 @@
 //! Which levers are set, as one value.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::LeverError;
-use super::revocation::{Revocation, RevocationTarget, Revocations};
+use super::everywhere::LiftedLevers;
+use super::revocation::Revocations;
 use crate::rollout::Actor;
 use wastegate_core::types::UserId;
 
@@ -24,11 +26,15 @@ pub struct LeverTerms {
     pub set_unix_ms: u64,
     /// When it ends by itself, ms since the Unix epoch; none if it does not.
     pub until_unix_ms: Option<u64>,
+    /// The node of the cluster where it was set; none for a lever of one node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub node: Option<Arc<str>>,
 }
 
 impl LeverTerms {
     /// Whether its time is over by then.
-    fn is_over(&self, unix_ms: u64) -> bool {
+    pub(super) fn is_over(&self, unix_ms: u64) -> bool {
         self.until_unix_ms.is_some_and(|until| until <= unix_ms)
     }
 }
@@ -59,8 +65,10 @@ pub struct UserLevers {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeverTable {
     drain: Option<LeverTerms>,
-    users: BTreeMap<UserId, UserLevers>,
-    revoked: Revocations,
+    pub(super) users: BTreeMap<UserId, UserLevers>,
+    pub(super) revoked: Revocations,
+    /// What was taken back, for nodes that have not heard of it.
+    pub(super) lifted: LiftedLevers,
 }
 
 /// What is over.
@@ -121,7 +129,32 @@ impl LeverTable {
             drain,
             users: users.filter(|(_, levers)| !levers.is_empty()).collect(),
             revoked,
+            lifted: LiftedLevers::new(),
         }
+    }
+
+    /// The same with what was taken back.
+    pub(super) fn with_lifted(mut self, lifted: LiftedLevers) -> Self {
+        self.lifted = lifted;
+        self
+    }
+
+    /// What was taken back lately.
+    pub(super) const fn lifted(&self) -> &LiftedLevers {
+        &self.lifted
+    }
+
+    /// The same on a node of a cluster: what was set before it was one is its own.
+    pub(super) fn of_node(mut self, node: &Arc<str>) -> Self {
+        let of_users = self.users.values_mut().flat_map(|levers| {
+            let limit = levers.limit.as_mut().map(|limit| &mut limit.terms);
+            [limit, levers.block.as_mut()].into_iter().flatten()
+        });
+        let revoked = self.revoked.values_mut().map(|it| &mut it.terms);
+        for terms in of_users.chain(revoked) {
+            terms.node.get_or_insert_with(|| node.clone());
+        }
+        self
     }
 
     /// That the node is drained, if it is.
@@ -189,27 +222,6 @@ impl LeverTable {
         Ok(table)
     }
 
-    /// The same with a revocation, or without it.
-    pub(super) fn with_revocation(
-        &self,
-        target: &RevocationTarget,
-        revocation: Option<Revocation>,
-    ) -> Result<Self, LeverError> {
-        let mut table = self.clone();
-        match revocation {
-            None => {
-                table.revoked.remove(target);
-            }
-            Some(revocation) => {
-                let is_known = table.revoked.insert(target.clone(), revocation).is_some();
-                if !is_known && self.len() >= LEVERS_MAX {
-                    return Err(LeverError::TooMany);
-                }
-            }
-        }
-        Ok(table)
-    }
-
     /// The same without what is over by then, and what that is.
     pub(super) fn expired(&self, unix_ms: u64) -> (Self, Over) {
         let mut table = self.clone();
@@ -228,6 +240,7 @@ impl LeverTable {
             .revoked
             .extract_if(.., |_, revocation| revocation.terms.is_over(unix_ms))
             .collect();
+        table.remember(&over, unix_ms);
         (table, over)
     }
 

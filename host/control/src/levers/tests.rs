@@ -16,14 +16,14 @@ impl Application for Silent {
     async fn message(&self, _: &Arc<Manager>, _: Peer, _: Message) {}
 }
 
-struct Bench {
-    clock: Clock,
-    registry: Arc<Registry>,
-    audit: Arc<AuditLog>,
+pub(super) struct Bench {
+    pub(super) clock: Clock,
+    pub(super) registry: Arc<Registry>,
+    pub(super) audit: Arc<AuditLog>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = Clock::manual();
         let limits = SlotLimits {
             managers_per_user: 2,
@@ -44,21 +44,26 @@ impl Bench {
     }
 
     fn levers(&self, folder: Option<&Path>) -> Arc<Levers> {
-        let (registry, clock) = (self.registry.clone(), self.clock.clone());
-        Levers::open(registry, self.audit.clone(), clock, folder)
+        self.levers_of(folder, None)
     }
 
-    fn enter(&self, name: &str, key: &str) -> Entrance {
+    /// Those of a node of a cluster.
+    pub(super) fn levers_of(&self, folder: Option<&Path>, node: Option<&str>) -> Arc<Levers> {
+        let (registry, clock) = (self.registry.clone(), self.clock.clone());
+        Levers::open(registry, self.audit.clone(), clock, folder, node)
+    }
+
+    pub(super) fn enter(&self, name: &str, key: &str) -> Entrance {
         let key = ManagerKey::new(key).unwrap();
         self.registry.enter(&user(name), &key, self.clock.now())
     }
 
-    fn limit(&self, name: &str) -> u32 {
+    pub(super) fn limit(&self, name: &str) -> u32 {
         self.registry.own_limit(&user(name))
     }
 
     /// What the audit log has, as user and word.
-    fn written(&self) -> Vec<(String, &'static str)> {
+    pub(super) fn written(&self) -> Vec<(String, &'static str)> {
         let entries = self.audit.recent(0, 100).into_iter();
         entries
             .map(|entry| (entry.note.user.unwrap_or_default(), entry.note.what.name()))
@@ -66,11 +71,11 @@ impl Bench {
     }
 }
 
-fn user(name: &str) -> UserId {
+pub(super) fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }
 
-fn order(reason: &str, seconds: Option<u64>) -> LeverOrder {
+pub(super) fn order(reason: &str, seconds: Option<u64>) -> LeverOrder {
     LeverOrder {
         by: Actor::operator(Some("olga"), None),
         reason: reason.to_owned(),

@@ -1,6 +1,6 @@
 //! Levers of one user: its limit, a block, evictions.
 
-use super::table::{LimitLever, UserLevers};
+use super::everywhere::{LeverName, LeverSetting};
 use super::{LeverChange, LeverError, LeverOrder, Levers};
 use crate::rollout::audit::What;
 use wastegate::manager::Manager;
@@ -25,9 +25,8 @@ impl Levers {
         let reason = format!("{managers} managers{}: {}", order.span(), order.reason);
         let terms = order.terms(self.unix_ms())?;
         let by = terms.by.clone();
-        let limit = LimitLever { managers, terms };
-        let set = |levers: &mut UserLevers| levers.limit = Some(limit);
-        let change = self.change(user, set, |registry| {
+        let set = (LeverSetting::Limit { managers }, terms);
+        let change = self.change(user, LeverName::Limit(user.clone()), set, |registry| {
             registry.override_limit(user, Some(managers));
             0
         })?;
@@ -44,7 +43,7 @@ impl Levers {
             user,
             order,
             What::LimitCleared,
-            |levers| levers.limit = None,
+            LeverName::Limit(user.clone()),
             |registry| registry.override_limit(user, None),
         )
     }
@@ -58,8 +57,9 @@ impl Levers {
         let terms = order.terms(self.unix_ms())?;
         let (by, reason) = (terms.by.clone(), terms.reason.clone());
         let term = self.term(&terms);
-        let set = |levers: &mut UserLevers| levers.block = Some(terms);
-        let change = self.change(user, set, |registry| registry.block(user, term))?;
+        let set = (LeverSetting::Block, terms);
+        let name = LeverName::Block(user.clone());
+        let change = self.change(user, name, set, |registry| registry.block(user, term))?;
         let evicted = change.evicted;
         let reason = format!("{evicted} managers evicted, blocked{span}: {reason}");
         self.write(&by, What::UserBlocked, user, &reason);
@@ -75,7 +75,7 @@ impl Levers {
             user,
             order,
             What::UserUnblocked,
-            |levers| levers.block = None,
+            LeverName::Block(user.clone()),
             |registry| registry.unblock(user),
         )
     }
@@ -86,16 +86,18 @@ impl Levers {
         user: &UserId,
         order: LeverOrder,
         what: What,
-        lift: impl FnOnce(&mut UserLevers),
+        name: LeverName,
         tell: impl FnOnce(&Registry),
     ) -> Result<LeverChange, LeverError> {
-        let order = order.checked()?;
-        let change = self.change(user, lift, |registry| {
+        let terms = order.lifting(self.unix_ms())?;
+        let (by, reason) = (terms.by.clone(), terms.reason.clone());
+        let lifted = (LeverSetting::Lifted, terms);
+        let change = self.change(user, name, lifted, |registry| {
             tell(registry);
             0
         })?;
         if change.is_new {
-            self.write(&order.by, what, user, &order.reason);
+            self.write(&by, what, user, &reason);
         }
         Ok(change)
     }

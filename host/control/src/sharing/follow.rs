@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::document::{SharedPolicy, SharedSeats};
-use super::{AGAIN_FIRST, AGAIN_MAX, Followed, LOOK_EVERY, Sharing, SharingError};
+use super::{AGAIN_FIRST, AGAIN_MAX, DOCUMENT, Followed, LOOK_EVERY, Sharing, SharingError};
 use crate::rollout::service::{Activation, SettingsSource};
 use crate::rollout::source::{Fetched, PolicyOrigin};
 use crate::rollout::{Actor, RolloutError};
@@ -24,7 +24,7 @@ impl Sharing {
     pub(super) async fn look(&self) {
         let _one_at_a_time = self.turn.lock().await;
         // That the engine is away is told by the beats, and what ranks here goes on.
-        let Ok(newest) = self.store.newest().await else {
+        let Ok(newest) = self.store.newest(DOCUMENT).await else {
             return;
         };
         if newest.number == 0 {
@@ -65,7 +65,7 @@ impl Sharing {
     }
 
     async fn take_over(&self) -> Result<(), (Option<SharedSeats>, SharingError)> {
-        let document = self.store.document().await;
+        let document = self.store.document(DOCUMENT).await;
         let document = document.map_err(|error| (None, error.into()))?;
         let Some(document) = document else {
             return Ok(());

@@ -23,7 +23,7 @@ pub use error::SharingError;
 
 use crate::rollout::audit::{Note, REASON_BYTES_MAX, What};
 use crate::rollout::{Actor, Rollout};
-use wastegate_cluster::shared::{FILE_BYTES_MAX, Replaced, SharedDocument, mark};
+use wastegate_cluster::shared::{DocumentName, FILE_BYTES_MAX, Replaced, SharedDocument, mark};
 use wastegate_core::types::{Clock, Timestamp};
 
 /// Between two looks at the document's number.
@@ -31,6 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After how long a document that was not taken over is tried again: the first time, and at the most. It doubles.
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 const AGAIN_MAX: Duration = Duration::from_secs(60);
+
+/// The document of this room.
+const DOCUMENT: DocumentName = DocumentName::Policies;
 
 /// Where the document is.
 pub type SharedStore = Arc<dyn SharedDocument>;
@@ -139,7 +142,7 @@ impl Sharing {
             return Err(SharingError::Reason(REASON_BYTES_MAX));
         }
         let _one_at_a_time = self.turn.lock().await;
-        let number = self.store.newest().await?.number;
+        let number = self.store.newest(DOCUMENT).await?.number;
         let from = from.unwrap_or_else(|| self.state.lock().followed.number);
         if number != from {
             return Err(SharingError::Newer(number));
@@ -166,7 +169,7 @@ impl Sharing {
             }
             self.store.keep(digest, &bytes).await?;
         }
-        match self.store.replace(from, &text, &files).await? {
+        match self.store.replace(DOCUMENT, from, &text, &files).await? {
             Replaced::Newer(number) => Err(SharingError::Newer(number)),
             Replaced::Now(number) => {
                 self.follows(number, mark(&text), seats);

@@ -61,6 +61,10 @@ impl Core {
         if let Some(sharing) = self.admin.sharing.clone() {
             supervisor.run(tasks, "shared-policies", move || sharing.clone().follow());
         }
+        // Beside the policies, which may take seconds to be taken over: a block does not wait for them.
+        if let Some(everywhere) = self.admin.everywhere.clone() {
+            supervisor.run(tasks, "shared-levers", move || everywhere.clone().follow());
+        }
         let levers = self.admin.levers.clone();
         supervisor.run(tasks, "levers", {
             let levers = levers.clone();

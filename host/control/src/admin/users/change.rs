@@ -13,8 +13,9 @@ use super::Subject;
 use super::views::{EvictedAnswer, LeverAnswer};
 use crate::admin::policies::extract::{By, Details};
 use crate::admin::policies::refusal::Refusal;
+use crate::admin::reach::{self, LeverReach};
 use crate::admin::{Admin, blocking};
-use crate::levers::{LASTING_MAX, LeverChange, LeverError, LeverOrder, Levers, REASON_BYTES_MAX};
+use crate::levers::{LASTING_MAX, LeverChange, LeverOrder, REASON_BYTES_MAX};
 use crate::rollout::Actor;
 use wastegate_core::types::UserId;
 
@@ -76,10 +77,9 @@ pub(super) async fn limit(
 ) -> Result<Json<LeverAnswer>, Refusal> {
     let order = order(by, request.reason, request.for_s);
     let managers = request.managers;
-    changed(&admin, user, move |levers, user| {
-        levers.limit(user, managers, order)
-    })
-    .await
+    let of = user.clone();
+    let done = reach::set(&admin, move |levers| levers.limit(&of, managers, order));
+    Ok(answer(&user, done.await?))
 }
 
 pub(super) async fn clear_limit(
@@ -89,7 +89,9 @@ pub(super) async fn clear_limit(
     Details(WhyNot { reason }): Details<WhyNot>,
 ) -> Result<Json<LeverAnswer>, Refusal> {
     let order = order(by, reason, None);
-    changed(&admin, user, |levers, user| levers.clear_limit(user, order)).await
+    let of = user.clone();
+    let done = reach::lift(&admin, move |levers| levers.clear_limit(&of, order));
+    Ok(answer(&user, done.await?))
 }
 
 pub(super) async fn block(
@@ -99,7 +101,9 @@ pub(super) async fn block(
     Details(request): Details<BlockRequest>,
 ) -> Result<Json<LeverAnswer>, Refusal> {
     let order = order(by, request.reason, request.for_s);
-    changed(&admin, user, |levers, user| levers.block(user, order)).await
+    let of = user.clone();
+    let done = reach::set(&admin, move |levers| levers.block(&of, order));
+    Ok(answer(&user, done.await?))
 }
 
 pub(super) async fn unblock(
@@ -109,7 +113,9 @@ pub(super) async fn unblock(
     Details(WhyNot { reason }): Details<WhyNot>,
 ) -> Result<Json<LeverAnswer>, Refusal> {
     let order = order(by, reason, None);
-    changed(&admin, user, |levers, user| levers.unblock(user, order)).await
+    let of = user.clone();
+    let done = reach::lift(&admin, move |levers| levers.unblock(&of, order));
+    Ok(answer(&user, done.await?))
 }
 
 pub(super) async fn evict(
@@ -134,19 +140,13 @@ pub(in crate::admin) fn order(by: Actor, reason: String, for_s: Option<u64>) -> 
     }
 }
 
-/// Changes a lever on a thread that may wait for a disk.
-async fn changed(
-    admin: &Admin,
-    user: UserId,
-    change: impl FnOnce(&Levers, &UserId) -> Result<LeverChange, LeverError> + Send + 'static,
-) -> Result<Json<LeverAnswer>, Refusal> {
-    let (levers, name) = (admin.levers.clone(), user.to_string());
-    let change = blocking(move || change(&levers, &user)).await?;
-    Ok(Json(LeverAnswer {
-        user: name,
+fn answer(user: &UserId, (change, reach): (LeverChange, LeverReach)) -> Json<LeverAnswer> {
+    Json(LeverAnswer {
+        user: user.to_string(),
         changed: change.is_new,
         evicted: change.evicted,
         durable: change.is_durable,
         levers: change.levers,
-    }))
+        reach,
+    })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::LeverReach;
 use crate::levers::UserLevers;
 
 /// A page of users.
@@ -49,6 +50,9 @@ pub struct LeverAnswer {
     pub durable: bool,
     /// What is set for the user now.
     pub levers: UserLevers,
+    /// Whether the other nodes of the cluster have it too.
+    #[serde(flatten)]
+    pub reach: LeverReach,
 }
 
 /// What an eviction of all managers came to.
