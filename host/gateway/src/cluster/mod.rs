@@ -30,4 +30,4 @@ pub use held::{ChosenVictim, HeldOverNodes};
 pub use metrics::Metrics;
 pub use node::ClusterNode;
 pub use surplus::Surplus;
-pub use view::{ClusterView, OtherNode};
+pub use view::{ClusterView, GoneNode, OtherNode};
