@@ -9,7 +9,16 @@ const LATE_MS = 2500;
 
 const isLate = (node) => node.beat_age_ms > LATE_MS;
 const ago = (ms) => `${brief(ms)} ago`;
-const capital = (text) => `${text[0].toUpperCase()}${text.slice(1)}`;
+/** Of a node's problem others know the first bytes. */
+const PROBLEM_BYTES_MAX = 200;
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
+/** Why a node does not follow, in its words; what was cut off is marked, and no code is left open. */
+export function whyNot({ problem }) {
+  if (bytesOf(problem) < PROBLEM_BYTES_MAX - 3) return problem;
+  const isOpen = problem.split('`').length % 2 === 0;
+  return `${problem}${isOpen ? '`' : ''}…`;
+}
 
 /** The cluster of an answer of `v1/nodes`; null on a node that is in none, and of a server that knows no cluster. */
 export const clusterOf = (nodes) => nodes.data?.cluster ?? null;
@@ -36,17 +45,20 @@ export function summary(cluster) {
   return `${num(here.length)} of ${count(rows.length, 'node')}${draining ? `, ${num(draining)} draining` : ''}, engine up`;
 }
 
-/** What is wrong, as sentences: `{ kind: 'bad' | 'warn', text }`. The server's own problems have what `isTold`. */
+/**
+ * What is wrong, as sentences: `{ id, kind, text, isTold }`, with a kind of `bad` or `warn`. What `isTold` is among
+ * the server's own problems too.
+ */
 export function concerns(cluster) {
   const found = [];
-  const add = (kind, text, isTold = false) => found.push({ kind, text, isTold });
-  if (!cluster.engine_up) add('bad', `The cluster's engine does not answer${cluster.engine_problem ? ` (${cluster.engine_problem})` : ''}: \`cluster.away\` decides about new managers. What is shown of other nodes is from before.`, true);
-  else if (!cluster.nodes.some((node) => node.this)) add('bad', 'This node is not in the cluster: another live node has its name, or its first beat is on its way.');
+  const add = (id, kind, text, isTold = false) => found.push({ id, kind, text, isTold });
+  if (!cluster.engine_up) add('engine', 'bad', `The cluster's engine does not answer${cluster.engine_problem ? ` (${cluster.engine_problem})` : ''}: \`cluster.away\` decides about new managers. What is shown of other nodes is from before.`, true);
+  else if (!cluster.nodes.some((node) => node.this)) add('out', 'bad', 'This node is not in the cluster: another live node has its name, or its first beat is on its way.');
   for (const row of rowsOf(cluster)) {
-    if (row.state === 'gone') add('bad', `${row.name} is gone: its last beat came ${ago(row.beat_age_ms)}.`);
-    if (row.state === 'late') add('warn', `${row.name} is late: its last beat came ${ago(row.beat_age_ms)}.`);
-    if (row.other_secret) add('bad', `${row.name} has another \`cluster.secret\` than this node: the two count users apart.`, true);
-    if (row.problem) add('bad', `${row.name} does not follow the shared policies: ${row.problem}`);
+    if (row.state === 'gone') add(`gone ${row.name}`, 'bad', `${row.name} is gone: its last beat came ${ago(row.beat_age_ms)}.`);
+    if (row.state === 'late') add(`late ${row.name}`, 'warn', `${row.name} is late: its last beat came ${ago(row.beat_age_ms)}.`);
+    if (row.other_secret) add(`secret ${row.name}`, 'bad', `${row.name} has another \`cluster.secret\` than this node: the two count users apart.`, true);
+    if (row.problem) add(`problem ${row.name}`, 'bad', `${row.name} does not follow the shared policies: ${whyNot(row)}`);
   }
   return found;
 }
@@ -66,13 +78,15 @@ function Admin({ at }) {
   return url && ['http:', 'https:'].includes(url.protocol) ? html`<a class="mono" href=${url.href} rel="noopener noreferrer">${at}</a>` : html`<span class="mono">${at}</span>`;
 }
 
+export const Name = ({ name }) => html`<span class="mono node-name" title=${name}>${name}</span>`;
+
 /** A value that a node published; with its age where that is more than two beats. */
 const Said = ({ row, value }) => html`${num(value)}${value !== null && value !== undefined && isLate(row) ? html` <span class="soft">${ago(row.beat_age_ms)}</span>` : ''}`;
 
 /** Whether a node ranks by the shared document. */
 export function Follows({ row, cluster }) {
   if (row.state === 'gone') return html`<span class="soft">–</span>`;
-  if (row.problem) return html`<${Tag} word="not followed" as="bad" title=${row.problem} />`;
+  if (row.problem) return html`<${Tag} word="not followed" as="bad" title=${whyNot(row)} />`;
   if (row.shared < newest(cluster)) return html`<${Tag} word=${row.shared ? `still no. ${row.shared}` : 'not yet'} as="warn" />`;
   return row.shared ? html`no. ${num(row.shared)}` : html`<span class="soft">its own</span>`;
 }
@@ -84,16 +98,16 @@ export function Cluster({ cluster }) {
   const over = cluster.over_limit;
   return html`<${Section} title="Cluster" aside="What each node published last; other nodes are not asked">
     <div class="stack">
-      ${all.length > 0 && html`<ul class="problems" aria-label="What is wrong in the cluster">${all.map((one) => html`<li class=${`note ${one.kind}`} key=${one.text}><${Prose} text=${capital(one.text)} /></li>`)}</ul>`}
+      ${all.length > 0 && html`<ul class="problems" aria-label="What is wrong in the cluster">${all.map((one) => html`<li class=${`note ${one.kind}`} key=${one.id}><${Prose} text=${one.text} /></li>`)}</ul>`}
       <div class="card pad"><dl class="pairs">
         <dt>Engine</dt><dd data-engine=${cluster.engine_up ? 'up' : 'away'}><${Tag} word=${cluster.engine_up ? 'up' : 'away'} /></dd>
         <dt>Over the limit</dt><dd>${over ? `${count(over, 'manager')}, as far as this node knows; they leave by rank` : 'none, as far as this node knows'}</dd>
         <dt>Shared policies</dt><dd><a href=${href(['policies'])}>${newest(cluster) ? `no. ${num(newest(cluster))}` : 'none: each node ranks by its own'}</a></dd>
       </dl></div>
-      <div class="card"><${Table} caption="Nodes of the cluster" rows=${rowsOf(cluster)} id=${(row) => `${row.name} ${row.state === 'gone'}`} className=${(row) => (row.state === 'gone' ? 'gone' : row.this ? 'marked' : '')} columns=${[
-        { name: 'Node', cell: (row) => html`<span class="mono">${row.name}</span>${row.this ? html` <span class="tag accent">this one</span>` : ''}` },
-        { name: 'State', cell: (row) => html`<${Tag} word=${row.state} as=${STATES[row.state]} />${row.draining && row.state !== 'draining' ? html` <${Tag} word="draining" />` : ''}${row.other_secret ? html` <${Tag} word="another secret" as="bad" />` : ''}` },
-        { name: 'Last beat', num: true, cell: (row) => html`<span class=${isLate(row) ? '' : 'soft'}>${ago(row.beat_age_ms)}</span>` },
+      <div class="card"><${Table} caption="Nodes of the cluster" rows=${rowsOf(cluster)} id=${(row) => `${row.name} ${row.state === 'gone'}`} className=${(row) => (row.state === 'gone' ? 'gone' : '')} columns=${[
+        { name: 'Node', cell: (row) => html`<${Name} name=${row.name} />${row.this ? html` <span class="tag accent">this one</span>` : ''}` },
+        { name: 'State', cell: (row) => html`<${Tag} word=${row.state} as=${STATES[row.state]} />${row.draining && row.state !== 'draining' ? html` <${Tag} word="draining" />` : ''}${row.other_secret ? html` <${Tag} word="another secret" as="bad" />` : ''}<span class="only-narrow small soft">${ago(row.beat_age_ms)}</span>` },
+        { name: 'Last beat', num: true, narrow: false, cell: (row) => html`<span class=${isLate(row) ? '' : 'soft'}>${ago(row.beat_age_ms)}</span>` },
         { name: 'Managers', num: true, cell: (row) => html`<${Said} row=${row} value=${row.managers} />` },
         { name: 'Connections', num: true, narrow: false, cell: (row) => html`<${Said} row=${row} value=${row.connections} />` },
         { name: 'Policies', cell: (row) => html`<${Follows} row=${row} cluster=${cluster} />` },

@@ -78,9 +78,9 @@ function Verdict({ is, node, cluster, now }) {
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
     <p class="lead">${count(users, 'user')} ${users === 1 ? 'holds' : 'hold'} ${count(managers, 'manager')} over ${count(connections, 'connection')}. ${queued ? `${count(queued, 'client')} ${queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>
     ${cluster && html`<${Line} cluster=${cluster} />`}
-    ${!well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}${beside.map((one) => html`<li class=${`note ${one.kind}`} key=${one.text}><${Prose} text=${one.text} /></li>`)}</ul>`}
+    ${!well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}${beside.map((one) => html`<li class=${`note ${one.kind}`} key=${one.id}><${Prose} text=${one.text} /></li>`)}</ul>`}
     ${node?.disconnecting && html`<div class="problems"><${State} is=${{ disconnecting: node.disconnecting }} /></div>`}
-  </div><div class="row"><a class="button" href=${href(['node'])}>Node</a></div></header>`;
+  </div><div class="row"><a class="button" href=${href(['node'])}>${cluster ? 'Nodes' : 'Node'}</a></div></header>`;
 }
 
 /** The newest value of a list that may end with what is not known. */
