@@ -88,7 +88,7 @@ const checks = {
     const follows = page.getByRole('region', { name: 'Who follows' }).getByRole('row');
     await follows.filter({ hasText: 'gw-2' }).getByText('no. 1', { exact: true }).waitFor();
     await follows.filter({ hasText: 'gw-3' }).getByText('not followed').waitFor();
-    await follows.filter({ hasText: 'gw-3' }).getByText(/sign/).waitFor();
+    await follows.filter({ hasText: 'gw-3' }).filter({ hasText: 'the policy is not signed' }).waitFor();
     await open(page, 'overview');
     await page.locator('.problems', { hasText: 'gw-3 does not follow the shared policies' }).waitFor();
     await page.getByRole('heading', { level: 1, name: 'One thing is wrong.' }).waitFor();

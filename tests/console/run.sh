@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The console in a real browser, on a real server with clients. Sets up the driver in target/, and takes the program
 # that the tests have built. Arguments name the checks to run; without any, all run in order. `--nodes` runs those of a
-# cluster only, and needs redis-server. `--heavy` measures the
-# console on many users instead, for about fifteen minutes.
+# cluster only; they need redis-server. `--heavy` measures the console on many users instead, for about fifteen minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

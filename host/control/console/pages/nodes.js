@@ -105,7 +105,7 @@ export function Cluster({ cluster }) {
         <dt>Shared policies</dt><dd><a href=${href(['policies'])}>${newest(cluster) ? `no. ${num(newest(cluster))}` : 'none: each node ranks by its own'}</a></dd>
       </dl></div>
       <div class="card"><${Table} caption="Nodes of the cluster" rows=${rowsOf(cluster)} id=${(row) => `${row.name} ${row.state === 'gone'}`} className=${(row) => (row.state === 'gone' ? 'gone' : '')} columns=${[
-        { name: 'Node', cell: (row) => html`<${Name} name=${row.name} />${row.this ? html` <span class="tag accent">this one</span>` : ''}` },
+        { name: 'Node', cell: (row) => html`<${Name} name=${row.name} />${row.this ? html` <span class="tag accent this-node">this one</span>` : ''}` },
         { name: 'State', cell: (row) => html`<${Tag} word=${row.state} as=${STATES[row.state]} />${row.draining && row.state !== 'draining' ? html` <${Tag} word="draining" />` : ''}${row.other_secret ? html` <${Tag} word="another secret" as="bad" />` : ''}<span class="only-narrow small soft">${ago(row.beat_age_ms)}</span>` },
         { name: 'Last beat', num: true, narrow: false, cell: (row) => html`<span class=${isLate(row) ? '' : 'soft'}>${ago(row.beat_age_ms)}</span>` },
         { name: 'Managers', num: true, cell: (row) => html`<${Said} row=${row} value=${row.managers} />` },
