@@ -20,6 +20,9 @@ const answers = (port) => new Promise((done) => {
   socket.once('error', () => done(false));
 });
 
+/** Long enough that a page, which asks every two seconds, sees a silent node as late before it is gone, ms. */
+const DEAD_MS = 10000;
+
 export class Cluster {
   static async start(program) {
     const cluster = new Cluster();
@@ -44,7 +47,7 @@ export class Cluster {
   /** A node that is in. `admin` is what it says of its own console. */
   async node(name, admin, more = []) {
     const environment = { WASTEGATE_CLUSTER__ENGINE: `redis://127.0.0.1:${this.port}`, WASTEGATE_CLUSTER__SECRET: 'a secret of this test' };
-    const node = await Server.start(this.program, [`cluster.node=${name}`, `cluster.admin=${admin}`, ...more], environment);
+    const node = await Server.start(this.program, [`cluster.node=${name}`, `cluster.admin=${admin}`, `cluster.node_dead_ms=${DEAD_MS}`, ...more], environment);
     this.nodes.push(node);
     await until(`${name} is in`, async () => (await node.ask('v1/nodes')).cluster.nodes.some((one) => one.this));
     return node;
