@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The console in a real browser, on a real server with clients. Sets up the driver in target/, and takes the program
-# that the tests have built. Arguments name the checks to run; without any, all run in order. `--heavy` measures the
-# console on many users instead, for about fifteen minutes.
+# that the tests have built. Arguments name the checks to run; without any, all run in order. `--nodes` runs those of a
+# cluster only; they need redis-server. `--heavy` measures the console on many users instead, for about fifteen minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,4 +18,8 @@ fi
 
 export CONSOLE_NODE=$node
 [ "${1:-}" != --heavy ] || exec node tests/console/heavy.mjs
-exec node tests/console/main.mjs "$@"
+if [ "${1:-}" = --nodes ]; then
+    exec node tests/console/nodes.mjs "${@:2}"
+fi
+node tests/console/main.mjs "$@"
+[ $# -gt 0 ] || node tests/console/nodes.mjs

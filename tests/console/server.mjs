@@ -12,7 +12,7 @@ const here = path.dirname(new URL(import.meta.url).pathname);
 export const TOKEN = 'the-operators-token-of-this-test';
 
 export class Server {
-  static async start(program, more = []) {
+  static async start(program, more = [], environment = {}) {
     const server = new Server();
     server.program = program;
     server.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'wastegate-console-'));
@@ -23,7 +23,7 @@ export class Server {
     server.process = spawn(program, [
       'serve', '--config', path.join(here, 'wastegate.toml'), '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--json',
       ...sets.flatMap((set) => ['--set', set]),
-    ], { stdio: ['ignore', 'pipe', log], env: { ...process.env, WASTEGATE_ADMIN__TOKEN: TOKEN } });
+    ], { stdio: ['ignore', 'pipe', log], env: { ...process.env, WASTEGATE_ADMIN__TOKEN: TOKEN, ...environment } });
     server.ended = new Promise((done) => server.process.on('exit', done));
     const lines = readline.createInterface({ input: server.process.stdout });
     const first = await Promise.race([new Promise((done) => lines.once('line', done)), server.ended]);
@@ -51,6 +51,14 @@ export class Server {
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${route}: ${answer.status} ${text}`);
     return text ? JSON.parse(text) : null;
+  }
+
+  /** A file of the API, or one for it. */
+  async file(route, { method = 'GET', body } = {}) {
+    const headers = { authorization: `Bearer ${TOKEN}`, ...(body && { 'content-type': 'application/wasm' }) };
+    const answer = await fetch(`${this.admin}/${route}`, { method, headers, body });
+    if (!answer.ok) throw new Error(`${method} ${route}: ${answer.status} ${await answer.text()}`);
+    return Buffer.from(await answer.arrayBuffer());
   }
 
   /** What `wastegate policy run` ranks on a decision of the journal. */

@@ -16,6 +16,7 @@ import { Shadows } from './pages/shadows.js';
 import { Events } from './pages/events.js';
 import { Tokens } from './pages/tokens.js';
 import { Node } from './pages/node.js';
+import { clusterOf } from './pages/nodes.js';
 import { Settings } from './pages/settings.js';
 
 /** Name, title, the page of the list, and the page of one. */
@@ -45,7 +46,7 @@ class Guard extends Component {
   }
 }
 
-function Nav({ current }) {
+function Nav({ current, titles }) {
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [current]);
   const is = useStore(session);
@@ -53,7 +54,7 @@ function Nav({ current }) {
     <a class="brand" href="#/overview"><img src="console/icon.svg" alt="" />wastegate</a>
     <button type="button" class="menu" aria-expanded=${String(open)} aria-controls="nav" onClick=${() => setOpen(!open)}>${open ? 'Close menu' : 'Menu'}</button>
     <nav id="nav" aria-label="Pages"><ul class="nav">${PAGES.map(([name, title]) => html`<li key=${name}>
-      <a href=${href([name])} aria-current=${name === current ? 'page' : undefined}>${title}</a></li>`)}</ul></nav>
+      <a href=${href([name])} aria-current=${name === current ? 'page' : undefined}>${titles[name] ?? title}</a></li>`)}</ul></nav>
     <div class="side-foot">
       <${LinkState} />
       <${Theme} />
@@ -113,11 +114,14 @@ function Console() {
   const current = PAGES.find(([name]) => name === parts[0]) ?? PAGES[0];
   const [name, title, List, One] = current;
   const nodes = usePoll('v1/nodes', NODES_MS, { cheap: true });
+  // A node of a cluster shows all of them.
+  const titles = clusterOf(nodes) ? { node: 'Nodes' } : {};
+  const shownTitle = titles[name] ?? title;
   const key = parts.join('/');
   const first = useRef(true);
+  useEffect(() => { document.title = `${parts[1] ? `${parts[1]} – ` : ''}${shownTitle} – wastegate`; }, [key, shownTitle]);
   useEffect(() => {
     dismiss();
-    document.title = `${parts[1] ? `${parts[1]} – ` : ''}${title} – wastegate`;
     // A new page is read from its heading on; the first one is left as the browser has it.
     if (first.current) first.current = false;
     else {
@@ -127,7 +131,7 @@ function Console() {
   }, [key]);
   const Page = parts[1] !== undefined && One ? One : List;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector('main h1')?.focus(); }}>To the page</a>
-    <div class="frame"><${Nav} current=${name} />
+    <div class="frame"><${Nav} current=${name} titles=${titles} />
     <main id="main"><${Guard} key=${key}><${Page} key=${key} name=${parts[1]} rest=${parts.slice(2)} asked=${asked} nodes=${nodes} readOnly=${is.role === 'read'} /></${Guard}></main></div>
     <${Strip} nodes=${nodes} /><${Dialogs} />`;
 }

@@ -230,6 +230,15 @@ pub struct NodeNote {
     /// Why it does not follow the one that is in force; empty if it does.
     #[serde(default)]
     pub problem: String,
+    /// Managers that it holds; none if it does not say.
+    #[serde(default)]
+    pub managers: Option<u32>,
+    /// Connections that are attached to them; none if it does not say.
+    #[serde(default)]
+    pub connections: Option<u32>,
+    /// Whether it takes no new connections; none if it does not say.
+    #[serde(default)]
+    pub draining: Option<bool>,
 }
 
 /// What a beat is for.

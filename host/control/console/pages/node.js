@@ -5,6 +5,7 @@ import { Empty, FOR, Head, Instead, Meter, Prose, REASON, Section, Table, Tag, T
 import { brief, bytes, count, duration, num } from '../format.js';
 import { href, refine } from '../route.js';
 import { ends, overBudget } from '../metrics.js';
+import { Cluster, clusterOf, summary } from './nodes.js';
 
 /** How many clients a second are asked to reconnect where nothing else is said. */
 const PER_S = 50;
@@ -15,8 +16,12 @@ export function Node({ nodes, asked, readOnly }) {
   const [is] = nodes.data?.nodes ?? [];
   if (!is) return html`<${Head} title="Node" /><${Instead} of=${nodes} rows=${10} />`;
   const after = (done) => { nodes.refresh(); return done; };
-  return html`<${Head} title=${html`Node <span class="mono">${is.name}</span>`} lead=${html`Version ${is.version}, up for ${duration(is.uptime_ms)}${is.address ? html`, clients connect to <span class="mono">${is.address}</span>` : ''}. It holds ${count(is.managers, 'manager')} of ${count(is.users, 'user')}.`}>
-      ${!readOnly && html`<${Levers} is=${is} after=${after} />`}</${Head}>
+  const cluster = clusterOf(nodes);
+  const lead = html`Version ${is.version}, up for ${duration(is.uptime_ms)}${is.address ? html`, clients connect to <span class="mono">${is.address}</span>` : ''}. It holds ${count(is.managers, 'manager')} of ${count(is.users, 'user')}.`;
+  const levers = !readOnly && html`<${Levers} is=${is} after=${after} />`;
+  return html`${cluster ? html`<${Head} title="Nodes" lead=${`${summary(cluster)}.`} /><${Cluster} cluster=${cluster} />
+      <${Section} title=${html`This node, <span class="mono">${cluster.node}</span>`}><div class="head"><div><p class="lead">${lead}</p></div>${levers && html`<div class="row">${levers}</div>`}</div></${Section}>`
+      : html`<${Head} title=${html`Node <span class="mono">${is.name}</span>`} lead=${lead}>${levers}</${Head}>`}
     <${State} is=${is} />
     <${Ranking} is=${is} /><${Backends} /><${Budgets} /><${Limits} asked=${asked} />`;
 }

@@ -7,6 +7,7 @@ import { bytes, count, num, percent } from '../format.js';
 import { href, refine } from '../route.js';
 import { faults, outcomes } from '../metrics.js';
 import { State } from './node.js';
+import { Line, clusterOf, concerns } from './nodes.js';
 
 const SPANS = [['10m', '10 minutes'], ['1d', 'A day']];
 /** How often the history is asked for, ms. */
@@ -39,7 +40,7 @@ export function Overview({ nodes, asked }) {
   const [node] = nodes.data?.nodes ?? [];
   // What is held now is of the history, which is asked for more often than the status.
   const now = (name) => newest(drawn.series[name]) ?? is[name];
-  return html`<${Verdict} is=${is} node=${node} now=${now} /><${Figures} is=${is} now=${now} />
+  return html`<${Verdict} is=${is} node=${node} cluster=${clusterOf(nodes)} now=${now} /><${Figures} is=${is} now=${now} />
     <${Section} title="Lately" aside=${html`<${Segmented} label="Span" options=${SPANS} value=${span} set=${(to) => refine({ span: to === '10m' ? null : to })} />`}>
       <${Plots} of=${drawn} blank="Nothing yet" /></${Section}>
     <div class="section cols">
@@ -63,18 +64,23 @@ const FULLEST = [
 ];
 
 /** The answer to "is it well", in one sentence. */
-function Verdict({ is, node, now }) {
+function Verdict({ is, node, cluster, now }) {
   const [users, managers, connections, queued] = ['users', 'managers', 'connections', 'queued'].map(now);
   const draining = is.draining || node?.draining;
-  const kind = draining ? 'warn' : is.well ? 'good' : 'bad';
+  // What the server does not say itself: it judges this node.
+  const beside = cluster ? concerns(cluster).filter((one) => !one.isTold) : [];
+  const wrong = is.problems.length + beside.length;
+  const well = is.well && !wrong;
+  const kind = draining ? 'warn' : well ? 'good' : is.well && beside.every((one) => one.kind === 'warn') ? 'warn' : 'bad';
   // That an operator drains it is what the one problem says.
-  const said = node?.drain && is.problems.length <= 1 ? 'It is drained.' : is.well ? 'It is well.' : is.problems.length === 1 ? 'One thing is wrong.' : `${is.problems.length} things are wrong.`;
+  const said = node?.drain && wrong <= 1 ? 'It is drained.' : well ? 'It is well.' : wrong === 1 ? 'One thing is wrong.' : `${wrong} things are wrong.`;
   return html`<header class="head"><div>
     <div class=${`verdict ${kind}`}><span class="sign" aria-hidden="true"></span><h1 tabindex="-1">${said}</h1></div>
     <p class="lead">${count(users, 'user')} ${users === 1 ? 'holds' : 'hold'} ${count(managers, 'manager')} over ${count(connections, 'connection')}. ${queued ? `${count(queued, 'client')} ${queued === 1 ? 'waits' : 'wait'} for a slot.` : 'Nobody waits for a slot.'}</p>
-    ${!is.well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}</ul>`}
+    ${cluster && html`<${Line} cluster=${cluster} />`}
+    ${!well && html`<ul class="problems">${is.problems.map((problem) => html`<li class=${`note ${draining ? 'warn' : 'bad'}`} key=${problem}><${Prose} text=${`${problem[0].toUpperCase()}${problem.slice(1)}.`} /></li>`)}${beside.map((one) => html`<li class=${`note ${one.kind}`} key=${one.id}><${Prose} text=${one.text} /></li>`)}</ul>`}
     ${node?.disconnecting && html`<div class="problems"><${State} is=${{ disconnecting: node.disconnecting }} /></div>`}
-  </div><div class="row"><a class="button" href=${href(['node'])}>Node</a></div></header>`;
+  </div><div class="row"><a class="button" href=${href(['node'])}>${cluster ? 'Nodes' : 'Node'}</a></div></header>`;
 }
 
 /** The newest value of a list that may end with what is not known. */

@@ -3,17 +3,20 @@ import { html, useState } from '../lib.js';
 import { linkable, request, to, usePoll } from '../api.js';
 import { Empty, Head, Instead, REASON, Section, Table, Tag, Time, confirm, say } from '../parts.js';
 import { bytes, figure, num } from '../format.js';
+import { clusterOf } from './nodes.js';
+import { Shared } from './shared.js';
 
 const TIERS = ['proactive', 'conservative', 'moderate', 'aggressive', 'force'];
 const EVERYWHERE = [['', 'All tiers'], ...TIERS.map((tier) => [tier, tier])];
 const TIER = { name: 'tier', label: 'Where', options: EVERYWHERE };
 const AUDIT_SHOWN = 25;
 
-export function Policies({ readOnly }) {
+export function Policies({ nodes, readOnly }) {
   const of = usePoll('v1/policies', 3000);
   const audit = usePoll(`v1/audit?max=${AUDIT_SHOWN}`, 5000);
   const is = of.data;
   if (!is) return html`<${Head} title="Policies" /><${Instead} of=${of} rows=${12} />`;
+  const cluster = clusterOf(nodes);
   const after = (done) => { of.refresh(); audit.refresh(); return done; };
   const name = (id) => (id === null ? 'built-in' : `${is.policies.find((policy) => policy.revisions.some((one) => one.revision === id))?.name ?? 'unknown'} r${id}`);
   return html`<${Head} title="Policies" lead="A policy ranks the managers that may be evicted. A seat is the place of the active revision at one tier.">
@@ -28,6 +31,7 @@ export function Policies({ readOnly }) {
       { name: 'Fallback', narrow: false, cell: (seat) => name(seat.fallback) },
       { name: 'State', narrow: false, cell: (seat) => (seat.answering === seat.active ? html`<${Tag} word="active" />` : html`<${Tag} word="fallback answers" as="bad" />`) },
     ]} /></div></${Section}>
+    ${cluster && html`<${Shared} cluster=${cluster} tiers=${TIERS} readOnly=${readOnly} after=${after} />`}
     ${is.policies.map((policy) => html`<${One} key=${policy.name} policy=${policy} after=${after} readOnly=${readOnly} />`)}
     <${Section} title="Shipped too" aside="Accepted when they are first activated"><div class="card">${is.shipped.length ? html`<ul class="choices">${is.shipped.map((one) => html`<li key=${one}><span>${one}</span>
       ${!readOnly && html`<button type="button" class="small" aria-label=${`Activate ${one}`} onClick=${() => activate(one, null, after)}>Activate…</button>`}</li>`)}</ul>` : html`<div class="pad soft">Every shipped policy is in the list above.</div>`}</div></${Section}>

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::Admin;
-use wastegate::cluster::OtherNode;
+use wastegate::cluster::{GoneNode, OtherNode};
 
 /// The cluster that this node is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +19,22 @@ pub struct ClusterDto {
     pub over_limit: u64,
     /// The nodes that lived at this node's last beat.
     pub nodes: Vec<ClusterNodeDto>,
+    /// The nodes that this one saw fall silent in the last hour, and that have not come back under their names: 64 at
+    /// most, the last one first. A node that says goodbye is not among them.
+    pub gone: Vec<GoneNodeDto>,
+}
+
+/// A node of the cluster that fell silent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GoneNodeDto {
+    /// Its name.
+    pub name: String,
+    /// How long ago its last beat came to the engine, ms.
+    pub beat_age_ms: u64,
+    /// Where its operators' API was (`cluster.admin`); empty if it did not say.
+    pub admin: String,
+    /// The program's version.
+    pub version: String,
 }
 
 /// One node of the cluster, as it says of itself.
@@ -42,6 +58,12 @@ pub struct ClusterNodeDto {
     pub shared: u64,
     /// Why it does not rank by it; empty if it does.
     pub problem: String,
+    /// Managers that it held at its last beat; null if it does not say.
+    pub managers: Option<u32>,
+    /// Connections that were attached to them then; null if it does not say.
+    pub connections: Option<u32>,
+    /// Whether it took no new connections then: it stopped, or an operator drained it; null if it does not say.
+    pub draining: Option<bool>,
 }
 
 impl ClusterDto {
@@ -54,6 +76,7 @@ impl ClusterDto {
             engine_problem: view.engine_problem,
             over_limit: view.over_limit,
             nodes: view.nodes.into_iter().map(ClusterNodeDto::from).collect(),
+            gone: view.gone.into_iter().map(GoneNodeDto::from).collect(),
         })
     }
 }
@@ -71,6 +94,9 @@ impl From<OtherNode> for ClusterNodeDto {
             other_secret,
             shared,
             problem,
+            managers,
+            connections,
+            draining,
         } = node;
         Self {
             name,
@@ -82,6 +108,26 @@ impl From<OtherNode> for ClusterNodeDto {
             other_secret,
             shared,
             problem,
+            managers,
+            connections,
+            draining,
+        }
+    }
+}
+
+impl From<GoneNode> for GoneNodeDto {
+    fn from(node: GoneNode) -> Self {
+        let GoneNode {
+            name,
+            beat_age_ms,
+            admin,
+            version,
+        } = node;
+        Self {
+            name,
+            beat_age_ms,
+            admin,
+            version,
         }
     }
 }

@@ -44,7 +44,7 @@ mod why;
 use self::policies::refusal::Refusal;
 
 pub use api::{Admin, router};
-pub use clustered::{ClusterDto, ClusterNodeDto};
+pub use clustered::{ClusterDto, ClusterNodeDto, GoneNodeDto};
 pub use config::Config;
 pub use decisions::AskTurns;
 pub use events::STREAMS_MAX;

@@ -23,6 +23,7 @@ impl ClusterNode {
     /// One beat.
     pub(super) async fn beat(&self) {
         let was_away = self.is_away();
+        self.note_load();
         let (beat, sent) = (self.membership.lock().beat(), self.clock.now());
         let answer = self.ledger.beat(&beat).await;
         self.metrics.called("beat", &answer);
@@ -32,9 +33,14 @@ impl ClusterNode {
             Ok(answer) => {
                 // Without randomness the node keeps its old life, and learns at each beat that it is over.
                 let next = Epoch::random().unwrap_or(beat.epoch);
+                let now_ms = answer.now_ms;
                 let news = {
                     let mut membership = self.membership.lock();
-                    membership.answered(answer, sent, self.clock.now(), next)
+                    let before = membership.nodes().to_vec();
+                    let news = membership.answered(answer, sent, self.clock.now(), next);
+                    let (live, dead_after) = (membership.nodes(), self.config.dead_after);
+                    self.gone.lock().compare(before, live, dead_after, now_ms);
+                    news
                 };
                 self.hear(news);
                 if was_away && !self.is_away() {

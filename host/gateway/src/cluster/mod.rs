@@ -32,4 +32,4 @@ pub(crate) use messages::Heard;
 pub use metrics::Metrics;
 pub use node::ClusterNode;
 pub use surplus::Surplus;
-pub use view::{ClusterView, OtherNode};
+pub use view::{ClusterView, GoneNode, OtherNode};

@@ -17,6 +17,7 @@ use super::metrics::Metrics;
 use super::news::BansElsewhere;
 use super::publishing::Unpublished;
 use super::surplus::Surpluses;
+use super::view::GoneNodes;
 use crate::manager::Manager;
 use crate::registry::{Registry, SlotObserver};
 use crate::tasks::{Supervisor, Tasks};
@@ -52,6 +53,8 @@ pub struct ClusterNode {
     /// Why the last beat was not answered; none if it was.
     // Held to copy it.
     pub(super) trouble: Mutex<Option<LedgerError>>,
+    // Held to compare or copy them, and taken after `membership`.
+    pub(super) gone: Mutex<GoneNodes>,
     /// Everything that lives here has to be asserted.
     pub(super) reassert: Notify,
     pub(super) metrics: Metrics,
@@ -96,6 +99,7 @@ impl ClusterNode {
             asked: Asked::default(),
             bans: BansElsewhere::default(),
             trouble: Mutex::default(),
+            gone: Mutex::default(),
             reassert: Notify::new(),
             metrics: Metrics::default(),
             tasks: Tasks::new(),

@@ -28,7 +28,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -63,6 +63,7 @@ pub struct Registry {
     quotas: Quotas,
     overrides: Overrides,
     is_drained: AtomicBool,
+    attached: AtomicU32,
     revoked: Revoked,
     history: History,
     freed: FreedSlots,
@@ -139,6 +140,7 @@ impl Registry {
             quotas: Quotas::default(),
             overrides: Overrides::default(),
             is_drained: AtomicBool::new(false),
+            attached: AtomicU32::new(0),
             revoked: Revoked::default(),
             freed: FreedSlots::default(),
             observed: Observed::default(),

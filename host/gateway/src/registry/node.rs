@@ -23,6 +23,18 @@ impl Registry {
         self.is_drained.load(Ordering::Acquire)
     }
 
+    /// Whether the node takes no new connection: an operator drains it, or it stops.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_drained() || self.tasks.stopping().is_cancelled()
+    }
+
+    /// How many connections are attached to managers.
+    #[must_use]
+    pub fn attached(&self) -> u32 {
+        self.attached.load(Ordering::Relaxed)
+    }
+
     /// Every connection that is open now. Holds none of them.
     #[must_use]
     pub fn connections(&self) -> Vec<Weak<Port>> {

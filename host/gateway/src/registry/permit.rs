@@ -2,6 +2,7 @@
 //! so a cancelled upgrade, a panic and an early return all end the same way.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Registry;
 use crate::manager::{AttachError, EndReport, Manager, Port};
@@ -46,6 +47,7 @@ impl Permit {
         let manager = self.manager.take().ok_or(AttachError::Closed)?;
         match manager.attach(&port) {
             Ok(()) => {
+                self.registry.attached.fetch_add(1, Ordering::Relaxed);
                 self.registry.freed.notify(&manager.user);
                 self.registry.observed.changed(&manager, Some(&port.device));
                 Ok(Attachment {
@@ -117,6 +119,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        self.registry.attached.fetch_sub(1, Ordering::Relaxed);
         // Whoever owned it should have said how it ended; where it could not, nobody waits for it.
         self.port.report_end(EndReport {
             reason: self.reason,

@@ -170,3 +170,41 @@ async fn a_node_whose_life_is_over_asserts_everything_under_another() {
             .any(|(_, part)| part.life == life && !part.provisional)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_what_a_node_holds_and_which_one_fell_silent() {
+    let ledger = ledger(&Setup::default().build());
+    let (a, b) = (
+        Node::of(&ledger, "a", AwayRule::Static),
+        Node::of(&ledger, "b", AwayRule::Static),
+    );
+    let _permits: Vec<Permit> = (0..2).map(|number| b.permit(number)).collect();
+    b.world.registry.set_drained(true);
+    b.cluster.beat().await;
+    a.cluster.beat().await;
+    let view = a.cluster.view();
+    let node = view.nodes.iter().find(|node| node.name == "b").unwrap();
+    assert_eq!(
+        (node.managers, node.connections, node.draining),
+        (Some(2), Some(0), Some(true))
+    );
+    assert_eq!(view.gone, []);
+
+    let mut silent_ms = 0;
+    while a.cluster.view().gone.is_empty() {
+        assert!(silent_ms < 10_000, "a silent node is missed in time");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        silent_ms += 1000;
+        a.cluster.beat().await;
+    }
+    let gone = &a.cluster.view().gone[0];
+    assert_eq!((gone.name.as_str(), gone.beat_age_ms), ("b", silent_ms));
+    b.cluster.beat().await;
+    b.cluster.beat().await;
+    a.cluster.beat().await;
+    assert_eq!(a.cluster.view().gone, [], "it came back under its name");
+    b.cluster.leave().await;
+    a.cluster.beat().await;
+    assert_eq!(a.cluster.view().nodes.len(), 1);
+    assert_eq!(a.cluster.view().gone, [], "it said goodbye");
+}
