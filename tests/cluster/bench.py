@@ -259,7 +259,8 @@ class Bench:
 
     async def metric(self, number, name):
         body = await self.get(number, "/metrics") or b""
-        return sum(float(line.split()[-1]) for line in body.decode().splitlines() if line.split("{")[0].split()[:1] == [name])
+        lines = (line for line in body.decode().splitlines() if line.split("{")[0].split()[:1] == [name])
+        return sum(float(line.split()[-1]) for line in lines)
 
     async def all_up(self, numbers):
         for number in numbers:
@@ -284,7 +285,8 @@ class Bench:
 
     async def ledger(self, port=None):
         """How many managers the engine counts."""
-        script = "local n = 0 for _, key in ipairs(redis.call('KEYS', 'wg1:*}m')) do n = n + redis.call('HLEN', key) end return n"
+        each = "for _, key in ipairs(redis.call('KEYS', 'wg1:*}m')) do n = n + redis.call('HLEN', key) end"
+        script = f"local n = 0 {each} return n"
         answer = await self.ask("EVAL", script, 0, port=port)
         assert answer.startswith(b":"), answer
         return int(answer[1:])

@@ -15,7 +15,8 @@ TRY = 10
 
 
 class Crowd:
-    def __init__(self, bench, history, seed):
+    def __init__(self, bench, history, seed, talk):
+        self.talk = talk
         self.bench, self.history, self.random = bench, history, random.Random(seed)
         self.ended, self.quiet = asyncio.Event(), asyncio.Event()
         self.tasks, self.number = [], 0
@@ -82,8 +83,8 @@ class Crowd:
         try:
             leave = time.monotonic() + stay if stay else None
             while not self.ended.is_set() and (leave is None or time.monotonic() < leave):
-                # Somebody who talks now and then.
-                await socket.send("here")
+                if self.talk:
+                    await socket.send("here")
                 rest = 1 if leave is None else max(0.01, min(1, leave - time.monotonic()))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(rest):

@@ -16,6 +16,12 @@ async def begin(scene):
     await on(scene, 12)
 
 
+async def nothing(scene):
+    """No fault: what the others are compared with."""
+    await begin(scene)
+    await on(scene, 20)
+
+
 async def kill(scene):
     await begin(scene)
     with scene.down(0):
@@ -132,6 +138,9 @@ async def hold(scene):
 
 
 STORIES = {
+    "nothing": (nothing, {}),
+    # Clients that send each second. Those of the others answer pings and send nothing.
+    "busy": (nothing, {"talk": True}),
     "kill": (kill, {}),
     "freeze": (freeze, {}),
     "restart": (restart, {}),

@@ -78,10 +78,12 @@ async def counts(scene):
 
 async def play(name, program, folder, quick):
     story, wishes = STORIES[name]
+    wishes = dict(wishes)
+    talk = wishes.pop("talk", False)
     bench = Bench(program, folder, **wishes)
     history = History(limit=int(wishes.get("settings", {}).get("limits.managers_per_user", 5)))
     watching = asyncio.create_task(watch(history))
-    crowd = Crowd(bench, history, seed=sum(name.encode()))
+    crowd = Crowd(bench, history, seed=sum(name.encode()), talk=talk)
     scene = Scene(bench, crowd, history, quick)
     try:
         await bench.start_all()
