@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 
 from bench import until
 
@@ -49,7 +50,7 @@ async def restart(scene):
 async def pause(scene):
     await begin(scene)
     with scene.apart(3):
-        await scene.bench.ask("CLIENT", "PAUSE", 5000, "ALL")
+        assert await scene.bench.ask("CLIENT", "PAUSE", 5000, "ALL") == b"+OK"
         await asyncio.sleep(5)
 
 
@@ -61,14 +62,22 @@ async def empty(scene):
         await scene.bench.start_engine()
 
 
+async def lose(bench):
+    """Half a second of writes that only the engine has, which is killed then. One of them is ours, to be sure."""
+    await bench.ask("SET", "acknowledged", 1)
+    await asyncio.sleep(0.5)
+    await bench.kill("engine")
+    found = await bench.ask("GET", "acknowledged", port=bench.second_port)
+    assert found == b"$-1", f"no write was lost: the replica answers {found}"
+
+
 async def failover(scene):
     """The replica is cut off before, so half a second of acknowledged writes is lost; then the address is its own."""
     bench = scene.bench
     await begin(scene)
     with scene.apart(3):
         await bench.ask("REPLICAOF", "NO", "ONE", port=bench.second_port)
-        await asyncio.sleep(0.5)
-        await bench.kill("engine")
+        await lose(bench)
         bench.send_through(bench.second_port)
         scene.ledger_port = bench.second_port
 
@@ -79,13 +88,16 @@ async def sentinel(scene):
     await begin(scene)
     with scene.apart(3):
         await bench.ask("REPLICAOF", "127.0.0.1", 9, port=bench.second_port)
-        await asyncio.sleep(0.5)
-        await bench.kill("engine")
+        await lose(bench)
         scene.ledger_port = bench.second_port
 
         async def promoted():
             return await bench.ask("ROLE", port=bench.second_port, lines=3) == b"master"
         await until("the Sentinels promote the replica", promoted)
+
+
+async def says_away(scene, node):
+    return ((await scene.bench.document(node, "/readyz")) or {}).get("cluster") == "away"
 
 
 def cut(*ways):
@@ -94,6 +106,7 @@ def cut(*ways):
         with scene.apart(2):
             for way in ways:
                 scene.bench.spaces.cut(*way)
+            await until("the node is cut off", lambda: says_away(scene, 0), 20)
             await on(scene, 20)
             for way in ways:
                 scene.bench.spaces.join(*way)
@@ -104,6 +117,8 @@ def clock(seconds):
     async def story(scene):
         await begin(scene)
         scene.bench.step(seconds)
+        told = int(await scene.bench.ask("TIME", lines=3)) - time.time()
+        assert abs(told - seconds) < 5, f"the engine's clock is off by {told} s, not by {seconds}"
         await on(scene, 10)
     return story
 
