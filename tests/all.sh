@@ -80,6 +80,7 @@ say "console"
 WASTEGATE=target/debug/wastegate-under-test bash tests/console/run.sh
 say "openapi"; WASTEGATE=target/debug/wastegate-under-test bash tests/openapi/run.sh
 say "deploy"; WASTEGATE=target/debug/wastegate-under-test bash tests/deploy/run.sh
+say "cluster"; WASTEGATE=target/debug/wastegate-under-test bash tests/cluster/run.sh --quick
 say "clients"; WASTEGATE=target/debug/wastegate-under-test bash clients/test.sh
 say "doctests"; cargo test --workspace --locked --doc --quiet
 say "every schedule of the registry (shuttle)"
