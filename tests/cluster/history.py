@@ -8,8 +8,9 @@ import dataclasses
 # Wastegate's own budget for an admission, and what a connection takes, s.
 ADMISSION = 2.0
 CONNECT = 1.0
-# How long users may be above their limits after nodes and engine are together again, s.
-SETTLE = 10.0
+# How long users may be above their limits after nodes and engine are together again, s: a beat (1), everything asserted
+# (3), the rest before a surplus is looked at (4), a turn of each node before the last (2 and 2), its look (2), a Close (1).
+SETTLE = 15.0
 # How long a surplus of a moment may take while nothing is apart: a victim that was spared, its successor, its Close.
 SURPLUS = 6.0
 # From when on each node knows of a silent manager: heartbeats missed, and the publication of a class, s.

@@ -48,9 +48,9 @@ class TheChecker(unittest.TestCase):
         self.holds(history(*three))
 
     def test_a_surplus_after_parts_met_again(self):
-        three = [life("a", ended=39.0, code=4001), life("b"), life("c", at=10.0)]
+        three = [life("a", ended=44.0, code=4001), life("b"), life("c", at=10.0)]
         self.holds(history(*three, apart=[Span(9, 30)], parts=2))
-        three[0].ended = 41.0
+        three[0].ended = 46.0
         self.breaks("a user was above its limit", history(*three, apart=[Span(9, 30)], parts=2))
 
     def test_more_than_the_parts_allow(self):

@@ -111,6 +111,9 @@ pub struct NodeAnswer {
     pub number: u64,
     /// What became of it.
     pub outcome: NodeOutcome,
+    /// After a probe: for how long the manager has been idle, ms.
+    #[serde(default)]
+    pub idle_ms: Option<u64>,
 }
 
 /// What became of a command.

@@ -49,6 +49,7 @@ fn answer(number: u64) -> NodeMessage {
     NodeMessage::Answer(NodeAnswer {
         number,
         outcome: NodeOutcome::Spared,
+        idle_ms: Some(7),
     })
 }
 

@@ -26,6 +26,8 @@ use crate::cluster::ClusterNode;
 use crate::registry::{Entrance, Permit, Registry};
 use wastegate_core::types::{Clock, ManagerKey, Timestamp, UserId};
 
+/// What a promise leaves for its redeeming at least: one answer of a cluster's engine, and an eviction.
+const REDEEM_MIN: Duration = Duration::from_millis(250);
 /// How often the head of a queue has the tiers look again: what was in use may be gone.
 const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -149,13 +151,13 @@ impl Admission {
     }
 
     /// Gives a newcomer the place that it was promised, or found gone: a manager that answers is evicted
-    /// now if that is still needed. Takes the budget at most.
+    /// now if that is still needed. Takes what the newcomer's first look has left of the budget.
     ///
     /// # Errors
     /// [`Denied`] when that is not possible any more.
     pub async fn redeem(&self, promise: Promise, newcomer: Newcomer<'_>) -> Result<Permit, Denied> {
         let now = self.clock.now();
-        let mut way = Way::new(promise.since, now.after(self.config.budget));
+        let mut way = Way::new(promise.since, now.after(promise.left));
         let evidence_age = self.cleaner.health().evidence_age;
         way.has_looked = promise
             .looked_at
@@ -178,6 +180,7 @@ impl Admission {
         Promise {
             since: self.clock.now(),
             looked_at: None,
+            left: self.config.budget,
         }
     }
 
@@ -213,15 +216,18 @@ impl Admission {
                 let permit = self.placed(permit, newcomer, way).await?;
                 Ok(OfferAnswer::Offered(SlotOffer::Free(permit)))
             }
-            Step::Promised => Ok(OfferAnswer::Offered(self.promise(start))),
+            Step::Promised => Ok(OfferAnswer::Offered(self.promise(start, &way))),
             Step::Out(out) => self.line_up(user, out, way),
         }
     }
 
-    fn promise(&self, since: Timestamp) -> SlotOffer {
+    fn promise(&self, since: Timestamp, way: &Way) -> SlotOffer {
+        let now = self.clock.now();
+        let left = way.look_until.since(now);
         SlotOffer::Promised(Promise {
             since,
-            looked_at: Some(self.clock.now()),
+            looked_at: Some(now),
+            left: left.max(REDEEM_MIN.min(self.config.budget)),
         })
     }
 
@@ -365,7 +371,7 @@ impl Admission {
                 match look {
                     Look::Again if self.clock.now() < way.look_until => continue,
                     Look::Again => {}
-                    Look::Promised => return Ok(self.promise(start)),
+                    Look::Promised => return Ok(self.promise(start, &way)),
                     // One that is held back does not keep those behind it waiting.
                     Look::Nothing {
                         displacement: displacement @ Displacement::Held,

@@ -1,5 +1,7 @@
 //! What an admission is asked for, and what it can give.
 
+use std::time::Duration;
+
 use super::queue::Ticket;
 use crate::registry::Permit;
 use wastegate_core::types::{DeviceId, ManagerKey, Timestamp, UserId};
@@ -61,4 +63,6 @@ pub struct Promise {
     pub(super) since: Timestamp,
     /// When the tiers below `force` had been tried for it; none if they were not.
     pub(super) looked_at: Option<Timestamp>,
+    /// How much of the admission's budget is left for redeeming it.
+    pub(super) left: Duration,
 }

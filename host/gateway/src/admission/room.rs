@@ -16,6 +16,9 @@ use wastegate_core::types::{ManagerKey, Timestamp, UserId};
 
 /// Between two looks at what other nodes hold.
 const ELSEWHERE_LOOK: Duration = Duration::from_millis(250);
+/// The least time between two looks in a cluster. Each look takes a slot here and gives it back, which wakes the user's
+/// other newcomers; without a pause they would wake each other without end.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the tiers left a newcomer.
 pub(super) enum Step {
@@ -109,12 +112,15 @@ impl Admission {
                     let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
                     let wait = grown.min(way.deadline).since(now);
                     // Of newborns on other nodes nothing tells this one.
-                    let wait = self
-                        .cluster
-                        .as_ref()
-                        .map_or(wait, |_| wait.min(ELSEWHERE_LOOK));
+                    let pause = self.cluster.as_ref().map(|_| LOOK_PAUSE.min(wait));
+                    let wait = pause.map_or(wait, |_| wait.min(ELSEWHERE_LOOK));
+                    if let Some(pause) = pause {
+                        tokio::time::sleep(pause).await;
+                    }
+                    let wait = wait.saturating_sub(pause.unwrap_or_default());
                     let changed = tokio::time::timeout(wait, changed).await;
-                    if changed.is_err() && self.clock.now() >= way.deadline {
+                    let is_late = self.clock.now() >= way.deadline;
+                    if is_late && (changed.is_err() || self.cluster.is_some()) {
                         return Step::Out(full);
                     }
                 }

@@ -42,8 +42,7 @@ impl Cleaner {
             async move {
                 let next = stream::unfold((), async |()| Some((cluster.next_probe().await, ())));
                 let probed = next.for_each_concurrent(PROBES_AT_ONCE, async |command| {
-                    let outcome = cleaner.probe_for_another_node(&cluster, &command).await;
-                    cluster.answer(&command, outcome);
+                    cleaner.probe_for_another_node(&cluster, &command).await;
                 });
                 probed.await;
             }
@@ -63,7 +62,7 @@ impl Cleaner {
     /// Does what another node asks of a manager here.
     fn obey(&self, cluster: &ClusterNode, command: NodeCommand) {
         let Some(manager) = cluster.manager_of(&command) else {
-            return cluster.answer(&command, NodeOutcome::Gone);
+            return cluster.answer(&command, NodeOutcome::Gone, None);
         };
         let outcome = match command.order {
             NodeOrder::Evict {
@@ -80,27 +79,26 @@ impl Cleaner {
             // A round of probes takes its time, which no other command waits for.
             NodeOrder::Probe => return cluster.probe_soon(command),
         };
-        cluster.answer(&command, outcome);
+        cluster.answer(&command, outcome, None);
     }
 
     /// Finds out for another node whether a manager's peers answer.
-    async fn probe_for_another_node(
-        &self,
-        cluster: &ClusterNode,
-        command: &NodeCommand,
-    ) -> NodeOutcome {
+    async fn probe_for_another_node(&self, cluster: &ClusterNode, command: &NodeCommand) {
         let Some(manager) = cluster.manager_of(command) else {
-            return NodeOutcome::Gone;
+            return cluster.answer(command, NodeOutcome::Gone, None);
         };
         self.prober.round(std::slice::from_ref(&manager)).await;
-        let believed = self.registry.believed(&manager, self.clock.now());
-        match Class::of(believed.standing, believed.health, believed.taken_over) {
+        let now = self.clock.now();
+        let believed = self.registry.believed(&manager, now);
+        let outcome = match Class::of(believed.standing, believed.health, believed.taken_over) {
             Some(Class::Responsive) | None => NodeOutcome::Answering,
             Some(_) => {
                 cluster.found(&manager);
                 NodeOutcome::Silent
             }
-        }
+        };
+        let idle = now.since(manager.activity().last());
+        cluster.answer(command, outcome, Some(idle));
     }
 
     /// A manager has left the ledger for a newcomer elsewhere. Its node looks once more before it acts.
@@ -115,7 +113,8 @@ impl Cleaner {
         let seen_at = manager.mark.published().map_or(manager.created, |it| it.1);
         let still = |manager: &Manager| {
             let row = self.registry.row(manager, now);
-            let active_since = manager.activity().last() > seen_at;
+            // `force` was told how idle it is, and takes whom it chose, as it does on one node in the end.
+            let active_since = tier < Tier::Force && manager.activity().last() > seen_at;
             may_go(&row, (answering, past_pin), active_since)
         };
         let eviction = Eviction {

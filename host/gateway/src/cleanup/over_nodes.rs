@@ -7,16 +7,17 @@
 //! of one that says nothing in time holds what it published.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ask::Patience;
 use super::decide::Terms;
 use super::driver::{Cleaner, FORCE_LOOKS};
 use super::pass::Pass;
 use super::run::Cleanup;
-use crate::cluster::{ChosenVictim, ClusterNode, HeldOverNodes, Surplus};
+use crate::cluster::{ChosenVictim, ClusterNode, FoundThere, HeldOverNodes, Surplus};
 use crate::health::Round;
 use crate::manager::Manager;
-use wastegate_cluster::ledger::{KeyHash, NodeOutcome};
+use wastegate_cluster::ledger::KeyHash;
 use wastegate_core::decision::{Class, Probe, Question, Snapshot, Standing, TierTable, Victim};
 use wastegate_core::types::{EvictionCause, Scope, Tier, Timestamp, UserId};
 
@@ -27,8 +28,8 @@ pub struct RoomOverNodes {
     pub cleanup: Cleanup,
     /// Who leaves the ledger for the newcomer: those that were evicted here, and those that were chosen elsewhere.
     pub victims: Vec<ChosenVictim>,
-    /// What nodes said of peers there, after a tier asked.
-    answers: Vec<(KeyHash, NodeOutcome)>,
+    /// What nodes found out of managers there, after a tier asked.
+    found: Vec<(KeyHash, FoundThere)>,
 }
 
 /// How a look over all nodes ranks.
@@ -82,10 +83,20 @@ impl Cleaner {
                 }
                 let probe = look.table.rule(tier).probe;
                 let round = self.prober.first(probe, || held.here());
-                let (round, answers) =
-                    futures_util::join!(round, self.ask_over_nodes(user, held, probe));
-                let round = round.map(|round| counted(round, &answers));
-                room.answers.extend(answers);
+                // Whom `force` takes is chosen by what is so now, too: what was published may be 15 s old.
+                let round_max = match probe {
+                    Probe::Round => Some(self.prober.config().probe_deadline),
+                    Probe::Cached if tier == Tier::Force && room.found.is_empty() => {
+                        Some(Duration::ZERO)
+                    }
+                    Probe::Cached => None,
+                };
+                let (round, found) =
+                    futures_util::join!(round, self.ask_over_nodes(user, held, round_max));
+                let round = round.map(|round| counted(round, &found));
+                if round_max.is_some() {
+                    room.found = found;
+                }
                 let now = self.clock.now();
                 let snapshot = self.snapshot_over_nodes(held, &room, now);
                 let rationed = look.rationed && tier == Tier::Force;
@@ -125,16 +136,15 @@ impl Cleaner {
         room
     }
 
-    /// What peers on other nodes say, where a tier makes a round of probes.
+    /// What other nodes find out of the user's managers there, where that is asked.
     async fn ask_over_nodes(
         &self,
         user: &UserId,
         held: &HeldOverNodes,
-        probe: Probe,
-    ) -> Vec<(KeyHash, NodeOutcome)> {
-        match (&self.cluster, probe) {
-            (Some(cluster), Probe::Round) if !held.is_alone() => {
-                let round_max = self.prober.config().probe_deadline;
+        round_max: Option<Duration>,
+    ) -> Vec<(KeyHash, FoundThere)> {
+        match (&self.cluster, round_max) {
+            (Some(cluster), Some(round_max)) if !held.is_alone() => {
                 cluster.ask_nodes(user, held, round_max).await
             }
             _ => Vec::new(),
@@ -157,9 +167,8 @@ impl Cleaner {
         now: Timestamp,
     ) -> Snapshot {
         let taken: Vec<_> = room.victims.iter().map(|it| it.victim.key).collect();
-        let rows = held.rows(&taken, &room.answers, |manager| {
-            self.registry.row(manager, now)
-        });
+        let row = |manager: &Manager| self.registry.row(manager, now);
+        let rows = held.rows(&taken, &room.found, row, now);
         let snapshot = Snapshot {
             scope: Scope::User,
             now,
@@ -212,9 +221,9 @@ impl Cleaner {
 }
 
 /// A round with what other nodes found in theirs.
-fn counted(mut round: Round, answers: &[(KeyHash, NodeOutcome)]) -> Round {
-    let answering = answers.iter().filter(|it| it.1 == NodeOutcome::Answering);
-    round.asked += answers.len();
+fn counted(mut round: Round, found: &[(KeyHash, FoundThere)]) -> Round {
+    let answering = found.iter().filter(|it| it.1.answers);
+    round.asked += found.len();
     round.answered += answering.count();
     round
 }

@@ -14,22 +14,36 @@ use super::held::HeldOverNodes;
 use super::node::ClusterNode;
 use crate::manager::Manager;
 use wastegate_cluster::ledger::{
-    KeyHash, Ledger as _, Life, NodeAnswer, NodeCommand, NodeMessage, NodeOrder, NodeOutcome,
+    Epoch, KeyHash, Ledger as _, Life, NodeAnswer, NodeCommand, NodeMessage, NodeOrder, NodeOutcome,
 };
-use wastegate_core::types::UserId;
+use wastegate_core::types::{Timestamp, UserId};
 
 /// How much longer than a round of probes an answer of another node may take: the way there and back.
 const WAY_MAX: Duration = Duration::from_millis(400);
+/// For how long a node that did not answer is not asked again: it may be frozen, and no admission waits for it twice.
+const DEAF_FOR: Duration = Duration::from_secs(5);
 /// Answers that all admissions together wait for, at most. Beyond it no node is asked, and what was published holds.
 const ASKED_MAX: usize = 16_384;
 /// What other nodes asked and waits here, at most. Beyond it the oldest are left unanswered, and that is counted.
 const PROBES_MAX: usize = 4_096;
 
+/// What other nodes found out of a manager just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundThere {
+    /// Whether a peer answers.
+    pub(crate) answers: bool,
+    /// For how long it has been idle, ms, where a node says so.
+    pub(crate) idle_ms: Option<u64>,
+}
+
 /// What is asked of other nodes, and by them.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     // Held for a map operation.
-    waiting: Mutex<HashMap<u64, oneshot::Sender<NodeOutcome>>>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<NodeAnswer>>>,
+    /// Nodes that did not answer, and until when they are not asked.
+    // Held for a map operation.
+    deaf: Mutex<HashMap<Epoch, Timestamp>>,
     // Held for a queue operation.
     probes: Mutex<VecDeque<NodeCommand>>,
     more: Notify,
@@ -39,7 +53,7 @@ pub(super) struct Asked {
 struct Waiting<'a> {
     asked: &'a Asked,
     number: u64,
-    answer: oneshot::Receiver<NodeOutcome>,
+    answer: oneshot::Receiver<NodeAnswer>,
 }
 
 impl Drop for Waiting<'_> {
@@ -65,10 +79,10 @@ impl Asked {
         })
     }
 
-    fn answered(&self, answer: &NodeAnswer) {
+    fn answered(&self, answer: NodeAnswer) {
         if let Some(asker) = self.waiting.lock().remove(&answer.number) {
             // Whoever asked may have gone on without it.
-            let _ = asker.send(answer.outcome);
+            let _ = asker.send(answer);
         }
     }
 
@@ -88,21 +102,29 @@ impl Asked {
 
 impl ClusterNode {
     /// Asks the nodes that hold managers of a user, which answered when they were published, whether their peers
-    /// answer now: `round_max` for their round of probes, and the way there and back. A manager with parts on several
+    /// answer now: `round_max` for their round of probes, and the way there and back. One that did not answer a
+    /// moment ago is not asked. A manager with parts on several
     /// nodes answers if one part does, and is silent if all are.
     pub(crate) async fn ask_nodes(
         &self,
         user: &UserId,
         held: &HeldOverNodes,
         round_max: Duration,
-    ) -> Vec<(KeyHash, NodeOutcome)> {
+    ) -> Vec<(KeyHash, FoundThere)> {
         let own = self.membership.lock().epoch();
         let patience = round_max + WAY_MAX;
         let asked = held.answering_elsewhere().map(async |victim| {
             let others = victim.lives.iter().filter(|life| life.epoch != own);
             let answers = others.map(async |life| {
+                if self.is_deaf(life.epoch) {
+                    return None;
+                }
                 let answer = self.ask_node(user, victim.key, *life);
-                tokio::time::timeout(patience, answer).await.ok().flatten()
+                let answer = tokio::time::timeout(patience, answer).await;
+                if answer.is_err() {
+                    self.found_deaf(life.epoch);
+                }
+                answer.ok().flatten()
             });
             let answers = join_all(answers).await;
             Some((victim.key, all_parts(&answers)?))
@@ -110,7 +132,7 @@ impl ClusterNode {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    async fn ask_node(&self, user: &UserId, key: KeyHash, life: Life) -> Option<NodeOutcome> {
+    async fn ask_node(&self, user: &UserId, key: KeyHash, life: Life) -> Option<NodeAnswer> {
         let command = self.new_command((self.user_hash(user), key), life, NodeOrder::Probe);
         let mut waiting = self.asked.wait_for(command.number)?;
         let message = NodeMessage::Command(command);
@@ -120,7 +142,20 @@ impl ClusterNode {
         (&mut waiting.answer).await.ok()
     }
 
-    pub(super) fn got_answer(&self, answer: &NodeAnswer) {
+    fn is_deaf(&self, epoch: Epoch) -> bool {
+        let until = self.asked.deaf.lock().get(&epoch).copied();
+        until.is_some_and(|until| until > self.clock.now())
+    }
+
+    fn found_deaf(&self, epoch: Epoch) {
+        let now = self.clock.now();
+        let mut deaf = self.asked.deaf.lock();
+        // No more than the nodes that live: what is over goes as something is added.
+        deaf.retain(|_, until| *until > now);
+        deaf.insert(epoch, now.after(DEAF_FOR));
+    }
+
+    pub(super) fn got_answer(&self, answer: NodeAnswer) {
         self.metrics.answered(answer.outcome);
         self.asked.answered(answer);
     }
@@ -148,12 +183,22 @@ impl ClusterNode {
     }
 }
 
-/// What the parts of one manager come to; none if it is not known.
-fn all_parts(answers: &[Option<NodeOutcome>]) -> Option<NodeOutcome> {
-    if answers.contains(&Some(NodeOutcome::Answering)) {
-        return Some(NodeOutcome::Answering);
+/// What the nodes of a manager's parts found; none if it is not known.
+fn all_parts(answers: &[Option<NodeAnswer>]) -> Option<FoundThere> {
+    let idle = answers.iter().flatten().filter_map(|answer| answer.idle_ms);
+    let found = |answers| FoundThere {
+        answers,
+        idle_ms: idle.min(),
+    };
+    let says = |it: &Option<NodeAnswer>| it.as_ref().map(|answer| answer.outcome);
+    let mut outcomes = answers.iter().map(says);
+    if outcomes
+        .clone()
+        .any(|it| it == Some(NodeOutcome::Answering))
+    {
+        return Some(found(true));
     }
     let is_silent =
-        |it: &Option<NodeOutcome>| matches!(it, Some(NodeOutcome::Silent | NodeOutcome::Gone));
-    (!answers.is_empty() && answers.iter().all(is_silent)).then_some(NodeOutcome::Silent)
+        |it: Option<NodeOutcome>| matches!(it, Some(NodeOutcome::Silent | NodeOutcome::Gone));
+    (!answers.is_empty() && outcomes.all(is_silent)).then(|| found(false))
 }

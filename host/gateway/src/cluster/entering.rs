@@ -57,14 +57,14 @@ impl ClusterNode {
         };
         let ask = match ask {
             Ok(ask) => ask,
-            Err(error) => return self.without(manager, &error),
+            Err(error) => return self.without(manager, victims, &error),
         };
         let answer = tokio::time::timeout(budget, self.ledger.enter(hash, &ask)).await;
         let answer = answer.unwrap_or(Err(LedgerError::TimedOut(budget)));
         self.metrics.entered(&answer);
         let (now_ms, answer) = match answer {
             Ok(answer) => (answer.now_ms, answer.answer),
-            Err(error) => return self.without(manager, &error),
+            Err(error) => return self.without(manager, victims, &error),
         };
         match answer {
             EnterAnswer::Entered {
@@ -84,14 +84,15 @@ impl ClusterNode {
                 let term = end.map_or(BlockTerm::Open, |end| BlockTerm::Until(now.after(end)));
                 CountAnswer::Not(NotCounted::Blocked(term))
             }
-            EnterAnswer::Late => self.without(manager, &LedgerError::TimedOut(budget)),
+            EnterAnswer::Late => self.without(manager, victims, &LedgerError::TimedOut(budget)),
         }
     }
 
     /// It has its entry.
     fn let_in(&self, manager: &Manager, life: Life, held: u32, others: &[NodePart]) {
         let user = &manager.user;
-        let here = self.registry.held(user);
+        // This one is among those that the ledger has, and not marked as such yet.
+        let here = self.counted_here(user) + 1;
         self.elsewhere.note(user, held.saturating_sub(here));
         if !others.is_empty() {
             let lives = others.iter().map(|part| part.life).collect();
@@ -120,21 +121,30 @@ impl ClusterNode {
     ) -> HeldOverNodes {
         let mut held = self.over_nodes(user, limit, entries, now_ms);
         held.end_surplus_pins(self.clock.now());
-        let here = self.registry.held(user).saturating_sub(1);
+        let here = self.counted_here(user);
         self.elsewhere.note(user, held.held.saturating_sub(here));
         held
     }
 
     /// The ledger was not to be had. If the call was carried out all the same, the manager leaves there as it goes,
     /// or is found there as it is asserted.
-    fn without(&self, manager: &Manager, error: &LedgerError) -> CountAnswer {
+    fn without(
+        &self,
+        manager: &Manager,
+        victims: &[ChosenVictim],
+        error: &LedgerError,
+    ) -> CountAnswer {
         let user = &manager.user;
         let now = self.clock.now();
-        let here = self.registry.held(user).saturating_sub(1);
+        // One after the other, so that no two newcomers take the same place.
+        let _one = self.deciding.lock();
+        let here = self.counted_here(user);
         let elsewhere = self.elsewhere.of(user);
         let limit = self.registry.limit(user, now);
         let rule = self.config.away;
-        let admits = rule.admits(here, elsewhere, limit);
+        // For one that went here one may come, whatever is held elsewhere: together they are no more than before.
+        let swaps = rule != AwayRule::Closed && victims.iter().any(|it| self.was_here(it));
+        let admits = swaps || rule.admits(here, elsewhere, limit);
         self.metrics.without(rule, admits);
         tracing::debug!(%error, here, elsewhere, limit, admits, "admitted or not without the ledger");
         if admits {
@@ -145,9 +155,23 @@ impl ClusterNode {
         CountAnswer::Not(match rule {
             AwayRule::Closed => NotCounted::Closed,
             AwayRule::Static | AwayRule::Open => {
-                NotCounted::Full(self.alone(user, limit, here + elsewhere))
+                let held = here.saturating_add(elsewhere).min(limit);
+                NotCounted::Full(self.alone(user, limit, held))
             }
         })
+    }
+
+    /// Whether a victim was on this node only, so that it was evicted as it was chosen.
+    fn was_here(&self, chosen: &ChosenVictim) -> bool {
+        let own = self.membership.lock().epoch();
+        matches!(&*chosen.victim.lives, [life] if life.epoch == own)
+    }
+
+    /// How many managers of a user here are counted, or let in without the ledger: not who is on the way in.
+    fn counted_here(&self, user: &UserId) -> u32 {
+        let managers = self.registry.of(user);
+        let counted = managers.iter().filter(|it| it.mark.is_in()).count();
+        u32::try_from(counted).unwrap_or(u32::MAX)
     }
 
     /// Lends a user its temporary slots on all nodes, once per cool-down; until then. None if the ledger gives it none

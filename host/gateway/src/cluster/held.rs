@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::asking::FoundThere;
 use super::node::ClusterNode;
 use crate::manager::Manager;
-use wastegate_cluster::ledger::{Epoch, HeldEntry, KeyHash, LedgerVictim, NodeOutcome, PartState};
+use wastegate_cluster::ledger::{Epoch, HeldEntry, KeyHash, LedgerVictim, PartState};
 use wastegate_core::decision::{Class, Elsewhere, Row};
 use wastegate_core::types::{
     Health, ManagerId, ManagerKey, Protection, Signal, SignalRow, Tier, Timestamp, UserId,
@@ -111,16 +112,17 @@ impl HeldOverNodes {
     pub(crate) fn rows(
         &self,
         taken: &[KeyHash],
-        answers: &[(KeyHash, NodeOutcome)],
+        found: &[(KeyHash, FoundThere)],
         row: impl Fn(&Manager) -> Row,
+        now: Timestamp,
     ) -> Vec<Row> {
-        let answer = |key: KeyHash| answers.iter().find(|it| it.0 == key).map(|it| it.1);
+        let now_there = |key: KeyHash| found.iter().find(|it| it.0 == key).map(|it| it.1);
         let entries = self.entries.iter();
         let left = entries.filter(|entry| !taken.contains(&entry.victim.key));
         left.filter_map(|entry| match &entry.place {
             Place::Here(manager) if manager.end().is_none() => Some(row(manager)),
             Place::Here(_) | Place::GoneHere => None,
-            Place::Elsewhere(row) => Some(as_answered(row, answer(entry.victim.key))),
+            Place::Elsewhere(row) => Some(as_found(row, now_there(entry.victim.key), now)),
         })
         .collect()
     }
@@ -250,7 +252,9 @@ impl ClusterNode {
 
     /// What is known of a user without the ledger.
     pub(super) fn alone(&self, user: &UserId, limit: u32, held: u32) -> HeldOverNodes {
+        // Who is on the way in holds no place that could become free.
         let managers = self.registry.of(user).into_iter();
+        let managers = managers.filter(|manager| manager.mark.is_in());
         let entries = managers.map(|manager| Entry {
             victim: LedgerVictim {
                 key: self.key_hash(user, &manager.key),
@@ -337,18 +341,27 @@ impl ClusterNode {
 }
 
 /// A row of another node, with what its node found out just now.
-fn as_answered(row: &Row, answer: Option<NodeOutcome>) -> Row {
+fn as_found(row: &Row, found: Option<FoundThere>, now: Timestamp) -> Row {
     let mut row = row.clone();
-    let Some(answer @ (NodeOutcome::Answering | NodeOutcome::Silent)) = answer else {
+    let Some(found) = found else {
         return row;
     };
-    row.health = if answer == NodeOutcome::Answering {
+    row.health = if found.answers {
         Health::Alive
     } else {
         Health::Suspect
     };
     row.signals[Signal::Health] = row.health.code();
     row.signals[Signal::ProbeAgeMs] = 0.0;
+    if let Some(idle_ms) = found.idle_ms {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of a manager's life"
+        )]
+        let idle = idle_ms as f64;
+        row.signals[Signal::IdleMs] = idle;
+        row.last_activity = before(now, idle);
+    }
     row
 }
 

@@ -12,6 +12,7 @@ use wastegate_cluster::ledger::{
     DeviceHash, Epoch, KeyHash, Ledger as _, Life, MessagesRead, NodeAnswer, NodeCommand,
     NodeMessage, NodeOrder, NodeOutcome, UserHash, UserNews,
 };
+use wastegate_core::types::time::whole_ms;
 use wastegate_core::types::{DeviceId, UserId};
 
 /// How long one look for messages waits at the engine.
@@ -62,7 +63,7 @@ impl ClusterNode {
             NodeMessage::Command(command) => Some(Heard::Command(command)),
             NodeMessage::News(news) => self.got_news(news).map(Heard::News),
             NodeMessage::Answer(answer) => {
-                self.got_answer(&answer);
+                self.got_answer(answer);
                 None
             }
         });
@@ -82,12 +83,18 @@ impl ClusterNode {
     }
 
     /// Tells the asker what became of a command.
-    pub(crate) fn answer(&self, command: &NodeCommand, outcome: NodeOutcome) {
-        let number = command.number;
-        self.send_soon(
-            command.asker,
-            NodeMessage::Answer(NodeAnswer { number, outcome }),
-        );
+    pub(crate) fn answer(
+        &self,
+        command: &NodeCommand,
+        outcome: NodeOutcome,
+        idle: Option<Duration>,
+    ) {
+        let answer = NodeAnswer {
+            number: command.number,
+            outcome,
+            idle_ms: idle.map(whole_ms),
+        };
+        self.send_soon(command.asker, NodeMessage::Answer(answer));
     }
 
     /// A manager that was to go stays: it has left the ledger, and is asserted again.

@@ -25,6 +25,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asking::FoundThere;
 pub use config::Config;
 pub use entering::{CountAnswer, NotCounted};
 pub use held::{ChosenVictim, HeldOverNodes};

@@ -50,6 +50,8 @@ pub struct ClusterNode {
     pub(super) reading: Reading,
     pub(super) asked: Asked,
     pub(super) bans: BansElsewhere,
+    /// Held while a newcomer is let in, or not, without the ledger.
+    pub(super) deciding: Mutex<()>,
     /// Why the last beat was not answered; none if it was.
     // Held to copy it.
     pub(super) trouble: Mutex<Option<LedgerError>>,
@@ -98,6 +100,7 @@ impl ClusterNode {
             reading: Reading::default(),
             asked: Asked::default(),
             bans: BansElsewhere::default(),
+            deciding: Mutex::default(),
             trouble: Mutex::default(),
             gone: Mutex::default(),
             reassert: Notify::new(),
