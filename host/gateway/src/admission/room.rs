@@ -235,7 +235,9 @@ impl Admission {
         held: Option<&HeldOverNodes>,
     ) -> Option<Cleanup> {
         if let Some(held) = held {
-            let room = self.cleaner.make_room_over_nodes(user, pass, held);
+            let room = self
+                .cleaner
+                .make_room_over_nodes(user, pass, held, way.look_until);
             let room = tokio::time::timeout(self.left(way), room).await.ok()?;
             way.note(&room.cleanup);
             way.victims.extend(room.victims);

@@ -43,15 +43,19 @@ struct Look<'a> {
     cause: Option<EvictionCause>,
     /// At `force` no more than the user's ration.
     rationed: bool,
+    /// Until when it has to be done; none if nobody waits.
+    until: Option<Timestamp>,
 }
 
 impl Cleaner {
-    /// Works through the tiers of a pass over what a user holds on all nodes, for one newcomer.
+    /// Works through the tiers of a pass over what a user holds on all nodes, for one newcomer that waits until then.
+    /// A round of probes that could not end by then is not begun: what is known has to do.
     pub async fn make_room_over_nodes(
         &self,
         user: &UserId,
         pass: Pass,
         held: &HeldOverNodes,
+        until: Timestamp,
     ) -> RoomOverNodes {
         let look = Look {
             table: &self.config.table,
@@ -59,6 +63,7 @@ impl Cleaner {
             needed: held.needed(),
             cause: None,
             rationed: true,
+            until: Some(until),
         };
         let room = self.look_over_nodes(user, held, look).await;
         room.cleanup.note(Scope::User, pass);
@@ -81,7 +86,7 @@ impl Cleaner {
                     room.cleanup.enough = true;
                     return room;
                 }
-                let probe = look.table.rule(tier).probe;
+                let probe = self.probe_in_time(look, tier);
                 let round = self.prober.first(probe, || held.here());
                 // Whom `force` takes is chosen by what is so now, too: what was published may be 15 s old.
                 let round_max = match probe {
@@ -134,6 +139,17 @@ impl Cleaner {
         room.cleanup.newborns = held.has_newborns_elsewhere() || held.here().iter().any(is_newborn);
         room.cleanup.enough = room.cleanup.freed >= look.needed;
         room
+    }
+
+    /// How a tier finds out who is there, in the time that is left.
+    fn probe_in_time(&self, look: Look<'_>, tier: Tier) -> Probe {
+        // Always shorter than the budget of an admission, so that its first look probes.
+        let takes = self.prober.config().probe_deadline;
+        let now = self.clock.now();
+        match look.until {
+            Some(until) if until.since(now) < takes => Probe::Cached,
+            _ => look.table.rule(tier).probe,
+        }
     }
 
     /// What other nodes find out of the user's managers there, where that is asked.
@@ -208,6 +224,7 @@ impl Cleaner {
                 needed,
                 cause,
                 rationed: false,
+                until: None,
             };
             let room = self.look_over_nodes(&user, &held, look).await;
             cluster.take_out(&user, &room.victims).await;

@@ -168,7 +168,7 @@ impl ClusterNode {
     }
 
     /// How many managers of a user here are counted, or let in without the ledger: not who is on the way in.
-    fn counted_here(&self, user: &UserId) -> u32 {
+    pub(super) fn counted_here(&self, user: &UserId) -> u32 {
         let managers = self.registry.of(user);
         let counted = managers.iter().filter(|it| it.mark.is_in()).count();
         u32::try_from(counted).unwrap_or(u32::MAX)

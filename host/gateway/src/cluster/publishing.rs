@@ -228,7 +228,7 @@ impl ClusterNode {
             }
         }
         if lost.is_empty() {
-            let here = self.registry.held(user);
+            let here = self.counted_here(user);
             self.elsewhere.note(user, answer.held.saturating_sub(here));
         }
         Ok(lost)
