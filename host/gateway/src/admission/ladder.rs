@@ -26,8 +26,6 @@ use crate::cluster::ClusterNode;
 use crate::registry::{Entrance, Permit, Registry};
 use wastegate_core::types::{Clock, ManagerKey, Timestamp, UserId};
 
-/// What a promise leaves for its redeeming at least: one answer of a cluster's engine, and an eviction.
-const REDEEM_MIN: Duration = Duration::from_millis(250);
 /// How often the head of a queue has the tiers look again: what was in use may be gone.
 const QUEUE_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -222,13 +220,7 @@ impl Admission {
     }
 
     fn promise(&self, since: Timestamp, way: &Way) -> SlotOffer {
-        let now = self.clock.now();
-        let left = way.look_until.since(now);
-        SlotOffer::Promised(Promise {
-            since,
-            looked_at: Some(now),
-            left: left.max(REDEEM_MIN.min(self.config.budget)),
-        })
+        SlotOffer::Promised(Promise::new(since, self.clock.now(), way.look_until))
     }
 
     pub(super) const fn retry_after(&self) -> Duration {

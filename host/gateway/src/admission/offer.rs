@@ -6,6 +6,9 @@ use super::queue::Ticket;
 use crate::registry::Permit;
 use wastegate_core::types::{DeviceId, ManagerKey, Timestamp, UserId};
 
+/// What a promise leaves for its redeeming at least: one answer of a cluster's engine, and an eviction.
+const REDEEM_MIN: Duration = Duration::from_millis(250);
+
 /// A client that wants to come in.
 #[derive(Debug, Clone, Copy)]
 pub struct Newcomer<'a> {
@@ -65,4 +68,15 @@ pub struct Promise {
     pub(super) looked_at: Option<Timestamp>,
     /// How much of the admission's budget is left for redeeming it.
     pub(super) left: Duration,
+}
+
+impl Promise {
+    /// After a look for room, in an admission that has until then.
+    pub(super) fn new(since: Timestamp, now: Timestamp, until: Timestamp) -> Self {
+        Self {
+            since,
+            looked_at: Some(now),
+            left: until.since(now).max(REDEEM_MIN),
+        }
+    }
 }

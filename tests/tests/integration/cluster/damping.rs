@@ -66,15 +66,24 @@ async fn a_ration_of_force_is_one_for_all_nodes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ban_on_one_node_holds_on_another() {
     let engine = Engine::start().await;
-    let settings = "gateway.flap.lives_max = 3";
+    let settings = "gateway.flap.lives_max = 3\nmanager.reconnect_grace_ms = 0";
     let (a, b) = (
         Node::with(&engine, "a", settings).await,
         Node::with(&engine, "b", settings).await,
     );
     a.sees_nodes(2).await;
-    for _ in 0..3 {
-        a.enter("ann", "k0").await.vanish().await;
-    }
+    // The last life is counted right after its slot is free.
+    until_async("a ban", async || {
+        match a.dial("ann", "k0").connect().await {
+            Ok(client) => {
+                client.vanish().await;
+                until_async("it is gone", async || a.held().await == 0).await;
+                false
+            }
+            Err(refusal) => refusal.kind() == (429, "flapping".to_owned()),
+        }
+    })
+    .await;
     hears(&b, "banned", 1.0).await;
     for node in [&a, &b] {
         let kind = node.refused("ann", "k0").await.kind();

@@ -19,7 +19,7 @@ pub(super) fn node_of(config: &mut ProgramConfig, engine: &str, name: &str) {
 }
 
 async fn node(engine: &Engine, name: &str) -> Server {
-    let setup = Setup::new().limit(1);
+    let setup = Setup::new().limit(2);
     let server = setup
         .with(|config| node_of(config, &engine.address(), name))
         .start()
@@ -42,7 +42,7 @@ async fn has(server: &Server, sample: &str) {
     .await;
 }
 
-/// A manager that became active is chosen and kept, a surplus leaves, and the engine goes and comes back.
+/// A manager that was pinned a moment ago is chosen and kept, a surplus leaves, and the engine goes and comes back.
 pub(super) async fn sharing(seen: &mut Seen) {
     let mut engine = Engine::start().await;
     let one = node(&engine, "one").await;
@@ -53,15 +53,20 @@ pub(super) async fn sharing(seen: &mut Seen) {
         has(server, "wastegate_cluster_nodes 2").await;
         seen.look(server).await;
     }
-    let mut ann = one.enter("ann", "k0").await;
-    // As it came and as it was attached; or again soon, because its user is at the limit.
+    let _idle = one.enter("ann", "k0").await;
+    let mut ann = one.enter("ann", "k1").await;
+    // As they came and as they were attached; or again soon, because their user is at the limit.
     let published = "wastegate_cluster_calls_total{call=\"publish\",outcome=\"ok\"} ";
     until_async("ann is published", async || {
-        value(&one, published).await >= 2.0
+        value(&one, published).await >= 3.0
     })
     .await;
-    ann.echo("active since").await;
-    let _newcomer = two.enter("ann", "k1").await;
+    ann.echo("not the idlest").await;
+    // Not published yet as the other node chooses: that takes up to five seconds.
+    let pin = serde_json::json!({ "for_ms": 60_000 });
+    let pinned = one.post("/v1/users/ann/managers/k0/pin", &pin).await;
+    assert_eq!(pinned.status, 200, "{}", pinned.body);
+    let _newcomer = two.enter("ann", "k2").await;
     has(&two, "wastegate_cluster_spared_total 1").await;
     has(&one, "wastegate_cluster_over_limit 1").await;
     for server in [&one, &two] {
