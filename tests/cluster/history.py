@@ -11,6 +11,8 @@ CONNECT = 1.0
 # How long users may be above their limits after nodes and engine are together again, s: a beat (1), everything asserted
 # (3), the rest before a surplus is looked at (4), a turn of each node before the last (2 and 2), its look (2), a Close (1).
 SETTLE = 15.0
+# How long who goes for a newcomer may stand beside it until the client has read its Close, s.
+CLOSING = 1.0
 # How long a surplus of a moment may take while nothing is apart: a victim that was spared, its successor, its Close.
 SURPLUS = 6.0
 # From when on each node knows of a silent manager: heartbeats missed, and the publication of a class, s.
@@ -164,14 +166,16 @@ def excesses(history):
                 steps.append((life.ended if life.ended is not None else history.end, -1))
         # Who leaves at the same moment as one comes has left.
         steps.sort()
-        held, since = 0, None
+        held, since, too_many_since = 0, None, None
         for at, step in steps:
             held += step
             excess = held - history.limit
             largest = max(largest, excess)
             apart = [span for span in history.apart if span.begin <= at <= span.end + SETTLE]
-            if excess > history.limit * (history.parts - 1) and apart:
-                above.append(f"{user} at {at:.2f}: {excess}, where {history.parts} parts allow less")
+            too_many = excess > history.limit * (history.parts - 1) and bool(apart)
+            if too_many_since is not None and at - too_many_since > CLOSING + history.lag:
+                above.append(f"{user} from {too_many_since:.2f} to {at:.2f}: more than {history.parts} parts allow")
+            too_many_since = (too_many_since or at) if too_many else None
             if excess > 0 and since is None:
                 since = at
             if excess <= 0 and since is not None:

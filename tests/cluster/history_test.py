@@ -57,6 +57,9 @@ class TheChecker(unittest.TestCase):
         many = [life(str(n), at=10.0, ended=12.0, code=4001) for n in range(5)]
         self.breaks("a user was above its limit", history(*many, apart=[Span(9, 30)], parts=2))
         self.holds(history(*many[:4], apart=[Span(9, 30)], parts=2))
+        for one in many:
+            one.ended = 10.5
+        self.holds(history(*many, apart=[Span(9, 30)], parts=2))
 
     def test_a_live_kill(self):
         gone, killed = life("g", node=1, silent=True), life("k", ended=20.0, code=4001)
