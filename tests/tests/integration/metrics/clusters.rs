@@ -21,7 +21,10 @@ pub(super) fn node_of(config: &mut ProgramConfig, engine: &str, name: &str) {
 async fn node(engine: &Engine, name: &str) -> Server {
     let setup = Setup::new().limit(2);
     let server = setup
-        .with(|config| node_of(config, &engine.address(), name))
+        .with(|config| {
+            node_of(config, &engine.address(), name);
+            config.cleanup.force_per_user_max = 20;
+        })
         .start()
         .await;
     sees(&server, "up").await;
@@ -69,6 +72,7 @@ pub(super) async fn sharing(seen: &mut Seen) {
     let _newcomer = two.enter("ann", "k2").await;
     has(&two, "wastegate_cluster_spared_total 1").await;
     has(&one, "wastegate_cluster_over_limit 1").await;
+    has(&one, "wastegate_cluster_news_total{news=\"forced\"} 1").await;
     for server in [&one, &two] {
         seen.look(server).await;
     }
