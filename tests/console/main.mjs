@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Browser, PAGES, open, serious } from './browser.mjs';
+import { run, sign } from './checks.mjs';
 import { Crowd, MARKUP } from './crowd.mjs';
 import { reports } from './reports.mjs';
 import { Server, TOKEN, until } from './server.mjs';
@@ -18,13 +19,6 @@ const enter = (user, key, options) => crowd.enter(user, key, options);
 let page = null;
 
 const REASON = 'Reason, for the audit log';
-
-/** Shows the token on a page that asks for it. */
-async function sign(on) {
-  await on.getByLabel('Token').fill(TOKEN);
-  await on.getByRole('button', { name: 'Enter' }).click();
-  await on.locator('nav').waitFor({ state: 'attached' });
-}
 
 const newest = async (user) => (await server.ask(`v1/decisions?user=${user}&limit=1`)).decisions[0];
 const figure = async (name) => Number((await page.locator(`[data-figure="${name}"]`).textContent()).replaceAll(',', ''));
@@ -397,25 +391,11 @@ function rows(run) {
   return run.ranking.map((one) => one.row);
 }
 
-const wanted = process.argv.slice(2);
 const begun = Date.now();
 let failed = 0;
 try {
   await crowd.gather();
-  for (const [name, check] of Object.entries(checks)) {
-    if (wanted.length && !/token/.test(name) && !wanted.some((part) => name.includes(part))) continue;
-    const from = Date.now();
-    try {
-      await check();
-      assert.deepEqual(browser.faults.splice(0), []);
-      console.log(`ok    ${name} (${((Date.now() - from) / 1000).toFixed(1)} s)`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAIL  ${name}\n${error.stack}`);
-      browser.faults.length = 0;
-      if (process.env.CONSOLE_SHOT) await page?.screenshot({ path: `${process.env.CONSOLE_SHOT}/fail-${failed}.png` });
-    }
-  }
+  failed = await run(checks, { always: /token/, browser, page: () => page, shot: 'fail' });
 } finally {
   crowd.leave();
   await browser.stop();

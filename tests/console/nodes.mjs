@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { Browser, open, serious } from './browser.mjs';
+import { run, sign } from './checks.mjs';
 import { Client } from './clients.mjs';
 import { Cluster, STRICT, unsigned } from './cluster.mjs';
-import { TOKEN, until } from './server.mjs';
+import { until } from './server.mjs';
 
 const ELSEWHERE = 'http://127.0.0.1:9/console-of-gw-2';
 const NO_LINK = 'gw-3.example.net:9090';
@@ -18,12 +19,6 @@ let [first, second, third, page] = [];
 
 const row = (name) => page.getByRole('region', { name: 'Nodes of the cluster' }).getByRole('row').filter({ has: page.getByRole('rowheader', { name: new RegExp(`^${name}\\b`) }) });
 const state = (name, word) => row(name).getByText(word, { exact: true }).waitFor();
-
-async function sign(on) {
-  await on.getByLabel('Token').fill(TOKEN);
-  await on.getByRole('button', { name: 'Enter' }).click();
-  await on.locator('nav').waitFor({ state: 'attached' });
-}
 
 /** What is too wide, and what axe-core finds, in both themes and on a phone. */
 async function flaws(hash) {
@@ -157,27 +152,13 @@ const checks = {
   },
 };
 
-const wanted = process.argv.slice(2);
 let failed = 0;
 try {
   first = await cluster.node('gw-1', 'http://127.0.0.1:9/console-of-gw-1');
   second = await cluster.node('gw-2', ELSEWHERE);
   third = await cluster.node('gw-3', NO_LINK, [STRICT]);
   await until('all three are seen', async () => (await first.ask('v1/nodes')).cluster.nodes.length === 3);
-  for (const [name, check] of Object.entries(checks)) {
-    if (wanted.length && !/all nodes are seen/.test(name) && !wanted.some((part) => name.includes(part))) continue;
-    const from = Date.now();
-    try {
-      await check();
-      assert.deepEqual(browser.faults.splice(0), []);
-      console.log(`ok    ${name} (${((Date.now() - from) / 1000).toFixed(1)} s)`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAIL  ${name}\n${error.stack}`);
-      browser.faults.length = 0;
-      if (process.env.CONSOLE_SHOT) await page?.screenshot({ path: `${process.env.CONSOLE_SHOT}/fail-nodes-${failed}.png` });
-    }
-  }
+  failed = await run(checks, { always: /all nodes are seen/, browser, page: () => page, shot: 'fail-nodes' });
 } finally {
   for (const client of clients) client.leave();
   await browser.stop();

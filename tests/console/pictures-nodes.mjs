@@ -3,9 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { Browser, open } from './browser.mjs';
+import { sign } from './checks.mjs';
 import { Cluster, STRICT, unsigned } from './cluster.mjs';
 import { Crowd } from './crowd.mjs';
-import { TOKEN, until } from './server.mjs';
+import { until } from './server.mjs';
 
 const COLOURS = 40;
 
@@ -30,9 +31,7 @@ try {
   for (const theme of ['light', 'dark']) {
     for (const [device, width, height] of [['desk', 1280, 860], ['phone', 390, 780]]) {
       const page = await browser.page(first.admin, { width, height, theme });
-      await page.getByLabel('Token').fill(TOKEN);
-      await page.getByRole('button', { name: 'Enter' }).click();
-      await page.locator('nav').waitFor({ state: 'attached' });
+      await sign(page);
       await page.mouse.move(1, 1);
       for (const [name, hash] of [['nodes', 'node'], ['shared', 'policies'], ['alarm', 'overview']]) {
         await open(page, hash);
