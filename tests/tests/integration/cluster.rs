@@ -111,6 +111,16 @@ impl Node {
         node
     }
 
+    /// Two nodes, `a` and `b`, that see each other.
+    pub(crate) async fn pair(engine: &Engine, more: &str) -> (Self, Self) {
+        let (a, b) = (
+            Self::with(engine, "a", more).await,
+            Self::with(engine, "b", more).await,
+        );
+        a.sees_nodes(2).await;
+        (a, b)
+    }
+
     /// One that may not have reached its engine.
     pub(crate) async fn started(engine: &Engine, name: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -48,7 +48,6 @@ fn of(settings: &ClusterSettings) -> Result<Option<Membership>, AppError> {
         note: NodeNote {
             admin: settings.admin.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            secret_mark: hasher.mark(),
             ..NodeNote::default()
         },
         hasher,

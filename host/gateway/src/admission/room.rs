@@ -110,14 +110,12 @@ impl Admission {
                     // Until something changes, or a newborn's time is up: then it may go.
                     let now = self.clock.now();
                     let grown = self.registry.next_grown(user, now).unwrap_or(way.deadline);
-                    let wait = grown.min(way.deadline).since(now);
+                    let mut wait = grown.min(way.deadline).since(now);
                     // Of newborns on other nodes nothing tells this one.
-                    let pause = self.cluster.as_ref().map(|_| LOOK_PAUSE.min(wait));
-                    let wait = pause.map_or(wait, |_| wait.min(ELSEWHERE_LOOK));
-                    if let Some(pause) = pause {
-                        tokio::time::sleep(pause).await;
+                    if self.cluster.is_some() {
+                        tokio::time::sleep(LOOK_PAUSE.min(wait)).await;
+                        wait = wait.min(ELSEWHERE_LOOK).saturating_sub(LOOK_PAUSE);
                     }
-                    let wait = wait.saturating_sub(pause.unwrap_or_default());
                     let changed = tokio::time::timeout(wait, changed).await;
                     let is_late = self.clock.now() >= way.deadline;
                     if is_late && (changed.is_err() || self.cluster.is_some()) {

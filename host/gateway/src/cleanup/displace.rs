@@ -54,9 +54,6 @@ impl Rotation {
     ) -> (Cow<'a, UserId>, Cow<'a, ManagerKey>) {
         match &self.cluster {
             None => (Cow::Borrowed(user), Cow::Borrowed(key)),
-            Some(cluster) if key.is_unnamed() => {
-                (Cow::Owned(cluster.alias(user)), Cow::Borrowed(key))
-            }
             Some(cluster) => {
                 let alias = cluster.alias_of_key(user, key);
                 (Cow::Owned(cluster.alias(user)), Cow::Owned(alias))

@@ -9,7 +9,7 @@ use wastegate_cluster::ledger::{AwayRule, NameHasher, NodeName, NodeNote};
 pub struct Config {
     /// Its name among the nodes. One that starts under a name takes the place of the one that had it.
     pub node: NodeName,
-    /// What it says of itself to the others.
+    /// What it says of itself to the others; what tells its secret from others is filled in.
     pub note: NodeNote,
     /// What makes hashes of users and keys: the same on all nodes.
     pub hasher: NameHasher,

@@ -71,9 +71,9 @@ impl ClusterNode {
         UserId::elsewhere(user)
     }
 
-    /// What a manager is remembered by there. It has a name of its own.
+    /// What a manager is remembered by there.
     pub(crate) fn alias_of_key(&self, user: &UserId, key: &ManagerKey) -> ManagerKey {
-        Self::alias_of_hash(Some(self.key_hash(user, key)))
+        Self::alias_of_hash(self.hash_of_name(user, key))
     }
 
     /// The same by the key's hash; without one, what stands for all that have no name.
@@ -81,15 +81,20 @@ impl ClusterNode {
         key.map_or_else(ManagerKey::unnamed, |key| ManagerKey::elsewhere("", key))
     }
 
+    /// The hash of a key; none for one that the client did not name.
+    fn hash_of_name(&self, user: &UserId, key: &ManagerKey) -> Option<KeyHash> {
+        (!key.is_unnamed()).then(|| self.key_hash(user, key))
+    }
+
     /// A manager was evicted while it answered.
     pub(crate) fn tell_displaced(&self, user: &UserId, key: &ManagerKey) {
-        let key = (!key.is_unnamed()).then(|| self.key_hash(user, key));
+        let key = self.hash_of_name(user, key);
         self.tell_nodes(user, NewsKind::Displaced { key });
     }
 
     /// A manager that may have been displaced before did displace another one.
     pub(crate) fn tell_returned(&self, user: &UserId, key: &ManagerKey) {
-        let key = (!key.is_unnamed()).then(|| self.key_hash(user, key));
+        let key = self.hash_of_name(user, key);
         self.tell_nodes(user, NewsKind::Returned { key });
     }
 
@@ -105,9 +110,17 @@ impl ClusterNode {
         self.tell_nodes(user, NewsKind::Banned { client, lasting_ms });
     }
 
-    /// For how long another node has a client of that description stay away.
-    pub(crate) fn banned_elsewhere(&self, user: &UserId, client: &str) -> Option<Duration> {
-        let client = self.config.hasher.client(user, client);
+    /// For how long another node has a client of that description stay away. Each handshake asks, and nearly always
+    /// there is no ban at all: then nothing is described.
+    pub(crate) fn banned_elsewhere(
+        &self,
+        user: &UserId,
+        client: impl FnOnce() -> String,
+    ) -> Option<Duration> {
+        if self.bans.until.lock().is_empty() {
+            return None;
+        }
+        let client = self.config.hasher.client(user, &client());
         self.bans.left(client, self.clock.now())
     }
 

@@ -22,7 +22,8 @@ use crate::manager::Manager;
 use crate::registry::{Registry, SlotObserver};
 use crate::tasks::{Supervisor, Tasks};
 use wastegate_cluster::ledger::{
-    Epoch, Guarded, KeyHash, Ledger, LedgerBudgets, LedgerError, Life, Membership, UserHash,
+    Epoch, Guarded, KeyHash, Ledger, LedgerBudgets, LedgerError, Life, Membership, NodeNote,
+    UserHash,
 };
 use wastegate_core::types::{Clock, DeviceId, ManagerId, ManagerKey, UserId};
 
@@ -83,7 +84,10 @@ impl ClusterNode {
             config.node.clone(),
             Epoch::random()?,
             config.dead_after,
-            config.note.clone(),
+            NodeNote {
+                secret_mark: config.hasher.mark(),
+                ..config.note.clone()
+            },
         );
         let node = Arc::new(Self {
             ledger: Guarded::new(ledger, budgets),

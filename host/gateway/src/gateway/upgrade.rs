@@ -176,7 +176,7 @@ impl Opening {
         let banned = who.and_then(|who| {
             let here = gateway.flapping.banned(&who, now);
             let cluster = gateway.admission.cluster();
-            here.max(cluster.and_then(|it| it.banned_elsewhere(who.user(), &who.description())))
+            here.max(cluster.and_then(|it| it.banned_elsewhere(who.user(), || who.description())))
         });
         banned.map_or(Ok(()), |left| {
             gateway.metrics.flapping.inc();

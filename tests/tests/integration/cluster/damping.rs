@@ -17,11 +17,7 @@ async fn hears(node: &Node, news: &str, count: f64) {
 async fn who_was_displaced_displaces_nobody_on_another_node() {
     let engine = Engine::start().await;
     let settings = "cleanup.displaced_hold_ms = 60000";
-    let (a, b) = (
-        Node::with(&engine, "a", settings).await,
-        Node::with(&engine, "b", settings).await,
-    );
-    a.sees_nodes(2).await;
+    let (a, b) = Node::pair(&engine, settings).await;
     let mut clients = Vec::new();
     for number in 0..LIMIT {
         clients.push(a.enter("ann", &format!("k{number}")).await);
@@ -45,11 +41,7 @@ async fn who_was_displaced_displaces_nobody_on_another_node() {
 async fn a_ration_of_force_is_one_for_all_nodes() {
     let engine = Engine::start().await;
     let settings = "cleanup.force_per_user_max = 2\ncleanup.force_window_ms = 600000";
-    let (a, b) = (
-        Node::with(&engine, "a", settings).await,
-        Node::with(&engine, "b", settings).await,
-    );
-    a.sees_nodes(2).await;
+    let (a, b) = Node::pair(&engine, settings).await;
     let mut clients = Vec::new();
     for number in 0..LIMIT {
         clients.push(a.enter("ann", &format!("k{number}")).await);
@@ -67,11 +59,7 @@ async fn a_ration_of_force_is_one_for_all_nodes() {
 async fn a_ban_on_one_node_holds_on_another() {
     let engine = Engine::start().await;
     let settings = "gateway.flap.lives_max = 3\nmanager.reconnect_grace_ms = 0";
-    let (a, b) = (
-        Node::with(&engine, "a", settings).await,
-        Node::with(&engine, "b", settings).await,
-    );
-    a.sees_nodes(2).await;
+    let (a, b) = Node::pair(&engine, settings).await;
     // The last life is counted right after its slot is free.
     until_async("a ban", async || {
         match a.dial("ann", "k0").device("d").connect().await {

@@ -46,11 +46,7 @@ async fn a_user_has_its_limit_on_all_nodes_together() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_gone_elsewhere_goes_before_one_that_answers_here() {
     let engine = Engine::start().await;
-    let (here, there) = (
-        Node::with(&engine, "here", "").await,
-        Node::with(&engine, "there", "").await,
-    );
-    here.sees_nodes(2).await;
+    let (here, there) = Node::pair(&engine, "").await;
     let mut alive = Vec::new();
     for key in ["one", "two", "three"] {
         alive.push(here.enter("ann", key).await);
@@ -105,11 +101,7 @@ async fn published(node: &Node, count: f64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pins_on_several_nodes_lock_nobody_out() {
     let engine = Engine::start().await;
-    let (a, b) = (
-        Node::with(&engine, "a", "").await,
-        Node::with(&engine, "b", "").await,
-    );
-    a.sees_nodes(2).await;
+    let (a, b) = Node::pair(&engine, "").await;
     // Each node keeps to the budget of pins for what it holds; together they leave no slot.
     let mut clients = Vec::new();
     for number in 0..LIMIT {
@@ -140,11 +132,7 @@ async fn a_node_is_asked_whether_peers_there_answer() {
     let engine = Engine::start().await;
     // No heartbeat finds the silent one within the test: only a probe can.
     let settings = "cleanup.last_tier = \"aggressive\"\nhealth.ping_interval_ms = 600000";
-    let (here, there) = (
-        Node::with(&engine, "here", settings).await,
-        Node::with(&engine, "there", settings).await,
-    );
-    here.sees_nodes(2).await;
+    let (here, there) = Node::pair(&engine, settings).await;
     let mut alive = Vec::new();
     for number in 1..LIMIT {
         alive.push(there.enter("ann", &format!("k{number}")).await);
